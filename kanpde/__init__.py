@@ -1,0 +1,56 @@
+"""Solve differential equations with Kolmogorov–Arnold networks."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kanpde.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
+    from kanpde.geometry import Box
+    from kanpde.network import KAN
+    from kanpde.problem import Problem
+    from kanpde.registry import load_problem
+    from kanpde.solution import Solution
+    from kanpde.training import solve
+
+__version__ = "0.1.0"
+
+# name -> module; loaded when first asked for, so that `kanpde list` need not wait for torch.
+_HOMES = {
+    "Box": "geometry",
+    "Condition": "conditions",
+    "Data": "conditions",
+    "Dirichlet": "conditions",
+    "Initial": "conditions",
+    "KAN": "network",
+    "Neumann": "conditions",
+    "Periodic": "conditions",
+    "Problem": "problem",
+    "Robin": "conditions",
+    "Solution": "solution",
+    "load_problem": "registry",
+    "solve": "training",
+}
+
+__all__ = [
+    "KAN",
+    "Box",
+    "Condition",
+    "Data",
+    "Dirichlet",
+    "Initial",
+    "Neumann",
+    "Periodic",
+    "Problem",
+    "Robin",
+    "Solution",
+    "load_problem",
+    "solve",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kanpde' has no attribute {name!r}")
+    return getattr(import_module(f"kanpde.{_HOMES[name]}"), name)

@@ -1,0 +1,5 @@
+"""Families of edge functions, one file each."""
+
+from kanpde.bases.bspline import BSpline
+
+__all__ = ["BSpline"]

@@ -1,0 +1,162 @@
+"""The command line: words in, a run's folder and an exit status out. The only importer of hydra."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from kanpde import registry, report
+from kanpde.cli.messages import INTERRUPTED, SOLVED, explain, is_hydras, status_of
+from kanpde.cli.search import ProblemSource, SearchPath
+from kanpde.errors import ConfigurationError, KanpdeError
+from kanpde.locations import shipped
+
+
+def main() -> int:
+    """Carry out the words of ``sys.argv``; returns the exit status.
+
+    0 solved, 2 bad input (said in one line), 3 training diverged, 130 interrupted; a mistake of kanpde's own is shown
+    with its traceback.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *where, **more: report.warn(str(message))
+            return carry_out(sys.argv[1:])
+    except KeyboardInterrupt:
+        report.say("interrupted")
+        return INTERRUPTED
+    except (KanpdeError, HydraException, OmegaConfBaseException, OSError, ValueError) as error:
+        if isinstance(error, ValueError) and not is_hydras(error):
+            raise
+        report.fail(explain(error))
+        return status_of(error)
+
+
+def carry_out(words: Sequence[str]) -> int:
+    """The command that the first word names; words that name none are for Hydra."""
+    commands = {"list": list_problems, "show": show, "resume": resume}
+    return commands[words[0]](words[1:]) if words and words[0] in commands else compose_and_run()
+
+
+def list_problems(words: Sequence[str]) -> int:
+    """``kanpde list``: every problem that can be solved from here, with its equation."""
+    if words:
+        raise ConfigurationError(f"expected kanpde list and nothing more, got {' '.join(words)!r}; leave that out")
+    report.problems({name: registry.describe(name) for name in sorted(registry.discover())})
+    return SOLVED
+
+
+def show(words: Sequence[str]) -> int:
+    """``kanpde show RUN_DIR``: the run's table and figures again."""
+    if len(words) != 1:
+        raise ConfigurationError(f"expected kanpde show RUN_DIR, got {len(words)} words after show; give one folder")
+    from kanpde import runs
+
+    runs.show(Path(words[0]))
+    return SOLVED
+
+
+def resume(words: Sequence[str]) -> int:
+    """``kanpde resume RUN_DIR [training.KEY=VALUE ...]``: go on where the run stopped."""
+    if not words:
+        raise ConfigurationError("expected kanpde resume RUN_DIR, got no folder; give the one after 'run:'")
+    overrides = OmegaConf.from_dotlist(list(words[1:]))
+    if stray := [word for word in words[1:] if not word.startswith("training.")]:
+        raise ConfigurationError(f"expected training.KEY=VALUE after RUN_DIR, got {stray[0]!r}; a run keeps the rest")
+    from kanpde import runs
+
+    folder = Path(words[0])
+    runs.check_resumable(folder)
+    settings = plain(OmegaConf.load(folder / runs.CONFIG))
+    return runs.resume(folder, settings, plain(overrides).get("training", {}))
+
+
+def compose_and_run() -> int:
+    """Let Hydra read ``sys.argv`` and run every job that it asks for; returns the worst of their statuses."""
+    statuses: list[int] = []
+    home = os.getpid()
+
+    def job(config: DictConfig) -> None:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            statuses.append(run_job(config, folder))
+        except (KanpdeError, OmegaConfBaseException, OSError) as error:
+            # One job's mistake must not cost the jobs after it; a launcher's other process has no other way to tell.
+            statuses.append(status_of(error))
+            report.fail(f"{job_title()}{explain(error)}")
+            discard(folder)
+            if os.getpid() != home:
+                raise
+        if statuses[-1] == INTERRUPTED and is_sweep():
+            raise KeyboardInterrupt
+
+    for plugin in (ProblemSource, SearchPath):
+        Plugins.instance().register(plugin)
+    with whole_errors():
+        hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name="config")(job)()
+    return max(statuses, default=SOLVED)
+
+
+def run_job(config: DictConfig, folder: Path) -> int:
+    """One problem solved into ``folder``; returns the exit status."""
+    if missing := sorted(OmegaConf.missing_keys(config)):
+        raise ConfigurationError(f"expected a value for {missing[0]}, got none; give {missing[0]}=VALUE")
+    settings = plain(config)
+    from kanpde import runs
+
+    if is_sweep():
+        report.say(job_title().removesuffix(": "))
+    return runs.run(folder, settings, OmegaConf.to_yaml(config, resolve=True))
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """The settings as a dictionary, with nothing of OmegaConf left."""
+    settings = OmegaConf.to_container(config, resolve=True)
+    if not isinstance(settings, dict):
+        raise ConfigurationError(f"expected settings as KEY: VALUE, got {type(settings).__name__}")
+    return {str(key): value for key, value in settings.items()}
+
+
+def is_sweep() -> bool:
+    return bool(HydraConfig.get().mode == RunMode.MULTIRUN)
+
+
+def job_title() -> str:
+    """Which of a sweep's jobs speaks; empty for a single run."""
+    return f"job {HydraConfig.get().job.num} ({' '.join(HydraConfig.get().overrides.task)}): " if is_sweep() else ""
+
+
+def discard(folder: Path) -> None:
+    """Remove the folders that Hydra made for a job, up to where the user stands, as far as they are empty."""
+    here = Path.cwd()
+    for place in (folder, *(parent for parent in folder.parents if here in parent.parents)):
+        if not place.is_dir() or any(place.iterdir()):
+            return
+        place.rmdir()
+
+
+@contextmanager
+def whole_errors() -> Iterator[None]:
+    """Hydra prints errors in its own way and exits with 1, unless it is told to raise them."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before

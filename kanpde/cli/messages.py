@@ -1,0 +1,41 @@
+"""Errors as one line and an exit status, Hydra's own included."""
+
+from __future__ import annotations
+
+import traceback
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from kanpde.errors import DivergenceError, nearest
+
+SOLVED, BAD_INPUT, DIVERGED, INTERRUPTED = 0, 2, 3, 130
+
+
+def explain(error: BaseException) -> str:
+    """What was expected, what was got and what to do, as one line."""
+    cause = error.__cause__
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return f"unknown {group} {name!r}; {nearest(name, error.options or ())}"
+    if isinstance(error, OverrideParseException):
+        return f"expected KEY=VALUE, or one of list, show, resume, got {error.override!r}; see kanpde --help"
+    if (
+        isinstance(cause, OmegaConfBaseException)
+        and isinstance(cause.parent_node, DictConfig)
+        and cause.key is not None
+    ):
+        known = [str(key) for key in cause.parent_node if key != "hydra"]
+        return f"unknown setting {cause.full_key!r}; {nearest(str(cause.key), known)}"
+    return " ".join(f"{error} {cause or ''}".split()) if isinstance(error, HydraException) else str(error)
+
+
+def status_of(error: BaseException) -> int:
+    return DIVERGED if isinstance(error, DivergenceError) else BAD_INPUT
+
+
+def is_hydras(error: BaseException) -> bool:
+    """Whether Hydra itself raised the error: some of its complaints about the user's words are bare ValueErrors."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__", "")).startswith("hydra.")

@@ -1,0 +1,213 @@
+"""The least-squares problem: every block's rows at its points, scaled and weighted, and their Jacobian.
+
+    loss(θ) = Σ_b w_b mean_n (r_bn(θ) / s_b)²
+
+with w_b the user's weight and s_b the size of the block's own terms, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|: a residual is measured against what
+it is the difference of, so the square root of the loss estimates a relative (backward) error and needs no tuning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from kanpde.block import Block, Side
+from kanpde.field import Field
+from kanpde.jets import JetPlan
+from kanpde.layers import Tape
+from kanpde.model import Model, Prepared
+from kanpde.optim.least_squares import Linearisation
+
+# Points that pass through the network together: enough to keep the cores busy, few enough to stay in the cache.
+CHUNK = 1024
+# A Jacobian of more entries than this is folded into its triangular factor chunk by chunk.
+LARGEST = 2**26
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some points of a block: the images, what is prepared at each, and the index that `Block.evaluate` wants."""
+
+    images: tuple[Tensor, ...]
+    prepared: tuple[Prepared, ...]
+    index: Tensor | None
+
+    @property
+    def count(self) -> int:
+        return self.images[0].shape[0]
+
+
+@dataclass
+class BlockPoints:
+    """A block with its points, ready for evaluation, and the scale of each component."""
+
+    block: Block
+    plan: JetPlan
+    points: Tensor
+    index: Tensor | None
+    scale: Tensor
+    chunks: list[Chunk] = field(default_factory=list)
+
+    def row_factor(self) -> Tensor:
+        """(components, 1): what every row is multiplied by."""
+        return ((self.block.weight / len(self.points)) ** 0.5 / self.scale)[:, None]
+
+
+class Residuals:
+    """The rows of all blocks as a function of the parameter vector."""
+
+    def __init__(self, model: Model, blocks: Sequence[Block], names: tuple[str, ...]) -> None:
+        self.model, self.names = model, names
+        like = model.vector
+        dimension = len(names)
+        self.parts = [
+            BlockPoints(b, plan_of(b, dimension), like.new_zeros(0, dimension), None, like.new_ones(len(b.components)))
+            for b in blocks
+        ]
+
+    def place(self, number: int, points: Tensor, index: Tensor | None) -> None:
+        """Put block `number` on these points."""
+        part = self.parts[number]
+        part.points, part.index = points, index
+        self._prepare(part)
+
+    def prepare(self) -> None:
+        """Renew what is kept of the points, as after a change of knots."""
+        for part in self.parts:
+            self._prepare(part)
+
+    def _prepare(self, part: BlockPoints) -> None:
+        part.chunks = self.chunks(part, part.points, part.index)
+
+    def chunks(self, part: BlockPoints, points: Tensor, index: Tensor | None) -> list[Chunk]:
+        """The points in pieces, each prepared."""
+        indices: Sequence[Tensor | None] = [None] * -(-len(points) // CHUNK) if index is None else index.split(CHUNK)
+        result = []
+        for piece, which in zip(points.split(CHUNK), indices, strict=True):
+            images = part.block.images(piece)
+            result.append(Chunk(images, tuple(self.model.prepare(image, part.plan) for image in images), which))
+        return result
+
+    def raw(self, part: BlockPoints, chunk: Chunk, jets: Sequence[Tensor], unknowns: Mapping[str, Tensor] | None = None) -> Tensor:
+        """The block's own rows (components, n) from the jets at each image."""
+        sides = tuple(self._side(part, image, jet) for image, jet in zip(chunk.images, jets, strict=True))
+        return part.block.evaluate(sides, chunk.index, self.model.unknowns if unknowns is None else unknowns)
+
+    def _side(self, part: BlockPoints, points: Tensor, jet: Tensor) -> Side:
+        index = part.plan.index
+        fields = (
+            Field(str(f), self.names, lambda partial, f=f: jet[:, index[partial], f])  # type: ignore[misc]
+            for f in range(jet.shape[2])
+        )
+        return Side(points, tuple(fields))
+
+    def values(self, part: BlockPoints, chunks: Sequence[Chunk]) -> Tensor:
+        """The block's own rows (components, n) on these chunks; differentiable by autograd."""
+        return torch.cat([self.raw(part, c, [self.model.jets(p) for p in c.prepared]) for c in chunks], dim=1)
+
+    def rows(self) -> Tensor:
+        """All scaled and weighted rows, (N,); differentiable by autograd."""
+        pieces = [self.values(part, [chunk]) * part.row_factor() for part in self.parts for chunk in part.chunks]
+        return torch.cat([piece.reshape(-1) for piece in pieces])
+
+    # What optimisers ask for --------------------------------------------------------------------------------------------------------
+
+    def residual(self, vector: Tensor) -> Tensor:
+        """The rows (N,) at a parameter vector."""
+        self.model.assign(vector)
+        with torch.no_grad():
+            return self.rows()
+
+    def gradient(self, vector: Tensor) -> tuple[float, Tensor]:
+        """‖r‖² and its gradient (P,) by autograd."""
+        self.model.assign(vector)
+        loss = self.rows().square().sum()
+        parameters = self.model.ordered()
+        slopes = torch.autograd.grad(loss, parameters, allow_unused=True)
+        flat = [torch.zeros_like(p) if s is None else s for p, s in zip(parameters, slopes, strict=True)]
+        return float(loss.detach()), torch.cat([s.reshape(-1) for s in flat])
+
+    def linearise(self, vector: Tensor) -> Linearisation:
+        """Rows and Jacobian at a parameter vector."""
+        self.model.assign(vector)
+        count = sum(len(part.points) * len(part.block.components) for part in self.parts)
+        keep = count * self.model.size <= LARGEST
+        return Linearisation.of(self._linear_chunks, self.model.size, keep=keep)
+
+    def _linear_chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """(Jacobian, rows) of every component of every chunk, in the order of `rows`."""
+        for part in self.parts:
+            factors = part.row_factor()
+            for chunk in part.chunks:
+                for (jacobian, row), factor in zip(self._linear(part, chunk), factors, strict=True):
+                    yield jacobian.mul_(factor), row * factor
+
+    def _linear(self, part: BlockPoints, chunk: Chunk) -> Iterator[tuple[Tensor, Tensor]]:
+        """(Jacobian (n, P), rows (n,)) of every component of one chunk."""
+        with torch.no_grad():
+            taped = [self.model.taped(prepared) for prepared in chunk.prepared]
+        jets = [jet.detach().requires_grad_() for jet, _ in taped]
+        # One copy of every unknown for each point, so that its derivative comes out point by point.
+        unknowns = {
+            name: value.detach().expand(chunk.count).clone().requires_grad_() for name, value in self.model.unknowns.items()
+        }
+        values = self.raw(part, chunk, jets, unknowns)
+        inputs = [*jets, *unknowns.values()]
+        for component, row in enumerate(values):
+            last = component == len(values) - 1
+            adjoints = torch.autograd.grad(row.sum(), inputs, retain_graph=not last, allow_unused=True)
+            yield self._jacobian(chunk, [tape for _, tape in taped], adjoints), row.detach()
+
+    def _jacobian(self, chunk: Chunk, tapes: Sequence[list[Tape]], adjoints: Sequence[Tensor | None]) -> Tensor:
+        network = self.model.size - len(self.model.names)
+        jacobian = chunk.images[0].new_zeros(chunk.count, self.model.size)
+        with torch.no_grad():
+            for prepared, tape, adjoint in zip(chunk.prepared, tapes, adjoints, strict=False):
+                if adjoint is not None:
+                    jacobian[:, :network] += self.model.rows(prepared, tape, adjoint)
+            for column, adjoint in enumerate(adjoints[len(tapes) :], start=network):
+                if adjoint is not None:
+                    jacobian[:, column] = adjoint
+        return jacobian
+
+    # What training asks for ---------------------------------------------------------------------------------------------------------
+
+    def rms(self) -> dict[str, float]:
+        """The root mean square of every block's own rows, over its components too."""
+        with torch.no_grad():
+            return {p.block.name: float(self.values(p, p.chunks).square().mean().sqrt()) for p in self.parts}
+
+    def sizes_of_terms(self, part: BlockPoints, interior: Tensor) -> Tensor:
+        """s_b of every component: Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), the first over the block's points, the second over `interior` ones.
+
+        For an equation both are taken at the same points, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|, because there its terms balance.
+        """
+        if part.block.kind == "residual":
+            slopes, jets = self._slopes(part)
+            return torch.stack([(slope * jets).abs().sum(dim=(1, 2)).square().mean().sqrt() for slope in slopes])
+        with torch.no_grad():
+            typical = self.model.jets(self.model.prepare(interior, part.plan)).square().mean(dim=0).sqrt()
+        slopes, _ = self._slopes(part)
+        return torch.stack([(slope.square().mean(dim=0).sqrt() * typical).sum() for slope in slopes])
+
+    def _slopes(self, part: BlockPoints) -> tuple[list[Tensor], Tensor]:
+        """∂r/∂jet of every component and the jets, both (n, S, fields), at the first image of every point."""
+        slopes: list[list[Tensor]] = [[] for _ in part.block.components]
+        jets = []
+        for chunk in part.chunks:
+            with torch.no_grad():
+                leaves = [self.model.jets(prepared) for prepared in chunk.prepared]
+            leaves = [leaf.requires_grad_() for leaf in leaves]
+            for component, row in enumerate(self.raw(part, chunk, leaves)):
+                (slope,) = torch.autograd.grad(row.sum(), leaves[:1], retain_graph=True, allow_unused=True)
+                slopes[component].append(torch.zeros_like(leaves[0]) if slope is None else slope)
+            jets.append(leaves[0].detach())
+        return [torch.cat(s) for s in slopes], torch.cat(jets)
+
+
+def plan_of(block: Block, dimension: int) -> JetPlan:
+    """The partials that a block needs of any field."""
+    return JetPlan(dimension, frozenset().union(*block.partials.values()))

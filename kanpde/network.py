@@ -1,0 +1,237 @@
+"""The Kolmogorov–Arnold network: layers of spline edges, its jets and its per-point Jacobian."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from kanpde import splines
+from kanpde.bases import BSpline
+from kanpde.bases.residual import BASE_FUNCTIONS
+from kanpde.errors import ConfigurationError, nearest
+from kanpde.initialisation import initialise
+from kanpde.jets import JetPlan
+from kanpde.layers import KANLayer, Tape
+
+Array = npt.NDArray[np.float64]
+Width = int | Sequence[int]
+
+# How far beyond the values met at the start the grid of a hidden node reaches, as a share of their range.
+MARGIN = 0.1
+# The automatic network by the number of coordinates: hidden layers, and the intervals of every layer.
+AUTOMATIC: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
+    1: (((2, 1),), (16, 4)),
+    2: (((0, 8),), (10, 2)),
+    3: (((0, 12), (0, 6)), (6, 3, 2)),
+    4: (((0, 12), (0, 6)), (4, 3, 2)),
+}
+
+
+class KAN(nn.Module):
+    """u_f(x) = Σ_j φ_{jf}(… Σ_i φ_{ij}(x_i) …): sums, and where asked for products, of univariate splines on every edge.
+
+    `width` names the hidden layers: a number of sum nodes, or a pair (sums, products); None picks them by the number of
+    coordinates. `degree` is that of the splines, `intervals` how many a grid has (one number, or one for each layer), `base` a
+    function that every edge adds to its spline (silu, tanh, identity, or None).
+
+    The coordinates and fields come from a problem: `build` makes the layers, and after it the network is a module as any other,
+    points (n, d) -> values (n, fields). Sources: Liu et al., "KAN", arXiv 2404.19756; "KAN 2.0", arXiv 2408.10205 (product nodes).
+
+    Raises ConfigurationError for sizes that no network has.
+    """
+
+    def __init__(
+        self,
+        width: Sequence[Width] | None = None,
+        degree: int = 9,
+        intervals: int | Sequence[int] | None = None,
+        base: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.width = None if width is None else tuple(node_counts(entry) for entry in width)
+        self.degree = whole("degree", degree, 1)
+        self.intervals = intervals if intervals is None else per_layer(intervals, self.width)
+        if base is not None and base not in BASE_FUNCTIONS:
+            raise ConfigurationError(f"unknown base function {base!r}; {nearest(str(base), BASE_FUNCTIONS)}")
+        self.base = base
+        self.layers = nn.ModuleList()
+
+    def build(
+        self,
+        low: Sequence[float] | Array,
+        high: Sequence[float] | Array,
+        outputs: int,
+        *,
+        periodic: Sequence[bool] | None = None,
+        seed: int | np.random.Generator = 0,
+        dtype: torch.dtype = torch.float64,
+    ) -> KAN:
+        """Make the layers for coordinates in [low, high] and `outputs` fields, start them at random, and return the network."""
+        generator = np.random.default_rng(seed)
+        low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+        width, intervals = self._sizes(len(low))
+        values = torch.as_tensor(low + (high - low) * generator.random((2048, len(low))))
+        self.layers = nn.ModuleList()
+        for position, (sums, products) in enumerate([*width, (outputs, 0)]):
+            first, last = position == 0, position == len(width)
+            knots = splines.uniform_knots(low, high, intervals[position], self.degree)
+            basis = BSpline(knots, self.degree, self.base, tuple(periodic) if first and periodic else None)
+            layer = KANLayer(basis, sums, products)
+            initialise(layer, "first" if first else "last" if last else "hidden", generator)
+            self.layers.append(layer)
+            with torch.no_grad():
+                values = layer(values)
+            low, high = padded(values)
+        return self.to(dtype)
+
+    def _sizes(self, dimension: int) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
+        width, intervals = AUTOMATIC[dimension]
+        if self.width is not None:
+            width, intervals = self.width, tuple(8 for _ in range(len(self.width) + 1))
+        return width, intervals if self.intervals is None else per_layer(self.intervals, width)
+
+    @property
+    def built(self) -> bool:
+        return len(self.layers) > 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Points (n, d) -> values (n, fields)."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def prepare(self, points: Tensor, plan: JetPlan) -> Tensor:
+        """What the first layer needs of fixed points, (d, M, n, g); it does not change while they and the knots stay."""
+        return self.first.basis.features(points, plan.order + 1)
+
+    def jets(self, prepared: Tensor, plan: JetPlan) -> Tensor:
+        """The fields' jets (n, S, fields) at prepared points; differentiable by autograd."""
+        return self.taped(prepared, plan, taped=False)[0]
+
+    def taped(self, prepared: Tensor, plan: JetPlan, *, taped: bool = True) -> tuple[Tensor, list[Tape]]:
+        """The jets, with the tapes that `rows` needs."""
+        jet, tape = self.first.coordinate_jet(prepared, plan)
+        tapes = [tape]
+        for layer in self.hidden:
+            jet, tape = layer.jet(jet, plan, taped=taped)
+            tapes.append(tape)
+        return jet, tapes
+
+    def rows(self, tapes: Sequence[Tape], adjoint: Tensor, plan: JetPlan) -> list[Tensor]:
+        """Per-point derivatives of Σ adjoint · jet by each layer's coefficients: adjoint (n, S, fields) -> (n, i, g, o) each."""
+        result = []
+        incoming: Tensor | None = adjoint
+        for layer, tape in zip(reversed([self.first, *self.hidden]), reversed(tapes), strict=True):
+            assert incoming is not None
+            rows, incoming = layer.pull(tape, incoming, plan)
+            result.append(rows)
+        return result[::-1]
+
+    @property
+    def first(self) -> KANLayer:
+        layer = self.layers[0]
+        assert isinstance(layer, KANLayer)
+        return layer
+
+    @property
+    def hidden(self) -> list[KANLayer]:
+        """Every layer but the first."""
+        return [layer for layer in self.layers[1:] if isinstance(layer, KANLayer)]
+
+    def node_values(self, points: Tensor) -> list[Tensor]:
+        """What arrives at every layer: [(n, i) for each layer]."""
+        values = [points]
+        for layer in [self.first, *self.hidden][:-1]:
+            values.append(layer(values[-1]))
+        return values
+
+    def edge_curves(self, resolution: int = 65) -> list[dict[str, Any]]:
+        """Every edge's curve over its grid, for each layer: inputs (i, m), values (i, o, m), importance (i, o), sums, products.
+
+        The importance of an edge is the root mean square of its curve about its mean, relative to the largest in its layer.
+        """
+        result = []
+        for layer in [self.first, *self.hidden]:
+            low, high = layer.basis.range()
+            s = torch.linspace(0, 1, resolution, dtype=low.dtype, device=low.device)
+            inputs = low[:, None] + (high - low)[:, None] * s
+            with torch.no_grad():
+                values = layer.edges(layer.basis.features(inputs.T, 1))[0].permute(1, 2, 0)
+            spread = values.std(dim=2, correction=0)
+            result.append(
+                {
+                    "inputs": inputs.cpu().double().numpy(),
+                    "values": values.cpu().double().numpy(),
+                    "importance": (spread / spread.max().clamp_min(1e-300)).cpu().double().numpy(),
+                    "sums": layer.sums,
+                    "products": layer.products,
+                }
+            )
+        return result
+
+    def architecture(self) -> dict[str, Any]:
+        """What `from_architecture` needs, as JSON; knots and coefficients are in the state_dict."""
+        layers = [self.first, *self.hidden]
+        return {
+            "width": [[layer.sums, layer.products] for layer in layers[:-1]],
+            "outputs": layers[-1].sums,
+            "degree": self.degree,
+            "intervals": [layer.basis.intervals for layer in layers],
+            "base": self.base,
+            "periodic": list(layers[0].basis.periodic),
+        }
+
+    @classmethod
+    def from_architecture(cls, description: Mapping[str, Any], state: Mapping[str, Tensor]) -> KAN:
+        """The network that an architecture and its state_dict describe, refined knots included."""
+        network = cls(description["width"], description["degree"], description["intervals"], description["base"])
+        inputs = state["layers.0.basis.knots"].shape[0]
+        network.build([0.0] * inputs, [1.0] * inputs, description["outputs"], periodic=description["periodic"])
+        for position, layer in enumerate([network.first, *network.hidden]):
+            layer.basis.set_knots(state[f"layers.{position}.basis.knots"].double().cpu().numpy())
+        network.to(state["layers.0.coefficients"].dtype)
+        network.load_state_dict(dict(state))
+        return network
+
+
+def node_counts(width: Width) -> tuple[int, int]:
+    """(sums, products) of one entry of `width`."""
+    if isinstance(width, int) and not isinstance(width, bool):
+        sums, products = width, 0
+    elif isinstance(width, Sequence) and len(width) == 2 and all(isinstance(w, int) for w in width):
+        sums, products = width
+    else:
+        raise ConfigurationError(f"expected network.width entries like 5 or (4, 2), got {width!r}; give sum and product nodes")
+    if sums < 0 or products < 0 or sums + products == 0:
+        raise ConfigurationError(f"expected a layer of network.width to have at least one node, got {width!r}")
+    return sums, products
+
+
+def per_layer(intervals: int | Sequence[int], width: Sequence[object] | None) -> tuple[int, ...] | int:
+    """One number of intervals for each layer."""
+    if isinstance(intervals, int):
+        count = whole("intervals", intervals, 1)
+        return count if width is None else (count,) * (len(width) + 1)
+    counts = tuple(whole("intervals", n, 1) for n in intervals)
+    if width is not None and len(counts) != len(width) + 1:
+        raise ConfigurationError(f"expected {len(width) + 1} entries in network.intervals, one a layer, got {len(counts)}")
+    return counts
+
+
+def whole(name: str, value: object, least: int) -> int:
+    """The value if it is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigurationError(f"expected network.{name} to be a whole number of at least {least}, got {value!r}")
+    return value
+
+
+def padded(values: Tensor) -> tuple[Array, Array]:
+    """The range of every column with a margin, as arrays."""
+    low, high = values.min(dim=0).values.numpy(), values.max(dim=0).values.numpy()
+    pad = MARGIN * (high - low) + 1e-6
+    return low - pad, high + pad

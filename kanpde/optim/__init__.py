@@ -1,0 +1,1 @@
+"""Optimisers: vectors and functions only, nothing of networks or equations."""

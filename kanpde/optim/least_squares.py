@@ -1,0 +1,160 @@
+"""Nonlinear least squares, min ‖r(θ)‖²: what a method needs of a problem, and damped linear solves that keep the last digits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+Chunks = Callable[[], Iterable[tuple[Tensor, Tensor]]]
+
+
+class LeastSquares(Protocol):
+    """A residual r: R^P → R^N and its linearisation."""
+
+    def residual(self, vector: Tensor, /) -> Tensor:
+        """r(θ), (N,)."""
+
+    def linearise(self, vector: Tensor, /) -> Linearisation:
+        """r and J = ∂r/∂θ at θ."""
+
+    def gradient(self, vector: Tensor, /) -> tuple[float, Tensor]:
+        """‖r‖² and its gradient 2 Jᵀr at θ, for methods that need no more."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step did: the new vector, its loss ‖r‖², and whether anything was gained.
+
+    `damping` and `probes` are those of methods that have them, `ratio` the actual over the predicted reduction.
+    """
+
+    vector: Tensor
+    loss: float
+    accepted: bool = True
+    damping: float = math.nan
+    ratio: float = math.nan
+    probes: int = 1
+    accelerated: bool = False
+
+
+class Method(Protocol):
+    """An optimiser: one step at a time, with a state that can be written down and taken up again."""
+
+    def step(self, problem: LeastSquares, vector: Tensor, /) -> Step:
+        """One step from `vector`."""
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that the next step depends on: tensors, and what goes into JSON."""
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take up a state."""
+
+    def retreat(self) -> None:
+        """Become more careful, after numbers that were not finite."""
+
+
+class Linearisation:
+    """r and J at a point, as the triangular factor of [J r], so that memory is O(P²); J itself is kept where it is small.
+
+    `factor` R (≤ P + 1, P) and `rest` z satisfy ‖J p + r‖ = ‖R p + z‖ for every p. Chunks are folded in by Householder QR: unlike
+    JᵀJ, which squares the condition number, it keeps the small singular values (Golub and Van Loan, "Matrix Computations", §5.3).
+    """
+
+    def __init__(self, factor: Tensor, rest: Tensor, residual: Tensor, chunks: Chunks) -> None:
+        self.factor, self.rest, self.residual = factor, rest, residual
+        self._chunks = chunks
+
+    @classmethod
+    def of(cls, chunks: Chunks, size: int, *, keep: bool) -> Linearisation:
+        """Fold the (J, r) chunks, which `chunks` gives anew at each call. With `keep` they are remembered."""
+        if keep:
+            kept = list(chunks())
+            stacked = torch.cat([torch.cat([j, r[:, None]], dim=1) for j, r in kept])
+            return cls(*split(triangle(stacked)), torch.cat([r for _, r in kept]), lambda: kept)
+        residuals: list[Tensor] = []
+        waiting: list[Tensor] = []
+        factor: Tensor | None = None
+        for jacobian, residual in chunks():
+            residuals.append(residual)
+            waiting.append(torch.cat([jacobian, residual[:, None]], dim=1))
+            if sum(len(w) for w in waiting) >= 4 * size:
+                factor, waiting = triangle(torch.cat([*([] if factor is None else [factor]), *waiting])), []
+        factor = triangle(torch.cat([*([] if factor is None else [factor]), *waiting]))
+        return cls(*split(factor), torch.cat(residuals), chunks)
+
+    @property
+    def loss(self) -> float:
+        """‖r‖²."""
+        return float(self.residual.square().sum())
+
+    def product(self, step: Tensor) -> Tensor:
+        """J p, (N,)."""
+        return torch.cat([jacobian @ step for jacobian, _ in self._chunks()])
+
+    def transposed(self, weights: Tensor) -> Tensor:
+        """Jᵀ k, (P,)."""
+        return sum_of(jacobian.T @ piece for (jacobian, _), piece in zip(self._chunks(), self._split(weights), strict=True))
+
+    def _split(self, weights: Tensor) -> Iterator[Tensor]:
+        start = 0
+        for _, residual in self._chunks():
+            yield weights[start : start + len(residual)]
+            start += len(residual)
+
+    def predicted(self, step: Tensor) -> float:
+        """‖r‖² − ‖J p + r‖²."""
+        return float(self.rest.square().sum() - (self.factor @ step + self.rest).square().sum())
+
+
+class Damped:
+    """Solves (RᵀR + λ D) p = b for one λ by Cholesky's factorisation and refinement; D is a positive diagonal.
+
+    Refinement with R itself, not RᵀR, gives back the digits that forming the normal equations costs
+    (corrected seminormal equations: Björck, Lin. Alg. Appl. 88/89 (1987) 31–48).
+    """
+
+    def __init__(self, factor: Tensor, gram: Tensor, diagonal: Tensor, damping: float) -> None:
+        self._factor, self._shift = factor, damping * diagonal
+        self._cholesky, info = torch.linalg.cholesky_ex(gram + torch.diag(self._shift))
+        self.solvable = int(info) == 0
+
+    def descent(self, rest: Tensor, refinements: int = 2) -> Tensor:
+        """p that minimises ‖R p + z‖² + λ ‖p‖²_D."""
+        step = self._solve(-(self._factor.T @ rest))
+        for _ in range(refinements):
+            step = step - self._solve(self._factor.T @ (rest + self._factor @ step) + self._shift * step)
+        return step
+
+    def solve(self, right: Tensor, refinements: int = 1) -> Tensor:
+        """(RᵀR + λ D)⁻¹ b."""
+        result = self._solve(right)
+        for _ in range(refinements):
+            result = result + self._solve(right - self._factor.T @ (self._factor @ result) - self._shift * result)
+        return result
+
+    def _solve(self, right: Tensor) -> Tensor:
+        return torch.cholesky_solve(right[:, None], self._cholesky)[:, 0]
+
+
+def triangle(rows: Tensor) -> Tensor:
+    """The triangular factor of rows, which has the same singular values and fewer rows; few rows stay as they are."""
+    return torch.linalg.qr(rows, mode="r").R if rows.shape[0] > rows.shape[1] else rows
+
+
+def split(factor: Tensor) -> tuple[Tensor, Tensor]:
+    """[R z] as R and z."""
+    return factor[:, :-1].contiguous(), factor[:, -1].contiguous()
+
+
+def sum_of(tensors: Iterable[Tensor]) -> Tensor:
+    """The sum, without the integer that Python starts from."""
+    iterator = iter(tensors)
+    total = next(iterator).clone()
+    for tensor in iterator:
+        total += tensor
+    return total

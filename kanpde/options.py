@@ -1,0 +1,79 @@
+"""The settings of a training, with their defaults and what they may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from kanpde.errors import ConfigurationError, nearest
+
+OPTIMISERS = ("gauss_newton", "lbfgs", "adam")
+STAGE_KEYS = ("optimiser", "iterations", "learning_rate")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How long, how well, and by what.
+
+    `budget_seconds` bounds the wall time of training; `target` ends it at that estimated relative error. `stages` is a list of
+    {optimiser, iterations, learning_rate}; null picks Gauss–Newton, or Adam and L-BFGS where the network is too large for it or the
+    precision too low. Refinement stops at `max_parameters`, 0 for none. Every `resample_every` iterations the points are checked
+    against fresh ones, and exchanged if the residual hides between them; 0 for never. `checkpoint_seconds` lie between checkpoints.
+    """
+
+    budget_seconds: float | None = None
+    target: float | None = None
+    stages: tuple[Mapping[str, Any], ...] | None = None
+    max_parameters: int = 1500
+    resample_every: int = 10
+    checkpoint_seconds: float = 5.0
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("budget_seconds", "target"):
+            value = getattr(self, name)
+            if value is not None and not (number(value) and value > 0):
+                raise ConfigurationError(f"expected training.{name} to be a positive number or null, got {value!r}")
+        for name in ("max_parameters", "resample_every", "checkpoint_seconds"):
+            value = getattr(self, name)
+            if not (number(value) and value >= 0):
+                raise ConfigurationError(f"expected training.{name} to be a number of at least 0, got {value!r}")
+        if self.stages is not None:
+            object.__setattr__(self, "stages", tuple(checked_stage(stage) for stage in self.stages))
+
+
+def checked_stage(stage: Any) -> dict[str, Any]:
+    """One entry of `stages` with all its keys."""
+    if not isinstance(stage, Mapping) or "optimiser" not in stage:
+        raise ConfigurationError(f"expected training.stages entries like {{optimiser: gauss_newton}}, got {stage!r}")
+    if unknown := sorted(set(stage) - set(STAGE_KEYS)):
+        raise ConfigurationError(f"unknown key {unknown[0]!r} in training.stages; {nearest(unknown[0], STAGE_KEYS)}")
+    if stage["optimiser"] not in OPTIMISERS:
+        raise ConfigurationError(f"unknown optimiser {stage['optimiser']!r}; {nearest(str(stage['optimiser']), OPTIMISERS)}")
+    for key in ("iterations", "learning_rate"):
+        value = stage.get(key)
+        if value is not None and not (number(value) and value > 0):
+            raise ConfigurationError(f"expected {key} in training.stages to be a positive number or null, got {value!r}")
+    if stage["optimiser"] == "gauss_newton" and stage.get("learning_rate") is not None:
+        raise ConfigurationError("expected no learning_rate for gauss_newton in training.stages, which finds its own; leave it out")
+    return {key: stage.get(key) for key in STAGE_KEYS}
+
+
+def number(value: object) -> bool:
+    """Whether it is a finite real number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T:
+    """The options of a group from a mapping; ConfigurationError for a name that is none of its own."""
+    if isinstance(given, kind):
+        return given
+    names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    settings = dict(given or {})  # type: ignore[call-overload]
+    for name in settings:
+        if name not in names:
+            raise ConfigurationError(f"unknown setting {group}.{name}; {nearest(str(name), names)}")
+    return kind(**settings)

@@ -1,0 +1,58 @@
+"""The figures of a run: the solution, the history of its training, and the network drawn as a graph.
+
+The only importer of matplotlib. Figures are made without pyplot, so that drawing neither needs a display
+nor leaves anything behind in a global state.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kanpde.plots.drawable import Drawable
+from kanpde.plots.history import history_figure
+from kanpde.plots.network import network_figure
+from kanpde.plots.solution import solution_figure
+from kanpde.plots.style import Figure
+
+__all__ = ["history_figure", "network_figure", "solution_figure", "write_figures"]
+
+FIGURES: Mapping[str, Callable[[Any], Figure]] = {
+    "solution": solution_figure,
+    "history": history_figure,
+    "network": network_figure,
+}
+
+
+def write_figures(solution: Drawable, folder: str | Path) -> list[Path]:
+    """Write solution.png, history.png and network.png into the folder, made where missing; return the paths written.
+
+    A figure that cannot be drawn is left out with one RuntimeWarning that names it: a run's numbers are not to
+    be lost to a picture. Each file is complete or absent.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, draw in FIGURES.items():
+        path = folder / f"{name}.png"
+        try:
+            write_figure(draw(solution), path)
+        except Exception as error:  # whatever is wrong with one figure, the others are still wanted
+            reason = " ".join(str(error).split())
+            warnings.warn(f"{path} was not drawn: {type(error).__name__}: {reason}", RuntimeWarning, stacklevel=2)
+        else:
+            written.append(path)
+    return written
+
+
+def write_figure(figure: Figure, path: Path, dpi: int = 150) -> None:
+    """Save as PNG under a temporary name in the same folder, then rename: no reader ever sees half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        figure.savefig(temporary, format="png", dpi=dpi)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,167 @@
+"""The network as a graph: coordinates below, fields above, the learned curve of every edge on the edge itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Circle, FancyBboxPatch
+
+from kanpde.plots.drawable import Array, Wired
+from kanpde.plots.network_layout import Band, arrange
+from kanpde.plots.style import INK, LABEL, MUTED, PALETTE, TICK, TITLE, Figure, new_figure, symbol
+
+SUM, PRODUCT, PALE, CURVE = PALETTE[0], PALETTE[1], "#c3ccd3", "#1b3a57"
+RADIUS = 0.155  # of a node, in inches
+MARGIN = 0.55
+
+
+def network_figure(source: Wired) -> Figure:
+    """Draw a solution's network, or a network alone (its inputs and outputs are then numbered).
+
+    Σ nodes add the edges below them, Π nodes multiply two such sums. Width and shade of an edge tell its
+    importance within its layer; edges of importance 0, those pruned away, are left out.
+    """
+    layers = source.edge_curves()
+    layout = arrange(layers)
+    figure = new_figure(layout.width + 2 * MARGIN, layout.height + 2 * MARGIN + 1.0, layout="none")
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set(xlim=(-MARGIN, layout.width + MARGIN), ylim=(-MARGIN - 0.4, layout.height + MARGIN + 0.6))
+    axes.set_axis_off()
+    for layer, band in zip(layers, layout.bands, strict=True):
+        strength = _strength(np.asarray(layer["importance"], dtype=np.float64))
+        _draw_wires(axes, band, strength, layout.side)
+        _draw_squares(axes, band, strength, layer, layout.side)
+        _draw_nodes(axes, band, strength.any(axis=0))
+    scale = float(np.clip((layout.width / 9) ** 0.5, 1.0, 1.8))  # a wide drawing is looked at from afar
+    _draw_names(axes, source, layout.bands, (LABEL + 4) * scale)
+    caption = "width and shade of an edge: its importance within the layer"
+    look: dict[str, Any] = {"ha": "center", "va": "center"}
+    top = layout.height + MARGIN + 0.35
+    axes.text(
+        layout.width / 2, top, _title(source, layers), fontsize=(TITLE + 1) * scale, weight="bold", color=INK, **look
+    )
+    axes.text(layout.width / 2, -MARGIN - 0.22, caption, fontsize=TICK * scale, color=MUTED, **look)
+    return figure
+
+
+def _strength(importance: Array) -> Array:
+    """Importance against the layer's largest, compressed by a square root so that lesser edges are seen."""
+    known = np.where(np.isfinite(importance), importance, 0.0).clip(min=0.0)
+    return np.sqrt(known / max(float(known.max(initial=0.0)), 1e-300))
+
+
+def _shade(strength: Array, colour: str, least: float) -> Array:
+    """RGBA (n, 4): the colour, as opaque as the edge is strong."""
+    opacity = least + (1 - least) * strength[:, None]
+    return np.concatenate([np.tile(to_rgb(colour), (len(strength), 1)), opacity], axis=1)
+
+
+def _draw_wires(axes: Axes, band: Band, strength: Array, side: float) -> None:
+    """From the node below to the square and from there to the node above, the strongest drawn last."""
+    below, above = [], []
+    edges = _edges(strength)
+    top = float(band.squares[..., 1].max()) + side / 2
+    for i, j in edges:
+        x, y = band.squares[i, j]
+        foot = (x, y - side / 2)
+        below.append(np.concatenate([_bend(band.sources[i], (x, band.bottom)), [foot]]))
+        above.append(np.concatenate([[(x, y + side / 2)], _bend((x, top), band.targets[j])]))
+    values = np.array([strength[i, j] for i, j in edges])
+    if edges:
+        looks: dict[str, Any] = {"colors": _shade(np.tile(values, 2), MUTED, 0.16), "capstyle": "round", "zorder": 1}
+        axes.add_collection(LineCollection(below + above, linewidths=np.tile(0.4 + 2.0 * values, 2), **looks))
+
+
+def _draw_squares(axes: Axes, band: Band, strength: Array, layer: Mapping[str, Any], side: float) -> None:
+    """White squares framed by their edge's shade, each with its curve fitted into it."""
+    edges = _edges(strength)
+    if not edges:
+        return
+    inputs, values = np.asarray(layer["inputs"]), np.asarray(layer["values"])
+    # A curve that is flat against the largest of its layer is drawn flat: its round-off is nothing to look at.
+    least = 1e-6 * float(np.ptp(values, axis=-1).max())
+    corners = side / 2 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    centres = np.array([band.squares[i, j] for i, j in edges])
+    fitted = [np.stack([_fit(inputs[i], 0.0), _fit(values[i, j], least)], axis=1) for i, j in edges]
+    curves = [0.8 * side * curve + centre for curve, centre in zip(fitted, centres, strict=True)]
+    shades = np.array([strength[i, j] for i, j in edges])
+    frames = list(centres[:, None] + corners)
+    rim, ink = _shade(shades, INK, 0.25), _shade(shades, CURVE, 0.4)
+    axes.add_collection(PolyCollection(frames, facecolors="white", edgecolors=rim, linewidths=0.8, zorder=2))
+    axes.add_collection(LineCollection(curves, colors=ink, linewidths=1.5, capstyle="round", zorder=3))
+
+
+def _draw_nodes(axes: Axes, band: Band, fed: Any) -> None:
+    """Sums as discs, products as rounded squares above two small sums; pale where every edge below was pruned."""
+    for (x, y), alive in zip(band.nodes[: band.sums], fed, strict=False):
+        _draw_sum(axes, x, y, SUM if alive else PALE)
+    pairs = band.targets[band.sums :].reshape(-1, 2, 2)
+    for (x, y), pair, alive in zip(band.nodes[band.sums :], pairs, fed[band.sums :].reshape(-1, 2), strict=True):
+        colour = PRODUCT if alive.any() else PALE
+        factors = [_bend(small, (x, y)) for small in pair]
+        axes.add_collection(LineCollection(factors, colors=colour, linewidths=1.6, zorder=3))
+        for small, one in zip(pair, alive, strict=True):
+            _draw_sum(axes, small[0], small[1], SUM if one else PALE, 0.62)
+        look: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=0.05", "fc": colour, "ec": "white", "zorder": 4}
+        axes.add_patch(FancyBboxPatch((x - RADIUS, y - RADIUS), 2 * RADIUS, 2 * RADIUS, **look))
+        _write(axes, x, y, "Π", 10.5)
+
+
+def _draw_sum(axes: Axes, x: float, y: float, colour: str, scale: float = 1.0) -> None:
+    axes.add_patch(Circle((x, y), RADIUS * scale, fc=colour, ec="white", lw=1.0, zorder=4))
+    _write(axes, x, y, "Σ", 10.5 * scale)
+
+
+def _write(axes: Axes, x: float, y: float, glyph: str, size: float) -> None:
+    axes.text(x, y, glyph, ha="center", va="center_baseline", fontsize=size, color="white", weight="bold", zorder=5)
+
+
+def _draw_names(axes: Axes, source: Wired, bands: Sequence[Band], size: float) -> None:
+    """Coordinates under the inputs, fields over the outputs; numbered letters where the counts do not match."""
+    problem = getattr(source, "problem", None)
+    inputs = _names(problem.domain.names if problem else (), "x", len(bands[0].sources))
+    outputs = _names(problem.fields if problem else (), "u", len(bands[-1].nodes))
+    for (x, y), name in zip(bands[0].sources, inputs, strict=True):
+        axes.add_patch(Circle((x, y), 0.06, fc=INK, ec="white", lw=1.0, zorder=4))
+        axes.text(x, y - 0.16, symbol(name), ha="center", va="top", fontsize=size, color=INK)
+    for (x, y), name in zip(bands[-1].nodes, outputs, strict=True):
+        axes.text(x, y + RADIUS + 0.08, symbol(name), ha="center", va="bottom", fontsize=size, color=INK)
+
+
+def _names(known: tuple[str, ...], letter: str, count: int) -> tuple[str, ...]:
+    return known if len(known) == count else tuple(f"{letter}_{i + 1}" for i in range(count))
+
+
+def _title(source: Wired, layers: Sequence[Mapping[str, Any]]) -> str:
+    """The problem's name and the width as a user writes it: poisson, network [2, (4, 4), 1]."""
+    width = [str(np.shape(layers[0]["importance"])[0])]
+    width += [f"({y['sums']}, {y['products']})" if y["products"] else str(y["sums"]) for y in layers]
+    problem = getattr(source, "problem", None)
+    return f"{problem.name}, network [{', '.join(width)}]" if problem else f"network [{', '.join(width)}]"
+
+
+def _edges(strength: Array) -> list[tuple[int, int]]:
+    """The edges that are drawn, from the weakest to the strongest."""
+    order = np.argsort(strength, axis=None, kind="stable")
+    pairs = [(int(k) // strength.shape[1], int(k) % strength.shape[1]) for k in order]
+    return [(i, j) for i, j in pairs if strength[i, j] > 0]
+
+
+def _fit(values: Array, least: float) -> Array:
+    """Shift and scale into [-1/2, 1/2]; a range of at most `least` stays flat."""
+    low, high = float(values.min()), float(values.max())
+    return (values - (low + high) / 2) / (high - low) if high - low > least else np.zeros_like(values)
+
+
+def _bend(start: Any, end: Any, points: int = 40) -> Array:
+    """A cubic Bézier curve that leaves and arrives upright."""
+    (x0, y0), (x1, y1) = start, end
+    t = (1 - np.cos(np.linspace(0.0, np.pi, points))) / 2  # closest where the curve turns
+    middle = (y0 + y1) / 2
+    b0, b1, b2, b3 = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3
+    return np.stack([(b0 + b1) * x0 + (b2 + b3) * x1, b0 * y0 + (b1 + b2) * middle + b3 * y1], axis=1)

@@ -1,0 +1,109 @@
+"""The arrays that the solution's figure shows: the solution, its reference, the error, the residual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from kanpde.plots.drawable import Array, Drawable, Region
+from kanpde.plots.slices import Slice
+from kanpde.plots.style import symbol
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One row of maps or one curve: what it is, its symbol, and its values on every slice."""
+
+    kind: Literal["solution", "reference", "error", "residual"]
+    label: str
+    values: tuple[Array, ...]
+
+    @property
+    def logarithmic(self) -> bool:
+        return self.kind in ("error", "residual")
+
+
+def quantities(solution: Drawable, cuts: Sequence[Slice]) -> list[list[Quantity]]:
+    """Per field the quantities to draw: solution, reference and error, or solution and residual without a reference.
+
+    The residual's components are one to an equation, not to a field: component i goes with field i, and
+    equations beyond the number of fields follow alone.
+    """
+    names = solution.problem.fields
+    grids = [cut.coordinates() for cut in cuts]
+    domain = solution.problem.domain
+    inside = [_inside(domain, grid) for grid in grids]
+    answers = [_by_field(solution(**grid), names) for grid in grids]
+    found = [[np.where(mask, a[n], np.nan) for a, mask in zip(answers, inside, strict=True)] for n in names]
+    references = [_reference(solution, grid) for grid in grids]
+    rows = [[Quantity("solution", symbol(n), tuple(f))] for n, f in zip(names, found, strict=True)]
+    if any(r is None for r in references):
+        residuals = [_components(solution.residual(**g), m) for g, m in zip(grids, inside, strict=True)]
+        return _with_residual(rows, [tuple(r[i] for r in residuals) for i in range(len(residuals[0]))])
+    for i, name in enumerate(names):
+        true = [np.where(m, r[..., i], np.nan) for r, m in zip(references, inside, strict=True) if r is not None]
+        errors = tuple(np.abs(u - v) for u, v in zip(found[i], true, strict=True))
+        rows[i] += [
+            Quantity("reference", symbol(name), tuple(true)),
+            Quantity("error", _error_label(name), errors),
+        ]
+    return rows
+
+
+def magnitude(solution: Drawable, coordinates: dict[str, Array]) -> Array:
+    """The root of the sum of squares of all fields, each against its own largest value there."""
+    values = _by_field(solution(**coordinates), solution.problem.fields).values()
+    largest = [np.nanmax(np.abs(v), initial=1e-300) for v in values]
+    total: Array = np.sqrt(sum((v / m) ** 2 for v, m in zip(values, largest, strict=True)))
+    return total
+
+
+def _with_residual(rows: list[list[Quantity]], components: list[tuple[Array, ...]]) -> list[list[Quantity]]:
+    for i, values in enumerate(components):
+        label = f"|residual {i + 1}|" if len(components) > 1 else "|residual|"
+        if i == len(rows):
+            rows.append([])
+        rows[i].append(Quantity("residual", label, values))
+    return rows
+
+
+def _inside(domain: Region, grid: dict[str, Array]) -> Any:
+    return np.asarray(domain.contains(_points(grid)), dtype=bool).reshape(next(iter(grid.values())).shape)
+
+
+def _points(grid: dict[str, Array]) -> Array:
+    return np.stack([c.ravel() for c in grid.values()], axis=1)
+
+
+def _by_field(answer: Any, fields: tuple[str, ...]) -> dict[str, Array]:
+    """A solution answers with an array, or with a dict by field for a system."""
+    if not isinstance(answer, Mapping):
+        answer = {fields[0]: answer}
+    return {name: np.asarray(answer[name], dtype=np.float64) for name in fields}
+
+
+def _reference(solution: Drawable, grid: dict[str, Array]) -> Array | None:
+    values = solution.problem.reference_values(_points(grid))
+    if values is None:
+        return None
+    shape = next(iter(grid.values())).shape
+    return np.asarray(values, dtype=np.float64).reshape(*shape, len(solution.problem.fields))
+
+
+def _components(residual: Any, mask: Any) -> list[Array]:
+    """The magnitude of every equation's residual, whether it came as one array, a stack, a tuple or a dict of them."""
+    if isinstance(residual, Mapping):
+        residual = list(residual.values())
+    if isinstance(residual, (tuple, list)) or np.ndim(residual) > mask.ndim:
+        parts = [np.asarray(r, dtype=np.float64) for r in residual]
+    else:
+        parts = [np.asarray(residual, dtype=np.float64)]
+    return [np.where(mask, np.abs(p), np.nan) for p in parts]
+
+
+def _error_label(name: str) -> str:
+    """The difference in symbols, or in words where the field has a long name or a subscript already."""
+    return rf"error $|{name} - {name}_{{\mathrm{{ref}}}}|$" if len(name) == 1 else f"error in {symbol(name)}"

@@ -1,0 +1,40 @@
+"""How values become colours and heights: limits, logarithms and colour maps."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.colors import LogNorm, Normalize
+
+from kanpde.plots.drawable import Array
+from kanpde.plots.quantities import Quantity
+
+DECADES = 4  # how far below its largest value an error is told apart
+
+
+def colours(quantity: Quantity, row: list[Quantity]) -> tuple[Normalize, str]:
+    """Scale and colour map: errors logarithmic, the rest on the limits that solution and reference share."""
+    if quantity.logarithmic:
+        return log_scale([quantity]), "magma"
+    finite = _finite([q for q in row if not q.logarithmic])
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if high - low <= 1e-12 * max(abs(low), abs(high), 1.0):
+        low, high = low - 0.5, high + 0.5
+    if min(-low, high) > 0.3 * max(-low, high):
+        bound = max(-low, high)
+        return Normalize(-bound, bound), "RdBu_r"
+    return Normalize(low, high), "viridis"
+
+
+def log_scale(group: list[Quantity]) -> LogNorm:
+    """From the largest value down to the smallest positive one, over one decade at least and DECADES at most."""
+    finite = _finite(group)
+    positive = finite[finite > 0]
+    if not positive.size:
+        return LogNorm(1e-17, 1e-16, clip=True)
+    high, low = float(positive.max()), float(positive.min())
+    return LogNorm(min(max(low, high * 10.0**-DECADES), high / 10), high, clip=True)
+
+
+def _finite(group: list[Quantity]) -> Array:
+    values: Array = np.concatenate([v.ravel() for q in group for v in q.values])
+    return values[np.isfinite(values)]

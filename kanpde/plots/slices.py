@@ -1,0 +1,81 @@
+"""Which lines and planes of the domain are drawn, and the points on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kanpde.plots.drawable import Array, Region
+from kanpde.plots.style import letters, number
+
+LINE, PLANE, SMALL_PLANE = 1001, 201, 121  # points to a side: one line, one map, one of several maps
+FRACTIONS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)  # where a cut may go, the middle preferred
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A line or plane parallel to the axes: the axes shown (horizontal first), all others held fixed."""
+
+    domain: Region
+    axes: tuple[int, ...]
+    points: int
+    fixed: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The coordinates held fixed: z = 0.5, t = 1."""
+        parts = [f"${letters(self.domain.names[a])}$ = {number(v)}" for a, v in sorted(self.fixed.items())]
+        return ",  ".join(parts)
+
+    @property
+    def extent(self) -> tuple[float, ...]:
+        """Low and high of every axis shown."""
+        return tuple(float(b[a]) for a in self.axes for b in (self.domain.low, self.domain.high))
+
+    def coordinates(self) -> dict[str, Array]:
+        """Every coordinate on the grid: arrays (points,) of a line, (points, points) of a plane, rows upwards."""
+        low, high = self.domain.low, self.domain.high
+        lines = [np.linspace(low[a], high[a], self.points) for a in self.axes]
+        shown = dict(zip(self.axes, np.meshgrid(*lines, indexing="xy"), strict=True))
+        held = {a: np.full_like(next(iter(shown.values())), value) for a, value in self.fixed.items()}
+        return {name: (shown | held)[a] for a, name in enumerate(self.domain.names)}
+
+
+def slices(domain: Region, magnitude: Callable[[dict[str, Array]], Array]) -> tuple[Slice, ...]:
+    """The whole domain in one or two dimensions; beyond, a plane at four times or a plane of every pair of neighbours.
+
+    `magnitude` of named coordinates tells where there is something to see: a cut is moved off the middle
+    of the domain only where the solution vanishes there, as an odd one does.
+    """
+    space = [a for a in range(len(domain.names)) if a != domain.time]
+    if len(domain.names) == 1:
+        return (Slice(domain, (0,), LINE),)
+    if len(domain.names) == 2:
+        # Time runs to the right, as in print; otherwise the first coordinate does.
+        return (Slice(domain, (1, 0) if domain.time == 1 else (0, 1), PLANE),)
+    cuts = _cuts(domain, space, magnitude)
+    if domain.time is not None:
+        t, plane = domain.time, (space[0], space[1])
+        rest = {a: cuts[a] for a in space[2:]}
+        times = np.linspace(domain.low[t], domain.high[t], 4)
+        return tuple(Slice(domain, plane, SMALL_PLANE, {**rest, t: float(time)}) for time in times)
+    planes = [(a, space[(i + 1) % len(space)]) for i, a in enumerate(space)]
+    return tuple(Slice(domain, p, SMALL_PLANE, {a: cuts[a] for a in space if a not in p}) for p in planes)
+
+
+def _cuts(domain: Region, space: list[int], magnitude: Callable[[dict[str, Array]], Array]) -> dict[int, float]:
+    """Per axis in space the coordinate to cut at: the fraction nearest the middle where the solution is not faint."""
+    unit = np.sort(np.array(FRACTIONS))
+    lines = [domain.low[a] + unit * (domain.high[a] - domain.low[a]) for a in range(len(domain.names))]
+    grid = np.meshgrid(*lines, indexing="ij")
+    square = np.nan_to_num(magnitude(dict(zip(domain.names, grid, strict=True))) ** 2)
+    cuts = {}
+    for axis in space:
+        others = tuple(a for a in range(square.ndim) if a != axis)
+        strength = dict(zip(unit.tolist(), np.sqrt(square.mean(axis=others)).tolist(), strict=True))
+        enough = 0.1 * max(strength.values())
+        fraction = next(f for f in FRACTIONS if strength[f] >= enough)
+        cuts[axis] = float(domain.low[axis] + fraction * (domain.high[axis] - domain.low[axis]))
+    return cuts

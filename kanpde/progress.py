@@ -1,0 +1,85 @@
+"""The progress of a run: a live line in a terminal, now and then a plain line elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+#: Seconds between two plain lines where nobody watches a terminal.
+QUIET_SECONDS = 5.0
+
+
+class Progress:
+    """A training callback, and the context in which the live line is shown."""
+
+    def __init__(self, title: str, budget_seconds: float | None = None, console: Console | None = None) -> None:
+        self.title, self.budget_seconds = title, budget_seconds
+        self.console = console or Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self.record: Mapping[str, Any] = {}
+        self._seen = self._told = time.monotonic()
+        self._told_record: Mapping[str, Any] = self.record
+        self._live: Live | None = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+        elif self.record is not self._told_record:
+            self.console.print(self._render())
+
+    def on_start(self, trainer: Any) -> None:
+        """Say what is solved; before training starts there is silence, so that bad input is one line."""
+        self.console.print(Text(self.title))
+        if self.console.is_terminal and not self.console.is_dumb_terminal:
+            self._live = Live(get_renderable=self._render, console=self.console, refresh_per_second=4)
+            self._live.start()
+
+    def on_iteration(self, record: Mapping[str, Any]) -> None:
+        """Keep the newest record; without a terminal print it when it opens a stage or the last line is old."""
+        news = record["stage"] != self.record.get("stage")
+        self.record, self._seen = record, time.monotonic()
+        if self._live is None and (news or time.monotonic() - self._told > QUIET_SECONDS):
+            self._told, self._told_record = time.monotonic(), record
+            self.console.print(self._render())
+
+    def on_checkpoint(self, trainer: Any) -> None:
+        """Nothing to show."""
+
+    def on_end(self, trainer: Any) -> None:
+        """Nothing to show: leaving the context prints the last line."""
+
+    def _render(self) -> Text:
+        # The training counts its seconds over interruptions; between two records the clock goes on.
+        elapsed = self.record.get("seconds", 0.0) + time.monotonic() - self._seen
+        return Text(line(self.record, elapsed, self.budget_seconds))
+
+
+def line(record: Mapping[str, Any], elapsed: float, budget_seconds: float | None) -> str:
+    """One line of progress: stage, iteration, loss, the error where it is known, and the time."""
+    if not record:
+        return f"starting  {clock(elapsed)}"
+    words = [f"stage {record['stage']}", f"iteration {record['iteration']:.0f}", f"loss {record['loss']:.2e}"]
+    if math.isfinite(record.get("error", math.nan)):
+        words.append(f"error {record['error']:.2e}")
+    left = (
+        f", at most {clock(math.ceil(max(0.0, budget_seconds - elapsed)))} left" if budget_seconds is not None else ""
+    )
+    return "  ".join([*words, clock(elapsed) + left])
+
+
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds: 0:07, 12:34, 1:02:03."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,205 @@
+"""A run and its folder: what is written there, when, and how a run goes on from it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kanpde import registry, report, storage, training
+from kanpde.errors import ConfigurationError
+from kanpde.network import KAN
+from kanpde.problem import Problem
+from kanpde.progress import Progress
+from kanpde.solution import Solution
+from kanpde.tensorboard import TensorBoard
+from kanpde.training import Callback
+
+CONFIG, CHECKPOINT, METRICS = "config.yaml", "checkpoint.safetensors", "metrics.json"
+HISTORY, SOLUTION, FIGURES = "history.csv", "solution.kan", "figures"
+SOLVED, DIVERGED, INTERRUPTED = 0, 3, 130
+# How stopped_because begins where a run did not end well.
+ENDINGS = {"diverged": DIVERGED, "interrupted": INTERRUPTED}
+
+
+def run(folder: Path, settings: Mapping[str, Any], config: str) -> int:
+    """Solve the problem of ``settings`` into ``folder``, whose config.yaml is the text ``config``.
+
+    Returns the exit status. Raises KanpdeError, and leaves no file, where the settings or the problem are not usable.
+    """
+    options = {key: settings[key] for key in ("seed", "device", "dtype", "training", "sampling")}
+
+    def start(problem: Problem, callbacks: list[Callback]) -> Solution:
+        return training.solve(problem, network(settings["network"]), callbacks=callbacks, **options)
+
+    return _carry_out(RunFolder(folder, config), settings, settings["training"], start)
+
+
+def resume(folder: Path, settings: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
+    """Go on in ``folder`` from its checkpoint, with ``changes`` to the training's settings; returns the exit status."""
+
+    def start(problem: Problem, callbacks: list[Callback]) -> Solution:
+        return training.resume(folder / CHECKPOINT, problem, callbacks=callbacks, training=changes or None)
+
+    return _carry_out(RunFolder(folder), settings, {**settings["training"], **changes}, start)
+
+
+def check_resumable(folder: Path) -> None:
+    """Raise ConfigurationError where ``folder`` holds no run to go on with."""
+    for name in (CONFIG, CHECKPOINT):
+        if not (folder / name).is_file():
+            raise ConfigurationError(f"expected {name} in {folder}, got none; give the folder after a run's 'run:'")
+
+
+def show(folder: Path) -> None:
+    """Print a run's table and where its figures are; figures that are gone are drawn again."""
+    if not (folder / METRICS).is_file():
+        raise ConfigurationError(f"expected {METRICS} in {folder}, got none; give the folder after a run's 'run:'")
+    report.run(json.loads((folder / METRICS).read_text(encoding="utf-8")))
+    figures = sorted((folder / FIGURES).glob("*.png"))
+    for figure in figures or draw(Solution.load(folder / SOLUTION), folder):
+        print(shown(figure))
+
+
+def draw(solution: Solution, folder: Path) -> list[Path]:
+    """Draw the run's figures; returns their files."""
+    # Imported here: matplotlib takes its time, and training can start before it is there.
+    from kanpde import plots
+
+    return plots.write_figures(solution, folder / FIGURES)
+
+
+def network(settings: Mapping[str, Any]) -> KAN:
+    """The network of ``settings``; ConfigurationError for a name or a type that KAN does not take."""
+    try:
+        return KAN(**settings)
+    except TypeError as error:
+        raise ConfigurationError(f"expected the settings of a network, got {dict(settings)}: {error}") from error
+
+
+def _carry_out(
+    folder: RunFolder,
+    settings: Mapping[str, Any],
+    options: Mapping[str, Any],
+    start: Callable[[Problem, list[Callback]], Solution],
+) -> int:
+    """Load the problem, train, save and report; returns the exit status."""
+    started = time.perf_counter()
+    name = settings["problem"]["name"]
+    problem = registry.load_problem(name, **{key: value for key, value in settings["problem"].items() if key != "name"})
+    for warning in problem.check_exact():
+        report.warn(warning)
+    progress = Progress(f"{name}: {registry.describe(name)}", options.get("budget_seconds"))
+    callbacks: list[Callback] = [folder, progress]
+    if options.get("tensorboard"):
+        callbacks.append(TensorBoard(lambda: folder.path / "tensorboard"))
+    with progress:
+        solution = start(problem, callbacks)
+    report.run(folder.save(solution, started))
+    return last_word(solution.stopped_because, shown(folder.path))
+
+
+def last_word(reason: str, folder: str) -> int:
+    """Say where the run is and, where it is not done, what to do; returns the exit status."""
+    status = next((code for word, code in ENDINGS.items() if reason.startswith(word)), SOLVED)
+    if status == INTERRUPTED:
+        report.say(f"interrupted: go on with kanpde resume {folder}")
+    if status == DIVERGED:
+        report.fail(f"training {reason}")
+    print(f"run: {folder}", flush=True)
+    return status
+
+
+class RunFolder:
+    """A training callback that makes the run's folder as training starts and keeps the checkpoint in it."""
+
+    def __init__(self, path: Path, config: str | None = None) -> None:
+        """``config`` is the text of config.yaml for a new run, None to go on in a folder that has one."""
+        self.path, self._config = path, config
+        self._seconds_before = 0.0 if config is not None else _seconds(path / METRICS)
+
+    def on_start(self, trainer: Any) -> None:
+        """A new run takes a folder that no other run has: its config.yaml can be made only once."""
+        if self._config is None:
+            return
+        for folder in (self.path, *(self.path.with_name(f"{self.path.name}_{k}") for k in range(2, 10_000))):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with (folder / CONFIG).open("x", encoding="utf-8") as file:
+                    file.write(self._config)
+            except FileExistsError:
+                continue
+            self.path = folder
+            return
+
+    def on_iteration(self, record: Mapping[str, Any]) -> None:
+        """Nothing to write: the training keeps the history, and a checkpoint holds it."""
+
+    def on_checkpoint(self, trainer: Any) -> None:
+        """Write all that is needed to go on from here."""
+        storage.write(self.path / CHECKPOINT, *trainer.state())
+
+    def on_end(self, trainer: Any) -> None:
+        """The last checkpoint, of an interrupted training too."""
+        self.on_checkpoint(trainer)
+
+    def save(self, solution: Solution, started: float) -> dict[str, Any]:
+        """Write what a run leaves behind and return its metrics; ``started`` is a time.perf_counter()."""
+        solution.save(self.path / SOLUTION)
+        write(self.path / HISTORY, _csv(solution.history))
+        self._save_metrics(solution, started)
+        draw(solution, self.path)
+        # Once more, for drawing takes its time too; but nothing that goes wrong there may cost the numbers.
+        return self._save_metrics(solution, started)
+
+    def _save_metrics(self, solution: Solution, started: float) -> dict[str, Any]:
+        metrics = solution.metrics()
+        metrics["seconds"] = {**metrics["seconds"], "total": self._seconds_before + time.perf_counter() - started}
+        metrics = {key: finite(value) for key, value in metrics.items()}
+        write(self.path / METRICS, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+        return metrics
+
+
+def shown(path: Path) -> str:
+    """The path as a user would write it: from the working folder where it lies inside."""
+    path = path.resolve()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def write(path: Path, text: str) -> None:
+    """Write under a temporary name, then rename: no reader ever sees half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def finite(value: Any) -> Any:
+    """The same with None for every number that is not finite, for JSON has no word for them."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _csv(history: Mapping[str, Sequence[Any]]) -> str:
+    """One line per iteration under the names of the columns; what was not known is left empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(history)
+    writer.writerows([finite(item) for item in row] for row in zip(*history.values(), strict=True))
+    return text.getvalue()
+
+
+def _seconds(metrics: Path) -> float:
+    """The total seconds of a run so far, as an earlier session left them."""
+    return float(json.loads(metrics.read_text(encoding="utf-8"))["seconds"]["total"]) if metrics.is_file() else 0.0

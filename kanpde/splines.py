@@ -1,0 +1,150 @@
+"""B-splines of degree k on knots t_0 < t_1 < … < t_{n+2k}: n intervals [t_k, t_{k+n}] and n + k basis functions.
+
+On every interval the k + 1 non-zero basis functions are polynomials of the local coordinate ξ = (x − centre)/h ∈ [−½, ½]. Their
+coefficients are computed once a grid by the Cox–de Boor recursion on polynomials (de Boor, "A Practical Guide to Splines", X.11), so
+that values and derivatives of any order are one small matrix product, without recursion. Beyond the grid the polynomials of the
+first and last interval go on, so every function stays smooth.
+
+Knots carry a leading axis: one knot vector for every input of a layer, all with the same number of intervals.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Array = NDArray[np.float64]
+
+
+def uniform_knots(low: Array, high: Array, intervals: int, degree: int) -> Array:
+    """Equidistant knots (i, n + 2k + 1) with [t_k, t_{k+n}] = [low, high], `degree` more on either side."""
+    steps = np.arange(-degree, intervals + degree + 1) / intervals
+    low, high = np.atleast_1d(low)[:, None], np.atleast_1d(high)[:, None]
+    return np.asarray(low + (high - low) * steps, dtype=np.float64)
+
+
+def knots_through(breakpoints: Array, degree: int) -> Array:
+    """Knots (i, n + 2k + 1) with the given breakpoints (i, n + 1), continued beyond both ends by the mean spacing."""
+    breakpoints = np.atleast_2d(np.asarray(breakpoints, dtype=np.float64))
+    step = (breakpoints[:, -1:] - breakpoints[:, :1]) / (breakpoints.shape[1] - 1)
+    beyond = step * np.arange(1, degree + 1)
+    return np.concatenate([breakpoints[:, :1] - beyond[:, ::-1], breakpoints, breakpoints[:, -1:] + beyond], axis=1)
+
+
+def periodic_knots(breakpoints: Array, degree: int) -> Array:
+    """Knots (i, n + 2k + 1) with the given breakpoints (i, n + 1), continued periodically; n ≥ k."""
+    breakpoints = np.atleast_2d(np.asarray(breakpoints, dtype=np.float64))
+    period = breakpoints[:, -1:] - breakpoints[:, :1]
+    before = breakpoints[:, -degree - 1 : -1] - period if degree else breakpoints[:, :0]
+    return np.concatenate([before, breakpoints, breakpoints[:, 1 : degree + 1] + period], axis=1)
+
+
+def polynomial_pieces(knots: Array, degree: int) -> Array:
+    """Coefficients (i, n, k+1, k+1) of the basis functions on every interval: [input, interval, power of ξ, basis function].
+
+    On interval j the non-zero functions are B_j, …, B_{j+k} (numbered from 0).
+    """
+    inputs, count = knots.shape
+    intervals = count - 2 * degree - 1
+    first = np.arange(intervals) + degree  # the knot where each interval begins
+    left, right = knots[:, first], knots[:, first + 1]
+    centre, step = (left + right) / 2, right - left
+    pieces = np.zeros((inputs, intervals, degree + 1, degree + 1))
+    pieces[:, :, 0, 0] = 1.0
+    for p in range(1, degree + 1):
+        raised = np.zeros_like(pieces)
+        for j in range(p):  # B_{first-p+1+j} of degree p−1 feeds its two neighbours of degree p
+            start = first - p + 1 + j
+            t0, t1 = knots[:, start], knots[:, start + p]
+            width = t1 - t0
+            old = pieces[:, :, :, j]
+            shifted = np.zeros_like(old)
+            shifted[:, :, 1:] = old[:, :, :-1]
+            rising = ((centre - t0) / width)[..., None] * old + (step / width)[..., None] * shifted
+            raised[:, :, :, j + 1] += rising
+            raised[:, :, :, j] += old - rising
+        pieces = raised
+    return pieces
+
+
+def derivative_powers(degree: int, orders: int) -> Array:
+    """D (orders, k+1, k+1) with d^m/dξ^m Σ_p c_p ξ^p = Σ_{p,q} D[m,q,p] c_p ξ^q."""
+    result = np.zeros((orders, degree + 1, degree + 1))
+    for m in range(min(orders, degree + 1)):
+        for p in range(m, degree + 1):
+            result[m, p - m, p] = np.prod(np.arange(p - m + 1, p + 1)) if m else 1.0
+    return result
+
+
+def local_coordinates(x: Tensor, knots: Tensor, degree: int, uniform: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """The interval (n, i) of every x (n, i), its local coordinate ξ (n, i), and 1/h, (1, i) or (n, i)."""
+    intervals = knots.shape[1] - 2 * degree - 1
+    low, high = knots[:, degree], knots[:, degree + intervals]
+    if uniform:
+        inverse = (intervals / (high - low))[None]
+        position = (x - low) * inverse
+        interval = position.detach().floor().clamp_(0, intervals - 1)
+        return interval.long(), position - interval - 0.5, inverse
+    inner = knots[:, degree + 1 : degree + intervals].contiguous()
+    interval = torch.searchsorted(inner, x.detach().T.contiguous(), right=True).T
+    rows = torch.arange(knots.shape[0], device=x.device)
+    left, right = knots[rows, interval + degree], knots[rows, interval + degree + 1]
+    inverse = 1 / (right - left)
+    return interval, (x - left) * inverse - 0.5, inverse
+
+
+def blossom(knots: Array, coefficients: Array, degree: int, interval: int, arguments: Array) -> Array:
+    """The polar form of one polynomial piece at `arguments` (k,): coefficients (n + k, c) -> (c,).
+
+    de Boor's algorithm with another argument on every level (Ramshaw, "Blossoms are polar forms", CAGD 6 (1989)).
+    """
+    values = coefficients[interval : interval + degree + 1].copy()
+    first = interval + degree  # the knot where the interval begins
+    for level in range(1, degree + 1):
+        x = arguments[level - 1]
+        start = first - degree + np.arange(level, degree + 1)
+        ratio = (x - knots[start]) / (knots[start + degree + 1 - level] - knots[start])
+        values = (1 - ratio)[:, None] * values[:-1] + ratio[:, None] * values[1:]
+    return np.asarray(values[0])
+
+
+def refinement_matrix(old: Array, new: Array, degree: int) -> Array:
+    """T (n_new + k, n_old + k) with which coefficients on `old` knots give the same function on `new` ones.
+
+    Exact where the breakpoints of `old` are among those of `new` (knot insertion by blossoming). `old` and `new` are single knot vectors.
+    """
+    count_old, count_new = len(old) - degree - 1, len(new) - degree - 1
+    intervals = count_old - degree
+    identity = np.eye(count_old)
+    result = np.empty((count_new, count_old))
+    for i in range(count_new):
+        # any piece under the new function's support will do: take the one nearest to the middle of its inner knots
+        inner = range(max(i, degree), min(i + degree, count_new - 1) + 1)
+        middle = min(inner, key=lambda j: abs((new[j] + new[j + 1]) / 2 - new[i + 1 : i + degree + 1].mean() if degree else 0.0))
+        where = (new[middle] + new[middle + 1]) / 2
+        interval = int(np.clip(np.searchsorted(old[degree : degree + intervals + 1], where, side="right") - 1, 0, intervals - 1))
+        result[i] = blossom(old, identity, degree, interval, new[i + 1 : i + degree + 1])
+    return result
+
+
+def projection_matrix(old: Array, new: Array, degree: int) -> Array:
+    """T (n_new + k, n_old + k): the least-squares fit on `new` knots of a function on `old` ones, over the range of `new`."""
+    intervals = len(new) - 2 * degree - 1
+    breaks = new[degree : degree + intervals + 1]
+    nodes = np.cos(np.pi * (np.arange(degree + 3) + 0.5) / (degree + 3)) / 2 + 0.5
+    x = (breaks[:-1, None] + np.diff(breaks)[:, None] * nodes).ravel()
+    return np.asarray(np.linalg.lstsq(dense_basis(x, new, degree), dense_basis(x, old, degree), rcond=None)[0])
+
+
+def dense_basis(x: Array, knots: Array, degree: int) -> Array:
+    """All basis functions (points, n + k) of one knot vector at x (points,), continued beyond the ends."""
+    intervals = len(knots) - 2 * degree - 1
+    interval, xi, _ = local_coordinates(torch.as_tensor(x)[:, None], torch.as_tensor(knots)[None], degree, uniform=False)
+    where = interval[:, 0].numpy()
+    powers = xi.numpy() ** np.arange(degree + 1)
+    local = np.einsum("np,npj->nj", powers, polynomial_pieces(knots[None], degree)[0][where])
+    result = np.zeros((len(x), intervals + degree))
+    np.put_along_axis(result, where[:, None] + np.arange(degree + 1), local, axis=1)
+    return result

@@ -1,0 +1,50 @@
+"""One-file storage: named tensors and JSON metadata in the safetensors format, written atomically, nothing executable inside."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from kanpde.errors import KanpdeError
+
+FORMAT = "kanpde"
+
+
+def write(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write beside `path` and rename: a reader sees the old file or the new one, never a part."""
+    path = Path(path)
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data = save(contiguous, metadata={FORMAT: json.dumps(metadata)})
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: str | Path, device: str | torch.device = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and metadata of a file made by `write`.
+
+    Raises KanpdeError where there is no such file or it is of another kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise KanpdeError(f"expected a file saved by kanpde at {path}, got none; check the path")
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            metadata = (file.metadata() or {}).get(FORMAT)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise KanpdeError(f"expected a file saved by kanpde at {path}, got one that cannot be read ({error})") from None
+    if metadata is None:
+        raise KanpdeError(f"expected a file saved by kanpde at {path}, got safetensors of another program")
+    return tensors, json.loads(metadata)

@@ -1,0 +1,434 @@
+"""Stages of an optimiser, fresh points, finer knots, checkpoints: a training that ends when there is nothing left to gain."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde import refinement, storage
+from kanpde.ansatz import Ansatz
+from kanpde.compare import Comparison
+from kanpde.device import torch_device, torch_dtype
+from kanpde.errors import ConfigurationError
+from kanpde.loss import Residuals
+from kanpde.model import Model
+from kanpde.network import KAN
+from kanpde.optim.gauss_newton import GaussNewton
+from kanpde.optim.gradient import adam, lbfgs
+from kanpde.optim.least_squares import Method
+from kanpde.options import TrainingOptions, checked_stage
+from kanpde.problem import Problem
+from kanpde.sampling import Sample, SamplingOptions, adapted, sample, unit_points
+from kanpde.solution import Solution, plain
+
+SETTLING = (5, 10, 20, 40)  # iterations after which the scales of the blocks are measured anew, then kept
+WINDOW = 10  # iterations over which progress is judged
+SLOW = 0.3  # a loss that falls by less than this factor in a window calls for finer knots
+STUCK = 0.8  # and by less than this, when no finer knots are to be had, for the end
+ROUND_OFF = 1e-15  # finer knots gain nothing below this loss: its root is near the last digits of second derivatives
+HIDING = 3.0  # fresh points may see this many times the loss of the old ones before these are exchanged
+POOL = 4  # candidates for every interior point
+POINTS_PER_PARAMETER = 2.5
+GAUSS_NEWTON_LIMIT = 4000  # parameters, beyond which a dense factor is too dear
+ITERATIONS = {"adam": 2000, "lbfgs": 2000}  # of a stage that names none; Gauss–Newton goes on until it has converged
+RETREATS = 5  # steps back from numbers that are not finite before training is called diverged
+ERROR_SECONDS = 0.5  # least time between two measurements of the error
+ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9}
+
+
+class Callback(Protocol):
+    """Something that watches a training."""
+
+    def on_start(self, trainer: Trainer, /) -> None:
+        """Training is about to start."""
+
+    def on_iteration(self, record: Mapping[str, Any], /) -> None:
+        """An iteration is done; `record` is its row of the history."""
+
+    def on_checkpoint(self, trainer: Trainer, /) -> None:
+        """It is time to keep ``trainer.state()``."""
+
+    def on_end(self, trainer: Trainer, /) -> None:
+        """Training has ended, whatever the reason."""
+
+
+class Trainer:
+    """One training. All that its next step depends on is in `state`."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        network: KAN,
+        *,
+        seed: int,
+        device: str,
+        dtype: str,
+        training: TrainingOptions,
+        sampling: SamplingOptions,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ConfigurationError(f"expected seed to be a whole number of at least 0, got {seed!r}")
+        self.problem, self.options, self.sampling, self.callbacks = problem, training, sampling, callbacks
+        self.seed, self.device, self.dtype = seed, device, dtype
+        self.generator = np.random.default_rng(seed)
+        blocks = problem.blocks()
+        ansatz = Ansatz.of(problem)
+        self._check_degree(network, blocks)
+        where, precision = torch_device(device), torch_dtype(dtype)
+        built = self._built(network, ansatz).to(device=where, dtype=precision)
+        self.model = Model(built, ansatz, problem.unknowns).to(device=where)
+        self.residuals = Residuals(self.model, blocks, problem.domain.names)
+        self.vector = self.model.vector
+        self.stages = self._stages()
+        self.stage = self.iteration = self.stage_iteration = self.retreats = 0
+        self.since = 0  # the iteration of the last change of points, knots, scales or stage
+        self.losses: list[float] = []
+        self.seconds = 0.0
+        self.history: dict[str, list[Any]] = {}
+        self.stopped_because = "not started"
+        self._method: Method | None = None
+        self._error = math.nan
+        self._error_known_at = -math.inf
+        self._comparison: Comparison | None = None
+
+    # The course of a training ---------------------------------------------------------------------------------------------------
+
+    def run(self) -> Solution:
+        """Train to the end and return the solution."""
+        if not self.history:
+            self.resample()
+            self.rescale()
+        for callback in self.callbacks:
+            callback.on_start(self)
+        started = self._checkpointed = time.monotonic()
+        before = self.seconds
+        try:
+            while (reason := self._finished()) is None:
+                self._iterate()
+                self.seconds = before + time.monotonic() - started
+                self._report()
+            self.stopped_because = reason
+        except KeyboardInterrupt:
+            self.stopped_because = "interrupted by Ctrl-C"
+        self.model.assign(self.vector)
+        for callback in self.callbacks:
+            callback.on_end(self)
+        return self.solution()
+
+    def solution(self) -> Solution:
+        """What has been found so far."""
+        record = {
+            "seed": self.seed,
+            "iterations": self.iteration,
+            "seconds": self.seconds,
+            "stopped_because": self.stopped_because,
+        }
+        return Solution(self.problem, self.model, self.history, record)
+
+    def _finished(self) -> str | None:
+        """Why to stop, or None. Moves on to the next stage where one has done its part."""
+        budget, target = self.options.budget_seconds, self.options.target
+        if self.retreats > RETREATS:
+            return "diverged: the residual is not finite, however small the step; check the equation and its parameters"
+        if budget is not None and self.seconds >= budget:
+            return f"budget: {budget:g} seconds are over"
+        if target is not None and self.losses and self.estimate <= target and self._confirmed(target):
+            return f"target: the estimated relative error is at most {target:g}"
+        if not self._stage_done():
+            return None
+        if self.stage + 1 < len(self.stages):
+            self._next_stage()
+            return None
+        return "converged: the loss falls no further"
+
+    @property
+    def estimate(self) -> float:
+        """The estimated relative error: the root of the loss, every block of which is relative to the size of its own terms."""
+        return math.sqrt(self.losses[-1]) if self.losses else math.inf
+
+    def _confirmed(self, target: float) -> bool:
+        """Whether fresh points agree with the estimate."""
+        return math.sqrt(self._loss_at_fresh_points()[0] + self.losses[-1]) <= 1.5 * target
+
+    def _stage_done(self) -> bool:
+        """Whether the stage has run its iterations or is stuck with no finer knots to be had."""
+        limit = self.stages[self.stage]["iterations"]
+        if limit is not None and self.stage_iteration >= limit:
+            return True
+        window = self.losses[self.since :]
+        if not self._gauss_newton or not window:
+            return False
+        if self._rejected:
+            progress = 1.0
+        elif len(window) <= WINDOW:
+            return False
+        else:
+            progress = window[-1] / max(window[-1 - WINDOW], np.finfo(float).tiny)
+        if progress < SLOW:
+            return False
+        if window[-1] <= ROUND_OFF:
+            return True
+        if self._refinable():
+            self.refine()
+            return False
+        return progress > STUCK
+
+    def _iterate(self) -> None:
+        """One step of the stage's method, after fresh points or scales where these are due."""
+        since = self.iteration - self.since
+        if self.stage_iteration in SETTLING and self.since < self.iteration:
+            self.rescale()
+        elif self.options.resample_every and since and self.iteration % self.options.resample_every == 0:
+            self._check_points()
+        step = self.method.step(self.residuals, self.vector)
+        if math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all()):
+            self.vector = step.vector
+        else:
+            self.retreats += 1
+            self.method.retreat()
+        self._rejected = not step.accepted
+        self.losses.append(step.loss)
+        self.iteration += 1
+        self.stage_iteration += 1
+        self._step = step
+
+    def _report(self) -> None:
+        self.model.assign(self.vector)
+        now = time.monotonic()
+        if now - self._error_known_at >= ERROR_SECONDS:
+            self._error, self._error_known_at = self._measured_error(), now
+        record = {
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "stage": f"{self.stages[self.stage]['optimiser']} {self.stage + 1}",
+            "loss": self.losses[-1],
+            "error": self._error,
+            "damping": self._step.damping,
+            "points": sum(len(part.points) for part in self.residuals.parts),
+            "parameters": self.model.size,
+            **{f"rms/{name}": value for name, value in self.residuals.rms().items()},
+            **{f"unknown/{name}": float(value) for name, value in self.model.unknowns.items()},
+        }
+        for name, value in record.items():
+            self.history.setdefault(name, []).append(value)
+        for callback in self.callbacks:
+            callback.on_iteration(record)
+        if now - self._checkpointed >= self.options.checkpoint_seconds:
+            self._checkpointed = now
+            for callback in self.callbacks:
+                callback.on_checkpoint(self)
+
+    def _measured_error(self) -> float:
+        if self._comparison is None:
+            self._comparison = Comparison(self.problem, ERROR_RESOLUTION[self.problem.domain.dimension])
+        error = self.solution().relative_l2(self._comparison)
+        return math.nan if error is None else error
+
+    # Stages ---------------------------------------------------------------------------------------------------------------------
+
+    _rejected = False
+
+    def _stages(self) -> tuple[dict[str, Any], ...]:
+        stages = self.options.stages
+        if stages is None:
+            exact = self.model.size <= GAUSS_NEWTON_LIMIT and self.vector.dtype == torch.float64
+            stages = tuple({"optimiser": name} for name in (["gauss_newton"] if exact else ["adam", "lbfgs"]))
+        checked = [checked_stage(stage) for stage in stages]
+        return tuple({**stage, "iterations": stage["iterations"] or ITERATIONS.get(stage["optimiser"])} for stage in checked)
+
+    @property
+    def _gauss_newton(self) -> bool:
+        return bool(self.stages[self.stage]["optimiser"] == "gauss_newton")
+
+    @property
+    def method(self) -> Method:
+        """The optimiser of the present stage."""
+        if self._method is None:
+            stage = self.stages[self.stage]
+            rate = {} if stage["learning_rate"] is None else {"learning_rate": float(stage["learning_rate"])}
+            self._method = {"gauss_newton": GaussNewton, "lbfgs": lbfgs, "adam": adam}[stage["optimiser"]](**rate)
+        return self._method
+
+    def _next_stage(self) -> None:
+        self.stage, self.stage_iteration, self._method, self.since = self.stage + 1, 0, None, self.iteration
+
+    # Points, scales, knots ------------------------------------------------------------------------------------------------------
+
+    def resample(self, interior: Sample | None = None) -> None:
+        """Fresh points for every block; `interior` ones where they have been chosen already."""
+        for number, part in enumerate(self.residuals.parts):
+            drawn = interior if number == 0 and interior is not None else self._drawn(part.block, self._count(part.block))
+            index = None if drawn.index is None else torch.as_tensor(drawn.index, device=self.vector.device)
+            self.residuals.place(number, self._tensor(drawn.points), index)
+        self.since = self.iteration
+
+    def rescale(self) -> None:
+        """Measure the size of every block's terms anew."""
+        self.model.assign(self.vector)
+        interior = self.residuals.parts[0].points
+        for part in self.residuals.parts:
+            sizes = self.residuals.sizes_of_terms(part, interior)
+            part.scale = torch.where(torch.isfinite(sizes) & (sizes > 0), sizes, torch.ones_like(sizes))
+        self.since = self.iteration
+
+    def refine(self) -> None:
+        """Finer knots where the residual is large, and points enough for them."""
+        self.model.assign(self.vector)
+        part = self.residuals.parts[0]
+        with torch.no_grad():
+            residual = (self.residuals.values(part, part.chunks) / part.scale[:, None]).square().sum(dim=0).sqrt()
+        refinement.refine(self.model.network, part.points, residual)
+        self.vector = self.model.vector
+        self.resample()
+
+    def _refinable(self) -> bool:
+        first = self.model.network.first
+        return self.model.size + first.basis.intervals * first.basis.inputs * first.subnodes <= self.options.max_parameters
+
+    def _check_points(self) -> None:
+        """Exchange the interior points where fresh ones show that the residual hides between them."""
+        hidden, pool, residual = self._loss_at_fresh_points()
+        part = self.residuals.parts[0]
+        seen = float(self._scaled(part.chunks).mean())
+        if hidden <= max(HIDING * seen, ROUND_OFF):
+            return
+        count = self._count(part.block)
+        chosen = adapted(pool, residual, round(self.sampling.adaptive * count), self.generator)
+        rest = self._drawn(part.block, count - len(chosen))
+        self.resample(Sample(np.concatenate([chosen, rest.points]), None))
+
+    def _loss_at_fresh_points(self) -> tuple[float, Any, Any]:
+        """The equation's part of the loss on fresh points, these points, and the residual's size there."""
+        part = self.residuals.parts[0]
+        self.model.assign(self.vector)
+        drawn = self._drawn(part.block, POOL * self._count(part.block))
+        squares = self._scaled(self.residuals.chunks(part, self._tensor(drawn.points), None))
+        return float(squares.mean()), drawn.points, squares.sqrt().cpu().double().numpy()
+
+    def _scaled(self, chunks: Any) -> Tensor:
+        """The squared, scaled residual of the equation, summed over its components, (n,)."""
+        part = self.residuals.parts[0]
+        with torch.no_grad():
+            return (self.residuals.values(part, chunks) / part.scale[:, None]).square().sum(dim=0)
+
+    def _drawn(self, block: Any, count: int) -> Sample:
+        return sample(block, self.problem.domain, count, self.sampling.sequence, self.generator)
+
+    def _count(self, block: Any) -> int:
+        """How many points a block gets: in all more than parameters, by a factor."""
+        dimension = self.problem.domain.dimension
+        if block.faces:
+            return self.sampling.boundary or (256 if dimension <= 2 else 1024)
+        least = 2048 if dimension > 1 else 256
+        return self.sampling.interior or max(least, math.ceil(POINTS_PER_PARAMETER * self.model.size))
+
+    def _tensor(self, points: Any) -> Tensor:
+        return torch.as_tensor(points, dtype=self.vector.dtype, device=self.vector.device)
+
+    # Start ----------------------------------------------------------------------------------------------------------------------
+
+    def _built(self, network: KAN, ansatz: Ansatz | None) -> KAN:
+        """A network for the problem: a copy of one that fits, else a new one of the same sizes."""
+        domain, outputs = self.problem.domain, len(self.problem.fields)
+        if network.built:
+            shape = (network.first.basis.inputs, network.architecture()["outputs"])
+            if shape != (domain.dimension, outputs):
+                raise ConfigurationError(
+                    f"expected a network with {domain.dimension} inputs and {outputs} outputs for {self.problem.name}, got "
+                    f"one built with {shape[0]} and {shape[1]}; give a new KAN(width=...)"
+                )
+            return copy.deepcopy(network)
+        fresh = KAN(network.width, network.degree, network.intervals, network.base)
+        periodic = None if ansatz is None else ansatz.periodic
+        return fresh.build(domain.low, domain.high, outputs, periodic=periodic, seed=self.generator)
+
+    def _check_degree(self, network: KAN, blocks: Sequence[Any]) -> None:
+        for block in blocks:
+            order = max((len(p) for partials in block.partials.values() for p in partials), default=0)
+            if order >= network.degree:
+                raise ConfigurationError(
+                    f"expected splines of degree at least {order + 1} for the derivatives of order {order} in {block.name}, got "
+                    f"degree {network.degree}; set network.degree={order + 1} or more"
+                )
+
+    # Checkpoints ----------------------------------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and JSON from which `restored` makes a trainer that takes the same next step."""
+        tensors = {f"network.{name}": value for name, value in self.model.network.state_dict().items()}
+        tensors["vector"] = self.vector
+        for number, part in enumerate(self.residuals.parts):
+            tensors |= {f"points.{number}": part.points, f"scale.{number}": part.scale}
+            if part.index is not None:
+                tensors[f"index.{number}"] = part.index
+        of_method, numbers = self.method.state()
+        tensors |= {f"method.{name}": value for name, value in of_method.items()}
+        return tensors, {
+            "checkpoint": {name: getattr(self, name) for name in COUNTERS},
+            "problem": {"name": self.problem.name, "parameters": plain(self.problem.parameters())},
+            "architecture": self.model.network.architecture(),
+            "training": asdict(self.options),
+            "sampling": asdict(self.sampling),
+            "generator": self.generator.bit_generator.state,
+            "method": numbers,
+        }
+
+    @classmethod
+    def restored(
+        cls, path: str | Path, problem: Problem, *, callbacks: Sequence[Callback], training: Mapping[str, Any] | None
+    ) -> Trainer:
+        """The trainer whose `state` was written to `path`."""
+        tensors, numbers = storage.read(path)
+        counters = numbers.get("checkpoint")
+        if counters is None or numbers["problem"]["name"] != problem.name:
+            raise ConfigurationError(f"expected a checkpoint of {problem.name} at {path}, got another file; give a run's folder")
+        state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+        trainer = cls(
+            problem,
+            KAN.from_architecture(numbers["architecture"], state),
+            seed=counters["seed"],
+            device=counters["device"],
+            dtype=counters["dtype"],
+            training=TrainingOptions(**{**numbers["training"], **(training or {})}),
+            sampling=SamplingOptions(**numbers["sampling"]),
+            callbacks=callbacks,
+        )
+        for name in COUNTERS:
+            setattr(trainer, name, counters[name])
+        trainer.generator.bit_generator.state = numbers["generator"]
+        trainer.vector = tensors["vector"].to(trainer.vector)
+        trainer.model.assign(trainer.vector)
+        for number, part in enumerate(trainer.residuals.parts):
+            index = tensors.get(f"index.{number}")
+            trainer.residuals.place(number, trainer._tensor(tensors[f"points.{number}"]), None if index is None else index.to(trainer.vector.device))
+            part.scale = tensors[f"scale.{number}"].to(trainer.vector)
+        of_method = {name.removeprefix("method."): value for name, value in tensors.items() if name.startswith("method.")}
+        trainer.method.restore(of_method, numbers["method"])
+        return trainer
+
+
+# The attributes that a checkpoint writes down as they are.
+COUNTERS = (
+    "seed",
+    "device",
+    "dtype",
+    "stage",
+    "iteration",
+    "stage_iteration",
+    "retreats",
+    "since",
+    "losses",
+    "seconds",
+    "history",
+    "_rejected",
+)

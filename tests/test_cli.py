@@ -1,0 +1,230 @@
+"""The command line as a user meets it: words in; one line, an exit status and a folder out."""
+
+import inspect
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+
+import pytest
+from omegaconf import OmegaConf
+
+from kanpde import KAN, cli
+from kanpde.locations import shipped
+from kanpde.options import TrainingOptions
+from kanpde.sampling import SamplingOptions
+
+ROD = '''
+"""u_t = D u_xx: a rod."""
+from dataclasses import dataclass
+import sympy as sp
+from kanpde import Box, Dirichlet, Initial, Problem
+
+@dataclass(frozen=True)
+class Rod(Problem):
+    diffusivity: float = 0.3
+    domain = Box(x=(0, 2), t=(0, 1))
+
+    def residual(self, u, x, t):
+        return u.t - self.diffusivity * u.xx
+
+    def conditions(self):
+        return {"start": Initial("exact"), "ends": Dirichlet(0, on="x")}
+
+    def exact(self, x, t):
+        return sp.exp(-self.diffusivity * sp.pi**2 * t / 4) * sp.sin(sp.pi * x / 2)
+'''
+QUICK = ["training.budget_seconds=1", "device=cpu"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A user's folder with the problem rod in it, and the user in it."""
+    (tmp_path / "problems").mkdir()
+    (tmp_path / "problems" / "rod.py").write_text(ROD)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def kanpde(here, monkeypatch, capsys):
+    """The command ``kanpde``, in this process: words -> (status, stdout, stderr)."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["kanpde", *words])
+        try:
+            status = cli.main()
+        except SystemExit as ending:
+            status = ending.code
+        return (status, *capsys.readouterr())
+
+    return call
+
+
+def write(folder, name, text):
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def test_a_users_problem_is_solved_from_the_command_line(kanpde, here):
+    status, out, err = kanpde("problem=rod", "problem.diffusivity=0.2", "seed=3", *QUICK)
+    assert status == 0
+    folder = here / out.splitlines()[-1].removeprefix("run: ")
+    assert folder.parent == here / "results" / "rod"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["problem"] == "rod" and metrics["seed"] == 3 and metrics["device"] == "cpu"
+    assert set(metrics["conditions_rms"]) == {"start", "ends"}
+    assert metrics["seconds"]["total"] >= metrics["seconds"]["training"]
+    config = OmegaConf.load(folder / "config.yaml")
+    assert config.problem == {"name": "rod", "diffusivity": 0.2} and "hydra" not in config
+    assert err.startswith("rod: u_t = D u_xx: a rod.\n")
+    # Shown again, and gone on with.
+    status, shown, _ = kanpde("show", str(folder))
+    assert status == 0 and "rod" in shown and "figures" in shown
+    status, out, _ = kanpde("resume", str(folder), "training.budget_seconds=2")
+    assert status == 0 and out.splitlines()[-1] == f"run: {folder.relative_to(here)}"
+
+
+def test_one_failing_job_does_not_lose_the_others(kanpde, here):
+    status, _, err = kanpde("-m", "problem=rod", "problem.diffusivity=nan,0.2", *QUICK)
+    assert status == 2
+    assert "error: job 0 (problem=rod problem.diffusivity=nan" in err
+    assert len(list(here.rglob("metrics.json"))) == 1
+    assert len([folder for folder in (here / "results" / "rod").iterdir() if folder.is_dir()]) == 1
+
+
+def test_list_names_every_problem_with_its_equation(kanpde):
+    status, out, _ = kanpde("list")
+    assert status == 0
+    lines = dict(line.split(None, 1) for line in out.splitlines())
+    assert lines["rod"] == "u_t = D u_xx: a rod." and {"heat", "poisson", "burgers"} <= set(lines)
+
+
+BAD = {
+    ("problem=burger",): "unknown problem 'burger'; did you mean 'burgers'",
+    ("problem=rod", "problem.difusivity=2"): "did you mean 'diffusivity'? known: diffusivity, name",
+    ("problem=rod", "problem.diffusivity=.nan"): "diffusivity",
+    ("problem=rod", "problem.diffusivity=word"): "diffusivity",
+    ("problem=null",): "must be a string",
+    ("network.degree=word",): "degree",
+    ("network.width=4",): "width",
+    ("+network.more=1",): "more",
+    ("training.target=word",): "training.target",
+    ("sampling.adaptive=word",): "sampling.adaptive",
+    ("network=nonesuch",): "unknown network 'nonesuch'; known: default",
+    ("symbolic=maybe",): "known: off, on",
+    ("experiment=nonesuch",): "unknown experiment 'nonesuch'",
+    ("sed=3",): "did you mean 'seed'",
+    ("training.buget_seconds=3",): "did you mean 'budget_seconds'",
+    ("seed=0,1",): "--multirun",
+    ("device=cuda:77",): "cuda:77",
+    ("device=tpu",): "tpu",
+    ("dtype=float8",): "float8",
+    ("shw",): "list, show, resume",
+    ("--config-dir", "nowhere"): "nowhere",
+    ("list", "more"): "kanpde list",
+    ("show",): "RUN_DIR",
+    ("show", "nowhere"): "metrics.json",
+    ("resume",): "RUN_DIR",
+    ("resume", "nowhere"): "config.yaml",
+    ("resume", "nowhere", "seed=1"): "seed=1",
+}
+
+
+@pytest.mark.parametrize("words", BAD, ids=" ".join)
+def test_bad_input_is_said_in_one_line(kanpde, here, words):
+    status, out, err = kanpde(*words)
+    assert status == 2 and out == ""
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert BAD[words] in err
+    assert not (here / "results").exists()
+
+
+def test_a_problem_file_that_raises_is_said_in_one_line(kanpde, here):
+    write(here, "problems/bad.py", "import math\nvalue = math.sqrt(-1)\n")
+    status, _, err = kanpde("problem=bad")
+    assert status == 2 and "bad.py, line 2" in err and err.count("\n") == 1
+
+
+def test_a_parameter_without_a_default_must_be_given(kanpde, here):
+    write(here, "problems/bare.py", ROD.replace("Rod", "Bare").replace("float = 0.3", "float"))
+    status, _, err = kanpde("problem=bare")
+    assert status == 2 and "problem.diffusivity" in err
+
+
+def test_settings_are_as_hydras_users_expect(kanpde):
+    status, out, _ = kanpde("--help")
+    assert status == 0 and "kanpde resume RUN_DIR" in out and "rod" in out
+    status, out, _ = kanpde("problem=rod", "+problem.more=1", "--cfg", "job", "--package", "problem")
+    assert status == 0 and "name: rod\ndiffusivity: 0.3\nmore: 1" in out
+
+
+def test_yaml_changes_a_problems_defaults(kanpde, here):
+    write(here, "conf/problem/rod.yaml", "diffusivity: 0.7\n")
+    write(here, "extra/problem/fast.yaml", "name: rod\ndiffusivity: 9.0\n")
+    assert "diffusivity: 0.7" in kanpde("problem=rod", "--cfg", "job")[1]
+    assert "diffusivity: 0.1" in kanpde("problem=rod", "problem.diffusivity=0.1", "--cfg", "job")[1]
+    assert "name: rod\n  diffusivity: 9.0" in kanpde("--config-dir", "extra", "problem=fast", "--cfg", "job")[1]
+
+
+def test_the_users_conf_adds_options_but_shadows_none(kanpde, here):
+    write(here, "conf/experiment/mine.yaml", "# @package _global_\ndefaults:\n  - override /problem: rod\nseed: 7\n")
+    status, out, _ = kanpde("experiment=mine", "--cfg", "job")
+    assert status == 0 and "seed: 7" in out and "name: rod" in out
+    write(here, "conf/network/default.yaml", "degree: 3\n")
+    status, _, err = kanpde("--cfg", "job")
+    assert status == 2 and "conf/network/default.yaml" in err
+
+
+def test_symbolic_can_be_on_or_off(kanpde):
+    assert "enabled: false" in kanpde("symbolic=off", "--cfg", "job")[1]
+    assert "enabled: true" in kanpde("symbolic=on", "--cfg", "job")[1]
+
+
+def test_an_interrupt_before_training_is_one_line(kanpde, here, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run_job", interrupted)
+    assert kanpde("problem=rod") == (130, "", "interrupted\n")
+
+
+def test_a_mistake_of_kanpdes_own_is_not_hidden(kanpde, monkeypatch):
+    def mistaken(*arguments):
+        raise ValueError("ours")
+
+    monkeypatch.setattr(cli, "run_job", mistaken)
+    with pytest.raises(ValueError, match="ours"):
+        kanpde("problem=rod")
+
+
+def test_listing_needs_none_of_the_heavy_packages(here):
+    """What is slow to import is imported when it is needed: the list is there at once."""
+    program = "import sys; from kanpde import cli; sys.argv = ['kanpde', 'list']; cli.main(); print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=here, capture_output=True, text=True, check=True)
+    assert not {"torch", "sympy", "matplotlib"} & set(ran.stdout.splitlines()[-1].split())
+
+
+def test_the_module_is_the_command(here):
+    ran = subprocess.run([sys.executable, "-m", "kanpde", "show"], cwd=here, capture_output=True, text=True)
+    assert ran.returncode == 2 and ran.stderr.startswith("error: ") and "Traceback" not in ran.stderr
+
+
+def default(group):
+    return OmegaConf.to_container(OmegaConf.load(shipped("conf") / group / "default.yaml"))
+
+
+def test_the_shipped_defaults_are_those_of_python():
+    assert default("training") == asdict(TrainingOptions())
+    assert default("sampling") == asdict(SamplingOptions())
+    network = inspect.signature(KAN).parameters
+    assert default("network") == {name: parameter.default for name, parameter in network.items()}
+
+
+def test_a_warning_is_one_line(here):
+    program = (
+        "import warnings; from kanpde import cli; cli.carry_out = lambda words: warnings.warn('so\\nso'); cli.main()"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=here, capture_output=True, text=True, check=True)
+    assert ran.stderr == "warning: so so\n"

@@ -1,0 +1,176 @@
+"""A run's folder: what is written, when, and never half; and the progress that is shown meanwhile."""
+
+import io
+import json
+import math
+import time
+
+import pytest
+from rich.console import Console
+
+from kanpde import progress, report, runs
+from kanpde.errors import ConfigurationError
+from kanpde.tensorboard import TensorBoard
+
+METRICS = {
+    "problem": "rod",
+    "relative_l2": 1.5e-7,
+    "max_error": math.inf,
+    "relative_h1": None,
+    "residual_rms": 1e-9,
+    "conditions_rms": {"start": 1e-9, "ends": math.nan},
+    "seconds": {"training": 2.0, "symbolic": None},
+    "iterations": 12,
+    "stopped_because": "converged",
+    "parameters": 400,
+    "device": "cpu",
+    "dtype": "float64",
+    "seed": 0,
+    "width": [2, [2, 2], 1],
+    "unknowns": {"viscosity": 0.25},
+    "formula": None,
+    "versions": {},
+}
+
+
+class Trained:
+    """What a run's folder needs of a solution."""
+
+    history = {"iteration": [0, 1], "loss": [1.0, 0.5], "error": [math.nan, 0.1]}
+    stopped_because = "converged"
+
+    def save(self, path):
+        path.write_bytes(b"network")
+
+    def metrics(self):
+        return dict(METRICS)
+
+
+class Trainer:
+    def state(self):
+        return {}, {"iteration": 3}
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    monkeypatch.setattr("kanpde.plots.write_figures", lambda solution, folder: [])
+
+
+def test_nothing_is_there_before_training_starts(tmp_path):
+    folder = runs.RunFolder(tmp_path / "results" / "run", "seed: 0\n")
+    assert not list(tmp_path.iterdir())
+    folder.on_start(Trainer())
+    assert (tmp_path / "results" / "run" / "config.yaml").read_text() == "seed: 0\n"
+
+
+def test_two_runs_never_share_a_folder(tmp_path):
+    first, second, third = (runs.RunFolder(tmp_path / "run", f"seed: {seed}\n") for seed in range(3))
+    for folder in (first, second, third):
+        folder.on_start(Trainer())
+    assert [folder.path.name for folder in (first, second, third)] == ["run", "run_2", "run_3"]
+    assert (first.path / "config.yaml").read_text() == "seed: 0\n"
+
+
+def test_a_run_leaves_its_files(tmp_path, no_figures):
+    folder = runs.RunFolder(tmp_path / "run", "seed: 0\n")
+    folder.on_start(Trainer())
+    folder.on_checkpoint(Trainer())
+    metrics = folder.save(Trained(), time.perf_counter() - 5)
+    assert {file.name for file in folder.path.iterdir()} == {
+        "config.yaml", "checkpoint.safetensors", "solution.kan", "history.csv", "metrics.json"
+    }  # fmt: skip
+    assert json.loads((folder.path / "metrics.json").read_text()) == metrics
+    assert metrics["max_error"] is None and metrics["conditions_rms"] == {"start": 1e-9, "ends": None}
+    assert metrics["seconds"]["total"] == pytest.approx(5, abs=1)
+    assert (folder.path / "history.csv").read_text() == "iteration,loss,error\n0,1.0,\n1,0.5,0.1\n"
+
+
+def test_a_resumed_run_keeps_its_folder_and_its_seconds(tmp_path, no_figures):
+    first = runs.RunFolder(tmp_path / "run", "seed: 0\n")
+    first.on_start(Trainer())
+    first.save(Trained(), time.perf_counter() - 5)
+    again = runs.RunFolder(tmp_path / "run")
+    again.on_start(Trainer())
+    assert again.path == first.path
+    assert again.save(Trained(), time.perf_counter() - 7)["seconds"]["total"] == pytest.approx(12, abs=1)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    file = tmp_path / "metrics.json"
+    runs.write(file, "old")
+    with pytest.raises(UnicodeEncodeError):
+        runs.write(file, "\ud800")
+    assert file.read_text() == "old" and list(tmp_path.iterdir()) == [file]
+
+
+def test_show_prints_the_table_and_the_figures(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runs.write(tmp_path / "metrics.json", json.dumps(runs.finite({**METRICS, "seconds": {"training": 2, "total": 3}})))
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "solution.png").touch()
+    runs.show(tmp_path)
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("rod", "1.50e-07", "condition start", "viscosity", "figures/solution.png"))
+
+
+@pytest.mark.parametrize("action", [runs.show, runs.check_resumable])
+def test_a_folder_without_a_run_is_refused(tmp_path, action):
+    with pytest.raises(ConfigurationError, match="expected .* got none"):
+        action(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"), [("converged", 0), ("budget", 0), ("diverged: loss is nan", 3), ("interrupted", 130)]
+)
+def test_the_exit_status_says_how_training_ended(reason, status, capsys):
+    assert runs.last_word(reason, "results/rod/1") == status
+    captured = capsys.readouterr()
+    assert captured.out == "run: results/rod/1\n"
+    assert bool(captured.err) == bool(status)
+
+
+def record(stage, iteration, **more):
+    return {"stage": stage, "iteration": iteration, "loss": 0.5, "error": math.nan, "seconds": 61.0, **more}
+
+
+def test_without_a_terminal_progress_is_a_few_plain_lines():
+    text = io.StringIO()
+    with progress.Progress("rod", 90.0, Console(file=text)) as shown:
+        shown.on_start(Trainer())
+        for k in range(100):
+            shown.on_iteration(record(1 + k // 50, k, error=1e-3))
+    lines = text.getvalue().splitlines()
+    assert lines[0] == "rod" and len(lines) == 4
+    assert (
+        lines[1] == "stage 1  iteration 0  loss 5.00e-01  error 1.00e-03  1:01, at most 0:29 left" or "0:28" in lines[1]
+    )
+    assert "iteration 99" in lines[3]
+
+
+def test_in_a_terminal_progress_is_one_live_line():
+    text = io.StringIO()
+    with progress.Progress("rod", None, Console(file=text, force_terminal=True, width=80)) as shown:
+        shown.on_start(Trainer())
+        shown.on_iteration(record(1, 7))
+    assert "iteration 7" in text.getvalue()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.9, "0:00"), (75, "1:15"), (3723, "1:02:03")])
+def test_clock(seconds, text):
+    assert progress.clock(seconds) == text
+
+
+def test_messages_are_one_line_on_stderr(capsys):
+    report.warn("a\n  b")
+    report.fail("c")
+    assert capsys.readouterr() == ("", "warning: a b\nerror: c\n")
+
+
+def test_tensorboard_sees_every_number(tmp_path):
+    callback = TensorBoard(lambda: tmp_path / "tensorboard")
+    callback.on_start(Trainer())
+    callback.on_iteration(record(1, 7))
+    callback.on_checkpoint(Trainer())
+    callback.on_end(Trainer())
+    events = next((tmp_path / "tensorboard").iterdir()).read_bytes()
+    assert b"loss" in events and b"seconds" in events and b"error" not in events
