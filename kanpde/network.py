@@ -26,7 +26,7 @@ MARGIN = 0.1
 # The automatic network by the number of coordinates: hidden layers, and the intervals of every layer.
 AUTOMATIC: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
     1: (((2, 1),), (16, 4)),
-    2: (((0, 8),), (10, 2)),
+    2: (((0, 4),), (20, 2)),
     3: (((0, 12), (0, 6)), (6, 3, 2)),
     4: (((0, 12), (0, 6)), (4, 3, 2)),
 }

@@ -138,11 +138,12 @@ def test_without_a_terminal_progress_is_a_few_plain_lines():
     with progress.Progress("rod", 90.0, Console(file=text)) as shown:
         shown.on_start(Trainer())
         for k in range(100):
-            shown.on_iteration(record(1 + k // 50, k, error=1e-3))
+            shown.on_iteration(record(f"gauss_newton {1 + k // 50}", k, error=1e-3))
     lines = text.getvalue().splitlines()
     assert lines[0] == "rod" and len(lines) == 4
     assert (
-        lines[1] == "stage 1  iteration 0  loss 5.00e-01  error 1.00e-03  1:01, at most 0:29 left" or "0:28" in lines[1]
+        lines[1] == "gauss_newton 1  iteration 0  loss 5.00e-01  error 1.00e-03  1:01, at most 0:29 left"
+        or "0:28" in lines[1]
     )
     assert "iteration 99" in lines[3]
 
@@ -151,7 +152,7 @@ def test_in_a_terminal_progress_is_one_live_line():
     text = io.StringIO()
     with progress.Progress("rod", None, Console(file=text, force_terminal=True, width=80)) as shown:
         shown.on_start(Trainer())
-        shown.on_iteration(record(1, 7))
+        shown.on_iteration(record("adam 1", 7))
     assert "iteration 7" in text.getvalue()
 
 
@@ -169,7 +170,7 @@ def test_messages_are_one_line_on_stderr(capsys):
 def test_tensorboard_sees_every_number(tmp_path):
     callback = TensorBoard(lambda: tmp_path / "tensorboard")
     callback.on_start(Trainer())
-    callback.on_iteration(record(1, 7))
+    callback.on_iteration(record("adam 1", 7))
     callback.on_checkpoint(Trainer())
     callback.on_end(Trainer())
     events = next((tmp_path / "tensorboard").iterdir()).read_bytes()
