@@ -10,7 +10,7 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
 def torch_device(name: str) -> torch.device:
-    """The device of "auto" (cuda where there is one), "cpu", "cuda" or "cuda:1"; ConfigurationError for one that is not there."""
+    """The device of "auto" (cuda where there is one), "cpu", "cuda" or "cuda:1"; ConfigurationError if absent."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cpu":
@@ -20,7 +20,9 @@ def torch_device(name: str) -> torch.device:
         raise ConfigurationError(f"expected device auto, cpu, cuda or cuda:N, got {name!r}")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count <= int(number or 0):
-        raise ConfigurationError(f"expected a machine with device={name}, got one with {count} cuda devices; use device=cpu or auto")
+        raise ConfigurationError(
+            f"expected a machine with device={name}, got one with {count} cuda devices; use device=cpu or auto"
+        )
     return torch.device(name)
 
 

@@ -1,8 +1,8 @@
 """Where training starts: smooth random edge functions that are nearly a sum of separated products.
 
-Most solutions of PDEs are close to a short sum of products of univariate functions. So at the start the two factors of a product node
-depend on different coordinates, and the last layer is nearly linear: the first Gauss–Newton steps then solve an almost linear
-problem for each family of factors, as alternating least squares would, and do not get lost.
+Most solutions of PDEs are close to a short sum of products of univariate functions. So at the start the two factors of
+a product node depend on different coordinates, and the last layer is nearly linear: the first Gauss–Newton steps then
+solve an almost linear problem for each family of factors, as alternating least squares would, and do not get lost.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def initialise(layer: KANLayer, position: str, generator: np.random.Generator) -
     strength = np.full((basis.inputs, layer.subnodes), 1 / np.sqrt(basis.inputs))
     if position == "first" and basis.inputs > 1:
         for product in range(layer.products):
-            strength[:, layer.sums + 2 * product : layer.sums + 2 * product + 2] = separated(basis.inputs, product, generator)
+            strength[:, layer.sums + 2 * product : layer.sums + 2 * product + 2] = separated(
+                basis.inputs, product, generator
+            )
     values = torch.zeros_like(layer.coefficients)
     for i in range(basis.inputs):
         if position == "last":
@@ -52,7 +54,10 @@ def smooth(basis: BSpline, i: int, count: int, generator: np.random.Generator) -
     x, s = stations(basis, i)
     decay = 1 / (1 + np.arange(MODES))
     if basis.periodic[i]:
-        modes = np.stack([np.ones_like(s), np.cos(np.pi * s), np.sin(np.pi * s), np.cos(2 * np.pi * s), np.sin(2 * np.pi * s)], axis=1)
+        modes = np.stack(
+            [np.ones_like(s), np.cos(np.pi * s), np.sin(np.pi * s), np.cos(2 * np.pi * s), np.sin(2 * np.pi * s)],
+            axis=1,
+        )
         decay = np.array([0.5, 1, 1, 0.5, 0.5])
     else:
         modes = np.polynomial.chebyshev.chebvander(s, MODES - 1)
@@ -79,8 +84,8 @@ def fit(basis: BSpline, i: int, x: Array, values: Array) -> Array:
     matrix = splines.dense_basis(x, basis.knots[i].cpu().double().numpy(), basis.degree)
     result = np.zeros((basis.splines, values.shape[1]))
     if basis.periodic[i]:
-        wrapped = matrix[:, : basis.intervals].copy()
-        wrapped[:, : basis.degree] += matrix[:, basis.intervals :]
+        wrapped = np.zeros((len(x), basis.intervals))
+        np.add.at(wrapped, (slice(None), np.arange(basis.splines) % basis.intervals), matrix)
         result[: basis.intervals] = np.linalg.lstsq(wrapped, values, rcond=None)[0]
         return result
     result[:] = np.linalg.lstsq(matrix, values, rcond=None)[0]

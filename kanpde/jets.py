@@ -1,12 +1,13 @@
 """Jets: sets of partial derivatives that are closed under the chain rule.
 
-A partial is a multi-index, the sorted tuple of the axes it differentiates along: () is the value, (0,) is u_x, (0, 1) is u_xy.
-Through a univariate function, Faà di Bruno's formula reads
+A partial is a multi-index, the sorted tuple of the axes it differentiates along: () is the value, (0,) is u_x, (0, 1)
+is u_xy. Through a univariate function, Faà di Bruno's formula reads
 
     ∂^α φ(h) = Σ_m φ^(m)(h) Q_{α,m},    Q_{α,m} = Σ_{π partition of α into m blocks} Π_{B∈π} ∂^B h,
 
-and a product follows Leibniz' rule ∂^α(f g) = Σ_{A⊆α} ∂^A f ∂^{α∖A} g. Partitions and subsets are of the *positions* in α, so that
-repeated axes are counted rightly (Hardy, "Combinatorics of partial derivatives", Electron. J. Combin. 13 (2006) R1, Prop. 1 and 2).
+and a product follows Leibniz' rule ∂^α(f g) = Σ_{A⊆α} ∂^A f ∂^{α∖A} g. Partitions and subsets are of the *positions* in
+α, so that repeated axes are counted rightly (Hardy, "Combinatorics of partial derivatives", Electron. J. Combin. 13
+(2006) R1, Prop. 1 and 2).
 """
 
 from __future__ import annotations
@@ -129,7 +130,9 @@ class JetPlan:
     def pure(self) -> tuple[tuple[int, int, int], ...]:
         """(α, axis, m) for every α that is m-fold in one axis only: all that a function of one coordinate has."""
         return tuple(
-            (alpha, partial[0], len(partial)) for alpha, partial in enumerate(self.partials) if partial and len(set(partial)) == 1
+            (alpha, partial[0], len(partial))
+            for alpha, partial in enumerate(self.partials)
+            if partial and len(set(partial)) == 1
         )
 
     def coordinates(self, points: Tensor) -> Tensor:

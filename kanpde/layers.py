@@ -1,9 +1,9 @@
 """One layer of a Kolmogorov–Arnold network: edges, sum nodes and product nodes.
 
-Subnode o of a layer is s_o = Σ_i φ_{io}(h_i). The first `sums` subnodes are the sum nodes; each product node multiplies two of the
-rest (Liu et al., "KAN 2.0", arXiv 2408.10205, §2). Jets, tensors (n, S, nodes), pass through by Faà di Bruno's formula and Leibniz'
-rule, and one reverse sweep gives every point's row of the Jacobian: with Q the Bell polynomials of the incoming jet and δ the
-adjoint, the row is Σ_m B^(m) ⊗ (Σ_α Q_{α,m} δ^α).
+Subnode o of a layer is s_o = Σ_i φ_{io}(h_i). The first `sums` subnodes are the sum nodes; each product node multiplies
+two of the rest (Liu et al., "KAN 2.0", arXiv 2408.10205, §2). Jets, tensors (n, S, nodes), pass through by Faà di
+Bruno's formula and Leibniz' rule, and one reverse sweep gives every point's row of the Jacobian: with Q the Bell
+polynomials of the incoming jet and δ the adjoint, the row is Σ_m B^(m) ⊗ (Σ_α Q_{α,m} δ^α).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class KANLayer(nn.Module):
         return self._multiply(subnodes, plan), Tape(features, edges, None, None, subnodes)
 
     def jet(self, jet: Tensor, plan: JetPlan, *, taped: bool = False) -> tuple[Tensor, Tape]:
-        """The jet after the layer, (n, S, i) -> (n, S, outputs). A taped pass keeps one more derivative for the reverse sweep."""
+        """The jet after the layer, (n, S, i) -> (n, S, outputs). A taped pass keeps one more derivative, for `pull`."""
         features = self.basis.features(jet[:, 0], plan.order + (2 if taped else 1))
         edges = self.edges(features)
         bell = jets.bell_polynomials(plan, jet)
@@ -83,7 +83,10 @@ class KANLayer(nn.Module):
         return torch.cat([subnodes[..., : self.sums], products], dim=-1)
 
     def pull(self, tape: Tape, adjoint: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor | None]:
-        """The reverse sweep: adjoint (n, S, outputs) -> rows (n, i, g, o) and the incoming adjoint (n, S, i), None for coordinates."""
+        """The reverse sweep: adjoint (n, S, outputs) -> rows (n, i, g, o) and the incoming adjoint (n, S, i).
+
+        The latter is None for coordinates.
+        """
         adjoint = self._multiply_adjoint(tape.subnodes, adjoint, plan)
         if tape.jet is None or tape.bell is None:
             return outer(tape.features, self._coordinate_seeds(adjoint, plan)), None

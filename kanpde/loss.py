@@ -2,12 +2,14 @@
 
     loss(θ) = Σ_b w_b mean_n (r_bn(θ) / s_b)²
 
-with w_b the user's weight and s_b the size of the block's own terms, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|: a residual is measured against what
-it is the difference of, so the square root of the loss estimates a relative (backward) error and needs no tuning.
+with w_b the user's weight and s_b the size of the block's own terms, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|: a residual is
+measured against what it is the difference of, so the square root of the loss estimates a relative (backward) error and
+needs no tuning.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -53,7 +55,7 @@ class BlockPoints:
 
     def row_factor(self) -> Tensor:
         """(components, 1): what every row is multiplied by."""
-        return ((self.block.weight / len(self.points)) ** 0.5 / self.scale)[:, None]
+        return (math.sqrt(self.block.weight / len(self.points)) / self.scale)[:, None]
 
 
 class Residuals:
@@ -84,14 +86,17 @@ class Residuals:
 
     def chunks(self, part: BlockPoints, points: Tensor, index: Tensor | None) -> list[Chunk]:
         """The points in pieces, each prepared."""
-        indices: Sequence[Tensor | None] = [None] * -(-len(points) // CHUNK) if index is None else index.split(CHUNK)
+        pieces = torch.split(points, CHUNK)
+        indices: Sequence[Tensor | None] = [None] * len(pieces) if index is None else torch.split(index, CHUNK)
         result = []
-        for piece, which in zip(points.split(CHUNK), indices, strict=True):
+        for piece, which in zip(pieces, indices, strict=True):
             images = part.block.images(piece)
             result.append(Chunk(images, tuple(self.model.prepare(image, part.plan) for image in images), which))
         return result
 
-    def raw(self, part: BlockPoints, chunk: Chunk, jets: Sequence[Tensor], unknowns: Mapping[str, Tensor] | None = None) -> Tensor:
+    def raw(
+        self, part: BlockPoints, chunk: Chunk, jets: Sequence[Tensor], unknowns: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
         """The block's own rows (components, n) from the jets at each image."""
         sides = tuple(self._side(part, image, jet) for image, jet in zip(chunk.images, jets, strict=True))
         return part.block.evaluate(sides, chunk.index, self.model.unknowns if unknowns is None else unknowns)
@@ -113,7 +118,7 @@ class Residuals:
         pieces = [self.values(part, [chunk]) * part.row_factor() for part in self.parts for chunk in part.chunks]
         return torch.cat([piece.reshape(-1) for piece in pieces])
 
-    # What optimisers ask for --------------------------------------------------------------------------------------------------------
+    # What optimisers ask for ------------------------------------------------------------------------------------------
 
     def residual(self, vector: Tensor) -> Tensor:
         """The rows (N,) at a parameter vector."""
@@ -152,7 +157,8 @@ class Residuals:
         jets = [jet.detach().requires_grad_() for jet, _ in taped]
         # One copy of every unknown for each point, so that its derivative comes out point by point.
         unknowns = {
-            name: value.detach().expand(chunk.count).clone().requires_grad_() for name, value in self.model.unknowns.items()
+            name: value.detach().expand(chunk.count).clone().requires_grad_()
+            for name, value in self.model.unknowns.items()
         }
         values = self.raw(part, chunk, jets, unknowns)
         inputs = [*jets, *unknowns.values()]
@@ -173,7 +179,7 @@ class Residuals:
                     jacobian[:, column] = adjoint
         return jacobian
 
-    # What training asks for ---------------------------------------------------------------------------------------------------------
+    # What training asks for -------------------------------------------------------------------------------------------
 
     def rms(self) -> dict[str, float]:
         """The root mean square of every block's own rows, over its components too."""
@@ -181,9 +187,10 @@ class Residuals:
             return {p.block.name: float(self.values(p, p.chunks).square().mean().sqrt()) for p in self.parts}
 
     def sizes_of_terms(self, part: BlockPoints, interior: Tensor) -> Tensor:
-        """s_b of every component: Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), the first over the block's points, the second over `interior` ones.
+        """s_b of every component: Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u).
 
-        For an equation both are taken at the same points, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|, because there its terms balance.
+        The first mean is over the block's points, the second over `interior` ones. For an equation both are taken at
+        the same points, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|, because there its terms balance.
         """
         if part.block.kind == "residual":
             slopes, jets = self._slopes(part)

@@ -32,7 +32,9 @@ class Model(nn.Module):
         super().__init__()
         self.network, self.ansatz = network, ansatz
         self.names = tuple(unknowns or ())
-        start = torch.tensor([float(value) for value in (unknowns or {}).values()], dtype=network.first.coefficients.dtype)
+        start = torch.tensor(
+            [float(value) for value in (unknowns or {}).values()], dtype=network.first.coefficients.dtype
+        )
         self.constants = nn.Parameter(start)
 
     def prepare(self, points: Tensor, plan: JetPlan) -> Prepared:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from kanpde.layers import KANLayer, Tape
 
 Array = npt.NDArray[np.float64]
 Width = int | Sequence[int]
+T = TypeVar("T")
 
 # How far beyond the values met at the start the grid of a hidden node reaches, as a share of their range.
 MARGIN = 0.1
@@ -33,14 +34,15 @@ AUTOMATIC: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
 
 
 class KAN(nn.Module):
-    """u_f(x) = Σ_j φ_{jf}(… Σ_i φ_{ij}(x_i) …): sums, and where asked for products, of univariate splines on every edge.
+    """u_f(x) = Σ_j φ_{jf}(… Σ_i φ_{ij}(x_i) …): sums, and where asked for products, of univariate splines on edges.
 
     `width` names the hidden layers: a number of sum nodes, or a pair (sums, products); None picks them by the number of
-    coordinates. `degree` is that of the splines, `intervals` how many a grid has (one number, or one for each layer), `base` a
-    function that every edge adds to its spline (silu, tanh, identity, or None).
+    coordinates. `degree` is that of the splines, `intervals` how many a grid has (one number, or one for each layer),
+    `base` a function that every edge adds to its spline (silu, tanh, identity, or None).
 
-    The coordinates and fields come from a problem: `build` makes the layers, and after it the network is a module as any other,
-    points (n, d) -> values (n, fields). Sources: Liu et al., "KAN", arXiv 2404.19756; "KAN 2.0", arXiv 2408.10205 (product nodes).
+    The coordinates and fields come from a problem: `build` makes the layers, and after it the network is a module as
+    any other, points (n, d) -> values (n, fields). Sources: Liu et al., "KAN", arXiv 2404.19756; "KAN 2.0", arXiv
+    2408.10205 (product nodes).
 
     Raises ConfigurationError for sizes that no network has.
     """
@@ -53,9 +55,11 @@ class KAN(nn.Module):
         base: str | None = None,
     ) -> None:
         super().__init__()
-        self.width = None if width is None else tuple(node_counts(entry) for entry in width)
+        self.width = None if width is None else tuple(node_counts(entry) for entry in listed("width", width))
         self.degree = whole("degree", degree, 1)
-        self.intervals = intervals if intervals is None else per_layer(intervals, self.width)
+        self.intervals = intervals
+        if intervals is not None:
+            per_layer(intervals, None if self.width is None else len(self.width) + 1)
         if base is not None and base not in BASE_FUNCTIONS:
             raise ConfigurationError(f"unknown base function {base!r}; {nearest(str(base), BASE_FUNCTIONS)}")
         self.base = base
@@ -71,7 +75,7 @@ class KAN(nn.Module):
         seed: int | np.random.Generator = 0,
         dtype: torch.dtype = torch.float64,
     ) -> KAN:
-        """Make the layers for coordinates in [low, high] and `outputs` fields, start them at random, and return the network."""
+        """Make the layers for coordinates in [low, high] and `outputs` fields, start them at random, return it."""
         generator = np.random.default_rng(seed)
         low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
         width, intervals = self._sizes(len(low))
@@ -93,7 +97,7 @@ class KAN(nn.Module):
         width, intervals = AUTOMATIC[dimension]
         if self.width is not None:
             width, intervals = self.width, tuple(8 for _ in range(len(self.width) + 1))
-        return width, intervals if self.intervals is None else per_layer(self.intervals, width)
+        return width, intervals if self.intervals is None else per_layer(self.intervals, len(width) + 1)
 
     @property
     def built(self) -> bool:
@@ -106,7 +110,7 @@ class KAN(nn.Module):
         return x
 
     def prepare(self, points: Tensor, plan: JetPlan) -> Tensor:
-        """What the first layer needs of fixed points, (d, M, n, g); it does not change while they and the knots stay."""
+        """What the first layer needs of fixed points, (d, M, n, g); it stays the same while they and the knots do."""
         return self.first.basis.features(points, plan.order + 1)
 
     def jets(self, prepared: Tensor, plan: JetPlan) -> Tensor:
@@ -123,7 +127,7 @@ class KAN(nn.Module):
         return jet, tapes
 
     def rows(self, tapes: Sequence[Tape], adjoint: Tensor, plan: JetPlan) -> list[Tensor]:
-        """Per-point derivatives of Σ adjoint · jet by each layer's coefficients: adjoint (n, S, fields) -> (n, i, g, o) each."""
+        """Per-point derivatives of Σ adjoint · jet by every layer's coefficients: (n, S, fields) -> (n, i, g, o)."""
         result = []
         incoming: Tensor | None = adjoint
         for layer, tape in zip(reversed([self.first, *self.hidden]), reversed(tapes), strict=True):
@@ -151,9 +155,10 @@ class KAN(nn.Module):
         return values
 
     def edge_curves(self, resolution: int = 65) -> list[dict[str, Any]]:
-        """Every edge's curve over its grid, for each layer: inputs (i, m), values (i, o, m), importance (i, o), sums, products.
+        """Every edge's curve over its grid, for each layer.
 
-        The importance of an edge is the root mean square of its curve about its mean, relative to the largest in its layer.
+        That is: inputs (i, m), values (i, o, m), importance (i, o), sums, products. The importance of an edge is the
+        root mean square of its curve about its mean, relative to the largest in its layer.
         """
         result = []
         for layer in [self.first, *self.hidden]:
@@ -206,21 +211,29 @@ def node_counts(width: Width) -> tuple[int, int]:
     elif isinstance(width, Sequence) and len(width) == 2 and all(isinstance(w, int) for w in width):
         sums, products = width
     else:
-        raise ConfigurationError(f"expected network.width entries like 5 or (4, 2), got {width!r}; give sum and product nodes")
+        raise ConfigurationError(
+            f"expected network.width entries like 5 or (4, 2), got {width!r}; give sum and product nodes"
+        )
     if sums < 0 or products < 0 or sums + products == 0:
         raise ConfigurationError(f"expected a layer of network.width to have at least one node, got {width!r}")
     return sums, products
 
 
-def per_layer(intervals: int | Sequence[int], width: Sequence[object] | None) -> tuple[int, ...] | int:
-    """One number of intervals for each layer."""
+def per_layer(intervals: int | Sequence[int], layers: int | None) -> tuple[int, ...]:
+    """One number of intervals for each layer; `layers` is None where their number is not known yet."""
     if isinstance(intervals, int):
-        count = whole("intervals", intervals, 1)
-        return count if width is None else (count,) * (len(width) + 1)
-    counts = tuple(whole("intervals", n, 1) for n in intervals)
-    if width is not None and len(counts) != len(width) + 1:
-        raise ConfigurationError(f"expected {len(width) + 1} entries in network.intervals, one a layer, got {len(counts)}")
+        return (whole("intervals", intervals, 1),) * (layers or 1)
+    counts = tuple(whole("intervals", n, 1) for n in listed("intervals", intervals))
+    if layers is not None and len(counts) != layers:
+        raise ConfigurationError(f"expected {layers} entries in network.intervals, one a layer, got {len(counts)}")
     return counts
+
+
+def listed(name: str, values: Sequence[T]) -> Sequence[T]:
+    """The values if they are a list or a tuple."""
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise ConfigurationError(f"expected network.{name} to be a list such as [5, 5], got {values!r}")
+    return values
 
 
 def whole(name: str, value: object, least: int) -> int:

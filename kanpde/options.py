@@ -18,10 +18,11 @@ T = TypeVar("T")
 class TrainingOptions:
     """How long, how well, and by what.
 
-    `budget_seconds` bounds the wall time of training; `target` ends it at that estimated relative error. `stages` is a list of
-    {optimiser, iterations, learning_rate}; null picks Gauss–Newton, or Adam and L-BFGS where the network is too large for it or the
-    precision too low. Refinement stops at `max_parameters`, 0 for none. Every `resample_every` iterations the points are checked
-    against fresh ones, and exchanged if the residual hides between them; 0 for never. `checkpoint_seconds` lie between checkpoints.
+    `budget_seconds` bounds the wall time of training; `target` ends it at that estimated relative error. `stages` is a
+    list of {optimiser, iterations, learning_rate}; null picks Gauss–Newton, or Adam and L-BFGS where the network is too
+    large for it or the precision too low. Refinement stops at `max_parameters`, 0 for none. Every `resample_every`
+    iterations the points are checked against fresh ones, and exchanged if the residual hides between them; 0 for never.
+    `checkpoint_seconds` lie between checkpoints.
     """
 
     budget_seconds: float | None = None
@@ -52,13 +53,19 @@ def checked_stage(stage: Any) -> dict[str, Any]:
     if unknown := sorted(set(stage) - set(STAGE_KEYS)):
         raise ConfigurationError(f"unknown key {unknown[0]!r} in training.stages; {nearest(unknown[0], STAGE_KEYS)}")
     if stage["optimiser"] not in OPTIMISERS:
-        raise ConfigurationError(f"unknown optimiser {stage['optimiser']!r}; {nearest(str(stage['optimiser']), OPTIMISERS)}")
+        raise ConfigurationError(
+            f"unknown optimiser {stage['optimiser']!r}; {nearest(str(stage['optimiser']), OPTIMISERS)}"
+        )
     for key in ("iterations", "learning_rate"):
         value = stage.get(key)
         if value is not None and not (number(value) and value > 0):
-            raise ConfigurationError(f"expected {key} in training.stages to be a positive number or null, got {value!r}")
+            raise ConfigurationError(
+                f"expected {key} in training.stages to be a positive number or null, got {value!r}"
+            )
     if stage["optimiser"] == "gauss_newton" and stage.get("learning_rate") is not None:
-        raise ConfigurationError("expected no learning_rate for gauss_newton in training.stages, which finds its own; leave it out")
+        raise ConfigurationError(
+            "expected no learning_rate for gauss_newton in training.stages, which finds its own; leave it out"
+        )
     return {key: stage.get(key) for key in STAGE_KEYS}
 
 
@@ -72,7 +79,7 @@ def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T
     if isinstance(given, kind):
         return given
     names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
-    settings = dict(given or {})  # type: ignore[call-overload]
+    settings: dict[str, Any] = dict(given or {})  # type: ignore[arg-type]
     for name in settings:
         if name not in names:
             raise ConfigurationError(f"unknown setting {group}.{name}; {nearest(str(name), names)}")

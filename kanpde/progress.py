@@ -69,7 +69,12 @@ def line(record: Mapping[str, Any], elapsed: float, budget_seconds: float | None
     """One line of progress: stage, iteration, loss, the error where it is known, and the time."""
     if not record:
         return f"starting  {clock(elapsed)}"
-    words = [str(record["stage"]), f"iteration {record['iteration']:.0f}", f"loss {record['loss']:.2e}"]
+    stage = record["stage"]
+    words = [
+        stage if isinstance(stage, str) else f"stage {stage:g}",
+        f"iteration {record['iteration']:.0f}",
+        f"loss {record['loss']:.2e}",
+    ]
     if math.isfinite(record.get("error", math.nan)):
         words.append(f"error {record['error']:.2e}")
     left = (

@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float64]
 
 
 def refine(network: KAN, points: Tensor, residual: Tensor, *, first_only: bool = True) -> None:
-    """Insert about as many knots as there are intervals, each where the squared residual, seen along that input, is largest.
+    """Insert as many knots as there are intervals, each where the squared residual, seen along that input, is largest.
 
     `points` (n, d) with `residual` (n,) there. The network stays the same function.
     """
@@ -29,14 +29,17 @@ def refine(network: KAN, points: Tensor, residual: Tensor, *, first_only: bool =
 
 
 def insert(layer: KANLayer, values: Array, mass: Array) -> None:
-    """Double the intervals of a layer, halving again and again the one with the largest share of `mass` (n,) at `values` (n, i)."""
+    """Double a layer's intervals, halving again and again the one with most of the `mass` (n,) at `values` (n, i)."""
     basis, degree = layer.basis, layer.basis.degree
     old = basis.knots.cpu().double().numpy()
     count = 2 * basis.intervals
     breakpoints = [old[i, degree : degree + basis.intervals + 1] for i in range(basis.inputs)]
     finer = [halved(b, shares(b, values[:, i], mass), count) for i, b in enumerate(breakpoints)]
     new = np.concatenate(
-        [(splines.periodic_knots if basis.periodic[i] else splines.knots_through)(b, degree) for i, b in enumerate(finer)]
+        [
+            (splines.periodic_knots if basis.periodic[i] else splines.knots_through)(b, degree)
+            for i, b in enumerate(finer)
+        ]
     )
     matrices = [transfer(old[i], new[i], degree, basis.periodic[i]) for i in range(basis.inputs)]
     transferred = torch.einsum("ihg,igo->iho", torch.as_tensor(np.stack(matrices)), splines_of(layer).cpu().double())
@@ -46,12 +49,12 @@ def insert(layer: KANLayer, values: Array, mass: Array) -> None:
 
 
 def splines_of(layer: KANLayer) -> Tensor:
-    """The spline coefficients (i, n + k, o), a periodic input's first k repeated at its end."""
+    """The spline coefficients (i, n + k, o), a periodic input's free ones repeated at its end."""
     basis = layer.basis
     coefficients = layer.coefficients.detach()[:, : basis.splines].clone()
     for i, periodic in enumerate(basis.periodic):
         if periodic:
-            coefficients[i, basis.intervals :] = coefficients[i, : basis.degree]
+            coefficients[i] = coefficients[i, torch.arange(basis.splines) % basis.intervals]
     return coefficients
 
 
@@ -71,7 +74,7 @@ def shares(breakpoints: Array, values: Array, mass: Array) -> Array:
 
 
 def halved(breakpoints: Array, mass: Array, count: int) -> Array:
-    """Breakpoints of `count` intervals: the heaviest is halved, its mass falling eightfold in all, until there are enough."""
+    """Breakpoints of `count` intervals: the heaviest is halved, its mass falling eightfold, until there are enough."""
     heap = [(-m, a, b) for m, a, b in zip(mass, breakpoints[:-1], breakpoints[1:], strict=True)]
     heapq.heapify(heap)
     points = list(breakpoints)

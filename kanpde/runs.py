@@ -153,17 +153,16 @@ class RunFolder:
         """Write what a run leaves behind and return its metrics; ``started`` is a time.perf_counter()."""
         solution.save(self.path / SOLUTION)
         write(self.path / HISTORY, _csv(solution.history))
-        self._save_metrics(solution, started)
+        metrics = {key: finite(value) for key, value in solution.metrics().items()}
+        self._save_metrics(metrics, started)
         draw(solution, self.path)
         # Once more, for drawing takes its time too; but nothing that goes wrong there may cost the numbers.
-        return self._save_metrics(solution, started)
-
-    def _save_metrics(self, solution: Solution, started: float) -> dict[str, Any]:
-        metrics = solution.metrics()
-        metrics["seconds"] = {**metrics["seconds"], "total": self._seconds_before + time.perf_counter() - started}
-        metrics = {key: finite(value) for key, value in metrics.items()}
-        write(self.path / METRICS, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+        self._save_metrics(metrics, started)
         return metrics
+
+    def _save_metrics(self, metrics: dict[str, Any], started: float) -> None:
+        metrics["seconds"]["total"] = self._seconds_before + time.perf_counter() - started
+        write(self.path / METRICS, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
 
 
 def shown(path: Path) -> str:

@@ -38,7 +38,7 @@ class SamplingOptions:
                 raise ConfigurationError(f"expected a positive number of sampling.{name} points or null, got {value!r}")
         if self.sequence not in SEQUENCES:
             raise ConfigurationError(f"expected sampling.sequence in {', '.join(SEQUENCES)}, got {self.sequence!r}")
-        if not 0 <= self.adaptive <= 0.95:
+        if isinstance(self.adaptive, (bool, str)) or not 0 <= self.adaptive <= 0.95:
             raise ConfigurationError(f"expected sampling.adaptive between 0 and 0.95, got {self.adaptive!r}")
 
 
@@ -86,9 +86,12 @@ def shares_of_faces(domain: Box, faces: tuple[Face, ...], count: int) -> list[in
 def adapted(candidates: Array, residual: Array, count: int, generator: np.random.Generator) -> Array:
     """`count` of the candidates, drawn without repetition with probability ∝ |r|/mean |r| + 1.
 
-    Residual-based adaptive distribution, RAD with k = c = 1: Wu, Zhu, Tan, Kartha and Lu, CMAME 403 (2023) 115671, eq. (2).
+    Residual-based adaptive distribution, RAD with k = c = 1: Wu, Zhu, Tan, Kartha and Lu, CMAME 403 (2023) 115671, eq.
+    (2).
     """
     magnitude = np.abs(residual)
     density = magnitude / max(float(magnitude.mean()), np.finfo(float).tiny) + 1.0
-    chosen = generator.choice(len(candidates), size=min(count, len(candidates)), replace=False, p=density / density.sum())
+    chosen = generator.choice(
+        len(candidates), size=min(count, len(candidates)), replace=False, p=density / density.sum()
+    )
     return candidates[np.sort(chosen)]

@@ -37,10 +37,13 @@ CHECKED = 4096  # points on which the residual's and the conditions' root mean s
 class Solution:
     """u(x): called with coordinates by name, ``solution(x=xs, t=ts)``.
 
-    NumPy arrays and numbers give NumPy arrays, torch tensors give torch tensors; shapes broadcast. A system gives a dict by field.
+    NumPy arrays and numbers give NumPy arrays, torch tensors give torch tensors; shapes broadcast. A system gives a
+    dict by field.
     """
 
-    def __init__(self, problem: Problem, model: Model, history: Mapping[str, list[Any]], record: Mapping[str, Any]) -> None:
+    def __init__(
+        self, problem: Problem, model: Model, history: Mapping[str, list[Any]], record: Mapping[str, Any]
+    ) -> None:
         """`record` holds what a run knows of itself: seed, iterations, seconds, stopped_because."""
         self.problem, self.model = problem, model
         self.history = {name: list(column) for name, column in history.items()}
@@ -72,7 +75,9 @@ class Solution:
         alpha = parse_partial(partial, self.problem.domain.names)
         if not alpha:
             names = ", ".join(self.problem.domain.names)
-            raise ProblemError(f"expected a partial of the coordinates {names}, such as {names[0] * 2!r}, got {partial!r}")
+            raise ProblemError(
+                f"expected a partial of the coordinates {names}, such as {names[0] * 2!r}, got {partial!r}"
+            )
         if field is not None and field not in self.problem.fields:
             raise ProblemError(f"unknown field {field!r}; {nearest(field, self.problem.fields)}")
         result = self._shaped(lambda points: self._jets(points, alpha), coordinates, self.problem.fields)
@@ -89,7 +94,7 @@ class Solution:
         return self._shaped(evaluate, coordinates, part.block.components)
 
     def errors(self) -> dict[str, float | None]:
-        """relative_l2, max_error and relative_h1 against the exact solution or the reference; None with nothing to compare with."""
+        """relative_l2, max_error and relative_h1 against the exact solution or the reference; None where neither is."""
         return Comparison(self.problem).errors(self.evaluate)
 
     def relative_l2(self, comparison: Comparison) -> float | None:
@@ -138,11 +143,13 @@ class Solution:
         generator = np.random.default_rng(2**32 + 1)
         for number, part in enumerate(residuals.parts):
             drawn = sample(part.block, self.problem.domain, CHECKED, "sobol", generator)
-            residuals.place(number, self._tensor(drawn.points), None if drawn.index is None else self._index(drawn.index))
+            residuals.place(
+                number, self._tensor(drawn.points), None if drawn.index is None else self._index(drawn.index)
+            )
         return residuals.rms()
 
     def save(self, path: str | Path) -> None:
-        """Write everything into one file that `load` reads on any device; the file holds numbers and JSON, nothing to execute."""
+        """Write everything into one file, numbers and JSON with nothing to execute, that `load` reads on any device."""
         metadata = {
             "problem": {"name": self.problem.name, "parameters": plain(self.problem.parameters())},
             "architecture": self.network.architecture(),
@@ -181,9 +188,11 @@ class Solution:
         expected = self.problem.domain.names
         if set(coordinates) != set(expected):
             given = ", ".join(coordinates) or "none"
-            raise ProblemError(f"expected the coordinates {', '.join(expected)} by name, got {given}; give each of them once")
+            raise ProblemError(
+                f"expected the coordinates {', '.join(expected)} by name, got {given}; give each of them once"
+            )
         as_torch = any(isinstance(value, Tensor) for value in coordinates.values())
-        columns = torch.broadcast_tensors(*(self._tensor(coordinates[name]) for name in expected))
+        columns = torch.broadcast_tensors(*(self._tensor(coordinates[name]) for name in expected))  # type: ignore[no-untyped-call]
         points = torch.stack([column.reshape(-1) for column in columns], dim=1)
         values = self._in_pieces(evaluate, points)
         shaped = [column.reshape(columns[0].shape) for column in values.T]
@@ -192,11 +201,13 @@ class Solution:
 
     def _in_pieces(self, evaluate: Any, points: Tensor) -> Tensor:
         with torch.no_grad():
-            return torch.cat([evaluate(self._tensor(piece)).detach() for piece in points.split(PIECE)])
+            return torch.cat([evaluate(self._tensor(piece)).detach() for piece in torch.split(points, PIECE)])
 
     def _tensor(self, values: Any) -> Tensor:
         like = self.network.first.coefficients
-        return torch.as_tensor(values if isinstance(values, Tensor) else np.asarray(values), dtype=like.dtype, device=like.device)
+        return torch.as_tensor(
+            values if isinstance(values, Tensor) else np.asarray(values), dtype=like.dtype, device=like.device
+        )
 
     def _index(self, values: npt.NDArray[np.int64]) -> Tensor:
         return torch.as_tensor(values, device=self.network.first.coefficients.device)
@@ -205,4 +216,8 @@ class Solution:
 def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters that JSON can hold, NumPy's numbers as Python's."""
     numbers = {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
-    return {name: value for name, value in numbers.items() if isinstance(value, (bool, int, float, str, list, tuple, type(None)))}
+    return {
+        name: value
+        for name, value in numbers.items()
+        if isinstance(value, (bool, int, float, str, list, tuple, type(None)))
+    }

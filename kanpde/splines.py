@@ -1,9 +1,9 @@
 """B-splines of degree k on knots t_0 < t_1 < … < t_{n+2k}: n intervals [t_k, t_{k+n}] and n + k basis functions.
 
-On every interval the k + 1 non-zero basis functions are polynomials of the local coordinate ξ = (x − centre)/h ∈ [−½, ½]. Their
-coefficients are computed once a grid by the Cox–de Boor recursion on polynomials (de Boor, "A Practical Guide to Splines", X.11), so
-that values and derivatives of any order are one small matrix product, without recursion. Beyond the grid the polynomials of the
-first and last interval go on, so every function stays smooth.
+On every interval the k + 1 non-zero basis functions are polynomials of the local coordinate ξ = (x − centre)/h ∈ [−½,
+½]. Their coefficients are computed once a grid by the Cox–de Boor recursion on polynomials (de Boor, "A Practical Guide
+to Splines", X.11), so that values and derivatives of any order are one small matrix product, without recursion. Beyond
+the grid the polynomials of the first and last interval go on, so every function stays smooth.
 
 Knots carry a leading axis: one knot vector for every input of a layer, all with the same number of intervals.
 """
@@ -34,17 +34,20 @@ def knots_through(breakpoints: Array, degree: int) -> Array:
 
 
 def periodic_knots(breakpoints: Array, degree: int) -> Array:
-    """Knots (i, n + 2k + 1) with the given breakpoints (i, n + 1), continued periodically; n ≥ k."""
+    """Knots (i, n + 2k + 1) with the given breakpoints (i, n + 1), continued periodically, many times where n < k."""
     breakpoints = np.atleast_2d(np.asarray(breakpoints, dtype=np.float64))
-    period = breakpoints[:, -1:] - breakpoints[:, :1]
-    before = breakpoints[:, -degree - 1 : -1] - period if degree else breakpoints[:, :0]
-    return np.concatenate([before, breakpoints, breakpoints[:, 1 : degree + 1] + period], axis=1)
+    intervals = breakpoints.shape[1] - 1
+    periods, place = np.divmod(np.arange(-degree, intervals + degree + 1), intervals)
+    knots = breakpoints[:, place] + periods * (breakpoints[:, -1:] - breakpoints[:, :1])
+    knots[:, degree + intervals] = breakpoints[:, -1]
+    return np.asarray(knots)
 
 
 def polynomial_pieces(knots: Array, degree: int) -> Array:
-    """Coefficients (i, n, k+1, k+1) of the basis functions on every interval: [input, interval, power of ξ, basis function].
+    """Coefficients (i, n, k+1, k+1) of the basis functions on every interval.
 
-    On interval j the non-zero functions are B_j, …, B_{j+k} (numbered from 0).
+    The axes are [input, interval, power of ξ, basis function]. On interval j the non-zero functions are B_j, …, B_{j+k}
+    (numbered from 0).
     """
     inputs, count = knots.shape
     intervals = count - 2 * degree - 1
@@ -85,7 +88,7 @@ def local_coordinates(x: Tensor, knots: Tensor, degree: int, uniform: bool) -> t
     if uniform:
         inverse = (intervals / (high - low))[None]
         position = (x - low) * inverse
-        interval = position.detach().floor().clamp_(0, intervals - 1)
+        interval = position.detach().floor().clamp_(0, intervals - 1).nan_to_num_(0.0)  # NaN has no whole number
         return interval.long(), position - interval - 0.5, inverse
     inner = knots[:, degree + 1 : degree + intervals].contiguous()
     interval = torch.searchsorted(inner, x.detach().T.contiguous(), right=True).T
@@ -113,7 +116,8 @@ def blossom(knots: Array, coefficients: Array, degree: int, interval: int, argum
 def refinement_matrix(old: Array, new: Array, degree: int) -> Array:
     """T (n_new + k, n_old + k) with which coefficients on `old` knots give the same function on `new` ones.
 
-    Exact where the breakpoints of `old` are among those of `new` (knot insertion by blossoming). `old` and `new` are single knot vectors.
+    Exact where the breakpoints of `old` are among those of `new` (knot insertion by blossoming). `old` and `new` are
+    single knot vectors.
     """
     count_old, count_new = len(old) - degree - 1, len(new) - degree - 1
     intervals = count_old - degree
@@ -122,15 +126,19 @@ def refinement_matrix(old: Array, new: Array, degree: int) -> Array:
     for i in range(count_new):
         # any piece under the new function's support will do: take the one nearest to the middle of its inner knots
         inner = range(max(i, degree), min(i + degree, count_new - 1) + 1)
-        middle = min(inner, key=lambda j: abs((new[j] + new[j + 1]) / 2 - new[i + 1 : i + degree + 1].mean() if degree else 0.0))
+        middle = min(
+            inner, key=lambda j: abs((new[j] + new[j + 1]) / 2 - new[i + 1 : i + degree + 1].mean() if degree else 0.0)
+        )
         where = (new[middle] + new[middle + 1]) / 2
-        interval = int(np.clip(np.searchsorted(old[degree : degree + intervals + 1], where, side="right") - 1, 0, intervals - 1))
+        interval = int(
+            np.clip(np.searchsorted(old[degree : degree + intervals + 1], where, side="right") - 1, 0, intervals - 1)
+        )
         result[i] = blossom(old, identity, degree, interval, new[i + 1 : i + degree + 1])
     return result
 
 
 def projection_matrix(old: Array, new: Array, degree: int) -> Array:
-    """T (n_new + k, n_old + k): the least-squares fit on `new` knots of a function on `old` ones, over the range of `new`."""
+    """T (n_new + k, n_old + k): the least-squares fit on `new` knots of a function on `old` ones, over their range."""
     intervals = len(new) - 2 * degree - 1
     breaks = new[degree : degree + intervals + 1]
     nodes = np.cos(np.pi * (np.arange(degree + 3) + 0.5) / (degree + 3)) / 2 + 0.5
@@ -141,7 +149,9 @@ def projection_matrix(old: Array, new: Array, degree: int) -> Array:
 def dense_basis(x: Array, knots: Array, degree: int) -> Array:
     """All basis functions (points, n + k) of one knot vector at x (points,), continued beyond the ends."""
     intervals = len(knots) - 2 * degree - 1
-    interval, xi, _ = local_coordinates(torch.as_tensor(x)[:, None], torch.as_tensor(knots)[None], degree, uniform=False)
+    interval, xi, _ = local_coordinates(
+        torch.as_tensor(x)[:, None], torch.as_tensor(knots)[None], degree, uniform=False
+    )
     where = interval[:, 0].numpy()
     powers = xi.numpy() ** np.arange(degree + 1)
     local = np.einsum("np,npj->nj", powers, polynomial_pieces(knots[None], degree)[0][where])

@@ -1,4 +1,4 @@
-"""One-file storage: named tensors and JSON metadata in the safetensors format, written atomically, nothing executable inside."""
+"""One-file storage: named tensors and JSON in the safetensors format, written atomically, nothing executable inside."""
 
 from __future__ import annotations
 

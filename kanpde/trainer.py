@@ -1,11 +1,11 @@
-"""Stages of an optimiser, fresh points, finer knots, checkpoints: a training that ends when there is nothing left to gain."""
+"""Stages of an optimiser, fresh points, finer knots, checkpoints: a training that ends when nothing is left to gain."""
 
 from __future__ import annotations
 
 import copy
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,13 +33,15 @@ from kanpde.solution import Solution, plain
 SETTLING = (5, 10, 20, 40)  # iterations after which the scales of the blocks are measured anew, then kept
 WINDOW = 10  # iterations over which progress is judged
 SLOW = 0.3  # a loss that falls by less than this factor in a window calls for finer knots
-STUCK = 0.8  # and by less than this, when no finer knots are to be had, for the end
+PATIENCE = 30  # iterations over which the end is judged, when no finer knots are to be had
+STUCK = 0.8  # a loss that falls by less than this factor in that time has converged
 ROUND_OFF = 1e-15  # finer knots gain nothing below this loss: its root is near the last digits of second derivatives
 HIDING = 3.0  # fresh points may see this many times the loss of the old ones before these are exchanged
 POOL = 4  # candidates for every interior point
 POINTS_PER_PARAMETER = 2.5
 GAUSS_NEWTON_LIMIT = 4000  # parameters, beyond which a dense factor is too dear
 ITERATIONS = {"adam": 2000, "lbfgs": 2000}  # of a stage that names none; Gauss–Newton goes on until it has converged
+METHODS: Mapping[str, Callable[..., Method]] = {"gauss_newton": GaussNewton, "lbfgs": lbfgs, "adam": adam}
 RETREATS = 5  # steps back from numbers that are not finite before training is called diverged
 ERROR_SECONDS = 0.5  # least time between two measurements of the error
 ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9}
@@ -91,7 +93,7 @@ class Trainer:
         self.vector = self.model.vector
         self.stages = self._stages()
         self.stage = self.iteration = self.stage_iteration = self.retreats = 0
-        self.since = 0  # the iteration of the last change of points, knots, scales or stage
+        self.settled = 0  # the iteration of the last change of knots, scales or stage: losses from here on compare
         self.losses: list[float] = []
         self.seconds = 0.0
         self.history: dict[str, list[Any]] = {}
@@ -101,7 +103,7 @@ class Trainer:
         self._error_known_at = -math.inf
         self._comparison: Comparison | None = None
 
-    # The course of a training ---------------------------------------------------------------------------------------------------
+    # The course of a training -----------------------------------------------------------------------------------------
 
     def run(self) -> Solution:
         """Train to the end and return the solution."""
@@ -153,7 +155,7 @@ class Trainer:
 
     @property
     def estimate(self) -> float:
-        """The estimated relative error: the root of the loss, every block of which is relative to the size of its own terms."""
+        """The estimated relative error: the root of the loss, whose blocks are relative to the sizes of their terms."""
         return math.sqrt(self.losses[-1]) if self.losses else math.inf
 
     def _confirmed(self, target: float) -> bool:
@@ -165,30 +167,24 @@ class Trainer:
         limit = self.stages[self.stage]["iterations"]
         if limit is not None and self.stage_iteration >= limit:
             return True
-        window = self.losses[self.since :]
+        window = self.losses[self.settled :]
         if not self._gauss_newton or not window:
             return False
-        if self._rejected:
-            progress = 1.0
-        elif len(window) <= WINDOW:
-            return False
-        else:
-            progress = window[-1] / max(window[-1 - WINDOW], np.finfo(float).tiny)
-        if progress < SLOW:
+        if not self._rejected and fall(window, WINDOW) < SLOW:
             return False
         if window[-1] <= ROUND_OFF:
             return True
         if self._refinable():
             self.refine()
             return False
-        return progress > STUCK
+        return self._rejected or fall(window, PATIENCE) > STUCK
 
     def _iterate(self) -> None:
         """One step of the stage's method, after fresh points or scales where these are due."""
-        since = self.iteration - self.since
-        if self.stage_iteration in SETTLING and self.since < self.iteration:
+        every = self.options.resample_every
+        if self.stage_iteration in SETTLING:
             self.rescale()
-        elif self.options.resample_every and since and self.iteration % self.options.resample_every == 0:
+        if every and self.iteration and self.iteration % every == 0:
             self._check_points()
         step = self.method.step(self.residuals, self.vector)
         if math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all()):
@@ -210,7 +206,7 @@ class Trainer:
         record = {
             "iteration": self.iteration,
             "seconds": self.seconds,
-            "stage": f"{self.stages[self.stage]['optimiser']} {self.stage + 1}",
+            "stage": self.stage + 1,
             "loss": self.losses[-1],
             "error": self._error,
             "damping": self._step.damping,
@@ -234,7 +230,7 @@ class Trainer:
         error = self.solution().relative_l2(self._comparison)
         return math.nan if error is None else error
 
-    # Stages ---------------------------------------------------------------------------------------------------------------------
+    # Stages -----------------------------------------------------------------------------------------------------------
 
     _rejected = False
 
@@ -244,7 +240,9 @@ class Trainer:
             exact = self.model.size <= GAUSS_NEWTON_LIMIT and self.vector.dtype == torch.float64
             stages = tuple({"optimiser": name} for name in (["gauss_newton"] if exact else ["adam", "lbfgs"]))
         checked = [checked_stage(stage) for stage in stages]
-        return tuple({**stage, "iterations": stage["iterations"] or ITERATIONS.get(stage["optimiser"])} for stage in checked)
+        return tuple(
+            {**stage, "iterations": stage["iterations"] or ITERATIONS.get(stage["optimiser"])} for stage in checked
+        )
 
     @property
     def _gauss_newton(self) -> bool:
@@ -256,21 +254,22 @@ class Trainer:
         if self._method is None:
             stage = self.stages[self.stage]
             rate = {} if stage["learning_rate"] is None else {"learning_rate": float(stage["learning_rate"])}
-            self._method = {"gauss_newton": GaussNewton, "lbfgs": lbfgs, "adam": adam}[stage["optimiser"]](**rate)
+            self._method = METHODS[stage["optimiser"]](**rate)
         return self._method
 
     def _next_stage(self) -> None:
-        self.stage, self.stage_iteration, self._method, self.since = self.stage + 1, 0, None, self.iteration
+        self.stage, self.stage_iteration, self._method, self.settled = self.stage + 1, 0, None, self.iteration
 
-    # Points, scales, knots ------------------------------------------------------------------------------------------------------
+    # Points, scales, knots --------------------------------------------------------------------------------------------
 
     def resample(self, interior: Sample | None = None) -> None:
         """Fresh points for every block; `interior` ones where they have been chosen already."""
         for number, part in enumerate(self.residuals.parts):
-            drawn = interior if number == 0 and interior is not None else self._drawn(part.block, self._count(part.block))
+            drawn = (
+                interior if number == 0 and interior is not None else self._drawn(part.block, self._count(part.block))
+            )
             index = None if drawn.index is None else torch.as_tensor(drawn.index, device=self.vector.device)
             self.residuals.place(number, self._tensor(drawn.points), index)
-        self.since = self.iteration
 
     def rescale(self) -> None:
         """Measure the size of every block's terms anew."""
@@ -279,7 +278,7 @@ class Trainer:
         for part in self.residuals.parts:
             sizes = self.residuals.sizes_of_terms(part, interior)
             part.scale = torch.where(torch.isfinite(sizes) & (sizes > 0), sizes, torch.ones_like(sizes))
-        self.since = self.iteration
+        self.settled = self.iteration
 
     def refine(self) -> None:
         """Finer knots where the residual is large, and points enough for them."""
@@ -290,10 +289,13 @@ class Trainer:
         refinement.refine(self.model.network, part.points, residual)
         self.vector = self.model.vector
         self.resample()
+        self.settled = self.iteration
 
     def _refinable(self) -> bool:
         first = self.model.network.first
-        return self.model.size + first.basis.intervals * first.basis.inputs * first.subnodes <= self.options.max_parameters
+        return (
+            self.model.size + first.basis.intervals * first.basis.inputs * first.subnodes <= self.options.max_parameters
+        )
 
     def _check_points(self) -> None:
         """Exchange the interior points where fresh ones show that the residual hides between them."""
@@ -335,7 +337,7 @@ class Trainer:
     def _tensor(self, points: Any) -> Tensor:
         return torch.as_tensor(points, dtype=self.vector.dtype, device=self.vector.device)
 
-    # Start ----------------------------------------------------------------------------------------------------------------------
+    # Start ------------------------------------------------------------------------------------------------------------
 
     def _built(self, network: KAN, ansatz: Ansatz | None) -> KAN:
         """A network for the problem: a copy of one that fits, else a new one of the same sizes."""
@@ -344,8 +346,8 @@ class Trainer:
             shape = (network.first.basis.inputs, network.architecture()["outputs"])
             if shape != (domain.dimension, outputs):
                 raise ConfigurationError(
-                    f"expected a network with {domain.dimension} inputs and {outputs} outputs for {self.problem.name}, got "
-                    f"one built with {shape[0]} and {shape[1]}; give a new KAN(width=...)"
+                    f"expected a network with {domain.dimension} inputs and {outputs} outputs for {self.problem.name}, "
+                    f"got one built with {shape[0]} and {shape[1]}; give a new KAN(width=...)"
                 )
             return copy.deepcopy(network)
         fresh = KAN(network.width, network.degree, network.intervals, network.base)
@@ -357,11 +359,11 @@ class Trainer:
             order = max((len(p) for partials in block.partials.values() for p in partials), default=0)
             if order >= network.degree:
                 raise ConfigurationError(
-                    f"expected splines of degree at least {order + 1} for the derivatives of order {order} in {block.name}, got "
-                    f"degree {network.degree}; set network.degree={order + 1} or more"
+                    f"expected splines of degree at least {order + 1} for the derivatives of order {order} in "
+                    f"{block.name}, got degree {network.degree}; set network.degree={order + 1} or more"
                 )
 
-    # Checkpoints ----------------------------------------------------------------------------------------------------------------
+    # Checkpoints ------------------------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and JSON from which `restored` makes a trainer that takes the same next step."""
@@ -391,7 +393,9 @@ class Trainer:
         tensors, numbers = storage.read(path)
         counters = numbers.get("checkpoint")
         if counters is None or numbers["problem"]["name"] != problem.name:
-            raise ConfigurationError(f"expected a checkpoint of {problem.name} at {path}, got another file; give a run's folder")
+            raise ConfigurationError(
+                f"expected a checkpoint of {problem.name} at {path}, got another file; give a run's folder"
+            )
         state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
         trainer = cls(
             problem,
@@ -410,11 +414,24 @@ class Trainer:
         trainer.model.assign(trainer.vector)
         for number, part in enumerate(trainer.residuals.parts):
             index = tensors.get(f"index.{number}")
-            trainer.residuals.place(number, trainer._tensor(tensors[f"points.{number}"]), None if index is None else index.to(trainer.vector.device))
+            trainer.residuals.place(
+                number,
+                trainer._tensor(tensors[f"points.{number}"]),
+                None if index is None else index.to(trainer.vector.device),
+            )
             part.scale = tensors[f"scale.{number}"].to(trainer.vector)
-        of_method = {name.removeprefix("method."): value for name, value in tensors.items() if name.startswith("method.")}
+        of_method = {
+            name.removeprefix("method."): value for name, value in tensors.items() if name.startswith("method.")
+        }
         trainer.method.restore(of_method, numbers["method"])
         return trainer
+
+
+def fall(losses: Sequence[float], window: int) -> float:
+    """The best loss of the last window over that of the one before: fresh points let single losses jump. 0 before there are two."""
+    if len(losses) < 2 * window:
+        return 0.0
+    return min(losses[-window:]) / max(min(losses[-2 * window : -window]), np.finfo(float).tiny)
 
 
 # The attributes that a checkpoint writes down as they are.
@@ -426,7 +443,7 @@ COUNTERS = (
     "iteration",
     "stage_iteration",
     "retreats",
-    "since",
+    "settled",
     "losses",
     "seconds",
     "history",

@@ -2,9 +2,11 @@
 
 import inspect
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
+from functools import partial
 
 import pytest
 from omegaconf import OmegaConf
@@ -188,6 +190,27 @@ def test_an_interrupt_before_training_is_one_line(kanpde, here, monkeypatch):
 
     monkeypatch.setattr(cli, "run_job", interrupted)
     assert kanpde("problem=rod") == (130, "", "interrupted\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent in another way there")
+def test_an_interrupted_run_is_saved_and_can_go_on(kanpde, here):
+    words = [sys.executable, "-m", "kanpde", "problem=rod", "training.budget_seconds=100", "device=cpu"]
+    # Where the tests themselves run in the background the child would be born deaf to Ctrl-C.
+    hearing = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, cwd=here, stdout=pipe, stderr=pipe, text=True, preexec_fn=hearing) as child:
+        while "iteration" not in child.stderr.readline():
+            assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+    folder = out.splitlines()[-1].removeprefix("run: ")
+    assert child.returncode == 130 and f"kanpde resume {folder}\n" in err and "Traceback" not in err
+    before = json.loads((here / folder / "metrics.json").read_text())
+    assert before["stopped_because"].startswith("interrupted")
+    status, out, _ = kanpde("resume", folder, "training.budget_seconds=1")
+    after = json.loads((here / folder / "metrics.json").read_text())
+    assert status == 0 and out.splitlines()[-1] == f"run: {folder}"
+    assert after["iterations"] >= before["iterations"] and after["seconds"]["total"] > before["seconds"]["total"]
 
 
 def test_a_mistake_of_kanpdes_own_is_not_hidden(kanpde, monkeypatch):

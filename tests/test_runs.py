@@ -135,7 +135,7 @@ def record(stage, iteration, **more):
 
 def test_without_a_terminal_progress_is_a_few_plain_lines():
     text = io.StringIO()
-    with progress.Progress("rod", 90.0, Console(file=text)) as shown:
+    with progress.Progress("rod", 90.0, Console(file=text, width=200)) as shown:
         shown.on_start(Trainer())
         for k in range(100):
             shown.on_iteration(record(f"gauss_newton {1 + k // 50}", k, error=1e-3))

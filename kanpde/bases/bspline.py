@@ -14,8 +14,8 @@ from kanpde.splines import Array
 class BSpline(nn.Module):
     """Features of `inputs` coordinates: n + k B-splines each and, where `base` names one, a base function.
 
-    ``features(x, orders)`` gives their derivatives 0 … orders − 1. A periodic input (a flag for each in `periodic`) wraps its splines
-    around the ends of the grid and has no base function.
+    ``features(x, orders)`` gives their derivatives 0 … orders − 1. A periodic input (a flag for each in `periodic`)
+    wraps its splines around the ends of the grid and has no base function.
     """
 
     knots: Tensor
@@ -23,7 +23,9 @@ class BSpline(nn.Module):
     centre: Tensor
     half_width: Tensor
 
-    def __init__(self, knots: Array, degree: int, base: str | None = None, periodic: tuple[bool, ...] | None = None) -> None:
+    def __init__(
+        self, knots: Array, degree: int, base: str | None = None, periodic: tuple[bool, ...] | None = None
+    ) -> None:
         super().__init__()
         self.degree = degree
         self.base = base

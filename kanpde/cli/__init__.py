@@ -31,6 +31,8 @@ def main() -> int:
     0 solved, 2 bad input (said in one line), 3 training diverged, 130 interrupted; a mistake of kanpde's own is shown
     with its traceback.
     """
+    # Threads that wait by spinning slow a busy machine down many times over; read by OpenMP when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *where, **more: report.warn(str(message))

@@ -4,9 +4,10 @@ At every step the triangular factor of the Jacobian is made once, and several da
 
     p = argmin ‖J p + r‖² + λ ‖p‖²_D,    D = diag(JᵀJ) (Marquardt's scaling) + a floor.
 
-The smallest λ whose actual reduction is at least `ratio` of the predicted one wins: bold steps where the model allows them (Webb, Jerad
-and Cartis, arXiv 2607.02194). Each trial step is bent along the valley by half the geodesic acceleration a = −(JᵀJ + λD)⁻¹ Jᵀ r_pp,
-with r_pp = d²r(θ + h p)/dh² by a finite difference (Transtrum and Sethna, arXiv 1201.5885, eq. (17)–(19)).
+The smallest λ whose actual reduction is at least `ratio` of the predicted one wins: bold steps where the model allows
+them (Webb, Jerad and Cartis, arXiv 2607.02194). Each trial step is bent along the valley by half the geodesic
+acceleration a = −(JᵀJ + λD)⁻¹ Jᵀ r_pp, with r_pp = d²r(θ + h p)/dh² by a finite difference (Transtrum and Sethna, arXiv
+1201.5885, eq. (17)–(19)).
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class GaussNewton:
         damping = max(self.damping / STEP, SMALLEST)
         best = search.trial(damping)
         count, down = 1, best is not None
-        while count < self.probes and (SMALLEST < damping if down else damping < LARGEST):
+        while count < self.probes and (damping > SMALLEST if down else damping < LARGEST):
             damping *= (STEP if count < NEAR else STRIDE) ** (-1 if down else 1)
             trial = search.trial(damping)
             count += 1

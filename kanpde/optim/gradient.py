@@ -1,4 +1,4 @@
-"""PyTorch's own L-BFGS and Adam, one step at a time, for problems too large for a Jacobian or too coarse in precision."""
+"""PyTorch's own L-BFGS and Adam, a step at a time, for problems too large for a Jacobian or too coarse in precision."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def adam(learning_rate: float = 1e-3) -> TorchMethod:
 
 
 def taken_apart(tree: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """The tree as JSON: every tensor moved to `tensors` under its path, every dictionary as pairs, for keys may be numbers."""
+    """The tree as JSON: tensors moved to `tensors` under their paths, dictionaries as pairs: keys may be numbers."""
     if isinstance(tree, Tensor):
         tensors[path] = tree.detach().clone()
         return {"tensor": path}

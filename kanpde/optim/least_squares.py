@@ -1,4 +1,4 @@
-"""Nonlinear least squares, min ‖r(θ)‖²: what a method needs of a problem, and damped linear solves that keep the last digits."""
+"""Nonlinear least squares, min ‖r(θ)‖²: what a method needs of a problem, and damped solves that keep all digits."""
 
 from __future__ import annotations
 
@@ -59,10 +59,11 @@ class Method(Protocol):
 
 
 class Linearisation:
-    """r and J at a point, as the triangular factor of [J r], so that memory is O(P²); J itself is kept where it is small.
+    """r and J at a point, as the triangular factor of [J r], so that memory is O(P²); a small J is kept itself.
 
-    `factor` R (≤ P + 1, P) and `rest` z satisfy ‖J p + r‖ = ‖R p + z‖ for every p. Chunks are folded in by Householder QR: unlike
-    JᵀJ, which squares the condition number, it keeps the small singular values (Golub and Van Loan, "Matrix Computations", §5.3).
+    `factor` R (≤ P + 1, P) and `rest` z satisfy ‖J p + r‖ = ‖R p + z‖ for every p. Chunks are folded in by Householder
+    QR: unlike JᵀJ, which squares the condition number, it keeps the small singular values (Golub and Van Loan, "Matrix
+    Computations", §5.3).
     """
 
     def __init__(self, factor: Tensor, rest: Tensor, residual: Tensor, chunks: Chunks) -> None:
@@ -98,7 +99,9 @@ class Linearisation:
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Jᵀ k, (P,)."""
-        return sum_of(jacobian.T @ piece for (jacobian, _), piece in zip(self._chunks(), self._split(weights), strict=True))
+        return sum_of(
+            jacobian.T @ piece for (jacobian, _), piece in zip(self._chunks(), self._split(weights), strict=True)
+        )
 
     def _split(self, weights: Tensor) -> Iterator[Tensor]:
         start = 0
