@@ -24,20 +24,28 @@ T = TypeVar("T")
 
 # How far beyond the values met at the start the grid of a hidden node reaches, as a share of their range.
 MARGIN = 0.1
-# The automatic network by the number of coordinates: hidden layers, and the intervals of every layer.
-AUTOMATIC: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
+# Networks by the number of coordinates: hidden layers, and the intervals of every layer. Equations that are linear in the fields
+# have solutions that are short sums of products; a composition bends itself into the fronts of the others.
+SEPARATED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
     1: (((2, 1),), (16, 4)),
-    2: (((0, 4),), (20, 2)),
-    3: (((0, 12), (0, 6)), (6, 3, 2)),
-    4: (((0, 12), (0, 6)), (4, 3, 2)),
+    2: (((0, 4),), (14, 2)),
+    3: (((0, 8), (0, 4)), (8, 3, 2)),
+    4: (((0, 8), (0, 4)), (5, 3, 2)),
 }
+COMPOSED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
+    1: (((2, 1),), (16, 4)),
+    2: (((6, 0), (6, 0)), (20, 12, 12)),
+    3: (((6, 0), (6, 0)), (10, 8, 8)),
+    4: (((6, 0), (6, 0)), (8, 6, 6)),
+}
+DEGREE = 7  # of a network that nobody chose the degree of and that is built without an equation
 
 
 class KAN(nn.Module):
     """u_f(x) = Σ_j φ_{jf}(… Σ_i φ_{ij}(x_i) …): sums, and where asked for products, of univariate splines on edges.
 
     `width` names the hidden layers: a number of sum nodes, or a pair (sums, products); None picks them by the number of
-    coordinates. `degree` is that of the splines, `intervals` how many a grid has (one number, or one for each layer),
+    coordinates and the kind of equation. `degree` is that of the splines, `intervals` how many a grid has (one number, or one for each layer),
     `base` a function that every edge adds to its spline (silu, tanh, identity, or None).
 
     The coordinates and fields come from a problem: `build` makes the layers, and after it the network is a module as
@@ -50,13 +58,13 @@ class KAN(nn.Module):
     def __init__(
         self,
         width: Sequence[Width] | None = None,
-        degree: int = 9,
+        degree: int | None = None,
         intervals: int | Sequence[int] | None = None,
         base: str | None = None,
     ) -> None:
         super().__init__()
         self.width = None if width is None else tuple(node_counts(entry) for entry in listed("width", width))
-        self.degree = whole("degree", degree, 1)
+        self.degree = None if degree is None else whole("degree", degree, 1)
         self.intervals = intervals
         if intervals is not None:
             per_layer(intervals, None if self.width is None else len(self.width) + 1)
@@ -77,14 +85,15 @@ class KAN(nn.Module):
     ) -> KAN:
         """Make the layers for coordinates in [low, high] and `outputs` fields, start them at random, return it."""
         generator = np.random.default_rng(seed)
+        degree = self.degree = self.degree or DEGREE
         low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
         width, intervals = self._sizes(len(low))
         values = torch.as_tensor(low + (high - low) * generator.random((2048, len(low))))
         self.layers = nn.ModuleList()
         for position, (sums, products) in enumerate([*width, (outputs, 0)]):
             first, last = position == 0, position == len(width)
-            knots = splines.uniform_knots(low, high, intervals[position], self.degree)
-            basis = BSpline(knots, self.degree, self.base, tuple(periodic) if first and periodic else None)
+            knots = splines.uniform_knots(low, high, intervals[position], degree)
+            basis = BSpline(knots, degree, self.base, tuple(periodic) if first and periodic else None)
             layer = KANLayer(basis, sums, products)
             initialise(layer, "first" if first else "last" if last else "hidden", generator)
             self.layers.append(layer)
@@ -93,11 +102,19 @@ class KAN(nn.Module):
             low, high = padded(values)
         return self.to(dtype)
 
-    def _sizes(self, dimension: int) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
-        width, intervals = AUTOMATIC[dimension]
+    def fitted(self, dimension: int, order: int, *, affine: bool) -> KAN:
+        """An unbuilt network of the same settings, with those left open chosen for an equation of this order in so many coordinates."""
         if self.width is not None:
-            width, intervals = self.width, tuple(8 for _ in range(len(self.width) + 1))
-        return width, intervals if self.intervals is None else per_layer(self.intervals, len(width) + 1)
+            width, intervals = self.width, self.intervals
+        else:
+            width, intervals = (SEPARATED if affine else COMPOSED)[dimension]
+            intervals = intervals if self.intervals is None else self.intervals
+        return KAN(width, self.degree or (9 if affine else max(5, 2 * order + 1)), intervals, self.base)
+
+    def _sizes(self, dimension: int) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
+        width = SEPARATED[dimension][0] if self.width is None else self.width
+        intervals = 8 if self.intervals is None else self.intervals
+        return width, per_layer(intervals, len(width) + 1)
 
     @property
     def built(self) -> bool:
@@ -198,7 +215,8 @@ class KAN(nn.Module):
         inputs = state["layers.0.basis.knots"].shape[0]
         network.build([0.0] * inputs, [1.0] * inputs, description["outputs"], periodic=description["periodic"])
         for position, layer in enumerate([network.first, *network.hidden]):
-            layer.basis.set_knots(state[f"layers.{position}.basis.knots"].double().cpu().numpy())
+            knots, pieces = (state[f"layers.{position}.basis.{name}"] for name in ("knots", "pieces"))
+            layer.basis.set_knots(knots.double().cpu().numpy(), uniform=pieces.dim() == 3)
         network.to(state["layers.0.coefficients"].dtype)
         network.load_state_dict(dict(state))
         return network

@@ -29,7 +29,7 @@ class TrainingOptions:
     target: float | None = None
     stages: tuple[Mapping[str, Any], ...] | None = None
     max_parameters: int = 1500
-    resample_every: int = 10
+    resample_every: int = 5
     checkpoint_seconds: float = 5.0
     tensorboard: bool = False
 

@@ -91,7 +91,7 @@ def local_coordinates(x: Tensor, knots: Tensor, degree: int, uniform: bool) -> t
         interval = position.detach().floor().clamp_(0, intervals - 1).nan_to_num_(0.0)  # NaN has no whole number
         return interval.long(), position - interval - 0.5, inverse
     inner = knots[:, degree + 1 : degree + intervals].contiguous()
-    interval = torch.searchsorted(inner, x.detach().T.contiguous(), right=True).T
+    interval = torch.searchsorted(inner, x.detach().T.contiguous(), right=True).T.contiguous()
     rows = torch.arange(knots.shape[0], device=x.device)
     left, right = knots[rows, interval + degree], knots[rows, interval + degree + 1]
     inverse = 1 / (right - left)

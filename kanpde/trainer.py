@@ -19,7 +19,9 @@ from kanpde.ansatz import Ansatz
 from kanpde.compare import Comparison
 from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError
-from kanpde.loss import Residuals
+from kanpde.block import Block
+from kanpde.linearity import is_affine
+from kanpde.loss import Residuals, plan_of
 from kanpde.model import Model
 from kanpde.network import KAN
 from kanpde.optim.gauss_newton import GaussNewton
@@ -85,9 +87,8 @@ class Trainer:
         self.generator = np.random.default_rng(seed)
         blocks = problem.blocks()
         ansatz = Ansatz.of(problem)
-        self._check_degree(network, blocks)
         where, precision = torch_device(device), torch_dtype(dtype)
-        built = self._built(network, ansatz).to(device=where, dtype=precision)
+        built = self._built(network, blocks, ansatz).to(device=where, dtype=precision)
         self.model = Model(built, ansatz, problem.unknowns).to(device=where)
         self.residuals = Residuals(self.model, blocks, problem.domain.names)
         self.vector = self.model.vector
@@ -339,7 +340,7 @@ class Trainer:
 
     # Start ------------------------------------------------------------------------------------------------------------
 
-    def _built(self, network: KAN, ansatz: Ansatz | None) -> KAN:
+    def _built(self, network: KAN, blocks: Sequence[Block], ansatz: Ansatz | None) -> KAN:
         """A network for the problem: a copy of one that fits, else a new one of the same sizes."""
         domain, outputs = self.problem.domain, len(self.problem.fields)
         if network.built:
@@ -349,19 +350,13 @@ class Trainer:
                     f"expected a network with {domain.dimension} inputs and {outputs} outputs for {self.problem.name}, "
                     f"got one built with {shape[0]} and {shape[1]}; give a new KAN(width=...)"
                 )
+            check_degree(network, blocks)
             return copy.deepcopy(network)
-        fresh = KAN(network.width, network.degree, network.intervals, network.base)
+        order = max(plan_of(block, domain.dimension).order for block in blocks)
+        fresh = network.fitted(domain.dimension, order, affine=all(is_affine(block, self.problem) for block in blocks))
+        check_degree(fresh, blocks)
         periodic = None if ansatz is None else ansatz.periodic
         return fresh.build(domain.low, domain.high, outputs, periodic=periodic, seed=self.generator)
-
-    def _check_degree(self, network: KAN, blocks: Sequence[Any]) -> None:
-        for block in blocks:
-            order = max((len(p) for partials in block.partials.values() for p in partials), default=0)
-            if order >= network.degree:
-                raise ConfigurationError(
-                    f"expected splines of degree at least {order + 1} for the derivatives of order {order} in "
-                    f"{block.name}, got degree {network.degree}; set network.degree={order + 1} or more"
-                )
 
     # Checkpoints ------------------------------------------------------------------------------------------------------
 
@@ -425,6 +420,18 @@ class Trainer:
         }
         trainer.method.restore(of_method, numbers["method"])
         return trainer
+
+
+def check_degree(network: KAN, blocks: Sequence[Block]) -> None:
+    """Raise ConfigurationError where a residual needs more derivatives than the splines have continuous ones."""
+    degree = network.degree or 0
+    for block in blocks:
+        order = max((len(p) for partials in block.partials.values() for p in partials), default=0)
+        if order >= degree:
+            raise ConfigurationError(
+                f"expected splines of degree at least {order + 1} for the derivatives of order {order} in {block.name}, got degree "
+                f"{degree}; set network.degree={order + 1} or more"
+            )
 
 
 def fall(losses: Sequence[float], window: int) -> float:

@@ -37,10 +37,13 @@ class BSpline(nn.Module):
         self.register_buffer("pieces", torch.empty(0))
         self.set_knots(knots)
 
-    def set_knots(self, knots: Array) -> None:
-        """Replace the grid; coefficients are the layer's business."""
+    def set_knots(self, knots: Array, uniform: bool | None = None) -> None:
+        """Replace the grid; coefficients are the layer's business.
+
+        `uniform` says whether knots are equidistant where they cannot tell, being rounded to single precision.
+        """
         spacing = np.diff(knots, axis=1)
-        self.uniform = bool(np.allclose(spacing, spacing[:, :1], rtol=1e-9, atol=0))
+        self.uniform = bool(np.allclose(spacing, spacing[:, :1], rtol=1e-9, atol=0)) if uniform is None else uniform
         pieces = splines.polynomial_pieces(knots[:, : 2 * self.degree + 2] if self.uniform else knots, self.degree)
         like = self.half_width
         self.knots = torch.as_tensor(knots).to(like)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
-from numpy.polynomial import Polynomial
 from torch import Tensor
 
 
 def silu(x: Tensor, orders: int) -> list[Tensor]:
     """x σ(x): (x σ)^(m) = x σ^(m) + m σ^(m−1), and σ^(m) is a polynomial in σ because σ' = σ − σ²."""
     sigmoid = torch.sigmoid(x)
-    slope, polynomial = Polynomial([0, 1, -1]), Polynomial([0, 1])
-    sigmoids = []
-    for _ in range(orders):
-        sigmoids.append(horner(polynomial, sigmoid))
-        polynomial = polynomial.deriv() * slope
+    sigmoids = [horner(polynomial, sigmoid) for polynomial in derivatives([0.0, 1.0, -1.0], orders)]
     return [x * s + m * sigmoids[m - 1] if m else x * s for m, s in enumerate(sigmoids)]
 
 
@@ -28,19 +23,27 @@ def identity(x: Tensor, orders: int) -> list[Tensor]:
 def tanh(x: Tensor, orders: int) -> list[Tensor]:
     """tanh x, whose derivatives are polynomials in it because tanh' = 1 − tanh²."""
     value = torch.tanh(x)
-    slope, polynomial = Polynomial([1, 0, -1]), Polynomial([0, 1])
-    result = []
-    for _ in range(orders):
-        result.append(horner(polynomial, value))
-        polynomial = polynomial.deriv() * slope
+    return [horner(polynomial, value) for polynomial in derivatives([1.0, 0.0, -1.0], orders)]
+
+
+def derivatives(slope: Sequence[float], orders: int) -> list[list[float]]:
+    """Coefficients, the lowest power first, of s, s', s'' … as polynomials in s, where `slope` is s'."""
+    result = [[0.0, 1.0]]
+    for _ in range(1, orders):
+        below = [power * c for power, c in enumerate(result[-1])][1:]
+        above = [0.0] * (len(below) + len(slope) - 1)
+        for i, a in enumerate(below):
+            for j, b in enumerate(slope):
+                above[i + j] += a * b
+        result.append(above)
     return result
 
 
-def horner(polynomial: Polynomial, x: Tensor) -> Tensor:
-    """The polynomial's value at x."""
+def horner(polynomial: Sequence[float], x: Tensor) -> Tensor:
+    """The polynomial's value at x, from its coefficients, the lowest power first."""
     value = torch.zeros_like(x)
-    for coefficient in reversed(polynomial.coef):
-        value = value * x + float(coefficient)
+    for coefficient in reversed(polynomial):
+        value = value * x + coefficient
     return value
 
 

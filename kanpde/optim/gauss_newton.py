@@ -23,7 +23,7 @@ from torch import Tensor
 from kanpde.optim.least_squares import Damped, LeastSquares, Linearisation, Step
 
 RATIO = 0.075  # least actual over predicted reduction of an accepted step, as in the paper
-FLOOR = 1e-4  # the least entry of D, relative to the largest: columns that hardly act are held, not freed
+FLOOR = 1e-5  # the least entry of D, relative to the largest: columns that hardly act are held, not freed
 SMALLEST, LARGEST = 1e-16, 1e12  # the range of λ
 STEP, STRIDE = 4.0, 16.0  # the factors between neighbouring λ: near the last one, and farther away
 NEAR = 3  # how many probes go in small factors
