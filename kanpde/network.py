@@ -38,6 +38,8 @@ COMPOSED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
     3: (((6, 0), (6, 0)), (10, 8, 8)),
     4: (((6, 0), (6, 0)), (8, 6, 6)),
 }
+# Waves of dispersive equations, of third order and more, have more to bend.
+DISPERSIVE = (((8, 0), (8, 0)), (24, 10, 10))
 DEGREE = 7  # of a network that nobody chose the degree of and that is built without an equation
 
 
@@ -108,6 +110,8 @@ class KAN(nn.Module):
             width, intervals = self.width, self.intervals
         else:
             width, intervals = (SEPARATED if affine else COMPOSED)[dimension]
+            if not affine and order > 2 and dimension == 2:
+                width, intervals = DISPERSIVE
             intervals = intervals if self.intervals is None else self.intervals
         return KAN(width, self.degree or (9 if affine else max(5, 2 * order + 1)), intervals, self.base)
 

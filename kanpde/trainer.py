@@ -44,6 +44,7 @@ POINTS_PER_PARAMETER = 2.5
 GAUSS_NEWTON_LIMIT = 4000  # parameters, beyond which a dense factor is too dear
 ITERATIONS = {"adam": 2000, "lbfgs": 2000}  # of a stage that names none; Gauss–Newton goes on until it has converged
 METHODS: Mapping[str, Callable[..., Method]] = {"gauss_newton": GaussNewton, "lbfgs": lbfgs, "adam": adam}
+REJECTIONS = 3  # steps in a row without any gain, fresh points in between, that end a stage
 RETREATS = 5  # steps back from numbers that are not finite before training is called diverged
 ERROR_SECONDS = 0.5  # least time between two measurements of the error
 ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9}
@@ -93,7 +94,7 @@ class Trainer:
         self.residuals = Residuals(self.model, blocks, problem.domain.names)
         self.vector = self.model.vector
         self.stages = self._stages()
-        self.stage = self.iteration = self.stage_iteration = self.retreats = 0
+        self.stage = self.iteration = self.stage_iteration = self.retreats = self.rejected = 0
         self.settled = 0  # the iteration of the last change of knots, scales or stage: losses from here on compare
         self.losses: list[float] = []
         self.seconds = 0.0
@@ -171,21 +172,21 @@ class Trainer:
         window = self.losses[self.settled :]
         if not self._gauss_newton or not window:
             return False
-        if not self._rejected and fall(window, WINDOW) < SLOW:
+        if not self.rejected and fall(window, WINDOW) < SLOW:
             return False
-        if window[-1] <= ROUND_OFF:
+        if window[-1] <= ROUND_OFF or self.rejected >= REJECTIONS:
             return True
         if self._refinable():
             self.refine()
             return False
-        return self._rejected or fall(window, PATIENCE) > STUCK
+        return fall(window, PATIENCE) > STUCK
 
     def _iterate(self) -> None:
         """One step of the stage's method, after fresh points or scales where these are due."""
         every = self.options.resample_every
         if self.stage_iteration in SETTLING:
             self.rescale()
-        if every and self.iteration and self.iteration % every == 0:
+        if every and self.iteration and (self.iteration % every == 0 or self.rejected):
             self._check_points()
         step = self.method.step(self.residuals, self.vector)
         if math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all()):
@@ -193,7 +194,7 @@ class Trainer:
         else:
             self.retreats += 1
             self.method.retreat()
-        self._rejected = not step.accepted
+        self.rejected = 0 if step.accepted else self.rejected + 1
         self.losses.append(step.loss)
         self.iteration += 1
         self.stage_iteration += 1
@@ -232,8 +233,6 @@ class Trainer:
         return math.nan if error is None else error
 
     # Stages -----------------------------------------------------------------------------------------------------------
-
-    _rejected = False
 
     def _stages(self) -> tuple[dict[str, Any], ...]:
         stages = self.options.stages
@@ -454,5 +453,5 @@ COUNTERS = (
     "losses",
     "seconds",
     "history",
-    "_rejected",
+    "rejected",
 )
