@@ -85,7 +85,8 @@ def fit(basis: BSpline, i: int, x: Array, values: Array) -> Array:
     result = np.zeros((basis.splines, values.shape[1]))
     if basis.periodic[i]:
         wrapped = np.zeros((len(x), basis.intervals))
-        np.add.at(wrapped, (slice(None), np.arange(basis.splines) % basis.intervals), matrix)
+        for column in range(basis.splines):
+            wrapped[:, column % basis.intervals] += matrix[:, column]
         result[: basis.intervals] = np.linalg.lstsq(wrapped, values, rcond=None)[0]
         return result
     result[:] = np.linalg.lstsq(matrix, values, rcond=None)[0]

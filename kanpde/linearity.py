@@ -14,7 +14,7 @@ TRIALS = 16
 
 
 def is_affine(block: Block, problem: Problem) -> bool:
-    """Whether r((a + b)/2) = (r(a) + r(b))/2 for random jets a and b at random points, which only affine rows satisfy."""
+    """Whether r((a + b)/2) = (r(a) + r(b))/2 for random jets at random points: only affine rows do that."""
     generator = np.random.default_rng(0)
     a, b = (jets(block, generator) for _ in range(2))
     middle = {key: (a[key] + b[key]) / 2 for key in a}

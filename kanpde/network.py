@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 # How far beyond the values met at the start the grid of a hidden node reaches, as a share of their range.
 MARGIN = 0.1
-# Networks by the number of coordinates: hidden layers, and the intervals of every layer. Equations that are linear in the fields
+# Networks by the number of coordinates: hidden layers, and every layer's intervals. Equations linear in the fields
 # have solutions that are short sums of products; a composition bends itself into the fronts of the others.
 SEPARATED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
     1: (((2, 1),), (16, 4)),
@@ -47,7 +47,7 @@ class KAN(nn.Module):
     """u_f(x) = Σ_j φ_{jf}(… Σ_i φ_{ij}(x_i) …): sums, and where asked for products, of univariate splines on edges.
 
     `width` names the hidden layers: a number of sum nodes, or a pair (sums, products); None picks them by the number of
-    coordinates and the kind of equation. `degree` is that of the splines, `intervals` how many a grid has (one number, or one for each layer),
+    coordinates and the kind of equation. `degree` is that of the splines, `intervals` how many a grid has (one, or one a layer),
     `base` a function that every edge adds to its spline (silu, tanh, identity, or None).
 
     The coordinates and fields come from a problem: `build` makes the layers, and after it the network is a module as
@@ -105,7 +105,7 @@ class KAN(nn.Module):
         return self.to(dtype)
 
     def fitted(self, dimension: int, order: int, *, affine: bool) -> KAN:
-        """An unbuilt network of the same settings, with those left open chosen for an equation of this order in so many coordinates."""
+        """An unbuilt network of the same settings, those left open chosen for an equation of this order."""
         if self.width is not None:
             width, intervals = self.width, self.intervals
         else:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from kanpde import refinement, storage
 from kanpde.ansatz import Ansatz
+from kanpde.block import Block
 from kanpde.compare import Comparison
 from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError
-from kanpde.block import Block
 from kanpde.linearity import is_affine
 from kanpde.loss import Residuals, plan_of
 from kanpde.model import Model
@@ -29,7 +29,7 @@ from kanpde.optim.gradient import adam, lbfgs
 from kanpde.optim.least_squares import Method
 from kanpde.options import TrainingOptions, checked_stage
 from kanpde.problem import Problem
-from kanpde.sampling import Sample, SamplingOptions, adapted, sample, unit_points
+from kanpde.sampling import Sample, SamplingOptions, adapted, sample
 from kanpde.solution import Solution, plain
 
 SETTLING = (5, 10, 20, 40)  # iterations after which the scales of the blocks are measured anew, then kept
@@ -428,13 +428,13 @@ def check_degree(network: KAN, blocks: Sequence[Block]) -> None:
         order = max((len(p) for partials in block.partials.values() for p in partials), default=0)
         if order >= degree:
             raise ConfigurationError(
-                f"expected splines of degree at least {order + 1} for the derivatives of order {order} in {block.name}, got degree "
+                f"expected splines of degree at least {order + 1} for order {order} in {block.name}, got degree "
                 f"{degree}; set network.degree={order + 1} or more"
             )
 
 
 def fall(losses: Sequence[float], window: int) -> float:
-    """The best loss of the last window over that of the one before: fresh points let single losses jump. 0 before there are two."""
+    """The best loss of the last window over that of the one before; 0 before there are two."""
     if len(losses) < 2 * window:
         return 0.0
     return min(losses[-window:]) / max(min(losses[-2 * window : -window]), np.finfo(float).tiny)

@@ -15,7 +15,7 @@ LEVELS = """
     arguments operations expressions locations storage device options report
     field geometry splines jets optim
     bases block
-    layers initialisation network refinement | residual values constraint measurements exact conditions problem registry
+    layers initialisation network refinement | residual values constraint measurements exact conditions problem registry linearity
     prescribed ansatz sampling
     model
     loss compare plots

@@ -290,7 +290,7 @@ def test_to_and_half_way_back_changes_the_last_digits_only():
 def test_the_network_compiles(backend, refined):
     torch.compiler.reset()
     network, points = built([(2, 1)], "silu", refined=refined), points_in(count=20)
-    compiled = torch.compile(network, backend=backend)
+    compiled = torch.compile(network, backend=backend, fullgraph=True)
     expected = network(points)
     found = compiled(points)
     assert torch.allclose(found, expected, rtol=1e-12, atol=1e-13)
