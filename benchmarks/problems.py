@@ -1,4 +1,4 @@
-"""Solve the shipped problems with default settings; python benchmarks/problems.py [seed ...] writes results/problems.md."""
+"""Solve the shipped problems with default settings and write results/problems.md."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def main() -> None:
     rows = [
         "# The shipped problems, default settings",
         "",
-        f"Made by `python benchmarks/problems.py {' '.join(map(str, seeds))}` on {os.cpu_count()} cores of {processor()}, "
+        f"`benchmarks/problems.py {' '.join(map(str, seeds))}` on {os.cpu_count()} × {processor()}, "
         f"torch {torch.__version__}, float64. Errors are taken on a dense grid of its own; seconds are of training.",
         "",
         "| command | relative L2 | maximum error | seconds | iterations | parameters | stopped because |",

@@ -47,7 +47,7 @@ class KAN(nn.Module):
     """u_f(x) = Σ_j φ_{jf}(… Σ_i φ_{ij}(x_i) …): sums, and where asked for products, of univariate splines on edges.
 
     `width` names the hidden layers: a number of sum nodes, or a pair (sums, products); None picks them by the number of
-    coordinates and the kind of equation. `degree` is that of the splines, `intervals` how many a grid has (one, or one a layer),
+    coordinates and the kind of equation. `degree` is that of the splines, `intervals` their number,
     `base` a function that every edge adds to its spline (silu, tanh, identity, or None).
 
     The coordinates and fields come from a problem: `build` makes the layers, and after it the network is a module as

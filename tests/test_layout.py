@@ -15,7 +15,8 @@ LEVELS = """
     arguments operations expressions locations storage device options report
     field geometry splines jets optim
     bases block
-    layers initialisation network refinement | residual values constraint measurements exact conditions problem registry linearity
+    layers initialisation network refinement | residual values constraint measurements exact conditions problem registry
+    linearity
     prescribed ansatz sampling
     model
     loss compare plots
