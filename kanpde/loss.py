@@ -147,11 +147,10 @@ class Residuals:
         for part in self.parts:
             factors = part.row_factor()
             for chunk in part.chunks:
-                for (jacobian, row), factor in zip(self._linear(part, chunk), factors, strict=True):
-                    yield jacobian.mul_(factor), row * factor
+                yield from self._linear(part, chunk, factors)
 
-    def _linear(self, part: BlockPoints, chunk: Chunk) -> Iterator[tuple[Tensor, Tensor]]:
-        """(Jacobian (n, P), rows (n,)) of every component of one chunk."""
+    def _linear(self, part: BlockPoints, chunk: Chunk, factors: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """(Jacobian (n, P), rows (n,)) of every component of one chunk, each times its factor."""
         with torch.no_grad():
             taped = [self.model.taped(prepared) for prepared in chunk.prepared]
         jets = [jet.detach().requires_grad_() for jet, _ in taped]
@@ -160,7 +159,7 @@ class Residuals:
             name: value.detach().expand(chunk.count).clone().requires_grad_()
             for name, value in self.model.unknowns.items()
         }
-        values = self.raw(part, chunk, jets, unknowns)
+        values = self.raw(part, chunk, jets, unknowns) * factors
         inputs = [*jets, *unknowns.values()]
         for component, row in enumerate(values):
             last = component == len(values) - 1
@@ -168,13 +167,12 @@ class Residuals:
             yield self._jacobian(chunk, [tape for _, tape in taped], adjoints), row.detach()
 
     def _jacobian(self, chunk: Chunk, tapes: Sequence[list[Tape]], adjoints: Sequence[Tensor | None]) -> Tensor:
-        network = self.model.size - len(self.model.names)
         jacobian = chunk.images[0].new_zeros(chunk.count, self.model.size)
         with torch.no_grad():
             for prepared, tape, adjoint in zip(chunk.prepared, tapes, adjoints, strict=False):
                 if adjoint is not None:
-                    jacobian[:, :network] += self.model.rows(prepared, tape, adjoint)
-            for column, adjoint in enumerate(adjoints[len(tapes) :], start=network):
+                    self.model.add_rows(prepared, tape, adjoint, jacobian)
+            for column, adjoint in enumerate(adjoints[len(tapes) :], start=self.model.size - len(self.model.names)):
                 if adjoint is not None:
                     jacobian[:, column] = adjoint
         return jacobian

@@ -52,12 +52,15 @@ class Model(nn.Module):
         jet, tapes = self.network.taped(prepared.features, prepared.plan)
         return self._clothed(jet, prepared), tapes
 
-    def rows(self, prepared: Prepared, tapes: Sequence[Tape], adjoint: Tensor) -> Tensor:
-        """Per-point derivatives (n, parameters of the network) of Σ adjoint · jet."""
+    def add_rows(self, prepared: Prepared, tapes: Sequence[Tape], adjoint: Tensor, rows: Tensor) -> None:
+        """Add the per-point derivatives of Σ adjoint · jet to the first columns of `rows` (n, P)."""
         if prepared.factor is not None:
             adjoint = jets.product_adjoint(prepared.plan, prepared.factor, adjoint)
-        blocks = self.network.rows(tapes, adjoint, prepared.plan)
-        return torch.cat([block.flatten(1) for block in blocks], dim=1)
+        start = 0
+        for block in self.network.rows(tapes, adjoint, prepared.plan):
+            columns = block[0].numel()
+            rows[:, start : start + columns] += block.flatten(1)
+            start += columns
 
     def _clothed(self, jet: Tensor, prepared: Prepared) -> Tensor:
         if prepared.lift is None or prepared.factor is None:

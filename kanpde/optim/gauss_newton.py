@@ -1,6 +1,6 @@
 """Gauss–Newton with probed damping and geodesic acceleration.
 
-At every step the triangular factor of the Jacobian is made once, and several dampings λ are tried for
+At every step the Jacobian is made once, and several dampings λ are tried for
 
     p = argmin ‖J p + r‖² + λ ‖p‖²_D,    D = diag(JᵀJ) (Marquardt's scaling) + a floor.
 
@@ -91,16 +91,17 @@ class Search:
 
     def __init__(self, problem: LeastSquares, vector: Tensor, linear: Linearisation) -> None:
         self._problem, self._vector, self.linear = problem, vector, linear
-        squares = linear.factor.square().sum(dim=0)
-        self._scale = squares + FLOOR * squares.max()
         self._gram = linear.factor.T @ linear.factor
+        squares = self._gram.diagonal()
+        self._scale = squares + FLOOR * squares.max()
+        self._gradient = linear.factor.T @ linear.rest
 
     def trial(self, damping: float) -> Trial | None:
         """The step for one damping, bent where that is good enough, else straight; None where neither is."""
         system = Damped(self.linear.factor, self._gram, self._scale, damping)
         if not system.solvable:
             return None
-        step = system.descent(self.linear.rest)
+        step = system.descent(self.linear.rest, self._gradient)
         predicted = self.linear.predicted(step)
         bent = self._bent(system, step)
         for candidate in ([] if bent is None else [bent]) + [step]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+# Dampings below which a solve is refined once, and twice: an error of eps/λ, relative to D's scaling, falls each time.
+REFINED_BELOW = (1e-5, 1e-10)
 Chunks = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 
 
@@ -59,24 +61,24 @@ class Method(Protocol):
 
 
 class Linearisation:
-    """r and J at a point, as the triangular factor of [J r], so that memory is O(P²); a small J is kept itself.
+    """r and J at a point: J itself where it is small, else the triangular factor of [J r], so that memory is O(P²).
 
-    `factor` R (≤ P + 1, P) and `rest` z satisfy ‖J p + r‖ = ‖R p + z‖ for every p. Chunks are folded in by Householder
-    QR: unlike JᵀJ, which squares the condition number, it keeps the small singular values (Golub and Van Loan, "Matrix
-    Computations", §5.3).
+    `factor` F and `rest` z satisfy ‖J p + r‖ = ‖F p + z‖ for every p: they are J and r, or R (≤ P + 1, P) and its right
+    side. Chunks are folded into R by Householder QR: unlike JᵀJ, which squares the condition number, it keeps the small
+    singular values (Golub and Van Loan, "Matrix Computations", §5.3).
     """
 
-    def __init__(self, factor: Tensor, rest: Tensor, residual: Tensor, chunks: Chunks) -> None:
+    def __init__(self, factor: Tensor, rest: Tensor, residual: Tensor, chunks: Chunks | None) -> None:
         self.factor, self.rest, self.residual = factor, rest, residual
         self._chunks = chunks
 
     @classmethod
     def of(cls, chunks: Chunks, size: int, *, keep: bool) -> Linearisation:
-        """Fold the (J, r) chunks, which `chunks` gives anew at each call. With `keep` they are remembered."""
+        """Of the (J, r) chunks, which `chunks` gives anew at each call; with `keep` J is kept whole."""
         if keep:
             kept = list(chunks())
-            stacked = torch.cat([torch.cat([j, r[:, None]], dim=1) for j, r in kept])
-            return cls(*split(triangle(stacked)), torch.cat([r for _, r in kept]), lambda: kept)
+            residual = torch.cat([r for _, r in kept])
+            return cls(torch.cat([j for j, _ in kept]), residual, residual, None)
         residuals: list[Tensor] = []
         waiting: list[Tensor] = []
         factor: Tensor | None = None
@@ -95,19 +97,19 @@ class Linearisation:
 
     def product(self, step: Tensor) -> Tensor:
         """J p, (N,)."""
+        if self._chunks is None:
+            return self.factor @ step
         return torch.cat([jacobian @ step for jacobian, _ in self._chunks()])
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Jᵀ k, (P,)."""
-        return sum_of(
-            jacobian.T @ piece for (jacobian, _), piece in zip(self._chunks(), self._split(weights), strict=True)
-        )
-
-    def _split(self, weights: Tensor) -> Iterator[Tensor]:
-        start = 0
-        for _, residual in self._chunks():
-            yield weights[start : start + len(residual)]
+        if self._chunks is None:
+            return self.factor.T @ weights
+        total, start = torch.zeros_like(self.factor[0]), 0
+        for jacobian, residual in self._chunks():
+            total += jacobian.T @ weights[start : start + len(residual)]
             start += len(residual)
+        return total
 
     def predicted(self, step: Tensor) -> float:
         """‖r‖² − ‖J p + r‖²."""
@@ -115,28 +117,29 @@ class Linearisation:
 
 
 class Damped:
-    """Solves (RᵀR + λ D) p = b for one λ by Cholesky's factorisation and refinement; D is a positive diagonal.
+    """Solves (FᵀF + λ D) p = b for one λ by Cholesky's factorisation and refinement; D is a positive diagonal.
 
-    Refinement with R itself, not RᵀR, gives back the digits that forming the normal equations costs
-    (corrected seminormal equations: Björck, Lin. Alg. Appl. 88/89 (1987) 31–48).
+    Refinement with F itself, not FᵀF, gives back the digits that forming the normal equations costs (corrected
+    seminormal equations: Björck, Lin. Alg. Appl. 88/89 (1987) 31–48); a large λ costs none.
     """
 
     def __init__(self, factor: Tensor, gram: Tensor, diagonal: Tensor, damping: float) -> None:
         self._factor, self._shift = factor, damping * diagonal
         self._cholesky, info = torch.linalg.cholesky_ex(gram + torch.diag(self._shift))
         self.solvable = int(info) == 0
+        self._refinements = sum(damping < limit for limit in REFINED_BELOW)
 
-    def descent(self, rest: Tensor, refinements: int = 2) -> Tensor:
-        """p that minimises ‖R p + z‖² + λ ‖p‖²_D."""
-        step = self._solve(-(self._factor.T @ rest))
-        for _ in range(refinements):
+    def descent(self, rest: Tensor, gradient: Tensor) -> Tensor:
+        """p that minimises ‖F p + z‖² + λ ‖p‖²_D, with the gradient Fᵀz."""
+        step = self._solve(-gradient)
+        for _ in range(self._refinements):
             step = step - self._solve(self._factor.T @ (rest + self._factor @ step) + self._shift * step)
         return step
 
-    def solve(self, right: Tensor, refinements: int = 1) -> Tensor:
-        """(RᵀR + λ D)⁻¹ b."""
+    def solve(self, right: Tensor) -> Tensor:
+        """(FᵀF + λ D)⁻¹ b."""
         result = self._solve(right)
-        for _ in range(refinements):
+        for _ in range(self._refinements - 1):
             result = result + self._solve(right - self._factor.T @ (self._factor @ result) - self._shift * result)
         return result
 
@@ -152,12 +155,3 @@ def triangle(rows: Tensor) -> Tensor:
 def split(factor: Tensor) -> tuple[Tensor, Tensor]:
     """[R z] as R and z."""
     return factor[:, :-1].contiguous(), factor[:, -1].contiguous()
-
-
-def sum_of(tensors: Iterable[Tensor]) -> Tensor:
-    """The sum, without the integer that Python starts from."""
-    iterator = iter(tensors)
-    total = next(iterator).clone()
-    for tensor in iterator:
-        total += tensor
-    return total
