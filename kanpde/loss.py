@@ -31,11 +31,12 @@ LARGEST = 2**26
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some points of a block: the images, what is prepared at each, and the index that `Block.evaluate` wants."""
+    """Some points of a block: images, what is prepared at each, the index that `Block.evaluate` wants, weights."""
 
     images: tuple[Tensor, ...]
     prepared: tuple[Prepared, ...]
     index: Tensor | None
+    weights: Tensor
 
     @property
     def count(self) -> int:
@@ -51,11 +52,13 @@ class BlockPoints:
     points: Tensor
     index: Tensor | None
     scale: Tensor
+    weights: Tensor
     chunks: list[Chunk] = field(default_factory=list)
 
-    def row_factor(self) -> Tensor:
-        """(components, 1): what every row is multiplied by."""
-        return (math.sqrt(self.block.weight / len(self.points)) / self.scale)[:, None]
+    def row_factors(self, chunk: Chunk) -> Tensor:
+        """(components, n): what every row of a chunk is multiplied by."""
+        common = math.sqrt(self.block.weight / len(self.points)) / self.scale
+        return common[:, None] * chunk.weights.sqrt()
 
 
 class Residuals:
@@ -66,14 +69,15 @@ class Residuals:
         like = model.vector
         dimension = len(names)
         self.parts = [
-            BlockPoints(b, plan_of(b, dimension), like.new_zeros(0, dimension), None, like.new_ones(len(b.components)))
+            BlockPoints(b, plan_of(b, dimension), like.new_zeros(0, dimension), None, like.new_ones(len(b.components)), like.new_zeros(0))
             for b in blocks
         ]
 
-    def place(self, number: int, points: Tensor, index: Tensor | None) -> None:
-        """Put block `number` on these points."""
+    def place(self, number: int, points: Tensor, index: Tensor | None, weights: Tensor | None = None) -> None:
+        """Put block `number` on these points, each with a weight of its own (1 unless given)."""
         part = self.parts[number]
         part.points, part.index = points, index
+        part.weights = torch.ones_like(points[:, 0]) if weights is None else weights
         self._prepare(part)
 
     def prepare(self) -> None:
@@ -82,16 +86,20 @@ class Residuals:
             self._prepare(part)
 
     def _prepare(self, part: BlockPoints) -> None:
-        part.chunks = self.chunks(part, part.points, part.index)
+        part.chunks = self.chunks(part, part.points, part.index, part.weights)
 
-    def chunks(self, part: BlockPoints, points: Tensor, index: Tensor | None) -> list[Chunk]:
+    def chunks(
+        self, part: BlockPoints, points: Tensor, index: Tensor | None, weights: Tensor | None = None
+    ) -> list[Chunk]:
         """The points in pieces, each prepared."""
         pieces = torch.split(points, CHUNK)
         indices: Sequence[Tensor | None] = [None] * len(pieces) if index is None else torch.split(index, CHUNK)
+        shares = torch.split(torch.ones_like(points[:, 0]) if weights is None else weights, CHUNK)
         result = []
-        for piece, which in zip(pieces, indices, strict=True):
+        for piece, which, share in zip(pieces, indices, shares, strict=True):
             images = part.block.images(piece)
-            result.append(Chunk(images, tuple(self.model.prepare(image, part.plan) for image in images), which))
+            prepared = tuple(self.model.prepare(image, part.plan) for image in images)
+            result.append(Chunk(images, prepared, which, share))
         return result
 
     def raw(
@@ -115,7 +123,7 @@ class Residuals:
 
     def rows(self) -> Tensor:
         """All scaled and weighted rows, (N,); differentiable by autograd."""
-        pieces = [self.values(part, [chunk]) * part.row_factor() for part in self.parts for chunk in part.chunks]
+        pieces = [self.values(part, [chunk]) * part.row_factors(chunk) for part in self.parts for chunk in part.chunks]
         return torch.cat([piece.reshape(-1) for piece in pieces])
 
     # What optimisers ask for ------------------------------------------------------------------------------------------
@@ -145,11 +153,10 @@ class Residuals:
     def _linear_chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
         """(Jacobian, rows) of every component of every chunk, in the order of `rows`."""
         for part in self.parts:
-            factors = part.row_factor()
             for chunk in part.chunks:
-                yield from self._linear(part, chunk, factors)
+                yield from self._linear(part, chunk)
 
-    def _linear(self, part: BlockPoints, chunk: Chunk, factors: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def _linear(self, part: BlockPoints, chunk: Chunk) -> Iterator[tuple[Tensor, Tensor]]:
         """(Jacobian (n, P), rows (n,)) of every component of one chunk, each times its factor."""
         with torch.no_grad():
             taped = [self.model.taped(prepared) for prepared in chunk.prepared]
@@ -159,7 +166,7 @@ class Residuals:
             name: value.detach().expand(chunk.count).clone().requires_grad_()
             for name, value in self.model.unknowns.items()
         }
-        values = self.raw(part, chunk, jets, unknowns) * factors
+        values = self.raw(part, chunk, jets, unknowns) * part.row_factors(chunk)
         inputs = [*jets, *unknowns.values()]
         for component, row in enumerate(values):
             last = component == len(values) - 1
@@ -184,19 +191,21 @@ class Residuals:
         with torch.no_grad():
             return {p.block.name: float(self.values(p, p.chunks).square().mean().sqrt()) for p in self.parts}
 
-    def sizes_of_terms(self, part: BlockPoints, interior: Tensor) -> Tensor:
-        """s_b of every component: Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u).
+    def sizes_of_terms(self, part: BlockPoints) -> Tensor:
+        """s_b of every component: Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), means weighted as the points are.
 
-        The first mean is over the block's points, the second over `interior` ones. For an equation both are taken at
+        The first mean is over the block's points, the second over the equation's. For the equation both are taken at
         the same points, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|, because there its terms balance.
         """
+        slopes, jets = self._slopes(part)
         if part.block.kind == "residual":
-            slopes, jets = self._slopes(part)
-            return torch.stack([(slope * jets).abs().sum(dim=(1, 2)).square().mean().sqrt() for slope in slopes])
+            sizes = [mean((slope * jets).abs().sum(dim=(1, 2)).square(), part.weights) for slope in slopes]
+            return torch.stack(sizes).sqrt()
+        interior = self.parts[0]
         with torch.no_grad():
-            typical = self.model.jets(self.model.prepare(interior, part.plan)).square().mean(dim=0).sqrt()
-        slopes, _ = self._slopes(part)
-        return torch.stack([(slope.square().mean(dim=0).sqrt() * typical).sum() for slope in slopes])
+            there = self.model.jets(self.model.prepare(interior.points, part.plan))
+        typical = mean(there.square(), interior.weights).sqrt()
+        return torch.stack([(mean(slope.square(), part.weights).sqrt() * typical).sum() for slope in slopes])
 
     def _slopes(self, part: BlockPoints) -> tuple[list[Tensor], Tensor]:
         """∂r/∂jet of every component and the jets, both (n, S, fields), at the first image of every point."""
@@ -216,3 +225,9 @@ class Residuals:
 def plan_of(block: Block, dimension: int) -> JetPlan:
     """The partials that a block needs of any field."""
     return JetPlan(dimension, frozenset().union(*block.partials.values()))
+
+
+def mean(values: Tensor, weights: Tensor) -> Tensor:
+    """The weighted mean over the points, (n, ...) -> (...)."""
+    share = (weights / weights.sum()).view(-1, *(1 for _ in values.shape[1:]))
+    return (share * values).sum(dim=0)

@@ -18,6 +18,7 @@ from kanpde import refinement, storage
 from kanpde.ansatz import Ansatz
 from kanpde.block import Block
 from kanpde.compare import Comparison
+from kanpde.conditions import Initial
 from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError
 from kanpde.linearity import is_affine
@@ -31,12 +32,14 @@ from kanpde.options import TrainingOptions, checked_stage
 from kanpde.problem import Problem
 from kanpde.sampling import Sample, SamplingOptions, adapted, sample
 from kanpde.solution import Solution, plain
+from kanpde.window import FIRST, Window
 
 SETTLING = (5, 10, 20, 40)  # iterations after which the scales of the blocks are measured anew, then kept
-WINDOW = 10  # iterations over which progress is judged
-SLOW = 0.3  # a loss that falls by less than this factor in a window calls for finer knots
-PATIENCE = 30  # iterations over which the end is judged, when no finer knots are to be had
-STUCK = 0.8  # a loss that falls by less than this factor in that time has converged
+CHECK_EVERY = 5  # iterations between checks of the loss where points are not exchanged
+PACE = 2  # checks over which progress is judged
+SLOW = 0.3  # a loss that falls by less than this factor over them calls for finer knots
+PATIENCE = 8  # checks over which the end is judged, when no finer knots are to be had
+STUCK = 0.8  # a loss that falls by less than this factor over them has converged
 ROUND_OFF = 1e-15  # finer knots gain nothing below this loss: its root is near the last digits of second derivatives
 HIDING = 3.0  # fresh points may see this many times the loss of the old ones before these are exchanged
 POOL = 4  # candidates for every interior point
@@ -89,14 +92,18 @@ class Trainer:
         blocks = problem.blocks()
         ansatz = Ansatz.of(problem)
         where, precision = torch_device(device), torch_dtype(dtype)
+        self.affine = all(is_affine(block, problem) for block in blocks)
         built = self._built(network, blocks, ansatz).to(device=where, dtype=precision)
         self.model = Model(built, ansatz, problem.unknowns).to(device=where)
         self.residuals = Residuals(self.model, blocks, problem.domain.names)
         self.vector = self.model.vector
         self.stages = self._stages()
         self.stage = self.iteration = self.stage_iteration = self.retreats = self.rejected = 0
-        self.settled = 0  # the iteration of the last change of knots, scales or stage: losses from here on compare
+        self.settled = 0  # how many checks there were at the last change of knots, scales, window or stage
         self.losses: list[float] = []
+        self.checks: list[float] = []  # the loss at fresh points, every few iterations: unlike `losses`, these compare
+        evolves = any(isinstance(condition, Initial) for condition in problem.conditions().values())
+        self.window = Window(problem.domain, reach=FIRST if evolves and not self.affine else 1.0)
         self.seconds = 0.0
         self.history: dict[str, list[Any]] = {}
         self.stopped_because = "not started"
@@ -169,25 +176,25 @@ class Trainer:
         limit = self.stages[self.stage]["iterations"]
         if limit is not None and self.stage_iteration >= limit:
             return True
-        window = self.losses[self.settled :]
-        if not self._gauss_newton or not window:
+        if not self._gauss_newton or not self.losses or not self.window.closed:
             return False
-        if not self.rejected and fall(window, WINDOW) < SLOW:
-            return False
-        if window[-1] <= ROUND_OFF or self.rejected >= REJECTIONS:
+        if self.losses[-1] <= ROUND_OFF or self.rejected >= REJECTIONS:
             return True
+        checks = self.checks[self.settled :]
+        if not self.rejected and fall(checks, PACE) < SLOW:
+            return False
         if self._refinable():
             self.refine()
             return False
-        return fall(window, PATIENCE) > STUCK
+        return fall(checks, PATIENCE) > STUCK
 
     def _iterate(self) -> None:
         """One step of the stage's method, after fresh points or scales where these are due."""
-        every = self.options.resample_every
         if self.stage_iteration in SETTLING:
             self.rescale()
-        if every and self.iteration and (self.iteration % every == 0 or self.rejected):
-            self._check_points()
+        due = self.iteration % (self.options.resample_every or CHECK_EVERY) == 0 or self.rejected
+        if self.window.closed and self.iteration and due:
+            self._check()
         step = self.method.step(self.residuals, self.vector)
         if math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all()):
             self.vector = step.vector
@@ -199,6 +206,8 @@ class Trainer:
         self.iteration += 1
         self.stage_iteration += 1
         self._step = step
+        if self.window.advance(step.loss):
+            self._widen()
 
     def _report(self) -> None:
         self.model.assign(self.vector)
@@ -258,7 +267,7 @@ class Trainer:
         return self._method
 
     def _next_stage(self) -> None:
-        self.stage, self.stage_iteration, self._method, self.settled = self.stage + 1, 0, None, self.iteration
+        self.stage, self.stage_iteration, self._method, self.settled = self.stage + 1, 0, None, len(self.checks)
 
     # Points, scales, knots --------------------------------------------------------------------------------------------
 
@@ -268,17 +277,22 @@ class Trainer:
             drawn = (
                 interior if number == 0 and interior is not None else self._drawn(part.block, self._count(part.block))
             )
+            drawn, weights = self.window.place(drawn, fixed=part.block.points is not None)
             index = None if drawn.index is None else torch.as_tensor(drawn.index, device=self.vector.device)
-            self.residuals.place(number, self._tensor(drawn.points), index)
+            self.residuals.place(number, self._tensor(drawn.points), index, self._tensor(weights))
 
     def rescale(self) -> None:
         """Measure the size of every block's terms anew."""
         self.model.assign(self.vector)
-        interior = self.residuals.parts[0].points
         for part in self.residuals.parts:
-            sizes = self.residuals.sizes_of_terms(part, interior)
+            sizes = self.residuals.sizes_of_terms(part)
             part.scale = torch.where(torch.isfinite(sizes) & (sizes > 0), sizes, torch.ones_like(sizes))
-        self.settled = self.iteration
+        self.settled = len(self.checks)
+
+    def _widen(self) -> None:
+        """Scales as they are in the window so far, points in the wider one."""
+        self.rescale()
+        self.resample()
 
     def refine(self) -> None:
         """Finer knots where the residual is large, and points enough for them."""
@@ -289,7 +303,7 @@ class Trainer:
         refinement.refine(self.model.network, part.points, residual)
         self.vector = self.model.vector
         self.resample()
-        self.settled = self.iteration
+        self.settled = len(self.checks)
 
     def _refinable(self) -> bool:
         first = self.model.network.first
@@ -297,11 +311,15 @@ class Trainer:
             self.model.size + first.basis.intervals * first.basis.inputs * first.subnodes <= self.options.max_parameters
         )
 
-    def _check_points(self) -> None:
-        """Exchange the interior points where fresh ones show that the residual hides between them."""
+    def _check(self) -> None:
+        """Measure the loss at fresh points, and exchange the interior ones where the residual hides between them."""
+        if not self.options.resample_every:
+            self.checks.append(self.losses[-1])
+            return
         hidden, pool, residual = self._loss_at_fresh_points()
         part = self.residuals.parts[0]
         seen = float(self._scaled(part.chunks).mean())
+        self.checks.append(max(self.losses[-1] - seen, 0.0) + hidden)
         if hidden <= max(HIDING * seen, ROUND_OFF):
             return
         count = self._count(part.block)
@@ -352,7 +370,7 @@ class Trainer:
             check_degree(network, blocks)
             return copy.deepcopy(network)
         order = max(plan_of(block, domain.dimension).order for block in blocks)
-        fresh = network.fitted(domain.dimension, order, affine=all(is_affine(block, self.problem) for block in blocks))
+        fresh = network.fitted(domain.dimension, order, affine=self.affine)
         check_degree(fresh, blocks)
         periodic = None if ansatz is None else ansatz.periodic
         return fresh.build(domain.low, domain.high, outputs, periodic=periodic, seed=self.generator)
@@ -364,7 +382,8 @@ class Trainer:
         tensors = {f"network.{name}": value for name, value in self.model.network.state_dict().items()}
         tensors["vector"] = self.vector
         for number, part in enumerate(self.residuals.parts):
-            tensors |= {f"points.{number}": part.points, f"scale.{number}": part.scale}
+            tensors |= {f"points.{number}": part.points, f"weights.{number}": part.weights}
+            tensors[f"scale.{number}"] = part.scale
             if part.index is not None:
                 tensors[f"index.{number}"] = part.index
         of_method, numbers = self.method.state()
@@ -375,6 +394,7 @@ class Trainer:
             "architecture": self.model.network.architecture(),
             "training": asdict(self.options),
             "sampling": asdict(self.sampling),
+            "window": self.window.state(),
             "generator": self.generator.bit_generator.state,
             "method": numbers,
         }
@@ -403,6 +423,7 @@ class Trainer:
         )
         for name in COUNTERS:
             setattr(trainer, name, counters[name])
+        trainer.window.restore(numbers["window"])
         trainer.generator.bit_generator.state = numbers["generator"]
         trainer.vector = tensors["vector"].to(trainer.vector)
         trainer.model.assign(trainer.vector)
@@ -412,6 +433,7 @@ class Trainer:
                 number,
                 trainer._tensor(tensors[f"points.{number}"]),
                 None if index is None else index.to(trainer.vector.device),
+                trainer._tensor(tensors[f"weights.{number}"]),
             )
             part.scale = tensors[f"scale.{number}"].to(trainer.vector)
         of_method = {
@@ -433,11 +455,11 @@ def check_degree(network: KAN, blocks: Sequence[Block]) -> None:
             )
 
 
-def fall(losses: Sequence[float], window: int) -> float:
-    """The best loss of the last window over that of the one before; 0 before there are two."""
-    if len(losses) < 2 * window:
+def fall(losses: Sequence[float], count: int) -> float:
+    """The best of the last `count` losses over that of as many before; 0 where there are fewer."""
+    if len(losses) < 2 * count:
         return 0.0
-    return min(losses[-window:]) / max(min(losses[-2 * window : -window]), np.finfo(float).tiny)
+    return min(losses[-count:]) / max(min(losses[-2 * count : -count]), np.finfo(float).tiny)
 
 
 # The attributes that a checkpoint writes down as they are.
@@ -451,6 +473,7 @@ COUNTERS = (
     "retreats",
     "settled",
     "losses",
+    "checks",
     "seconds",
     "history",
     "rejected",

@@ -18,7 +18,7 @@ LEVELS = """
     layers initialisation network refinement | residual values constraint measurements exact conditions problem registry
     linearity
     prescribed ansatz sampling
-    model
+    model window
     loss compare plots
     solution
     trainer training
