@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.optimize import least_squares
 
-from kanpde.optim.gauss_newton import FLOOR, LARGEST, RATIO, GaussNewton
+from kanpde.optim.gauss_newton import FLOOR, LARGEST, RATIO, SMALLEST, GaussNewton, Search
 from kanpde.optim.gradient import SHRINK, adam, lbfgs
 from kanpde.optim.least_squares import Damped, Linearisation
 
@@ -193,7 +193,7 @@ def test_a_step_is_bent_by_half_the_geodesic_acceleration(name):
     """Dense algebra and exact second derivatives; the finite difference is exact for a quadratic residual."""
     problem, vector = CLASSICS[name], CLASSICS[name].start
     bent = 0
-    for step in minimise(GaussNewton(), problem, 8):
+    for step in (step for step in minimise(GaussNewton(), problem, 8) if step.accepted):
         jacobian, residual = problem.jacobian(vector), problem.residual(vector)
         squares = jacobian.square().sum(dim=0)
         scale = squares + FLOOR * squares.max()
@@ -275,6 +275,17 @@ def test_gauss_newton_retreats_to_more_damping_and_not_beyond_the_most():
     assert method.damping == LARGEST
 
 
+@pytest.mark.parametrize("damping", [SMALLEST, 3 * SMALLEST, 5 * SMALLEST, LARGEST / 3, LARGEST])
+@pytest.mark.parametrize("uphill", [False, True])
+def test_dampings_stay_in_their_range(damping, uphill, monkeypatch):
+    """Whether every trial gains and the search goes down, or none does and it goes up."""
+    tried, trial = [], Search.trial
+    monkeypatch.setattr(Search, "trial", lambda self, d: tried.append(d) or (None if uphill else trial(self, d)))
+    step = GaussNewton(damping).step(CLASSICS["linear"], CLASSICS["linear"].start)
+    assert all(SMALLEST <= d <= LARGEST for d in [*tried, step.damping])
+    assert tried[-1] in (SMALLEST, LARGEST) or len(tried) == 16
+
+
 @pytest.mark.parametrize("kind", ["lbfgs", "adam"])
 def test_methods_of_first_order_retreat_to_a_new_beginning_with_a_smaller_rate(kind):
     problem, rate = CLASSICS["rosenbrock"], 0.1
@@ -282,6 +293,7 @@ def test_methods_of_first_order_retreat_to_a_new_beginning_with_a_smaller_rate(k
     vector = minimise(method, problem, 4)[-1].vector
     method.retreat()
     fresh = METHODS[kind](SHRINK * rate)
+    assert str(method.state()) == str(fresh.state())
     for ours, theirs in zip(minimise(method, problem, 3, vector), minimise(fresh, problem, 3, vector), strict=True):
         assert torch.equal(ours.vector, theirs.vector)
 
@@ -307,6 +319,17 @@ def test_a_state_is_all_that_the_next_steps_depend_on(kind, steps):
     other = copied(method, kind)
     for ours, theirs in zip(minimise(method, problem, 4, vector), minimise(other, problem, 4, vector), strict=True):
         assert torch.equal(ours.vector, theirs.vector) and ours.loss == theirs.loss
+
+
+@method_of
+def test_a_state_taken_up_can_be_given_back_at_once(kind):
+    """By a method that is new, and by one that has steps of its own behind it."""
+    problem, method, used = CLASSICS["powell"], METHODS[kind](), METHODS[kind]()
+    minimise(method, problem, 5)
+    minimise(used, problem, 2)
+    tensors, numbers = method.state()
+    used.restore(tensors, numbers)
+    assert str(used.state()) == str(copied(method, kind).state()) == str((tensors, numbers))
 
 
 @method_of

@@ -67,15 +67,15 @@ class GaussNewton:
 
     def retreat(self) -> None:
         """More damping."""
-        self.damping = min(LARGEST, self.damping * STRIDE**2)
+        self.damping = clamped(self.damping * STRIDE**2)
 
     def _search(self, search: Search) -> tuple[Trial | None, int]:
         """Down from the last damping while trials are good; up, if the first was not, until one is."""
-        damping = max(self.damping / STEP, SMALLEST)
+        damping = clamped(self.damping / STEP)
         best = search.trial(damping)
         count, down = 1, best is not None
         while count < self.probes and (damping > SMALLEST if down else damping < LARGEST):
-            damping *= (STEP if count < NEAR else STRIDE) ** (-1 if down else 1)
+            damping = clamped(damping * (STEP if count < NEAR else STRIDE) ** (-1 if down else 1))
             trial = search.trial(damping)
             count += 1
             if down and trial is None:
@@ -126,3 +126,8 @@ class Search:
 
     def _norm(self, step: Tensor) -> float:
         return float(torch.sqrt((self._scale * step.square()).sum()))
+
+
+def clamped(damping: float) -> float:
+    """The damping within its range."""
+    return min(max(damping, SMALLEST), LARGEST)

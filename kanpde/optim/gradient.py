@@ -48,17 +48,18 @@ class TorchMethod:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The optimiser's state_dict with its tensors taken out, and where they belong."""
         tensors: dict[str, Tensor] = {}
-        tree = None if self._optimiser is None else taken_apart(self._optimiser.state_dict(), "optimiser", tensors)
+        state = self._remembered if self._optimiser is None else self._optimiser.state_dict()
+        tree = None if state is None else taken_apart(state, "optimiser", tensors)
         return tensors, {"rate": self._rate, "tree": tree}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Take up such a state; the optimiser itself is made at the next step."""
-        self._rate, self._parameter = float(numbers["rate"]), None
+        self._rate, self._optimiser = float(numbers["rate"]), None
         self._remembered = None if numbers["tree"] is None else put_together(numbers["tree"], tensors)
 
     def retreat(self) -> None:
         """Begin anew with a smaller learning rate."""
-        self._rate, self._parameter, self._remembered = self._rate * SHRINK, None, None
+        self._rate, self._optimiser, self._remembered = self._rate * SHRINK, None, None
 
 
 def lbfgs(learning_rate: float = 1.0) -> TorchMethod:
