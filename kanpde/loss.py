@@ -69,7 +69,14 @@ class Residuals:
         like = model.vector
         dimension = len(names)
         self.parts = [
-            BlockPoints(b, plan_of(b, dimension), like.new_zeros(0, dimension), None, like.new_ones(len(b.components)), like.new_zeros(0))
+            BlockPoints(
+                b,
+                plan_of(b, dimension),
+                like.new_zeros(0, dimension),
+                None,
+                like.new_ones(len(b.components)),
+                like.new_zeros(0),
+            )
             for b in blocks
         ]
 
@@ -145,13 +152,13 @@ class Residuals:
 
     def linearise(self, vector: Tensor) -> Linearisation:
         """Rows and Jacobian at a parameter vector."""
-        self.model.assign(vector)
         count = sum(len(part.points) * len(part.block.components) for part in self.parts)
         keep = count * self.model.size <= LARGEST
-        return Linearisation.of(self._linear_chunks, self.model.size, keep=keep)
+        return Linearisation.of(lambda: self._linear_chunks(vector), self.model.size, keep=keep)
 
-    def _linear_chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """(Jacobian, rows) of every component of every chunk, in the order of `rows`."""
+    def _linear_chunks(self, vector: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """(Jacobian, rows) of every component of every chunk at a parameter vector, in the order of `rows`."""
+        self.model.assign(vector)
         for part in self.parts:
             for chunk in part.chunks:
                 yield from self._linear(part, chunk)

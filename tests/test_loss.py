@@ -259,6 +259,22 @@ def test_chunks_make_no_difference(name, streamed, monkeypatch):
         assert_close(found[1], expected.transposed(weights), 1e-11)
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_linearisation_stays_where_it_was_made(streamed, monkeypatch):
+    """Rows are evaluated elsewhere between its products, as in every trial of a step."""
+    if streamed:
+        monkeypatch.setattr(loss, "LARGEST", 0)
+    residuals = residuals_of(PROBLEMS["nonlinear"])
+    vector = residuals.model.vector
+    linear, (expected, _) = residuals.linearise(vector), jacobian_by_autograd(residuals)
+    residuals.residual(vector + 1)
+    step = torch.randn(len(vector), generator=torch.Generator().manual_seed(0), dtype=F64)
+    weights = torch.randn(len(linear.residual), generator=torch.Generator().manual_seed(1), dtype=F64)
+    assert_close(linear.product(step), expected @ step, 1e-11)
+    residuals.residual(vector - 1)
+    assert_close(linear.transposed(weights), expected.T @ weights, 1e-11)
+
+
 def test_rms_is_that_of_the_blocks_own_rows():
     residuals = residuals_of(PROBLEMS["system"])
     with torch.no_grad():
