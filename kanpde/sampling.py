@@ -54,7 +54,8 @@ def unit_points(count: int, dimension: int, sequence: str, generator: np.random.
     """A scrambled low-discrepancy set in the unit cube, (count, dimension)."""
     if dimension == 0:
         return np.zeros((count, 0))
-    engine = SEQUENCES[sequence](dimension, seed=generator)
+    # A seed, for an engine given the generator would spawn from it, which the generator's written state does not tell.
+    engine = SEQUENCES[sequence](dimension, seed=np.random.default_rng(generator.integers(2**63)))
     if sequence == "sobol":
         # Sobol' points are balanced in powers of two only: draw enough and keep the first.
         return np.asarray(engine.random_base2(max(1, int(np.ceil(np.log2(max(count, 2))))))[:count])

@@ -61,7 +61,7 @@ class Solution:
     @property
     def unknowns(self) -> dict[str, float]:
         """The constants that an inverse problem asked for."""
-        return {name: float(value) for name, value in self.model.unknowns.items()}
+        return {name: float(value.detach()) for name, value in self.model.unknowns.items()}
 
     def __call__(self, **coordinates: Any) -> Any:
         """The fields at points given by coordinate: an array of the broadcast shape, or a dict of them for a system."""

@@ -224,7 +224,7 @@ class Trainer:
             "points": sum(len(part.points) for part in self.residuals.parts),
             "parameters": self.model.size,
             **{f"rms/{name}": value for name, value in self.residuals.rms().items()},
-            **{f"unknown/{name}": float(value) for name, value in self.model.unknowns.items()},
+            **{f"unknown/{name}": float(value.detach()) for name, value in self.model.unknowns.items()},
         }
         for name, value in record.items():
             self.history.setdefault(name, []).append(value)

@@ -75,6 +75,14 @@ def test_the_generator_decides_and_goes_on(sequence):
     assert np.array_equal(first, one) and not np.array_equal(second, one)
 
 
+@sequence_of
+def test_the_generators_state_is_all_that_the_next_points_depend_on(sequence):
+    generator, other = random(3), random(5)
+    unit_points(64, 2, sequence, generator)
+    other.bit_generator.state = generator.bit_generator.state
+    assert np.array_equal(*(unit_points(64, 2, sequence, each) for each in (generator, other)))
+
+
 # Boxes and faces -----------------------------------------------------------------------------------------------------
 
 

@@ -271,14 +271,12 @@ def test_a_reference_gives_errors_but_no_slopes():
     assert errors["relative_l2"] > 0 and errors["max_error"] > 0 and errors["relative_h1"] is None
 
 
-with_unknowns = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 METRICS = {
     "problem", "relative_l2", "max_error", "relative_h1", "residual_rms", "conditions_rms", "seconds", "iterations",
     "stopped_because", "parameters", "device", "dtype", "seed", "width", "unknowns", "formula", "versions",
 }  # fmt: skip
 
 
-@with_unknowns
 @pytest.mark.parametrize("problem", [Parabola(), Pair(), Held()], ids=["exact", "system", "hard"])
 def test_metrics_say_it_all(problem):
     solution = solution_of(problem)
@@ -303,7 +301,6 @@ def test_hard_conditions_are_measured_too():
     assert max(solution_of(Held()).metrics()["conditions_rms"].values()) < 1e-15
 
 
-@with_unknowns
 def test_unknowns_are_numbers_by_name(pair, solution):
     assert pair.unknowns == {"rate": 0.25, "shift": 3.0} and all(type(v) is float for v in pair.unknowns.values())
     assert solution.unknowns == {}
@@ -330,7 +327,6 @@ def assert_same(one, other):
     assert all(np.array_equal(one.history[name], other.history[name], equal_nan=True) for name in one.history)
 
 
-@with_unknowns
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("problem", [Parabola(2.5), Pair(), Held()], ids=["parameters", "system", "hard"])
 def test_what_is_saved_is_loaded_bit_by_bit(problem, dtype, tmp_path):
