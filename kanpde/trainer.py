@@ -46,6 +46,7 @@ POOL = 4  # candidates for every interior point
 POINTS_PER_PARAMETER = 2.5
 GAUSS_NEWTON_LIMIT = 4000  # parameters, beyond which a dense factor is too dear
 ITERATIONS = {"adam": 2000, "lbfgs": 2000}  # of a stage that names none; Gauss–Newton goes on until it has converged
+DIVERGED = "diverged: the residual is not finite, however small the step; check the equation and its parameters"
 METHODS: Mapping[str, Callable[..., Method]] = {"gauss_newton": GaussNewton, "lbfgs": lbfgs, "adam": adam}
 REJECTIONS = 3  # steps in a row without any gain, fresh points in between, that end a stage
 RETREATS = 5  # steps back from numbers that are not finite before training is called diverged
@@ -148,9 +149,16 @@ class Trainer:
 
     def _finished(self) -> str | None:
         """Why to stop, or None. Moves on to the next stage where one has done its part."""
+        reason = self._end()
+        if reason is None or bool(torch.isfinite(self.residuals.residual(self.vector)).all()):
+            return reason
+        return DIVERGED
+
+    def _end(self) -> str | None:
+        """Why to stop, if what has been found is finite."""
         budget, target = self.options.budget_seconds, self.options.target
         if self.retreats > RETREATS:
-            return "diverged: the residual is not finite, however small the step; check the equation and its parameters"
+            return DIVERGED
         if budget is not None and self.seconds >= budget:
             return f"budget: {budget:g} seconds are over"
         if target is not None and self.losses and self.estimate <= target and self._confirmed(target):
@@ -160,7 +168,9 @@ class Trainer:
         if self.stage + 1 < len(self.stages):
             self._next_stage()
             return None
-        return "converged: the loss falls no further"
+        if self._stage_over():
+            return f"iterations: the last stage has run its {self.stages[self.stage]['iterations']} iterations"
+        return "converged: the loss falls no further" if all(map(math.isfinite, self.checks[-1:])) else DIVERGED
 
     @property
     def estimate(self) -> float:
@@ -171,12 +181,16 @@ class Trainer:
         """Whether fresh points agree with the estimate."""
         return math.sqrt(self._loss_at_fresh_points()[0] + self.losses[-1]) <= 1.5 * target
 
+    def _stage_over(self) -> bool:
+        """Whether the stage has run its iterations."""
+        limit = self.stages[self.stage]["iterations"]
+        return limit is not None and bool(self.stage_iteration >= limit)
+
     def _stage_done(self) -> bool:
         """Whether the stage has run its iterations or is stuck with no finer knots to be had."""
-        limit = self.stages[self.stage]["iterations"]
-        if limit is not None and self.stage_iteration >= limit:
+        if self._stage_over():
             return True
-        if not self._gauss_newton or not self.losses or not self.window.closed:
+        if not self._gauss_newton or not self.losses or not self.window.closed or not math.isfinite(self.losses[-1]):
             return False
         if self.losses[-1] <= ROUND_OFF or self.rejected >= REJECTIONS:
             return True
@@ -196,7 +210,7 @@ class Trainer:
         if self.window.closed and self.iteration and due:
             self._check()
         step = self.method.step(self.residuals, self.vector)
-        if math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all()):
+        if finite := math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all()):
             self.vector = step.vector
         else:
             self.retreats += 1
@@ -206,7 +220,7 @@ class Trainer:
         self.iteration += 1
         self.stage_iteration += 1
         self._step = step
-        if self.window.advance(step.loss):
+        if self.window.advance(step.loss if finite else math.inf):
             self._widen()
 
     def _report(self) -> None:
@@ -314,13 +328,13 @@ class Trainer:
     def _check(self) -> None:
         """Measure the loss at fresh points, and exchange the interior ones where the residual hides between them."""
         if not self.options.resample_every:
-            self.checks.append(self.losses[-1])
+            self.checks.append(known(self.losses[-1]))
             return
         hidden, pool, residual = self._loss_at_fresh_points()
         part = self.residuals.parts[0]
         seen = float(self._scaled(part.chunks).mean())
-        self.checks.append(max(self.losses[-1] - seen, 0.0) + hidden)
-        if hidden <= max(HIDING * seen, ROUND_OFF):
+        self.checks.append(known(max(self.losses[-1] - seen, 0.0) + hidden))
+        if hidden <= max(HIDING * seen, ROUND_OFF) or not math.isfinite(hidden):
             return
         count = self._count(part.block)
         chosen = adapted(pool, residual, round(self.sampling.adaptive * count), self.generator)
@@ -459,7 +473,13 @@ def fall(losses: Sequence[float], count: int) -> float:
     """The best of the last `count` losses over that of as many before; 0 where there are fewer."""
     if len(losses) < 2 * count:
         return 0.0
-    return min(losses[-count:]) / max(min(losses[-2 * count : -count]), np.finfo(float).tiny)
+    before, after = min(losses[-2 * count : -count]), min(losses[-count:])
+    return after / max(before, np.finfo(float).tiny) if math.isfinite(after) else math.inf
+
+
+def known(loss: float) -> float:
+    """The loss, infinite where it is no number."""
+    return math.inf if math.isnan(loss) else loss
 
 
 # The attributes that a checkpoint writes down as they are.

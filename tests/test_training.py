@@ -121,6 +121,30 @@ class Cliff(Problem):
         return {"ends": Dirichlet(-10)}
 
 
+class Growth(Problem):
+    """A network starts around zero, and below it there is no logarithm."""
+
+    domain = Box(x=(0, 1))
+
+    def residual(self, u):
+        return u.x + torch.log(u)
+
+    def conditions(self):
+        return {"start": Dirichlet(1, on="x-")}
+
+
+class Shy(Problem):
+    """u' = x, which is a number at few points, such as those of a training, and none at many, such as fresh ones."""
+
+    domain = Box(x=(0, 1))
+
+    def residual(self, u, x):
+        return u.x - (x if len(x) <= 20 else math.nan * x)
+
+    def conditions(self):
+        return {"start": Dirichlet(0, on="x-")}
+
+
 def small(**options):
     return KAN(**{"width": [(0, 2)], "degree": 7, "intervals": [6, 2], **options})
 
@@ -415,6 +439,13 @@ def test_a_training_that_gains_nothing_more_has_converged():
     assert solution.stopped_because.startswith("converged") and len(solution.history["loss"]) < 400
 
 
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_a_training_that_has_run_its_iterations_says_so(optimiser):
+    solution = run(Beam(), stages=[steps(3, "adam"), steps(4, optimiser)], network=KAN(width=[1], degree=5))
+    assert solution.stopped_because == "iterations: the last stage has run its 4 iterations"
+    assert len(solution.history["loss"]) == 7
+
+
 def test_an_interrupt_returns_the_solution_so_far():
     watcher = Watcher(interrupt_after=7)
     solution = run(Rod(), callbacks=[watcher])
@@ -461,6 +492,28 @@ def test_gauss_newton_never_goes_where_nothing_is_finite():
     assert np.isfinite(solution.history["loss"]).all() and not solution.stopped_because.startswith("diverged")
     assert np.isfinite(solution.history["rms/residual"]).all()
     assert np.isfinite(solution(x=np.linspace(0, 1, 50))).all()
+
+
+@pytest.mark.parametrize("stages", [[steps(None)], [steps(3)]], ids=["open", "few iterations"])
+def test_an_equation_without_numbers_from_the_start_has_diverged(stages):
+    solution = run(Growth(), stages=stages, network=KAN(width=[2], degree=5, intervals=4), resample_every=0)
+    assert solution.stopped_because.startswith("diverged") and np.isnan(solution.history["loss"]).all()
+    assert len(solution.history["loss"]) < 10 and torch.isfinite(vector(solution)).all()
+
+
+def test_an_equation_without_numbers_at_fresh_points_keeps_its_points_and_has_diverged():
+    watcher = Watcher()
+    network, sampling = KAN(width=[1], degree=5, intervals=2), {"interior": 20}
+    solution = run(Shy(), None, network, sampling=sampling, callbacks=[watcher], max_parameters=0)
+    assert np.isfinite(solution.history["loss"]).all() and watcher.exchanges == []
+    assert set(watcher.trainer.checks) == {math.inf}
+    assert solution.stopped_because.startswith("diverged")
+
+
+def test_gauss_newton_goes_on_where_fresh_points_see_numbers_that_are_not_finite():
+    solution = run(Cliff(), None, KAN(width=[2], degree=5, intervals=4))
+    assert solution.stopped_because.startswith("diverged") and np.isfinite(solution.history["loss"][:5]).all()
+    assert torch.isfinite(vector(solution)).all()
 
 
 # Callbacks and the history -------------------------------------------------------------------------------------------
