@@ -99,9 +99,15 @@ def _carry_out(
     callbacks: list[Callback] = [folder, progress]
     if options.get("tensorboard"):
         callbacks.append(TensorBoard(lambda: folder.path / "tensorboard"))
-    with progress:
-        solution = start(problem, callbacks)
-    report.run(folder.save(solution, started))
+    try:
+        with progress:
+            solution = start(problem, callbacks)
+        report.run(folder.save(solution, started))
+    except KeyboardInterrupt:
+        # A second Ctrl-C, or one while files are written: the last checkpoint is what there is to go on from.
+        if not (folder.path / CHECKPOINT).is_file():
+            raise
+        return last_word("interrupted", shown(folder.path))
     return last_word(solution.stopped_because, shown(folder.path))
 
 

@@ -21,6 +21,7 @@ from kanpde.compare import Comparison
 from kanpde.conditions import Initial
 from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError
+from kanpde.interrupts import Interrupts
 from kanpde.linearity import is_affine
 from kanpde.loss import Residuals, plan_of
 from kanpde.model import Model
@@ -46,6 +47,7 @@ POOL = 4  # candidates for every interior point
 POINTS_PER_PARAMETER = 2.5
 GAUSS_NEWTON_LIMIT = 4000  # parameters, beyond which a dense factor is too dear
 ITERATIONS = {"adam": 2000, "lbfgs": 2000}  # of a stage that names none; Gauss–Newton goes on until it has converged
+INTERRUPTED = "interrupted by Ctrl-C"
 DIVERGED = "diverged: the residual is not finite, however small the step; check the equation and its parameters"
 METHODS: Mapping[str, Callable[..., Method]] = {"gauss_newton": GaussNewton, "lbfgs": lbfgs, "adam": adam}
 REJECTIONS = 3  # steps in a row without any gain, fresh points in between, that end a stage
@@ -116,22 +118,25 @@ class Trainer:
     # The course of a training -----------------------------------------------------------------------------------------
 
     def run(self) -> Solution:
-        """Train to the end and return the solution."""
-        if not self.history:
-            self.resample()
-            self.rescale()
-        for callback in self.callbacks:
-            callback.on_start(self)
-        started = self._checkpointed = time.monotonic()
-        before = self.seconds
-        try:
-            while (reason := self._finished()) is None:
-                self._iterate()
-                self.seconds = before + time.monotonic() - started
-                self._report()
-            self.stopped_because = reason
-        except KeyboardInterrupt:
-            self.stopped_because = "interrupted by Ctrl-C"
+        """Train to the end, or to the iteration in which Ctrl-C comes, and return the solution."""
+        reason: str | None = None
+        with Interrupts() as interrupts:
+            if not len(self.residuals.parts[0].points):
+                self.resample()
+                self.rescale()
+            for callback in self.callbacks:
+                callback.on_start(self)
+            started = self._checkpointed = time.monotonic()
+            before = self.seconds
+            try:
+                while not interrupts.asked and (reason := self._finished()) is None:
+                    self._iterate()
+                    self.seconds = before + time.monotonic() - started
+                    self._report()
+            except KeyboardInterrupt:
+                if interrupts.insisted:
+                    raise
+        self.stopped_because = INTERRUPTED if reason is None or interrupts.asked else reason
         self.model.assign(self.vector)
         for callback in self.callbacks:
             callback.on_end(self)

@@ -30,8 +30,9 @@ def solve(
     """Solve a problem and return what was found.
 
     `network` gives the sizes, or, if it has been built before, also the start; it is left as it is. `training` and
-    `sampling` are the settings of those groups by name. Ctrl-C ends the training, not the program: the solution so far
-    is returned, with ``stopped_because`` beginning with "interrupted".
+    `sampling` are the settings of those groups by name. Ctrl-C ends the training after the iteration under way, not the
+    program: the solution so far is returned, with ``stopped_because`` beginning with "interrupted". A second one raises
+    KeyboardInterrupt at once.
 
     Raises ProblemError for a problem that is not well written and ConfigurationError for settings that cannot be.
     """

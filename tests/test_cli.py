@@ -213,6 +213,19 @@ def test_an_interrupted_run_is_saved_and_can_go_on(kanpde, here):
     assert after["iterations"] >= before["iterations"] and after["seconds"]["total"] > before["seconds"]["total"]
 
 
+def test_an_interrupt_while_figures_are_drawn_leaves_a_run_to_go_on_with(kanpde, here, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("kanpde.runs.draw", interrupted)
+        status, out, err = kanpde("problem=rod", *QUICK)
+    folder = out.removeprefix("run: ").removesuffix("\n")
+    assert status == 130 and err.endswith(f"interrupted: go on with kanpde resume {folder}\n")
+    status, out, _ = kanpde("resume", folder)
+    assert status == 0 and out.splitlines()[-1] == f"run: {folder}" and list((here / folder / "figures").iterdir())
+
+
 def test_a_mistake_of_kanpdes_own_is_not_hidden(kanpde, monkeypatch):
     def mistaken(*arguments):
         raise ValueError("ours")

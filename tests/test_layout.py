@@ -12,7 +12,7 @@ PACKAGE = ROOT / "kanpde"
 # One line a level, the lowest first; a new module is given its place here. Names separated by | never see each other.
 LEVELS = """
     errors
-    arguments operations expressions locations storage device options report
+    arguments interrupts operations expressions locations storage device options report
     field geometry splines jets optim
     bases block
     layers initialisation network refinement | residual values constraint measurements exact conditions problem registry

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
+import itertools
 import math
+import signal
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -376,6 +380,80 @@ def test_an_interrupted_training_goes_on_exactly(straight, name, interrupt_after
     assert_same_course(resumed, straight[name][0])
     assert resumed.stopped_because == straight[name][0].stopped_because
     assert resumed.record["seconds"] > stopped.record["seconds"]
+
+
+@pytest.fixture
+def press(monkeypatch):
+    """(problem, calls) -> nothing: Ctrl-C is pressed in these calls of the problem's residual, counted from here."""
+
+    def arranged(problem, calls):
+        residual, count = type(problem).residual, itertools.count(1)
+
+        @functools.wraps(residual)
+        def pressing(*given, **named):
+            if next(count) in calls:
+                signal.raise_signal(signal.SIGINT)
+            return residual(*given, **named)
+
+        monkeypatch.setattr(type(problem), "residual", pressing)
+
+    # A process in the background is born deaf to Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield arranged
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("name", ["fresh points", "an evolution"])
+@pytest.mark.parametrize("call", ["start", 60, 140, 186, 200])
+def test_ctrl_c_waits_for_the_end_of_an_iteration(straight, press, monkeypatch, name, call, tmp_path):
+    """In trials of a step and in checks at fresh points: the training goes on exactly from there."""
+    if call == "start":
+        monkeypatch.setattr(Watcher, "on_start", lambda self, trainer: signal.raise_signal(signal.SIGINT))
+    press(COURSES[name]["problem"], {call})
+    stopped, watcher = course(name, path=tmp_path / "checkpoint")
+    monkeypatch.undo()
+    assert stopped.stopped_because.startswith("interrupted") and watcher.calls[-1] == "end"
+    done, all_of_them = len(watcher.records), len(straight[name][1].records)
+    assert done == 0 if call == "start" else 0 < done < all_of_them
+    resumed = resume(
+        tmp_path / "checkpoint",
+        COURSES[name]["problem"],
+        callbacks=[Watcher(refine_after=COURSES[name]["refine_after"])],
+    )
+    assert_same_course(resumed, straight[name][0])
+
+
+def test_a_second_ctrl_c_ends_the_step_too(press):
+    press(Beam(), {150, 151})
+    watcher = Watcher()
+    with pytest.raises(KeyboardInterrupt):
+        run(Beam(), network=KAN(width=[2], degree=5, intervals=4), callbacks=[watcher])
+    assert watcher.records and "end" not in watcher.calls
+
+
+def test_ctrl_c_is_left_alone_outside_the_main_thread(press):
+    heard = []
+
+    class Listening(Watcher):
+        def on_iteration(self, record):
+            heard.append(signal.getsignal(signal.SIGINT))
+
+    options = {"network": KAN(width=[2], degree=5, intervals=4), "callbacks": [Listening()]}
+    thread = threading.Thread(target=lambda: run(Beam(), 2, **options))
+    thread.start()
+    thread.join()
+    run(Beam(), 2, **options)
+    aside, main = heard[:2], heard[2:]
+    assert set(aside) == {signal.default_int_handler} and len(main) == 2 and not set(main) & set(aside)
+
+
+def test_ctrl_c_that_is_ignored_stays_ignored(press):
+    press(Beam(), {50})
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    solution = run(Beam(), 5, KAN(width=[2], degree=5, intervals=4))
+    assert solution.record["iterations"] == 5 and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS)

@@ -1,0 +1,36 @@
+"""Ctrl-C while something is under way that should not be cut in two."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+
+class Interrupts:
+    """A context in which the first Ctrl-C sets `asked`, for the work to end when it can; a second one raises at once.
+
+    Outside the main thread, and where Ctrl-C is ignored, nothing changes. KeyboardInterrupt is then, as ever, what
+    others raise.
+    """
+
+    def __init__(self) -> None:
+        self.asked = self.insisted = False
+        self._before: Any = None
+
+    def __enter__(self) -> Interrupts:
+        before = signal.getsignal(signal.SIGINT)
+        if callable(before) and threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        self.insisted = self.asked
+        self.asked = True
+        if self.insisted:
+            raise KeyboardInterrupt
