@@ -1,17 +1,18 @@
 """The least-squares problem: every block's rows at its points, scaled and weighted, and their Jacobian.
 
-    loss(θ) = Σ_b w_b mean_n (r_bn(θ) / s_b)²
+    loss(θ) = Σ_b w_b mean_n w_bn (r_bn(θ) / s_b)²
 
 with w_b the user's weight and s_b the size of the block's own terms, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|: a residual is
 measured against what it is the difference of, so the square root of the loss estimates a relative (backward) error and
-needs no tuning.
+needs no tuning. The weights w_bn of the equation's points fall with the size of the terms there, so that a steep front,
+where all terms are large, does not outweigh the rest.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -27,16 +28,18 @@ from kanpde.optim.least_squares import Linearisation
 CHUNK = 1024
 # A Jacobian of more entries than this is folded into its triangular factor chunk by chunk.
 LARGEST = 2**26
+# The floor of a point's size of terms, relative to their mean, in the weights of points.
+LEAST_SIZE = 0.1
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some points of a block: images, what is prepared at each, the index that `Block.evaluate` wants, weights."""
+    """Some points of a block, from number `start` on: the images, what is prepared at each, and the index."""
 
     images: tuple[Tensor, ...]
     prepared: tuple[Prepared, ...]
     index: Tensor | None
-    weights: Tensor
+    start: int
 
     @property
     def count(self) -> int:
@@ -45,20 +48,33 @@ class Chunk:
 
 @dataclass
 class BlockPoints:
-    """A block with its points, ready for evaluation, and the scale of each component."""
+    """A block with its points, ready for evaluation, and what its rows are scaled by.
+
+    `shares` (n,) are weights given from outside and `weights` these, balanced; `scale` and `level` (components,) are
+    the size of the terms and, of the equation's, their mean, NaN before it has been measured.
+    """
 
     block: Block
     plan: JetPlan
     points: Tensor
     index: Tensor | None
-    scale: Tensor
+    shares: Tensor
     weights: Tensor
+    scale: Tensor
+    level: Tensor
     chunks: list[Chunk] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, block: Block, dimension: int, like: Tensor) -> BlockPoints:
+        """A block without points yet."""
+        none, each = like.new_zeros(0), like.new_ones(len(block.components))
+        points = like.new_zeros(0, dimension)
+        return cls(block, plan_of(block, dimension), points, None, none, none, each, torch.nan * each)
 
     def row_factors(self, chunk: Chunk) -> Tensor:
         """(components, n): what every row of a chunk is multiplied by."""
         common = math.sqrt(self.block.weight / len(self.points)) / self.scale
-        return common[:, None] * chunk.weights.sqrt()
+        return common[:, None] * self.weights[chunk.start : chunk.start + chunk.count].sqrt()
 
 
 class Residuals:
@@ -68,45 +84,37 @@ class Residuals:
         self.model, self.names = model, names
         like = model.vector
         dimension = len(names)
-        self.parts = [
-            BlockPoints(
-                b,
-                plan_of(b, dimension),
-                like.new_zeros(0, dimension),
-                None,
-                like.new_ones(len(b.components)),
-                like.new_zeros(0),
-            )
-            for b in blocks
-        ]
+        self.parts = [BlockPoints.of(block, dimension, like) for block in blocks]
 
-    def place(self, number: int, points: Tensor, index: Tensor | None, weights: Tensor | None = None) -> None:
+    def place(self, number: int, points: Tensor, index: Tensor | None, shares: Tensor | None = None) -> None:
         """Put block `number` on these points, each with a weight of its own (1 unless given)."""
-        part = self.parts[number]
-        part.points, part.index = points, index
-        part.weights = torch.ones_like(points[:, 0]) if weights is None else weights
-        self._prepare(part)
+        self.parts[number] = self.placed(self.parts[number], points, index, shares)
+
+    def placed(
+        self, part: BlockPoints, points: Tensor, index: Tensor | None, shares: Tensor | None = None
+    ) -> BlockPoints:
+        """The block on these points, its scale as it is."""
+        shares = torch.ones_like(points[:, 0]) if shares is None else shares
+        chunks = self.chunks(part, points, index)
+        moved = replace(part, points=points, index=index, shares=shares, weights=shares, chunks=chunks)
+        if not part.level.isnan().any():
+            self._balance(moved, self._sizes(moved))
+        return moved
 
     def prepare(self) -> None:
         """Renew what is kept of the points, as after a change of knots."""
         for part in self.parts:
-            self._prepare(part)
+            part.chunks = self.chunks(part, part.points, part.index)
 
-    def _prepare(self, part: BlockPoints) -> None:
-        part.chunks = self.chunks(part, part.points, part.index, part.weights)
-
-    def chunks(
-        self, part: BlockPoints, points: Tensor, index: Tensor | None, weights: Tensor | None = None
-    ) -> list[Chunk]:
+    def chunks(self, part: BlockPoints, points: Tensor, index: Tensor | None) -> list[Chunk]:
         """The points in pieces, each prepared."""
         pieces = torch.split(points, CHUNK)
         indices: Sequence[Tensor | None] = [None] * len(pieces) if index is None else torch.split(index, CHUNK)
-        shares = torch.split(torch.ones_like(points[:, 0]) if weights is None else weights, CHUNK)
         result = []
-        for piece, which, share in zip(pieces, indices, shares, strict=True):
+        for number, (piece, which) in enumerate(zip(pieces, indices, strict=True)):
             images = part.block.images(piece)
             prepared = tuple(self.model.prepare(image, part.plan) for image in images)
-            result.append(Chunk(images, prepared, which, share))
+            result.append(Chunk(images, prepared, which, number * CHUNK))
         return result
 
     def raw(
@@ -198,20 +206,42 @@ class Residuals:
         with torch.no_grad():
             return {p.block.name: float(self.values(p, p.chunks).square().mean().sqrt()) for p in self.parts}
 
+    def squares(self, part: BlockPoints) -> Tensor:
+        """The squared, scaled and weighted rows summed over components, (n,); the loss has their mean."""
+        with torch.no_grad():
+            rows = self.values(part, part.chunks) / part.scale[:, None]
+            return part.weights * rows.square().sum(dim=0)
+
+    def balance(self) -> None:
+        """Measure the equation's terms anew, and weigh its points by them."""
+        part = self.parts[0]
+        sizes = self._sizes(part)
+        part.level = mean(sizes.T, part.shares)
+        self._balance(part, sizes)
+
+    def _balance(self, part: BlockPoints, sizes: Tensor) -> None:
+        """w_n = share / (mean_c size_cn / level_c + a floor): an error of the terms counts alike wherever it is."""
+        weights = part.shares / ((sizes / part.level[:, None]).mean(dim=0) + LEAST_SIZE)
+        part.weights = torch.where(weights.isfinite(), weights, part.shares)
+
+    def _sizes(self, part: BlockPoints) -> Tensor:
+        """Σ_α |∂r/∂(∂^α u) ∂^α u| of every component at every point, (components, n)."""
+        slopes, jets = self._slopes(part)
+        return torch.stack([(slope * jets).abs().sum(dim=(1, 2)) for slope in slopes])
+
     def sizes_of_terms(self, part: BlockPoints) -> Tensor:
         """s_b of every component: Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), means weighted as the points are.
 
         The first mean is over the block's points, the second over the equation's. For the equation both are taken at
         the same points, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|, because there its terms balance.
         """
-        slopes, jets = self._slopes(part)
         if part.block.kind == "residual":
-            sizes = [mean((slope * jets).abs().sum(dim=(1, 2)).square(), part.weights) for slope in slopes]
-            return torch.stack(sizes).sqrt()
+            return mean(self._sizes(part).T.square(), part.weights).sqrt()
         interior = self.parts[0]
         with torch.no_grad():
             there = self.model.jets(self.model.prepare(interior.points, part.plan))
         typical = mean(there.square(), interior.weights).sqrt()
+        slopes, _ = self._slopes(part)
         return torch.stack([(mean(slope.square(), part.weights).sqrt() * typical).sum() for slope in slopes])
 
     def _slopes(self, part: BlockPoints) -> tuple[list[Tensor], Tensor]:

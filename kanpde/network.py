@@ -34,12 +34,12 @@ SEPARATED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
 }
 COMPOSED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
     1: (((2, 1),), (16, 4)),
-    2: (((6, 0), (6, 0)), (20, 12, 12)),
+    2: (((5, 0), (5, 0), (5, 0)), (12, 8, 8, 8)),
     3: (((6, 0), (6, 0)), (10, 8, 8)),
     4: (((6, 0), (6, 0)), (8, 6, 6)),
 }
 # Waves of dispersive equations, of third order and more, have more to bend.
-DISPERSIVE = (((8, 0), (8, 0)), (24, 10, 10))
+DISPERSIVE = (((6, 0), (6, 0), (6, 0)), (10, 6, 6, 6))
 DEGREE = 7  # of a network that nobody chose the degree of and that is built without an equation
 
 

@@ -303,6 +303,8 @@ class Trainer:
     def rescale(self) -> None:
         """Measure the size of every block's terms anew."""
         self.model.assign(self.vector)
+        if not self.affine:
+            self.residuals.balance()
         for part in self.residuals.parts:
             sizes = self.residuals.sizes_of_terms(part)
             part.scale = torch.where(torch.isfinite(sizes) & (sizes > 0), sizes, torch.ones_like(sizes))
@@ -317,8 +319,7 @@ class Trainer:
         """Finer knots where the residual is large, and points enough for them."""
         self.model.assign(self.vector)
         part = self.residuals.parts[0]
-        with torch.no_grad():
-            residual = (self.residuals.values(part, part.chunks) / part.scale[:, None]).square().sum(dim=0).sqrt()
+        residual = self.residuals.squares(part).sqrt()
         refinement.refine(self.model.network, part.points, residual)
         self.vector = self.model.vector
         self.resample()
@@ -337,7 +338,7 @@ class Trainer:
             return
         hidden, pool, residual = self._loss_at_fresh_points()
         part = self.residuals.parts[0]
-        seen = float(self._scaled(part.chunks).mean())
+        seen = float(self.residuals.squares(part).mean())
         self.checks.append(known(max(self.losses[-1] - seen, 0.0) + hidden))
         if hidden <= max(HIDING * seen, ROUND_OFF) or not math.isfinite(hidden):
             return
@@ -351,14 +352,8 @@ class Trainer:
         part = self.residuals.parts[0]
         self.model.assign(self.vector)
         drawn = self._drawn(part.block, POOL * self._count(part.block))
-        squares = self._scaled(self.residuals.chunks(part, self._tensor(drawn.points), None))
+        squares = self.residuals.squares(self.residuals.placed(part, self._tensor(drawn.points), None))
         return float(squares.mean()), drawn.points, squares.sqrt().cpu().double().numpy()
-
-    def _scaled(self, chunks: Any) -> Tensor:
-        """The squared, scaled residual of the equation, summed over its components, (n,)."""
-        part = self.residuals.parts[0]
-        with torch.no_grad():
-            return (self.residuals.values(part, chunks) / part.scale[:, None]).square().sum(dim=0)
 
     def _drawn(self, block: Any, count: int) -> Sample:
         return sample(block, self.problem.domain, count, self.sampling.sequence, self.generator)
@@ -401,8 +396,7 @@ class Trainer:
         tensors = {f"network.{name}": value for name, value in self.model.network.state_dict().items()}
         tensors["vector"] = self.vector
         for number, part in enumerate(self.residuals.parts):
-            tensors |= {f"points.{number}": part.points, f"weights.{number}": part.weights}
-            tensors[f"scale.{number}"] = part.scale
+            tensors |= {f"{name}.{number}": getattr(part, name) for name in OF_POINTS}
             if part.index is not None:
                 tensors[f"index.{number}"] = part.index
         of_method, numbers = self.method.state()
@@ -446,15 +440,13 @@ class Trainer:
         trainer.generator.bit_generator.state = numbers["generator"]
         trainer.vector = tensors["vector"].to(trainer.vector)
         trainer.model.assign(trainer.vector)
-        for number, part in enumerate(trainer.residuals.parts):
+        for number in range(len(trainer.residuals.parts)):
             index = tensors.get(f"index.{number}")
-            trainer.residuals.place(
-                number,
-                trainer._tensor(tensors[f"points.{number}"]),
-                None if index is None else index.to(trainer.vector.device),
-                trainer._tensor(tensors[f"weights.{number}"]),
-            )
-            part.scale = tensors[f"scale.{number}"].to(trainer.vector)
+            index = None if index is None else index.to(trainer.vector.device)
+            points, *rest = (trainer._tensor(tensors[f"{name}.{number}"]) for name in OF_POINTS)
+            trainer.residuals.place(number, points, index)
+            part = trainer.residuals.parts[number]
+            part.shares, part.weights, part.scale, part.level = rest
         of_method = {
             name.removeprefix("method."): value for name, value in tensors.items() if name.startswith("method.")
         }
@@ -503,3 +495,5 @@ COUNTERS = (
     "history",
     "rejected",
 )
+# The tensors of a block's points that it writes down.
+OF_POINTS = ("points", "shares", "weights", "scale", "level")

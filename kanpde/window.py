@@ -1,8 +1,8 @@
 """The window of time: an evolution is solved up to τ, and τ grows to the end as each part is found.
 
 Fitted over all of time at once, a nonlinear evolution may settle on late states that satisfy the equation around early
-ones that are wrong (Wang, Sankaran and Perdikaris, CMAME 421 (2024) 116813). So most points lie at t ≤ τ at first; a few
-beyond, with a small weight, keep the network tame there.
+ones that are wrong (Wang, Sankaran and Perdikaris, CMAME 421 (2024) 116813). So most points lie at t ≤ τ at first; a
+few beyond, with a small weight, keep the network tame there.
 """
 
 from __future__ import annotations
