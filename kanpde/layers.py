@@ -70,9 +70,8 @@ class KANLayer(nn.Module):
         features = self.basis.features(jet[:, 0], plan.order + (2 if taped else 1))
         edges = self.edges(features)
         bell = jets.bell_polynomials(plan, jet)
-        count, size = jet.shape[:2]
-        used = edges[: plan.order + 1].permute(1, 0, 2, 3).reshape(count, -1, self.subnodes)
-        subnodes = torch.bmm(bell.reshape(count, size, -1), used)
+        used = edges[: plan.order + 1].permute(1, 0, 2, 3).flatten(1, 2)
+        subnodes = torch.bmm(bell.flatten(2), used)
         return self._multiply(subnodes, plan), Tape(features, edges, jet, bell, subnodes)
 
     def _multiply(self, subnodes: Tensor, plan: JetPlan) -> Tensor:
@@ -92,9 +91,8 @@ class KANLayer(nn.Module):
             return outer(tape.features, self._coordinate_seeds(adjoint, plan)), None
         count, size, width = tape.jet.shape
         orders = plan.order + 1
-        bell = tape.bell.reshape(count, size, -1)
-        seeds = torch.bmm(bell.transpose(1, 2), adjoint).view(count, orders, width, self.subnodes)
-        used = tape.edges[:orders].permute(1, 0, 2, 3).reshape(count, -1, self.subnodes)
+        seeds = torch.bmm(tape.bell.flatten(2).transpose(1, 2), adjoint).view(count, orders, width, self.subnodes)
+        used = tape.edges[:orders].permute(1, 0, 2, 3).flatten(1, 2)
         slope = torch.bmm(adjoint, used.transpose(1, 2)).view(count, size, orders, width)
         incoming = jets.bell_adjoint(plan, tape.jet, slope)
         incoming[:, 0] += (tape.edges[1 : orders + 1].permute(1, 0, 2, 3) * seeds).sum(dim=(1, 3))

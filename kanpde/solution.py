@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from kanpde import registry, storage
 from kanpde.ansatz import Ansatz
 from kanpde.compare import Comparison
 from kanpde.device import torch_device
-from kanpde.errors import KanpdeError, ProblemError, nearest
+from kanpde.errors import ConfigurationError, KanpdeError, ProblemError, nearest
 from kanpde.field import MultiIndex, parse_partial
 from kanpde.jets import JetPlan
 from kanpde.loss import Residuals
@@ -103,7 +104,7 @@ class Solution:
 
     def evaluate(self, points: npt.NDArray[np.float64], partial: MultiIndex = ()) -> npt.NDArray[np.float64]:
         """One partial of all fields at points (n, d), as (n, fields)."""
-        return np.asarray(self._in_pieces(lambda p: self._jets(p, partial), torch.as_tensor(points)).double())
+        return np.asarray(self._in_pieces(lambda p: self._jets(p, partial), self._tensor(points)).cpu().double())
 
     def plot(self) -> Figure:
         """The solution as a figure, beside the known one and the error where there is one."""
@@ -151,7 +152,7 @@ class Solution:
     def save(self, path: str | Path) -> None:
         """Write everything into one file, numbers and JSON with nothing to execute, that `load` reads on any device."""
         metadata = {
-            "problem": {"name": self.problem.name, "parameters": plain(self.problem.parameters())},
+            "problem": described(self.problem),
             "architecture": self.network.architecture(),
             "history": self.history,
             "record": self.record,
@@ -163,13 +164,16 @@ class Solution:
     def load(cls, path: str | Path, problem: Problem | None = None, device: str = "cpu") -> Solution:
         """Read what `save` wrote. The problem is found by its name; give `problem` where it was defined in a script.
 
-        Raises KanpdeError for a file of another kind and ProblemError for a problem that cannot be found.
+        Raises KanpdeError for a file of another kind or with other names in it than the problem's, and ProblemError for
+        a problem that cannot be found.
         """
         tensors, metadata = storage.read(path, torch_device(device))
         if "architecture" not in metadata or "unknowns" not in tensors:
             raise KanpdeError(f"expected a solution at {path}, got another file of kanpde's")
         if problem is None:
             problem = registry.load_problem(metadata["problem"]["name"], **metadata["problem"]["parameters"])
+        names = described(problem)
+        check_saved(path, metadata["problem"], {key: names[key] for key in ("coordinates", "fields", "unknowns")})
         state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
         model = Model(KAN.from_architecture(metadata["architecture"], state), Ansatz.of(problem), problem.unknowns)
         model.to(tensors["unknowns"].device)
@@ -192,7 +196,12 @@ class Solution:
                 f"expected the coordinates {', '.join(expected)} by name, got {given}; give each of them once"
             )
         as_torch = any(isinstance(value, Tensor) for value in coordinates.values())
-        columns = torch.broadcast_tensors(*(self._tensor(coordinates[name]) for name in expected))  # type: ignore[no-untyped-call]
+        tensors = [self._tensor(coordinates[name]) for name in expected]
+        try:
+            columns = torch.broadcast_tensors(*tensors)  # type: ignore[no-untyped-call]
+        except RuntimeError:
+            shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in zip(expected, tensors, strict=True))
+            raise ProblemError(f"expected shapes that broadcast, got {shapes}; a grid is x[:, None] and t") from None
         points = torch.stack([column.reshape(-1) for column in columns], dim=1)
         values = self._in_pieces(evaluate, points)
         shaped = [column.reshape(columns[0].shape) for column in values.T]
@@ -205,12 +214,32 @@ class Solution:
 
     def _tensor(self, values: Any) -> Tensor:
         like = self.network.first.coefficients
-        return torch.as_tensor(
-            values if isinstance(values, Tensor) else np.asarray(values), dtype=like.dtype, device=like.device
-        )
+        if isinstance(values, Tensor):
+            return values.to(like)
+        array = np.asarray(values)
+        if array.dtype.kind not in "biuf":
+            raise ProblemError(f"expected real numbers as coordinates, got {values!r}")
+        # A copy: torch takes no array that is read-only, runs backwards or has the other order of bytes.
+        return torch.from_numpy(array.astype(np.float64, order="C")).to(like)
 
     def _index(self, values: npt.NDArray[np.int64]) -> Tensor:
         return torch.as_tensor(values, device=self.network.first.coefficients.device)
+
+
+def described(problem: Problem) -> dict[str, Any]:
+    """What a file says of its problem, as it is read again."""
+    names = {"coordinates": problem.domain.names, "fields": problem.fields, "unknowns": tuple(problem.unknowns)}
+    description = {"name": problem.name, "parameters": plain(problem.parameters()), **names}
+    return dict(json.loads(json.dumps(description)))
+
+
+def check_saved(path: str | Path, got: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError where the file at `path` says other things of its problem than expected."""
+    for key, value in expected.items():
+        if got.get(key) != value:
+            raise ConfigurationError(
+                f"expected the {key} {value} at {path}, got {got.get(key)}; give the problem that was saved there"
+            )
 
 
 def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -143,6 +143,54 @@ def test_numbers_and_lists_are_coordinates_too(solution):
     assert solution(x=0.5, t=1).shape == ()
 
 
+ARRAYS = {
+    "backwards": lambda xs: xs[::-1],
+    "every second": lambda xs: xs[::2],
+    "a column": lambda xs: np.stack([xs, xs + 1], axis=1)[:, 0],
+    "big-endian": lambda xs: xs.astype(">f8"),
+    "extended": lambda xs: xs.astype(np.longdouble),
+    "broadcast": lambda xs: np.broadcast_to(xs[1], (4, 3)),
+    "Fortran's order": lambda xs: np.asfortranarray(xs[:4].reshape(2, 2)),
+    "none": lambda xs: xs[:0],
+    "none of three": lambda xs: np.zeros((3, 0)),
+    "whole numbers": lambda xs: xs.astype(">i2"),
+}
+
+
+@pytest.mark.parametrize("made", ARRAYS.values(), ids=ARRAYS)
+def test_any_array_of_numbers_will_do(pair, made):
+    xs = made(np.linspace(-1, 1, 5))
+    plain = np.array(xs.tolist(), dtype=np.float64).reshape(xs.shape)
+    for ask in (pair, pair.residual, lambda **at: pair.derivative("xt", **at)):
+        found, expected = ask(x=xs, t=0.5), ask(x=plain, t=0.5)
+        assert all(found[name].shape == xs.shape and np.array_equal(found[name], expected[name]) for name in found)
+    assert pair.evaluate(np.stack([xs.ravel(), xs.ravel()], axis=1)[::-1]).shape == (xs.size, 2)
+
+
+@pytest.mark.parametrize("empty", [[], np.zeros(0), torch.zeros(0)], ids=["list", "numpy", "torch"])
+@pytest.mark.parametrize("problem", [Parabola(), Held()], ids=["soft", "hard"])
+def test_no_points_have_no_values(problem, empty):
+    solution = solution_of(problem)
+    assert solution(x=empty, t=empty).shape == solution.residual(x=empty, t=1.0).shape == (0,)
+
+
+@pytest.mark.parametrize("ask", ["__call__", "residual"])
+@pytest.mark.parametrize(
+    ("x", "t", "said"),
+    [
+        (np.zeros(3), np.zeros(4), r"expected shapes that broadcast, got x \(3,\), t \(4,\)"),
+        (torch.zeros(2, 3), [0.0, 1.0], r"got x \(2, 3\), t \(2,\)"),
+        ("here", 0.0, "expected real numbers as coordinates, got 'here'"),
+        (0.0, None, "got None"),
+        (1j, 0.0, "got 1j"),
+    ],
+)
+def test_what_are_no_points_is_said_in_one_line(solution, ask, x, t, said):
+    with pytest.raises(ProblemError, match=said) as caught:
+        getattr(solution, ask)(x=x, t=t)
+    assert "\n" not in str(caught.value)
+
+
 def test_answers_are_no_part_of_a_graph(solution):
     points = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     assert not solution(x=points, t=points).requires_grad
@@ -379,12 +427,45 @@ def test_a_problem_from_a_script_must_be_given(tmp_path):
         Solution.load(tmp_path / "run.kan")
 
 
+class Renamed(Pair):
+    unknowns = {"rate": 0.25, "slip": 3}
+
+
+class Fewer(Pair):
+    unknowns = {"rate": 0.25}
+
+    def residual(self, u, v, rate):
+        return {"first": u.t - rate * v.xx, "second": v.t + u * u.x}
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (Renamed(), r"expected the unknowns \['rate', 'slip'\] at .*run.kan, got \['rate', 'shift'\]"),
+        (Fewer(), r"expected the unknowns \['rate'\] at .*run.kan, got \['rate', 'shift'\]"),
+        (Parabola(), r"expected the fields \['u'\] at .*run.kan, got \['u', 'v'\]"),
+    ],
+    ids=["other", "fewer", "fields"],
+)
+def test_a_solution_of_another_problem_is_told(pair, problem, said, tmp_path):
+    pair.save(tmp_path / "run.kan")
+    with pytest.raises(KanpdeError, match=said):
+        Solution.load(tmp_path / "run.kan", problem)
+
+
 def test_nothing_in_the_file_can_be_executed(tmp_path, solution):
     solution.save(tmp_path / "run.kan")
     content = (tmp_path / "run.kan").read_bytes()
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
-    assert json.loads(header["__metadata__"]["kanpde"])["problem"] == {"name": "parabola", "parameters": {"a": 0.5}}
+    described = {
+        "name": "parabola",
+        "parameters": {"a": 0.5},
+        "coordinates": ["x", "t"],
+        "fields": ["u"],
+        "unknowns": [],
+    }
+    assert json.loads(header["__metadata__"]["kanpde"])["problem"] == described
     assert all(set(entry) == {"dtype", "shape", "data_offsets"} for name, entry in header.items() if name[0] != "_")
     assert list(tmp_path.iterdir()) == [tmp_path / "run.kan"]
 
