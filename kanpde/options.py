@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from kanpde.errors import ConfigurationError, nearest
 
 OPTIMISERS = ("gauss_newton", "lbfgs", "adam")
+ENTRY = "{optimiser: gauss_newton}"
 STAGE_KEYS = ("optimiser", "iterations", "learning_rate")
 T = TypeVar("T")
 
@@ -38,29 +39,33 @@ class TrainingOptions:
             value = getattr(self, name)
             if value is not None and not (number(value) and value > 0):
                 raise ConfigurationError(f"expected training.{name} to be a positive number or null, got {value!r}")
-        for name in ("max_parameters", "resample_every", "checkpoint_seconds"):
+        for name, kind in (("max_parameters", ""), ("resample_every", "whole "), ("checkpoint_seconds", "")):
             value = getattr(self, name)
-            if not (number(value) and value >= 0):
-                raise ConfigurationError(f"expected training.{name} to be a number of at least 0, got {value!r}")
+            if not (number(value, whole=bool(kind)) and value >= 0):
+                raise ConfigurationError(f"expected training.{name} to be a {kind}number of at least 0, got {value!r}")
         if self.stages is not None:
+            if not isinstance(self.stages, (list, tuple)) or not self.stages:
+                raise ConfigurationError(
+                    f"expected training.stages to be null or a list with an entry like {ENTRY}, got {self.stages!r}"
+                )
             object.__setattr__(self, "stages", tuple(checked_stage(stage) for stage in self.stages))
 
 
 def checked_stage(stage: Any) -> dict[str, Any]:
     """One entry of `stages` with all its keys."""
     if not isinstance(stage, Mapping) or "optimiser" not in stage:
-        raise ConfigurationError(f"expected training.stages entries like {{optimiser: gauss_newton}}, got {stage!r}")
+        raise ConfigurationError(f"expected training.stages entries like {ENTRY}, got {stage!r}")
     if unknown := sorted(set(stage) - set(STAGE_KEYS)):
         raise ConfigurationError(f"unknown key {unknown[0]!r} in training.stages; {nearest(unknown[0], STAGE_KEYS)}")
     if stage["optimiser"] not in OPTIMISERS:
         raise ConfigurationError(
             f"unknown optimiser {stage['optimiser']!r}; {nearest(str(stage['optimiser']), OPTIMISERS)}"
         )
-    for key in ("iterations", "learning_rate"):
+    for key, kind in (("iterations", "whole "), ("learning_rate", "")):
         value = stage.get(key)
-        if value is not None and not (number(value) and value > 0):
+        if value is not None and not (number(value, whole=bool(kind)) and value > 0):
             raise ConfigurationError(
-                f"expected {key} in training.stages to be a positive number or null, got {value!r}"
+                f"expected {key} in training.stages to be a positive {kind}number or null, got {value!r}"
             )
     if stage["optimiser"] == "gauss_newton" and stage.get("learning_rate") is not None:
         raise ConfigurationError(
@@ -69,9 +74,11 @@ def checked_stage(stage: Any) -> dict[str, Any]:
     return {key: stage.get(key) for key in STAGE_KEYS}
 
 
-def number(value: object) -> bool:
-    """Whether it is a finite real number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def number(value: object, *, whole: bool = False) -> bool:
+    """Whether it is a finite real number, and a whole one where that is wanted: 1e3 is."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return False
+    return not whole or value % 1 == 0
 
 
 def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T:
@@ -79,7 +86,9 @@ def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T
     if isinstance(given, kind):
         return given
     names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
-    settings: dict[str, Any] = dict(given or {})  # type: ignore[arg-type]
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigurationError(f"expected {group} as settings by name such as {names[0]}, got {given!r}")
+    settings: dict[str, Any] = dict(given or {})
     for name in settings:
         if name not in names:
             raise ConfigurationError(f"unknown setting {group}.{name}; {nearest(str(name), names)}")

@@ -11,6 +11,7 @@ from scipy.stats import qmc
 from kanpde.block import Block
 from kanpde.errors import ConfigurationError
 from kanpde.geometry import Box, Face
+from kanpde.options import number
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -34,11 +35,11 @@ class SamplingOptions:
     def __post_init__(self) -> None:
         for name in ("interior", "boundary"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ConfigurationError(f"expected a positive number of sampling.{name} points or null, got {value!r}")
         if self.sequence not in SEQUENCES:
             raise ConfigurationError(f"expected sampling.sequence in {', '.join(SEQUENCES)}, got {self.sequence!r}")
-        if isinstance(self.adaptive, (bool, str)) or not 0 <= self.adaptive <= 0.95:
+        if not (number(self.adaptive) and 0 <= self.adaptive <= 0.95):
             raise ConfigurationError(f"expected sampling.adaptive between 0 and 0.95, got {self.adaptive!r}")
 
 

@@ -29,10 +29,10 @@ from kanpde.network import KAN
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.gradient import adam, lbfgs
 from kanpde.optim.least_squares import Method
-from kanpde.options import TrainingOptions, checked_stage
+from kanpde.options import TrainingOptions, checked_stage, options
 from kanpde.problem import Problem
 from kanpde.sampling import Sample, SamplingOptions, adapted, sample
-from kanpde.solution import Solution, plain
+from kanpde.solution import Solution, check_saved, described
 from kanpde.window import FIRST, Window
 
 SETTLING = (5, 10, 20, 40)  # iterations after which the scales of the blocks are measured anew, then kept
@@ -89,6 +89,10 @@ class Trainer:
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise ConfigurationError(f"expected seed to be a whole number of at least 0, got {seed!r}")
+        if not isinstance(problem, Problem):
+            raise ConfigurationError(f"expected a problem such as load_problem('heat'), got {problem!r}")
+        if not isinstance(network, KAN):
+            raise ConfigurationError(f"expected a network such as KAN(width=[5, 5]), got {network!r}")
         self.problem, self.options, self.sampling, self.callbacks = problem, training, sampling, callbacks
         self.seed, self.device, self.dtype = seed, device, dtype
         self.generator = np.random.default_rng(seed)
@@ -174,7 +178,7 @@ class Trainer:
             self._next_stage()
             return None
         if self._stage_over():
-            return f"iterations: the last stage has run its {self.stages[self.stage]['iterations']} iterations"
+            return f"iterations: the last stage has run its {self.stages[self.stage]['iterations']:.0f} iterations"
         return "converged: the loss falls no further" if all(map(math.isfinite, self.checks[-1:])) else DIVERGED
 
     @property
@@ -403,7 +407,7 @@ class Trainer:
         tensors |= {f"method.{name}": value for name, value in of_method.items()}
         return tensors, {
             "checkpoint": {name: getattr(self, name) for name in COUNTERS},
-            "problem": {"name": self.problem.name, "parameters": plain(self.problem.parameters())},
+            "problem": described(self.problem),
             "architecture": self.model.network.architecture(),
             "training": asdict(self.options),
             "sampling": asdict(self.sampling),
@@ -423,6 +427,7 @@ class Trainer:
             raise ConfigurationError(
                 f"expected a checkpoint of {problem.name} at {path}, got another file; give a run's folder"
             )
+        check_saved(path, numbers["problem"], described(problem))
         state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
         trainer = cls(
             problem,
@@ -430,8 +435,8 @@ class Trainer:
             seed=counters["seed"],
             device=counters["device"],
             dtype=counters["dtype"],
-            training=TrainingOptions(**{**numbers["training"], **(training or {})}),
-            sampling=SamplingOptions(**numbers["sampling"]),
+            training=options(TrainingOptions, "training", {**numbers["training"], **(training or {})}),
+            sampling=options(SamplingOptions, "sampling", numbers["sampling"]),
             callbacks=callbacks,
         )
         for name in COUNTERS:

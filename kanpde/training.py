@@ -38,7 +38,7 @@ def solve(
     """
     trainer = Trainer(
         problem,
-        network or KAN(),
+        KAN() if network is None else network,
         seed=seed,
         device=device,
         dtype=dtype,

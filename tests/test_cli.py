@@ -86,6 +86,9 @@ def test_a_users_problem_is_solved_from_the_command_line(kanpde, here):
     assert status == 0 and "rod" in shown and "figures" in shown
     status, out, _ = kanpde("resume", str(folder), "training.budget_seconds=2")
     assert status == 0 and out.splitlines()[-1] == f"run: {folder.relative_to(here)}"
+    status, out, err = kanpde("resume", str(folder), "training.buget_seconds=3")
+    assert status == 2 and out == "" and err.count("\n") == 1
+    assert err.startswith("error: unknown setting training.buget_seconds; did you mean 'budget_seconds'")
 
 
 def test_one_failing_job_does_not_lose_the_others(kanpde, here):

@@ -19,7 +19,7 @@ from kanpde import KAN, load_problem, solve, storage
 from kanpde.conditions import Data, Dirichlet, Initial
 from kanpde.errors import ConfigurationError, KanpdeError
 from kanpde.geometry import Box
-from kanpde.options import OPTIMISERS
+from kanpde.options import OPTIMISERS, TrainingOptions
 from kanpde.problem import Problem
 from kanpde.training import resume
 
@@ -485,6 +485,24 @@ def test_a_checkpoint_of_another_problem_is_refused(tmp_path):
         resume(tmp_path / "checkpoint", Beam())
 
 
+def test_a_checkpoint_of_other_parameters_is_refused(tmp_path):
+    run(Rod(diffusivity=0.3), 2, callbacks=[Watcher(tmp_path / "checkpoint")])
+    said = r"expected the parameters {'diffusivity': 0.4, 'hard': False} at .*checkpoint, got {'diffusivity': 0.3,"
+    with pytest.raises(ConfigurationError, match=said):
+        resume(tmp_path / "checkpoint", Rod(diffusivity=0.4))
+
+
+@dataclass(frozen=True)
+class Listed(Beam):
+    ends: tuple[float, ...] = (1.0, np.float64(2.0))
+    count: int = np.int64(3)
+
+
+def test_parameters_are_the_same_after_they_have_been_written(tmp_path):
+    before = run(Listed(), 2, KAN(width=[2]), callbacks=[Watcher(tmp_path / "checkpoint")])
+    assert torch.equal(vector(before), vector(resume(tmp_path / "checkpoint", Listed())))
+
+
 def test_what_is_no_checkpoint_is_refused(tmp_path):
     with pytest.raises(KanpdeError, match="got none; check the path"):
         resume(tmp_path / "nothing", Rod())
@@ -673,6 +691,25 @@ BAD = [
         {"training": {"stages": [{"optimiser": "gauss_newton", "learning_rate": 1}]}},
         "no learning_rate for gauss_newton",
     ),
+    (
+        {"training": {"stages": []}},
+        "expected training.stages to be null or a list with an entry like {optimiser: gauss",
+    ),
+    ({"training": {"stages": 5}}, "like {optimiser: gauss_newton}, got 5"),
+    ({"training": {"stages": {"optimiser": "adam"}}}, "got {'optimiser': 'adam'}"),
+    (
+        {"training": {"stages": [{"optimiser": "adam", "iterations": 2.5}]}},
+        "expected iterations in training.stages to be a positive whole number or null, got 2.5",
+    ),
+    ({"training": {"resample_every": 2.5}}, "expected training.resample_every to be a whole number of at least 0"),
+    ({"training": 30}, "expected training as settings by name such as budget_seconds, got 30"),
+    ({"training": 0}, "got 0"),
+    ({"sampling": "sobol"}, "expected sampling as settings by name such as interior, got 'sobol'"),
+    ({"sampling": {"adaptive": None}}, "expected sampling.adaptive between 0 and 0.95, got None"),
+    ({"sampling": {"interior": True}}, "expected a positive number of sampling.interior points or null, got True"),
+    ({"network": [5, 5]}, "expected a network such as KAN(width=[5, 5]), got [5, 5]"),
+    ({"network": []}, "got []"),
+    ({"problem": "heat"}, "expected a problem such as load_problem('heat'), got 'heat'"),
     ({"sampling": {"interior": -1}}, "sampling.interior"),
     ({"sampling": {"pints": 1}}, "unknown setting sampling.pints"),
     ({"seed": -1}, "expected seed to be a whole number of at least 0, got -1"),
@@ -683,8 +720,21 @@ BAD = [
 ]
 
 
+def test_settings_that_can_be_are_taken():
+    stages = [{"optimiser": "adam", "iterations": 3.0}, {"optimiser": "lbfgs"}]
+    assert TrainingOptions(stages=stages, resample_every=1e1).stages[0]["iterations"] == 3
+    solution = run(Beam(), stages=stages[:1], network=KAN(width=[2]))
+    assert solution.stopped_because == "iterations: the last stage has run its 3 iterations"
+
+
+def test_a_setting_that_is_none_is_told_when_going_on_too(tmp_path):
+    run(Beam(), 2, KAN(width=[2]), callbacks=[Watcher(tmp_path / "checkpoint")])
+    with pytest.raises(ConfigurationError, match="unknown setting training.buget_seconds; did you mean 'budget_secon"):
+        resume(tmp_path / "checkpoint", Beam(), training={"buget_seconds": 3})
+
+
 @pytest.mark.parametrize(("settings", "said"), BAD, ids=[str(settings) for settings, _ in BAD])
 def test_settings_that_cannot_be_are_said_in_one_line(settings, said):
     with pytest.raises(ConfigurationError) as caught:
-        solve(Beam(), KAN(width=[2]), **settings)
+        solve(**{"problem": Beam(), "network": KAN(width=[2]), **settings})
     assert said in str(caught.value) and "\n" not in str(caught.value)
