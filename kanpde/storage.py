@@ -21,8 +21,9 @@ FORMAT = "kanpde"
 def write(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write beside `path` and rename: a reader sees the old file or the new one, never a part."""
     path = Path(path)
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    data = save(contiguous, metadata={FORMAT: json.dumps(metadata)})
+    # Copies, for the format has no place for one tensor under two names.
+    copies = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
+    data = save(copies, metadata={FORMAT: json.dumps(metadata)})
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         temporary.write_bytes(data)

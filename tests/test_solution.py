@@ -497,6 +497,14 @@ def test_a_file_of_another_kind_is_told(tmp_path, name, said):
     assert "\n" not in str(caught.value) and name in str(caught.value)
 
 
+def test_one_tensor_under_two_names_is_written_twice(tmp_path):
+    tensor = torch.arange(6.0).view(2, 3)
+    tensors = {"one": tensor, "same": tensor, "part": tensor[1:], "turned": tensor.T}
+    storage.write(tmp_path / "file", tensors, {})
+    again, _ = storage.read(tmp_path / "file")
+    assert again.keys() == tensors.keys() and all(torch.equal(again[name], tensors[name]) for name in tensors)
+
+
 def test_a_half_written_file_is_told(tmp_path, solution):
     solution.save(tmp_path / "run.kan")
     content = (tmp_path / "run.kan").read_bytes()
