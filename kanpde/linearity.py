@@ -11,23 +11,33 @@ from kanpde.field import Field, MultiIndex
 from kanpde.problem import Problem
 
 TRIALS = 16
+TOLERANCE = 1e-9  # of the rows themselves, whatever unit they are in
 
 
 def is_affine(block: Block, problem: Problem) -> bool:
-    """Whether r((a + b)/2) = (r(a) + r(b))/2 for random jets at random points: only affine rows do that."""
+    """Whether r((a + b)/2) = (r(a) + r(b))/2 for random jets at random points: only affine rows do that.
+
+    The jets have both signs, and are positive where the rows are not finite then: roots and logarithms are.
+    """
     generator = np.random.default_rng(0)
-    a, b = (jets(block, generator) for _ in range(2))
-    middle = {key: (a[key] + b[key]) / 2 for key in a}
     points, index = trial_points(block, problem, generator)
-    at_a, at_b, between = (rows(block, problem, points, index, jet) for jet in (a, b, middle))
-    size = at_a.abs() + at_b.abs() + between.abs()
-    return bool(((at_a + at_b) / 2 - between).abs().le(1e-9 * size + 1e-12).all())
+
+    def trial(low: float) -> tuple[Tensor, Tensor]:
+        """Where the rows are finite, and where they are affine."""
+        a, b = (jets(block, generator, low) for _ in range(2))
+        middle = {key: (a[key] + b[key]) / 2 for key in a}
+        at_a, at_b, between = (rows(block, problem, points, index, jet) for jet in (a, b, middle))
+        size = at_a.abs() + at_b.abs() + between.abs()
+        return size.isfinite(), ((at_a + at_b) / 2 - between).abs() <= TOLERANCE * size
+
+    (finite, affine), (_, affine_above) = trial(-1.5), trial(0.5)
+    return bool(torch.where(finite, affine, affine_above).all())
 
 
-def jets(block: Block, generator: np.random.Generator) -> dict[tuple[int, MultiIndex], Tensor]:
-    """Random positive values for every partial that the block needs, so that roots and logarithms pass."""
+def jets(block: Block, generator: np.random.Generator, low: float) -> dict[tuple[int, MultiIndex], Tensor]:
+    """Random values between `low` and 1.5 for every partial that the block needs."""
     keys = [(f, partial) for f, partials in sorted(block.partials.items()) for partial in sorted(partials)]
-    return {key: torch.as_tensor(generator.uniform(0.5, 1.5, TRIALS)) for key in keys}
+    return {key: torch.as_tensor(generator.uniform(low, 1.5, TRIALS)) for key in keys}
 
 
 def trial_points(block: Block, problem: Problem, generator: np.random.Generator) -> tuple[Tensor, Tensor | None]:
