@@ -29,24 +29,34 @@ def problem_folders() -> list[Path]:
 
 
 def discover() -> dict[str, Path]:
-    """name -> file of every problem, sorted by name. ProblemError for a name taken in both folders."""
-    found: dict[str, Path] = {}
+    """name -> file of every problem, sorted by name; without those that `ambiguous` tells of."""
+    return {name: files[0] for name, files in _files().items() if len(files) == 1}
+
+
+def ambiguous() -> dict[str, str]:
+    """name -> what is wrong, for every name that both folders have."""
+    return {
+        name: f"expected one file for the problem {name!r}, got {' and '.join(map(str, files))}; rename one of them"
+        for name, files in _files().items()
+        if len(files) > 1
+    }
+
+
+def _files() -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
     for folder in problem_folders():
-        for file in sorted(folder.glob("*.py")):
-            if file.stem.startswith(("_", ".")):
-                continue
-            if file.stem in found:
-                got = f"{found[file.stem]} and {file}"
-                raise ProblemError(f"expected one file for the problem {file.stem!r}, got {got}; rename one of them")
-            found[file.stem] = file
+        for file in folder.glob("*.py"):
+            if not file.stem.startswith(("_", ".")):
+                found.setdefault(file.stem, []).append(file)
     return dict(sorted(found.items()))
 
 
 def find(name: str) -> Path:
-    """The file of a problem; ProblemError with the nearest names for an unknown one."""
+    """The file of a problem; ProblemError for a name in both folders, and with the nearest names for an unknown one."""
     files = discover()
     if name not in files:
-        raise ProblemError(f"expected a problem, got {name!r}; {nearest(name, files)}; yours go into ./problems")
+        unknown = f"expected a problem, got {name!r}; {nearest(name, files)}; yours go into ./problems"
+        raise ProblemError(ambiguous().get(name, unknown))
     return files[name]
 
 

@@ -106,6 +106,18 @@ def test_list_names_every_problem_with_its_equation(kanpde):
     assert lines["rod"] == "u_t = D u_xx: a rod." and {"heat", "poisson", "burgers"} <= set(lines)
 
 
+def test_a_name_taken_twice_costs_no_other_problem(kanpde, here):
+    write(here, "problems/wave.py", ROD)
+    status, out, err = kanpde("list")
+    names = [line.split()[0] for line in out.splitlines()]
+    assert status == 0 and {"rod", "heat"} <= set(names) and "wave" not in names
+    assert err.startswith("warning: expected one file for the problem 'wave', got ") and err.count("\n") == 1
+    status, out, err = kanpde("problem=wave")
+    assert status == 2 and out == "" and err.count("\n") == 1
+    assert err.startswith("error: expected one file for the problem 'wave', got ")
+    assert "name: rod" in kanpde("problem=rod", "--cfg", "job")[1]
+
+
 BAD = {
     ("problem=burger",): "unknown problem 'burger'; did you mean 'burgers'",
     ("problem=rod", "problem.difusivity=2"): "did you mean 'diffusivity'? known: diffusivity, name",
@@ -248,6 +260,13 @@ def test_listing_needs_none_of_the_heavy_packages(here):
 def test_the_module_is_the_command(here):
     ran = subprocess.run([sys.executable, "-m", "kanpde", "show"], cwd=here, capture_output=True, text=True)
     assert ran.returncode == 2 and ran.stderr.startswith("error: ") and "Traceback" not in ran.stderr
+
+
+def test_files_where_one_stands_take_no_packages_place(here):
+    for name in ("numpy", "hydra", "problems/__init__", "torch"):
+        write(here, f"{name}.py", "raise RuntimeError('taken for the real one')")
+    ran = subprocess.run([sys.executable, "-m", "kanpde", "show", "nowhere"], cwd=here, capture_output=True, text=True)
+    assert ran.returncode == 2 and ran.stderr.startswith("error: expected metrics.json in nowhere")
 
 
 def default(group):

@@ -84,9 +84,13 @@ def test_a_name_taken_twice_is_an_error_with_both_files(folder: Path, monkeypatc
     monkeypatch.setattr(registry, "shipped", lambda _: other)
     write(other, "rod", ROD)
     write(folder, "rod", ROD)
-    with pytest.raises(ProblemError) as caught:
-        registry.load_problem("rod")
-    assert str(other / "rod.py") in str(caught.value) and str(folder / "rod.py") in str(caught.value)
+    write(folder, "my_rod", ROD)
+    for ask in (registry.load_problem, registry.load_class, registry.describe):
+        with pytest.raises(ProblemError, match="expected one file for the problem 'rod', got ") as caught:
+            ask("rod")
+        assert str(other / "rod.py") in str(caught.value) and str(folder / "rod.py") in str(caught.value)
+    assert registry.ambiguous() == {"rod": str(caught.value)} and list(registry.discover()) == ["my_rod"]
+    assert registry.load_problem("my_rod").name == "my_rod"
 
 
 def test_loading_gives_a_problem_with_its_name_and_parameters(folder: Path) -> None:
@@ -112,10 +116,9 @@ def test_a_file_that_shadows_a_module_hides_nothing(folder: Path) -> None:
     import colorsys
 
     assert hasattr(colorsys, "rgb_to_hsv")
-    with pytest.raises(ProblemError, match="one file"):
-        registry.load_class("colorsys")  # wave is a shipped problem: the folder has to be mended first
-    (folder / "wave.py").unlink()
     assert registry.load_problem("colorsys").name == "colorsys"
+    with pytest.raises(ProblemError, match="one file"):
+        registry.load_class("wave")  # a shipped problem: neither file is guessed at
 
 
 def test_one_class_as_long_as_the_file_is_the_same(folder: Path) -> None:

@@ -57,7 +57,9 @@ def list_problems(words: Sequence[str]) -> int:
     """``kanpde list``: every problem that can be solved from here, with its equation."""
     if words:
         raise ConfigurationError(f"expected kanpde list and nothing more, got {' '.join(words)!r}; leave that out")
-    report.problems({name: registry.describe(name) for name in sorted(registry.discover())})
+    report.problems({name: registry.describe(name) for name in registry.discover()})
+    for complaint in registry.ambiguous().values():
+        report.warn(complaint)
     return SOLVED
 
 

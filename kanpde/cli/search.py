@@ -57,7 +57,8 @@ class ProblemSource(ConfigSource):
 
     def is_config(self, config_path: str) -> bool:
         group, _, name = config_path.rpartition("/")
-        return group == "problem" and (name in registry.discover() or self._file(name) is not None)
+        known = (*registry.discover(), *registry.ambiguous())
+        return group == "problem" and (name in known or self._file(name) is not None)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         if config_path == "":
