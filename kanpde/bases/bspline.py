@@ -76,27 +76,32 @@ class BSpline(nn.Module):
         if any(self.periodic):
             x = self._wrapped(x)
         interval, xi, inverse = splines.local_coordinates(x, self.knots, self.degree, self.uniform)
-        local = self._local(interval, xi, orders)  # (orders, n, i, k+1)
-        scale = torch.stack([inverse**m for m in range(orders)])[..., None]
-        columns = interval[..., None] + torch.arange(self.degree + 1, device=x.device)
+        local = self._local(interval, xi.T, inverse, orders)  # (i, n, orders, k+1)
+        columns = interval.T[..., None] + torch.arange(self.degree + 1, device=x.device)
         if any(self.periodic):
-            columns = torch.where(self._periodic_mask(x)[:, None], columns % self.intervals, columns)
-        dense = x.new_zeros(orders, *x.shape, self.size)
-        dense = dense.scatter_add(-1, columns.expand(orders, *columns.shape), local * scale)
+            columns = torch.where(self._periodic_mask(x)[:, None, None], columns % self.intervals, columns)
+        dense = x.new_zeros(self.inputs, orders, x.shape[0], self.size)
+        columns = columns[:, None].expand(-1, orders, -1, -1)
+        scatter = dense.scatter_add if any(self.periodic) else dense.scatter  # wrapped columns may coincide
+        dense = scatter(-1, columns, local.transpose(1, 2))
         if self.base is not None:
-            dense[..., -1] = self._base(x, orders)
-        return dense.permute(2, 0, 1, 3)
+            dense[..., -1] = self._base(x, orders).permute(2, 0, 1)
+        return dense
 
-    def _local(self, interval: Tensor, xi: Tensor, orders: int) -> Tensor:
-        """The k + 1 non-zero splines and their derivatives by ξ, (orders, n, i, k+1)."""
-        degree = self.degree
-        powers = torch.stack([torch.ones_like(xi), *(xi**p for p in range(1, degree + 1))], dim=-1)
-        table = torch.as_tensor(splines.derivative_powers(degree, orders), dtype=xi.dtype, device=xi.device)
+    def _local(self, interval: Tensor, xi: Tensor, inverse: Tensor, orders: int) -> Tensor:
+        """The k + 1 non-zero splines and their derivatives at ξ (i, n), (i, n, orders, k+1)."""
+        powers = [torch.ones_like(xi)]
+        for _ in range(self.degree):
+            powers.append(powers[-1] * xi)
+        table = torch.as_tensor(splines.derivative_powers(self.degree, orders), dtype=xi.dtype, device=xi.device)
+        scale = torch.stack([inverse.T**m for m in range(orders)], dim=-1)[..., None]  # (i, n or 1, orders, 1)
         if self.uniform:
-            matrices = table @ self.pieces[0]  # (orders, q, j)
-            return powers @ matrices[:, None]
-        rows = torch.arange(self.inputs, device=xi.device)
-        return (powers @ table[:, None]).unsqueeze(-2).matmul(self.pieces[rows, interval]).squeeze(-2)
+            matrices = (table @ self.pieces[0]).transpose(0, 1) * scale  # (i, q, orders, j)
+            local = torch.stack(powers, dim=-1) @ matrices.flatten(2)
+            return local.reshape(*xi.shape, orders, self.degree + 1)
+        rows = torch.arange(self.inputs, device=xi.device)[:, None]
+        derivatives = torch.stack(powers, dim=-1) @ table.permute(1, 0, 2).flatten(1)
+        return derivatives.reshape(*xi.shape, orders, self.degree + 1) @ self.pieces[rows, interval.T.contiguous()] * scale
 
     def _base(self, x: Tensor, orders: int) -> Tensor:
         """b((x − centre)/half_width) and its derivatives by x, (orders, n, i)."""

@@ -32,7 +32,7 @@ def main() -> int:
     with its traceback.
     """
     # Threads that wait by spinning slow a busy machine down many times over; read by OpenMP when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *where, **more: report.warn(str(message))
