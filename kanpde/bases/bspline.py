@@ -101,7 +101,9 @@ class BSpline(nn.Module):
             return local.reshape(*xi.shape, orders, self.degree + 1)
         rows = torch.arange(self.inputs, device=xi.device)[:, None]
         derivatives = torch.stack(powers, dim=-1) @ table.permute(1, 0, 2).flatten(1)
-        return derivatives.reshape(*xi.shape, orders, self.degree + 1) @ self.pieces[rows, interval.T.contiguous()] * scale
+        return (
+            derivatives.reshape(*xi.shape, orders, self.degree + 1) @ self.pieces[rows, interval.T.contiguous()] * scale
+        )
 
     def _base(self, x: Tensor, orders: int) -> Tensor:
         """b((x − centre)/half_width) and its derivatives by x, (orders, n, i)."""
