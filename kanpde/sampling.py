@@ -97,3 +97,14 @@ def adapted(candidates: Array, residual: Array, count: int, generator: np.random
         len(candidates), size=min(count, len(candidates)), replace=False, p=density / density.sum()
     )
     return candidates[np.sort(chosen)]
+
+
+def retained(residual: Array, most: int) -> Index:
+    """Which points to keep: those where |r| is above its mean, of these the `most` with the largest; in order.
+
+    The retain-resample-release method: Daw, Bu, Wang, Perdikaris and Karpatne, ICML 2023 (arXiv 2207.02338), algorithm
+    1. Where the residual falls below the mean, points are released.
+    """
+    magnitude = np.abs(residual)
+    above = np.flatnonzero(magnitude > magnitude.mean())
+    return np.sort(above[np.argsort(-magnitude[above], kind="stable")[:most]])

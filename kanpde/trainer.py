@@ -31,7 +31,7 @@ from kanpde.optim.gradient import adam, lbfgs
 from kanpde.optim.least_squares import Method
 from kanpde.options import TrainingOptions, checked_stage, options
 from kanpde.problem import Problem
-from kanpde.sampling import Sample, SamplingOptions, adapted, sample
+from kanpde.sampling import Sample, SamplingOptions, adapted, retained, sample
 from kanpde.solution import Solution, check_saved, described
 from kanpde.window import FIRST, Window
 
@@ -216,9 +216,14 @@ class Trainer:
         if self.stage_iteration in SETTLING:
             self.rescale()
         due = self.iteration % (self.options.resample_every or CHECK_EVERY) == 0 or self.rejected
-        if self.window.closed and self.iteration and due:
+        checked = self.window.closed and self.iteration and due
+        if self._renews and self.iteration:
+            self._renew()
+        elif checked:
             self._check()
         step = self.method.step(self.residuals, self.vector)
+        if self._renews and checked:
+            self.checks.append(known(step.before))
         if finite := math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all()):
             self.vector = step.vector
         else:
@@ -334,6 +339,21 @@ class Trainer:
         return (
             self.model.size + first.basis.intervals * first.basis.inputs * first.subnodes <= self.options.max_parameters
         )
+
+    @property
+    def _renews(self) -> bool:
+        """Whether most points are new at every iteration: a composition may bend between fixed ones."""
+        return bool(self.options.resample_every) and self._gauss_newton and not self.affine
+
+    def _renew(self) -> None:
+        """Fresh interior points but for those where the residual is above its mean."""
+        part = self.residuals.parts[0]
+        self.model.assign(self.vector)
+        count, residual = self._count(part.block), self.residuals.squares(part).sqrt().cpu().double().numpy()
+        kept = torch.as_tensor(retained(residual, round(self.sampling.adaptive * count)), device=self.vector.device)
+        fresh, shares = self.window.place(self._drawn(part.block, count - len(kept)), fixed=False)
+        points = torch.cat([part.points[kept], self._tensor(fresh.points)])
+        self.residuals.place(0, points, None, torch.cat([part.shares[kept], self._tensor(shares)]))
 
     def _check(self) -> None:
         """Measure the loss at fresh points, and exchange the interior ones where the residual hides between them."""

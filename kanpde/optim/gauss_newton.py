@@ -53,9 +53,9 @@ class GaussNewton:
         search = Search(problem, vector, problem.linearise(vector))
         best, count = self._search(search)
         if best is None:
-            return Step(vector, search.linear.loss, accepted=False, damping=self.damping, probes=count)
+            return Step(vector, search.linear.loss, False, search.linear.loss, damping=self.damping, probes=count)
         self.damping = best.damping
-        return Step(best.vector, best.loss, True, best.damping, best.ratio, count, best.accelerated)
+        return Step(best.vector, best.loss, True, search.linear.loss, best.damping, best.ratio, count, best.accelerated)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The damping."""

@@ -32,12 +32,14 @@ class LeastSquares(Protocol):
 class Step:
     """What a step did: the new vector, its loss ‖r‖², and whether anything was gained.
 
-    `damping` and `probes` are those of methods that have them, `ratio` the actual over the predicted reduction.
+    `before` is the loss at the start; `damping` and `probes` are those of methods that have them, `ratio` the actual
+    over the predicted reduction.
     """
 
     vector: Tensor
     loss: float
     accepted: bool = True
+    before: float = math.nan
     damping: float = math.nan
     ratio: float = math.nan
     probes: int = 1
