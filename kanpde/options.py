@@ -21,7 +21,8 @@ class TrainingOptions:
 
     `budget_seconds` bounds the wall time of training; `target` ends it at that estimated relative error. `stages` is a
     list of {optimiser, iterations, learning_rate}; null picks Gauss–Newton, or Adam and L-BFGS where the network is too
-    large for it or the precision too low. Refinement stops at `max_parameters`, 0 for none. Every `resample_every`
+    large for it or the precision too low. Refinement stops at `max_parameters`, 0 for none, null for 1500
+    where the equation is linear and 2000 where it is not. Every `resample_every`
     iterations the loss is taken at fresh points; the points of a linear equation are exchanged if the residual hides
     between them, those of another at every iteration, but for the largest residuals; 0 keeps all points.
     `checkpoint_seconds` lie between checkpoints.
@@ -30,7 +31,7 @@ class TrainingOptions:
     budget_seconds: float | None = None
     target: float | None = None
     stages: tuple[Mapping[str, Any], ...] | None = None
-    max_parameters: int = 1500
+    max_parameters: int | None = None
     resample_every: int = 5
     checkpoint_seconds: float = 5.0
     tensorboard: bool = False
@@ -42,6 +43,8 @@ class TrainingOptions:
                 raise ConfigurationError(f"expected training.{name} to be a positive number or null, got {value!r}")
         for name, kind in (("max_parameters", ""), ("resample_every", "whole "), ("checkpoint_seconds", "")):
             value = getattr(self, name)
+            if value is None and name == "max_parameters":
+                continue
             if not (number(value, whole=bool(kind)) and value >= 0):
                 raise ConfigurationError(f"expected training.{name} to be a {kind}number of at least 0, got {value!r}")
         if self.stages is not None:

@@ -28,6 +28,12 @@ def refine(network: KAN, points: Tensor, residual: Tensor, *, first_only: bool =
         insert(layer, values.cpu().double().numpy(), residual.square().cpu().double().numpy())
 
 
+def growth(network: KAN, *, first_only: bool) -> int:
+    """How many parameters `refine` would add."""
+    layers = [network.first] if first_only else [network.first, *network.hidden]
+    return sum(layer.basis.intervals * layer.basis.inputs * layer.subnodes for layer in layers)
+
+
 def insert(layer: KANLayer, values: Array, mass: Array) -> None:
     """Double a layer's intervals, halving again and again the one with most of the `mass` (n,) at `values` (n, i)."""
     basis, degree = layer.basis, layer.basis.degree

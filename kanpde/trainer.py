@@ -40,11 +40,12 @@ CHECK_EVERY = 5  # iterations between checks of the loss where points are not ex
 PACE = 2  # checks over which progress is judged
 SLOW = 0.3  # a loss that falls by less than this factor over them calls for finer knots
 PATIENCE = 8  # checks over which the end is judged, when no finer knots are to be had
-STUCK = 0.8  # a loss that falls by less than this factor over them has converged
+STUCK = 0.9  # a loss that falls by less than this factor over them has converged
 ROUND_OFF = 1e-15  # finer knots gain nothing below this loss: its root is near the last digits of second derivatives
 HIDING = 3.0  # fresh points may see this many times the loss of the old ones before these are exchanged
 POOL = 4  # candidates for every interior point
 POINTS_PER_PARAMETER = 2.5
+MAX_PARAMETERS = {True: 1500, False: 2000}  # of refined networks, for linear equations and for others
 GAUSS_NEWTON_LIMIT = 4000  # parameters, beyond which a dense factor is too dear
 ITERATIONS = {"adam": 2000, "lbfgs": 2000}  # of a stage that names none; Gauss–Newton goes on until it has converged
 INTERRUPTED = "interrupted by Ctrl-C"
@@ -329,16 +330,15 @@ class Trainer:
         self.model.assign(self.vector)
         part = self.residuals.parts[0]
         residual = self.residuals.squares(part).sqrt()
-        refinement.refine(self.model.network, part.points, residual)
+        refinement.refine(self.model.network, part.points, residual, first_only=self.affine)
         self.vector = self.model.vector
         self.resample()
         self.settled = len(self.checks)
 
     def _refinable(self) -> bool:
-        first = self.model.network.first
-        return (
-            self.model.size + first.basis.intervals * first.basis.inputs * first.subnodes <= self.options.max_parameters
-        )
+        most = self.options.max_parameters
+        most = MAX_PARAMETERS[self.affine] if most is None else most
+        return self.model.size + refinement.growth(self.model.network, first_only=self.affine) <= most
 
     @property
     def _renews(self) -> bool:
