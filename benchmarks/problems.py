@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
-
-from kanpde import load_problem, solve
 
 BUDGETS = {
     "heat": 20,
@@ -39,14 +41,21 @@ def main() -> None:
     ]
     for name, budget in BUDGETS.items():
         for seed in seeds:
-            solution = solve(load_problem(name), seed=seed, training={"budget_seconds": budget})
-            m = solution.metrics()
-            command = f"`kanpde problem={name} seed={seed} training.budget_seconds={budget}`"
+            m, words = measured(name, seed, budget)
+            command = f"`{' '.join(words)}`"
             errors = f"{m['relative_l2']:.1e} | {m['max_error']:.1e}"
             cost = f"{m['seconds']['training']:.1f} | {m['iterations']} | {m['parameters']}"
             rows.append(f"| {command} | {errors} | {cost} | {m['stopped_because']} |")
             print(rows[-1], flush=True)
             RESULT.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def measured(name: str, seed: int, budget: int) -> tuple[dict[str, Any], list[str]]:
+    """The metrics of one run of the command line, and its words."""
+    words = ["kanpde", f"problem={name}", f"seed={seed}", f"training.budget_seconds={budget}"]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", *words, f"hydra.run.dir={folder}"], check=True, stdout=subprocess.DEVNULL)
+        return json.loads((Path(folder) / "metrics.json").read_text(encoding="utf-8")), words
 
 
 def processor() -> str:

@@ -44,7 +44,7 @@ STUCK = 0.9  # a loss that falls by less than this factor over them has converge
 ROUND_OFF = 1e-15  # finer knots gain nothing below this loss: its root is near the last digits of second derivatives
 HIDING = 3.0  # fresh points may see this many times the loss of the old ones before these are exchanged
 POOL = 4  # candidates for every interior point
-POINTS_PER_PARAMETER = 2.5
+POINTS_PER_PARAMETER = {True: 2.5, False: 4.0}  # for linear equations and for others
 MAX_PARAMETERS = {True: 1500, False: 2000}  # of refined networks, for linear equations and for others
 GAUSS_NEWTON_LIMIT = 4000  # parameters, beyond which a dense factor is too dear
 ITERATIONS = {"adam": 2000, "lbfgs": 2000}  # of a stage that names none; Gauss–Newton goes on until it has converged
@@ -388,7 +388,7 @@ class Trainer:
         if block.faces:
             return self.sampling.boundary or (256 if dimension <= 2 else 1024)
         least = 2048 if dimension > 1 else 256
-        return self.sampling.interior or max(least, math.ceil(POINTS_PER_PARAMETER * self.model.size))
+        return self.sampling.interior or max(least, math.ceil(POINTS_PER_PARAMETER[self.affine] * self.model.size))
 
     def _tensor(self, points: Any) -> Tensor:
         return torch.as_tensor(points, dtype=self.vector.dtype, device=self.vector.device)
