@@ -47,6 +47,7 @@ def main() -> None:
             cost = f"{m['seconds']['training']:.1f} | {m['iterations']} | {m['parameters']}"
             rows.append(f"| {command} | {errors} | {cost} | {m['stopped_because']} |")
             print(rows[-1], flush=True)
+            RESULT.parent.mkdir(exist_ok=True)
             RESULT.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 

@@ -28,7 +28,7 @@ MARGIN = 0.1
 # have solutions that are short sums of products; a composition bends itself into the fronts of the others.
 SEPARATED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
     1: (((2, 1),), (16, 4)),
-    2: (((0, 4),), (14, 2)),
+    2: (((0, 6),), (12, 2)),
     3: (((0, 8), (0, 4)), (8, 3, 2)),
     4: (((0, 8), (0, 4)), (5, 3, 2)),
 }

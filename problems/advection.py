@@ -17,7 +17,7 @@ class Advection(Problem):
         return u.t + self.speed * u.x
 
     def conditions(self):
-        return {"start": Initial(sp.sin(sp.Symbol("x"))), "circle": Periodic("x", order=0)}
+        return {"start": Initial(sp.sin(sp.Symbol("x"))), "circle": Periodic("x", order=0, hard=True)}
 
     def exact(self, x, t):
         return sp.sin(x - self.speed * t)
