@@ -14,7 +14,7 @@ from kanpde import loss
 from kanpde.ansatz import Ansatz
 from kanpde.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
 from kanpde.geometry import Box
-from kanpde.loss import Residuals
+from kanpde.loss import LEAST_SIZE, Residuals
 from kanpde.model import Model
 from kanpde.network import KAN
 from kanpde.problem import Problem
@@ -128,7 +128,7 @@ def residuals_of(problem, width=((1, 1),), count=12, scaled=True, seed=0):
         index = None if drawn.index is None else torch.as_tensor(drawn.index)
         residuals.place(number, torch.as_tensor(drawn.points), index)
         if scaled:
-            part.scale = torch.as_tensor(generator.uniform(0.5, 2, len(part.block.components)))
+            residuals.parts[number].scale = torch.as_tensor(generator.uniform(0.5, 2, len(part.block.components)))
     return residuals
 
 
@@ -378,3 +378,32 @@ def test_scaled_rows_do_not_know_the_equations_unit(factor):
             part.scale = residuals.sizes_of_terms(part)
         found.append(residuals.residual(residuals.model.vector))
     assert_close(found[1], found[0])
+
+
+def test_balanced_points_weigh_less_where_the_terms_are_large():
+    residuals = residuals_of(problem_of(Box(x=(0, 1)), lambda u, x: x * u - 1), count=50)
+    residuals.balance()
+    part = residuals.parts[0]
+    x = part.points[:, 0]
+    with torch.no_grad():
+        u = residuals.model(part.points)[:, 0]
+    size = (x * u).abs()
+    assert_close(part.weights, 1 / (size / size.mean() + LEAST_SIZE))
+
+
+def test_weights_follow_the_points():
+    residuals = residuals_of(problem_of(Box(x=(0, 1)), lambda u, x: x * u - 1), count=50)
+    residuals.balance()
+    part, order = residuals.parts[0], torch.arange(49, -1, -1)
+    shares = torch.linspace(0.5, 1, 50, dtype=torch.float64)
+    moved = residuals.placed(part, part.points[order], None, shares)
+    assert_close(moved.weights, shares * part.weights[order])
+    assert_close(residuals.squares(moved), shares * residuals.squares(part)[order])
+
+
+def test_the_loss_is_the_mean_of_the_weighted_squares():
+    residuals = residuals_of(problem_of(Box(x=(0, 1)), lambda u, x: u.x + u**2 - x), count=3000)
+    residuals.balance()
+    part = residuals.parts[0]
+    rows = residuals.residual(residuals.model.vector)
+    assert_close(rows.square().sum(), residuals.squares(part).mean())

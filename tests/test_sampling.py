@@ -13,7 +13,7 @@ from kanpde.errors import ConfigurationError
 from kanpde.geometry import Box
 from kanpde.options import options
 from kanpde.problem import Problem
-from kanpde.sampling import SEQUENCES, SamplingOptions, adapted, sample, shares_of_faces, unit_points
+from kanpde.sampling import SEQUENCES, SamplingOptions, adapted, retained, sample, shares_of_faces, unit_points
 
 INTERVAL, STRIP = Box(x=(-1, 3)), Box(x=(-2, 1), t=(0, 0.5))
 PLATE = Box(x=(0, 1), y=(10, 14), t=(-1, 1))
@@ -235,3 +235,17 @@ def test_settings_that_can_be_are_taken(settings):
     taken = options(SamplingOptions, "sampling", settings)
     assert all(getattr(taken, name) == value for name, value in (settings or {}).items())
     assert options(SamplingOptions, "sampling", taken) is taken
+
+
+def test_points_above_the_mean_are_retained_in_their_order():
+    assert retained(np.array([0.0, 5.0, -4.0, 1.0, 0.0]), 5).tolist() == [1, 2]
+
+
+def test_the_largest_are_retained_where_there_is_no_room_for_more():
+    residual = np.array([9.0, 0.0, -11.0, 0.0, 10.0, 0.0, 0.0])
+    assert retained(residual, 2).tolist() == [2, 4]
+    assert retained(residual, 0).tolist() == []
+
+
+def test_none_is_retained_where_all_are_alike():
+    assert retained(np.full(6, -2.0), 3).tolist() == []
