@@ -171,7 +171,7 @@ class Trainer:
             return DIVERGED
         if budget is not None and self.seconds >= budget:
             return f"budget: {budget:g} seconds are over"
-        if target is not None and self.losses and self.estimate <= target and self._confirmed(target):
+        if target is not None and self.window.closed and self.estimate <= target and self._confirmed(target):
             return f"target: the estimated relative error is at most {target:g}"
         if not self._stage_done():
             return None
