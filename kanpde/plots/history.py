@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from kanpde.plots.drawable import Array, Drawable
 from kanpde.plots.style import DASHES, FAINT, INK, MUTED, PALETTE, TICK, Figure, entitle, headline, new_figure, tidy
@@ -70,6 +70,9 @@ def _logarithmic_time(axes: Axes, seconds: Array) -> None:
     positive = seconds[seconds > 0]
     if positive.size and positive.max() > 10 * positive.min():
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _boundaries(history: Mapping[str, Array]) -> list[tuple[int, str]]:
