@@ -25,7 +25,7 @@ from kanpde.model import Model, Prepared
 from kanpde.optim.least_squares import Linearisation
 
 # Points that pass through the network together: enough to keep the cores busy, few enough to stay in the cache.
-CHUNK = 1024
+CHUNK = 4096
 # A Jacobian of more entries than this is folded into its triangular factor chunk by chunk.
 LARGEST = 2**26
 # The floor of a point's size of terms, relative to their mean, in the weights of points.
@@ -161,18 +161,28 @@ class Residuals:
     def linearise(self, vector: Tensor) -> Linearisation:
         """Rows and Jacobian at a parameter vector."""
         count = sum(len(part.points) * len(part.block.components) for part in self.parts)
-        keep = count * self.model.size <= LARGEST
-        return Linearisation.of(lambda: self._linear_chunks(vector), self.model.size, keep=keep)
+        if count * self.model.size > LARGEST:
+            return Linearisation.of(lambda: self._linear_chunks(vector), self.model.size, keep=False)
+        jacobian = vector.new_zeros(count, self.model.size)
+        residual = torch.cat([row for _, row in self._linear_chunks(vector, jacobian)])
+        return Linearisation(jacobian, residual, residual, None)
 
-    def _linear_chunks(self, vector: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """(Jacobian, rows) of every component of every chunk at a parameter vector, in the order of `rows`."""
+    def _linear_chunks(self, vector: Tensor, whole: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """(Jacobian, rows) of every component of every chunk at a parameter vector, in the order of `rows`.
+
+        The Jacobians are parts of `whole`, which is zero, where it is given: memory is touched once.
+        """
         self.model.assign(vector)
+        start = 0
         for part in self.parts:
             for chunk in part.chunks:
-                yield from self._linear(part, chunk)
+                size = chunk.count * len(part.block.components)
+                room = vector.new_zeros(size, self.model.size) if whole is None else whole[start : start + size]
+                yield from self._linear(part, chunk, room)
+                start += size
 
-    def _linear(self, part: BlockPoints, chunk: Chunk) -> Iterator[tuple[Tensor, Tensor]]:
-        """(Jacobian (n, P), rows (n,)) of every component of one chunk, each times its factor."""
+    def _linear(self, part: BlockPoints, chunk: Chunk, room: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """(Jacobian (n, P), rows (n,)) of every component of one chunk, each times its factor; J in `room`."""
         with torch.no_grad():
             taped = [self.model.taped(prepared) for prepared in chunk.prepared]
         jets = [jet.detach().requires_grad_() for jet, _ in taped]
@@ -186,10 +196,14 @@ class Residuals:
         for component, row in enumerate(values):
             last = component == len(values) - 1
             adjoints = torch.autograd.grad(row.sum(), inputs, retain_graph=not last, allow_unused=True)
-            yield self._jacobian(chunk, [tape for _, tape in taped], adjoints), row.detach()
+            jacobian = room[component * chunk.count : (component + 1) * chunk.count]
+            self._fill(jacobian, chunk, [tape for _, tape in taped], adjoints)
+            yield jacobian, row.detach()
 
-    def _jacobian(self, chunk: Chunk, tapes: Sequence[list[Tape]], adjoints: Sequence[Tensor | None]) -> Tensor:
-        jacobian = chunk.images[0].new_zeros(chunk.count, self.model.size)
+    def _fill(
+        self, jacobian: Tensor, chunk: Chunk, tapes: Sequence[list[Tape]], adjoints: Sequence[Tensor | None]
+    ) -> None:
+        """Add to a Jacobian (n, P) what pulling the adjoints back gives."""
         with torch.no_grad():
             for prepared, tape, adjoint in zip(chunk.prepared, tapes, adjoints, strict=False):
                 if adjoint is not None:
@@ -197,7 +211,6 @@ class Residuals:
             for column, adjoint in enumerate(adjoints[len(tapes) :], start=self.model.size - len(self.model.names)):
                 if adjoint is not None:
                     jacobian[:, column] = adjoint
-        return jacobian
 
     # What training asks for -------------------------------------------------------------------------------------------
 
