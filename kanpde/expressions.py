@@ -38,7 +38,7 @@ def real_expression(value: Any, names: Sequence[str]) -> Any:
     """
     if isinstance(value, bool) or not isinstance(value, (sp.Expr, int, float, np.number)):
         raise ProblemError(f"expected a SymPy expression or a number, got {value!r} of type {type(value).__name__}")
-    expression: Any = sp.sympify(value)
+    expression: Any = sp.sympify(value, strict=True)  # strict: no text is ever read as code
     known = {str(symbol): symbol for symbol in symbols(names)}
     unknown = sorted(str(symbol) for symbol in expression.free_symbols if str(symbol) not in known)
     if unknown:

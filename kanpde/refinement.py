@@ -23,15 +23,19 @@ def refine(network: KAN, points: Tensor, residual: Tensor, *, first_only: bool =
     """
     with torch.no_grad():
         inputs = network.node_values(points)
-    layers = [network.first] if first_only else [network.first, *network.hidden]
-    for layer, values in zip(layers, inputs, strict=False):
+    for layer, values in zip(chosen(network, first_only), inputs, strict=False):
         insert(layer, values.cpu().double().numpy(), residual.square().cpu().double().numpy())
 
 
 def growth(network: KAN, *, first_only: bool) -> int:
     """How many parameters `refine` would add."""
-    layers = [network.first] if first_only else [network.first, *network.hidden]
+    layers = chosen(network, first_only)
     return sum(layer.basis.intervals * layer.basis.inputs * layer.subnodes for layer in layers)
+
+
+def chosen(network: KAN, first_only: bool) -> list[KANLayer]:
+    """The layers that get finer knots."""
+    return [network.first] if first_only else [network.first, *network.hidden]
 
 
 def insert(layer: KANLayer, values: Array, mass: Array) -> None:
