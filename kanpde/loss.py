@@ -101,11 +101,6 @@ class Residuals:
             self._balance(moved, self._sizes(moved))
         return moved
 
-    def prepare(self) -> None:
-        """Renew what is kept of the points, as after a change of knots."""
-        for part in self.parts:
-            part.chunks = self.chunks(part, part.points, part.index)
-
     def chunks(self, part: BlockPoints, points: Tensor, index: Tensor | None) -> list[Chunk]:
         """The points in pieces, each prepared."""
         pieces = torch.split(points, CHUNK)
@@ -162,10 +157,10 @@ class Residuals:
         """Rows and Jacobian at a parameter vector."""
         count = sum(len(part.points) * len(part.block.components) for part in self.parts)
         if count * self.model.size > LARGEST:
-            return Linearisation.of(lambda: self._linear_chunks(vector), self.model.size, keep=False)
+            return Linearisation.streamed(lambda: self._linear_chunks(vector), self.model.size)
         jacobian = vector.new_zeros(count, self.model.size)
         residual = torch.cat([row for _, row in self._linear_chunks(vector, jacobian)])
-        return Linearisation(jacobian, residual, residual, None)
+        return Linearisation.whole(jacobian, residual)
 
     def _linear_chunks(self, vector: Tensor, whole: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """(Jacobian, rows) of every component of every chunk at a parameter vector, in the order of `rows`.

@@ -32,8 +32,10 @@ class Function:
 
     def linearise(self, vector):
         pair = (self.jacobian(vector), self._residual(vector))
+        if self._keep:
+            return Linearisation.whole(*pair)
         pieces = [torch.split(part, self._cut or len(pair[1])) for part in pair]
-        return Linearisation.of(lambda: zip(*pieces, strict=True), len(vector), keep=self._keep)
+        return Linearisation.streamed(lambda: zip(*pieces, strict=True), len(vector))
 
     def gradient(self, vector):
         residual = self._residual(vector)
@@ -366,8 +368,10 @@ def rows(count, size=6, seed=0):
 
 
 def linearised(jacobian, residual, cuts, keep):
+    if keep:
+        return Linearisation.whole(jacobian, residual)
     chunks = list(zip(torch.split(jacobian, cuts), torch.split(residual, cuts), strict=True))
-    return Linearisation.of(lambda: chunks, jacobian.shape[1], keep=keep)
+    return Linearisation.streamed(lambda: chunks, jacobian.shape[1])
 
 
 @pytest.mark.parametrize("keep", [True, False], ids=["kept", "streamed"])

@@ -6,7 +6,6 @@ import ast
 import inspect
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import kanpde
-from kanpde import KAN, cli, load_problem, solve
+from kanpde import KAN, load_problem, solve
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,21 +39,6 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "problems").mkdir()
     return tmp_path
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """The command ``kanpde``, in this process: words -> (status, stdout, stderr)."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["kanpde", *words])
-        try:
-            status = cli.main()
-        except SystemExit as ending:
-            status = ending.code
-        return (status, *capsys.readouterr())
-
-    return call
 
 
 def class_in(block):

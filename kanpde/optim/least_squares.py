@@ -75,12 +75,13 @@ class Linearisation:
         self._chunks = chunks
 
     @classmethod
-    def of(cls, chunks: Chunks, size: int, *, keep: bool) -> Linearisation:
-        """Of the (J, r) chunks, which `chunks` gives anew at each call; with `keep` J is kept whole."""
-        if keep:
-            kept = list(chunks())
-            residual = torch.cat([r for _, r in kept])
-            return cls(torch.cat([j for j, _ in kept]), residual, residual, None)
+    def whole(cls, jacobian: Tensor, residual: Tensor) -> Linearisation:
+        """J and r as they are."""
+        return cls(jacobian, residual, residual, None)
+
+    @classmethod
+    def streamed(cls, chunks: Chunks, size: int) -> Linearisation:
+        """The (J, r) chunks folded into a factor of `size` columns; `chunks` gives them anew at each call."""
         residuals: list[Tensor] = []
         waiting: list[Tensor] = []
         factor: Tensor | None = None
