@@ -33,6 +33,7 @@ from kanpde.options import TrainingOptions, checked_stage, options
 from kanpde.problem import Problem
 from kanpde.sampling import Sample, SamplingOptions, adapted, retained, sample
 from kanpde.solution import Solution, check_saved, described
+from kanpde.weighting import Balance
 from kanpde.window import FIRST, Window
 
 SETTLING = (5, 10, 20, 40)  # iterations after which the scales of the blocks are measured anew, then kept
@@ -111,7 +112,9 @@ class Trainer:
         self.losses: list[float] = []
         self.checks: list[float] = []  # the loss at fresh points, every few iterations: unlike `losses`, these compare
         evolves = any(isinstance(condition, Initial) for condition in problem.conditions().values())
-        self.window = Window(problem.domain, reach=FIRST if evolves and not self.affine else 1.0)
+        self.weighting = Balance(training.weighting, problem.domain)
+        grows = evolves and not self.affine and training.weighting != "causal"  # one order in time is enough
+        self.window = Window(problem.domain, reach=FIRST if grows else 1.0)
         self.seconds = 0.0
         self.history: dict[str, list[Any]] = {}
         self.stopped_because = "not started"
@@ -222,6 +225,7 @@ class Trainer:
             self._renew()
         elif checked:
             self._check()
+        self.weighting.apply(self.residuals, self.vector, self.iteration)
         step = self.method.step(self.residuals, self.vector)
         if self._renews and checked:
             self.checks.append(known(step.before))
@@ -423,6 +427,8 @@ class Trainer:
             tensors |= {f"{name}.{number}": getattr(part, name) for name in OF_POINTS}
             if part.index is not None:
                 tensors[f"index.{number}"] = part.index
+        of_weighting, weighting = self.weighting.state(self.residuals)
+        tensors |= {f"weighting.{name}": value for name, value in of_weighting.items()}
         of_method, numbers = self.method.state()
         tensors |= {f"method.{name}": value for name, value in of_method.items()}
         return tensors, {
@@ -432,6 +438,7 @@ class Trainer:
             "training": asdict(self.options),
             "sampling": asdict(self.sampling),
             "window": self.window.state(),
+            "weighting": weighting,
             "generator": self.generator.bit_generator.state,
             "method": numbers,
         }
@@ -448,7 +455,7 @@ class Trainer:
                 f"expected a checkpoint of {problem.name} at {path}, got another file; give a run's folder"
             )
         check_saved(path, numbers["problem"], described(problem))
-        state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+        state = below("network.", tensors)
         trainer = cls(
             problem,
             KAN.from_architecture(numbers["architecture"], state),
@@ -472,11 +479,14 @@ class Trainer:
             trainer.residuals.place(number, points, index)
             part = trainer.residuals.parts[number]
             part.shares, part.weights, part.scale, part.level = rest
-        of_method = {
-            name.removeprefix("method."): value for name, value in tensors.items() if name.startswith("method.")
-        }
-        trainer.method.restore(of_method, numbers["method"])
+        trainer.weighting.restore(trainer.residuals, below("weighting.", tensors), numbers["weighting"])
+        trainer.method.restore(below("method.", tensors), numbers["method"])
         return trainer
+
+
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with the prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def check_degree(network: KAN, blocks: Sequence[Block]) -> None:

@@ -146,6 +146,10 @@ class Damped:
             result = result + self._solve(right - self._factor.T @ (self._factor @ result) - self._shift * result)
         return result
 
+    def pulled(self, weights: Tensor, right: Tensor) -> Tensor:
+        """(FᵀF + λ D)⁻¹ Jᵀk from k and Jᵀk."""
+        return self.solve(right)
+
     def _solve(self, right: Tensor) -> Tensor:
         return torch.cholesky_solve(right[:, None], self._cholesky)[:, 0]
 
