@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from kanpde.errors import ConfigurationError, nearest
 
-OPTIMISERS = ("gauss_newton", "sketched_gauss_newton", "ssbroyden", "ssbfgs", "lbfgs", "soap", "adam")
+OPTIMISERS = ("gauss_newton", "krylov_gauss_newton", "ssbroyden", "ssbfgs", "lbfgs", "soap", "adam")
 RATED = ("lbfgs", "soap", "adam")  # those with a learning rate; the others find their own steps
 WEIGHTINGS = ("none", "gradient_norm", "ntk", "residual_attention", "causal")
 ENTRY = "{optimiser: gauss_newton}"

@@ -26,9 +26,12 @@ from kanpde.linearity import is_affine
 from kanpde.loss import Residuals, plan_of
 from kanpde.model import Model
 from kanpde.network import KAN
+from kanpde.optim.broyden import ssbfgs, ssbroyden
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.gradient import adam, lbfgs
+from kanpde.optim.krylov import KrylovGaussNewton
 from kanpde.optim.least_squares import Method
+from kanpde.optim.soap import SOAP
 from kanpde.options import TrainingOptions, checked_stage, options
 from kanpde.problem import Problem
 from kanpde.sampling import Sample, SamplingOptions, adapted, retained, sample
@@ -48,10 +51,19 @@ POOL = 4  # candidates for every interior point
 POINTS_PER_PARAMETER = {True: 2.5, False: 3.0}  # for linear equations and for others
 MAX_PARAMETERS = {True: 1500, False: 2000}  # of refined networks, for linear equations and for others
 GAUSS_NEWTON_LIMIT = 4000  # parameters, beyond which a dense factor is too dear
-ITERATIONS = {"adam": 2000, "lbfgs": 2000}  # of a stage that names none; Gauss–Newton goes on until it has converged
+# Iterations of a stage that names none; Gauss–Newton goes on until it has converged.
+ITERATIONS = {"adam": 2000, "soap": 2000, "lbfgs": 2000, "ssbroyden": 2000, "ssbfgs": 2000}
 INTERRUPTED = "interrupted by Ctrl-C"
 DIVERGED = "diverged: the residual is not finite, however small the step; check the equation and its parameters"
-METHODS: Mapping[str, Callable[..., Method]] = {"gauss_newton": GaussNewton, "lbfgs": lbfgs, "adam": adam}
+METHODS: Mapping[str, Callable[..., Method]] = {
+    "gauss_newton": GaussNewton,
+    "krylov_gauss_newton": KrylovGaussNewton,
+    "ssbroyden": ssbroyden,
+    "ssbfgs": ssbfgs,
+    "lbfgs": lbfgs,
+    "soap": SOAP,
+    "adam": adam,
+}
 REJECTIONS = 3  # steps in a row without any gain, fresh points in between, that end a stage
 RETREATS = 5  # steps back from numbers that are not finite before training is called diverged
 ERROR_SECONDS = 0.5  # least time between two measurements of the error
@@ -288,7 +300,7 @@ class Trainer:
 
     @property
     def _gauss_newton(self) -> bool:
-        return bool(self.stages[self.stage]["optimiser"] == "gauss_newton")
+        return self.stages[self.stage]["optimiser"] in ("gauss_newton", "krylov_gauss_newton")
 
     @property
     def method(self) -> Method:

@@ -24,6 +24,9 @@ class LeastSquares(Protocol):
     def linearise(self, vector: Tensor, /) -> Linearisation:
         """r and J = ∂r/∂θ at θ."""
 
+    def chunks_of_rows(self, vector: Tensor, /) -> Iterable[tuple[Tensor, Tensor]]:
+        """(J, r) at θ, a few rows at a time, in the order of r."""
+
     def gradient(self, vector: Tensor, /) -> tuple[float, Tensor]:
         """‖r‖² and its gradient 2 Jᵀr at θ, for methods that need no more."""
 
