@@ -27,6 +27,7 @@ from kanpde.loss import Residuals, plan_of
 from kanpde.model import Model
 from kanpde.network import KAN
 from kanpde.optim.broyden import ssbfgs, ssbroyden
+from kanpde.optim.choice import chosen
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.gradient import adam, lbfgs
 from kanpde.optim.krylov import KrylovGaussNewton
@@ -50,7 +51,6 @@ HIDING = 3.0  # fresh points may see this many times the loss of the old ones be
 POOL = 4  # candidates for every interior point
 POINTS_PER_PARAMETER = {True: 2.5, False: 3.0}  # for linear equations and for others
 MAX_PARAMETERS = {True: 1500, False: 2000}  # of refined networks, for linear equations and for others
-GAUSS_NEWTON_LIMIT = 4000  # parameters, beyond which a dense factor is too dear
 # Iterations of a stage that names none; Gauss–Newton goes on until it has converged.
 ITERATIONS = {"adam": 2000, "soap": 2000, "lbfgs": 2000, "ssbroyden": 2000, "ssbfgs": 2000}
 INTERRUPTED = "interrupted by Ctrl-C"
@@ -291,8 +291,8 @@ class Trainer:
     def _stages(self) -> tuple[dict[str, Any], ...]:
         stages = self.options.stages
         if stages is None:
-            exact = self.model.size <= GAUSS_NEWTON_LIMIT and self.vector.dtype == torch.float64
-            stages = tuple({"optimiser": name} for name in (["gauss_newton"] if exact else ["adam", "lbfgs"]))
+            rows = sum(self._count(part.block) * len(part.block.components) for part in self.residuals.parts)
+            stages = tuple({"optimiser": name} for name in chosen(self.model.size, rows, self.vector.dtype))
         checked = [checked_stage(stage) for stage in stages]
         return tuple(
             {**stage, "iterations": stage["iterations"] or ITERATIONS.get(stage["optimiser"])} for stage in checked
@@ -399,7 +399,9 @@ class Trainer:
         return sample(block, self.problem.domain, count, self.sampling.sequence, self.generator)
 
     def _count(self, block: Any) -> int:
-        """How many points a block gets: in all more than parameters, by a factor."""
+        """How many points a block gets: its own, or in all more than parameters, by a factor."""
+        if block.points is not None:
+            return len(block.points)
         dimension = self.problem.domain.dimension
         if block.faces:
             return self.sampling.boundary or (256 if dimension <= 2 else 1024)
