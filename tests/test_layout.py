@@ -20,6 +20,10 @@ LEVELS = """
     prescribed ansatz sampling
     model window
     loss weighting compare plots
+    tensorproduct
+    phase
+    descent
+    marching
     solution
     trainer training
     progress tensorboard runs

@@ -64,12 +64,14 @@ class March:
             SplineAxis(np.linspace(self.domain.low[a], self.domain.high[a], count + 1), degree, periodic[a])
             for a in self.along
         )
+        self.names = tuple(block.name for block in problem.blocks(hard=True))
         starts = {name for name, c in problem.conditions().items() if isinstance(c, Initial)}
         self._first = problem.blocks()
         self._starts = tuple(b for b in self._first if b.name in starts)
         self._later = tuple(b for b in self._first if b.name not in starts)
         self._going_on = tuple(b for b in problem.blocks(hard=True) if b.name in starts)
-        self.level, self.length, self.done = 0, FIRST_SLAB, ""
+        self.degree = degree
+        self.level, self.passes, self.length, self.done = 0, 0, FIRST_SLAB, ""
         self.best: Pass | None = None
         self.slabs: list[Slab] = []
         time = self.domain.time if self.slabbed else None
@@ -104,6 +106,22 @@ class March:
         self.fresh = not (failed or self.slabbed)
         if not self.fresh:
             self.system.rescale(self.vector)
+
+    def reopen(self, vector: Tensor) -> None:
+        """The slab under way again, with a vector found before."""
+        self.system = self._system(self.slabs[-1] if self.slabs else None)
+        self.vector, self.method = vector.to(self.vector), Newton()
+
+    def so_far(self) -> Pass:
+        """The pass under way as if it were complete: the slab under way, and the rest of time as that ends."""
+        here = self._slab()
+        if self.high == 1.0:
+            return Pass((*self.slabs, here))
+        self.low, self.high, bounds = self.high, 1.0, (self.low, self.high)
+        space = self._space()
+        self.low, self.high = bounds
+        rest = held(here, space, self.domain.time or 0)
+        return Pass((*self.slabs, here, Slab(self.high, 1.0, space, rest, here.constants, here.residual, 0.0)))
 
     def _system(self, last: Slab | None) -> System:
         def before(points: Tensor, plan: JetPlan) -> Tensor:
@@ -277,6 +295,7 @@ class March:
     def _finish(self) -> None:
         """Compare the pass with the best one, and begin the next where there is something to gain."""
         found = Pass(tuple(self.slabs))
+        self.passes += 1
         better = self.best is None or found.residual < GAIN * self.best.residual
         if self.best is None or found.residual < self.best.residual:
             self.best = found
@@ -304,15 +323,22 @@ def box(problem: Problem, slabbed: bool, low: float, high: float) -> Box:
 def going_on(last: Slab, space: TensorProduct, time: int) -> Array:
     """Coefficients in `space` of u + (t − t₀) u_t with u and u_t as the last slab ends."""
     old, new = last.space.axes[time], space.axes[time]
-    ends = old.breakpoints[-1:]
-    columns, values = old.local(torch.as_tensor(ends), 2)
+    _, values = old.local(torch.as_tensor(old.breakpoints[-1:]), 2)
     value, slope = (np.tensordot(values[0, m].numpy(), last.coefficients, (0, time)) for m in (0, 1))
     half = (new.breakpoints[1] - new.breakpoints[0]) / 2
-    result = np.zeros((*last.coefficients.shape[:time], new.size, *last.coefficients.shape[time + 1 :]))
+    kept = TensorProduct([new if a == time else axis for a, axis in enumerate(last.space.axes)])
+    result = np.zeros((*kept.shape, last.coefficients.shape[-1]))
     in_time = np.moveaxis(result, time, 0)
     in_time[0], in_time[1] = value + half * slope, half * slope / math.sqrt(3)
-    held = TensorProduct([new if a == time else axis for a, axis in enumerate(last.space.axes)])
-    return space.transferred(held, result)
+    return space.transferred(kept, result)
+
+
+def held(last: Slab, space: TensorProduct, time: int) -> Array:
+    """Coefficients in `space`, alike in all but time, of what the last slab ends with."""
+    ends = design(last.space.axes[time], last.space.axes[time].breakpoints[-1:])[0]
+    result = np.zeros((*space.shape, last.coefficients.shape[-1]))
+    np.moveaxis(result, time, 0)[0] = np.tensordot(ends, last.coefficients, (0, time))
+    return result
 
 
 def tail_of(space: TensorProduct, time: int, coefficients: Array) -> float:

@@ -210,6 +210,16 @@ class System:
             scale = torch.where(torch.isfinite(scale) & (scale > 0), scale, torch.ones_like(scale))
             self.pieces[number] = replace(piece, scale=scale)
 
+    def rms(self, vector: Tensor) -> dict[str, float]:
+        """The root mean square of every block's own rows, over its components too."""
+        coefficients, unknowns = self.split(vector)
+        found = {}
+        with torch.no_grad():
+            for piece in self.pieces:
+                rows = self._evaluate(piece, [image.jets(coefficients) for image in piece.images], unknowns)
+                found[piece.block.name] = float((piece.weights * rows.square()).sum(dim=1).mean().sqrt())
+        return found
+
     def relative_squares(self, vector: Tensor, points: Tensor) -> Tensor:
         """The squares of the equation's rows at other points, each relative to the size of its terms, (n,)."""
         coefficients, unknowns = self.split(vector)
