@@ -123,7 +123,7 @@ def training(rule="none", *, problem=None, **more):
         dtype="float64",
         training=TrainingOptions(weighting=rule, **more),
         sampling=SamplingOptions(interior=64, boundary=16),
-    )
+    ).phase
     made.resample()
     made.rescale()
     return made
