@@ -92,7 +92,8 @@ def test_a_state_is_all_that_the_next_steps_depend_on(kind, steps):
     problem, method, other = Shaped(), NEW[kind](), NEW[kind]()
     vector = minimise(method, problem, steps)[-1].vector if steps else problem.start
     tensors, numbers = method.state()
-    other.restore({name: tensor.clone() for name, tensor in tensors.items()}, json.loads(json.dumps(numbers)))
+    written = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    other.restore(written, json.loads(json.dumps(numbers)))
     before = {name: tensor.clone() for name, tensor in tensors.items()}
     for ours, theirs in zip(minimise(method, problem, 11, vector), minimise(other, problem, 11, vector), strict=True):
         assert torch.equal(ours.vector, theirs.vector) and ours.loss == theirs.loss
