@@ -10,6 +10,7 @@ import pytest
 import torch
 from classic_problems import CLASSICS, F64, Function, minimise
 
+from kanpde.descent import METHODS
 from kanpde.optim.broyden import QuasiNewton, scaled_bfgs, scaled_broyden, ssbfgs, ssbroyden
 from kanpde.optim.choice import DENSE, KRYLOV, chosen
 from kanpde.optim.gauss_newton import GaussNewton, systems
@@ -19,7 +20,6 @@ from kanpde.optim.line_search import CURVATURE, DECREASE, Point, strong_wolfe
 from kanpde.optim.soap import DECAY, EVERY, SMALL, SOAP, rotated, split
 from kanpde.optim.woodbury import Woodbury
 from kanpde.options import OPTIMISERS
-from kanpde.trainer import METHODS
 
 SECOND_ORDER = {
     "gauss_newton": GaussNewton,
