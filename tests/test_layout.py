@@ -15,7 +15,7 @@ LEVELS = """
     arguments interrupts operations expressions locations storage device options report
     field geometry splines jets optim
     bases block
-    layers initialisation network refinement | residual values constraint measurements exact conditions problem registry
+    fixed layers initialisation network refinement | residual values constraint measurements exact conditions problem registry
     linearity
     prescribed ansatz sampling
     model window
@@ -25,6 +25,7 @@ LEVELS = """
     descent
     marching
     solution
+    readable
     trainer training
     progress tensorboard runs
     cli
