@@ -1,0 +1,112 @@
+"""Training towards few edges: Gauss–Newton on the problem's rows and the penalty's, whose weight grows step by step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kanpde.errors import ConfigurationError
+from kanpde.loss import Residuals
+from kanpde.model import Model
+from kanpde.optim.gauss_newton import GaussNewton
+from kanpde.optim.least_squares import Linearisation
+from kanpde.options import number
+from kanpde.readable.penalties import Majorised, Regularisation
+from kanpde.readable.refit import Bench
+from kanpde.readable.source import copied, points_of, renewed
+from kanpde.solution import Solution
+
+WEIGHTS = (1e-2, 1e-1, 1.0, 1e1, 1e2)  # of the penalty in each round, in units of the greatest loss allowed
+STEPS = 10  # Gauss–Newton steps in a round
+SAMPLE = 256  # points at which edges are looked at
+
+
+def sparsify(
+    solution: Solution, l1: float = 1.0, entropy: float = 1.0, smoothness: float = 0.0, allowance: float = 1e-2
+) -> Solution:
+    """The solution with as much of it in as few edges as its loss allows; `prune` then takes the others away.
+
+    The loss and μ times the penalty (see `penalty_rows`) are reduced together, in rounds with a μ that grows tenfold,
+    as long as the root of the loss, the estimated relative error, is at most `allowance`. Accuracy that is lost here
+    comes back with the refit of `prune`.
+
+    Raises ConfigurationError for settings that are negative, and for an allowance that is not positive.
+    """
+    options = Regularisation(l1, entropy, smoothness)
+    if not (number(allowance) and allowance > 0):
+        raise ConfigurationError(f"expected allowance to be a positive number, got {allowance!r}")
+    bench = Bench(solution)
+    limit = max(allowance**2, bench.start)
+    for weight in WEIGHTS:
+        sparser = renewed(solution, copied(solution))
+        descend(bench.residuals(sparser), options, weight * limit)
+        if not bench.loss(sparser) <= limit:
+            break
+        solution = sparser
+    return solution
+
+
+def descend(residuals: Residuals, options: Regularisation, weight: float) -> None:
+    """A few steps on the loss and the penalty, which is majorised anew before each."""
+    model = residuals.model
+    points = points_of(model.network, SAMPLE)
+    vector, method = model.vector, GaussNewton()
+    for _ in range(STEPS):
+        model.assign(vector)
+        step = method.step(Penalised(residuals, Majorised(model.network, options, points), weight), vector)
+        if not step.accepted:
+            break
+        vector = step.vector
+    model.assign(vector)
+
+
+class Penalised:
+    """The problem's rows followed by the penalty's, a least-squares problem as the optimisers see it."""
+
+    def __init__(self, residuals: Residuals, penalty: Majorised, weight: float) -> None:
+        self._residuals, self._penalty, self._factor = residuals, penalty, weight**0.5
+
+    @property
+    def _model(self) -> Model:
+        return self._residuals.model
+
+    def residual(self, vector: Tensor) -> Tensor:
+        """All rows (N + R,) at a parameter vector."""
+        rows = self._residuals.residual(vector)
+        with torch.no_grad():
+            return torch.cat([rows, self._factor * self._penalty.rows(self._model.network)])
+
+    def linearise(self, vector: Tensor) -> Linearisation:
+        """All rows and their Jacobian; the problem's is whole, see `Bench`."""
+        linear = self._residuals.linearise(vector)
+        network = self._model.network
+        names = [name for name, _ in network.named_parameters()]
+
+        def rows(parameters: dict[str, Tensor]) -> Tensor:
+            return torch.func.functional_call(Penalty(network, self._penalty), parameters, ())  # type: ignore[no-any-return]
+
+        parameters = {f"network.{name}": value.detach() for name, value in network.named_parameters()}
+        slopes = torch.func.jacrev(rows)(parameters)
+        jacobian = torch.zeros_like(linear.factor[:1]).repeat(len(slopes[f"network.{names[0]}"]), 1)
+        columns = torch.cat([slopes[f"network.{name}"].flatten(1) for name in names], dim=1)
+        jacobian[:, : columns.shape[1]] = self._factor * columns
+        with torch.no_grad():
+            residual = torch.cat([linear.residual, self._factor * self._penalty.rows(network)])
+        return Linearisation.whole(torch.cat([linear.factor, jacobian]), residual)
+
+    def gradient(self, vector: Tensor) -> tuple[float, Tensor]:
+        """‖r‖² and its gradient."""
+        linear = self.linearise(vector)
+        return linear.loss, 2 * linear.transposed(linear.residual)
+
+
+class Penalty(torch.nn.Module):
+    """The penalty's rows as a module of the network's parameters."""
+
+    def __init__(self, network: torch.nn.Module, penalty: Majorised) -> None:
+        super().__init__()
+        self.network, self._penalty = network, penalty
+
+    def forward(self) -> Tensor:
+        """The rows."""
+        return self._penalty.rows(self.network)  # type: ignore[arg-type]
