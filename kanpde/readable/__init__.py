@@ -1,6 +1,6 @@
 """Networks to be read: sparsified, pruned, their edges named, turned into formulas, and made from them."""
 
-#from kanpde.readable.compiler import formula_to_kan
+from kanpde.readable.compiler import formula_to_kan
 from kanpde.readable.formulas import formula
 from kanpde.readable.naming import fix, read, unfix
 from kanpde.readable.penalties import Regularisation, penalty_rows
@@ -14,7 +14,7 @@ __all__ = [
     "Suggestion",
     "fix",
     "formula",
-#    "formula_to_kan",
+    "formula_to_kan",
     "penalty_rows",
     "prune",
     "read",
