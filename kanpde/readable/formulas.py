@@ -18,11 +18,16 @@ from kanpde.readable.suggestions import suggest
 from kanpde.solution import Solution
 
 
-def formula(source: KAN | Solution, names: Sequence[str] | None = None, tolerance: float = 1e-6) -> Any:
+def formula(
+    source: KAN | Solution,
+    names: Sequence[str] | None = None,
+    tolerance: float = 1e-6,
+    decimals: int | None = None,
+) -> Any:
     """The network as a SymPy expression in the coordinates' symbols; of a system, a dict of them by field.
 
     Edges that are splines still are read as the atom nearest to them where that leaves at most `tolerance` of their
-    spread. Of a network alone the coordinates have the given `names`, else x_1, x_2, …, and several outputs are a
+    spread. With `decimals` the expression is expanded and its constants are rounded. Of a network alone the coordinates have the given `names`, else x_1, x_2, …, and several outputs are a
     tuple.
 
     Raises ConfigurationError where an edge cannot be read, where the number of names is another than the network's, and
@@ -42,22 +47,26 @@ def formula(source: KAN | Solution, names: Sequence[str] | None = None, toleranc
     nodes: list[Any] = list(symbols(names))
     for position, layer in enumerate(layers_of(network)):
         nodes = outputs(source, position, layer, nodes, tolerance)
+    if decimals is not None:
+        nodes = [rounded(sp.expand(node), decimals) for node in nodes]
     if len(nodes) == 1:
         return nodes[0]
     return dict(zip(source.problem.fields, nodes, strict=True)) if isinstance(source, Solution) else tuple(nodes)
 
 
-def outputs(source: KAN | Solution, position: int, layer: KANLayer, nodes: Sequence[Any], tolerance: float) -> list[Any]:
+def outputs(
+    source: KAN | Solution, position: int, layer: KANLayer, nodes: Sequence[Any], tolerance: float
+) -> list[Any]:
     """The expressions of a layer's nodes from those of its inputs."""
     atoms, pruned = atoms_of(layer), pruned_of(layer)
     subnodes = []
     for o in range(layer.subnodes):
         terms = []
         for i, node in enumerate(nodes):
-            if (i, o) in atoms:
-                terms.append(atom_at(*atoms[i, o], node))
-            elif (i, o) not in pruned:
-                terms.append(atom_at(*recognised(source, position, i, o, tolerance), node))
+            if (i, o) in pruned:
+                continue
+            name, constants = atoms.get((i, o)) or recognised(source, position, i, o, tolerance)
+            terms.append(atom_at(name, constants, node))
         subnodes.append(sp.Add(*terms))
     factors = subnodes[layer.sums :]
     return subnodes[: layer.sums] + [a * b for a, b in zip(factors[0::2], factors[1::2], strict=True)]
@@ -83,4 +92,9 @@ def atom_at(name: str, constants: Constants, node: Any) -> Any:
 
 def tidy(value: float) -> Any:
     """The number for SymPy, a whole one as such."""
-    return sp.Integer(int(value)) if value == int(value) and abs(value) < 1e6 else sp.Float(value, 17)
+    return sp.Integer(int(value)) if value == int(value) and abs(value) < 1e6 else sp.Float(value)
+
+
+def rounded(expression: Any, decimals: int) -> Any:
+    """The expression with its floating-point numbers rounded."""
+    return expression.xreplace({one: tidy(round(float(one), decimals)) for one in expression.atoms(sp.Float)})

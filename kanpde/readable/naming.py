@@ -10,6 +10,7 @@ from kanpde.network import KAN
 from kanpde.options import number
 from kanpde.readable.edges import atoms_of, name_edge, pruned_of, spline_edge
 from kanpde.readable.gauge import passing, straightened
+from kanpde.readable.pruning import prune
 from kanpde.readable.refit import Bench
 from kanpde.readable.source import Source, check_edge, copied, layers_of, renewed
 from kanpde.readable.suggestions import Suggestion, checked, edge_curve, fitted, suggest
@@ -18,6 +19,7 @@ from kanpde.solution import Solution
 Place = tuple[int, int, int]  # layer, input, subnode
 TRIES = 3  # atoms that are tried on an edge
 STEPS = 20  # of the refit after each
+NEGLIGIBLE = 1e-6  # the importance of edges that are not worth a name
 FAR = 0.3  # the largest error, relative to the edge's spread, of an atom that is tried
 
 
@@ -60,7 +62,7 @@ def read(
 ) -> Solution:
     """The solution with as many edges named as its loss allows; the network is read best after `prune`.
 
-    First nodes that only pass on one edge are made to pass on its input. Then, edge by edge, the clearest first, the
+    First edges that hardly matter go, and nodes that only pass on one edge are made to pass on its input. Then, edge by edge, the clearest first, the
     likeliest atoms are put in place and everything is refitted. A change is taken back where the loss is then more than
     `factor` times what it was at first and more than `tolerance`² (the root of the loss estimates the relative error).
     `atoms` names those to be tried, all unless given.
@@ -72,18 +74,25 @@ def read(
             raise ConfigurationError(f"expected {name} to be a positive number, got {value!r}")
     names, bench = checked(atoms), Bench(solution)
     limit, until = max(factor * bench.start, tolerance**2), time.monotonic() + budget_seconds
+    solution = prune(solution, NEGLIGIBLE, factor, tolerance)
     for layer, node in passing(solution.network):
         straight, loss = bench.refitted(straightened(solution, layer, node), STEPS, enough=bench.start)
         solution = straight if loss <= limit else solution
-    left = {place: suggest(solution, *place, names) for place in spline_edges(solution.network)}
-    while left and time.monotonic() < until:
-        place = min(left, key=lambda edge: left[edge][0].error if left[edge] else float("inf"))
-        del left[place]
-        named = tried(bench, solution, place, names, limit)
-        if named is not None:
-            solution = named
-            left = {other: suggest(solution, *other, names) for other in left}
-    return bench.refitted(solution, STEPS)[0]
+    named = True
+    while named:  # what could not be named at first may be when others have been
+        named = False
+        for place in clearest(solution, names):
+            if time.monotonic() > until:
+                break
+            if (better := tried(bench, solution, place, names, limit)) is not None:
+                solution, named = better, True
+    return prune(bench.refitted(solution, STEPS)[0], NEGLIGIBLE, factor, tolerance)
+
+
+def clearest(solution: Solution, names: list[str]) -> list[Place]:
+    """The edges that have no names yet, those that are nearest to an atom first."""
+    fits = {place: suggest(solution, *place, names) for place in spline_edges(solution.network)}
+    return sorted(fits, key=lambda place: fits[place][0].error if fits[place] else float("inf"))
 
 
 def tried(bench: Bench, solution: Solution, place: Place, names: list[str], limit: float) -> Solution | None:

@@ -26,8 +26,8 @@ Array = npt.NDArray[np.float64]
 
 RESOLUTION = 129  # points along an edge
 STARTS = 2  # places of the grid that are refined
-BRIEFLY, FULLY = 20, 100  # evaluations of the first refinement, and of the last, of the likeliest atoms
-LIKELY = 4  # atoms that are refined fully
+BRIEFLY, FULLY = 15, 100  # evaluations of the first refinement, and of the last, of the likeliest atoms
+PROMISING, LIKELY = 10, 4  # atoms that are refined at all, and fully
 ALIKE = 3.0  # fits whose errors are within this factor are ranked by simplicity
 EXACT = 1e-9  # and so are those with errors below this
 # In half ranges of the edge: how often an atom is repeated in it, where it is centred, how far a pole is away.
@@ -70,10 +70,11 @@ def suggest(
     Raises ConfigurationError for an edge or an atom that there is not.
     """
     x, y = edge_curve(source, layer, i, o)
-    fits = [fitted(name, x, y, BRIEFLY) for name in checked(atoms)]
-    order = ranked([fit for fit in fits if fit is not None])
-    best = [fitted(fit.name, x, y, FULLY) or fit for fit in order[:LIKELY]]
-    return ranked([*best, *order[LIKELY:]])
+    names = checked(atoms)
+    rough = ranked([fit for name in names if (fit := fitted(name, x, y, 1)) is not None])
+    brief = [fitted(fit.name, x, y, BRIEFLY) or fit for fit in rough[:PROMISING]]
+    order = ranked([*brief, *rough[PROMISING:]])
+    return ranked([*(fitted(fit.name, x, y, FULLY) or fit for fit in order[:LIKELY]), *order[LIKELY:]])
 
 
 def checked(atoms: Iterable[str] | None) -> list[str]:
