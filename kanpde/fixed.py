@@ -55,6 +55,11 @@ class FixedEdges(nn.Module):
             self.register_buffer(name, buffer.to(like), persistent=False)
         self.affine = nn.Parameter(like.new_tensor([[1.0, 0.0, 1.0, 0.0]]).repeat(len(self.edges), 1))
 
+    def atoms(self) -> dict[Edge, tuple[str, tuple[float, ...]]]:
+        """Every edge that is an atom, with its name and its constants (a, b, c, d)."""
+        rows = map(tuple, self.affine.detach().cpu().double().tolist())
+        return {edge: (name, row) for edge, name, row in zip(self.edges, self.names, rows, strict=True)}
+
     def description(self) -> dict[str, list[list[Any]]]:
         """Which edges are fixed, as JSON."""
         atoms = [[*edge, name] for edge, name in zip(self.edges, self.names, strict=True)]

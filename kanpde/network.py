@@ -178,9 +178,9 @@ class KAN(nn.Module):
     def edge_curves(self, resolution: int = 65) -> list[dict[str, Any]]:
         """Every edge's curve over its grid, for each layer.
 
-        That is: inputs (i, m), values (i, o, m), importance (i, o), sums, products, and names, the atoms' by edge (i, o).
-        The importance of an edge is the root mean square of its curve about its mean, relative to the largest in its
-        layer.
+        That is: inputs (i, m), values (i, o, m), importance (i, o), sums, products, and atoms, {(i, o): (name, (a, b, c,
+        d))}. The importance of an edge is the root mean square of its curve about its mean, relative to the largest in
+        its layer.
         """
         result = []
         for layer in [self.first, *self.hidden]:
@@ -197,7 +197,7 @@ class KAN(nn.Module):
                     "importance": (spread / spread.max().clamp_min(1e-300)).cpu().double().numpy(),
                     "sums": layer.sums,
                     "products": layer.products,
-                    "names": {} if layer.fixed is None else dict(zip(layer.fixed.edges, layer.fixed.names, strict=True)),
+                    "atoms": {} if layer.fixed is None else layer.fixed.atoms(),
                 }
             )
         return result

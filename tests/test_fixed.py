@@ -153,6 +153,6 @@ def test_edge_curves_name_the_atoms():
     network = KAN(width=[], degree=3, intervals=4).build([0.0, 0.0], [1.0, 1.0], 1)
     network.first.hold({(0, 0): "sin"}, [(1, 0)])
     (curves,) = network.edge_curves()
-    assert curves["names"] == {(0, 0): "sin"}
+    assert curves["atoms"] == {(0, 0): ("sin", (1.0, 0.0, 1.0, 0.0))}
     assert np.allclose(curves["values"][0, 0], np.sin(curves["inputs"][0]))
     assert not curves["values"][1, 0].any() and curves["importance"][1, 0] == 0

@@ -19,12 +19,7 @@ Atoms = dict[Edge, tuple[str, Constants]]
 
 def atoms_of(layer: KANLayer) -> Atoms:
     """Every edge that is an atom, with its name and its constants (a, b, c, d)."""
-    if layer.fixed is None:
-        return {}
-    rows = layer.fixed.affine.detach().cpu().double().tolist()
-    return {
-        edge: (name, row) for edge, name, row in zip(layer.fixed.edges, layer.fixed.names, rows, strict=True)
-    }
+    return {} if layer.fixed is None else dict(layer.fixed.atoms())
 
 
 def pruned_of(layer: KANLayer) -> set[Edge]:
