@@ -115,7 +115,6 @@ class FixedEdges(nn.Module):
         counts = [(name, len(list(group))) for name, group in groupby(self.names)]
         pieces = torch.split(inner, [count for _, count in counts], dim=1) if counts else []
         values = [
-            torch.stack(ATOMS[name].derivatives(piece, orders))
-            for (name, _), piece in zip(counts, pieces, strict=True)
+            torch.stack(ATOMS[name].derivatives(piece, orders)) for (name, _), piece in zip(counts, pieces, strict=True)
         ]
         return torch.cat(values, dim=2) if values else inner.new_zeros(orders, *inner.shape)

@@ -148,7 +148,7 @@ class KAN(nn.Module):
         return jet, tapes
 
     def rows(self, tapes: Sequence[Tape], adjoint: Tensor, plan: JetPlan) -> list[Tensor]:
-        """Per-point derivatives of Σ adjoint · jet (n, S, fields) by every parameter, in their order: (n, *its shape)."""
+        """Per-point derivatives of Σ adjoint · jet (n, S, fields) by every parameter in its order, (n, *its shape)."""
         result: list[Tensor] = []
         incoming: Tensor | None = adjoint
         for layer, tape in zip(reversed([self.first, *self.hidden]), reversed(tapes), strict=True):
@@ -178,9 +178,9 @@ class KAN(nn.Module):
     def edge_curves(self, resolution: int = 65) -> list[dict[str, Any]]:
         """Every edge's curve over its grid, for each layer.
 
-        That is: inputs (i, m), values (i, o, m), importance (i, o), sums, products, and atoms, {(i, o): (name, (a, b, c,
-        d))}. The importance of an edge is the root mean square of its curve about its mean, relative to the largest in
-        its layer.
+        That is: inputs (i, m), values (i, o, m), importance (i, o), sums, products, and the atoms by edge, {(i, o):
+        (name, (a, b, c, d))}. The importance of an edge is the root mean square of its curve about its mean, relative
+        to the largest in its layer.
         """
         result = []
         for layer in [self.first, *self.hidden]:

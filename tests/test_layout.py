@@ -15,7 +15,8 @@ LEVELS = """
     arguments interrupts operations expressions locations storage device options report
     field geometry splines jets optim
     bases block
-    fixed layers initialisation network refinement | residual values constraint measurements exact conditions problem registry
+    fixed
+    layers initialisation network refinement | residual values constraint measurements exact conditions problem registry
     linearity
     prescribed ansatz sampling
     model window

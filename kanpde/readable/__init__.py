@@ -5,7 +5,7 @@ from kanpde.readable.formulas import formula
 from kanpde.readable.naming import fix, read, unfix
 from kanpde.readable.penalties import Regularisation, penalty_rows
 from kanpde.readable.pruning import prune
-from kanpde.readable.refit import refit
+from kanpde.readable.refitting import refit
 from kanpde.readable.sparsity import sparsify
 from kanpde.readable.suggestions import Suggestion, suggest
 

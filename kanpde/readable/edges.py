@@ -1,4 +1,4 @@
-"""Changes of a layer's edges in place: to atoms, back to splines, to nothing; layers narrowed to some of their nodes."""
+"""Changes of a layer's edges in place, to atoms, back to splines, to nothing; layers narrowed to some of the nodes."""
 
 from __future__ import annotations
 

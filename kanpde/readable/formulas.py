@@ -27,8 +27,8 @@ def formula(
     """The network as a SymPy expression in the coordinates' symbols; of a system, a dict of them by field.
 
     Edges that are splines still are read as the atom nearest to them where that leaves at most `tolerance` of their
-    spread. With `decimals` the expression is expanded and its constants are rounded. Of a network alone the coordinates have the given `names`, else x_1, x_2, …, and several outputs are a
-    tuple.
+    spread. With `decimals` the expression is expanded and its constants are rounded. Of a network alone the coordinates
+    have the given `names`, else x_1, x_2, …, and several outputs are a tuple.
 
     Raises ConfigurationError where an edge cannot be read, where the number of names is another than the network's, and
     for a solution with hard conditions, of which the network is only a part.

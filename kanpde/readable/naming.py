@@ -11,7 +11,7 @@ from kanpde.options import number
 from kanpde.readable.edges import atoms_of, name_edge, pruned_of, spline_edge
 from kanpde.readable.gauge import passing, straightened
 from kanpde.readable.pruning import prune
-from kanpde.readable.refit import Bench
+from kanpde.readable.refitting import Bench
 from kanpde.readable.source import Source, check_edge, copied, layers_of, renewed
 from kanpde.readable.suggestions import Suggestion, checked, edge_curve, fitted, suggest
 from kanpde.solution import Solution
@@ -62,10 +62,11 @@ def read(
 ) -> Solution:
     """The solution with as many edges named as its loss allows; the network is read best after `prune`.
 
-    First edges that hardly matter go, and nodes that only pass on one edge are made to pass on its input. Then, edge by edge, the clearest first, the
-    likeliest atoms are put in place and everything is refitted. A change is taken back where the loss is then more than
-    `factor` times what it was at first and more than `tolerance`² (the root of the loss estimates the relative error).
-    `atoms` names those to be tried, all unless given.
+    First edges that hardly matter go, and nodes that only pass on one edge are made to pass on its input. Then, edge by
+    edge, the clearest first, the likeliest atoms are put in place and everything is refitted. A change is taken back
+    where the loss is then more than `factor` times what it was at first and more than `tolerance`² (the root of the
+    loss estimates the relative error). `atoms` names those to be tried, all unless given. What has not been tried when
+    `budget_seconds` are over stays as it is.
 
     Raises ConfigurationError for settings that are not positive numbers and for unknown atoms.
     """

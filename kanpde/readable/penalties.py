@@ -59,8 +59,9 @@ class Majorised:
     """The penalty near a network as a sum of squares that touches it there, for Gauss–Newton.
 
     The sparsity P(s) falls where small edges shrink. With w_e = max(∂P/∂s_e, 0) at the network's own spreads s°, the
-    rows √(w_e / 2 s°_e) s_e have half the gradient of rows √P, are linear in the size of an edge, and so lead in one
-    step to where roots need many (iteratively reweighted least squares; Hunter and Lange, Am. Stat. 58 (2004) 30).
+    squares of the rows √(w_e / 2 s°_e) s_e fall with them as P does, and the rows are linear in the size of an edge,
+    unlike √P: a Gauss–Newton step leads where it should (iteratively reweighted least squares; Hunter and Lange, Am.
+    Stat. 58 (2004) 30).
     """
 
     def __init__(self, network: KAN, options: Regularisation, points: Tensor) -> None:

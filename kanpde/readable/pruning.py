@@ -15,7 +15,7 @@ from kanpde.errors import ConfigurationError
 from kanpde.network import KAN
 from kanpde.options import number
 from kanpde.readable.edges import pruned_of
-from kanpde.readable.refit import Bench
+from kanpde.readable.refitting import Bench
 from kanpde.readable.source import Source, copied, importances, layers_of, network_of, points_of, renewed
 from kanpde.readable.surgery import Flags, Place, without
 from kanpde.solution import Solution
@@ -48,36 +48,42 @@ def prune(
     for name, value in settings.items():
         if not (number(value) and value > 0):
             raise ConfigurationError(f"expected {name} to be a positive number, got {value!r}")
-    network, points = network_of(source), points_of(source)
-    needed = dependence(network, points) > threshold
-    if not isinstance(source, Solution):
-        if greedy:
-            raise ConfigurationError("expected a solution to prune greedily, got a network alone; refits need a problem")
-        return renewed(source, lightest(network, points, needed, threshold))
-    bench = Bench(source)
-    start = min(bench.start, bench.refitted(source, STEPS)[1])
+    if isinstance(source, Solution):
+        return pruned(source, threshold, factor, tolerance, budget_seconds if greedy else None)  # type: ignore[return-value]
+    if greedy:
+        raise ConfigurationError("expected a solution to prune greedily, got a network alone; refits need a problem")
+    return renewed(source, lightest(source, threshold))
+
+
+def pruned(solution: Solution, threshold: float, factor: float, tolerance: float, seconds: float | None) -> Solution:
+    """The solution without weak edges, and without all that can be done without if there are `seconds` for it."""
+    points = points_of(solution)
+    bench = Bench(solution)
+    start = min(bench.start, bench.refitted(solution, STEPS)[1])
+    needed = dependence(solution.network, points) > threshold
     trial = Trial(bench, points, needed, max(factor * start, tolerance**2))
-    result: Solution = renewed(source, copied(source))
-    weakest = candidates(network, points, threshold)
+    weakest = candidates(solution.network, points, threshold)
     while weakest:
-        smaller = trial.without(result, weakest)
-        if smaller is not None:
-            result = smaller
+        if (smaller := trial.without(solution, weakest)) is not None:
+            solution = smaller
             break
         weakest = weakest[: len(weakest) // 2]
-    result = greedily(trial, result, budget_seconds) if greedy else result
-    return bench.refitted(result, STEPS)[0]
+    if seconds is not None:
+        solution = greedily(trial, solution, seconds)
+    return bench.refitted(solution, STEPS)[0]
 
 
-def lightest(network: KAN, points: Tensor, needed: Flags, threshold: float) -> KAN:
+def lightest(network: KAN, threshold: float) -> KAN:
     """The network without as many of the weakest edges as leave every output what it needs."""
+    points = points_of(network)
+    needed = dependence(network, points) > threshold
     weakest = candidates(network, points, threshold)
     while weakest:
         smaller = without(network, weakest, points)
         if smaller is not None and keeps(smaller, needed):
             return smaller
         weakest = weakest[: len(weakest) // 2]
-    return network
+    return copied(network)
 
 
 @dataclass(frozen=True)
@@ -170,5 +176,3 @@ def reaches(network: KAN) -> Flags:
         fed = paths @ live
         paths = np.concatenate([fed[:, : layer.sums], fed[:, layer.sums :: 2] | fed[:, layer.sums + 1 :: 2]], axis=1)
     return paths
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import numpy as np
 import torch
@@ -28,7 +28,15 @@ def network_of(source: KAN | Solution) -> KAN:
     return network
 
 
-def renewed(source: Source, network: KAN) -> Source:
+@overload
+def renewed(source: KAN, network: KAN) -> KAN: ...
+
+
+@overload
+def renewed(source: Solution, network: KAN) -> Solution: ...
+
+
+def renewed(source: KAN | Solution, network: KAN) -> KAN | Solution:
     """The same with another network: of a solution the problem, the constants and the record stay."""
     if isinstance(source, KAN):
         return network

@@ -12,7 +12,7 @@ from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.least_squares import Linearisation
 from kanpde.options import number
 from kanpde.readable.penalties import Majorised, Regularisation
-from kanpde.readable.refit import Bench
+from kanpde.readable.refitting import Bench
 from kanpde.readable.source import copied, points_of, renewed
 from kanpde.solution import Solution
 

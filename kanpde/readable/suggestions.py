@@ -59,9 +59,7 @@ class Suggestion:
         return self.a, self.b, self.c, self.d
 
 
-def suggest(
-    source: KAN | Solution, layer: int, i: int, o: int, atoms: Iterable[str] | None = None
-) -> list[Suggestion]:
+def suggest(source: KAN | Solution, layer: int, i: int, o: int, atoms: Iterable[str] | None = None) -> list[Suggestion]:
     """The atoms by how well they fit the edge from node i to subnode o of a layer, the best first.
 
     The edge is looked at where its inputs are when the domain, or the grid of a network alone, is gone through. Fits
@@ -116,8 +114,8 @@ def fitted(name: str, x: Array, y: Array, evaluations: int = FULLY) -> Suggestio
     spread = max(float(y.std()), 1e-300)
     target = (y - y.mean()) / spread
     starts = best_starts(atom, x, target)
-    fits = [refined(atom, x, target, start, evaluations) for start in starts]
-    fits = [fit for fit in fits if fit is not None]
+    tried = (refined(atom, x, target, start, evaluations) for start in starts)
+    fits = [fit for fit in tried if fit is not None]
     if not fits:
         return None
     error, (a, b, c, d) = min(fits, key=lambda fit: fit[0])
@@ -172,13 +170,14 @@ def refined(
 
     def rows(free: Array) -> Array:
         constants[chosen] = free
-        return constants[2] * evaluated(atom, constants[0] * x + constants[1], 1)[0] + constants[3] - target
+        f = evaluated(atom, constants[0] * x + constants[1], 1)[0]
+        return np.asarray(constants[2] * f + constants[3] - target)
 
     def slopes(free: Array) -> Array:
         constants[chosen] = free
         f, slope = evaluated(atom, constants[0] * x + constants[1], 2)
         by_b = constants[2] * slope
-        return np.stack([by_b * x, by_b, f, np.ones_like(x)], axis=1)[:, chosen]
+        return np.asarray(np.stack([by_b * x, by_b, f, np.ones_like(x)], axis=1)[:, chosen])
 
     options: dict[str, Any] = {"method": "lm", "x_scale": "jac", "max_nfev": evaluations, "xtol": 1e-14, "ftol": 1e-14}
     with np.errstate(all="ignore"):

@@ -100,9 +100,7 @@ def rebuilt(network: KAN, drafts: list[Draft]) -> KAN:
         }
         sums = [kept[node][0] for node in order if node not in products]
         cut(draft)
-        layers.append(
-            narrowed(draft.layer, inputs, sums, [s for node in products for s in kept[node]], scales)
-        )
+        layers.append(narrowed(draft.layer, inputs, sums, [s for node in products for s in kept[node]], scales))
         inputs = order
     result = KAN(
         [(layer.sums, layer.products) for layer in layers[:-1]],
