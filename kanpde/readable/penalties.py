@@ -48,10 +48,12 @@ def penalty_rows(network: KAN, options: Regularisation, points: Tensor | None = 
     hidden layer is taken as it is: the penalty of a layer is one of its own edges.
     """
     rows = []
-    for edges in looked_at(network, points_of(network) if points is None else points):
+    points = points_of(network) if points is None else points
+    for edges in looked_at(network, points, curved=options.smoothness > 0):
         spreads = spreads_of(edges)
         rows.append((sparsity(spreads, options) + TINY).sqrt().reshape(1))
-        rows.append(options.smoothness**0.5 * roughness(edges) / size(spreads))
+        if options.smoothness:
+            rows.append(options.smoothness**0.5 * roughness(edges) / size(spreads))
     return torch.cat(rows)
 
 
@@ -67,7 +69,7 @@ class Majorised:
     def __init__(self, network: KAN, options: Regularisation, points: Tensor) -> None:
         self._points, self._smoothness = points, options.smoothness**0.5
         self._weights, self._sizes = [], []
-        for edges in looked_at(network, points):
+        for edges in looked_at(network, points, curved=False):
             spreads = spreads_of(edges).detach().requires_grad_()
             (slope,) = torch.autograd.grad(sparsity(spreads, options), spreads)
             held = spreads.detach()
@@ -78,7 +80,8 @@ class Majorised:
     def rows(self, network: KAN) -> Tensor:
         """The rows (R,), differentiable by autograd."""
         rows = []
-        for edges, weights, scale in zip(looked_at(network, self._points), self._weights, self._sizes, strict=True):
+        looks = looked_at(network, self._points, curved=self._smoothness > 0)
+        for edges, weights, scale in zip(looks, self._weights, self._sizes, strict=True):
             rows.append((weights * spreads_of(edges)).flatten())
             if self._smoothness:
                 rows.append(self._smoothness * roughness(edges) / scale)
@@ -87,25 +90,25 @@ class Majorised:
 
 @dataclass(frozen=True)
 class Edges:
-    """What a layer's edges give at points and their second derivatives there, (n, i, o), and half widths of grids."""
+    """What a layer's edges give at points, (n, i, o), their last derivatives there, and half the widths of grids."""
 
     values: Tensor
     curvatures: Tensor
     half_widths: Tensor
 
 
-def looked_at(network: KAN, points: Tensor) -> list[Edges]:
-    """The edges of every layer at points of the network's inputs."""
+def looked_at(network: KAN, points: Tensor, *, curved: bool) -> list[Edges]:
+    """The edges of every layer at points of the network's inputs, with second derivatives where they are `curved`."""
     with torch.no_grad():
         inputs = network.node_values(points)
-    return [edges_at(layer, h) for layer, h in zip(layers_of(network), inputs, strict=True)]
+    return [edges_at(layer, h, 3 if curved else 1) for layer, h in zip(layers_of(network), inputs, strict=True)]
 
 
-def edges_at(layer: KANLayer, inputs: Tensor) -> Edges:
+def edges_at(layer: KANLayer, inputs: Tensor, orders: int) -> Edges:
     """A layer's edges at its inputs (n, i)."""
     low, high = layer.basis.range()
-    values = layer.edges(layer.features(inputs, 3))
-    return Edges(values[0], values[2], (high - low) / 2)
+    values = layer.edges(layer.features(inputs, orders))
+    return Edges(values[0], values[-1], (high - low) / 2)
 
 
 def spreads_of(edges: Edges) -> Tensor:

@@ -16,7 +16,7 @@ from kanpde.network import KAN
 from kanpde.options import number
 from kanpde.readable.edges import pruned_of
 from kanpde.readable.refitting import Bench
-from kanpde.readable.source import Source, copied, importances, layers_of, network_of, points_of, renewed
+from kanpde.readable.source import Source, copied, importances, layers_of, points_of, renewed
 from kanpde.readable.surgery import Flags, Place, without
 from kanpde.solution import Solution
 
@@ -64,10 +64,11 @@ def pruned(solution: Solution, threshold: float, factor: float, tolerance: float
     trial = Trial(bench, points, needed, max(factor * start, tolerance**2))
     weakest = candidates(solution.network, points, threshold)
     while weakest:
-        if (smaller := trial.without(solution, weakest)) is not None:
+        if (smaller := trial.without(solution, weakest)) is None:
+            weakest = weakest[: len(weakest) // 2]
+        else:
             solution = smaller
-            break
-        weakest = weakest[: len(weakest) // 2]
+            weakest = candidates(solution.network, points, threshold)
     if seconds is not None:
         solution = greedily(trial, solution, seconds)
     return bench.refitted(solution, STEPS)[0]

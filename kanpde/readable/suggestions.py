@@ -27,7 +27,7 @@ Array = npt.NDArray[np.float64]
 RESOLUTION = 129  # points along an edge
 STARTS = 2  # places of the grid that are refined
 BRIEFLY, FULLY = 15, 100  # evaluations of the first refinement, and of the last, of the likeliest atoms
-PROMISING, LIKELY = 10, 4  # atoms that are refined at all, and fully
+PROMISING, LIKELY = 12, 4  # atoms that are refined at all, and fully
 ALIKE = 3.0  # fits whose errors are within this factor are ranked by simplicity
 EXACT = 1e-9  # and so are those with errors below this
 # In half ranges of the edge: how often an atom is repeated in it, where it is centred, how far a pole is away.
@@ -69,7 +69,8 @@ def suggest(source: KAN | Solution, layer: int, i: int, o: int, atoms: Iterable[
     """
     x, y = edge_curve(source, layer, i, o)
     names = checked(atoms)
-    rough = ranked([fit for name in names if (fit := fitted(name, x, y, 1)) is not None])
+    rough = [fit for name in names if (fit := fitted(name, x, y, 1)) is not None]
+    rough.sort(key=lambda fit: fit.error)
     brief = [fitted(fit.name, x, y, BRIEFLY) or fit for fit in rough[:PROMISING]]
     order = ranked([*brief, *rough[PROMISING:]])
     return ranked([*(fitted(fit.name, x, y, FULLY) or fit for fit in order[:LIKELY]), *order[LIKELY:]])
