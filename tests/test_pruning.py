@@ -12,7 +12,7 @@ from readable_cases import UNIT, Flat, additive_solution, flat_solution, live_ed
 from kanpde import KAN, Solution, formula, prune, read, refit, sparsify
 from kanpde.errors import ConfigurationError
 from kanpde.optim.least_squares import Linearisation
-from kanpde.readable import Regularisation, penalties, penalty_rows, pruning, sparsity
+from kanpde.readable import Regularisation, penalties, penalty_rows, pruning
 from kanpde.readable.gauge import passing, straightened
 from kanpde.readable.penalties import Majorised, looked_at, spreads_of
 from kanpde.readable.pruning import reaches
@@ -178,10 +178,9 @@ def test_settings_that_cannot_be_are_refused():
 # Pruning and reading a solution --------------------------------------------------------------------------------------
 
 
-def test_sparsifying_leaves_fewer_edges_at_no_great_loss(monkeypatch):
-    monkeypatch.setattr(sparsity, "STEPS", 5)
+def test_sparsifying_leaves_fewer_edges_at_no_great_loss():
     solution = flat_solution()
-    plain, sparse = prune(solution), prune(sparsify(solution))
+    plain, sparse = prune(solution, threshold=0.03), prune(sparsify(solution), threshold=0.03)
     assert live_edges(sparse.network) < live_edges(plain.network)
     assert sparse.errors()["relative_l2"] < max(1e-6, 10 * solution.errors()["relative_l2"])
 

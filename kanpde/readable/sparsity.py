@@ -16,7 +16,7 @@ from kanpde.readable.refitting import Bench
 from kanpde.readable.source import copied, points_of, renewed
 from kanpde.solution import Solution
 
-WEIGHTS = (1e-2, 1e-1, 1.0, 1e1, 1e2)  # of the penalty in each round, in units of the greatest loss allowed
+WEIGHTS = (0.1, 1.0, 10.0, 100.0)  # of the penalty in each round, in units of the greatest loss allowed
 STEPS = 10  # Gauss–Newton steps in a round
 SAMPLE = 256  # points at which edges are looked at
 
