@@ -84,6 +84,9 @@ def test_the_jacobian_with_penalties_is_the_slope_of_its_rows():
     direction = torch.randn(vector.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     linear = problem.linearise(vector)
     assert isinstance(linear, Linearisation)
+    pieces = list(problem.chunks_of_rows(vector))
+    assert torch.equal(torch.cat([jacobian for jacobian, _ in pieces]), linear.factor)
+    assert torch.equal(torch.cat([rows for _, rows in pieces]), linear.residual)
     assert torch.allclose(linear.residual, problem.residual(vector), rtol=1e-9, atol=1e-14)
     step = 1e-5 * direction
     slope = (problem.residual(vector + step) - problem.residual(vector - step)) / 2

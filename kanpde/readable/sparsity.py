@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -79,20 +81,25 @@ class Penalised:
     def linearise(self, vector: Tensor) -> Linearisation:
         """All rows and their Jacobian; the problem's is whole, see `Bench`."""
         linear = self._residuals.linearise(vector)
+        jacobian, rows = self._of_penalty()
+        return Linearisation.whole(torch.cat([linear.factor, jacobian]), torch.cat([linear.residual, rows]))
+
+    def chunks_of_rows(self, vector: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same in pieces, the penalty's last."""
+        yield from self._residuals.chunks_of_rows(vector)
+        yield self._of_penalty()
+
+    def _of_penalty(self) -> tuple[Tensor, Tensor]:
+        """The penalty's Jacobian (R, P) and rows (R,) at the model as it is."""
         network = self._model.network
-        names = [name for name, _ in network.named_parameters()]
-
-        def rows(parameters: dict[str, Tensor]) -> Tensor:
-            return torch.func.functional_call(Penalty(network, self._penalty), parameters, ())  # type: ignore[no-any-return]
-
-        parameters = {f"network.{name}": value.detach() for name, value in network.named_parameters()}
-        slopes = torch.func.jacrev(rows)(parameters)
-        jacobian = torch.zeros_like(linear.factor[:1]).repeat(len(slopes[f"network.{names[0]}"]), 1)
-        columns = torch.cat([slopes[f"network.{name}"].flatten(1) for name in names], dim=1)
+        module = Penalty(network, self._penalty)
+        parameters = {name: value.detach() for name, value in module.named_parameters()}
+        slopes = torch.func.jacrev(lambda values: torch.func.functional_call(module, values, ()))(parameters)
+        columns = torch.cat([slope.flatten(1) for slope in slopes.values()], dim=1)
+        jacobian = columns.new_zeros(len(columns), self._model.size)
         jacobian[:, : columns.shape[1]] = self._factor * columns
         with torch.no_grad():
-            residual = torch.cat([linear.residual, self._factor * self._penalty.rows(network)])
-        return Linearisation.whole(torch.cat([linear.factor, jacobian]), residual)
+            return jacobian, self._factor * self._penalty.rows(network)
 
     def gradient(self, vector: Tensor) -> tuple[float, Tensor]:
         """‖r‖² and its gradient."""
