@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kanpde.geometry import Box
     from kanpde.network import KAN
     from kanpde.problem import Problem
+    from kanpde.readable import fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
     from kanpde.registry import load_problem
     from kanpde.solution import Solution
     from kanpde.training import solve
@@ -29,8 +30,17 @@ _HOMES = {
     "Problem": "problem",
     "Robin": "conditions",
     "Solution": "solution",
+    "fix": "readable",
+    "formula": "readable",
+    "formula_to_kan": "readable",
     "load_problem": "registry",
+    "prune": "readable",
+    "read": "readable",
+    "refit": "readable",
     "solve": "training",
+    "sparsify": "readable",
+    "suggest": "readable",
+    "unfix": "readable",
 }
 
 __all__ = [
@@ -45,8 +55,17 @@ __all__ = [
     "Problem",
     "Robin",
     "Solution",
+    "fix",
+    "formula",
+    "formula_to_kan",
     "load_problem",
+    "prune",
+    "read",
+    "refit",
     "solve",
+    "sparsify",
+    "suggest",
+    "unfix",
 ]
 
 

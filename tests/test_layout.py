@@ -15,6 +15,7 @@ LEVELS = """
     arguments interrupts operations expressions locations storage device options report
     field geometry splines jets optim
     bases block
+    fixed
     layers initialisation network refinement | residual values constraint measurements exact conditions problem registry
     linearity
     prescribed ansatz sampling
@@ -25,6 +26,7 @@ LEVELS = """
     descent
     marching
     solution
+    readable
     trainer training
     progress tensorboard runs
     cli

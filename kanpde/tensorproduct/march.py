@@ -54,7 +54,8 @@ class March:
     def __init__(
         self, problem: Problem, *, degree: int, intervals: int | None, affine: bool, most: int, device: torch.device
     ) -> None:
-        self.problem, self.affine, self.most, self.device = problem, affine, most, device
+        self.problem, self.most, self.device = problem, most, device
+        self.affine = affine and not problem.unknowns  # a constant times a field is linear in the field only
         self.domain, self.ansatz = problem.domain, Ansatz.of(problem)
         periodic = (False,) * self.domain.dimension if self.ansatz is None else self.ansatz.periodic
         self.slabbed = evolves(problem)
@@ -248,7 +249,7 @@ class March:
         return Slab(self.low, self.high, space, array, constants, self._residual(), tail)
 
     def _residual(self) -> float:
-        """The root mean square of the relative residual, where each interval gets as many points as the next."""
+        """The equation's relative residual at points of its own, as many in each interval, and that of the conditions."""
         unit = np.random.default_rng(0).random((CHECKED, self.domain.dimension))
         weights = np.ones(len(unit))
         for a, axis in zip(self.along, self.axes, strict=True):
@@ -257,7 +258,7 @@ class March:
             weights *= np.diff(b)[place.astype(int)]
         points = torch.as_tensor(self.system.box.interior(unit), device=self.device)
         squares = self.system.relative_squares(self.vector, points).cpu().numpy()
-        return math.sqrt(float(weights @ squares / weights.sum()))
+        return math.sqrt(float(weights @ squares / weights.sum()) + self.system.conditions_loss(self.vector))
 
     def _refine(self, slab: Slab) -> bool:
         """Axes with knots placed anew, and more of them."""
