@@ -215,7 +215,7 @@ def test_estimated_errors_are_near_those_of_the_best_spline(intervals, degree, p
 
 def test_knots_go_where_the_front_is():
     def front(x):
-        return np.tanh(40 * (x - 0.3))
+        return np.tanh(12 * (x - 0.3))
 
     def missed(axis):
         x, fine = points_of(axis), np.linspace(-1, 1, 4001)
