@@ -27,6 +27,7 @@ LEVELS = """
     solution
     trainer training
     progress tensorboard runs
+    bench
     cli
     __main__ __init__
 """

@@ -1,7 +1,7 @@
 """Chebyshev collocation over space and time at once, by least squares, for problems linear in their fields.
 
-u = Σ_jk c_jk T_j T_k; the equation at Chebyshev points inside and the conditions at those of the faces, each row of unit
-length. Source: Boyd, "Chebyshev and Fourier Spectral Methods" (2001), ch. 3 and 6.
+u = Σ_jk c_jk T_j T_k; the equation at Chebyshev points inside and the conditions at those of the faces, each row of
+unit length. Source: Boyd, "Chebyshev and Fourier Spectral Methods" (2001), ch. 3 and 6.
 """
 
 from __future__ import annotations

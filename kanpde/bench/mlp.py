@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from kanpde import jets
 from kanpde.bases.residual import tanh
 from kanpde.jets import JetPlan
-from kanpde.model import Model
 from kanpde.problem import Problem
 
 
@@ -84,7 +84,7 @@ class MLP(nn.Module):
 
     def add_rows(self, prepared: Prepared, tapes: Sequence[Tape], adjoint: Tensor, rows: Tensor) -> None:
         """Add the per-point derivatives of Σ adjoint · jet, in the order of the parameters, to `rows` (n, P)."""
-        deltas = torch.autograd.grad(tapes[-1].sums, [tape.sums for tape in tapes], adjoint)
+        deltas = torch.autograd.grad(tapes[-1].sums, [tape.sums for tape in tapes], adjoint, retain_graph=True)
         blocks = [torch.einsum("nso,nsi->noi", d, t.entering) for d, t in zip(deltas, tapes, strict=True)]
         start = 0
         for block in [*blocks, *(delta[:, 0] for delta in deltas)]:
@@ -96,9 +96,23 @@ class MLP(nn.Module):
         """Values (n, fields) at points (n, d)."""
         return self.jets(self.prepare(points, JetPlan(points.shape[1], [()])))[:, 0]
 
-    # The parameters as one vector, as a Model has them.
-    ordered = lambda self: [*self.weights, *self.biases]  # noqa: E731
-    vector, size, assign = Model.vector, Model.size, Model.assign
+    def ordered(self) -> list[nn.Parameter]:
+        """All weights, then all biases."""
+        return [*self.weights, *self.biases]
+
+    @property
+    def vector(self) -> Tensor:
+        """All parameters as one detached vector."""
+        return parameters_to_vector(self.ordered()).detach()
+
+    def assign(self, vector: Tensor) -> None:
+        """Set all parameters from one vector."""
+        vector_to_parameters(vector.clone(), self.ordered())
+
+    @property
+    def size(self) -> int:
+        """The number of parameters."""
+        return sum(parameter.numel() for parameter in self.ordered())
 
 
 def activated(sums: Tensor, plan: JetPlan) -> Tensor:

@@ -71,9 +71,7 @@ def compare(options: BenchOptions, say: Say, measure: Measure = carry_out) -> It
     for problem in options.problems:
         size = Task.parameters
         for name in installed(options.chosen, say if problem == options.problems[0] else lambda line: None):
-            task = Task(
-                problem, name, options.budget_seconds, options.seed, options.interior, options.boundary, size
-            )
+            task = Task(problem, name, options.budget_seconds, options.seed, options.interior, options.boundary, size)
             answer = measure(asdict(task), 2 * options.budget_seconds + STARTING)
             if answer.complaint:
                 say(f"{PEERS[name].title} on {problem}: {answer.complaint}")
@@ -96,6 +94,6 @@ def installed(peers: Sequence[str], say: Say) -> list[str]:
     return found
 
 
-def settings(options: BenchOptions) -> dict[str, Any]:
+def settings_of(options: BenchOptions) -> dict[str, Any]:
     """The options as they go into a file."""
     return {field.name: getattr(options, field.name) for field in fields(options)}

@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from kanpde.compare import Comparison
-from kanpde.errors import ConfigurationError
 from kanpde.problem import Problem
 
 Array = npt.NDArray[np.float64]
 Evaluate = Callable[[Array], Array]
+Keep = Callable[[object], None]
 
 FIRST, STRIDE = 0.1, 1.2  # seconds of the first measurement, and the factor from one to the next
 PIECE = 8192  # points evaluated together
@@ -50,18 +49,11 @@ class Recorder:
     """Measures the error at seconds that grow by a factor; the clock stands still meanwhile.
 
     All peers are measured on the grid of :class:`kanpde.compare.Comparison`. What has been measured is kept at once, so
-    that a process that has to be ended has not worked in vain. Raises ConfigurationError for a problem without a known
-    solution.
+    that a process that has to be ended has not worked in vain.
     """
 
-    Keep: ClassVar = Callable[[object], None]
-
-    def __init__(self, problem: Problem, budget: float, keep: Callable[[object], None]) -> None:
+    def __init__(self, problem: Problem, budget: float, keep: Keep) -> None:
         self.comparison = Comparison(problem)
-        if self.comparison.relative_l2(lambda points, _: np.zeros((len(points), len(problem.fields)))) is None:
-            raise ConfigurationError(
-                f"expected a problem with exact or reference to be measured against, got {problem.name}; write one"
-            )
         self.budget, self.outcome, self._keep = budget, Outcome(), keep
         self._paused = 0.0
         self._due = FIRST

@@ -125,7 +125,9 @@ def rows_of(part: Placed, problem: Problem) -> Rows:
         try:
             return cast(Any, part.block.evaluate(tuple(sides), part.index, {})).array
         except (AttributeError, TypeError) as error:
-            raise ProblemError(f"{part.block.name} of {problem.name} uses what JAX has under another name: {error}") from error
+            raise ProblemError(
+                f"{part.block.name} of {problem.name} uses what JAX has under another name: {error}"
+            ) from error
 
     return written
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from kanpde import registry
 from kanpde.bench.peers import load
 from kanpde.bench.scaling import Size, measure
-from kanpde.bench.task import Recorder, Task
+from kanpde.bench.task import Keep, Recorder, Task
 from kanpde.runs import finite, write
 
 
@@ -32,7 +32,7 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def compare(task: Task, keep: Recorder.Keep) -> None:
+def compare(task: Task, keep: Keep) -> None:
     """One peer on one problem."""
     problem = registry.load_problem(task.problem)
     recorder = Recorder(problem, task.budget_seconds, keep)

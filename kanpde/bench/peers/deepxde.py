@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -48,7 +48,9 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
     method = "tanh MLP, Adam then L-BFGS"
     recorder.describe(method, count(sizes), points_of(parts), deepxde=dde.__version__, torch=torch.__version__)
     model.compile("adam", lr=LEARNING_RATE)
-    model.train(iterations=10**9, display_every=10**9, verbose=0, callbacks=[watch(dde, recorder, ADAM * task.budget_seconds)])
+    model.train(
+        iterations=10**9, display_every=10**9, verbose=0, callbacks=[watch(dde, recorder, ADAM * task.budget_seconds)]
+    )
     dde.optimizers.set_LBFGS_options(gtol=0, maxiter=10**9)
     dde.optimizers.config.LBFGS_options.update(iter_per_step=INNER, fun_per_step=INNER * 5 // 4)
     model.compile("L-BFGS")
@@ -76,13 +78,13 @@ def side(dde: Any, problem: Problem, inputs: Tensor, outputs: Tensor, where: sli
     """The fields at a part of the points, with DeepXDE's own derivatives."""
 
     def field(number: int, name: str) -> Field:
-        def whole(partial: MultiIndex) -> Tensor:
+        def whole(partial: MultiIndex) -> Any:
             below = whole(partial[:-1]) if partial else outputs[:, number : number + 1]
             if len(partial) == 1:
                 return dde.grad.jacobian(outputs, inputs, i=number, j=partial[0])
             return dde.grad.jacobian(below, inputs, i=0, j=partial[-1]) if partial else below
 
-        return Field(name, problem.domain.names, lambda partial: whole(partial)[where, 0])
+        return Field(name, problem.domain.names, lambda partial: cast(Tensor, whole(partial)[where, 0]))
 
     return Side(inputs[where], tuple(field(number, name) for number, name in enumerate(problem.fields)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,7 +56,5 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
 def train(problem: Problem, task: Task, recorder: Recorder, method: str, training: Mapping[str, Any] | None) -> None:
     """Train with some settings other than the default ones."""
     recorder.start()
-    try:
+    with contextlib.suppress(OutOfTime):
         solve(problem, seed=task.seed, device="cpu", training=training, callbacks=[Watch(recorder, method)])
-    except OutOfTime:
-        pass

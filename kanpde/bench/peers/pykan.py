@@ -45,7 +45,7 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
         value = loss(parts, network, problem, CONDITIONS)
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         return value
 
     iteration = 0
