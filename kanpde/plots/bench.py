@@ -21,7 +21,7 @@ def curves_figure(
 
     A peer keeps its look from problem to problem; thin lines mark the targets.
     """
-    figure = new_figure(8.4, 4.8)
+    figure = new_figure(7.2, 5.4)
     axes = figure.subplots()
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -34,7 +34,7 @@ def curves_figure(
     axes.yaxis.set_major_locator(LogLocator(numticks=12))
     axes.yaxis.set_minor_formatter(NullFormatter())
     tidy(axes, "seconds", "relative L2 error")
-    figure.legend(loc="outside right upper", fontsize=TICK + 0.5, frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=TICK + 0.5, frameon=False)
     entitle(figure, f"{problem}: error against the clock")
     return figure
 
@@ -52,7 +52,7 @@ def scaling_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Seconds of a step (above) and peak memory (below) against whatever each group of rows varies."""
     varied = list(dict.fromkeys(row["varied"] for row in rows))
     figure = new_figure(3.4 * len(varied) + 0.8, 5.2)
-    grid = figure.subplots(2, len(varied), squeeze=False, sharex="col")
+    grid = figure.subplots(2, len(varied), squeeze=False, sharex="col", sharey="row")
     for column, name in enumerate(varied):
         group = [row for row in rows if row["varied"] == name]
         for line, (quantity, label) in enumerate((("seconds", "seconds of a step"), ("gib", "peak memory (GiB)"))):
@@ -61,6 +61,9 @@ def scaling_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
             axes.plot([x for x, _ in known], [y for _, y in known], color=PALETTE[line], marker=MARKERS[line], ms=4.5)
             _logarithmic(axes, discrete=name == "dimension")
             tidy(axes, _axis_label(name, group) if line else "", "" if column else label)
+        grid[1, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        grid[1, 0].yaxis.set_major_formatter("{x:g}")
+        grid[1, 0].yaxis.set_minor_formatter(NullFormatter())
     entitle(figure, "what a step of Gauss–Newton costs")
     return figure
 
@@ -77,6 +80,6 @@ def _logarithmic(axes: Axes, *, discrete: bool) -> None:
 def _axis_label(name: str, group: Sequence[Mapping[str, Any]]) -> str:
     """What varies, and below it what does not."""
     others = [key for key in ("points", "parameters", "dimension") if key != name]
-    words = [f"{group[0][key]} {key}" for key in others if len({row[key] for row in group}) == 1]
-    label = "dimensions" if name == "dimension" else name
-    return "\n".join([label, ", ".join(words)]) if words else label
+    plural = {"points": "points", "parameters": "parameters", "dimension": "dimensions"}
+    words = [f"{group[0][key]} {plural[key]}" for key in others if len({row[key] for row in group}) == 1]
+    return "\n".join([plural[name], ", ".join(words)])
