@@ -35,8 +35,7 @@ class Watch:
     def on_iteration(self, record: Mapping[str, Any]) -> None:
         """Measure where that is due."""
         assert self._trainer is not None
-        versions = {"kanpde": kanpde.__version__, "torch": torch.__version__}
-        self._recorder.describe(self._method, record["parameters"], record["points"], **versions)
+        self._describe(self._trainer)
         if self._recorder.look(self._trainer.solution().evaluate):
             raise OutOfTime
 
@@ -45,7 +44,13 @@ class Watch:
 
     def on_end(self, trainer: Trainer) -> None:
         """Once more, for it ended before its time."""
+        self._describe(trainer)
         self._recorder.measure(trainer.solution().evaluate)
+
+    def _describe(self, trainer: Trainer) -> None:
+        points = sum(len(part.points) for part in trainer.residuals.parts)
+        versions = {"kanpde": kanpde.__version__, "torch": torch.__version__}
+        self._recorder.describe(self._method, trainer.model.size, points, **versions)
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
