@@ -30,7 +30,7 @@ DEGREE, INTERVALS = 5, 8
 COORDINATES = "xyzw"
 STEPS, ENOUGH = 5, 2.0  # the most steps that are timed, and the seconds after which no other is begun
 PROBES = 2  # dampings that a step tries: how many it needs depends on the problem, not on the size
-LIMIT = 150.0  # seconds that one size may take, its process' start included
+LIMIT = 240.0  # seconds that one size may take, its process' start included
 
 
 @dataclass(frozen=True)

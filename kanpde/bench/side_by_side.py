@@ -26,7 +26,7 @@ class BenchOptions:
 
     problems: tuple[str, ...] = ("heat", "poisson_kan", "helmholtz", "burgers", "allen_cahn")
     peers: tuple[str, ...] | None = None
-    budget_seconds: float = 30.0
+    budget_seconds: float = 20.0
     seed: int = 0
     interior: int = 2048
     boundary: int = 256
@@ -68,11 +68,13 @@ def compare(options: BenchOptions, say: Say, measure: Measure = carry_out) -> It
 
     A peer that is not installed, and one that fails, is skipped with a line.
     """
+    peers = installed(options.chosen, say)
+    seconds = float(options.budget_seconds)
+    numbers = [int(n) for n in (options.seed, options.interior, options.boundary)]
     for problem in options.problems:
         size = Task.parameters
-        for name in installed(options.chosen, say if problem == options.problems[0] else lambda line: None):
-            task = Task(problem, name, options.budget_seconds, options.seed, options.interior, options.boundary, size)
-            answer = measure(asdict(task), 2 * options.budget_seconds + STARTING)
+        for name in peers:
+            answer = measure(asdict(Task(problem, name, seconds, *numbers, size)), 2 * seconds + STARTING)
             if answer.complaint:
                 say(f"{PEERS[name].title} on {problem}: {answer.complaint}")
             if answer.result is None or not answer.result["trace"]:
