@@ -138,7 +138,7 @@ def loss_of(problem: Problem, parts: Sequence[Placed], function: Function) -> Ca
     for part in parts:
         # The value too, for a field may stand for it.
         wanted = sorted({(), *(p for partials in part.block.partials.values() for p in partials)})
-        known.append((part.block.weight, wanted, [jnp.asarray(i.numpy()) for i in part.images], rows_of(part, problem)))
+        known.append((part.weight, wanted, [jnp.asarray(i.numpy()) for i in part.images], rows_of(part, problem)))
 
     def loss(parameters: Any) -> Any:
         total = 0.0

@@ -47,13 +47,14 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
     model = dde.Model(data, network)
     method = "tanh MLP, Adam then L-BFGS"
     recorder.describe(method, count(sizes), points_of(parts), deepxde=dde.__version__, torch=torch.__version__)
-    model.compile("adam", lr=LEARNING_RATE)
+    weights = [part.weight for part in parts for _ in part.block.components]
+    model.compile("adam", lr=LEARNING_RATE, loss_weights=weights)
     model.train(
         iterations=10**9, display_every=10**9, verbose=0, callbacks=[watch(dde, recorder, ADAM * task.budget_seconds)]
     )
     dde.optimizers.set_LBFGS_options(gtol=0, maxiter=10**9)
     dde.optimizers.config.LBFGS_options.update(iter_per_step=INNER, fun_per_step=INNER * 5 // 4)
-    model.compile("L-BFGS")
+    model.compile("L-BFGS", loss_weights=weights)
     model.train(verbose=0, callbacks=[watch(dde, recorder, task.budget_seconds)])
 
 

@@ -14,7 +14,6 @@ from kanpde.bench.task import Recorder, Task
 from kanpde.problem import Problem
 
 GRID_UPDATES = (0, 5, 10, 20, 40)  # iterations before which the grids are fitted to the samples
-CONDITIONS = 100.0  # the weight of conditions beside the equation: the example's alpha = 0.01
 WIDTH, GRID, DEGREE = 10, 10, 5
 INNER = 5  # L-BFGS iterations between two looks at the clock
 
@@ -44,7 +43,7 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
-        value = loss(parts, network, problem, CONDITIONS)
+        value = loss(parts, network, problem)
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
