@@ -73,6 +73,11 @@ class Recorder:
         """Whether the budget is used up."""
         return self.seconds >= self.budget
 
+    @property
+    def due(self) -> bool:
+        """Whether it is time to measure again."""
+        return self.over or self.seconds >= self._due
+
     def describe(self, method: str, parameters: int, points: int, **versions: str) -> None:
         """Say what is being measured."""
         self.outcome.method, self.outcome.parameters, self.outcome.points = method, parameters, points
@@ -81,7 +86,7 @@ class Recorder:
     def look(self, evaluate: Evaluate) -> bool:
         """Measure ``evaluate(points (n, d)) -> (n, fields)`` where that is due; returns whether the time is over."""
         over = self.over
-        if over or self.seconds >= self._due:
+        if self.due:
             self.measure(evaluate)
         return over
 

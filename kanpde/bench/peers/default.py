@@ -27,16 +27,18 @@ class Watch:
     def __init__(self, recorder: Recorder, method: str) -> None:
         self._recorder, self._method = recorder, method
         self._trainer: Trainer | None = None
+        self._measured = 0
 
     def on_start(self, trainer: Trainer) -> None:
         """Remember whom to ask."""
         self._trainer = trainer
 
     def on_iteration(self, record: Mapping[str, Any]) -> None:
-        """Measure where that is due."""
+        """Measure where that is due and there is something new."""
         assert self._trainer is not None
-        self._describe(self._trainer)
-        if self._recorder.look(self._trainer.solution().evaluate):
+        if self._recorder.due and self._trainer.phase.version != self._measured:
+            self._measure(self._trainer)
+        if self._recorder.over:
             raise OutOfTime
 
     def on_checkpoint(self, trainer: Trainer) -> None:
@@ -44,18 +46,21 @@ class Watch:
 
     def on_end(self, trainer: Trainer) -> None:
         """Once more, for it ended before its time."""
-        self._describe(trainer)
-        self._recorder.measure(trainer.solution().evaluate)
+        self._measure(trainer)
 
-    def _describe(self, trainer: Trainer) -> None:
-        points = sum(len(part.points) for part in trainer.residuals.parts)
+    def _measure(self, trainer: Trainer) -> None:
+        # Asked for before the clock is stopped: what it takes to make a network of what was found counts.
+        size, solution = trainer.phase.current.size, trainer.solution()
         versions = {"kanpde": kanpde.__version__, "torch": torch.__version__}
-        self._recorder.describe(self._method, trainer.model.size, points, **versions)
+        points = int(trainer.history.get("points", [0])[-1])
+        self._recorder.describe(self._method, size, points, **versions)
+        self._measured = trainer.phase.version
+        self._recorder.measure(solution.evaluate)
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
     """Train as the command line would."""
-    train(problem, task, recorder, "B-spline KAN, Gauss–Newton", None)
+    train(problem, task, recorder, "B-spline KAN, default settings", None)
 
 
 def train(problem: Problem, task: Task, recorder: Recorder, method: str, training: Mapping[str, Any] | None) -> None:
