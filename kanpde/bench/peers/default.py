@@ -27,18 +27,19 @@ class Watch:
     def __init__(self, recorder: Recorder, method: str) -> None:
         self._recorder, self._method = recorder, method
         self._trainer: Trainer | None = None
-        self._measured = 0
+        self._measured: int | None = None
 
     def on_start(self, trainer: Trainer) -> None:
         """Remember whom to ask."""
         self._trainer = trainer
 
     def on_iteration(self, record: Mapping[str, Any]) -> None:
-        """Measure where that is due and there is something new."""
+        """Measure where that is due and there is something new; at the end whatever there is."""
         assert self._trainer is not None
-        if self._recorder.due and self._trainer.phase.version != self._measured:
+        version, over = self._trainer.phase.version, self._recorder.over
+        if version != self._measured and (over or (version and self._recorder.due)):
             self._measure(self._trainer)
-        if self._recorder.over:
+        if over:
             raise OutOfTime
 
     def on_checkpoint(self, trainer: Trainer) -> None:
