@@ -71,11 +71,12 @@ def compare(options: BenchOptions, say: Say, measure: Measure = carry_out) -> It
     """
     peers = installed(options.chosen, say)
     seconds = float(options.budget_seconds)
-    numbers = [int(n) for n in (options.seed, options.interior, options.boundary)]
+    seed, interior, boundary = (int(n) for n in (options.seed, options.interior, options.boundary))
     for problem in options.problems:
         size = Task.parameters
         for name in peers:
-            answer = measure(asdict(Task(problem, name, seconds, *numbers, size)), 2 * seconds + STARTING)
+            task = Task(problem, name, seconds, seed, interior, boundary, size)
+            answer = measure(asdict(task), 2 * seconds + STARTING)
             if answer.complaint:
                 say(f"{PEERS[name].title} on {problem}: {answer.complaint}")
             if answer.result is None or not answer.result["trace"]:
