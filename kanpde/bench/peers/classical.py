@@ -21,6 +21,9 @@ ENOUGH = 1e-12  # the error at which nothing finer is tried
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
     """Ever finer solutions, each timed by itself, until there is no time for more."""
     versions = {"numpy": np.__version__, "scipy": scipy.__version__}
+    _, _, first = next(iter(solvers(problem, recorder)))
+    first()  # a library's first call takes longer than the next
+    recorder.start()
     for method, unknowns, solve in solvers(problem, recorder):
         started = time.perf_counter()
         evaluate = solve()
