@@ -29,6 +29,7 @@ LEVELS = """
     readable
     trainer training
     progress tensorboard runs
+    bench
     cli
     __main__ __init__
 """

@@ -109,7 +109,7 @@ def test_every_name_that_a_script_imports_is_public():
 def test_help_names_the_commands_of_the_readme(command):
     status, out, _ = command("--help")
     assert status == 0
-    known = {"list", "show", "resume"}
+    known = {"list", "show", "resume", "bench"}
     named = {words[1] for words in map(str.split, COMMANDS) if len(words) > 1 and words[1].isalpha()}
     assert named == known and all(f"kanpde {name}" in out for name in known)
 
