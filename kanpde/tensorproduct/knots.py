@@ -16,6 +16,7 @@ from kanpde.tensorproduct.axes import SplineAxis
 
 Array = npt.NDArray[np.float64]
 LEAST = 0.2  # the least density of breakpoints, as a share of the mean
+END = 3.0  # times its neighbour's, the most that the last difference of an axis counts
 SLOPE = 4.0  # the most that the density changes from one interval to the next
 
 
@@ -35,7 +36,11 @@ def derivative_sizes(axis: SplineAxis, coefficients: Array) -> Array:
     if len(top) < 2:
         return np.zeros(len(b) - 1)
     slopes = np.sqrt(np.square(np.diff(top, axis=0)).mean(axis=1)) / np.diff(middles)
-    return np.maximum(slopes[:-1], slopes[1:]) if axis.periodic else np.maximum(np.r_[slopes[:1], slopes], np.r_[slopes, slopes[-1:]])
+    if axis.periodic:
+        return np.asarray(np.maximum(slopes[:-1], slopes[1:]))
+    if len(slopes) > 2:  # at an end the highest derivative is that of a fit which nothing holds beyond it
+        slopes[0], slopes[-1] = min(slopes[0], END * slopes[1]), min(slopes[-1], END * slopes[-2])
+    return np.asarray(np.maximum(np.r_[slopes[:1], slopes], np.r_[slopes, slopes[-1:]]))
 
 
 def error_constant(degree: int) -> float:

@@ -90,7 +90,7 @@ class March:
 
     def _begin(self) -> None:
         """The slab after the last one, as long as `length` says and the rest of time allows."""
-        self.tries, self.reached = 0, math.inf
+        self.tries, self.reached, self.uncut = 0, math.inf, math.inf
         self.low, self.high = self.slabs[-1].high if self.slabs else 0.0, 1.0
         if self.slabbed:
             left = 1.0 - self.low
@@ -238,7 +238,10 @@ class March:
         gained, self.reached = slab.residual < GAIN * self.reached, slab.residual
         if gained and self._refine(slab):
             return True
-        return slab.residual > HALVED * self.tolerance and self._cut((self.high - self.low) / 2)
+        if slab.residual <= HALVED * self.tolerance or slab.residual > GAIN * self.uncut:
+            return False
+        self.uncut = slab.residual
+        return self._cut((self.high - self.low) / 2)
 
     def _slab(self) -> Slab:
         coefficients, _ = self.system.split(self.vector)
