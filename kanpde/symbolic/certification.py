@@ -17,6 +17,7 @@ from kanpde.symbolic.limits import Clock
 from kanpde.symbolic.proof import Step, show
 from kanpde.symbolic.recognition import exactly
 from kanpde.symbolic.refit import Fit, LeastSquares, expressions_of, started
+from kanpde.symbolic.reduction import reduced
 from kanpde.symbolic.regularity import irregularities
 from kanpde.symbolic.snapping import SOLVES, Snapped, exponents, snap
 from kanpde.symbolic.statement import Statement, Untraceable, state
@@ -85,6 +86,7 @@ def certify(
     complaint = found.complaint(starts, surrogate, CLOSE if tolerance is None else tolerance)
     if complaint:
         return found.approximate(complaint)
+    found.ansatz, found.fit = reduced(found.ansatz, fit, squares, clock)
     try:
         return found.proof(clock)
     except Untraceable as error:
@@ -103,7 +105,6 @@ class _Candidate:
     def __post_init__(self) -> None:
         names = (*self.problem.domain.names, *self.fit.constants)
         self.ansatz = tuple(exactly(real_expression(e, names)) for e in self.ansatz)
-        self.symbols = dict(zip(self.fit.constants, symbols(tuple(self.fit.constants)), strict=True))
 
     def complaint(self, starts: Mapping[str, float], surrogate: Surrogate | None, tolerance: float) -> str:
         """Why it is no solution, or not the one that is wanted; empty where nothing speaks against it."""
@@ -122,14 +123,14 @@ class _Candidate:
 
     def values(self, points: Array, constants: Mapping[str, float]) -> Array:
         """The fields at points, (n, fields)."""
-        numbers = {self.symbols[name]: sp.Float(value, 17) for name, value in constants.items()}
+        numbers = {symbols([name])[0]: sp.Float(value, 17) for name, value in constants.items()}
         names = self.problem.domain.names
         functions = [numpy_function(expression.subs(numbers), names) for expression in self.ansatz]
         with np.errstate(all="ignore"):
             return np.stack([function(*points.T) for function in functions], axis=-1)
 
     def with_constants(self, constants: Mapping[str, Any]) -> tuple[Any, ...]:
-        values = {self.symbols[name]: value for name, value in constants.items()}
+        values = {symbols([name])[0]: value for name, value in constants.items()}
         return tuple(expression.subs(values) for expression in self.ansatz)
 
     def named(self, expressions: tuple[Any, ...]) -> dict[str, Any]:
@@ -167,12 +168,13 @@ class _Candidate:
         """The certificate with parameters as symbols where that can be proved, else with numbers."""
         statement = state(self.problem)
         best: Certificate | None = None
-        if statement.general():
+        if statement.parameters:
             powers, stays = exponents(self.ansatz, self.fit, statement, clock)
-            if set(stays) == set(statement.parameters):
+            if stays:
+                statement = state(self.problem, [symbol.name for symbol in stays])
                 best = self.proved(statement, snap(self.ansatz, self.fit, statement, powers, clock), clock)
         if best is None or not best.proved:
-            statement = state(self.problem, general=False)
+            statement = state(self.problem, [])
             snapped = snap(self.ansatz, self.fit, statement, {}, clock)
             special = self.proved(statement, snapped, clock)
             best = special if best is None or special.proved or best.status == "none" else best

@@ -171,7 +171,7 @@ class _Rows:
         """Partials (K, N) at all points and their derivatives by the constants (P, K, N)."""
         columns = [*self.problem.points.unbind(-1), *torch.as_tensor(vector).unbind()]
         found = torch.stack(self.program(*columns))
-        return found[: len(self.place)], found[len(self.place) :].view(len(vector), len(self.place), -1)
+        return found[: len(self.place)], found[len(self.place) :].view(len(vector), len(self.place), found.shape[1])
 
     def linear(self, vector: Array) -> list[tuple[Tensor, Tensor]]:
         """For each block its rows (C, n) and their Jacobian (C, n, P), neither scaled."""
@@ -256,7 +256,7 @@ class _Rows:
         for (rows, jacobian), scale in zip(self.linear(vector), self.scales, strict=True):
             factor = 1 / (scale * np.sqrt(rows.shape[1]))
             pieces.append((rows * factor[:, None]).reshape(-1))
-            slopes.append((jacobian * factor[:, None, None]).reshape(-1, len(vector)))
+            slopes.append((jacobian * factor[:, None, None]).flatten(0, 1))
         return torch.cat(pieces).numpy(), torch.cat(slopes).numpy()
 
     def failed(self) -> Fit:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import itertools
 import numbers
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,17 +57,13 @@ class Statement:
     measured: tuple[str, ...]
     exact: Fields | None
 
-    def general(self) -> bool:
-        """Whether parameters are kept as symbols."""
-        return bool(self.parameters)
 
-
-def state(problem: Problem, *, general: bool = True) -> Statement:
-    """The problem in SymPy; with `general`, as many of its parameters as the code allows stay symbols.
+def state(problem: Problem, parameters: Collection[str] | None = None) -> Statement:
+    """The problem in SymPy, these of its parameters as symbols; None stands for as many as the code allows.
 
     Raises Untraceable where the code of the residual or of a condition cannot be read as a formula.
     """
-    chosen = symbolic_parameters(problem) if general else {}
+    chosen = symbolic_parameters(problem) if parameters is None else _symbols(problem, parameters)
     failure: Exception | None = None
     for form in _FORMS:
         try:
@@ -87,13 +83,16 @@ _FORMS: tuple[Callable[[Any, Any], Any], ...] = (
 
 def symbolic_parameters(problem: Problem) -> dict[str, Any]:
     """name -> symbol for each real parameter that the problem's code takes as a symbol."""
-    named = {name: value for name, value in real_parameters(problem).items() if value}
     taken = {*problem.domain.names, *problem.fields, *problem.unknowns}
-    candidates = {name: parameter_symbol(name, value) for name, value in named.items() if name not in taken}
+    candidates = _symbols(problem, [n for n, value in real_parameters(problem).items() if value and n not in taken])
     if not candidates or _states(problem, candidates):
         return candidates
     alone = {name: symbol for name, symbol in candidates.items() if _states(problem, {name: symbol})}
     return alone if len(alone) > 1 and _states(problem, alone) else dict(itertools.islice(alone.items(), 1))
+
+
+def _symbols(problem: Problem, names: Collection[str]) -> dict[str, Any]:
+    return {name: parameter_symbol(name, real_parameters(problem)[name]) for name in names}
 
 
 def parameter_symbol(name: str, value: float) -> Any:
