@@ -16,11 +16,13 @@ from kanpde.problem import Problem
 from kanpde.symbolic.limits import Clock
 from kanpde.symbolic.proof import Step, show
 from kanpde.symbolic.recognition import exactly
-from kanpde.symbolic.refit import Fit, LeastSquares, expressions_of, started
 from kanpde.symbolic.reduction import reduced
+from kanpde.symbolic.refit import Fit, LeastSquares, expressions_of, started
 from kanpde.symbolic.regularity import irregularities
 from kanpde.symbolic.snapping import SOLVES, Snapped, exponents, snap
-from kanpde.symbolic.statement import Statement, Untraceable, state
+from kanpde.symbolic.statement import Statement, state
+from kanpde.symbolic.tidying import tidy
+from kanpde.symbolic.tracing import Untraceable
 
 Array = npt.NDArray[np.float64]
 Surrogate = Callable[[Array, MultiIndex], Array]
@@ -153,7 +155,15 @@ class _Candidate:
         expressions = self.named(self.with_constants(best))
         step = Step("every equation", "double precision", f"vanishes to {self.fit.residual:.1e}", 0.0)
         return Certificate(
-            expressions, "numeric", self.fit.residual, best, expressions, {}, (step,), reason, tuple(self.undetermined())
+            expressions,
+            "numeric",
+            self.fit.residual,
+            best,
+            expressions,
+            {},
+            (step,),
+            reason,
+            tuple(self.undetermined()),
         )
 
     def undetermined(self) -> list[str]:
@@ -198,7 +208,7 @@ class _Proof:
 
     def certificate(self) -> Certificate:
         candidate, statement = self.candidate, self.statement
-        general = candidate.with_constants(self.constants)
+        general = tuple(tidy(expression) for expression in candidate.with_constants(self.constants))
         special = tuple(expression.subs(statement.parameters) for expression in general)
         steps = [self.regular(special), *self.equations(general)]
         status, reason = self.verdict(steps)
@@ -228,7 +238,7 @@ class _Proof:
             return "numeric", f"{unsure[0].what} was seen to vanish at points only"
         if self.statement.measured:
             return "numeric", f"{', '.join(self.statement.measured)} are measurements, about which there is no proof"
-        return "proved", ""
+        return "proved", "; ".join(self.candidate.undetermined())
 
     def regular(self, special: tuple[Any, ...]) -> Step:
         """The step that looks for poles, branch cuts and kinks in the closed domain."""
@@ -239,9 +249,10 @@ class _Proof:
         return Step("smoothness on the closed domain", "interval arithmetic", outcome, self.clock.passed - start)
 
     def equations(self, general: tuple[Any, ...]) -> list[Step]:
-        steps = []
+        steps: list[Step] = []
+        found = {symbol: self.constants[symbol.name] for symbol in self.statement.unknowns}
         for equation in self.statement.equations:
-            steps.append(self.vanishing(equation.title, equation.of(general)))
+            steps.append(self.vanishing(equation.title, equation.of(general).subs(found)))
             if steps[-1].fails:
                 break
         return steps
@@ -274,5 +285,3 @@ def _signs(low: Any, high: Any) -> dict[str, bool]:
     if high <= 0:
         return {"negative": True} if high < 0 else {"nonpositive": True}
     return {}
-
-
