@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,17 +115,14 @@ class Solution:
 
         return solution_figure(self)
 
-    def symbolify(
-        self, *, budget_seconds: float = 60.0, seed: int = 0, progress: Callable[[str], None] | None = None
-    ) -> Formula:
+    def symbolify(self, **options: Any) -> Formula:
         """Look for the formula behind the solution and prove it; what is found is kept as `formula` too.
 
-        `progress` is called with a line of text now and then. Raises ConfigurationError for a budget that is no
-        positive number.
+        The options are those of `kanpde.symbolic.symbolification.symbolify`: budget_seconds, seed, functions, progress.
         """
         from kanpde.symbolic.symbolification import symbolify
 
-        self.formula = symbolify(self, budget_seconds=budget_seconds, seed=seed, progress=progress)
+        self.formula = symbolify(self, **options)
         return self.formula
 
     def edge_curves(self) -> list[dict[str, Any]]:

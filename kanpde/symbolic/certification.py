@@ -125,7 +125,7 @@ class _Candidate:
 
     def values(self, points: Array, constants: Mapping[str, float]) -> Array:
         """The fields at points, (n, fields)."""
-        numbers = {symbols([name])[0]: sp.Float(value, 17) for name, value in constants.items()}
+        numbers = {symbols([name])[0]: sp.Float(value) for name, value in constants.items()}
         names = self.problem.domain.names
         functions = [numpy_function(expression.subs(numbers), names) for expression in self.ansatz]
         with np.errstate(all="ignore"):
@@ -139,7 +139,7 @@ class _Candidate:
         return dict(zip(self.problem.fields, expressions, strict=True))
 
     def floats(self) -> dict[str, Any]:
-        return {name: sp.Float(value, 17) for name, value in self.fit.constants.items()}
+        return {name: sp.Float(value) for name, value in self.fit.constants.items()}
 
     def approximate(self, reason: str) -> Certificate:
         """The certificate of an expression that is an approximation at best."""

@@ -183,6 +183,7 @@ class Formula:
         return cls(**lists, **plain, **trees)
 
 
+_PLAIN = ("status", "relative_l2", "distance", "residual", "reason", "seconds")
 _TREES = ("expressions", "general", "parameters", "unknowns")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -32,23 +32,31 @@ RANK = {"proved": 0, "numeric": 1, "none": 2}
 
 
 def symbolify(
-    solution: Solution, *, budget_seconds: float = 60.0, seed: int = 0, progress: Progress | None = None
+    solution: Solution,
+    *,
+    budget_seconds: float = 60.0,
+    seed: int = 0,
+    functions: Sequence[str] | None = None,
+    progress: Progress | None = None,
 ) -> Formula:
     """The formula of a solution: proved where that can be done within the budget, else the best there is.
 
-    `progress` is called with a line of text now and then. Stops at the first candidate that is proved. Raises
-    ConfigurationError for a budget that is not positive.
+    `functions` names those of the library that formulas may contain, all of them for None; `progress` is called with a
+    line of text now and then. Stops at the first candidate that is proved. Raises ConfigurationError for a budget that
+    is no positive number and for unknown functions.
     """
     if not (number(budget_seconds) and budget_seconds > 0):
         raise ConfigurationError(f"expected symbolic.budget_seconds to be a positive number, got {budget_seconds!r}")
-    return _Selection(solution, budget_seconds, progress or (lambda text: None)).run(seed)
+    return _Selection(solution, budget_seconds, progress or (lambda text: None)).run(seed, functions)
 
 
-def candidates(solution: Solution, seconds: float, seed: int, progress: Progress) -> Iterator[tuple[Any, Any]]:
+def candidates(
+    solution: Solution, seconds: float, seed: int, progress: Progress, functions: Sequence[str] | None
+) -> Iterator[tuple[Any, Any]]:
     """(ansatz, constants) of the search, best first."""
     # Imported when it is needed: the search brings its library of functions along.
     search = import_module("kanpde.symbolic.search")
-    return iter(search.candidates(solution, seconds=seconds, seed=seed, progress=progress))
+    return iter(search.candidates(solution, seconds=seconds, seed=seed, progress=progress, functions=functions))
 
 
 class _Selection:
@@ -63,9 +71,10 @@ class _Selection:
         self.tolerance = min(0.3, max(NEAR, FACTOR * math.sqrt(loss[-1]))) if loss else NEAR
         self.best: tuple[tuple[float, float], Certificate | None] = ((math.inf, math.inf), None)
 
-    def run(self, seed: int) -> Formula:
+    def run(self, seed: int, functions: Sequence[str] | None) -> Formula:
         tried = 0
-        for ansatz, constants in candidates(self.solution, self.clock.seconds, seed, self.progress):
+        found = candidates(self.solution, self.clock.seconds, seed, self.progress, functions)
+        for ansatz, constants in found:
             tried += 1
             self.progress(f"candidate {tried}: {self._told(ansatz)}")
             self.consider(ansatz, constants)

@@ -30,7 +30,7 @@ def to_tree(expression: Any) -> Any:
     if expression.is_Rational:
         return {"rational": [int(expression.p), int(expression.q)]}
     if expression.is_Float:
-        return {"float": str(sp.N(expression, 17))}
+        return {"float": repr(float(expression))}
     if expression in _NAMES:
         return _NAMES[expression]
     if expression.is_Symbol:
@@ -76,7 +76,7 @@ def _leaf(tree: dict[str, Any]) -> Any:
         case {"rational": [int(p), int(q)]} if q != 0:
             return sp.Rational(p, q)
         case {"float": str(text)} if _NUMBER.fullmatch(text):
-            return sp.Float(text, 17)
+            return sp.Float(float(text))
         case {"symbol": str(name)} if name.isidentifier():
             signs = {sign: True for sign in _SIGNS if tree.get(sign) is True}
             return sp.Symbol(name, real=True, **signs)
