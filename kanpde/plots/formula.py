@@ -1,10 +1,10 @@
-"""The formula, typeset, over its values and their error."""
+"""The formula, typeset, over the solution and its error."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,9 +12,9 @@ import matplotlib.mathtext
 import numpy as np
 
 from kanpde.plots.curves import curves
-from kanpde.plots.drawable import Array, Drawable, Posed, Region, Symbolified
+from kanpde.plots.drawable import Array, Posed, Region, Symbolified
 from kanpde.plots.maps import maps, sliced_maps
-from kanpde.plots.quantities import magnitude, quantities
+from kanpde.plots.quantities import Quantity, magnitude, quantities
 from kanpde.plots.slices import slices
 from kanpde.plots.style import INK, TITLE, Figure
 
@@ -24,16 +24,18 @@ STATUS = {"proved": "proved", "numeric": "holds in numbers", "none": "an approxi
 
 
 def formula_figure(solution: Symbolified) -> Figure:
-    """The formula over its values, what they are compared with, and the error.
-
-    They are compared with the known solution, and without one with the network.
-    """
-    drawn = _Formula(solution)
-    cuts = slices(solution.problem.domain, partial(magnitude, drawn))
-    rows = quantities(drawn, cuts)
+    """The solution, the formula below its typeset self, and how far the one is from the other."""
+    compared = _Compared(solution)
+    cuts = slices(solution.problem.domain, partial(magnitude, compared))
+    rows = [[_named(quantity) for quantity in row] for row in quantities(compared, cuts)]
     figure = curves(rows, cuts[0]) if len(cuts[0].axes) == 1 else _mapped(rows, cuts)
     figure.suptitle(title(solution, figure), fontsize=TITLE + 2, color=INK)
     return figure
+
+
+def _named(quantity: Quantity) -> Quantity:
+    label = quantity.label.replace(r"_{\mathrm{ref}}", r"_{\mathrm{formula}}")
+    return replace(quantity, kind="formula" if quantity.kind == "reference" else quantity.kind, label=label)
 
 
 def _mapped(rows: Any, cuts: Any) -> Figure:
@@ -64,8 +66,8 @@ def typeset(latex: str) -> str | None:
 
 
 @dataclass
-class _Formula:
-    """A formula in the place of a solution."""
+class _Compared:
+    """A solution whose problem has the formula as its reference."""
 
     solution: Symbolified
 
@@ -78,7 +80,7 @@ class _Formula:
         return self.solution.history
 
     def __call__(self, **coordinates: Any) -> Any:
-        return self.solution.formula(**coordinates)
+        return self.solution(**coordinates)
 
     def residual(self, **coordinates: Any) -> Any:
         return self.solution.residual(**coordinates)
@@ -89,9 +91,9 @@ class _Formula:
 
 @dataclass
 class _Known:
-    """A problem whose reference is the network where there is none of its own."""
+    """The solution's problem, its reference the formula."""
 
-    solution: Drawable
+    solution: Symbolified
 
     @property
     def name(self) -> str:
@@ -109,9 +111,6 @@ class _Known:
         return self.solution.problem.parameters()
 
     def reference_values(self, points: Array) -> Array:
-        known = self.solution.problem.reference_values(points)
-        if known is not None:
-            return np.asarray(known, dtype=np.float64)
-        found = self.solution(**dict(zip(self.domain.names, points.T, strict=True)))
+        found = self.solution.formula(**dict(zip(self.domain.names, points.T, strict=True)))
         parts = [found[name] for name in self.fields] if isinstance(found, Mapping) else [found]
         return np.stack([np.asarray(part, dtype=np.float64) for part in parts], axis=-1)
