@@ -15,6 +15,7 @@ from kanpde import KAN, cli
 from kanpde.locations import shipped
 from kanpde.options import TrainingOptions
 from kanpde.sampling import SamplingOptions
+from kanpde.symbolic.symbolification import symbolify
 
 ROD = '''
 """u_t = D u_xx: a rod."""
@@ -36,7 +37,7 @@ class Rod(Problem):
     def exact(self, x, t):
         return sp.exp(-self.diffusivity * sp.pi**2 * t / 4) * sp.sin(sp.pi * x / 2)
 '''
-QUICK = ["training.budget_seconds=1", "device=cpu"]
+QUICK = ["training.budget_seconds=1", "device=cpu", "symbolic=off"]
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ BAD = {
     ("training.target=word",): "training.target",
     ("sampling.adaptive=word",): "sampling.adaptive",
     ("network=nonesuch",): "unknown network 'nonesuch'; known: default",
-    ("symbolic=maybe",): "known: off",
+    ("symbolic=maybe",): "known: off, on",
     ("experiment=nonesuch",): "unknown experiment 'nonesuch'",
     ("sed=3",): "did you mean 'seed'",
     ("training.buget_seconds=3",): "did you mean 'budget_seconds'",
@@ -185,8 +186,17 @@ def test_the_users_conf_adds_options_but_shadows_none(kanpde, here):
     assert status == 2 and "conf/network/default.yaml" in err
 
 
-def test_symbolic_can_be_off(kanpde):
+def test_symbolic_is_on_and_can_be_off(kanpde):
+    on = kanpde("--cfg", "job", "--package", "symbolic")[1]
+    assert "enabled: true" in on and kanpde("symbolic=on", "--cfg", "job", "--package", "symbolic")[1] == on
     assert "enabled: false" in kanpde("symbolic=off", "--cfg", "job")[1]
+    assert "budget_seconds: 5" in kanpde("symbolic.budget_seconds=5", "--cfg", "job", "--package", "symbolic")[1]
+
+
+def test_the_shipped_options_of_symbolic_are_those_of_python():
+    found = OmegaConf.to_container(OmegaConf.load(shipped("conf") / "symbolic" / "on.yaml"))
+    known = {name: p.default for name, p in inspect.signature(symbolify).parameters.items()}
+    assert found == {"enabled": True, "budget_seconds": known["budget_seconds"], "functions": known["functions"]}
 
 
 def test_an_interrupt_before_training_is_one_line(kanpde, here, monkeypatch):
@@ -199,7 +209,7 @@ def test_an_interrupt_before_training_is_one_line(kanpde, here, monkeypatch):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent in another way there")
 def test_an_interrupted_run_is_saved_and_can_go_on(kanpde, here):
-    words = [sys.executable, "-m", "kanpde", "problem=rod", "training.budget_seconds=100", "device=cpu"]
+    words = [sys.executable, "-m", "kanpde", "problem=rod", "training.budget_seconds=100", "device=cpu", "symbolic=off"]
     # Where the tests themselves run in the background the child would be born deaf to Ctrl-C.
     hearing = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     pipe = subprocess.PIPE

@@ -6,20 +6,19 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from kanpde.compare import Comparison, grid
 from kanpde.errors import ConfigurationError, KanpdeError
+from kanpde.field import MultiIndex
 from kanpde.options import number
+from kanpde.problem import Problem
 from kanpde.symbolic.certification import Certificate, certify
 from kanpde.symbolic.formula import Formula
 from kanpde.symbolic.limits import Clock
-
-if TYPE_CHECKING:
-    from kanpde.solution import Solution
 
 Array = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -31,8 +30,17 @@ MOST, NEAR, FACTOR = 30.0, 0.02, 10.0
 RANK = {"proved": 0, "numeric": 1, "none": 2}
 
 
+class Solved(Protocol):
+    """What is asked of a solution: values and partials at points, and the loss it came to."""
+
+    problem: Problem
+    history: Any
+
+    def evaluate(self, points: Array, partial: MultiIndex = ()) -> Array: ...
+
+
 def symbolify(
-    solution: Solution,
+    solution: Solved,
     *,
     budget_seconds: float = 60.0,
     seed: int = 0,
@@ -51,7 +59,7 @@ def symbolify(
 
 
 def candidates(
-    solution: Solution, seconds: float, seed: int, progress: Progress, functions: Sequence[str] | None
+    solution: Solved, seconds: float, seed: int, progress: Progress, functions: Sequence[str] | None
 ) -> Iterator[tuple[Any, Any]]:
     """(ansatz, constants) of the search, best first."""
     # Imported when it is needed: the search brings its library of functions along.
@@ -62,7 +70,7 @@ def candidates(
 class _Selection:
     """The best certificate so far, and what it takes to compare one with another."""
 
-    def __init__(self, solution: Solution, seconds: float, progress: Progress) -> None:
+    def __init__(self, solution: Solved, seconds: float, progress: Progress) -> None:
         self.solution, self.progress, self.clock = solution, progress, Clock(seconds)
         domain = solution.problem.domain
         self.points, self.weights = grid(domain, RESOLUTION[domain.dimension])
