@@ -13,9 +13,8 @@ from omegaconf import OmegaConf
 
 from kanpde import KAN, cli
 from kanpde.locations import shipped
-from kanpde.options import TrainingOptions
+from kanpde.options import SymbolicOptions, TrainingOptions
 from kanpde.sampling import SamplingOptions
-from kanpde.symbolic.symbolification import symbolify
 
 ROD = '''
 """u_t = D u_xx: a rod."""
@@ -123,6 +122,8 @@ BAD = {
     ("sampling.adaptive=word",): "sampling.adaptive",
     ("network=nonesuch",): "unknown network 'nonesuch'; known: default",
     ("symbolic=maybe",): "known: off, on",
+    ("symbolic.budget_seconds=0",): "symbolic.budget_seconds",
+    ("symbolic.functions=sin",): "symbolic.functions",
     ("experiment=nonesuch",): "unknown experiment 'nonesuch'",
     ("sed=3",): "did you mean 'seed'",
     ("training.buget_seconds=3",): "did you mean 'budget_seconds'",
@@ -191,12 +192,6 @@ def test_symbolic_is_on_and_can_be_off(kanpde):
     assert "enabled: true" in on and kanpde("symbolic=on", "--cfg", "job", "--package", "symbolic")[1] == on
     assert "enabled: false" in kanpde("symbolic=off", "--cfg", "job")[1]
     assert "budget_seconds: 5" in kanpde("symbolic.budget_seconds=5", "--cfg", "job", "--package", "symbolic")[1]
-
-
-def test_the_shipped_options_of_symbolic_are_those_of_python():
-    found = OmegaConf.to_container(OmegaConf.load(shipped("conf") / "symbolic" / "on.yaml"))
-    known = {name: p.default for name, p in inspect.signature(symbolify).parameters.items()}
-    assert found == {"enabled": True, "budget_seconds": known["budget_seconds"], "functions": known["functions"]}
 
 
 def test_an_interrupt_before_training_is_one_line(kanpde, here, monkeypatch):
@@ -276,6 +271,7 @@ def default(group):
 def test_the_shipped_defaults_are_those_of_python():
     assert default("training") == asdict(TrainingOptions())
     assert default("sampling") == asdict(SamplingOptions())
+    assert OmegaConf.load(shipped("conf") / "symbolic" / "on.yaml") == asdict(SymbolicOptions())
     network = inspect.signature(KAN).parameters
     assert default("network") == {name: parameter.default for name, parameter in network.items()}
 

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kanpde.compare import Comparison, grid
-from kanpde.errors import ConfigurationError, KanpdeError
+from kanpde.errors import KanpdeError
 from kanpde.field import MultiIndex
-from kanpde.options import number
+from kanpde.options import SymbolicOptions
 from kanpde.problem import Problem
 from kanpde.symbolic.certification import Certificate, certify
 from kanpde.symbolic.formula import Formula
@@ -53,8 +53,7 @@ def symbolify(
     line of text now and then. Stops at the first candidate that is proved. Raises ConfigurationError for a budget that
     is no positive number and for unknown functions.
     """
-    if not (number(budget_seconds) and budget_seconds > 0):
-        raise ConfigurationError(f"expected symbolic.budget_seconds to be a positive number, got {budget_seconds!r}")
+    SymbolicOptions(budget_seconds=budget_seconds, functions=functions)
     return _Selection(solution, budget_seconds, progress or (lambda text: None)).run(seed, functions)
 
 
