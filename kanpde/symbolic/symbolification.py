@@ -16,6 +16,7 @@ from kanpde.errors import KanpdeError
 from kanpde.field import MultiIndex
 from kanpde.options import SymbolicOptions
 from kanpde.problem import Problem
+from kanpde.symbolic.bounds import error_bound
 from kanpde.symbolic.certification import Certificate, certify
 from kanpde.symbolic.formula import Formula
 from kanpde.symbolic.limits import Clock
@@ -130,8 +131,9 @@ class _Selection:
             error = Comparison(problem).relative_l2(formula.evaluate)
         except KanpdeError:
             error = None
+        bound = error_bound(problem, tuple(formula.expressions.values())) if formula.status == "none" else None
         finite = error if error is not None and math.isfinite(error) else None
-        return replace(formula, relative_l2=finite, seconds=self.clock.passed)
+        return replace(formula, relative_l2=finite, bound=bound, seconds=self.clock.passed)
 
     def _told(self, ansatz: Any) -> str:
         parts = ansatz.values() if isinstance(ansatz, dict) else [ansatz]
