@@ -177,9 +177,7 @@ class Formula:
         """The formula that `to_json` described; KanpdeError for anything else."""
         try:
             trees: dict[str, Any] = {key: {str(n): from_tree(tree) for n, tree in data[key].items()} for key in _TREES}
-            plain: dict[str, Any] = {
-                key: data[key] for key in ("status", "relative_l2", "distance", "residual", "bound", "reason", "seconds")
-            }
+            plain: dict[str, Any] = {key: data[key] for key in _PLAIN}
             lists: dict[str, Any] = {key: tuple(data[key]) for key in ("coordinates", "steps", "undetermined")}
         except (KeyError, AttributeError, TypeError) as error:
             raise KanpdeError(f"expected a formula as kanpde writes it, got one without {error}") from None
