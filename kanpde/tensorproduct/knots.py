@@ -35,7 +35,11 @@ def derivative_sizes(axis: SplineAxis, coefficients: Array) -> Array:
     if len(top) < 2:
         return np.zeros(len(b) - 1)
     slopes = np.sqrt(np.square(np.diff(top, axis=0)).mean(axis=1)) / np.diff(middles)
-    return np.maximum(slopes[:-1], slopes[1:]) if axis.periodic else np.maximum(np.r_[slopes[:1], slopes], np.r_[slopes, slopes[-1:]])
+    return (
+        np.maximum(slopes[:-1], slopes[1:])
+        if axis.periodic
+        else np.maximum(np.r_[slopes[:1], slopes], np.r_[slopes, slopes[-1:]])
+    )
 
 
 def error_constant(degree: int) -> float:
