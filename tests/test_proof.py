@@ -89,6 +89,38 @@ def test_time_is_limited_in_every_thread(threaded):
     assert outcomes == ["cut", "in time"]
 
 
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_limit_leaves_nothing_behind(threaded):
+    """Neither where the work ends just when the time is over nor where it catches what is raised in it."""
+    done = []
+
+    def work():
+        for k in range(60):
+            try:
+                with time_limit(1e-4 * (k % 20)):
+                    sum(range(100 * k))
+            except TimeLimit:
+                pass
+        try:
+            with time_limit(0.02):
+                try:
+                    hang(x)
+                except BaseException:
+                    hang(x)
+        except TimeLimit:
+            done.append("cut")
+        time.sleep(0.6)
+        done.append("quiet")
+
+    if threaded:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(30)
+    else:
+        work()
+    assert done == ["cut", "quiet"]
+
+
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [

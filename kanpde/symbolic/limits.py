@@ -6,7 +6,7 @@ import ctypes
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 # Cut again this often, in seconds, where the computation catches whatever is raised in it.
@@ -38,11 +38,15 @@ def _alarm(seconds: float) -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6), _AGAIN)
+
+    def silence() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        _insist(silence)
 
 
 @contextmanager
@@ -60,12 +64,25 @@ def _raised_from_aside(seconds: float) -> Iterator[None]:
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
-    try:
-        yield
-    finally:
+
+    def dismiss() -> None:
         with lock:
             done.set()
             ctypes.pythonapi.PyThreadState_SetAsyncExc(target, None)
+
+    try:
+        yield
+    finally:
+        _insist(dismiss)
+
+
+def _insist(ending: Callable[[], None]) -> None:
+    """End a limit although the time may be over just then."""
+    while True:
+        try:
+            return ending()
+        except TimeLimit:
+            continue
 
 
 class Clock:

@@ -35,6 +35,8 @@ INTERIOR, BOUNDARY = 96, 32  # points
 NULL = 1e-9
 # Constants below this count as of this size.
 LEAST = 1e-2
+# The relative fall of the squares in one step that ends a fit: towards a solution they fall by decades.
+STALLED = 1e-6
 # The change of rows of size one that is round-off.
 ROUND_OFF = 1e-14
 
@@ -338,7 +340,7 @@ def _solved(rows: _Rows, vector: Array, evaluations: int) -> Array:
 
     # Steps are measured relative to the constants: where u and 0 both solve a problem, the nearer one is found.
     sizes = np.maximum(np.abs(vector), LEAST)
-    options: dict[str, Any] = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15, "x_scale": sizes}
+    options: dict[str, Any] = {"xtol": 1e-15, "ftol": STALLED, "gtol": 1e-15, "x_scale": sizes}
     found = np.asarray(least_squares(lambda x: both(x)[0], vector, slope, max_nfev=evaluations, **options).x)
     for _ in range(3):
         value, jacobian = both(found)
