@@ -37,16 +37,14 @@ def _alarm(seconds: float) -> Iterator[None]:
         raise TimeLimit
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6), _AGAIN)
 
     def silence() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
-    try:
+    with _ended_by(silence):
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6), _AGAIN)
         yield
-    finally:
-        _insist(silence)
 
 
 @contextmanager
@@ -62,27 +60,27 @@ def _raised_from_aside(seconds: float) -> Iterator[None]:
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(target, ctypes.py_object(TimeLimit))
             wait = _AGAIN
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-
     def dismiss() -> None:
         with lock:
             done.set()
             ctypes.pythonapi.PyThreadState_SetAsyncExc(target, None)
 
-    try:
+    with _ended_by(dismiss):
+        threading.Thread(target=watch, daemon=True).start()
         yield
-    finally:
-        _insist(dismiss)
 
 
-def _insist(ending: Callable[[], None]) -> None:
-    """End a limit although the time may be over just then."""
-    while True:
+@contextmanager
+def _ended_by(ending: Callable[[], None]) -> Iterator[None]:
+    """Call `ending` after the block, once more where the time is over just while it is called."""
+    try:
         try:
-            return ending()
-        except TimeLimit:
-            continue
+            yield
+        finally:
+            ending()
+    except TimeLimit:
+        ending()
+        raise
 
 
 class Clock:
