@@ -41,6 +41,11 @@ def test_parameters_stay_symbols(diffusivity):
     assert all(step.holds for step in found.steps)
 
 
+def test_a_guess_may_name_the_parameters():
+    found = certify(sp.exp(-(sp.pi**2) * sp.Symbol("diffusivity") * t) * sp.sin(k * x), {k: 3}, HEAT)
+    assert found.proved and found.expression == certify(MODE, START, HEAT).expression
+
+
 @dataclass(frozen=True)
 class Soliton(Problem):
     speed: float = 2.0

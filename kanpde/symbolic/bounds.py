@@ -25,8 +25,6 @@ from kanpde.symbolic.intervals import largest
 from kanpde.symbolic.limits import TimeLimit, time_limit
 from kanpde.symbolic.statement import Statement, state
 
-SECONDS = 10.0
-
 
 @dataclass(frozen=True)
 class Operator:
@@ -44,10 +42,10 @@ class Operator:
         return min(candidates)
 
 
-def error_bound(problem: Problem, fields: tuple[Any, ...]) -> float | None:
-    """A bound on |u - fields| over the closed domain; None where the problem has no maximum principle known here."""
+def error_bound(problem: Problem, fields: tuple[Any, ...], seconds: float = 10.0) -> float | None:
+    """A bound on |u - fields| over the closed domain; None without a maximum principle or time for it."""
     try:
-        with time_limit(SECONDS):
+        with time_limit(seconds):
             statement = state(problem, [])
             operator = operator_of(statement)
             if operator is None or not _given_everywhere(problem):

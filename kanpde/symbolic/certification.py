@@ -15,12 +15,12 @@ from kanpde.field import MultiIndex
 from kanpde.problem import Problem
 from kanpde.symbolic.limits import Clock
 from kanpde.symbolic.proof import Step, show
-from kanpde.symbolic.recognition import exactly
+from kanpde.symbolic.recognition import exact_number, exactly
 from kanpde.symbolic.reduction import reduced
 from kanpde.symbolic.refit import Fit, LeastSquares, expressions_of, started
 from kanpde.symbolic.regularity import irregularities
 from kanpde.symbolic.snapping import SOLVES, Snapped, exponents, snap
-from kanpde.symbolic.statement import Statement, state
+from kanpde.symbolic.statement import Statement, real_parameters, state
 from kanpde.symbolic.tidying import tidy
 from kanpde.symbolic.tracing import Untraceable
 
@@ -74,15 +74,15 @@ def certify(
 ) -> Certificate:
     """Refit the constants of an ansatz on a problem, make them exact, and prove that the result solves it.
 
-    `ansatz` is a SymPy expression in symbols named as the coordinates and in free constants, or a dict of them by
-    field; `constants` maps each constant to the value to start from. The result must stay within `tolerance`, relative,
+    `ansatz` is a SymPy expression in symbols named as the coordinates, as the problem's parameters where it is known
+    how they come in, and in free constants, or a dict of them by field; `constants` maps each constant to the value to start from. The result must stay within `tolerance`, relative,
     of `surrogate(points (n, d), partial) -> (n, fields)` where that is given, which keeps out other solutions such as
     u = 0. Raises ProblemError for symbols that are neither coordinates nor constants.
     """
     clock = Clock(seconds)
     squares = LeastSquares(problem)
-    expressions = expressions_of(ansatz, problem)
     starts = started(constants, problem)
+    expressions = tuple(_with_parameters(e, problem, starts) for e in expressions_of(ansatz, problem))
     fit = squares.fit(expressions, starts)
     found = _Candidate(problem, expressions, fit, squares)
     complaint = found.complaint(starts, surrogate, CLOSE if tolerance is None else tolerance)
@@ -93,6 +93,14 @@ def certify(
         return found.proof(clock)
     except Untraceable as error:
         return found.numeric(f"the problem's code cannot be read as a formula: {error}")
+
+
+def _with_parameters(expression: Any, problem: Problem, constants: Mapping[str, float]) -> Any:
+    """The expression with the values of the problem's parameters for symbols of their names."""
+    values = {name: value for name, value in real_parameters(problem).items() if name not in constants}
+    symbols_ = getattr(expression, "free_symbols", set())
+    known = {s: exact_number(values[s.name]) for s in symbols_ if s.name in values}
+    return expression.subs(known) if known else expression
 
 
 @dataclass

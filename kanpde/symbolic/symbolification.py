@@ -30,6 +30,7 @@ RESOLUTION = {1: 257, 2: 41, 3: 13, 4: 7}
 MOST, NEAR, FACTOR = 30.0, 0.02, 10.0
 # The share of the budget after which the search ends, and the seconds that the last candidate has at least.
 SEARCH, LEAST = 0.8, 5.0
+BOUND = 10.0  # seconds at most for a bound on the error
 RANK = {"proved": 0, "numeric": 1, "none": 2}
 
 
@@ -133,9 +134,15 @@ class _Selection:
             error = Comparison(problem).relative_l2(formula.evaluate)
         except KanpdeError:
             error = None
-        bound = error_bound(problem, tuple(formula.expressions.values())) if formula.status == "none" else None
+        bound = self.bound(formula) if formula.status == "none" else None
         finite = error if error is not None and math.isfinite(error) else None
         return replace(formula, relative_l2=finite, bound=bound, seconds=self.clock.passed)
+
+    def bound(self, formula: Formula) -> float | None:
+        """The maximum principle's bound, where it says more than that the formula is a number."""
+        seconds = min(BOUND, self.clock.left + 1)
+        bound = error_bound(self.solution.problem, tuple(formula.expressions.values()), seconds)
+        return bound if bound is not None and bound < float(np.abs(self.target).max()) else None
 
     def _told(self, ansatz: Any) -> str:
         parts = ansatz.values() if isinstance(ansatz, dict) else [ansatz]
