@@ -75,9 +75,9 @@ def certify(
     """Refit the constants of an ansatz on a problem, make them exact, and prove that the result solves it.
 
     `ansatz` is a SymPy expression in symbols named as the coordinates, as the problem's parameters where it is known
-    how they come in, and in free constants, or a dict of them by field; `constants` maps each constant to the value to start from. The result must stay within `tolerance`, relative,
-    of `surrogate(points (n, d), partial) -> (n, fields)` where that is given, which keeps out other solutions such as
-    u = 0. Raises ProblemError for symbols that are neither coordinates nor constants.
+    how they come in, and in free constants, or a dict of them by field; `constants` maps each constant to the value to
+    start from. The result must stay within `tolerance`, relative, of `surrogate(points (n, d), partial) -> (n, fields)`
+    where that is given, which keeps out other solutions such as u = 0. Raises ProblemError for other symbols.
     """
     clock = Clock(seconds)
     squares = LeastSquares(problem)
@@ -98,7 +98,7 @@ def certify(
 def _with_parameters(expression: Any, problem: Problem, constants: Mapping[str, float]) -> Any:
     """The expression with the values of the problem's parameters for symbols of their names."""
     values = {name: value for name, value in real_parameters(problem).items() if name not in constants}
-    symbols_ = getattr(expression, "free_symbols", set())
+    symbols_: set[Any] = getattr(expression, "free_symbols", set())
     known = {s: exact_number(values[s.name]) for s in symbols_ if s.name in values}
     return expression.subs(known) if known else expression
 
