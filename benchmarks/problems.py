@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from kanpde.bench.machine import processor
 
 BUDGETS = {
     "heat": 20,
@@ -57,14 +58,6 @@ def measured(name: str, seed: int, budget: int) -> tuple[dict[str, Any], list[st
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", *words, f"hydra.run.dir={folder}"], check=True, stdout=subprocess.DEVNULL)
         return json.loads((Path(folder) / "metrics.json").read_text(encoding="utf-8")), words
-
-
-def processor() -> str:
-    """The processor's name where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kanpde.geometry import Box
     from kanpde.network import KAN
     from kanpde.problem import Problem
+    from kanpde.readable import fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
     from kanpde.registry import load_problem
     from kanpde.solution import Solution
     from kanpde.symbolic.certification import certify
@@ -31,8 +32,17 @@ _HOMES = {
     "Robin": "conditions",
     "Solution": "solution",
     "certify": "symbolic.certification",
+    "fix": "readable",
+    "formula": "readable",
+    "formula_to_kan": "readable",
     "load_problem": "registry",
+    "prune": "readable",
+    "read": "readable",
+    "refit": "readable",
     "solve": "training",
+    "sparsify": "readable",
+    "suggest": "readable",
+    "unfix": "readable",
 }
 
 __all__ = [
@@ -48,8 +58,17 @@ __all__ = [
     "Robin",
     "Solution",
     "certify",
+    "fix",
+    "formula",
+    "formula_to_kan",
     "load_problem",
+    "prune",
+    "read",
+    "refit",
     "solve",
+    "sparsify",
+    "suggest",
+    "unfix",
 ]
 
 

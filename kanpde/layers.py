@@ -8,6 +8,7 @@ polynomials of the incoming jet and δ the adjoint, the row is Σ_m B^(m) ⊗ (�
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from kanpde import jets
 from kanpde.bases import BSpline
+from kanpde.fixed import Edge, FixedEdges
 from kanpde.jets import JetPlan
 
 
@@ -30,7 +32,12 @@ class Tape:
 
 
 class KANLayer(nn.Module):
-    """`basis.inputs` nodes to `sums` sum nodes followed by `products` product nodes."""
+    """`basis.inputs` nodes to `sums` sum nodes followed by `products` product nodes.
+
+    `fixed` has the edges that are atoms or pruned; it is None where every edge is a spline.
+    """
+
+    fixed: FixedEdges | None
 
     def __init__(self, basis: BSpline, sums: int, products: int) -> None:
         super().__init__()
@@ -38,6 +45,7 @@ class KANLayer(nn.Module):
         self.sums, self.products = sums, products
         self.subnodes = sums + 2 * products
         self.coefficients = nn.Parameter(torch.zeros(basis.inputs, basis.size, self.subnodes, dtype=basis.knots.dtype))
+        self.register_module("fixed", None)
 
     @property
     def outputs(self) -> int:
@@ -45,16 +53,35 @@ class KANLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Values (n, i) -> (n, outputs)."""
-        features = self.basis.features(x, 1)[:, 0]
-        subnodes = torch.einsum("ing,igo->no", features, self.coefficients)
+        features = self.features(x, 1)
+        if self.fixed is None:
+            return self.combined(torch.einsum("ing,igo->no", features[:, 0], self.coefficients))
+        return self.combined(self.edges(features)[0].sum(dim=1))
+
+    def hold(self, atoms: Mapping[Edge, str], pruned: Iterable[Edge] = ()) -> FixedEdges:
+        """Make these edges (i, o) atoms, with a = c = 1 and b = d = 0, and these zero; all the others are splines."""
+        self.fixed = FixedEdges(self.basis.inputs, self.subnodes, atoms, pruned, self.coefficients.detach())
+        with torch.no_grad():
+            self.coefficients.mul_(self.fixed.mask)
+        return self.fixed
+
+    def combined(self, subnodes: Tensor) -> Tensor:
+        """Values of the subnodes (n, o) -> those of the nodes (n, outputs)."""
         factors = subnodes[:, self.sums :]
         return torch.cat([subnodes[:, : self.sums], factors[:, 0::2] * factors[:, 1::2]], dim=1)
+
+    def features(self, x: Tensor, orders: int) -> Tensor:
+        """What `edges` needs of inputs x (n, i), with derivatives 0 … orders − 1: (i, orders, n, g)."""
+        features = self.basis.features(x, orders)
+        return features if self.fixed is None else self.fixed.remember(features, x)
 
     def edges(self, features: Tensor) -> Tensor:
         """Derivatives of every edge function: features (i, m, n, g) -> (m, n, i, o)."""
         inputs, orders, count, size = features.shape
-        values = torch.bmm(features.reshape(inputs, orders * count, size), self.coefficients)
-        return values.view(inputs, orders, count, self.subnodes).permute(1, 2, 0, 3)
+        coefficients = self.coefficients if self.fixed is None else self.fixed.masked(self.coefficients)
+        values = torch.bmm(features.reshape(inputs, orders * count, size), coefficients)
+        values = values.view(inputs, orders, count, self.subnodes).permute(1, 2, 0, 3)
+        return values if self.fixed is None else self.fixed.added(values, features)
 
     def coordinate_jet(self, features: Tensor, plan: JetPlan) -> tuple[Tensor, Tape]:
         """The jet after a first layer whose inputs are the coordinates, from their features (i, M, n, g)."""
@@ -67,7 +94,7 @@ class KANLayer(nn.Module):
 
     def jet(self, jet: Tensor, plan: JetPlan, *, taped: bool = False) -> tuple[Tensor, Tape]:
         """The jet after the layer, (n, S, i) -> (n, S, outputs). A taped pass keeps one more derivative, for `pull`."""
-        features = self.basis.features(jet[:, 0], plan.order + (2 if taped else 1))
+        features = self.features(jet[:, 0], plan.order + (2 if taped else 1))
         edges = self.edges(features)
         bell = jets.bell_polynomials(plan, jet)
         used = edges[: plan.order + 1].permute(1, 0, 2, 3).flatten(1, 2)
@@ -81,14 +108,14 @@ class KANLayer(nn.Module):
         products = jets.product(plan, factors[..., 0::2], factors[..., 1::2])
         return torch.cat([subnodes[..., : self.sums], products], dim=-1)
 
-    def pull(self, tape: Tape, adjoint: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor | None]:
-        """The reverse sweep: adjoint (n, S, outputs) -> rows (n, i, g, o) and the incoming adjoint (n, S, i).
+    def pull(self, tape: Tape, adjoint: Tensor, plan: JetPlan) -> tuple[list[Tensor], Tensor | None]:
+        """The reverse sweep: adjoint (n, S, outputs) -> each parameter's rows and the incoming adjoint (n, S, i).
 
-        The latter is None for coordinates.
+        The rows are (n, i, g, o) and, where edges are fixed, (n, k, 4); the latter is None for coordinates.
         """
         adjoint = self._multiply_adjoint(tape.subnodes, adjoint, plan)
         if tape.jet is None or tape.bell is None:
-            return outer(tape.features, self._coordinate_seeds(adjoint, plan)), None
+            return self._rows(tape.features, self._coordinate_seeds(adjoint, plan)), None
         count, size, width = tape.jet.shape
         orders = plan.order + 1
         seeds = torch.bmm(tape.bell.flatten(2).transpose(1, 2), adjoint).view(count, orders, width, self.subnodes)
@@ -96,7 +123,11 @@ class KANLayer(nn.Module):
         slope = torch.bmm(adjoint, used.transpose(1, 2)).view(count, size, orders, width)
         incoming = jets.bell_adjoint(plan, tape.jet, slope)
         incoming[:, 0] += (tape.edges[1 : orders + 1].permute(1, 0, 2, 3) * seeds).sum(dim=(1, 3))
-        return outer(tape.features[:, :orders], seeds), incoming
+        return self._rows(tape.features[:, :orders], seeds), incoming
+
+    def _rows(self, features: Tensor, seeds: Tensor) -> list[Tensor]:
+        rows = outer(features, seeds)
+        return [rows] if self.fixed is None else self.fixed.rows(rows, features, seeds)
 
     def _multiply_adjoint(self, subnodes: Tensor, adjoint: Tensor, plan: JetPlan) -> Tensor:
         if not self.products:

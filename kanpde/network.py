@@ -132,7 +132,7 @@ class KAN(nn.Module):
 
     def prepare(self, points: Tensor, plan: JetPlan) -> Tensor:
         """What the first layer needs of fixed points, (d, M, n, g); it stays the same while they and the knots do."""
-        return self.first.basis.features(points, plan.order + 1)
+        return self.first.features(points, plan.order + 1)
 
     def jets(self, prepared: Tensor, plan: JetPlan) -> Tensor:
         """The fields' jets (n, S, fields) at prepared points; differentiable by autograd."""
@@ -148,14 +148,14 @@ class KAN(nn.Module):
         return jet, tapes
 
     def rows(self, tapes: Sequence[Tape], adjoint: Tensor, plan: JetPlan) -> list[Tensor]:
-        """Per-point derivatives of Σ adjoint · jet by every layer's coefficients: (n, S, fields) -> (n, i, g, o)."""
-        result = []
+        """Per-point derivatives of Σ adjoint · jet (n, S, fields) by every parameter in its order, (n, *its shape)."""
+        result: list[Tensor] = []
         incoming: Tensor | None = adjoint
         for layer, tape in zip(reversed([self.first, *self.hidden]), reversed(tapes), strict=True):
             assert incoming is not None
             rows, incoming = layer.pull(tape, incoming, plan)
-            result.append(rows)
-        return result[::-1]
+            result = rows + result
+        return result
 
     @property
     def first(self) -> KANLayer:
@@ -178,8 +178,9 @@ class KAN(nn.Module):
     def edge_curves(self, resolution: int = 65) -> list[dict[str, Any]]:
         """Every edge's curve over its grid, for each layer.
 
-        That is: inputs (i, m), values (i, o, m), importance (i, o), sums, products. The importance of an edge is the
-        root mean square of its curve about its mean, relative to the largest in its layer.
+        That is: inputs (i, m), values (i, o, m), importance (i, o), sums, products, and the atoms by edge, {(i, o):
+        (name, (a, b, c, d))}. The importance of an edge is the root mean square of its curve about its mean, relative
+        to the largest in its layer.
         """
         result = []
         for layer in [self.first, *self.hidden]:
@@ -187,7 +188,7 @@ class KAN(nn.Module):
             s = torch.linspace(0, 1, resolution, dtype=low.dtype, device=low.device)
             inputs = low[:, None] + (high - low)[:, None] * s
             with torch.no_grad():
-                values = layer.edges(layer.basis.features(inputs.T, 1))[0].permute(1, 2, 0)
+                values = layer.edges(layer.features(inputs.T, 1))[0].permute(1, 2, 0)
             spread = values.std(dim=2, correction=0)
             result.append(
                 {
@@ -196,6 +197,7 @@ class KAN(nn.Module):
                     "importance": (spread / spread.max().clamp_min(1e-300)).cpu().double().numpy(),
                     "sums": layer.sums,
                     "products": layer.products,
+                    "atoms": {} if layer.fixed is None else layer.fixed.atoms(),
                 }
             )
         return result
@@ -210,6 +212,7 @@ class KAN(nn.Module):
             "intervals": [layer.basis.intervals for layer in layers],
             "base": self.base,
             "periodic": list(layers[0].basis.periodic),
+            "fixed": [None if layer.fixed is None else layer.fixed.description() for layer in layers],
         }
 
     @classmethod
@@ -218,9 +221,13 @@ class KAN(nn.Module):
         network = cls(description["width"], description["degree"], description["intervals"], description["base"])
         inputs = state["layers.0.basis.knots"].shape[0]
         network.build([0.0] * inputs, [1.0] * inputs, description["outputs"], periodic=description["periodic"])
-        for position, layer in enumerate([network.first, *network.hidden]):
+        layers = [network.first, *network.hidden]
+        held = description.get("fixed", [None] * len(layers))
+        for position, (layer, fixed) in enumerate(zip(layers, held, strict=True)):
             knots, pieces = (state[f"layers.{position}.basis.{name}"] for name in ("knots", "pieces"))
             layer.basis.set_knots(knots.double().cpu().numpy(), uniform=pieces.dim() == 3)
+            if fixed is not None:
+                layer.hold({(i, o): name for i, o, name in fixed["atoms"]}, map(tuple, fixed["pruned"]))
         network.to(state["layers.0.coefficients"].dtype)
         network.load_state_dict(dict(state))
         return network

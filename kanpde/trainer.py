@@ -1,73 +1,36 @@
-"""Stages of an optimiser, fresh points, finer knots, checkpoints: a training that ends when nothing is left to gain."""
+"""A training: a phase's iterations, watched and written down, until nothing is left to gain or somebody says stop."""
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from kanpde import refinement, storage
-from kanpde.ansatz import Ansatz
-from kanpde.block import Block
+from kanpde import storage
 from kanpde.compare import Comparison
-from kanpde.conditions import Initial
+from kanpde.descent import Descent, below
 from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError
 from kanpde.interrupts import Interrupts
 from kanpde.linearity import is_affine
-from kanpde.loss import Residuals, plan_of
-from kanpde.model import Model
+from kanpde.marching import Marching
 from kanpde.network import KAN
-from kanpde.optim.broyden import ssbfgs, ssbroyden
-from kanpde.optim.choice import chosen
-from kanpde.optim.gauss_newton import GaussNewton
-from kanpde.optim.gradient import adam, lbfgs
-from kanpde.optim.krylov import KrylovGaussNewton
-from kanpde.optim.least_squares import Method
-from kanpde.optim.soap import SOAP
-from kanpde.options import TrainingOptions, checked_stage, options
+from kanpde.options import TrainingOptions, options
+from kanpde.phase import DIVERGED, NO_WAY, Phase, Setting
 from kanpde.problem import Problem
-from kanpde.sampling import Sample, SamplingOptions, adapted, retained, sample
+from kanpde.sampling import SamplingOptions
 from kanpde.solution import Solution, check_saved, described
-from kanpde.weighting import Balance
-from kanpde.window import FIRST, Window
 
-SETTLING = (5, 10, 20, 40)  # iterations after which the scales of the blocks are measured anew, then kept
-CHECK_EVERY = 5  # iterations between checks of the loss where points are not exchanged
-PACE = 2  # checks over which progress is judged
-SLOW = 0.3  # a loss that falls by less than this factor over them calls for finer knots
-PATIENCE = 8  # checks over which the end is judged, when no finer knots are to be had
-STUCK = 0.9  # a loss that falls by less than this factor over them has converged
-ROUND_OFF = 3e-16  # finer knots gain nothing below this loss: its root is near the last digits of second derivatives
-HIDING = 3.0  # fresh points may see this many times the loss of the old ones before these are exchanged
-POOL = 4  # candidates for every interior point
-POINTS_PER_PARAMETER = {True: 2.5, False: 3.0}  # for linear equations and for others
-MAX_PARAMETERS = {True: 1500, False: 2000}  # of refined networks, for linear equations and for others
-# Iterations of a stage that names none; Gauss–Newton goes on until it has converged.
-ITERATIONS = {"adam": 2000, "soap": 2000, "lbfgs": 2000, "ssbroyden": 2000, "ssbfgs": 2000}
 INTERRUPTED = "interrupted by Ctrl-C"
-DIVERGED = "diverged: the residual is not finite, however small the step; check the equation and its parameters"
-METHODS: Mapping[str, Callable[..., Method]] = {
-    "gauss_newton": GaussNewton,
-    "krylov_gauss_newton": KrylovGaussNewton,
-    "ssbroyden": ssbroyden,
-    "ssbfgs": ssbfgs,
-    "lbfgs": lbfgs,
-    "soap": SOAP,
-    "adam": adam,
-}
-REJECTIONS = 3  # steps in a row without any gain, fresh points in between, that end a stage
-RETREATS = 5  # steps back from numbers that are not finite before training is called diverged
 ERROR_SECONDS = 0.5  # least time between two measurements of the error
 ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9}
+KINDS: Mapping[str, type[Descent] | type[Marching]] = {"descent": Descent, "marching": Marching}
 
 
 class Callback(Protocol):
@@ -100,64 +63,46 @@ class Trainer:
         training: TrainingOptions,
         sampling: SamplingOptions,
         callbacks: Sequence[Callback] = (),
+        phase: Phase | None = None,
     ) -> None:
+        """`phase` is one to go on with; without it training begins with the one that fits."""
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise ConfigurationError(f"expected seed to be a whole number of at least 0, got {seed!r}")
         if not isinstance(problem, Problem):
             raise ConfigurationError(f"expected a problem such as load_problem('heat'), got {problem!r}")
         if not isinstance(network, KAN):
             raise ConfigurationError(f"expected a network such as KAN(width=[5, 5]), got {network!r}")
-        self.problem, self.options, self.sampling, self.callbacks = problem, training, sampling, callbacks
-        self.seed, self.device, self.dtype = seed, device, dtype
-        self.generator = np.random.default_rng(seed)
-        blocks = problem.blocks()
-        ansatz = Ansatz.of(problem)
+        self.problem, self.options, self.callbacks = problem, training, callbacks
+        self.network, self.seed, self.device, self.dtype = network, seed, device, dtype
+        affine = all(is_affine(block, problem) for block in problem.blocks())
         where, precision = torch_device(device), torch_dtype(dtype)
-        self.affine = all(is_affine(block, problem) for block in blocks)
-        built = self._built(network, blocks, ansatz).to(device=where, dtype=precision)
-        self.model = Model(built, ansatz, problem.unknowns).to(device=where)
-        self.residuals = Residuals(self.model, blocks, problem.domain.names)
-        self.vector = self.model.vector
-        self.stages = self._stages()
-        self.stage = self.iteration = self.stage_iteration = self.retreats = self.rejected = 0
-        self.settled = 0  # how many checks there were at the last change of knots, scales, window or stage
-        self.losses: list[float] = []
-        self.checks: list[float] = []  # the loss at fresh points, every few iterations: unlike `losses`, these compare
-        evolves = any(isinstance(condition, Initial) for condition in problem.conditions().values())
-        self.weighting = Balance(training.weighting, problem.domain)
-        grows = evolves and not self.affine and training.weighting != "causal"  # one order in time is enough
-        self.window = Window(problem.domain, reach=FIRST if grows else 1.0)
-        self.seconds = 0.0
+        self.setting = Setting(problem, affine, training, sampling, where, precision, np.random.default_rng(seed))
+        self.phase: Phase = phase or (Marching if Marching.fits(self.setting, network) else Descent)(self.setting, network)
+        self.iteration, self.seconds = 0, 0.0
         self.history: dict[str, list[Any]] = {}
         self.stopped_because = "not started"
-        self._method: Method | None = None
-        self._error = math.nan
-        self._error_known_at = -math.inf
+        self._error, self._error_known_at, self._error_of = math.nan, -math.inf, 0
         self._comparison: Comparison | None = None
-
-    # The course of a training -----------------------------------------------------------------------------------------
 
     def run(self) -> Solution:
         """Train to the end, or to the iteration in which Ctrl-C comes, and return the solution."""
         reason: str | None = None
         with Interrupts() as interrupts:
-            if not len(self.residuals.parts[0].points):
-                self.resample()
-                self.rescale()
+            self.phase.begin()
             for callback in self.callbacks:
                 callback.on_start(self)
             started = self._checkpointed = time.monotonic()
             before = self.seconds
             try:
                 while not interrupts.asked and (reason := self._finished()) is None:
-                    self._iterate()
+                    loss = self.phase.iterate().loss
+                    self.iteration += 1
                     self.seconds = before + time.monotonic() - started
-                    self._report()
+                    self._report(loss)
             except KeyboardInterrupt:
                 if interrupts.insisted:
                     raise
         self.stopped_because = INTERRUPTED if reason is None or interrupts.asked else reason
-        self.model.assign(self.vector)
         for callback in self.callbacks:
             callback.on_end(self)
         return self.solution()
@@ -170,106 +115,35 @@ class Trainer:
             "seconds": self.seconds,
             "stopped_because": self.stopped_because,
         }
-        return Solution(self.problem, self.model, self.history, record)
+        return Solution(self.problem, self.phase.current, self.history, record)
 
     def _finished(self) -> str | None:
-        """Why to stop, or None. Moves on to the next stage where one has done its part."""
-        reason = self._end()
-        if reason is None or bool(torch.isfinite(self.residuals.residual(self.vector)).all()):
-            return reason
-        return DIVERGED
+        """Why to stop, or None. A phase that has no way on gives way to a descent."""
+        reason = self._limit() or self.phase.end()
+        if reason == NO_WAY:
+            self.phase = Descent(self.setting, self.network)
+            self.phase.begin()
+            return None
+        return reason if reason is None or self.phase.finite else DIVERGED
 
-    def _end(self) -> str | None:
-        """Why to stop, if what has been found is finite."""
+    def _limit(self) -> str | None:
         budget, target = self.options.budget_seconds, self.options.target
-        if self.retreats > RETREATS:
-            return DIVERGED
         if budget is not None and self.seconds >= budget:
             return f"budget: {budget:g} seconds are over"
-        if target is not None and self.window.closed and self.estimate <= target and self._confirmed(target):
+        if target is not None and self.phase.estimate <= target and self.phase.confirmed(target):
             return f"target: the estimated relative error is at most {target:g}"
-        if not self._stage_done():
-            return None
-        if self.stage + 1 < len(self.stages):
-            self._next_stage()
-            return None
-        if self._stage_over():
-            return f"iterations: the last stage has run its {self.stages[self.stage]['iterations']:.0f} iterations"
-        return "converged: the loss falls no further" if all(map(math.isfinite, self.checks[-1:])) else DIVERGED
+        return None
 
-    @property
-    def estimate(self) -> float:
-        """The estimated relative error: the root of the loss, whose blocks are relative to the sizes of their terms."""
-        return math.sqrt(self.losses[-1]) if self.losses else math.inf
-
-    def _confirmed(self, target: float) -> bool:
-        """Whether fresh points agree with the estimate."""
-        return math.sqrt(self._loss_at_fresh_points()[0] + self.losses[-1]) <= 1.5 * target
-
-    def _stage_over(self) -> bool:
-        """Whether the stage has run its iterations."""
-        limit = self.stages[self.stage]["iterations"]
-        return limit is not None and bool(self.stage_iteration >= limit)
-
-    def _stage_done(self) -> bool:
-        """Whether the stage has run its iterations or is stuck with no finer knots to be had."""
-        if self._stage_over():
-            return True
-        if not self._gauss_newton or not self.losses or not self.window.closed or not math.isfinite(self.losses[-1]):
-            return False
-        if self.losses[-1] <= ROUND_OFF or self.rejected >= REJECTIONS:
-            return True
-        checks = self.checks[self.settled :]
-        if not self.rejected and fall(checks, PACE) < SLOW:
-            return False
-        if self._refinable():
-            self.refine()
-            return False
-        return fall(checks, PATIENCE) > STUCK
-
-    def _iterate(self) -> None:
-        """One step of the stage's method, after fresh points or scales where these are due."""
-        if self.stage_iteration in SETTLING:
-            self.rescale()
-        due = self.iteration % (self.options.resample_every or CHECK_EVERY) == 0 or self.rejected
-        checked = self.window.closed and self.iteration and due
-        if self._renews and self.iteration:
-            self._renew()
-        elif checked:
-            self._check()
-        self.weighting.apply(self.residuals, self.vector, self.iteration)
-        step = self.method.step(self.residuals, self.vector)
-        if self._renews and checked:
-            self.checks.append(known(step.before))
-        if finite := math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all()):
-            self.vector = step.vector
-        else:
-            self.retreats += 1
-            self.method.retreat()
-        self.rejected = 0 if step.accepted else self.rejected + 1
-        self.losses.append(step.loss)
-        self.iteration += 1
-        self.stage_iteration += 1
-        self._step = step
-        if self.window.advance(step.loss if finite else math.inf):
-            self._widen()
-
-    def _report(self) -> None:
-        self.model.assign(self.vector)
+    def _report(self, loss: float) -> None:
         now = time.monotonic()
-        if now - self._error_known_at >= ERROR_SECONDS:
-            self._error, self._error_known_at = self._measured_error(), now
+        if self.phase.version != self._error_of and now - self._error_known_at >= ERROR_SECONDS:
+            self._error, self._error_known_at, self._error_of = self._measured_error(), now, self.phase.version
         record = {
             "iteration": self.iteration,
             "seconds": self.seconds,
-            "stage": self.stage + 1,
-            "loss": self.losses[-1],
+            "loss": loss,
             "error": self._error,
-            "damping": self._step.damping,
-            "points": sum(len(part.points) for part in self.residuals.parts),
-            "parameters": self.model.size,
-            **{f"rms/{name}": value for name, value in self.residuals.rms().items()},
-            **{f"unknown/{name}": float(value.detach()) for name, value in self.model.unknowns.items()},
+            **self.phase.columns(),
         }
         for name, value in record.items():
             self.history.setdefault(name, []).append(value)
@@ -286,175 +160,17 @@ class Trainer:
         error = self.solution().relative_l2(self._comparison)
         return math.nan if error is None else error
 
-    # Stages -----------------------------------------------------------------------------------------------------------
-
-    def _stages(self) -> tuple[dict[str, Any], ...]:
-        stages = self.options.stages
-        if stages is None:
-            rows = sum(self._count(part.block) * len(part.block.components) for part in self.residuals.parts)
-            stages = tuple({"optimiser": name} for name in chosen(self.model.size, rows, self.vector.dtype))
-        checked = [checked_stage(stage) for stage in stages]
-        return tuple(
-            {**stage, "iterations": stage["iterations"] or ITERATIONS.get(stage["optimiser"])} for stage in checked
-        )
-
-    @property
-    def _gauss_newton(self) -> bool:
-        return self.stages[self.stage]["optimiser"] in ("gauss_newton", "krylov_gauss_newton")
-
-    @property
-    def method(self) -> Method:
-        """The optimiser of the present stage."""
-        if self._method is None:
-            stage = self.stages[self.stage]
-            rate = {} if stage["learning_rate"] is None else {"learning_rate": float(stage["learning_rate"])}
-            self._method = METHODS[stage["optimiser"]](**rate)
-        return self._method
-
-    def _next_stage(self) -> None:
-        self.stage, self.stage_iteration, self._method, self.settled = self.stage + 1, 0, None, len(self.checks)
-
-    # Points, scales, knots --------------------------------------------------------------------------------------------
-
-    def resample(self, interior: Sample | None = None) -> None:
-        """Fresh points for every block; `interior` ones where they have been chosen already."""
-        for number, part in enumerate(self.residuals.parts):
-            drawn = (
-                interior if number == 0 and interior is not None else self._drawn(part.block, self._count(part.block))
-            )
-            drawn, weights = self.window.place(drawn, fixed=part.block.points is not None)
-            index = None if drawn.index is None else torch.as_tensor(drawn.index, device=self.vector.device)
-            self.residuals.place(number, self._tensor(drawn.points), index, self._tensor(weights))
-
-    def rescale(self) -> None:
-        """Measure the size of every block's terms anew."""
-        self.model.assign(self.vector)
-        if not self.affine:
-            self.residuals.balance()
-        for part in self.residuals.parts:
-            sizes = self.residuals.sizes_of_terms(part)
-            part.scale = torch.where(torch.isfinite(sizes) & (sizes > 0), sizes, torch.ones_like(sizes))
-        self.settled = len(self.checks)
-
-    def _widen(self) -> None:
-        """Scales as they are in the window so far, points in the wider one."""
-        self.rescale()
-        self.resample()
-
-    def refine(self) -> None:
-        """Finer knots where the residual is large, and points enough for them."""
-        self.model.assign(self.vector)
-        part = self.residuals.parts[0]
-        residual = self.residuals.squares(part).sqrt()
-        refinement.refine(self.model.network, part.points, residual, first_only=self.affine)
-        self.vector = self.model.vector
-        self.resample()
-        self.settled = len(self.checks)
-
-    def _refinable(self) -> bool:
-        most = self.options.max_parameters
-        most = MAX_PARAMETERS[self.affine] if most is None else most
-        return self.model.size + refinement.growth(self.model.network, first_only=self.affine) <= most
-
-    @property
-    def _renews(self) -> bool:
-        """Whether most points are new at every iteration: a composition may bend between fixed ones."""
-        return bool(self.options.resample_every) and self._gauss_newton and not self.affine
-
-    def _renew(self) -> None:
-        """Fresh interior points but for those where the residual is above its mean."""
-        part = self.residuals.parts[0]
-        self.model.assign(self.vector)
-        count, residual = self._count(part.block), self.residuals.squares(part).sqrt().cpu().double().numpy()
-        kept = torch.as_tensor(retained(residual, round(self.sampling.adaptive * count)), device=self.vector.device)
-        fresh, shares = self.window.place(self._drawn(part.block, count - len(kept)), fixed=False)
-        points = torch.cat([part.points[kept], self._tensor(fresh.points)])
-        self.residuals.place(0, points, None, torch.cat([part.shares[kept], self._tensor(shares)]))
-
-    def _check(self) -> None:
-        """Measure the loss at fresh points, and exchange the interior ones where the residual hides between them."""
-        if not self.options.resample_every:
-            self.checks.append(known(self.losses[-1]))
-            return
-        hidden, pool, residual = self._loss_at_fresh_points()
-        part = self.residuals.parts[0]
-        seen = float(self.residuals.squares(part).mean())
-        self.checks.append(known(max(self.losses[-1] - seen, 0.0) + hidden))
-        if hidden <= max(HIDING * seen, ROUND_OFF) or not math.isfinite(hidden):
-            return
-        count = self._count(part.block)
-        chosen = adapted(pool, residual, round(self.sampling.adaptive * count), self.generator)
-        rest = self._drawn(part.block, count - len(chosen))
-        self.resample(Sample(np.concatenate([chosen, rest.points]), None))
-
-    def _loss_at_fresh_points(self) -> tuple[float, Any, Any]:
-        """The equation's part of the loss on fresh points, these points, and the residual's size there."""
-        part = self.residuals.parts[0]
-        self.model.assign(self.vector)
-        drawn = self._drawn(part.block, POOL * self._count(part.block))
-        squares = self.residuals.squares(self.residuals.placed(part, self._tensor(drawn.points), None))
-        return float(squares.mean()), drawn.points, squares.sqrt().cpu().double().numpy()
-
-    def _drawn(self, block: Any, count: int) -> Sample:
-        return sample(block, self.problem.domain, count, self.sampling.sequence, self.generator)
-
-    def _count(self, block: Any) -> int:
-        """How many points a block gets: its own, or in all more than parameters, by a factor."""
-        if block.points is not None:
-            return len(block.points)
-        dimension = self.problem.domain.dimension
-        if block.faces:
-            return self.sampling.boundary or (256 if dimension <= 2 else 1024)
-        least = 2048 if dimension > 1 else 256
-        return self.sampling.interior or max(least, math.ceil(POINTS_PER_PARAMETER[self.affine] * self.model.size))
-
-    def _tensor(self, points: Any) -> Tensor:
-        return torch.as_tensor(points, dtype=self.vector.dtype, device=self.vector.device)
-
-    # Start ------------------------------------------------------------------------------------------------------------
-
-    def _built(self, network: KAN, blocks: Sequence[Block], ansatz: Ansatz | None) -> KAN:
-        """A network for the problem: a copy of one that fits, else a new one of the same sizes."""
-        domain, outputs = self.problem.domain, len(self.problem.fields)
-        if network.built:
-            shape = (network.first.basis.inputs, network.architecture()["outputs"])
-            if shape != (domain.dimension, outputs):
-                raise ConfigurationError(
-                    f"expected a network with {domain.dimension} inputs and {outputs} outputs for {self.problem.name}, "
-                    f"got one built with {shape[0]} and {shape[1]}; give a new KAN(width=...)"
-                )
-            check_degree(network, blocks)
-            return copy.deepcopy(network)
-        order = max(plan_of(block, domain.dimension).order for block in blocks)
-        fresh = network.fitted(domain.dimension, order, affine=self.affine)
-        check_degree(fresh, blocks)
-        periodic = None if ansatz is None else ansatz.periodic
-        return fresh.build(domain.low, domain.high, outputs, periodic=periodic, seed=self.generator)
-
-    # Checkpoints ------------------------------------------------------------------------------------------------------
-
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and JSON from which `restored` makes a trainer that takes the same next step."""
-        tensors = {f"network.{name}": value for name, value in self.model.network.state_dict().items()}
-        tensors["vector"] = self.vector
-        for number, part in enumerate(self.residuals.parts):
-            tensors |= {f"{name}.{number}": getattr(part, name) for name in OF_POINTS}
-            if part.index is not None:
-                tensors[f"index.{number}"] = part.index
-        of_weighting, weighting = self.weighting.state(self.residuals)
-        tensors |= {f"weighting.{name}": value for name, value in of_weighting.items()}
-        of_method, numbers = self.method.state()
-        tensors |= {f"method.{name}": value for name, value in of_method.items()}
-        return tensors, {
+        tensors, phase = self.phase.state()
+        return {f"phase.{name}": value for name, value in tensors.items()}, {
             "checkpoint": {name: getattr(self, name) for name in COUNTERS},
+            "phase": phase,
             "problem": described(self.problem),
-            "architecture": self.model.network.architecture(),
+            "network": {name: getattr(self.network, name) for name in ("width", "degree", "intervals", "base")},
             "training": asdict(self.options),
-            "sampling": asdict(self.sampling),
-            "window": self.window.state(),
-            "weighting": weighting,
-            "generator": self.generator.bit_generator.state,
-            "method": numbers,
+            "sampling": asdict(self.setting.sampling),
+            "generator": self.setting.generator.bit_generator.state,
         }
 
     @classmethod
@@ -469,10 +185,9 @@ class Trainer:
                 f"expected a checkpoint of {problem.name} at {path}, got another file; give a run's folder"
             )
         check_saved(path, numbers["problem"], described(problem))
-        state = below("network.", tensors)
         trainer = cls(
             problem,
-            KAN.from_architecture(numbers["architecture"], state),
+            KAN(**numbers["network"]),
             seed=counters["seed"],
             device=counters["device"],
             dtype=counters["dtype"],
@@ -480,69 +195,13 @@ class Trainer:
             sampling=options(SamplingOptions, "sampling", numbers["sampling"]),
             callbacks=callbacks,
         )
+        phase = numbers["phase"]
+        trainer.phase = KINDS[phase["kind"]].restored(trainer.setting, below("phase.", tensors), phase)
         for name in COUNTERS:
             setattr(trainer, name, counters[name])
-        trainer.window.restore(numbers["window"])
-        trainer.generator.bit_generator.state = numbers["generator"]
-        trainer.vector = tensors["vector"].to(trainer.vector)
-        trainer.model.assign(trainer.vector)
-        for number in range(len(trainer.residuals.parts)):
-            index = tensors.get(f"index.{number}")
-            index = None if index is None else index.to(trainer.vector.device)
-            points, *rest = (trainer._tensor(tensors[f"{name}.{number}"]) for name in OF_POINTS)
-            trainer.residuals.place(number, points, index)
-            part = trainer.residuals.parts[number]
-            part.shares, part.weights, part.scale, part.level = rest
-        trainer.weighting.restore(trainer.residuals, below("weighting.", tensors), numbers["weighting"])
-        trainer.method.restore(below("method.", tensors), numbers["method"])
+        trainer.setting.generator.bit_generator.state = numbers["generator"]
         return trainer
 
 
-def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with the prefix, without it."""
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def check_degree(network: KAN, blocks: Sequence[Block]) -> None:
-    """Raise ConfigurationError where a residual needs more derivatives than the splines have continuous ones."""
-    degree = network.degree or 0
-    for block in blocks:
-        order = max((len(p) for partials in block.partials.values() for p in partials), default=0)
-        if order >= degree:
-            raise ConfigurationError(
-                f"expected splines of degree at least {order + 1} for order {order} in {block.name}, got degree "
-                f"{degree}; set network.degree={order + 1} or more"
-            )
-
-
-def fall(losses: Sequence[float], count: int) -> float:
-    """The best of the last `count` losses over that of as many before; 0 where there are fewer."""
-    if len(losses) < 2 * count:
-        return 0.0
-    before, after = min(losses[-2 * count : -count]), min(losses[-count:])
-    return after / max(before, np.finfo(float).tiny) if math.isfinite(after) else math.inf
-
-
-def known(loss: float) -> float:
-    """The loss, infinite where it is no number."""
-    return math.inf if math.isnan(loss) else loss
-
-
 # The attributes that a checkpoint writes down as they are.
-COUNTERS = (
-    "seed",
-    "device",
-    "dtype",
-    "stage",
-    "iteration",
-    "stage_iteration",
-    "retreats",
-    "settled",
-    "losses",
-    "checks",
-    "seconds",
-    "history",
-    "rejected",
-)
-# The tensors of a block's points that it writes down.
-OF_POINTS = ("points", "shares", "weights", "scale", "level")
+COUNTERS = ("seed", "device", "dtype", "iteration", "seconds", "history")

@@ -131,7 +131,7 @@ BAD = {
     ("device=cuda:77",): "cuda:77",
     ("device=tpu",): "tpu",
     ("dtype=float8",): "float8",
-    ("shw",): "list, show, resume",
+    ("shw",): "list, show, resume, bench",
     ("--config-dir", "nowhere"): "nowhere",
     ("list", "more"): "kanpde list",
     ("show",): "RUN_DIR",

@@ -15,15 +15,22 @@ LEVELS = """
     arguments interrupts operations expressions locations storage device options report
     field geometry splines jets optim
     bases block
+    fixed
     layers initialisation network refinement | residual values constraint measurements exact conditions problem registry
     linearity
     prescribed ansatz sampling
     model window
     loss weighting compare plots
     symbolic
+    tensorproduct
+    phase
+    descent
+    marching
     solution
+    readable
     trainer training
     progress tensorboard runs
+    bench
     cli
     __main__ __init__
 """

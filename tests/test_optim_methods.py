@@ -10,6 +10,7 @@ import pytest
 import torch
 from classic_problems import CLASSICS, F64, Function, minimise
 
+from kanpde.descent import METHODS
 from kanpde.optim.broyden import QuasiNewton, scaled_bfgs, scaled_broyden, ssbfgs, ssbroyden
 from kanpde.optim.choice import DENSE, KRYLOV, chosen
 from kanpde.optim.gauss_newton import GaussNewton, systems
@@ -19,7 +20,6 @@ from kanpde.optim.line_search import CURVATURE, DECREASE, Point, strong_wolfe
 from kanpde.optim.soap import DECAY, EVERY, SMALL, SOAP, rotated, split
 from kanpde.optim.woodbury import Woodbury
 from kanpde.options import OPTIMISERS
-from kanpde.trainer import METHODS
 
 SECOND_ORDER = {
     "gauss_newton": GaussNewton,
@@ -30,10 +30,10 @@ SECOND_ORDER = {
 }
 FIRST_ORDER = {"soap": SOAP, "adam": adam}
 NEW = {"krylov_gauss_newton": KrylovGaussNewton, "ssbroyden": ssbroyden, "ssbfgs": ssbfgs, "soap": SOAP}
-RATES = {"meyer": 1.0, "brown_badly_scaled": 1.0}
+RATES = {"meyer": 1.0}
 ORACLES = {name: problem.oracle()[1] for name, problem in CLASSICS.items()}
-# L-BFGS has no way out of a valley whose walls are 1e6 times as steep as its floor.
-BEYOND = {("lbfgs", "brown_badly_scaled")}
+# One learning rate has no use for parameters of the sizes 1e6 and 1e-6.
+BEYOND = {("soap", "brown_badly_scaled"), ("adam", "brown_badly_scaled")}
 new_method = pytest.mark.parametrize("kind", NEW)
 
 
@@ -83,7 +83,7 @@ class Shaped(Function):
 
     def product(self, vector):
         matrix, right = split(vector, self.shapes)
-        return torch.cat([matrix @ right - 1, 0.1 * vector])
+        return 0.01 * torch.cat([matrix @ right - 1, 0.1 * vector])
 
 
 @new_method
@@ -92,7 +92,8 @@ def test_a_state_is_all_that_the_next_steps_depend_on(kind, steps):
     problem, method, other = Shaped(), NEW[kind](), NEW[kind]()
     vector = minimise(method, problem, steps)[-1].vector if steps else problem.start
     tensors, numbers = method.state()
-    other.restore({name: tensor.clone() for name, tensor in tensors.items()}, json.loads(json.dumps(numbers)))
+    written = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    other.restore(written, json.loads(json.dumps(numbers)))
     before = {name: tensor.clone() for name, tensor in tensors.items()}
     for ours, theirs in zip(minimise(method, problem, 11, vector), minimise(other, problem, 11, vector), strict=True):
         assert torch.equal(ours.vector, theirs.vector) and ours.loss == theirs.loss
@@ -223,7 +224,7 @@ def test_a_subspace_is_a_problem_of_its_own():
 def updated(rule, inverse, moved, change):
     """H⁺ by the method, from an H that has a scale."""
     method = QuasiNewton(rule)
-    method.restore({"inverse": inverse}, {"scaled": True})
+    method.restore({"inverse": inverse}, {"scaled": True, "correlated": True})
     method._update(moved, change, float(moved @ torch.linalg.solve(inverse, moved)))
     return method.state()[0]["inverse"]
 
@@ -306,7 +307,10 @@ def test_soap_of_a_vector_is_adam_with_its_own_constants():
 
 
 def test_soap_of_a_matrix_follows_the_published_algorithm():
-    """Algorithm 3 of the paper written out for one matrix and one vector, until after the bases have turned."""
+    """Algorithm 3 of the paper written out for one matrix and one vector, until after the bases have turned.
+
+    In its own eigenbasis the first gradient is diagonal, and what else there is of it is round-off over `SMALL`.
+    """
     problem, rate = Shaped(), 0.02
     vector = problem.start
     left = right = bases = None

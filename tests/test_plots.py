@@ -410,6 +410,23 @@ def test_network_leaves_pruned_edges_out_and_draws_flat_ones_flat() -> None:
     assert min(np.ptp(curve[:, 1]) for curve in curves) < 1e-12
 
 
+def test_named_edges_show_their_formulas_or_where_there_is_no_room_their_names() -> None:
+    class Named:
+        def edge_curves(self) -> list[dict[str, Any]]:
+            layers = some_layers((2, 2, 1))
+            layers[0]["importance"][:] = 1.0
+            layers[0]["atoms"] = {(0, 1): ("sech^2", (2.0, 1.0, 3.5, 1e-17)), (1, 1): ("sin", (1.0, 0.0, 1.0, 0.0))}
+            layers[1]["atoms"] = {(1, 0): ("x^3", (1.0, -0.25, 2.0, 1.0)), (0, 0): ("exp", (-9.8696, 0.0, 1.0, 0.0))}
+            layers[1]["importance"][:] = [[0.0], [1.0]]
+            return layers
+
+    texts = set(glyphs(network_figure(Named())))
+    assert r"$\mathrm{sech}^2$" in texts
+    assert any("sin" in text for text in texts)
+    assert r"$2 \left(h_{\mathrm{2}} - 0.25\right)^{3} + 1$" in texts
+    assert not any("9.87" in text for text in texts)
+
+
 def test_the_drawing_grows_with_the_network() -> None:
     sizes = [arrange(some_layers(width)).width for width in ((2, 2, 1), (2, (4, 4), 1), (2, 8, 8, 1), (4, 16, 16, 1))]
     assert sizes == sorted(sizes)

@@ -28,7 +28,8 @@ def fenced(language):
 
 PYTHON = fenced("python")
 FILES = [block for block in PYTHON if "(Problem)" in block]
-SCRIPTS = [block for block in PYTHON if block not in FILES]
+READINGS = [block for block in PYTHON if "formula(" in block]
+SCRIPTS = [block for block in PYTHON if block not in FILES and block not in READINGS]
 COMMANDS = [
     re.split(r"\s{3,}", line)[0] for block in fenced("") for line in block.splitlines() if line.startswith("kanpde")
 ]
@@ -105,6 +106,15 @@ def test_a_script_of_the_readme_runs(block, here, monkeypatch):
     assert isinstance(names["figure"], Figure) and (here / "run.kan").is_file()
 
 
+@pytest.mark.parametrize("block", READINGS, ids=range(len(READINGS)))
+def test_a_network_of_the_readme_is_read(block, here):
+    names = {}
+    exec(compile(block, "README.md", "exec"), names)
+    comment = re.search(r"formula\(fitted, decimals=6\)  # (.*)", block).group(1)
+    assert [str(names["formula"](names[one], decimals=6)) for one in ("fitted", "named")] == [comment] * 2
+    assert names["suggest"](names["loose"], 0, 0, 1)[0].name == "sin"
+
+
 def test_every_name_that_a_script_imports_is_public():
     for block in PYTHON:
         for node in ast.walk(ast.parse(block)):
@@ -118,7 +128,7 @@ def test_every_name_that_a_script_imports_is_public():
 def test_help_names_the_commands_of_the_readme(command):
     status, out, _ = command("--help")
     assert status == 0
-    known = {"list", "show", "resume"}
+    known = {"list", "show", "resume", "bench"}
     named = {words[1] for words in map(str.split, COMMANDS) if len(words) > 1 and words[1].isalpha()}
     assert named == known and all(f"kanpde {name}" in out for name in known)
 

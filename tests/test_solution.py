@@ -396,7 +396,7 @@ def test_a_trained_and_refined_solution_is_found_again_by_its_name(tmp_path):
 
         def on_iteration(self, record):
             if record["iteration"] == 2:
-                self.trainer.refine()
+                self.trainer.phase.refine()
 
         def on_checkpoint(self, trainer):
             pass

@@ -188,9 +188,9 @@ class Watcher:
     def on_iteration(self, record):
         self.calls.append("iteration")
         self.records.append(dict(record))
-        self.points.append(self.trainer.residuals.parts[0].points)
+        self.points.append(self.trainer.phase.residuals.parts[0].points)
         if record["iteration"] in self.refine_after:
-            self.trainer.refine()
+            self.trainer.phase.refine()
         if record["iteration"] == self.interrupt_after:
             raise KeyboardInterrupt
 
@@ -548,7 +548,7 @@ def test_an_interrupt_returns_the_solution_so_far():
     solution = run(Rod(), callbacks=[watcher])
     assert solution.stopped_because.startswith("interrupted")
     assert solution.record["iterations"] == 7 and len(solution.history["loss"]) == 7
-    assert torch.equal(vector(solution), watcher.trainer.vector) and watcher.calls[-1] == "end"
+    assert torch.equal(vector(solution), watcher.trainer.phase.vector) and watcher.calls[-1] == "end"
     assert np.isfinite(solution(x=0.5, t=0.5))
 
 
@@ -566,7 +566,7 @@ def test_an_interrupt_in_the_middle_of_a_step_leaves_the_step_before():
     watcher = Watcher()
     solution = run(Interrupted(), network=KAN(width=[2], degree=5, intervals=4), callbacks=[watcher])
     assert solution.stopped_because.startswith("interrupted") and watcher.records
-    assert torch.equal(vector(solution), watcher.trainer.vector)
+    assert torch.equal(vector(solution), watcher.trainer.phase.vector)
     fresh = run(Beam(), solution.record["iterations"], KAN(width=[2], degree=5, intervals=4))
     assert torch.equal(vector(solution), vector(fresh))
 
@@ -603,7 +603,7 @@ def test_an_equation_without_numbers_at_fresh_points_keeps_its_points_and_has_di
     network, sampling = KAN(width=[1], degree=5, intervals=2), {"interior": 20}
     solution = run(Shy(), None, network, sampling=sampling, callbacks=[watcher], max_parameters=0)
     assert np.isfinite(solution.history["loss"]).all() and watcher.exchanges == []
-    assert set(watcher.trainer.checks) == {math.inf}
+    assert set(watcher.trainer.phase.checks) == {math.inf}
     assert solution.stopped_because.startswith("diverged")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def main() -> int:
 
 def carry_out(words: Sequence[str]) -> int:
     """The command that the first word names; words that name none are for Hydra."""
-    commands = {"list": list_problems, "show": show, "resume": resume}
+    commands = {"list": list_problems, "show": show, "resume": resume, "bench": bench}
     return commands[words[0]](words[1:]) if words and words[0] in commands else compose_and_run()
 
 
@@ -91,15 +91,24 @@ def resume(words: Sequence[str]) -> int:
     return runs.resume(folder, settings, plain(overrides).get("training", {}))
 
 
-def compose_and_run() -> int:
-    """Let Hydra read ``sys.argv`` and run every job that it asks for; returns the worst of their statuses."""
+def bench(words: Sequence[str]) -> int:
+    """``kanpde bench [bench.KEY=VALUE ...]``: kanpde beside its peers."""
+    sys.argv = [sys.argv[0], *words]
+    return compose_and_run("bench", run_bench)
+
+
+def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int] | None = None) -> int:
+    """Let Hydra read ``sys.argv`` and run every job that it asks for; returns the worst of their statuses.
+
+    `name` is the file of settings, `work` what is done with them: a problem is solved unless told otherwise.
+    """
     statuses: list[int] = []
     home = os.getpid()
 
     def job(config: DictConfig) -> None:
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
-            statuses.append(run_job(config, folder))
+            statuses.append((work or run_job)(config, folder))
         except (KanpdeError, OmegaConfBaseException, OSError) as error:
             # One job's mistake must not cost the jobs after it; a launcher's other process has no other way to tell.
             statuses.append(status_of(error))
@@ -113,7 +122,7 @@ def compose_and_run() -> int:
     for plugin in (ProblemSource, SearchPath):
         Plugins.instance().register(plugin)
     with whole_errors():
-        hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name="config")(job)()
+        hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name=name)(job)()
     return max(statuses, default=SOLVED)
 
 
@@ -127,6 +136,13 @@ def run_job(config: DictConfig, folder: Path) -> int:
     if is_sweep():
         report.say(job_title().removesuffix(": "))
     return runs.run(folder, settings, OmegaConf.to_yaml(config, resolve=True))
+
+
+def run_bench(config: DictConfig, folder: Path) -> int:
+    """The benchmark measured into ``folder``; returns the exit status."""
+    from kanpde.bench import benchmark
+
+    return benchmark.run(folder, plain(config)["bench"])
 
 
 def plain(config: Any) -> dict[str, Any]:

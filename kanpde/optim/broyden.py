@@ -56,6 +56,7 @@ class QuasiNewton:
         self._rule, self._inner = rule, inner
         self._inverse: Tensor | None = None
         self._scaled = False  # whether a secant pair has given H a scale; until then it is the identity
+        self._correlated = False  # whether H is more than a diagonal
 
     def step(self, problem: LeastSquares, vector: Tensor) -> Step:
         """One step from `vector`."""
@@ -66,30 +67,44 @@ class QuasiNewton:
             direction = self._direction(here.gradient)
             found = self._search(problem, position, here, direction)
             if found.step == 0:
-                self.retreat()
-                break
+                if not self._loosen():
+                    break
+                continue
             moved = found.step * direction
             self._update(moved, found.gradient - here.gradient, -found.step * float(moved @ here.gradient))
             position, here = position + moved, found
         return Step(position, here.value, accepted=here is not start, before=loss)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """H, where there is one, and whether it has a scale."""
-        return {} if self._inverse is None else {"inverse": self._inverse.clone()}, {"scaled": self._scaled}
+        """H, where there is one, whether it has a scale, and whether it is more than a diagonal."""
+        numbers = {"scaled": self._scaled, "correlated": self._correlated}
+        return {} if self._inverse is None else {"inverse": self._inverse.clone()}, numbers
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Take up such a state."""
         self._inverse = tensors["inverse"].clone() if "inverse" in tensors else None
-        self._scaled = bool(numbers["scaled"])
+        self._scaled, self._correlated = bool(numbers["scaled"]), bool(numbers["correlated"])
 
     def retreat(self) -> None:
         """Begin anew with the identity."""
-        self._inverse, self._scaled = None, False
+        self._inverse, self._scaled, self._correlated = None, False, False
+
+    def _loosen(self) -> bool:
+        """After a search without gain: keep H's diagonal, the scales of the parameters; where that was all, begin anew.
+
+        Whether there is something to go on with.
+        """
+        if self._inverse is None or not self._correlated or not bool(torch.isfinite(self._inverse).all()):
+            self.retreat()
+            return False
+        self._inverse, self._correlated = torch.diag(self._inverse.diagonal()), False
+        return True
 
     def _direction(self, gradient: Tensor) -> Tensor:
         """−H g; steepest descent where round-off has left H indefinite."""
         if self._inverse is None or len(self._inverse) != len(gradient):
-            self._inverse, self._scaled = torch.eye(len(gradient), dtype=gradient.dtype, device=gradient.device), False
+            self.retreat()
+            self._inverse = torch.eye(len(gradient), dtype=gradient.dtype, device=gradient.device)
         direction = -(self._inverse @ gradient)
         if float(direction @ gradient) < 0 or not self._scaled:
             return direction
@@ -122,7 +137,7 @@ class QuasiNewton:
         if not squared > 0:
             return
         tau, phi = self._rule(curved / product, squared / product, len(moved)) if self._scaled else (1.0, 1.0)
-        self._scaled = True
+        self._scaled = self._correlated = True
         mixed = math.sqrt(squared) * (moved / product - pulled / squared)
         self._inverse.addr_(pulled, pulled, alpha=-1 / squared).addr_(mixed, mixed, alpha=phi).div_(tau)
         self._inverse.addr_(moved, moved, alpha=1 / product)

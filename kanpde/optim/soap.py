@@ -42,7 +42,7 @@ class Moments:
         """Of the first gradient, whose factors give the first bases."""
         none = torch.zeros_like(gradient)
         factors = {axis: (1 - DECAY) * contracted(gradient, axis) for axis in preconditioned(gradient.shape)}
-        bases = {axis: torch.linalg.eigh(factor).eigenvectors.flip(1) for axis, factor in factors.items()}
+        bases = {axis: torch.linalg.eigh(factor).eigenvectors.flip(1).contiguous() for axis, factor in factors.items()}
         return cls(none, none.clone(), factors, bases)
 
     def follow(self, gradient: Tensor) -> None:
@@ -61,7 +61,7 @@ class Moments:
     def turn(self) -> None:
         """One step of orthogonal iteration of every basis."""
         for axis, basis in self.bases.items():
-            self.bases[axis] = torch.linalg.qr(self.factors[axis] @ basis).Q
+            self.bases[axis] = torch.linalg.qr(self.factors[axis] @ basis).Q.contiguous()
 
 
 class SOAP:
@@ -138,7 +138,7 @@ def contracted(tensor: Tensor, axis: int) -> Tensor:
 
 
 def rotated(tensor: Tensor, bases: Mapping[int, Tensor]) -> Tensor:
-    """Every axis that has a basis Q multiplied by Qᵀ."""
+    """Every axis that has a basis Q multiplied by Qᵀ; laid out as in a file, for products depend on it in round-off."""
     for axis, basis in bases.items():
         tensor = torch.tensordot(basis, tensor, dims=([0], [axis])).movedim(0, axis)
-    return tensor
+    return tensor.contiguous()

@@ -14,6 +14,9 @@ from kanpde.plots.drawable import Array, Drawable
 from kanpde.plots.style import DASHES, FAINT, INK, MUTED, PALETTE, TICK, Figure, entitle, headline, new_figure, tidy
 
 
+MOST_MARKS = 12  # changes of size that are still marked
+
+
 def history_figure(solution: Drawable) -> Figure:
     """Loss, root mean square of every block and relative error, over iterations (left) and seconds (right).
 
@@ -78,8 +81,10 @@ def _logarithmic_time(axes: Axes, seconds: Array) -> None:
 def _boundaries(history: Mapping[str, Array]) -> list[tuple[int, str]]:
     """Where in the history the stage or the number of parameters changed, and what to call it."""
     length = len(history.get("iteration", ()))
+    sizes = history.get("parameters", np.zeros(length))
+    many = np.count_nonzero(np.diff(sizes)) > MOST_MARKS
     stage = history.get("stage", np.zeros(length))
-    parameters = history.get("parameters", np.zeros(length))
+    parameters = np.zeros(length) if many else sizes
     marks = []
     for i in range(1, length):
         texts = []

@@ -12,10 +12,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle, FancyBboxPatch
 
 from kanpde.plots.drawable import Array, Wired
-from kanpde.plots.network_layout import Band, arrange
-from kanpde.plots.style import INK, LABEL, MUTED, PALETTE, TICK, TITLE, Figure, new_figure, symbol
+from kanpde.plots.edge_labels import formula_label, name_label, width
+from kanpde.plots.network_layout import Band, Layout, arrange
+from kanpde.plots.style import INK, LABEL, MUTED, PALETTE, TICK, TITLE, Figure, letters, new_figure, symbol
 
-SUM, PRODUCT, PALE, CURVE = PALETTE[0], PALETTE[1], "#c3ccd3", "#1b3a57"
+SUM, PRODUCT, PALE, CURVE, NAMED = PALETTE[0], PALETTE[1], "#c3ccd3", "#1b3a57", "#00694d"
 RADIUS = 0.155  # of a node, in inches
 MARGIN = 0.55
 
@@ -24,7 +25,8 @@ def network_figure(source: Wired) -> Figure:
     """Draw a solution's network, or a network alone (its inputs and outputs are then numbered).
 
     Σ nodes add the edges below them, Π nodes multiply two such sums. Width and shade of an edge tell its
-    importance within its layer; edges of importance 0, those pruned away, are left out.
+    importance within its layer; edges of importance 0, those pruned away, are left out. Edges that are atoms are green
+    and have their formula written beside them, or their name alone where there is no room for more.
     """
     layers = source.edge_curves()
     layout = arrange(layers)
@@ -32,10 +34,14 @@ def network_figure(source: Wired) -> Figure:
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set(xlim=(-MARGIN, layout.width + MARGIN), ylim=(-MARGIN - 0.4, layout.height + MARGIN + 0.6))
     axes.set_axis_off()
+    problem = getattr(source, "problem", None)
+    inputs = _names(problem.domain.names if problem else (), "x", len(layout.bands[0].sources))
     for layer, band in zip(layers, layout.bands, strict=True):
         strength = _strength(np.asarray(layer["importance"], dtype=np.float64))
         _draw_wires(axes, band, strength, layout.side)
         _draw_squares(axes, band, strength, layer, layout.side)
+        _draw_formulas(axes, band, strength, layer, layout, inputs)
+        inputs = _names((), "h", len(band.nodes))
         _draw_nodes(axes, band, strength.any(axis=0))
     scale = float(np.clip((layout.width / 9) ** 0.5, 1.0, 1.8))  # a wide drawing is looked at from afar
     _draw_names(axes, source, layout.bands, (LABEL + 4) * scale)
@@ -91,9 +97,33 @@ def _draw_squares(axes: Axes, band: Band, strength: Array, layer: Mapping[str, A
     curves = [0.8 * side * curve + centre for curve, centre in zip(fitted, centres, strict=True)]
     shades = np.array([strength[i, j] for i, j in edges])
     frames = list(centres[:, None] + corners)
-    rim, ink = _shade(shades, INK, 0.25), _shade(shades, CURVE, 0.4)
+    named = np.array([edge in layer.get("atoms", {}) for edge in edges])[:, None]
+    rim = np.where(named, _shade(shades, NAMED, 0.5), _shade(shades, INK, 0.25))
+    ink = np.where(named, _shade(shades, NAMED, 0.6), _shade(shades, CURVE, 0.4))
     axes.add_collection(PolyCollection(frames, facecolors="white", edgecolors=rim, linewidths=0.8, zorder=2))
     axes.add_collection(LineCollection(curves, colors=ink, linewidths=1.5, capstyle="round", zorder=3))
+
+
+def _draw_formulas(
+    axes: Axes, band: Band, strength: Array, layer: Mapping[str, Any], layout: Layout, inputs: Sequence[str]
+) -> None:
+    """Beside the square of a named edge its formula, where that fits, or its name over the square's right half."""
+    drawn = np.array([band.squares[edge] for edge in _edges(strength)]).reshape(-1, 2)
+    look: dict[str, Any] = {"fontsize": LABEL - 1, "color": NAMED, "zorder": 6}
+    for (i, o), (name, constants) in layer.get("atoms", {}).items():
+        if not strength[i, o] > 0:
+            continue
+        (x, y), argument, reach = band.squares[i, o], letters(inputs[i]), layout.side / 2 + 0.08
+        text = formula_label(name, constants, argument)
+        room = reach + width(text, LABEL - 1) + 0.1
+        beside = drawn[np.abs(drawn[:, 1] - y) < layout.side, 0]
+        if x + room <= min([layout.width + MARGIN, *(beside[beside > x] - layout.side / 2)]):
+            axes.text(x + reach, y, text, ha="left", va="center", **look)
+        elif x - room >= max([-MARGIN, *(beside[beside < x] + layout.side / 2)]):
+            axes.text(x - reach, y, text, ha="right", va="center", **look)
+        else:
+            short = name_label(name, argument)
+            axes.text(x + 0.07, y + layout.side / 2 + 0.04, short, ha="left", va="bottom", **look)
 
 
 def _draw_nodes(axes: Axes, band: Band, fed: Any) -> None:

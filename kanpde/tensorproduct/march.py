@@ -54,7 +54,8 @@ class March:
     def __init__(
         self, problem: Problem, *, degree: int, intervals: int | None, affine: bool, most: int, device: torch.device
     ) -> None:
-        self.problem, self.affine, self.most, self.device = problem, affine, most, device
+        self.problem, self.most, self.device = problem, most, device
+        self.affine = affine and not problem.unknowns  # a constant times a field is linear in the field only
         self.domain, self.ansatz = problem.domain, Ansatz.of(problem)
         periodic = (False,) * self.domain.dimension if self.ansatz is None else self.ansatz.periodic
         self.slabbed = evolves(problem)
@@ -64,12 +65,14 @@ class March:
             SplineAxis(np.linspace(self.domain.low[a], self.domain.high[a], count + 1), degree, periodic[a])
             for a in self.along
         )
+        self.names = tuple(block.name for block in problem.blocks(hard=True))
         starts = {name for name, c in problem.conditions().items() if isinstance(c, Initial)}
         self._first = problem.blocks()
         self._starts = tuple(b for b in self._first if b.name in starts)
         self._later = tuple(b for b in self._first if b.name not in starts)
         self._going_on = tuple(b for b in problem.blocks(hard=True) if b.name in starts)
-        self.level, self.length, self.done = 0, FIRST_SLAB, ""
+        self.degree = degree
+        self.level, self.passes, self.length, self.done = 0, 0, FIRST_SLAB, ""
         self.best: Pass | None = None
         self.slabs: list[Slab] = []
         time = self.domain.time if self.slabbed else None
@@ -104,6 +107,22 @@ class March:
         self.fresh = not (failed or self.slabbed)
         if not self.fresh:
             self.system.rescale(self.vector)
+
+    def reopen(self, vector: Tensor) -> None:
+        """The slab under way again, with a vector found before."""
+        self.system = self._system(self.slabs[-1] if self.slabs else None)
+        self.vector, self.method = vector.to(self.vector), Newton()
+
+    def so_far(self) -> Pass:
+        """The pass under way as if it were complete: the slab under way, and the rest of time as that ends."""
+        here = self._slab()
+        if self.high == 1.0:
+            return Pass((*self.slabs, here))
+        self.low, self.high, bounds = self.high, 1.0, (self.low, self.high)
+        space = self._space()
+        self.low, self.high = bounds
+        rest = held(here, space, self.domain.time or 0)
+        return Pass((*self.slabs, here, Slab(self.high, 1.0, space, rest, here.constants, here.residual, 0.0)))
 
     def _system(self, last: Slab | None) -> System:
         def before(points: Tensor, plan: JetPlan) -> Tensor:
@@ -230,7 +249,7 @@ class March:
         return Slab(self.low, self.high, space, array, constants, self._residual(), tail)
 
     def _residual(self) -> float:
-        """The root mean square of the relative residual, where each interval gets as many points as the next."""
+        """The equation's relative residual at points of its own, as many in each interval, and that of the conditions."""
         unit = np.random.default_rng(0).random((CHECKED, self.domain.dimension))
         weights = np.ones(len(unit))
         for a, axis in zip(self.along, self.axes, strict=True):
@@ -239,7 +258,7 @@ class March:
             weights *= np.diff(b)[place.astype(int)]
         points = torch.as_tensor(self.system.box.interior(unit), device=self.device)
         squares = self.system.relative_squares(self.vector, points).cpu().numpy()
-        return math.sqrt(float(weights @ squares / weights.sum()))
+        return math.sqrt(float(weights @ squares / weights.sum()) + self.system.conditions_loss(self.vector))
 
     def _refine(self, slab: Slab) -> bool:
         """Axes with knots placed anew, and more of them."""
@@ -277,6 +296,7 @@ class March:
     def _finish(self) -> None:
         """Compare the pass with the best one, and begin the next where there is something to gain."""
         found = Pass(tuple(self.slabs))
+        self.passes += 1
         better = self.best is None or found.residual < GAIN * self.best.residual
         if self.best is None or found.residual < self.best.residual:
             self.best = found
@@ -304,15 +324,22 @@ def box(problem: Problem, slabbed: bool, low: float, high: float) -> Box:
 def going_on(last: Slab, space: TensorProduct, time: int) -> Array:
     """Coefficients in `space` of u + (t − t₀) u_t with u and u_t as the last slab ends."""
     old, new = last.space.axes[time], space.axes[time]
-    ends = old.breakpoints[-1:]
-    columns, values = old.local(torch.as_tensor(ends), 2)
+    _, values = old.local(torch.as_tensor(old.breakpoints[-1:]), 2)
     value, slope = (np.tensordot(values[0, m].numpy(), last.coefficients, (0, time)) for m in (0, 1))
     half = (new.breakpoints[1] - new.breakpoints[0]) / 2
-    result = np.zeros((*last.coefficients.shape[:time], new.size, *last.coefficients.shape[time + 1 :]))
+    kept = TensorProduct([new if a == time else axis for a, axis in enumerate(last.space.axes)])
+    result = np.zeros((*kept.shape, last.coefficients.shape[-1]))
     in_time = np.moveaxis(result, time, 0)
     in_time[0], in_time[1] = value + half * slope, half * slope / math.sqrt(3)
-    held = TensorProduct([new if a == time else axis for a, axis in enumerate(last.space.axes)])
-    return space.transferred(held, result)
+    return space.transferred(kept, result)
+
+
+def held(last: Slab, space: TensorProduct, time: int) -> Array:
+    """Coefficients in `space`, alike in all but time, of what the last slab ends with."""
+    ends = design(last.space.axes[time], last.space.axes[time].breakpoints[-1:])[0]
+    result = np.zeros((*space.shape, last.coefficients.shape[-1]))
+    np.moveaxis(result, time, 0)[0] = np.tensordot(ends, last.coefficients, (0, time))
+    return result
 
 
 def tail_of(space: TensorProduct, time: int, coefficients: Array) -> float:

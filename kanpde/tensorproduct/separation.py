@@ -21,7 +21,7 @@ from kanpde.tensorproduct.axes import Array, SplineAxis, design, gauss_weights, 
 from kanpde.tensorproduct.slabs import Pass, Slab
 
 LEAST = 12  # intervals of an edge
-IN_SLAB = 4  # intervals of an edge in time for each slab
+IN_SLAB = 6  # intervals of an edge in time for each slab
 CLOSER = 1.15  # than the closest knots of any slab
 SINGULAR = 0.3  # of the relative residual: singular values below it are left out
 ROUND_OFF = 1e-14  # relative: singular values below it are

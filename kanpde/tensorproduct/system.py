@@ -212,6 +212,27 @@ class System:
             scale = torch.where(torch.isfinite(scale) & (scale > 0), scale, torch.ones_like(scale))
             self.pieces[number] = replace(piece, scale=scale)
 
+    def rms(self, vector: Tensor) -> dict[str, float]:
+        """The root mean square of every block's own rows, over its components too."""
+        coefficients, unknowns = self.split(vector)
+        found = {}
+        with torch.no_grad():
+            for piece in self.pieces:
+                rows = self._evaluate(piece, [image.jets(coefficients) for image in piece.images], unknowns)
+                found[piece.block.name] = float((piece.weights * rows.square()).sum(dim=1).mean().sqrt())
+        return found
+
+    def conditions_loss(self, vector: Tensor) -> float:
+        """The part of ‖r‖² that conditions have; measurements, which may be noisy, are left out."""
+        coefficients, unknowns = self.split(vector)
+        total = 0.0
+        with torch.no_grad():
+            for piece in self.pieces[1:]:
+                if piece.block.points is None:
+                    jets = [image.jets(coefficients) for image in piece.images]
+                    total += float((self._evaluate(piece, jets, unknowns) * piece.factors).square().sum())
+        return total
+
     def relative_squares(self, vector: Tensor, points: Tensor) -> Tensor:
         """The squares of the equation's rows at other points, each relative to the size of its terms, (n,)."""
         coefficients, unknowns = self.split(vector)

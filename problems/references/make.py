@@ -2,7 +2,7 @@
 
     python problems/references/make.py [allen_cahn] [kdv]
 
-Fourier in space, ETDRK4 in time (Kassam and Trefethen, SIAM J. Sci. Comput. 26, 2005), kept at Chebyshev nodes in
+Fourier in space, ETDRK4 in time (kanpde/bench/etdrk4.py), kept at Chebyshev nodes in
 time. A file holds `coefficients` c of shape (degree + 1, modes): u = Re sum_jk c_jk T_j(2 t - 1) exp(i pi k x), for
 Allen-Cahn with the kink that `kink_modes` describes taken out. Half the time step and twice the points are the check.
 """
@@ -10,50 +10,14 @@ Allen-Cahn with the kink that `kink_modes` describes taken out. Half the time st
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from scipy.fft import dct, irfft, rfft
 
+from kanpde.bench.etdrk4 import march
+
 FOLDER = Path(__file__).parent
-
-
-def exponential_weights(linear: np.ndarray, step: float, points: int = 64) -> tuple[np.ndarray, ...]:
-    """The weights of ETDRK4, each a mean over a circle around step * linear, where no digits cancel."""
-    z = step * linear[:, None] + np.exp(2j * np.pi * (np.arange(points) + 0.5) / points)
-    formulas = (
-        (np.exp(z / 2) - 1) / z,
-        (-4 - z + np.exp(z) * (4 - 3 * z + z**2)) / z**3,
-        2 * (2 + z + np.exp(z) * (z - 2)) / z**3,
-        (-4 - 3 * z - z**2 + np.exp(z) * (4 - z)) / z**3,
-    )
-    means = (step * formula.mean(axis=1) for formula in formulas)
-    return tuple(mean.real if np.isrealobj(linear) else mean for mean in means)
-
-
-def march(
-    linear: np.ndarray,
-    nonlinear: Callable[[np.ndarray], np.ndarray],
-    state: np.ndarray,
-    times: np.ndarray,
-    substeps: int,
-) -> np.ndarray:
-    """States of c' = linear c + nonlinear(c) at all the times, with `substeps` steps of ETDRK4 between two of them."""
-    states = [state]
-    for length in np.diff(times):
-        step = length / substeps
-        whole, half = np.exp(step * linear), np.exp(step * linear / 2)
-        stage, first, middle, last = exponential_weights(linear, step)
-        for _ in range(substeps):
-            at_start = nonlinear(state)
-            guess = half * state + stage * at_start
-            at_half = nonlinear(guess)
-            at_half_again = nonlinear(half * state + stage * at_half)
-            at_end = nonlinear(half * guess + stage * (2 * at_half_again - at_start))
-            state = whole * state + first * at_start + middle * (at_half + at_half_again) + last * at_end
-        states.append(state)
-    return np.array(states)
 
 
 def chebyshev_nodes(degree: int) -> np.ndarray:

@@ -1,0 +1,108 @@
+"""A problem as any torch module sees it: its blocks at fixed points, partial derivatives by automatic differentiation.
+
+The equation is the user's own, called with fields whose lookups differentiate the module's output; nothing is written
+anew for a peer. Hard conditions are soft here: only kanpde's own ansatz makes them hold by construction.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.bench.task import Array, Evaluate, Task
+from kanpde.block import Block, Side
+from kanpde.field import Field, MultiIndex
+from kanpde.problem import Problem
+from kanpde.sampling import sample
+
+Function = Callable[[Tensor], Tensor]
+
+# How much more a condition counts than the equation, whose rows are larger, for peers that do not scale rows: 100 in
+# pykan's example of Poisson's equation and in DeepXDE's of Helmholtz'.
+CONDITIONS = 100.0
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A block at its points: `images` are where the fields are needed, `index` says which face or point each is."""
+
+    block: Block
+    images: tuple[Tensor, ...]
+    index: Tensor | None
+
+    @property
+    def count(self) -> int:
+        return len(self.images[0])
+
+    @property
+    def weight(self) -> float:
+        """What the block's mean square is multiplied by."""
+        return self.block.weight * (CONDITIONS if self.block.kind == "condition" else 1.0)
+
+
+def placed(problem: Problem, task: Task) -> list[Placed]:
+    """Every block of the problem, hard conditions too, on points of the task's number and seed."""
+    generator = np.random.default_rng(task.seed)
+    result = []
+    for block in problem.blocks(hard=True):
+        count = task.boundary if block.faces else task.interior
+        drawn = sample(block, problem.domain, count, "sobol", generator)
+        index = None if drawn.index is None else torch.as_tensor(drawn.index)
+        result.append(Placed(block, block.images(torch.as_tensor(drawn.points)), index))
+    return result
+
+
+def points_of(parts: Sequence[Placed]) -> int:
+    """The number of points of all blocks."""
+    return sum(part.count for part in parts)
+
+
+def side(function: Function, points: Tensor, problem: Problem) -> Side:
+    """The fields ``function(points (n, d)) -> (n, fields)`` at points, with every partial that is asked for."""
+    points = points.detach().requires_grad_()
+    values = function(points)
+
+    def field(number: int, name: str) -> Field:
+        @functools.cache
+        def gradient(partial: MultiIndex) -> Tensor:
+            """All first derivatives (n, d) of a partial."""
+            below = lookup(partial)
+            if not below.requires_grad:
+                return torch.zeros_like(points)
+            (slopes,) = torch.autograd.grad(below.sum(), points, create_graph=True, materialize_grads=True)
+            return slopes
+
+        def lookup(partial: MultiIndex) -> Tensor:
+            return gradient(partial[:-1])[:, partial[-1]] if partial else values[:, number]
+
+        return Field(name, problem.domain.names, lookup)
+
+    return Side(points, tuple(field(number, name) for number, name in enumerate(problem.fields)))
+
+
+def rows(part: Placed, function: Function, problem: Problem) -> Tensor:
+    """The block's own rows (components, n)."""
+    return part.block.evaluate(tuple(side(function, image, problem) for image in part.images), part.index, {})
+
+
+def loss(parts: Sequence[Placed], function: Function, problem: Problem) -> Tensor:
+    """Σ_b w_b mean_n r_bn²."""
+    total = torch.zeros((), dtype=torch.float64)
+    for part in parts:
+        total = total + part.weight * rows(part, function, problem).square().mean(dim=1).sum()
+    return total
+
+
+def evaluated(function: Function) -> Evaluate:
+    """The function from NumPy to NumPy, without gradients."""
+
+    def evaluate(points: Array) -> Array:
+        with torch.no_grad():
+            return function(torch.as_tensor(points)).double().numpy()
+
+    return evaluate

@@ -1,0 +1,91 @@
+"""Fourier in space and ETDRK4 in time, for the shipped nonlinear evolutions on a circle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from kanpde.bench.etdrk4 import march
+from kanpde.bench.task import Array, Evaluate
+from kanpde.conditions import Initial
+from kanpde.problem import Problem
+from kanpde.values import value_function
+
+Modes = npt.NDArray[Any]
+Transform = Callable[[Array], Modes]
+
+
+def transport(problem: Any, u: Array, modes: Transform, wavenumber: Array) -> Modes:
+    """−u u_x = −(u²)_x / 2, without the upper third of the modes, where u² would be aliased."""
+    return np.where(wavenumber < 2 / 3 * wavenumber[-1], -0.5j * wavenumber, 0) * modes(u**2)
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """u_t = L u + N(u): `linear` by wavenumber, `rest` the modes of N(u) from u on the grid.
+
+    `resolutions` are pairs of points and steps between two times that balance the errors of space and time.
+    """
+
+    linear: Callable[[Any, Array], Modes]
+    rest: Callable[[Any, Array, Transform, Array], Modes]
+    resolutions: tuple[tuple[int, int], ...]
+
+
+EVOLUTIONS = {
+    # The solution is odd about both ends, so that it lives on a circle as well.
+    "burgers": Evolution(
+        lambda p, k: -p.viscosity * k**2,
+        transport,
+        ((128, 1), (256, 1), (512, 1), (1024, 1), (2048, 4), (2048, 8), (2048, 16)),
+    ),
+    "kdv": Evolution(
+        lambda p, k: 1j * p.dispersion * k**3,
+        transport,
+        ((96, 1), (128, 1), (256, 2), (256, 4), (384, 8), (384, 16), (384, 32)),
+    ),
+    "allen_cahn": Evolution(
+        lambda p, k: p.rate - p.diffusivity * k**2,
+        lambda p, u, modes, k: -p.rate * modes(u**3),
+        ((128, 1), (256, 1), (512, 1), (1024, 1), (2048, 1), (4096, 1), (8192, 1), (16384, 2)),
+    ),
+}
+
+
+def solve(problem: Problem, times: Array, points: int, substeps: int) -> Evaluate:
+    """The evolution of a problem named in `EVOLUTIONS`, with so many points and steps between two times.
+
+    What is returned answers at these times only, anywhere in space.
+    """
+    evolution = EVOLUTIONS[problem.name]
+    low, span = problem.domain.low[0], problem.domain.high[0] - problem.domain.low[0]
+    wavenumber = 2 * np.pi / span * np.arange(points // 2 + 1)
+    start = initial(problem, low + span * np.arange(points) / points)
+
+    def modes(values: Array) -> Modes:
+        return np.fft.rfft(values, norm="forward")
+
+    def nonlinear(state: Modes) -> Modes:
+        return evolution.rest(problem, np.fft.irfft(state, norm="forward"), modes, wavenumber)
+
+    states = march(evolution.linear(problem, wavenumber), nonlinear, modes(start), times, substeps)
+    twice = np.where((np.arange(points // 2 + 1) == 0) | (np.arange(points // 2 + 1) == points // 2), 1, 2)
+
+    def evaluate(where: Array) -> Array:
+        places, place = np.unique(where[:, 0], return_inverse=True)
+        values = (states * twice) @ np.exp(1j * np.outer(wavenumber, places - low))
+        return np.asarray(values.real[np.searchsorted(times, where[:, 1]), place][:, None])
+
+    return evaluate
+
+
+def initial(problem: Problem, x: Array) -> Array:
+    """What the problem's first Initial condition prescribes at x."""
+    value = next(c.value for c in problem.conditions().values() if isinstance(c, Initial))
+    points = torch.as_tensor(np.stack([x, np.full_like(x, problem.domain.low[1])], axis=1))
+    return value_function(value, problem)(points).numpy()

@@ -1,0 +1,52 @@
+"""What a spectral method does with the same equation: every point of its curve is a solution of its own, ever finer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import scipy
+
+from kanpde.bench import chebyshev, fourier
+from kanpde.bench.task import Evaluate, Recorder, Task
+from kanpde.errors import ConfigurationError
+from kanpde.linearity import is_affine
+from kanpde.problem import Problem
+
+DEGREES = (4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36, 40, 44, 48)
+ENOUGH = 1e-12  # the error at which nothing finer is tried
+
+
+def run(problem: Problem, task: Task, recorder: Recorder) -> None:
+    """Ever finer solutions, each timed by itself, until there is no time for more."""
+    versions = {"numpy": np.__version__, "scipy": scipy.__version__}
+    _, _, first = next(iter(solvers(problem, recorder)))
+    first()  # a library's first call takes longer than the next
+    recorder.start()
+    for method, unknowns, solve in solvers(problem, recorder):
+        started = time.perf_counter()
+        evaluate = solve()
+        seconds = time.perf_counter() - started
+        recorder.describe(method, unknowns, unknowns, **versions)
+        recorder.record(seconds, evaluate)
+        if recorder.over or recorder.outcome.trace[-1][1] < ENOUGH:
+            break
+
+
+def solvers(problem: Problem, recorder: Recorder) -> Iterable[tuple[str, int, Callable[[], Evaluate]]]:
+    """(method, unknowns, solve), the coarsest first; ConfigurationError where neither method fits the problem."""
+    if problem.name in fourier.EVOLUTIONS:
+        times = np.unique(recorder.comparison.points[:, 1])
+        for points, steps in fourier.EVOLUTIONS[problem.name].resolutions:
+            yield "Fourier, ETDRK4", points, lambda: fourier.solve(problem, times, points, steps)  # noqa: B023
+        return
+    blocks = problem.blocks(hard=True)
+    if problem.domain.dimension > 2 or not all(is_affine(block, problem) for block in blocks):
+        raise ConfigurationError(
+            f"expected a linear problem in one or two coordinates or one of {', '.join(fourier.EVOLUTIONS)} for the "
+            f"spectral method, got {problem.name}; leave out classical"
+        )
+    for degree in DEGREES:
+        unknowns = len(problem.fields) * (degree + 1) ** problem.domain.dimension
+        yield "Chebyshev, least squares", unknowns, lambda: chebyshev.solve(problem, blocks, degree)  # noqa: B023

@@ -1,0 +1,71 @@
+"""kanpde with its default settings."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+import kanpde
+from kanpde.bench.task import Recorder, Task
+from kanpde.problem import Problem
+from kanpde.training import Trainer, solve
+
+
+class OutOfTime(Exception):
+    """Ends a training from within."""
+
+
+class Watch:
+    """A training's callback that measures and, when the time is over, ends it.
+
+    The training's own budget would count the seconds of measuring.
+    """
+
+    def __init__(self, recorder: Recorder, method: str) -> None:
+        self._recorder, self._method = recorder, method
+        self._trainer: Trainer | None = None
+        self._measured: int | None = None
+
+    def on_start(self, trainer: Trainer) -> None:
+        """Remember whom to ask."""
+        self._trainer = trainer
+
+    def on_iteration(self, record: Mapping[str, Any]) -> None:
+        """Measure where that is due and there is something new; at the end whatever there is."""
+        assert self._trainer is not None
+        version, over = self._trainer.phase.version, self._recorder.over
+        if version != self._measured and (over or (version and self._recorder.due)):
+            self._measure(self._trainer)
+        if over:
+            raise OutOfTime
+
+    def on_checkpoint(self, trainer: Trainer) -> None:
+        """Nothing is kept."""
+
+    def on_end(self, trainer: Trainer) -> None:
+        """Once more, for it ended before its time."""
+        self._measure(trainer)
+
+    def _measure(self, trainer: Trainer) -> None:
+        # Asked for before the clock is stopped: what it takes to make a network of what was found counts.
+        size, solution = trainer.phase.current.size, trainer.solution()
+        versions = {"kanpde": kanpde.__version__, "torch": torch.__version__}
+        points = int(trainer.history.get("points", [0])[-1])
+        self._recorder.describe(self._method, size, points, **versions)
+        self._measured = trainer.phase.version
+        self._recorder.measure(solution.evaluate)
+
+
+def run(problem: Problem, task: Task, recorder: Recorder) -> None:
+    """Train as the command line would."""
+    train(problem, task, recorder, "B-spline KAN, default settings", None)
+
+
+def train(problem: Problem, task: Task, recorder: Recorder, method: str, training: Mapping[str, Any] | None) -> None:
+    """Train with some settings other than the default ones."""
+    recorder.start()
+    with contextlib.suppress(OutOfTime):
+        solve(problem, seed=task.seed, device="cpu", training=training, callbacks=[Watch(recorder, method)])

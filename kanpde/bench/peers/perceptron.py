@@ -1,0 +1,63 @@
+"""A tanh MLP of the size of kanpde's network under kanpde's optimiser, on the same rows: what the KAN is worth."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+
+import kanpde
+from kanpde.bench.autograd import evaluated
+from kanpde.bench.mlp import MLP
+from kanpde.bench.task import Recorder, Task
+from kanpde.linearity import is_affine
+from kanpde.loss import Residuals
+from kanpde.model import Model
+from kanpde.optim.gauss_newton import GaussNewton
+from kanpde.problem import Problem
+from kanpde.sampling import sample
+
+SETTLING = (0, 5, 10, 20, 40)  # iterations before which the scales are measured anew, as in kanpde's own training
+
+
+def run(problem: Problem, task: Task, recorder: Recorder) -> None:
+    """Gauss–Newton until the time is over; a nonlinear equation sees fresh points at every iteration, as kanpde's."""
+    recorder.start()
+    blocks = problem.blocks(hard=True)
+    fixed = all(is_affine(block, problem) for block in blocks)
+    network = MLP(problem, task.parameters, task.seed)
+    residuals = Residuals(cast(Model, network), blocks, problem.domain.names)
+    generator = np.random.default_rng(task.seed)
+    place(residuals, problem, task, generator)
+    points = sum(len(part.points) for part in residuals.parts)
+    versions = {"kanpde": kanpde.__version__, "torch": torch.__version__}
+    recorder.describe("tanh MLP, Gauss–Newton", network.size, points, **versions)
+    method, vector, iteration = GaussNewton(), network.vector, 0
+    accepted = True
+    while not recorder.look(evaluated(network)):
+        if iteration and not (fixed and accepted):
+            place(residuals, problem, task, generator)
+        if iteration in SETTLING:
+            rescale(residuals, balanced=not fixed)
+        step = method.step(residuals, vector)
+        vector, accepted, iteration = step.vector, step.accepted, iteration + 1
+        network.assign(vector)
+
+
+def place(residuals: Residuals, problem: Problem, task: Task, generator: np.random.Generator) -> None:
+    """Points for every block."""
+    for number, part in enumerate(residuals.parts):
+        count = task.boundary if part.block.faces else task.interior
+        drawn = sample(part.block, problem.domain, count, "sobol", generator)
+        index = None if drawn.index is None else torch.as_tensor(drawn.index)
+        residuals.place(number, torch.as_tensor(drawn.points), index)
+
+
+def rescale(residuals: Residuals, *, balanced: bool) -> None:
+    """Measure the size of every block's terms."""
+    if balanced:
+        residuals.balance()
+    for part in residuals.parts:
+        sizes = residuals.sizes_of_terms(part)
+        part.scale = torch.where(sizes.isfinite() & (sizes > 0), sizes, torch.ones_like(sizes))

@@ -1,0 +1,25 @@
+"""Networks to be read: sparsified, pruned, their edges named, turned into formulas, and made from them."""
+
+from kanpde.readable.compiler import formula_to_kan
+from kanpde.readable.formulas import formula
+from kanpde.readable.naming import fix, read, unfix
+from kanpde.readable.penalties import Regularisation, penalty_rows
+from kanpde.readable.pruning import prune
+from kanpde.readable.refitting import refit
+from kanpde.readable.sparsity import sparsify
+from kanpde.readable.suggestions import Suggestion, suggest
+
+__all__ = [
+    "Regularisation",
+    "Suggestion",
+    "fix",
+    "formula",
+    "formula_to_kan",
+    "penalty_rows",
+    "prune",
+    "read",
+    "refit",
+    "sparsify",
+    "suggest",
+    "unfix",
+]

@@ -1,0 +1,119 @@
+"""A SymPy expression compiled into a network that evaluates to it, and can be trained on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde import splines
+from kanpde.bases import BSpline
+from kanpde.errors import ProblemError
+from kanpde.expressions import numpy_function, real_expression, symbols
+from kanpde.geometry import Box
+from kanpde.initialisation import fit
+from kanpde.layers import KANLayer
+from kanpde.network import DEGREE, KAN, padded
+from kanpde.readable.edges import Atoms, hold
+from kanpde.readable.terms import ARGUMENT, Grammar, Term
+from kanpde.sampling import unit_points
+
+SAMPLE = 2048  # points that tell the range of every node
+STATIONS = 20  # points to an interval at which a spline is fitted
+
+
+def formula_to_kan(
+    expression: Any,
+    domain: Box | Mapping[str, tuple[float, float]],
+    degree: int = DEGREE,
+    intervals: int = 20,
+) -> KAN:
+    """A network that is the expression on a domain: sums, product nodes, and edges that are atoms with its constants.
+
+    Several outputs are a list of expressions. Functions of one variable that are no atom become splines of the `degree`
+    with so many `intervals`; everything else is exact. The constants are parameters, and the network is the start of
+    ``solve(problem, network=...)`` like any other that has been built.
+
+    Raises ProblemError for an expression in other symbols than the domain's coordinates, for one that is not real and
+    finite there, and for functions of several variables that are neither sums nor products.
+    """
+    box = domain if isinstance(domain, Box) else Box(**domain)
+    given = list(expression) if isinstance(expression, (list, tuple)) else [expression]
+    outputs = [real_expression(one, box.names) for one in given]
+    unit = unit_points(SAMPLE, box.dimension, "sobol", np.random.default_rng(0))
+    points = torch.as_tensor(box.interior(unit))
+    for one in outputs:
+        if not np.isfinite(numpy_function(one, box.names)(*points.numpy().T)).all():
+            raise ProblemError(f"expected an expression that is finite on {box}, got {one}; change the domain")
+    plan = planned(Grammar(symbols(box.names)), outputs)
+    network = KAN([(sums, (len(rows) - sums) // 2) for rows, sums, _ in plan[:-1]], degree, intervals)
+    network.layers = torch.nn.ModuleList()
+    values, low, high = points, box.low, box.high
+    known: list[Any] = list(symbols(box.names))
+    for rows, sums, nodes in plan:
+        layer = built(rows, sums, known, (low, high), (degree, intervals), values)
+        network.layers.append(layer)
+        with torch.no_grad():
+            values = layer(values)
+        low, high = padded(values)
+        known = nodes
+    return network
+
+
+Plan = tuple[list[list[Term]], int, list[Any]]  # subnodes, how many of them are sums, the nodes they make
+
+
+def planned(grammar: Grammar, outputs: Sequence[Any]) -> list[Plan]:
+    """The layers, the first to the last."""
+    last = [grammar.sum(one) for one in outputs]
+    depth = 1 + grammar.height(last)
+    plan: list[Plan] = [(last, len(last), list(outputs))]
+    for level in range(depth - 1, 0, -1):
+        wanted = dict.fromkeys(term.argument for terms in plan[0][0] for term in terms)
+        new = {node: grammar.level(node) == level for node in wanted}
+        products = [node for node in wanted if new[node] and grammar.factors(node) is not None]
+        sums = [node for node in wanted if node not in products]
+        rows = [grammar.sum(node) if new[node] else [Term("x", node)] for node in sums]
+        rows += [terms for node in products for terms in grammar.subnodes(node)]
+        plan.insert(0, (rows, len(sums), [*sums, *products]))
+    return plan
+
+
+def built(
+    rows: Sequence[Sequence[Term]],
+    sums: int,
+    known: Sequence[Any],
+    grid: tuple[Any, Any],
+    sizes: tuple[int, int],
+    values: Tensor,
+) -> KANLayer:
+    """A layer from the nodes `known`, which have these `values` (n, i): its edges are the terms, all others pruned."""
+    degree, intervals = sizes
+    splined = any(not isinstance(term.function, str) for terms in rows for term in terms)
+    knots = splines.uniform_knots(*grid, intervals if splined else 1, degree)
+    layer = KANLayer(BSpline(knots, degree), sums, (len(rows) - sums) // 2)
+    atoms: Atoms = {}
+    free = set()
+    for o, terms in enumerate(rows):
+        for term in terms:
+            i = known.index(term.argument)
+            if isinstance(term.function, str):
+                atoms[i, o] = (term.function, term.constants)
+            else:
+                free.add((i, o))
+                with torch.no_grad():
+                    layer.coefficients[i, :, o] = spline(layer.basis, i, term, values[:, i])
+    everywhere = {(i, o) for i in range(len(known)) for o in range(len(rows))}
+    hold(layer, atoms, everywhere - set(atoms) - free)
+    return layer
+
+
+def spline(basis: BSpline, i: int, term: Term, values: Tensor) -> Tensor:
+    """The coefficients of the spline nearest to a term where its node has values."""
+    x = np.linspace(float(values.min()), float(values.max()), STATIONS * basis.intervals)
+    a, b, c, d = term.constants
+    y = c * numpy_function(term.function, [str(ARGUMENT)])(a * x + b) + d
+    return torch.as_tensor(fit(basis, i, x, y[:, None])[:, 0])

@@ -1,0 +1,80 @@
+"""Nodes that only pass on what one edge gives them: the edge becomes the identity, those above take its part.
+
+φ_o(ψ(x)) is the same whatever the split between ψ and φ_o; with ψ(x) = x what the composition is can be read.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from kanpde import splines
+from kanpde.initialisation import fit, stations
+from kanpde.layers import KANLayer
+from kanpde.network import KAN, MARGIN
+from kanpde.readable.edges import atoms_of, name_edge, pruned_of
+from kanpde.readable.source import Source, copied, layers_of, network_of, points_of, renewed
+
+Array = npt.NDArray[np.float64]
+
+
+def passing(network: KAN) -> list[tuple[int, int]]:
+    """The hidden sum nodes (layer, node) that one spline edge leads to and only spline edges lead from."""
+    layers = layers_of(network)
+    return [
+        (position, node)
+        for position, (below, above) in enumerate(zip(layers, layers[1:], strict=False))
+        for node in range(below.sums)
+        if (into := only_edge(below, node)) is not None
+        and (into, node) not in atoms_of(below)
+        and not below.basis.periodic[into]
+        and not any(i == node for i, _ in atoms_of(above))
+    ]
+
+
+def only_edge(layer: KANLayer, subnode: int) -> int | None:
+    """The input of the one edge that has not been pruned, where there is but one."""
+    live = [i for i in range(layer.basis.inputs) if (i, subnode) not in pruned_of(layer)]
+    return live[0] if len(live) == 1 else None
+
+
+def straightened(source: Source, layer: int, node: int) -> Source:
+    """The same with the identity on the one edge into a hidden sum node, and what it was moved into those above it."""
+    network = copied(source)
+    below, above = layers_of(network)[layer : layer + 2]
+    into = only_edge(below, node)
+    assert into is not None
+    with torch.no_grad():
+        met = network_of(source).node_values(points_of(source))[layer][:, into]
+    old = layers_of(copied(source))[layer : layer + 2]
+    regrid(above, node, float(met.min()), float(met.max()))
+    x, _ = stations(above.basis, node)
+    inner = edge_column(old[0], into, x)[:, node]
+    outer = edge_column(old[1], node, inner)
+    name_edge(below, (into, node), "x", (1.0, 0.0, 1.0, 0.0))
+    with torch.no_grad():
+        above.coefficients[node] = 0
+        columns = fit(above.basis, node, x, outer)
+        above.coefficients[node, : above.basis.splines] = torch.as_tensor(columns).to(above.coefficients)
+        if above.fixed is not None:
+            above.coefficients.mul_(above.fixed.mask)
+    return renewed(source, network)
+
+
+def edge_column(layer: KANLayer, i: int, x: Array) -> Array:
+    """What the edges from input i give at x, (n, o)."""
+    columns = torch.zeros(len(x), layer.basis.inputs).to(layer.coefficients)
+    columns[:, i] = torch.as_tensor(x)
+    with torch.no_grad():
+        return np.asarray(layer.edges(layer.features(columns, 1))[0, :, i].cpu().double())
+
+
+def regrid(layer: KANLayer, i: int, low: float, high: float) -> None:
+    """A uniform grid over [low, high], with a margin, for one input."""
+    basis = layer.basis
+    pad = MARGIN * (high - low) + 1e-6
+    knots = basis.knots.cpu().double().numpy().copy()
+    knots[i] = splines.uniform_knots(np.array(low - pad), np.array(high + pad), basis.intervals, basis.degree)[0]
+    basis.set_knots(knots, uniform=basis.uniform)
+    basis.centre[i], basis.half_width[i] = (low + high) / 2, (high - low) / 2 + pad

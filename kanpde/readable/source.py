@@ -1,0 +1,102 @@
+"""What is read: a network alone, or a solution and the network in it; and what its edges do where the points are."""
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.errors import ConfigurationError
+from kanpde.layers import KANLayer
+from kanpde.model import Model
+from kanpde.network import KAN
+from kanpde.sampling import unit_points
+from kanpde.solution import Solution
+
+Source = TypeVar("Source", KAN, Solution)
+POINTS = 512  # at which edges are compared
+
+
+def network_of(source: KAN | Solution) -> KAN:
+    """The network itself; ConfigurationError where there is none with layers."""
+    network = source.network if isinstance(source, Solution) else source
+    if not isinstance(network, KAN) or not network.built:
+        raise ConfigurationError(f"expected a solution or a built network, got {source!r}; solve a problem first")
+    return network
+
+
+@overload
+def renewed(source: KAN, network: KAN) -> KAN: ...
+
+
+@overload
+def renewed(source: Solution, network: KAN) -> Solution: ...
+
+
+def renewed(source: KAN | Solution, network: KAN) -> KAN | Solution:
+    """The same with another network: of a solution the problem, the constants and the record stay."""
+    if isinstance(source, KAN):
+        return network
+    model = Model(network, source.model.ansatz, source.problem.unknowns).to(network.first.coefficients.device)
+    with torch.no_grad():
+        model.constants.copy_(source.model.constants)
+    return Solution(source.problem, model, source.history, source.record)
+
+
+def copied(source: KAN | Solution) -> KAN:
+    """A copy of the network, to be changed."""
+    return copy.deepcopy(network_of(source))
+
+
+def points_of(source: KAN | Solution, count: int = POINTS) -> Tensor:
+    """Points spread over the domain, or over the grid of a network's inputs, (count, d)."""
+    first = network_of(source).first
+    unit = torch.as_tensor(unit_points(count, first.basis.inputs, "sobol", np.random.default_rng(0)))
+    if isinstance(source, Solution):
+        return torch.as_tensor(source.problem.domain.interior(unit.numpy())).to(first.coefficients)
+    low, high = first.basis.range()
+    return low + (high - low) * unit.to(low)
+
+
+def layers_of(network: KAN) -> list[KANLayer]:
+    """All layers, the first to the last."""
+    return [network.first, *network.hidden]
+
+
+def edge_values(network: KAN, points: Tensor) -> list[Tensor]:
+    """What every edge of every layer gives at points (n, d), each layer taking its inputs as they are: (n, i, o)."""
+    with torch.no_grad():
+        inputs = network.node_values(points)
+    return [layer.edges(layer.features(h, 1))[0] for layer, h in zip(layers_of(network), inputs, strict=True)]
+
+
+@torch.no_grad()
+def importances(network: KAN, points: Tensor) -> list[Tensor]:
+    """How much the outputs change when an edge is replaced by its mean, (i, o) for every layer.
+
+    That is the root mean square of the change over the spread of the output, of the output where this is largest.
+    """
+    outputs = network(points)
+    spread = outputs.std(dim=0, correction=0)
+    spread = torch.where(spread > 0, spread, torch.ones_like(spread))
+    layers, result = layers_of(network), []
+    for position, (layer, edges) in enumerate(zip(layers, edge_values(network, points), strict=True)):
+        changes = torch.diag_embed(edges.mean(dim=0) - edges)  # (n, i, o, o): one subnode at a time
+        values = layer.combined((edges.sum(dim=1)[:, None, None] + changes).flatten(0, 2))
+        for above in layers[position + 1 :]:
+            values = above(values)
+        change = values.view(*edges.shape, -1) - outputs[:, None, None]
+        result.append((change.square().mean(dim=0).sqrt() / spread).amax(dim=-1))
+    return result
+
+
+def check_edge(network: KAN, layer: int, i: int, o: int) -> KANLayer:
+    """The layer of an edge; ConfigurationError where the network has no such edge."""
+    layers = layers_of(network)
+    if 0 <= layer < len(layers) and 0 <= i < layers[layer].basis.inputs and 0 <= o < layers[layer].subnodes:
+        return layers[layer]
+    sizes = ", ".join(f"{one.basis.inputs} x {one.subnodes}" for one in layers)
+    raise ConfigurationError(f"expected an edge (layer, i, o) of layers with {sizes} edges, got ({layer}, {i}, {o})")

@@ -1,0 +1,119 @@
+"""Training towards few edges: Gauss–Newton on the problem's rows and the penalty's, whose weight grows step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from kanpde.errors import ConfigurationError
+from kanpde.loss import Residuals
+from kanpde.model import Model
+from kanpde.optim.gauss_newton import GaussNewton
+from kanpde.optim.least_squares import Linearisation
+from kanpde.options import number
+from kanpde.readable.penalties import Majorised, Regularisation
+from kanpde.readable.refitting import Bench
+from kanpde.readable.source import copied, points_of, renewed
+from kanpde.solution import Solution
+
+WEIGHTS = (0.1, 1.0, 10.0, 100.0)  # of the penalty in each round, in units of the greatest loss allowed
+STEPS = 10  # Gauss–Newton steps in a round
+SAMPLE = 256  # points at which edges are looked at
+
+
+def sparsify(
+    solution: Solution, l1: float = 1.0, entropy: float = 1.0, smoothness: float = 0.0, allowance: float = 1e-2
+) -> Solution:
+    """The solution with as much of it in as few edges as its loss allows; `prune` then takes the others away.
+
+    The loss and μ times the penalty (see `penalty_rows`) are reduced together, in rounds with a μ that grows tenfold,
+    as long as the root of the loss, the estimated relative error, is at most `allowance`. Accuracy that is lost here
+    comes back with the refit of `prune`.
+
+    Raises ConfigurationError for settings that are negative, and for an allowance that is not positive.
+    """
+    options = Regularisation(l1, entropy, smoothness)
+    if not (number(allowance) and allowance > 0):
+        raise ConfigurationError(f"expected allowance to be a positive number, got {allowance!r}")
+    bench = Bench(solution)
+    limit = max(allowance**2, bench.start)
+    for weight in WEIGHTS:
+        sparser = renewed(solution, copied(solution))
+        descend(bench.residuals(sparser), options, weight * limit)
+        if not bench.loss(sparser) <= limit:
+            break
+        solution = sparser
+    return solution
+
+
+def descend(residuals: Residuals, options: Regularisation, weight: float) -> None:
+    """A few steps on the loss and the penalty, which is majorised anew before each."""
+    model = residuals.model
+    points = points_of(model.network, SAMPLE)
+    vector, method = model.vector, GaussNewton()
+    for _ in range(STEPS):
+        model.assign(vector)
+        step = method.step(Penalised(residuals, Majorised(model.network, options, points), weight), vector)
+        if not step.accepted:
+            break
+        vector = step.vector
+    model.assign(vector)
+
+
+class Penalised:
+    """The problem's rows followed by the penalty's, a least-squares problem as the optimisers see it."""
+
+    def __init__(self, residuals: Residuals, penalty: Majorised, weight: float) -> None:
+        self._residuals, self._penalty, self._factor = residuals, penalty, weight**0.5
+
+    @property
+    def _model(self) -> Model:
+        return self._residuals.model
+
+    def residual(self, vector: Tensor) -> Tensor:
+        """All rows (N + R,) at a parameter vector."""
+        rows = self._residuals.residual(vector)
+        with torch.no_grad():
+            return torch.cat([rows, self._factor * self._penalty.rows(self._model.network)])
+
+    def linearise(self, vector: Tensor) -> Linearisation:
+        """All rows and their Jacobian; the problem's is whole, see `Bench`."""
+        linear = self._residuals.linearise(vector)
+        jacobian, rows = self._of_penalty()
+        return Linearisation.whole(torch.cat([linear.factor, jacobian]), torch.cat([linear.residual, rows]))
+
+    def chunks_of_rows(self, vector: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same in pieces, the penalty's last."""
+        yield from self._residuals.chunks_of_rows(vector)
+        yield self._of_penalty()
+
+    def _of_penalty(self) -> tuple[Tensor, Tensor]:
+        """The penalty's Jacobian (R, P) and rows (R,) at the model as it is."""
+        network = self._model.network
+        module = Penalty(network, self._penalty)
+        parameters = {name: value.detach() for name, value in module.named_parameters()}
+        slopes = torch.func.jacrev(lambda values: torch.func.functional_call(module, values, ()))(parameters)
+        columns = torch.cat([slope.flatten(1) for slope in slopes.values()], dim=1)
+        jacobian = columns.new_zeros(len(columns), self._model.size)
+        jacobian[:, : columns.shape[1]] = self._factor * columns
+        with torch.no_grad():
+            return jacobian, self._factor * self._penalty.rows(network)
+
+    def gradient(self, vector: Tensor) -> tuple[float, Tensor]:
+        """‖r‖² and its gradient."""
+        linear = self.linearise(vector)
+        return linear.loss, 2 * linear.transposed(linear.residual)
+
+
+class Penalty(torch.nn.Module):
+    """The penalty's rows as a module of the network's parameters."""
+
+    def __init__(self, network: torch.nn.Module, penalty: Majorised) -> None:
+        super().__init__()
+        self.network, self._penalty = network, penalty
+
+    def forward(self) -> Tensor:
+        """The rows."""
+        return self._penalty.rows(self.network)  # type: ignore[arg-type]

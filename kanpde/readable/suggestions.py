@@ -1,0 +1,199 @@
+"""Which atoms an edge looks like: c f(a x + b) + d fitted by variable projection.
+
+For given a and b the best c and d are a linear regression, so the search is over (a, b) only: a grid, and from its best
+places Levenberg–Marquardt over all four (Golub and Pereyra, SIAM J. Numer. Anal. 10 (1973) 413).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.optimize import least_squares
+from torch import Tensor
+
+from kanpde.bases.atoms import ATOMS, Atom
+from kanpde.errors import ConfigurationError, nearest
+from kanpde.network import KAN
+from kanpde.readable.source import check_edge, network_of, points_of
+from kanpde.solution import Solution
+
+Array = npt.NDArray[np.float64]
+
+RESOLUTION = 129  # points along an edge
+STARTS = 2  # places of the grid that are refined
+BRIEFLY, FULLY = 15, 100  # evaluations of the first refinement, and of the last, of the likeliest atoms
+PROMISING, LIKELY = 12, 4  # atoms that are refined at all, and fully
+ALIKE = 3.0  # fits whose errors are within this factor are ranked by simplicity
+EXACT = 1e-9  # and so are those with errors below this
+# In half ranges of the edge: how often an atom is repeated in it, where it is centred, how far a pole is away.
+SCALES = np.concatenate([np.geomspace(0.1, 1.0, 8), np.arange(1.5, 40.0, 0.75)])
+CENTRES = np.linspace(-1.5, 1.5, 13)
+PHASES = np.arange(8) * np.pi / 8
+GAPS = np.geomspace(1e-3, 30.0, 24)
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """An edge as c f(a x + b) + d: `error` is the root mean square of what is left, relative to the edge's spread."""
+
+    name: str
+    error: float
+    a: float
+    b: float
+    c: float
+    d: float
+
+    @property
+    def r2(self) -> float:
+        """1 − error², the share of the edge's variance that is explained."""
+        return 1 - self.error**2
+
+    @property
+    def constants(self) -> tuple[float, float, float, float]:
+        """(a, b, c, d)."""
+        return self.a, self.b, self.c, self.d
+
+
+def suggest(source: KAN | Solution, layer: int, i: int, o: int, atoms: Iterable[str] | None = None) -> list[Suggestion]:
+    """The atoms by how well they fit the edge from node i to subnode o of a layer, the best first.
+
+    The edge is looked at where its inputs are when the domain, or the grid of a network alone, is gone through. Fits
+    that are alike stand in the order of simplicity. `atoms` names those to be tried, all unless given.
+
+    Raises ConfigurationError for an edge or an atom that there is not.
+    """
+    x, y = edge_curve(source, layer, i, o)
+    names = checked(atoms)
+    rough = [fit for name in names if (fit := fitted(name, x, y, 1)) is not None]
+    rough.sort(key=lambda fit: fit.error)
+    brief = [fitted(fit.name, x, y, BRIEFLY) or fit for fit in rough[:PROMISING]]
+    order = ranked([*brief, *rough[PROMISING:]])
+    return ranked([*(fitted(fit.name, x, y, FULLY) or fit for fit in order[:LIKELY]), *order[LIKELY:]])
+
+
+def checked(atoms: Iterable[str] | None) -> list[str]:
+    """The names of atoms to be tried; ConfigurationError for one that is unknown."""
+    names = list(ATOMS) if atoms is None else [atoms] if isinstance(atoms, str) else list(atoms)
+    for name in names:
+        if name not in ATOMS:
+            raise ConfigurationError(f"unknown atom {name!r}; {nearest(str(name), ATOMS)}")
+    return names
+
+
+@torch.no_grad()
+def edge_curve(source: KAN | Solution, layer: int, i: int, o: int) -> tuple[Array, Array]:
+    """The edge's inputs, equally spaced over what arrives at it, and its values."""
+    network = network_of(source)
+    holder = check_edge(network, layer, i, o)
+    met = network.node_values(points_of(source))[layer]
+    s = torch.linspace(0, 1, RESOLUTION).to(met)[:, None]
+    low, high = met.amin(dim=0), met.amax(dim=0)
+    inputs = low + (high - low) * s
+    values = holder.edges(holder.features(inputs, 1))[0, :, i, o]
+    return inputs[:, i].cpu().double().numpy(), values.cpu().double().numpy()
+
+
+def ranked(fits: list[Suggestion]) -> list[Suggestion]:
+    """By error, but for those alike: of them the simplest goes first."""
+    left, result = sorted(fits, key=lambda fit: fit.error), []
+    while left:
+        limit = max(ALIKE * left[0].error, EXACT)
+        alike = [fit for fit in left if fit.error <= limit]
+        result.append(min(alike, key=lambda fit: ATOMS[fit.name].complexity))
+        left.remove(result[-1])
+    return result
+
+
+def fitted(name: str, x: Array, y: Array, evaluations: int = FULLY) -> Suggestion | None:
+    """The best c f(a x + b) + d for values y at x; None where the atom is nowhere smooth on all of x."""
+    atom = ATOMS[name]
+    spread = max(float(y.std()), 1e-300)
+    target = (y - y.mean()) / spread
+    starts = best_starts(atom, x, target)
+    tried = (refined(atom, x, target, start, evaluations) for start in starts)
+    fits = [fit for fit in tried if fit is not None]
+    if not fits:
+        return None
+    error, (a, b, c, d) = min(fits, key=lambda fit: fit[0])
+    return Suggestion(name, error, a, b, c * spread, d * spread + float(y.mean()))
+
+
+def best_starts(atom: Atom, x: Array, target: Array) -> list[tuple[float, float]]:
+    """The places (a, b) of the grid with the smallest errors, c and d eliminated."""
+    places = grid(atom, float(x.min()), float(x.max()))
+    with np.errstate(all="ignore"):
+        inner = places[:, :1] * x + places[:, 1:]
+        inside = (inner.min(axis=1) > atom.domain[0]) & (inner.max(axis=1) < atom.domain[1])
+        places, inner = places[inside], inner[inside]
+        values = evaluated(atom, inner, 1)[0]
+        values = values - values.mean(axis=1, keepdims=True)
+        variance = np.square(values).mean(axis=1)
+        explained = np.square(values @ target / len(target)) / variance
+    explained = np.where(np.isfinite(explained) & (variance > 1e-20), explained, -1.0)
+    order = np.argsort(-explained, kind="stable")[:STARTS]
+    return [(float(a), float(b)) for a, b in places[order[explained[order] >= 0]]]
+
+
+def grid(atom: Atom, low: float, high: float) -> Array:
+    """Pairs (a, b), (p, 2), of which the free ones range over all that an edge on [low, high] may be."""
+    middle, half = (low + high) / 2, max((high - low) / 2, 1e-300)
+    if atom.free == (True, True):
+        a = np.repeat(SCALES, len(CENTRES) + len(PHASES)) / half
+        shifts = [np.concatenate([-scale * CENTRES, PHASES]) for scale in SCALES]
+        return np.stack([a, np.concatenate(shifts) - a * middle], axis=1)
+    if atom.free == (True, False):
+        a = np.concatenate([SCALES, -SCALES]) / half
+        return np.stack([a, np.zeros_like(a)], axis=1)
+    if atom.free == (False, False):
+        return np.array([[1.0, 0.0]])
+    if atom.domain[0] == 0.0:
+        gaps = half * GAPS
+        return np.concatenate(
+            [np.stack([np.full_like(gaps, sign), gaps + half - sign * middle], axis=1) for sign in (1.0, -1.0)]
+        )
+    centres = half * np.linspace(-4, 4, 33)
+    return np.stack([np.ones_like(centres), centres - middle], axis=1)
+
+
+def refined(
+    atom: Atom, x: Array, target: Array, start: tuple[float, float], evaluations: int
+) -> tuple[float, tuple[float, ...]] | None:
+    """(error, (a, b, c, d)) after Levenberg–Marquardt from (a, b); None where it leaves the atom's domain."""
+    value = evaluated(atom, start[0] * x + start[1], 1)[0]
+    c, d = np.linalg.lstsq(np.stack([value, np.ones_like(x)], axis=1), target, rcond=None)[0]
+    constants = np.array([*start, c, d])
+    chosen = np.array([*atom.free, True, True])
+
+    def rows(free: Array) -> Array:
+        constants[chosen] = free
+        f = evaluated(atom, constants[0] * x + constants[1], 1)[0]
+        return np.asarray(constants[2] * f + constants[3] - target)
+
+    def slopes(free: Array) -> Array:
+        constants[chosen] = free
+        f, slope = evaluated(atom, constants[0] * x + constants[1], 2)
+        by_b = constants[2] * slope
+        return np.asarray(np.stack([by_b * x, by_b, f, np.ones_like(x)], axis=1)[:, chosen])
+
+    options: dict[str, Any] = {"method": "lm", "x_scale": "jac", "max_nfev": evaluations, "xtol": 1e-14, "ftol": 1e-14}
+    with np.errstate(all="ignore"):
+        try:
+            found = least_squares(rows, constants[chosen].copy(), jac=slopes, **options)
+        except ValueError:  # the atom has left its domain, where its values are not finite
+            return None
+    rows(found.x)
+    inner = constants[0] * x + constants[1]
+    if not np.isfinite(constants).all() or inner.min() <= atom.domain[0] or inner.max() >= atom.domain[1]:
+        return None
+    return float(np.sqrt(2 * found.cost / len(x))), tuple(float(value) for value in constants)
+
+
+def evaluated(atom: Atom, inner: Array, orders: int) -> list[Array]:
+    """f and its derivatives at an array, infinity as a large number."""
+    values: list[Tensor] = atom.derivatives(torch.from_numpy(inner), orders)
+    return [value.clamp(-1e150, 1e150).numpy() for value in values]

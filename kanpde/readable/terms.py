@@ -1,0 +1,154 @@
+"""A SymPy expression as the nodes of a network: sums of terms c f(a h + b) of other nodes h, and products of two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+
+from kanpde.bases.atoms import ATOMS
+from kanpde.errors import ProblemError
+
+FUNCTIONS: dict[Any, str] = {
+    sp.exp: "exp", sp.log: "log", sp.sin: "sin", sp.cos: "cos", sp.tan: "tan", sp.sinh: "sinh", sp.cosh: "cosh",
+    sp.tanh: "tanh", sp.sech: "sech", sp.atan: "atan", sp.atanh: "atanh", sp.erf: "erf",
+}  # fmt: skip
+POWERS: dict[Any, str] = {
+    sp.Integer(2): "x^2", sp.Integer(3): "x^3", sp.Integer(4): "x^4", sp.Integer(5): "x^5", sp.Integer(-1): "1/x",
+    sp.Integer(-2): "1/x^2", sp.Rational(1, 2): "sqrt", sp.Rational(-1, 2): "1/sqrt",
+}  # fmt: skip
+LARGEST_POWER = 5
+ARGUMENT = sp.Symbol("h", real=True)  # of a function that is no atom
+
+
+@dataclass(frozen=True)
+class Term:
+    """c f(a h + b) + d with the node h = `argument`; f is an atom's name or an expression in `ARGUMENT`."""
+
+    function: Any
+    argument: Any
+    a: Any = sp.S.One
+    b: Any = sp.S.Zero
+    c: Any = sp.S.One
+    d: Any = sp.S.Zero
+
+    @property
+    def constants(self) -> tuple[float, float, float, float]:
+        """(a, b, c, d) as numbers."""
+        a, b, c, d = (float(sp.N(value, 30)) for value in (self.a, self.b, self.c, self.d))
+        return a, b, c, d
+
+    def times(self, factor: Any) -> Term:
+        """The term multiplied by a number."""
+        return replace(self, c=self.c * factor, d=self.d * factor)
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """How expressions in these `symbols` are taken apart."""
+
+    symbols: tuple[Any, ...]
+
+    @cached_property
+    def _levels(self) -> dict[Any, int]:
+        return {}
+
+    def sum(self, expression: Any) -> list[Term]:
+        """The terms that add up to an expression, each from a node of its own.
+
+        Only one edge leads from a node to a sum: further terms in the same node become nodes themselves.
+        """
+        constant, rest = expression.as_independent(*self.symbols, as_Add=True)
+        if rest == 0:
+            return [Term("x", self.symbols[0], c=sp.S.Zero, d=constant)]
+        terms: list[Term] = []
+        for piece in sp.Add.make_args(rest):
+            factor, function = piece.as_independent(*self.symbols, as_Add=False)
+            inner = self.sum(function) if function.is_Add else [self.term(function)]
+            terms += [term.times(factor) for term in inner]
+        terms[0] = replace(terms[0], d=terms[0].d + constant)
+        return self._apart(terms)
+
+    def _apart(self, terms: Sequence[Term]) -> list[Term]:
+        """The terms with at most one from each node."""
+        result: dict[Any, Term] = {}
+        for term in terms:
+            if term.argument in result:
+                node = self.expression(replace(term, c=sp.S.One, d=sp.S.Zero))
+                term = Term("x", node, c=term.c, d=term.d)
+            if term.argument in result:
+                before = result[term.argument]
+                term = replace(before, c=before.c + term.c, d=before.d + term.d)
+            result[term.argument] = term
+        return list(result.values())
+
+    def expression(self, term: Term) -> Any:
+        """f(a h + b) of a term, as a node."""
+        inner = term.a * term.argument + term.b
+        if isinstance(term.function, str):
+            return ATOMS[term.function].sympy(inner)
+        return term.function.subs(ARGUMENT, inner)
+
+    def term(self, function: Any) -> Term:
+        """A function, with neither terms nor constant factors, as one edge from one node."""
+        if function.is_Symbol or self.factors(function) is not None:
+            return Term("x", function)
+        if function.is_Pow and function.exp.has(*self.symbols):
+            return self._composed("exp", function.exp * sp.log(function.base))
+        if function.is_Pow and function.base.func is sp.sech and function.exp == 2:
+            return self._composed("sech^2", function.base.args[0])
+        if function.is_Pow and function.exp in POWERS:
+            return self._composed(POWERS[function.exp], function.base)
+        if function.is_Pow and function.exp.is_Integer:
+            return Term("1/x", function.base ** (-function.exp))
+        if function.is_Pow and (2 * function.exp).is_Integer:
+            root = sp.sign(function.exp) / 2
+            return Term(POWERS[root], function.base ** abs(2 * function.exp))
+        if function.func in FUNCTIONS:
+            return self._composed(FUNCTIONS[function.func], function.args[0])
+        return self._splined(function)
+
+    def _composed(self, outer: Any, inner: Any) -> Term:
+        """outer(inner), with the affine part of the inner function taken off."""
+        b, rest = inner.as_independent(*self.symbols, as_Add=True)
+        a, core = rest.as_independent(*self.symbols, as_Add=False)
+        return Term(outer, core, a, b)
+
+    def _splined(self, function: Any) -> Term:
+        """A function that is no atom, of the one argument that depends on the coordinates."""
+        inner = {argument for argument in function.args if argument.has(*self.symbols)}
+        if len(inner) != 1:
+            inner = function.free_symbols
+        if len(inner) != 1:
+            raise ProblemError(
+                f"expected functions of one variable, sums and products, got {function}; rewrite it with these"
+            )
+        (argument,) = inner
+        return self._composed(function.subs(argument, ARGUMENT), argument)
+
+    def factors(self, node: Any) -> tuple[Any, Any] | None:
+        """The two factors of a product; None for other nodes."""
+        if node.is_Mul:
+            half = len(node.args) // 2
+            return sp.Mul(*node.args[:half]), sp.Mul(*node.args[half:])
+        if node.is_Pow and node.exp.is_Integer and node.exp > LARGEST_POWER:
+            half = int(node.exp) // 2
+            return node.base**half, node.base ** (node.exp - half)
+        return None
+
+    def subnodes(self, node: Any) -> list[list[Term]]:
+        """The terms of a sum node's one subnode, or of a product's two."""
+        return [self.sum(factor) for factor in self.factors(node) or (node,)]
+
+    def level(self, node: Any) -> int:
+        """The first layer after which a node can stand; 0 for coordinates."""
+        if node not in self._levels:
+            self._levels[node] = 0 if node.is_Symbol else 1 + self.height(self.subnodes(node))
+        return self._levels[node]
+
+    def height(self, subnodes: Sequence[Sequence[Term]]) -> int:
+        """The highest level of what some sums are made of."""
+        return max(self.level(term.argument) for terms in subnodes for term in terms)

@@ -1,0 +1,457 @@
+"""Tensor products: their algebra against dense references, their knots, and the networks they are separated into."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+from numpy.polynomial import legendre as numpy_legendre
+
+from kanpde import Box, Data, Dirichlet, Initial, Neumann, Periodic, Problem, load_problem, solve
+from kanpde.bases import legendre
+from kanpde.jets import JetPlan
+from kanpde.linearity import is_affine
+from kanpde.optim.local import Cells, LocalLinearisation, Pattern
+from kanpde.optim.newton import Newton
+from kanpde.tensorproduct import knots, records
+from kanpde.tensorproduct.axes import LegendreAxis, SplineAxis, design, gauss_points, gauss_weights, points_of, transfer
+from kanpde.tensorproduct.march import March, evolves
+from kanpde.tensorproduct.separation import separated
+from kanpde.tensorproduct.slabs import Pass, Slab
+from kanpde.tensorproduct.space import TensorProduct
+from kanpde.tensorproduct.system import System
+
+F64 = torch.float64
+CPU = torch.device("cpu")
+
+
+def uniform(low, high, intervals, degree=7, periodic=False):
+    return SplineAxis(np.linspace(low, high, intervals + 1), degree, periodic)
+
+
+def march_of(problem, **more):
+    affine = all(is_affine(block, problem) for block in problem.blocks())
+    return March(problem, **{"degree": 9, "intervals": None, "affine": affine, "most": 3000, "device": CPU, **more})
+
+
+# Bases ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 11])
+def test_legendre_polynomials_and_their_derivatives(degree):
+    x = torch.linspace(-0.5, 2.0, 9, dtype=F64)
+    s = (2 * x.numpy() - 1.5) / 2.5
+    found = legendre(x, -0.5, 2.0, degree, 4).numpy()
+    for j, m in itertools.product(range(degree + 1), range(4)):
+        series = numpy_legendre.legder(np.eye(degree + 1)[j], m) if m else np.eye(degree + 1)[j]
+        expected = np.sqrt(2 * j + 1) * (2 / 2.5) ** m * numpy_legendre.legval(s, series)
+        assert np.abs(found[:, m, j] - expected).max() <= 1e-12 * max(1.0, np.abs(expected).max())
+
+
+def test_legendre_polynomials_are_orthonormal():
+    axis = LegendreAxis(np.array([1.0, 4.0]), 8)
+    matrix = np.sqrt(gauss_weights(axis))[:, None] * design(axis, points_of(axis))
+    assert np.abs(matrix.T @ matrix - np.eye(9)).max() < 1e-13
+
+
+@pytest.mark.parametrize("axis", [uniform(0, 2, 5), uniform(0, 2, 9, periodic=True), LegendreAxis(np.array([0.0, 2]), 6)])
+def test_gauss_points_integrate_and_outnumber_the_functions(axis):
+    x, w = points_of(axis), gauss_weights(axis)
+    assert len(x) > axis.size and abs(w.sum() - 1) < 1e-14
+    assert abs(w @ x**4 - 2**4 / 5) < 1e-12 and 0 < gauss_points(axis).min() < gauss_points(axis).max() < 1
+
+
+def test_a_finer_axis_holds_the_functions_of_a_coarser_one():
+    old, new = uniform(-1, 1, 4), uniform(-1, 1, 8)
+    coefficients = np.random.default_rng(0).normal(size=(old.size, 2))
+    x = np.linspace(-1, 1, 33)
+    assert np.allclose(design(new, x) @ (transfer(old, new) @ coefficients), design(old, x) @ coefficients, atol=1e-11)
+
+
+def test_a_tensor_product_differentiates_polynomials_exactly():
+    space = TensorProduct([uniform(-1, 1, 3), LegendreAxis(np.array([0.0, 2.0]), 5), uniform(0, 1, 2, 5)])
+    points = torch.as_tensor(np.random.default_rng(1).random((40, 3)) * [2, 2, 1] - [1, 0, 0])
+    plan = JetPlan(3, [(0, 0, 1), (1, 2), (2, 2)])
+    grid = np.meshgrid(*(points_of(axis) for axis in space.axes), indexing="ij")
+    values = (grid[0] ** 3 * grid[1] ** 2 + grid[2] ** 4 * grid[1])[..., None]
+    for a, axis in enumerate(space.axes):
+        inverse = np.linalg.pinv(design(axis, points_of(axis)))
+        values = np.moveaxis(np.tensordot(inverse, values, (1, a)), 0, a)
+    jets = space.local(points, plan).jets(torch.as_tensor(values).flatten(0, -2))[..., 0]
+    x, y, z = points.T
+    expected = {(0, 0, 1): 12 * x * y, (1, 2): 4 * z**3, (2, 2): 12 * z**2 * y, (): x**3 * y**2 + z**4 * y}
+    for partial, value in expected.items():
+        assert torch.allclose(jets[:, plan.index[partial]], value, atol=1e-9)
+
+
+# Local least squares -------------------------------------------------------------------------------------------------
+
+
+def local_problem(size, periodic=False):
+    """Random rows on four neighbouring unknowns each, and the same as a matrix."""
+    random = np.random.default_rng(3)
+    start = np.repeat(np.arange(size if periodic else size - 3), 5)
+    columns = torch.as_tensor((start[:, None] + np.arange(4)) % size)
+    rows = torch.as_tensor(random.normal(size=(2, len(columns), 4)))
+    dense = torch.zeros(2 * len(columns), size, dtype=F64)
+    dense.scatter_(1, columns.repeat(2, 1), rows.flatten(0, 1))
+    return columns, rows, dense, torch.as_tensor(random.normal(size=2 * len(columns)))
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("size", [6, 60])
+def test_local_rows_are_a_matrix(size, periodic):
+    columns, rows, dense, residual = local_problem(size, periodic)
+    straight = torch.arange(size)
+    inwards = torch.minimum(2 * straight, 2 * (size - 1 - straight) + 1)
+    pattern = Pattern([Cells.of(columns)], [straight, inwards])
+    linear = LocalLinearisation(pattern, [columns], [rows], residual)
+    random = torch.as_tensor(np.random.default_rng(4).normal(size=size))
+    assert torch.allclose(linear.product(random), dense @ random, atol=1e-12)
+    assert torch.allclose(linear.transposed(residual), dense.T @ residual, atol=1e-12)
+    assert torch.allclose(linear.squares, dense.square().sum(0), atol=1e-12)
+    assert (pattern.bandwidth is not None) == (size == 60)  # a band pays where there are many unknowns
+    for damping in (1e-12, 1.0):
+        stacked = torch.cat([dense, damping**0.5 * torch.diag(linear.squares.sqrt())])
+        expected = torch.linalg.lstsq(stacked, -torch.cat([residual, torch.zeros(size, dtype=F64)])[:, None]).solution
+        found = linear.damped(linear.squares, damping).descent()
+        assert torch.allclose(found, expected[:, 0], atol=1e-10)
+
+
+def test_conjugate_gradients_give_back_the_digits_of_an_ill_conditioned_problem():
+    columns, rows, dense, _ = local_problem(40)
+    scale = torch.logspace(0, -6, 40, dtype=F64)
+    rows = rows * scale[columns]
+    truth = torch.as_tensor(np.random.default_rng(5).normal(size=40))
+    pattern = Pattern([Cells.of(columns)], [torch.arange(40)])
+    linear = LocalLinearisation(pattern, [columns], [rows], -(dense * scale) @ truth)
+    assert (linear.damped(linear.squares, 1e-15).descent() - truth).abs().max() < 1e-11
+
+
+def test_rows_that_share_columns_form_a_cell():
+    columns = torch.tensor([[0, 1], [2, 3], [0, 1], [0, 1]])
+    cells = Cells.of(columns)
+    assert cells.columns.tolist() == [[0, 1], [2, 3]] and cells.members.tolist() == [[0, 2, 3], [1, -1, -1]]
+
+
+def test_newton_needs_one_step_for_a_linear_problem_and_damping_for_one_that_is_not():
+    class Cubic:
+        """r = θ³ − 8 for every unknown, from where a full step goes much too far."""
+
+        def residual(self, vector):
+            return vector**3 - 8
+
+        def linearise(self, vector):
+            columns = torch.arange(3)[:, None]
+            rows = (3 * vector**2)[None, :, None]
+            return LocalLinearisation(Pattern([Cells.of(columns)], [torch.arange(3)]), [columns], [rows], vector**3 - 8)
+
+    method, vector = Newton(), torch.full((3,), 0.05, dtype=F64)
+    for _ in range(40):
+        step = method.step(Cubic(), vector)
+        assert step.loss <= step.before
+        vector = step.vector
+    assert (vector - 2).abs().max() < 1e-12
+
+
+# Systems -------------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Decay(Problem):
+    """A system of two fields with an unknown constant, nonlinear, and every kind of row."""
+
+    domain = Box(x=(0, 1), t=(0, 1))
+    fields = ("u", "v")
+    unknowns = {"rate": 0.7}
+
+    def residual(self, u, v, x, t, rate):
+        return {"first": u.t - u.xx + rate * v * u, "second": v.t + u.x * v}
+
+    def conditions(self):
+        points = np.array([[0.2, 0.1], [0.3, 0.9], [0.8, 0.5]])
+        return {
+            "start": Initial(sp.Symbol("x"), field="u"),
+            "left": Neumann(1, on="x-", field="v"),
+            "circle": Periodic("x", field="u"),
+            "seen": Data(points, np.array([0.1, 0.2, 0.3]), field="v"),
+        }
+
+
+def test_the_local_jacobian_is_the_derivative_of_the_rows():
+    problem = Decay()
+    space = TensorProduct([uniform(0, 1, 3, 4), uniform(0, 1, 2, 3)])
+    system = System(space, problem.domain, problem.blocks(), problem.fields, unknowns=("rate",))
+    vector = torch.as_tensor(np.random.default_rng(0).normal(size=system.size))
+    system.rescale(vector)
+    linear = system.linearise(vector)
+    assert torch.allclose(linear.residual, system.residual(vector), atol=1e-14)
+    step = torch.as_tensor(np.random.default_rng(1).normal(size=system.size))
+    h = 1e-6
+    numeric = (system.residual(vector + h * step) - system.residual(vector - h * step)) / (2 * h)
+    assert torch.allclose(linear.product(step), numeric, rtol=1e-6, atol=1e-6)
+    weights = torch.as_tensor(np.random.default_rng(2).normal(size=len(numeric)))
+    assert abs(float(weights @ linear.product(step) - step @ linear.transposed(weights))) < 1e-9
+
+
+# Knots ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize(("intervals", "degree"), [(12, 5), (24, 7)])
+def test_estimated_errors_are_near_those_of_the_best_spline(intervals, degree, periodic):
+    axis = uniform(0, 2, intervals, degree, periodic)
+    x = points_of(axis)
+    coefficients = np.linalg.lstsq(design(axis, x), np.sin(2 * np.pi * x)[:, None], rcond=None)[0]
+    fine = np.linspace(0, 2, 2001)
+    true = np.sqrt(np.mean((design(axis, fine) @ coefficients[:, 0] - np.sin(2 * np.pi * fine)) ** 2))
+    estimate = knots.errors(axis, knots.derivative_sizes(axis, coefficients)).max()
+    assert true / 4 < estimate < 8 * true
+
+
+def test_knots_go_where_the_front_is():
+    def front(x):
+        return np.tanh(12 * (x - 0.3))
+
+    def missed(axis):
+        x, fine = points_of(axis), np.linspace(-1, 1, 4001)
+        coefficients = np.linalg.lstsq(design(axis, x), front(x), rcond=None)[0]
+        return coefficients, np.abs(design(axis, fine) @ coefficients - front(fine)).max()
+
+    axis = uniform(-1, 1, 24)
+    for _ in range(6):
+        coefficients, _ = missed(axis)
+        axis = knots.respaced(axis, knots.derivative_sizes(axis, coefficients[:, None]), 1e-8, (24, 24))
+    assert axis.intervals == 24 and missed(axis)[1] < missed(uniform(-1, 1, 24))[1] / 50
+    assert np.abs(np.median(axis.breakpoints) - 0.3) < 0.1
+
+
+def test_neighbouring_densities_change_by_a_bounded_factor():
+    found = knots.graded(np.array([1e-6, 1.0, 1e-6, 1e-6, 1e-6]))
+    assert (found[1:] / found[:-1]).max() <= knots.SLOPE * (1 + 1e-12) and (found[:-1] / found[1:]).max() <= knots.SLOPE * (1 + 1e-12)
+
+
+# Separation ----------------------------------------------------------------------------------------------------------
+
+
+class Sheet(Problem):
+    domain = Box(x=(0, 1), t=(0, 2))
+
+    def residual(self, u):
+        return u.t - u.xx
+
+
+class Room(Problem):
+    domain = Box(x=(0, 1), y=(-1, 1), t=(0, 1))
+    fields = ("u", "v")
+
+    def residual(self, u, v):
+        return u.t - u.xx, v.t - v.yy
+
+
+def interpolated(problem, function, intervals=10, degree=9):
+    """A pass of one slab that is the function, a tuple of arrays for the fields."""
+    bounds = problem.domain.bounds().values()
+    space = TensorProduct([uniform(low, high, intervals, degree) for low, high in bounds])
+    grid = np.meshgrid(*(points_of(axis) for axis in space.axes), indexing="ij")
+    values = np.stack(function(*grid), axis=-1)
+    for a, axis in enumerate(space.axes):
+        inverse = np.linalg.pinv(design(axis, points_of(axis)))
+        values = np.moveaxis(np.tensordot(inverse, values, (1, a)), 0, a)
+    return Pass((Slab(0.0, 1.0, space, values, np.zeros(0), 1e-10, 0.0),))
+
+
+SHEETS = {
+    1: lambda x, t: (np.exp(-t) * np.sin(3 * x),),
+    2: lambda x, t: (np.sin(x + t),),
+    3: lambda x, t: (1 / (3 + x) + np.cos(x + t),),
+}
+
+
+@pytest.mark.parametrize("rank", SHEETS)
+def test_a_plane_field_has_as_many_product_nodes_as_it_has_rank(rank):
+    network = separated(Sheet(), interpolated(Sheet(), SHEETS[rank]), 9)
+    assert network.width == ((0, rank),)
+    points = np.random.default_rng(0).random((200, 2)) * [1, 2]
+    found = network(torch.as_tensor(points)).detach().numpy()[:, 0]
+    assert np.abs(found - SHEETS[rank](*points.T)[0]).max() < 1e-9
+
+
+def test_a_field_of_three_coordinates_is_in_tuckers_form():
+    def fields(x, y, t):
+        return np.sin(x) * np.cos(y) * np.exp(-t) + x * y, np.cos(x + y) * np.exp(-t)
+
+    network = separated(Room(), interpolated(Room(), fields, 6), 9)
+    points = np.random.default_rng(0).random((200, 3)) * [1, 2, 1] - [0, 1, 0]
+    found = network(torch.as_tensor(points)).detach().numpy()
+    assert len(network.width) == 2 and np.abs(found - np.stack(fields(*points.T), axis=1)).max() < 1e-9
+
+
+def test_a_separated_network_has_exact_derivatives():
+    network = separated(Sheet(), interpolated(Sheet(), SHEETS[2]), 9)
+    points = torch.as_tensor(np.random.default_rng(0).random((50, 2)))
+    plan = JetPlan(2, [(0, 0), (0, 1)])
+    jets = network.jets(network.prepare(points, plan), plan)[..., 0]
+    assert torch.allclose(jets[:, plan.index[0, 1]], -torch.sin(points.sum(1)), atol=1e-7)
+
+
+# Marches -------------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Front(Problem):
+    """Burgers' travelling front: nonlinear, with boundary data from the solution."""
+
+    domain = Box(x=(-1, 1), t=(0, 0.5))
+
+    def residual(self, u):
+        return u.t + u * u.x - 0.05 * u.xx
+
+    def conditions(self):
+        return {"start": Initial("exact"), "ends": Dirichlet("exact", on="x")}
+
+    def exact(self, x, t):
+        return sp.Rational(1, 2) - sp.tanh(5 * (x - t / 2)) / 2
+
+
+class Swing(Problem):
+    fields = ("u", "v")
+    domain = Box(t=(0, 3))
+
+    def residual(self, u, v):
+        return {"first": u.t - v, "second": v.t + u}
+
+    def conditions(self):
+        return {"u0": Initial(1, field="u"), "v0": Initial(0, field="v")}
+
+    def exact(self, t):
+        return {"u": sp.cos(t), "v": -sp.sin(t)}
+
+
+class String(Problem):
+    """u_tt = u_xx with values and velocity at first, both by construction."""
+
+    domain = Box(x=(0, 1), t=(0, 1.5))
+
+    def residual(self, u):
+        return u.tt - u.xx
+
+    def conditions(self):
+        x = sp.Symbol("x")
+        return {
+            "start": Initial(sp.sin(sp.pi * x), hard=True),
+            "push": Initial(0, order=1, hard=True),
+            "ends": Dirichlet(0, on="x"),
+        }
+
+    def exact(self, x, t):
+        return sp.sin(sp.pi * x) * sp.cos(sp.pi * t)
+
+
+class Bratu(Problem):
+    """−u'' = e^u, u = 0 at the ends: nonlinear and steady; u = −2 log(cosh((x − ½) θ/2)/cosh(θ/4))."""
+
+    domain = Box(x=(0, 1))
+
+    def residual(self, u):
+        return u.xx + torch.exp(u.d())
+
+    def conditions(self):
+        return {"ends": Dirichlet(0)}
+
+    def exact(self, x):
+        theta = sp.Float("1.5171645990507543685218444212962", 25)
+        return -2 * sp.log(sp.cosh((x - sp.Rational(1, 2)) * theta / 2) / sp.cosh(theta / 4))
+
+
+class Rate(Problem):
+    """u' = −k u, k from measurements."""
+
+    domain = Box(t=(0, 2))
+    unknowns = {"k": 1.0}
+
+    def residual(self, u, k):
+        return u.t + k * u
+
+    def conditions(self):
+        t = np.linspace(0, 2, 9)[:, None]
+        return {"start": Initial(1), "seen": Data(t, np.exp(-0.6 * t[:, 0]))}
+
+    def exact(self, t):
+        return sp.exp(-sp.Rational(3, 5) * t)
+
+
+@pytest.mark.parametrize(
+    ("problem", "bound"), [(Front(), 1e-6), (Swing(), 1e-10), (String(), 1e-9), (Bratu(), 1e-9), (Rate(), 1e-9)], ids=str
+)
+def test_problems_are_solved_to_many_digits(problem, bound):
+    solution = solve(problem, device="cpu", training={"target": 1e-5})
+    assert solution.errors()["relative_l2"] < bound
+    assert solution.stopped_because.startswith(("target", "converged"))
+
+
+def test_an_unknown_constant_is_found():
+    assert abs(solve(Rate(), device="cpu", training={"target": 1e-7}).unknowns["k"] - 0.6) < 1e-8
+
+
+def test_slabs_follow_each_other_only_where_time_begins_at_the_first_time():
+    assert evolves(Front()) and evolves(Swing()) and evolves(String())
+    assert not evolves(Bratu()) and not evolves(Rate()) and not evolves(load_problem("poisson"))
+
+    class NoVelocity(String):
+        def conditions(self):
+            return {"start": Initial(0), "ends": Dirichlet(0, on="x")}
+
+    class KnownEnd(Front):
+        def conditions(self):
+            return {**super().conditions(), "end": Dirichlet("exact", on="t+")}
+
+    assert not evolves(NoVelocity()) and not evolves(KnownEnd())
+
+
+def test_a_march_that_was_written_down_takes_the_same_steps():
+    march, again = march_of(Front()), march_of(Front())
+    for _ in range(12):
+        march.step()
+    assert march.slabs, "the march is to be interrupted between slabs"
+    records.read(again, *records.written(march))
+    for _ in range(8):
+        assert march.step().loss == again.step().loss
+    assert torch.equal(march.vector, again.vector) and march.low == again.low
+
+
+def test_the_end_of_an_unfinished_march_is_held():
+    march = march_of(Front())
+    for _ in range(4):
+        march.step()
+    found = march.so_far()
+    assert found.slabs[-1].high == 1.0
+    network = separated(Front(), found, 9)
+    late = network(torch.tensor([[0.1, 0.5]], dtype=F64)).item()
+    assert abs(late - network(torch.tensor([[0.1, 0.45]], dtype=F64)).item()) < 1e-3
+
+
+def test_every_pass_has_a_smaller_residual_at_more_or_better_knots():
+    march, found = march_of(Front()), []
+    while not march.done and len(found) < 3:
+        march.step()
+        if march.best is not None and (not found or found[-1] is not march.best):
+            found.append(march.best)
+    residuals = [one.residual for one in found]
+    assert residuals == sorted(residuals, reverse=True) and residuals[-1] < residuals[0] / 100
+
+
+def test_unknowns_stay_below_the_most_there_may_be():
+    march = march_of(Front(), most=500)
+    while not march.done:
+        assert march.step() and march.system.size <= 500
+
+
+def test_a_march_without_a_way_gives_way_to_a_descent(monkeypatch):
+    monkeypatch.setattr("kanpde.marching.LOST", 0.0)
+    solution = solve(Swing(), device="cpu", training={"target": 1e-3, "budget_seconds": 60})
+    assert solution.network.width != ((2, 0),) and solution.errors()["relative_l2"] < 1e-2
