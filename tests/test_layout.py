@@ -117,6 +117,6 @@ def test_the_loss_never_sees_an_optimiser():
 
 def test_every_package_is_installed():
     text = (ROOT / "pyproject.toml").read_text()
-    listed = set(ast.literal_eval(text.partition("\npackages = ")[2].partition("\n")[0]))
+    listed = set(ast.literal_eval(text.partition("\npackages = ")[2].partition("]")[0] + "]"))
     folders = {".".join(file.parent.relative_to(ROOT).parts) for file in PACKAGE.rglob("*.py")}
     assert listed == folders | {"kanpde.problems", "kanpde.conf"}
