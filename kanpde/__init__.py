@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kanpde.readable import fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
     from kanpde.registry import load_problem
     from kanpde.solution import Solution
+    from kanpde.symbolic.certification import certify
     from kanpde.training import solve
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ _HOMES = {
     "Problem": "problem",
     "Robin": "conditions",
     "Solution": "solution",
+    "certify": "symbolic.certification",
     "fix": "readable",
     "formula": "readable",
     "formula_to_kan": "readable",
@@ -55,6 +57,7 @@ __all__ = [
     "Problem",
     "Robin",
     "Solution",
+    "certify",
     "fix",
     "formula",
     "formula_to_kan",

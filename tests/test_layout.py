@@ -21,6 +21,7 @@ LEVELS = """
     prescribed ansatz sampling
     model window
     loss weighting compare plots
+    symbolic
     tensorproduct
     phase
     descent

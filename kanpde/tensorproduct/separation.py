@@ -48,7 +48,9 @@ def edge_axes(problem: Problem, found: Pass, degree: int) -> list[SplineAxis]:
     for a in range(domain.dimension):
         density = densest([slab.space.axes[a].breakpoints for slab in found.slabs])
         if len(found.slabs) > 1 and a == domain.time:
-            edges = np.concatenate([slab.space.axes[a].breakpoints[:1] for slab in found.slabs] + [domain.high[a : a + 1]])
+            edges = np.concatenate(
+                [slab.space.axes[a].breakpoints[:1] for slab in found.slabs] + [domain.high[a : a + 1]]
+            )
             density = edges, IN_SLAB / np.diff(edges)
         densities.append(density)
         count = max(count, int(np.ceil(CLOSER * density[1] @ np.diff(density[0]))))

@@ -188,7 +188,9 @@ class System:
         for row in values:
             found = torch.autograd.grad(row.sum(), inputs, retain_graph=True, materialize_grads=True)
             slopes.append(list(found[: len(leaves)]))
-            by_constants.append(torch.stack([*found[len(leaves) :], leaves[0].new_zeros(len(piece.weights))], 1)[:, :-1])
+            by_constants.append(
+                torch.stack([*found[len(leaves) :], leaves[0].new_zeros(len(piece.weights))], 1)[:, :-1]
+            )
         return values.detach(), slopes, by_constants
 
     def rescale(self, vector: Tensor) -> None:
