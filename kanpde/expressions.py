@@ -54,23 +54,32 @@ def torch_function(expression: Any, names: Sequence[str]) -> TorchFunction:
     The tensors broadcast; a constant comes back in their common shape and dtype, on their device. Raises ProblemError
     where the expression is not real and finite, or a function in it has no numerical counterpart.
     """
+    together = torch_functions([expression], names)
+    return lambda *columns: together(*columns)[0]
+
+
+def torch_functions(expressions: Sequence[Any], names: Sequence[str]) -> Callable[..., list[Tensor]]:
+    """The same for several expressions, computed together, so that what they share is computed once."""
     program = _Program(names)
-    result = program.place(real_expression(expression, names))
+    results = [program.place(real_expression(expression, names)) for expression in expressions]
     steps = program.steps
 
-    def function(*columns: Tensor) -> Tensor:
+    def function(*columns: Tensor) -> list[Tensor]:
         values: list[Any] = list(columns)
         for call, arguments in steps:
             values.append(call(*[values[i] for i in arguments]))
-        value = values[result]
         shape = columns[0].shape
         if any(column.shape != shape for column in columns):
             shape = torch.Size(np.broadcast_shapes(*(column.shape for column in columns)))
-        if isinstance(value, Tensor):
-            return value if value.shape == shape else value.expand(shape)
-        return columns[0].new_full(shape, value)
+        return [_shaped(values[result], shape, columns[0]) for result in results]
 
     return function
+
+
+def _shaped(value: Any, shape: torch.Size, like: Tensor) -> Tensor:
+    if isinstance(value, Tensor):
+        return value if value.shape == shape else value.expand(shape)
+    return like.new_full(shape, value)
 
 
 def numpy_function(expression: Any, names: Sequence[str]) -> Callable[..., Array]:

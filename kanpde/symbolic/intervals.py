@@ -1,0 +1,190 @@
+"""Interval arithmetic: where an expression keeps its sign on a whole box, not only at points of it.
+
+Natural interval extensions (Moore, 1966) of many boxes at once, with every bound moved outward by more than its round-
+off; boxes that decide nothing are halved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sympy as sp
+
+Array = npt.NDArray[np.float64]
+Interval = tuple[Array, Array]
+
+_OUTWARD = 1e-14
+LARGEST = 20000  # boxes looked at altogether
+
+
+class Unbounded(Exception):
+    """A function whose range over an interval is not known here."""
+
+
+def sign(expression: Any, boxes: Mapping[Any, tuple[float, float]]) -> str:
+    """The sign of a real expression on a closed box.
+
+    "positive", "negative", "nonnegative" or "nonpositive", all rigorously; "changes" where it was seen to be zero or
+    to have both signs; "unknown" where halving does not settle it.
+    """
+    symbols = list(boxes)
+    low = np.array([[boxes[s][0] for s in symbols]], dtype=np.float64)
+    high = np.array([[boxes[s][1] for s in symbols]], dtype=np.float64)
+    found: set[str] = set()
+    looked_at = 0
+    while len(low):
+        looked_at += len(low)
+        if looked_at > LARGEST:
+            return "unknown"
+        try:
+            a, b = _range(expression, dict(zip(symbols, zip(low.T, high.T, strict=True), strict=True)), len(low))
+        except Unbounded:
+            return "unknown"
+        middle = _middle(expression, symbols, (low + high) / 2)
+        found |= {"+"} if (middle > 0).any() else set()
+        found |= {"-"} if (middle < 0).any() else set()
+        if found >= {"+", "-"}:
+            return "changes"
+        found |= {"0"} if ((a == 0) & (b >= 0) | (b == 0) & (a <= 0)).any() else set()
+        open_ = ~((a >= 0) | (b <= 0))
+        low, high = _halved(low[open_], high[open_])
+    strict = "0" not in found
+    return {True: "positive", False: "nonnegative"}[strict] if "-" not in found else (
+        "negative" if strict else "nonpositive"
+    )
+
+
+def _middle(expression: Any, symbols: list[Any], points: Array) -> Array:
+    a, b = _range(expression, {s: (c, c) for s, c in zip(symbols, points.T, strict=True)}, len(points))
+    # Only a sign that round-off cannot have made counts.
+    return np.where(a > 0, a, np.where(b < 0, b, 0.0))
+
+
+def _halved(low: Array, high: Array) -> tuple[Array, Array]:
+    rows = np.arange(len(low))
+    widest = np.argmax(high - low, axis=1)
+    middle = (low + high)[rows, widest] / 2
+    left, right = high.copy(), low.copy()
+    left[rows, widest] = right[rows, widest] = middle
+    return np.concatenate([low, right]), np.concatenate([left, high])
+
+
+def _outward(a: Array, b: Array) -> Interval:
+    with np.errstate(all="ignore"):
+        return a - _OUTWARD * abs(a), b + _OUTWARD * abs(b)
+
+
+def _range(expression: Any, values: Mapping[Any, Interval], count: int) -> Interval:
+    with np.errstate(all="ignore"):
+        a, b = _evaluate(expression, values, count)
+    if np.isnan(a).any() or np.isnan(b).any():
+        raise Unbounded
+    return a, b
+
+
+def _evaluate(expression: Any, values: Mapping[Any, Interval], count: int) -> Interval:
+    if expression in values:
+        return values[expression]
+    if not expression.free_symbols:
+        number = float(expression)
+        exact = number == expression
+        a = b = np.full(count, number)
+        return (a, b) if exact else _outward(a, b)
+    parts = [_evaluate(part, values, count) for part in expression.args]
+    if expression.is_Add:
+        # Terms that cancel leave the round-off of the largest.
+        margin = _OUTWARD * np.sum([np.maximum(abs(a), abs(b)) for a, b in parts], axis=0)
+        return np.sum([a for a, _ in parts], axis=0) - margin, np.sum([b for _, b in parts], axis=0) + margin
+    if expression.is_Mul:
+        product = parts[0]
+        for part in parts[1:]:
+            product = _times(product, part)
+        return product
+    if expression.is_Pow:
+        return _power(expression, parts)
+    function = _FUNCTIONS.get(expression.func)
+    if function is None or len(parts) != 1:
+        raise Unbounded
+    return _outward(*function(*parts[0]))
+
+
+def _times(x: Interval, y: Interval) -> Interval:
+    products = np.stack([x[0] * y[0], x[0] * y[1], x[1] * y[0], x[1] * y[1]])
+    return _outward(products.min(axis=0), products.max(axis=0))
+
+
+def _power(expression: Any, parts: list[Interval]) -> Interval:
+    (a, b), exponent = parts[0], expression.exp
+    if not exponent.is_number:
+        if expression.base.is_number and expression.base > 0:
+            scale = float(sp.log(expression.base))
+            return _outward(*_increasing(np.exp)(*_times(parts[1], (np.full_like(a, scale), np.full_like(a, scale)))))
+        raise Unbounded
+    n = float(exponent)
+    if n < 0:
+        x, y = _raised(a, b, -n)
+        if ((x <= 0) & (y >= 0)).any():
+            raise Unbounded
+        return _outward(1 / y, 1 / x)
+    return _outward(*_raised(a, b, n))
+
+
+def _raised(a: Array, b: Array, n: float) -> Interval:
+    if not n.is_integer():
+        if (a < 0).any():
+            raise Unbounded
+        return a**n, b**n
+    p, q = a**n, b**n
+    if n % 2:
+        return p, q
+    return np.where((a <= 0) & (b >= 0), 0.0, np.minimum(p, q)), np.maximum(p, q)
+
+
+def _increasing(function: Callable[[Array], Array]) -> Callable[[Array, Array], Interval]:
+    return lambda a, b: (function(a), function(b))
+
+
+def _log(a: Array, b: Array) -> Interval:
+    if (a <= 0).any():
+        raise Unbounded
+    return np.log(a), np.log(b)
+
+
+def _cos(a: Array, b: Array) -> Interval:
+    """The cosine is 1 at the even and -1 at the odd multiples of π."""
+    ends = np.stack([np.cos(a), np.cos(b)])
+    turns = np.floor(b / (2 * np.pi) + 1e-12) >= np.ceil(a / (2 * np.pi) - 1e-12)
+    half = np.floor(b / (2 * np.pi) - 0.5 + 1e-12) >= np.ceil(a / (2 * np.pi) - 0.5 - 1e-12)
+    return np.where(half, -1.0, ends.min(axis=0)), np.where(turns, 1.0, ends.max(axis=0))
+
+
+def _cosh(a: Array, b: Array) -> Interval:
+    p, q = np.cosh(a), np.cosh(b)
+    return np.where((a <= 0) & (b >= 0), 1.0, np.minimum(p, q)), np.maximum(p, q)
+
+
+def _sech(a: Array, b: Array) -> Interval:
+    p, q = _cosh(a, b)
+    return 1 / q, 1 / p
+
+
+def _abs(a: Array, b: Array) -> Interval:
+    p, q = abs(a), abs(b)
+    return np.where((a <= 0) & (b >= 0), 0.0, np.minimum(p, q)), np.maximum(p, q)
+
+
+_FUNCTIONS: dict[Any, Callable[[Array, Array], Interval]] = {
+    sp.exp: _increasing(np.exp), sp.log: _log, sp.tanh: _increasing(np.tanh), sp.sinh: _increasing(np.sinh),
+    sp.atan: _increasing(np.arctan), sp.asinh: _increasing(np.arcsinh), sp.cosh: _cosh, sp.sech: _sech,
+    sp.cos: _cos, sp.sin: lambda a, b: _cos(a - np.pi / 2, b - np.pi / 2), sp.Abs: _abs,
+    sp.erf: lambda a, b: (_erf(a), _erf(b)), sp.erfc: lambda a, b: (1 - _erf(b), 1 - _erf(a)),
+}  # fmt: skip
+
+
+def _erf(x: Array) -> Array:
+    from scipy.special import erf
+
+    return np.asarray(erf(x), dtype=np.float64)

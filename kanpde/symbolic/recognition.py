@@ -1,0 +1,93 @@
+"""Exact numbers behind floating-point ones: 0.3 is 3/10, 19.739… is 2 pi^2."""
+
+from __future__ import annotations
+
+import functools
+import math
+import numbers
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import sympy as sp
+
+from kanpde.errors import ProblemError
+
+# Numbers that stand as factors in solutions of equations, the plain ones first.
+BASES: tuple[Any, ...] = (
+    sp.S.One, sp.pi, sp.pi**2, 1 / sp.pi, sp.sqrt(2), sp.sqrt(3), sp.sqrt(5), sp.sqrt(6), sp.sqrt(7), sp.sqrt(10),
+    sp.sqrt(sp.pi), 1 / sp.sqrt(sp.pi), sp.sqrt(2) * sp.pi, sp.sqrt(3) * sp.pi, sp.sqrt(5) * sp.pi, sp.E, 1 / sp.E,
+    sp.pi**3, sp.pi**4, 1 / sp.pi**2, sp.log(2), sp.sqrt(2) * sp.sqrt(sp.pi),
+)  # fmt: skip
+# Pairs of numbers whose sums with small whole coefficients are looked for last.
+_SUMS: tuple[tuple[Any, ...], ...] = (
+    (sp.S.One, sp.pi), (sp.S.One, sp.pi**2), (sp.S.One, sp.sqrt(2)), (sp.S.One, sp.sqrt(3)), (sp.S.One, sp.sqrt(5)),
+    (sp.pi, sp.pi**2), (sp.S.One, sp.pi**4), (sp.S.One, sp.E),
+)  # fmt: skip
+_ROUND_OFF = 1e-14
+_VALUES = {base: float(base) for base in {*BASES, *(b for pair in _SUMS for b in pair)}}
+
+
+def exact_number(value: Any) -> Any:
+    """The exact number that a number written or computed in floating point stands for.
+
+    Decimals of up to twelve digits are taken at their word; others are compared with small fractions, with these times
+    π, π², √2 … and with sums such as 1 - 17π², all to 1e-14 relative; what is none of them is the decimal fraction it
+    is printed as.
+    """
+    if isinstance(value, sp.Expr):
+        return exactly(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise ProblemError(f"expected a finite number, got {value!r}")
+    if isinstance(value, numbers.Rational):
+        return sp.Rational(int(value.numerator), int(value.denominator))
+    return _exact(float(value))
+
+
+def exactly(expression: Any) -> Any:
+    """The expression with exact numbers for all floating-point ones."""
+    floats = expression.atoms(sp.Float)
+    return expression.xreplace({number: _exact(float(number)) for number in floats}) if floats else expression
+
+
+@functools.lru_cache(maxsize=4096)
+def _exact(value: float) -> Any:
+    if value.is_integer():
+        return sp.Integer(int(value))
+    short = f"{value:.12g}"
+    if abs(float(short) - value) <= _ROUND_OFF * abs(value):
+        return sp.Rational(short)
+    tolerance = _ROUND_OFF * abs(value)
+    found = next(small_multiples(value, tolerance, largest=4096), None) or integer_sum(value, tolerance)
+    return sp.Rational(repr(value)) if found is None else found
+
+
+def small_multiples(value: float, tolerance: float, largest: int = 64) -> Iterator[Any]:
+    """p/q times one of `BASES` within the tolerance, for denominators up to `largest`, the plainest base first."""
+    if abs(value) <= tolerance:
+        yield sp.S.Zero
+        return
+    for base in BASES:
+        size = _VALUES[base]
+        fraction = Fraction(value / size).limit_denominator(largest if base == 1 else max(16, largest // 16))
+        plain = fraction and abs(fraction.numerator) <= 100 * largest
+        if plain and abs(float(fraction) * size - value) <= tolerance:
+            yield sp.Rational(fraction.numerator, fraction.denominator) * base
+
+
+def integer_sum(value: float, tolerance: float, largest: int = 100) -> Any | None:
+    """(a + b c)/d with small whole a, b, d and c among π, π², √2, …; found by PSLQ (Ferguson and Bailey, 1999)."""
+    scale = max(abs(value), 1.0)
+    # The coefficients hold at most six digits together; a tolerance above would let chance in.
+    if tolerance > 1e-10 * scale:
+        return None
+    for pair in _SUMS:
+        vector = [value, *(_VALUES[number] for number in pair)]
+        relation = mpmath.pslq(vector, tol=max(tolerance, 4e-16 * scale), maxcoeff=largest, maxsteps=2000)
+        if relation and relation[0]:
+            terms = (c * number for c, number in zip(relation[1:], pair, strict=True))
+            found = -sp.Add(*terms) / relation[0]
+            if abs(float(found) - value) <= tolerance:
+                return found
+    return None
