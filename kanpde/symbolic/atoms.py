@@ -47,11 +47,8 @@ class Basis:
 
     def slopes(self, variable: Tensor, parameters: Tensor) -> Tensor:
         """Their derivatives by each constant: (S, n, functions, p)."""
-        found = [
-            _stacked(tuple(sp.diff(f, p) for f in self.functions), self.parameters, variable, parameters)
-            for p in self.parameters
-        ]
-        return torch.stack(found, dim=-1)
+        derivatives = [_differentiated(self.functions, p) for p in self.parameters]
+        return torch.stack([_stacked(d, self.parameters, variable, parameters) for d in derivatives], dim=-1)
 
 
 def _stacked(
@@ -60,6 +57,11 @@ def _stacked(
     columns = [variable[None, :], *(guesses[:, k, None] for k in range(len(parameters)))]
     shape = (len(guesses), len(variable))
     return torch.stack([f(*columns).expand(shape) for f in _compiled(functions, parameters)], dim=-1)
+
+
+@functools.lru_cache(maxsize=1024)
+def _differentiated(functions: tuple[sp.Expr, ...], parameter: sp.Symbol) -> tuple[sp.Expr, ...]:
+    return tuple(sp.diff(f, parameter) for f in functions)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -153,7 +153,15 @@ class _Candidate:
         expressions = self.named(self.with_constants(best))
         step = Step("every equation", "double precision", f"vanishes to {self.fit.residual:.1e}", 0.0)
         return Certificate(
-            expressions, "numeric", self.fit.residual, best, expressions, {}, (step,), reason, tuple(self.undetermined())
+            expressions,
+            "numeric",
+            self.fit.residual,
+            best,
+            expressions,
+            {},
+            (step,),
+            reason,
+            tuple(self.undetermined()),
         )
 
     def undetermined(self) -> list[str]:
@@ -274,5 +282,3 @@ def _signs(low: Any, high: Any) -> dict[str, bool]:
     if high <= 0:
         return {"negative": True} if high < 0 else {"nonpositive": True}
     return {}
-
-

@@ -63,7 +63,9 @@ def subspace(field: Sampled, axis: int, rank: int) -> Subspace:
     matrix = _unfolded(field, field.values, axis)
     _, sizes, right = np.linalg.svd(matrix, full_matrices=False)
     mix = right[:rank].T / np.maximum(sizes[:rank], 1e-300)
-    parts = [_unfolded(field, part, axis) @ mix / root for part in (field.values, field.first[axis], field.second[axis])]
+    parts = [
+        _unfolded(field, part, axis) @ mix / root for part in (field.values, field.first[axis], field.second[axis])
+    ]
     return Subspace(field.nodes[axis], field.weights[axis], *parts, sizes[:rank])
 
 

@@ -52,8 +52,10 @@ def sign(expression: Any, boxes: Mapping[Any, tuple[float, float]]) -> str:
         open_ = ~((a >= 0) | (b <= 0))
         low, high = _halved(low[open_], high[open_])
     strict = "0" not in found
-    return {True: "positive", False: "nonnegative"}[strict] if "-" not in found else (
-        "negative" if strict else "nonpositive"
+    return (
+        {True: "positive", False: "nonnegative"}[strict]
+        if "-" not in found
+        else ("negative" if strict else "nonpositive")
     )
 
 

@@ -29,7 +29,6 @@ KEPT = 8
 LOOSER = 50.0
 # Columns of the symmetry test, from few to many: what is left out is zero.
 RELATIONS = (
-    ("u_x", "u_t"),
     ("u_x", "u_t", "u"),
     ("u_x", "u_t", "1"),
     ("x u_x", "t u_t", "u"),
@@ -54,17 +53,23 @@ class Reduction:
     number: float
     threshold: float
 
+    @property
+    def form(self) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+        """The same for two reductions that differ in their constants only."""
+        return self.multiplier, self.variable, self.addend
+
 
 def reductions(field: Sampled) -> Iterator[Reduction]:
     """Every reduction that the field's derivatives are consistent with, the simplest first."""
     if field.dimension < 2 or field.norm() == 0:
         return
-    if (found := ridge(field)).number <= found.threshold:
-        yield found
-    if field.dimension == 2:
-        for relation in RELATIONS[1:]:
-            if (reduced := symmetry(field, relation)) is not None and reduced.number <= reduced.threshold:
-                yield reduced
+    found = [ridge(field)]
+    found += [symmetry(field, relation) for relation in RELATIONS] if field.dimension == 2 else []
+    seen = set()
+    for reduction in found:
+        if reduction is not None and reduction.number <= reduction.threshold and reduction.form not in seen:
+            seen.add(reduction.form)
+            yield reduction
 
 
 def ridge(field: Sampled) -> Reduction:
@@ -124,7 +129,9 @@ def _characteristics(
     symbol = map(placeholder, itertools.count())
     constants: Constants = {}
 
-    def unknown(value: float) -> sp.Symbol:
+    def unknown(value: float) -> sp.Expr:
+        if not value:
+            return sp.S.Zero
         new = next(symbol)
         constants[new] = value
         return new
@@ -132,29 +139,28 @@ def _characteristics(
     if b1 and (shifted := _shifted(t, b0 / b1, field.nodes[1], unknown)) is not None:
         # τ = t + t0 > 0 grows by e^{b1 r} along a characteristic, x + x0 by e^{a1 r} or a0 r, u by e^{-c r}.
         if a1:
-            variable = (x + unknown(a0 / a1) if a0 else x) * shifted ** unknown(-a1 / b1)
+            variable = (x + unknown(a0 / a1)) * shifted ** unknown(-a1 / b1)
         else:
             variable = x + unknown(-a0 / b1) * sp.log(shifted)
-        multiplier = shifted ** unknown(-c / b1) if c else sp.S.One
+        multiplier = shifted ** unknown(-c / b1)
     elif b0 and not b1:
-        variable = (
-            (x + unknown(a0 / a1) if a0 else x) * sp.exp(unknown(-a1 / b0) * t) if a1 else x + unknown(-a0 / b0) * t
-        )
-        multiplier = sp.exp(unknown(-c / b0) * t) if c else sp.S.One
+        moving = x + unknown(-a0 / b0) * t
+        variable = (x + unknown(a0 / a1)) * sp.exp(unknown(-a1 / b0) * t) if a1 else moving
+        multiplier = sp.exp(unknown(-c / b0) * t)
     else:
         return None
-    addend = unknown(-d / b0) * t if d and b0 else sp.S.Zero
+    addend = unknown(-d / b0) * t if b0 else sp.S.Zero
     return Reduction(name, multiplier, variable, addend, constants, number, limit)
 
 
-def _shifted(t: sp.Symbol, shift: float, nodes: Array, unknown: Callable[[float], sp.Symbol]) -> sp.Expr | None:
+def _shifted(t: sp.Symbol, shift: float, nodes: Array, unknown: Callable[[float], sp.Expr]) -> sp.Expr | None:
     """t + t0, where that is positive on the whole axis."""
     if (nodes + shift).min() <= 0:
         return None
-    return t + unknown(shift) if shift else t
+    return t + unknown(shift)
 
 
-def reduced(field: Sampled, bases: Sequence[Basis], reduction: Reduction) -> list[Proposal]:
+def reduced(field: Sampled, bases: Sequence[Basis], reduction: Reduction) -> Iterator[Proposal]:
     """Proposals for a field that has this reduction: many functions for its profile."""
     picked = np.random.default_rng(0).permutation(field.values.size)[:POINTS]
     columns = {n: column.ravel()[picked] for n, column in zip(field.names, field.coordinates, strict=True)}
@@ -165,10 +171,9 @@ def reduced(field: Sampled, bases: Sequence[Basis], reduction: Reduction) -> lis
     weights = field.weight.ravel()[picked] * multiplier**2
     profile = (field.values.ravel()[picked] - addend) / multiplier
     if not (np.isfinite(profile) & np.isfinite(variable)).all():
-        return []
+        return
     fits = ranked(alone(Target.of(variable, profile[:, None], weights), bases), len(picked), field.error, KEPT, 3)
     size = max(float(np.linalg.norm(np.sqrt(weights) * profile)), 1e-300)
-    found = []
     for fit in fits:
         own = [placeholder(len(reduction.constants) + k) for k in range(len(fit.parameters))]
         constants = {**reduction.constants, **dict(zip(own, map(float, fit.parameters), strict=True))}
@@ -184,5 +189,5 @@ def reduced(field: Sampled, bases: Sequence[Basis], reduction: Reduction) -> lis
             len(picked),
             lambda profile: reduction.multiplier * profile + reduction.addend,
         )
-        found += [proposal] if proposal is not None else []
-    return found
+        if proposal is not None:
+            yield proposal

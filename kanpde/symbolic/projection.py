@@ -18,8 +18,8 @@ from kanpde.symbolic.atoms import VARIABLE, Basis
 
 Array = npt.NDArray[np.float64]
 
-ITERATIONS = 25
-KEPT_STARTS = 10
+ITERATIONS = 16
+KEPT_STARTS = 6
 # Functions that differ by less than this share of their size are one function.
 INDEPENDENT = 1e-9
 
@@ -57,6 +57,11 @@ class Fit:
         """The number of functions and of nonlinear constants."""
         return sum(len(basis.functions) + len(basis.parameters) for basis in self.bases)
 
+    def resembles(self, other: Fit) -> bool:
+        """Whether it is the other but for signs, which do not change the span of waves, steps and bells."""
+        near = np.allclose(np.abs(self.parameters), np.abs(other.parameters), rtol=1e-3, atol=1e-6)
+        return near and bool(np.isclose(self.misfit, other.misfit, rtol=0.1, atol=1e-14))
+
     def functions(self, variable: sp.Expr, constants: Sequence[sp.Symbol]) -> list[sp.Expr]:
         """The functions as expressions of `variable`, with these symbols for the constants; each function once."""
         found, given = [], iter(constants)
@@ -77,8 +82,9 @@ def fit(target: Target, bases: tuple[Basis, ...], starts: Array, keep: int = 1) 
     found: list[Fit] = []
     for i in cost.argsort(stable=True).tolist():
         parameters = guesses[i].numpy()
-        if not any(np.allclose(parameters, other.parameters, rtol=1e-3, atol=1e-6) for other in found):
-            found.append(Fit(bases, parameters, float(cost[i].sqrt())))
+        candidate = Fit(bases, parameters, float(cost[i].sqrt()))
+        if not any(candidate.resembles(other) for other in found):
+            found.append(candidate)
     return found[:keep]
 
 

@@ -85,22 +85,25 @@ def eliminated(design: Array, target: Array, error: float) -> tuple[list[int], A
     """
     scale = np.linalg.norm(design, axis=0)
     kept = [int(i) for i in np.flatnonzero(np.isfinite(scale) & (scale > 1e-300))]
+    # One factorisation of the tall matrix; after it everything happens in its small triangle.
+    triangle = np.linalg.qr(np.column_stack([design[:, kept] / scale[kept], target]), mode="r")
+    outside = float(triangle[-1, -1] ** 2) if len(triangle) > len(kept) else 0.0
+    matrix, right = triangle[: len(kept), : len(kept)], triangle[: len(kept), -1]
     limit = None
     while kept:
-        q, r = np.linalg.qr(design[:, kept] / scale[kept])
-        solved = np.linalg.pinv(r, rcond=1e-13)
-        coefficients = solved @ (q.T @ target)
-        left = float(np.sum(np.square(target - q @ (r @ coefficients))))
+        inverse = np.linalg.pinv(matrix, rcond=1e-13)
+        coefficients = inverse @ right
+        left = outside + float(np.sum(np.square(right - matrix @ coefficients)))
         limit = max(FORGIVEN * left, error**2) if limit is None else limit
-        added = coefficients**2 / np.maximum(np.sum(solved**2, axis=1), 1e-300)
+        added = coefficients**2 / np.maximum(np.sum(inverse**2, axis=1), 1e-300)
         least = int(np.argmin(added))
         if left + added[least] > limit:
             return kept, coefficients / scale[kept], float(np.sqrt(left))
         del kept[least]
+        matrix = np.delete(matrix, least, axis=1)
     return [], np.zeros(0), 1.0
 
 
 def placeholder(number: int) -> sp.Symbol:
     """A nonlinear constant before it is numbered among those of the whole proposal."""
     return sp.Symbol(f"placeholder_{number}", real=True)
-

@@ -66,9 +66,7 @@ def _attempts(fit: Fit) -> Iterator[tuple[str, Any]]:
             yield name, sp.Rational(f"{fit.constants[name]:.4g}")
 
 
-def _refitted(
-    ansatz: Fields, fit: Fit, squares: LeastSquares, held: Mapping[str, Any]
-) -> tuple[Fields, Fit] | None:
+def _refitted(ansatz: Fields, fit: Fit, squares: LeastSquares, held: Mapping[str, Any]) -> tuple[Fields, Fit] | None:
     """The ansatz with constants held and the others fitted anew; None where that costs accuracy."""
     values = {symbols([name])[0]: value for name, value in held.items()}
     fewer = tuple(expression.subs(values) for expression in ansatz)

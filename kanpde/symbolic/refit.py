@@ -232,9 +232,7 @@ class _Rows:
             {key: values[self.place[key], place].detach().requires_grad_() for key in part.keys}
             for place in part.places
         ]
-        rows = part.block.evaluate(
-            self._sides(part, leaves), part.index, self._unknowns(vector, len(part.images[0]))
-        )
+        rows = part.block.evaluate(self._sides(part, leaves), part.index, self._unknowns(vector, len(part.images[0])))
         sizes = []
         for row in rows:
             slopes = torch.autograd.grad(row.sum(), [*leaves[0].values()], retain_graph=True, allow_unused=True)

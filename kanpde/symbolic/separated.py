@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +16,15 @@ from kanpde.symbolic.factors import spectrum, subspace, tails
 from kanpde.symbolic.projection import Fit
 from kanpde.symbolic.proposal import Constants, Proposal, evaluated, linear, placeholder
 from kanpde.symbolic.sampled import Sampled
-from kanpde.symbolic.spans import span
+from kanpde.symbolic.spans import closed, ranked, searched
 
 Array = npt.NDArray[np.float64]
 
 LARGEST_RANK = 4
 # Products of spans beyond these are left out, and so are designs with more columns.
-COMBINED, LARGEST_DESIGN = 16, 100
+COMBINED, LARGEST_DESIGN = 12, 60
 # The grid's points on which coefficients are found.
-POINTS = 2048
+POINTS = 1024
 
 
 def ranks(field: Sampled) -> list[tuple[int, ...]]:
@@ -49,15 +49,33 @@ def at_gap(field: Sampled, axis: int) -> int:
     return 1 if len(singular) < 2 else 1 + int(np.argmax(singular[:-1] / singular[1:]))
 
 
-def separated(
-    field: Sampled, bases: Sequence[Basis], family: str, wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w
-) -> Iterator[Proposal]:
-    """Proposals for a field or, with `wrap`, for a function of it, the best of every rank first."""
-    for chosen in ranks(field):
-        spans = [span(subspace(field, axis, rank), bases, field.error) for axis, rank in enumerate(chosen)]
-        for fits in _best_products(spans):
-            if (proposal := product(field, fits, f"{family}, rank {max(chosen)}", wrap)) is not None:
-                yield proposal
+class Separation:
+    """The proposals for a field or, with `wrap`, for a function of it, by the ranks it may have."""
+
+    def __init__(self, field: Sampled, family: str, wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w) -> None:
+        self.field, self.family, self.wrap = field, family, wrap
+        self.ranks = ranks(field)
+        self._spaces = {(a, r): subspace(field, a, r) for chosen in self.ranks for a, r in enumerate(chosen)}
+        self._closed = {key: closed(space, field.error) for key, space in self._spaces.items()}
+
+    def quick(self) -> Iterator[Proposal]:
+        """From relations between factors and their derivatives alone, the most promising first."""
+        return self._proposals(self._closed)
+
+    def thorough(self, bases: Sequence[Basis]) -> Iterator[Proposal]:
+        """From these bases as well."""
+        found = {key: searched(space, bases, self.field.error) for key, space in self._spaces.items()}
+        return self._proposals({key: self._merged(key, fits) for key, fits in found.items()})
+
+    def _merged(self, key: tuple[int, int], fits: list[Fit]) -> list[Fit]:
+        return ranked([*self._closed[key], *fits], len(self._spaces[key].nodes), self.field.error, 6)
+
+    def _proposals(self, spans: Mapping[tuple[int, int], list[Fit]]) -> Iterator[Proposal]:
+        for chosen in self.ranks:
+            for fits in _best_products([spans[key] for key in enumerate(chosen)]):
+                found = product(self.field, fits, f"{self.family}, rank {max(chosen)}", self.wrap)
+                if found is not None:
+                    yield found
 
 
 def _best_products(spans: list[list[Fit]]) -> list[tuple[Fit, ...]]:
@@ -67,9 +85,7 @@ def _best_products(spans: list[list[Fit]]) -> list[tuple[Fit, ...]]:
     return [tuple(fits[i] for fits, i in zip(spans, chosen, strict=True)) for chosen in best]
 
 
-def product(
-    field: Sampled, fits: tuple[Fit, ...], family: str, wrap: Callable[[sp.Expr], sp.Expr]
-) -> Proposal | None:
+def product(field: Sampled, fits: tuple[Fit, ...], family: str, wrap: Callable[[sp.Expr], sp.Expr]) -> Proposal | None:
     """The sum of products of the spans' functions that the field needs."""
     numbers = itertools.count()
     constants: Constants = {}

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kanpde.symbolic.atoms import Basis
+from kanpde.symbolic.atoms import Basis, polynomials
 from kanpde.symbolic.factors import ONE, Subspace, closures
 from kanpde.symbolic.projection import Fit, Target, fit
 
@@ -37,14 +37,26 @@ def ranked(fits: Iterable[Fit], count: int, error: float, keep: int, alike: int 
     return chosen
 
 
-def span(space: Subspace, bases: Sequence[Basis], error: float, keep: int = 6) -> list[Fit]:
-    """Sums of bases in whose span the factors lie, the best first."""
-    target = Target.of(space.nodes, space.functions * space.sizes, space.weights)
+def closed(space: Subspace, error: float, keep: int = 4) -> list[Fit]:
+    """Spans read off relations between the factors and their derivatives, and polynomials, the best first."""
+    target = target_of(space)
     fits = [f for sums, start in closures(space) for f in fit(target, sums, start[None])]
-    fits += alone(target, bases, space.rank)
-    if space.rank > 1 and min((f.misfit for f in fits), default=1.0) > 3 * error:
+    fits += alone(target, polynomials(), space.rank)
+    return ranked(fits, len(space.nodes), error, keep)
+
+
+def searched(space: Subspace, bases: Sequence[Basis], error: float, keep: int = 6) -> list[Fit]:
+    """Spans of every basis by itself and, where none is close to a subspace, of sums of them."""
+    target = target_of(space)
+    fits = alone(target, bases, space.rank)
+    if 1 < space.rank <= 3 and min((f.misfit for f in fits), default=1.0) > 3 * error:
         fits += together(target, space, bases)
     return ranked(fits, len(space.nodes), error, keep)
+
+
+def target_of(space: Subspace) -> Target:
+    """The factors, each as large as its share of the field."""
+    return Target.of(space.nodes, space.functions * space.sizes, space.weights)
 
 
 def alone(target: Target, bases: Sequence[Basis], rank: int = 1) -> list[Fit]:
@@ -80,5 +92,3 @@ def _close(target: Target, space: Subspace, bases: Sequence[Basis]) -> list[tupl
         found += [(float(sine[i]), basis, starts[i].numpy()) for i in sine.argsort(stable=True)[:2].tolist()]
     found.sort(key=lambda entry: entry[0])
     return [(basis, start) for _, basis, start in found[:POOL]]
-
-

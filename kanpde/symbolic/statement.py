@@ -145,9 +145,7 @@ def _stated(problem: Problem, traced: Problem, chosen: Mapping[str, Any]) -> Sta
     symbol_values = {symbol: exact_number(real_parameters(problem)[name]) for name, symbol in chosen.items()}
     measured = tuple(name for name, condition in conditions.items() if isinstance(condition, Data))
     exact = builder.exact_or_none()
-    return Statement(
-        problem, coordinates, bounds, tuple(equations), symbol_values, builder.unknowns, measured, exact
-    )
+    return Statement(problem, coordinates, bounds, tuple(equations), symbol_values, builder.unknowns, measured, exact)
 
 
 @dataclass
