@@ -16,11 +16,13 @@ from kanpde.problem import Problem
 from kanpde.symbolic.limits import Clock
 from kanpde.symbolic.proof import Step, show
 from kanpde.symbolic.recognition import exactly
-from kanpde.symbolic.refit import Fit, LeastSquares, expressions_of, started
 from kanpde.symbolic.reduction import reduced
+from kanpde.symbolic.refit import Fit, LeastSquares, expressions_of, started
 from kanpde.symbolic.regularity import irregularities
 from kanpde.symbolic.snapping import SOLVES, Snapped, exponents, snap
-from kanpde.symbolic.statement import Statement, Untraceable, state
+from kanpde.symbolic.statement import Statement, state
+from kanpde.symbolic.tidying import tidy
+from kanpde.symbolic.tracing import Untraceable
 
 Array = npt.NDArray[np.float64]
 Surrogate = Callable[[Array, MultiIndex], Array]
@@ -123,7 +125,7 @@ class _Candidate:
 
     def values(self, points: Array, constants: Mapping[str, float]) -> Array:
         """The fields at points, (n, fields)."""
-        numbers = {symbols([name])[0]: sp.Float(value, 17) for name, value in constants.items()}
+        numbers = {symbols([name])[0]: sp.Float(value) for name, value in constants.items()}
         names = self.problem.domain.names
         functions = [numpy_function(expression.subs(numbers), names) for expression in self.ansatz]
         with np.errstate(all="ignore"):
@@ -137,7 +139,7 @@ class _Candidate:
         return dict(zip(self.problem.fields, expressions, strict=True))
 
     def floats(self) -> dict[str, Any]:
-        return {name: sp.Float(value, 17) for name, value in self.fit.constants.items()}
+        return {name: sp.Float(value) for name, value in self.fit.constants.items()}
 
     def approximate(self, reason: str) -> Certificate:
         """The certificate of an expression that is an approximation at best."""
@@ -206,7 +208,7 @@ class _Proof:
 
     def certificate(self) -> Certificate:
         candidate, statement = self.candidate, self.statement
-        general = candidate.with_constants(self.constants)
+        general = tuple(tidy(expression) for expression in candidate.with_constants(self.constants))
         special = tuple(expression.subs(statement.parameters) for expression in general)
         steps = [self.regular(special), *self.equations(general)]
         status, reason = self.verdict(steps)
@@ -236,7 +238,7 @@ class _Proof:
             return "numeric", f"{unsure[0].what} was seen to vanish at points only"
         if self.statement.measured:
             return "numeric", f"{', '.join(self.statement.measured)} are measurements, about which there is no proof"
-        return "proved", ""
+        return "proved", "; ".join(self.candidate.undetermined())
 
     def regular(self, special: tuple[Any, ...]) -> Step:
         """The step that looks for poles, branch cuts and kinks in the closed domain."""
@@ -247,9 +249,10 @@ class _Proof:
         return Step("smoothness on the closed domain", "interval arithmetic", outcome, self.clock.passed - start)
 
     def equations(self, general: tuple[Any, ...]) -> list[Step]:
-        steps = []
+        steps: list[Step] = []
+        found = {symbol: self.constants[symbol.name] for symbol in self.statement.unknowns}
         for equation in self.statement.equations:
-            steps.append(self.vanishing(equation.title, equation.of(general)))
+            steps.append(self.vanishing(equation.title, equation.of(general).subs(found)))
             if steps[-1].fails:
                 break
         return steps

@@ -323,7 +323,7 @@ def _solved(rows: _Rows, vector: Array, evaluations: int) -> Array:
 
 
 def _looseness(jacobian: Array, vector: Array, norm: float) -> tuple[Array, Array]:
-    """How far each constant may be off, ‖r‖ ‖row of J⁺‖ with round-off in r, and the null directions of J, one a row."""
+    """How far each constant may be off, ‖r‖ ‖row of J⁺‖ with round-off in r, and the null directions of J as rows."""
     lengths = np.linalg.norm(jacobian, axis=0)
     lengths = np.where(lengths > 0, lengths, 1.0)
     _, values, right = np.linalg.svd(jacobian / lengths, full_matrices=True)

@@ -150,7 +150,7 @@ def _from_equations(
     solved: dict[str, Any] = {}
     try:
         with time_limit(max(0.01, min(10.0, clock.left / 2))):
-            conditions = sorted(set(determining_equations(statement, fields, wanted)), key=sp.count_ops)
+            conditions = sorted(set(determining_equations(statement, fields, values, wanted)), key=sp.count_ops)
             while wanted:
                 found = _solve_one(conditions, wanted, numbers)
                 if found is None:
@@ -172,10 +172,12 @@ def _substituted(solved: dict[str, Any], symbol: Mapping[str, Any]) -> dict[str,
     return {name: value for name, value in solved.items() if not value.free_symbols & constants}
 
 
-def determining_equations(statement: Statement, fields: tuple[Any, ...], wanted: set[Any]) -> Iterator[Any]:
+def determining_equations(
+    statement: Statement, fields: tuple[Any, ...], values: Mapping[Any, Any], wanted: set[Any]
+) -> Iterator[Any]:
     """What must vanish for the equations to hold: the coefficient of every different function of the coordinates."""
     for equation in statement.equations:
-        expression = sp.expand(equation.of(fields))
+        expression = sp.expand(equation.of(fields).subs(values))
         if not expression.free_symbols & wanted:
             continue
         coefficients: dict[Any, Any] = {}
