@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kanpde.problem import Problem
     from kanpde.registry import load_problem
     from kanpde.solution import Solution
+    from kanpde.symbolic.certification import certify
     from kanpde.training import solve
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ _HOMES = {
     "Problem": "problem",
     "Robin": "conditions",
     "Solution": "solution",
+    "certify": "symbolic.certification",
     "load_problem": "registry",
     "solve": "training",
 }
@@ -45,6 +47,7 @@ __all__ = [
     "Problem",
     "Robin",
     "Solution",
+    "certify",
     "load_problem",
     "solve",
 ]

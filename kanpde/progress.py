@@ -77,10 +77,12 @@ def line(record: Mapping[str, Any], elapsed: float, budget_seconds: float | None
     ]
     if math.isfinite(record.get("error", math.nan)):
         words.append(f"error {record['error']:.2e}")
-    left = (
-        f", at most {clock(math.ceil(max(0.0, budget_seconds - elapsed)))} left" if budget_seconds is not None else ""
-    )
-    return "  ".join([*words, clock(elapsed) + left])
+    return "  ".join([*words, clock(elapsed) + left(elapsed, budget_seconds)])
+
+
+def left(elapsed: float, budget_seconds: float | None) -> str:
+    """The end of a line: how much of the budget is left, where there is one."""
+    return "" if budget_seconds is None else f", at most {clock(math.ceil(max(0.0, budget_seconds - elapsed)))} left"
 
 
 def clock(seconds: float) -> str:
@@ -88,3 +90,36 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class FormulaProgress:
+    """What the search for a formula is at: called with lines of text, and the context in which they are shown."""
+
+    def __init__(self, budget_seconds: float | None = None, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self.budget_seconds, self.text = budget_seconds, "looking for a formula"
+        self._started = self._told = time.monotonic()
+        self._live: Live | None = None
+
+    def __enter__(self) -> FormulaProgress:
+        if self.console.is_terminal and not self.console.is_dumb_terminal:
+            self._live = Live(get_renderable=self._render, console=self.console, refresh_per_second=4)
+            self._live.start()
+        else:
+            self.console.print(self._render())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, text: str) -> None:
+        """Keep the newest line; without a terminal print it when the last one is old."""
+        self.text = " ".join(text.split())
+        if self._live is None and time.monotonic() - self._told > QUIET_SECONDS:
+            self._told = time.monotonic()
+            self.console.print(self._render())
+
+    def _render(self) -> Text:
+        elapsed = time.monotonic() - self._started
+        return Text(f"formula  {self.text}  {clock(elapsed)}{left(elapsed, self.budget_seconds)}", overflow="ellipsis")

@@ -51,14 +51,46 @@ def _rows(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"condition {name} (rms)", _number(value)
     for name, value in (metrics["unknowns"] or {}).items():
         yield f"unknown {name}", f"{value:.10g}"
+    yield from _formula(metrics.get("formula"))
     seconds = metrics["seconds"]
-    yield "seconds", f"{seconds['total']:.1f} ({seconds['training']:.1f} of them training)"
+    parts = [
+        f"{seconds[part]:.1f} of them {part}" for part in ("training", "symbolic") if seconds.get(part) is not None
+    ]
+    yield "seconds", f"{seconds['total']:.1f} ({', '.join(parts)})"
     yield (
         "network",
         f"{metrics['width']}, {metrics['parameters']} parameters, {metrics['dtype']} on {metrics['device']}",
     )
     yield "iterations", str(metrics["iterations"])
     yield "stopped because", str(metrics["stopped_because"])
+
+
+def _formula(formula: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """What was read off, how far it can be trusted, and its error."""
+    if formula is None:
+        return
+    if formula["status"] == "none":
+        yield "formula", "no closed form found"
+        if formula["expression"] is None:
+            return
+        yield "approximation", _shortened(formula["text"])
+    else:
+        words = {"proved": "proved", "numeric": "holds in numbers, not proved"}
+        yield f"formula, {words[formula['status']]}", _shortened(formula["text"])
+    yield "formula's relative L2 error", _number(formula["relative_l2"])
+
+
+def _shortened(text: str, most: int = 300) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def proof(formula: Mapping[str, Any]) -> None:
+    """A formula, its status, and the steps by which it was shown."""
+    print(formula["text"] or "no formula")
+    reasons = [text for text in (formula["reason"], *formula["undetermined"]) if text]
+    print(f"status: {formula['status']}" + "".join(f"\n  {reason}" for reason in dict.fromkeys(reasons)))
+    for number, step in enumerate(formula["steps"], start=1):
+        print(f"{number:3}. {step}")
 
 
 def _number(value: float | None) -> str:

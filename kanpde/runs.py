@@ -16,13 +16,14 @@ from kanpde import registry, report, storage, training
 from kanpde.errors import ConfigurationError
 from kanpde.network import KAN
 from kanpde.problem import Problem
-from kanpde.progress import Progress
+from kanpde.progress import FormulaProgress, Progress
 from kanpde.solution import Solution
 from kanpde.tensorboard import TensorBoard
 from kanpde.training import Callback
 
 CONFIG, CHECKPOINT, METRICS = "config.yaml", "checkpoint.safetensors", "metrics.json"
 HISTORY, SOLUTION, FIGURES = "history.csv", "solution.kan", "figures"
+FORMULA, TEX = "formula.json", "formula.tex"
 SOLVED, DIVERGED, INTERRUPTED = 0, 3, 130
 # How stopped_because begins where a run did not end well.
 ENDINGS = {"diverged": DIVERGED, "interrupted": INTERRUPTED}
@@ -57,10 +58,18 @@ def check_resumable(folder: Path) -> None:
             raise ConfigurationError(f"expected {name} in {folder}, got none; give the folder after a run's 'run:'")
 
 
-def show(folder: Path) -> None:
-    """Print a run's table and where its figures are; figures that are gone are drawn again."""
+def show(folder: Path, *, proof: bool = False) -> None:
+    """Print a run's table and where its figures are; figures that are gone are drawn again.
+
+    With `proof` the formula and the steps of its proof are printed instead.
+    """
     if not (folder / METRICS).is_file():
         raise ConfigurationError(f"expected {METRICS} in {folder}, got none; give the folder after a run's 'run:'")
+    if proof:
+        if not (folder / FORMULA).is_file():
+            raise ConfigurationError(f"expected {FORMULA} in {folder}, got none; run with symbolic=on")
+        report.proof(json.loads((folder / FORMULA).read_text(encoding="utf-8")))
+        return
     report.run(json.loads((folder / METRICS).read_text(encoding="utf-8")))
     figures = sorted((folder / FIGURES).glob("*.png"))
     for figure in figures or draw(Solution.load(folder / SOLUTION), folder):
@@ -73,6 +82,13 @@ def draw(solution: Solution, folder: Path) -> list[Path]:
     from kanpde import plots
 
     return plots.write_figures(solution, folder / FIGURES)
+
+
+def draw_formula(solution: Solution, folder: Path) -> list[Path]:
+    """Draw the figure of the formula; returns its file."""
+    from kanpde import plots
+
+    return plots.write_figures(solution, folder / FIGURES, ("formula",))
 
 
 def network(settings: Mapping[str, Any]) -> KAN:
@@ -99,16 +115,30 @@ def _carry_out(
     callbacks: list[Callback] = [folder, progress]
     if options.get("tensorboard"):
         callbacks.append(TensorBoard(lambda: folder.path / "tensorboard"))
+    symbolic = symbolic_options(settings)
     try:
         with progress:
             solution = start(problem, callbacks)
-        report.run(folder.save(solution, started))
+        metrics = folder.save(solution, started)
+        try:
+            if symbolic and not solution.stopped_because.startswith(tuple(ENDINGS)):
+                metrics = folder.symbolify(solution, symbolic, started)
+        finally:
+            report.run(metrics)
     except KeyboardInterrupt:
         # A second Ctrl-C, or one while files are written: the last checkpoint is what there is to go on from.
         if not (folder.path / CHECKPOINT).is_file():
             raise
         return last_word("interrupted", shown(folder.path))
     return last_word(solution.stopped_because, shown(folder.path))
+
+
+def symbolic_options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `Solution.symbolify` in a run's settings; none where it is off."""
+    group = dict(settings.get("symbolic") or {})
+    if not group.pop("enabled", False):
+        return {}
+    return {**group, "seed": settings["seed"]}
 
 
 def last_word(reason: str, folder: str) -> int:
@@ -164,6 +194,20 @@ class RunFolder:
         draw(solution, self.path)
         # Once more, for drawing takes its time too; but nothing that goes wrong there may cost the numbers.
         self._save_metrics(metrics, started)
+        return metrics
+
+    def symbolify(self, solution: Solution, options: Mapping[str, Any], started: float) -> dict[str, Any]:
+        """Look for the formula and write what is found beside the rest; returns the metrics with it."""
+        with FormulaProgress(options.get("budget_seconds")) as progress:
+            formula = solution.symbolify(**options, progress=progress)
+        solution.save(self.path / SOLUTION)
+        write(self.path / FORMULA, json.dumps(finite(formula.to_json()), indent=2, allow_nan=False) + "\n")
+        write(self.path / TEX, formula.latex() + "\n")
+        metrics = {key: finite(value) for key, value in solution.metrics().items()}
+        self._save_metrics(metrics, started)
+        if formula.expressions:
+            draw_formula(solution, self.path)
+            self._save_metrics(metrics, started)
         return metrics
 
     def _save_metrics(self, metrics: dict[str, Any], started: float) -> None:

@@ -30,6 +30,8 @@ from kanpde.sampling import sample
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from kanpde.symbolic.formula import Formula
+
 Array = npt.NDArray[Any]
 PIECE = 8192  # points evaluated together
 CHECKED = 4096  # points on which the residual's and the conditions' root mean squares are taken
@@ -49,6 +51,7 @@ class Solution:
         self.problem, self.model = problem, model
         self.history = {name: list(column) for name, column in history.items()}
         self.record = dict(record)
+        self.formula: Formula | None = None
 
     @property
     def network(self) -> KAN:
@@ -112,20 +115,35 @@ class Solution:
 
         return solution_figure(self)
 
+    def symbolify(self, **options: Any) -> Formula:
+        """Look for the formula behind the solution and prove it; what is found is kept as `formula` too.
+
+        The options are those of `kanpde.symbolic.symbolification.symbolify`: budget_seconds, seed, functions, progress.
+        """
+        from kanpde.symbolic.symbolification import symbolify
+
+        self.formula = symbolify(self, **options)
+        return self.formula
+
     def edge_curves(self) -> list[dict[str, Any]]:
         """What every edge has learned; see `KAN.edge_curves`."""
         return self.network.edge_curves()
 
     def metrics(self) -> dict[str, Any]:
         """The numbers of a run, as they stand in metrics.json."""
-        rms = self.rms()
+        rms, formula = self.rms(), self.formula
+        symbolic = None if formula is None else formula.seconds
         parameter = self.network.first.coefficients
         return {
             "problem": self.problem.name,
             **self.errors(),
             "residual_rms": rms.pop("residual"),
             "conditions_rms": rms,
-            "seconds": {"training": self.record["seconds"], "symbolic": None, "total": self.record["seconds"]},
+            "seconds": {
+                "training": self.record["seconds"],
+                "symbolic": symbolic,
+                "total": self.record["seconds"] + (symbolic or 0.0),
+            },
             "iterations": self.record["iterations"],
             "stopped_because": self.stopped_because,
             "parameters": self.model.size,
@@ -134,7 +152,7 @@ class Solution:
             "seed": self.record["seed"],
             "width": self.network.architecture()["width"],
             "unknowns": self.unknowns,
-            "formula": None,
+            "formula": None if formula is None else formula.summary(),
             "versions": {"kanpde": kanpde.__version__, "torch": torch.__version__, "python": platform.python_version()},
         }
 
@@ -156,6 +174,7 @@ class Solution:
             "architecture": self.network.architecture(),
             "history": self.history,
             "record": self.record,
+            "formula": None if self.formula is None else self.formula.to_json(),
         }
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         storage.write(path, {**tensors, "unknowns": self.model.constants}, metadata)
@@ -178,7 +197,9 @@ class Solution:
         model = Model(KAN.from_architecture(metadata["architecture"], state), Ansatz.of(problem), problem.unknowns)
         model.to(tensors["unknowns"].device)
         model.constants.data.copy_(tensors["unknowns"])
-        return cls(problem, model, metadata["history"], metadata["record"])
+        solution = cls(problem, model, metadata["history"], metadata["record"])
+        solution.formula = _formula(metadata.get("formula"))
+        return solution
 
     def _residuals(self, *, hard: bool = False) -> Residuals:
         return Residuals(self.model, self.problem.blocks(hard=hard), self.problem.domain.names)
@@ -224,6 +245,15 @@ class Solution:
 
     def _index(self, values: npt.NDArray[np.int64]) -> Tensor:
         return torch.as_tensor(values, device=self.network.first.coefficients.device)
+
+
+def _formula(saved: Mapping[str, Any] | None) -> Formula | None:
+    """The formula that a file holds, if any."""
+    if saved is None:
+        return None
+    from kanpde.symbolic.formula import Formula
+
+    return Formula.from_json(saved)
 
 
 def described(problem: Problem) -> dict[str, Any]:

@@ -20,6 +20,7 @@ LEVELS = """
     prescribed ansatz sampling
     model window
     loss compare plots
+    symbolic
     solution
     trainer training
     progress tensorboard runs

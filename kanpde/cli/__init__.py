@@ -64,12 +64,15 @@ def list_problems(words: Sequence[str]) -> int:
 
 
 def show(words: Sequence[str]) -> int:
-    """``kanpde show RUN_DIR``: the run's table and figures again."""
-    if len(words) != 1:
-        raise ConfigurationError(f"expected kanpde show RUN_DIR, got {len(words)} words after show; give one folder")
+    """``kanpde show RUN_DIR [--proof]``: the run's table and figures again; with --proof, how its formula was shown."""
+    folders = [word for word in words if word != "--proof"]
+    if len(folders) != 1:
+        raise ConfigurationError(
+            f"expected kanpde show RUN_DIR [--proof], got {len(folders)} words after show; give one folder"
+        )
     from kanpde import runs
 
-    runs.show(Path(words[0]))
+    runs.show(Path(folders[0]), proof="--proof" in words)
     return SOLVED
 
 

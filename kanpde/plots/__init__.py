@@ -1,4 +1,4 @@
-"""The figures of a run: the solution, the history of its training, and the network drawn as a graph.
+"""The figures of a run: the solution, the history of its training, the network as a graph, and the formula.
 
 The only importer of matplotlib. Figures are made without pyplot, so that drawing neither needs a display
 nor leaves anything behind in a global state.
@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kanpde.plots.drawable import Drawable
+from kanpde.plots.formula import formula_figure
 from kanpde.plots.history import history_figure
 from kanpde.plots.network import network_figure
 from kanpde.plots.solution import solution_figure
 from kanpde.plots.style import Figure
 
-__all__ = ["history_figure", "network_figure", "solution_figure", "write_figures"]
+__all__ = ["formula_figure", "history_figure", "network_figure", "solution_figure", "write_figures"]
 
 FIGURES: Mapping[str, Callable[[Any], Figure]] = {
     "solution": solution_figure,
     "history": history_figure,
     "network": network_figure,
+    "formula": formula_figure,
 }
+ALWAYS = ("solution", "history", "network")
 
 
-def write_figures(solution: Drawable, folder: str | Path) -> list[Path]:
+def write_figures(solution: Drawable, folder: str | Path, names: Sequence[str] = ALWAYS) -> list[Path]:
     """Write solution.png, history.png and network.png into the folder, made where missing; return the paths written.
+
+    `names` chooses other figures; "formula" is there for solutions with a formula.
 
     A figure that cannot be drawn is left out with one RuntimeWarning that names it: a run's numbers are not to
     be lost to a picture. Each file is complete or absent.
@@ -36,7 +41,8 @@ def write_figures(solution: Drawable, folder: str | Path) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, draw in FIGURES.items():
+    for name in names:
+        draw = FIGURES[name]
         path = folder / f"{name}.png"
         try:
             write_figure(draw(solution), path)

@@ -35,6 +35,7 @@ def _draw_panel(axes: Axes, panel: list[Quantity], x: Array) -> None:
     looks: dict[str, dict[str, Any]] = {
         "solution": {"color": PALETTE[0], "lw": 2.4, "ls": "-"},
         "reference": {"color": INK, "lw": 1.4, "ls": (0, (4, 4))},
+        "formula": {"color": INK, "lw": 1.4, "ls": (0, (4, 4))},
     }
     for quantity in panel:
         look = looks.get(quantity.kind, {"color": PALETTE[1], "lw": 1.4, "ls": "-"})

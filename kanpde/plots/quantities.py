@@ -17,7 +17,7 @@ from kanpde.plots.style import symbol
 class Quantity:
     """One row of maps or one curve: what it is, its symbol, and its values on every slice."""
 
-    kind: Literal["solution", "reference", "error", "residual"]
+    kind: Literal["solution", "reference", "formula", "error", "residual"]
     label: str
     values: tuple[Array, ...]
 

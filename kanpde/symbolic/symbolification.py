@@ -1,0 +1,132 @@
+"""From a solution to a formula: candidates of the search, certified one after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanpde.compare import Comparison, grid
+from kanpde.errors import ConfigurationError, KanpdeError
+from kanpde.options import number
+from kanpde.symbolic.certification import Certificate, certify
+from kanpde.symbolic.formula import Formula
+from kanpde.symbolic.limits import Clock
+
+if TYPE_CHECKING:
+    from kanpde.solution import Solution
+
+Array = npt.NDArray[np.float64]
+Progress = Callable[[str], None]
+
+# Points along each axis on which formula and network are compared, by the number of axes.
+RESOLUTION = {1: 257, 2: 41, 3: 13, 4: 7}
+# The most seconds on one candidate, and what a formula may be off a network beside its estimated error.
+MOST, NEAR, FACTOR = 30.0, 0.02, 10.0
+RANK = {"proved": 0, "numeric": 1, "none": 2}
+
+
+def symbolify(
+    solution: Solution,
+    *,
+    budget_seconds: float = 60.0,
+    seed: int = 0,
+    functions: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Formula:
+    """The formula of a solution: proved where that can be done within the budget, else the best there is.
+
+    `functions` names those of the library that formulas may contain, all of them for None; `progress` is called with a
+    line of text now and then. Stops at the first candidate that is proved. Raises ConfigurationError for a budget that
+    is no positive number and for unknown functions.
+    """
+    if not (number(budget_seconds) and budget_seconds > 0):
+        raise ConfigurationError(f"expected symbolic.budget_seconds to be a positive number, got {budget_seconds!r}")
+    return _Selection(solution, budget_seconds, progress or (lambda text: None)).run(seed, functions)
+
+
+def candidates(
+    solution: Solution, seconds: float, seed: int, progress: Progress, functions: Sequence[str] | None
+) -> Iterator[tuple[Any, Any]]:
+    """(ansatz, constants) of the search, best first."""
+    # Imported when it is needed: the search brings its library of functions along.
+    search = import_module("kanpde.symbolic.search")
+    return iter(search.candidates(solution, seconds=seconds, seed=seed, progress=progress, functions=functions))
+
+
+class _Selection:
+    """The best certificate so far, and what it takes to compare one with another."""
+
+    def __init__(self, solution: Solution, seconds: float, progress: Progress) -> None:
+        self.solution, self.progress, self.clock = solution, progress, Clock(seconds)
+        domain = solution.problem.domain
+        self.points, self.weights = grid(domain, RESOLUTION[domain.dimension])
+        self.target = solution.evaluate(self.points)
+        loss = [value for value in solution.history.get("loss", []) if math.isfinite(value)]
+        self.tolerance = min(0.3, max(NEAR, FACTOR * math.sqrt(loss[-1]))) if loss else NEAR
+        self.best: tuple[tuple[float, float], Certificate | None] = ((math.inf, math.inf), None)
+
+    def run(self, seed: int, functions: Sequence[str] | None) -> Formula:
+        tried = 0
+        found = candidates(self.solution, self.clock.seconds, seed, self.progress, functions)
+        for ansatz, constants in found:
+            tried += 1
+            self.progress(f"candidate {tried}: {self._told(ansatz)}")
+            self.consider(ansatz, constants)
+            if self.done() or not self.clock.left:
+                break
+        return self.formula(tried)
+
+    def consider(self, ansatz: Any, constants: Any) -> None:
+        """Certify a candidate and keep it if it is the best; one that cannot be evaluated is passed over."""
+        try:
+            found = certify(
+                ansatz,
+                constants,
+                self.solution.problem,
+                surrogate=self.solution.evaluate,
+                tolerance=self.tolerance,
+                seconds=min(MOST, max(1.0, self.clock.left)),
+            )
+            rank = (RANK[found.status], self.distance(found))
+        except (KanpdeError, ArithmeticError, np.linalg.LinAlgError):
+            return
+        if rank < self.best[0]:
+            self.best = (rank, found)
+
+    def done(self) -> bool:
+        return self.best[0][0] == RANK["proved"]
+
+    def distance(self, certificate: Certificate) -> float:
+        """The relative L2 distance from the network; infinite where the expression is not finite."""
+        formula = Formula.of(certificate, self.solution.problem.domain.names, ())
+        gap = np.square(formula.evaluate(self.points) - self.target).sum(axis=1)
+        size = float(self.weights @ np.square(self.target).sum(axis=1))
+        distance = math.sqrt(float(self.weights @ gap) / max(size, 1e-300))
+        return distance if math.isfinite(distance) else math.inf
+
+    def formula(self, tried: int) -> Formula:
+        """The best as a formula, with its errors."""
+        (_, distance), certificate = self.best
+        problem = self.solution.problem
+        names = problem.domain.names
+        if certificate is None or not math.isfinite(distance):
+            reason = f"none of {tried} candidates is finite on the domain" if tried else "the search found no candidate"
+            return Formula(names, {}, {}, {}, "none", reason=reason, seconds=self.clock.passed)
+        formula = Formula.of(certificate, names, problem.unknowns, distance=distance)
+        try:
+            error = Comparison(problem).relative_l2(formula.evaluate)
+        except KanpdeError:
+            error = None
+        finite = error if error is not None and math.isfinite(error) else None
+        return replace(formula, relative_l2=finite, seconds=self.clock.passed)
+
+    def _told(self, ansatz: Any) -> str:
+        parts = ansatz.values() if isinstance(ansatz, dict) else [ansatz]
+        text = "; ".join(map(str, parts))
+        return text if len(text) <= 60 else text[:57] + "…"
