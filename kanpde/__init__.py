@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kanpde.problem import Problem
     from kanpde.registry import load_problem
     from kanpde.solution import Solution
+    from kanpde.symbolic.atoms import register_atom
     from kanpde.symbolic.certification import certify
     from kanpde.training import solve
 
@@ -32,6 +33,7 @@ _HOMES = {
     "Solution": "solution",
     "certify": "symbolic.certification",
     "load_problem": "registry",
+    "register_atom": "symbolic.atoms",
     "solve": "training",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "Solution",
     "certify",
     "load_problem",
+    "register_atom",
     "solve",
 ]
 

@@ -158,7 +158,7 @@ def _shipped() -> dict[str, tuple[Basis, ...]]:
         "gaussian": (Basis("gaussian", (bell,), (B, C), bells), Basis("gaussian", (*one, bell), (B, C), bells)),
         "tanh": (composed("tanh", sp.tanh), composed("tanh", sp.tanh, 2)),
         "sech": (composed("sech", sp.sech), composed("sech", lambda z: sp.sech(z) ** 2)),
-        "atan": (composed("atan", sp.atan),),
+        "atan": (composed("atan", sp.atan), composed("atan", lambda z: sp.atan(sp.exp(z)))),
         "erf": (composed("erf", sp.erf),),
         "power": (
             Basis("power", ((s + B) ** C,), (B, C), powers),

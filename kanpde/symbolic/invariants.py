@@ -7,7 +7,7 @@ For fields of one combination of the coordinates, u = F(k·x), the gradients' co
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,8 @@ RELATIONS = (
 )
 # Shares of a null vector below this are zero.
 ZERO = 1e-3
+# An exponent this near to a whole number is one.
+WHOLE = 0.02
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ def reductions(field: Sampled) -> Iterator[Reduction]:
     """Every reduction that the field's derivatives are consistent with, the simplest first."""
     if field.dimension < 2 or field.norm() == 0:
         return
-    found = [ridge(field)]
-    found += [symmetry(field, relation) for relation in RELATIONS] if field.dimension == 2 else []
+    found: list[Reduction | None] = [ridge(field)]
+    found += [*(symmetry(field, relation) for relation in RELATIONS), radial(field)] if field.dimension == 2 else []
     seen = set()
     for reduction in found:
         if reduction is not None and reduction.number <= reduction.threshold and reduction.form not in seen:
@@ -82,7 +84,8 @@ def ridge(field: Sampled) -> Reduction:
     number = float(sizes[1] / max(sizes[0], 1e-300))
     names = symbols(field.names)
     main = int(np.argmax(np.abs(directions[0])))
-    variable, constants = names[main], {}
+    constants: Constants = {}
+    variable = names[main]
     for axis, name in enumerate(names):
         share = float(direction[axis] / direction[main])
         if axis != main and abs(directions[0][axis]) > ZERO / 10:
@@ -136,14 +139,22 @@ def _characteristics(
         constants[new] = value
         return new
 
-    if b1 and (shifted := _shifted(t, b0 / b1, field.nodes[1], unknown)) is not None:
-        # τ = t + t0 > 0 grows by e^{b1 r} along a characteristic, x + x0 by e^{a1 r} or a0 r, u by e^{-c r}.
-        if a1:
-            variable = (x + unknown(a0 / a1)) * shifted ** unknown(-a1 / b1)
-        else:
-            variable = x + unknown(-a0 / b1) * sp.log(shifted)
-        multiplier = shifted ** unknown(-c / b1)
-    elif b0 and not b1:
+    def power(exponent: float) -> sp.Expr | None:
+        """(t + t0)^exponent, where that is finite on the whole axis; whole exponents stay whole."""
+        whole = round(exponent)
+        if exponent and abs(exponent - whole) < WHOLE and whole >= 1:
+            return shifted**whole
+        return shifted ** unknown(exponent) if not exponent or positive else None
+
+    if b1:
+        # t + t0 grows by e^{b1 r} along a characteristic, x + x0 by e^{a1 r} or a0 r, u by e^{-c r}.
+        positive = (field.nodes[1] + b0 / b1).min() > 0
+        shifted = t + unknown(b0 / b1)
+        factor, multiplier = power(-a1 / b1), power(-c / b1)
+        if factor is None or multiplier is None or not (a1 or positive):
+            return None
+        variable = (x + unknown(a0 / a1)) * factor if a1 else x + unknown(-a0 / b1) * sp.log(shifted)
+    elif b0:
         moving = x + unknown(-a0 / b0) * t
         variable = (x + unknown(a0 / a1)) * sp.exp(unknown(-a1 / b0) * t) if a1 else moving
         multiplier = sp.exp(unknown(-c / b0) * t)
@@ -153,11 +164,24 @@ def _characteristics(
     return Reduction(name, multiplier, variable, addend, constants, number, limit)
 
 
-def _shifted(t: sp.Symbol, shift: float, nodes: Array, unknown: Callable[[float], sp.Expr]) -> sp.Expr | None:
-    """t + t0, where that is positive on the whole axis."""
-    if (nodes + shift).min() <= 0:
+def radial(field: Sampled) -> Reduction | None:
+    """u = F((x - x0)² + (y - y0)²): (x - x0) u_y = (y - y0) u_x."""
+    (x, y), (u_x, u_y) = field.coordinates, field.first
+    root = np.sqrt(field.weight)
+    columns = np.stack([(root * part).ravel() for part in (u_x, u_y, x * u_y - y * u_x)], axis=1)
+    # The last one vanishes by itself around the origin: it is measured by its terms.
+    scale = np.array([field.norm(u_x), field.norm(u_y), np.hypot(field.norm(x * u_y), field.norm(y * u_x))])
+    if not (np.isfinite(scale) & (scale > 0)).all():
         return None
-    return t + unknown(shift)
+    _, sizes, right = np.linalg.svd(columns / scale, full_matrices=False)
+    null = np.where(np.abs(right[-1]) < ZERO, 0.0, right[-1]) / scale
+    if sizes[-2] <= threshold(field) * sizes[0] or not null[2]:
+        return None
+    centre = [float(-null[1] / null[2]), float(null[0] / null[2])]
+    constants = {placeholder(axis): value for axis, value in enumerate(centre) if value}
+    terms = [(s - placeholder(a) if centre[a] else s) ** 2 for a, s in enumerate(symbols(field.names))]
+    number = float(sizes[-1] / sizes[0])
+    return Reduction("radial", sp.S.One, sp.Add(*terms), sp.S.Zero, constants, number, threshold(field))
 
 
 def reduced(field: Sampled, bases: Sequence[Basis], reduction: Reduction) -> Iterator[Proposal]:

@@ -31,12 +31,20 @@ def _clear(u: Array) -> bool:
     return bool(u.min() > CLEAR * abs(u).max())
 
 
+# Their negatives say nothing new.
+ODD = ("atanh u", "tan u/4")
 OUTER = (
     Outer("log u", lambda u: bool(u.min() > 0), lambda u: (np.log(u), 1 / u, -1 / u**2), sp.exp),
     Outer("1/u", _clear, lambda u: (1 / u, -1 / u**2, 2 / u**3), lambda w: 1 / w),
     Outer("u^2", lambda u: bool(u.min() > 0), lambda u: (u**2, 2 * u, 0 * u + 2), sp.sqrt),
     Outer("sqrt u", _clear, lambda u: (u**0.5, u**-0.5 / 2, -(u**-1.5) / 4), lambda w: w**2),
     Outer("exp u", lambda u: float(np.ptp(u)) < 20 and abs(u).max() < 100, lambda u: (np.exp(u),) * 3, sp.log),
+    Outer(
+        "tan u/4",
+        lambda u: bool(1 < abs(u).max() < 6.2),
+        lambda u: (np.tan(u / 4), 1 / np.cos(u / 4) ** 2 / 4, np.tan(u / 4) / np.cos(u / 4) ** 2 / 8),
+        lambda w: 4 * sp.atan(w),
+    ),
     Outer(
         "atanh u",
         lambda u: bool(0.3 < abs(u).max() < 1),
@@ -45,7 +53,7 @@ OUTER = (
     ),
     Outer(
         "logit u",
-        lambda u: bool(0 < u.min() and 0.5 < u.max() < 1),
+        lambda u: bool(u.min() > 0 and 0.5 < u.max() < 1),
         lambda u: (np.log(u / (1 - u)), 1 / u + 1 / (1 - u), 1 / (1 - u) ** 2 - 1 / u**2),
         lambda w: 1 / (1 + sp.exp(-w)),
     ),
@@ -56,7 +64,7 @@ def peeled(field: Sampled) -> Iterator[tuple[str, Sampled, Callable[[sp.Expr], s
     """name, w on the grid, and the way back to u, for every outer function that fits the field or its negative."""
     for sign in (1, -1):
         for outer in OUTER:
-            if outer.name == "atanh u" and sign < 0:
+            if sign < 0 and outer.name in ODD:
                 continue
             if outer.fits(sign * field.values):
                 name = outer.name if sign > 0 else outer.name.replace("u", "(-u)")

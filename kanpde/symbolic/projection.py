@@ -59,6 +59,8 @@ class Fit:
 
     def resembles(self, other: Fit) -> bool:
         """Whether it is the other but for signs, which do not change the span of waves, steps and bells."""
+        if self.parameters.shape != other.parameters.shape:
+            return False
         near = np.allclose(np.abs(self.parameters), np.abs(other.parameters), rtol=1e-3, atol=1e-6)
         return near and bool(np.isclose(self.misfit, other.misfit, rtol=0.1, atol=1e-14))
 
@@ -125,10 +127,12 @@ class _Projection:
 
     def _split(self) -> list[tuple[Basis, Tensor]]:
         sizes = [len(basis.parameters) for basis in self.bases]
-        return list(zip(self.bases, self.guesses.split(sizes, dim=1), strict=True))
+        parts: tuple[Tensor, ...] = self.guesses.split(sizes, dim=1)  # type: ignore[no-untyped-call]
+        return list(zip(self.bases, parts, strict=True))
 
     def _reject(self, vectors: Tensor) -> Tensor:
-        return vectors - self._q @ (self._q.transpose(1, 2) @ vectors)
+        inside: Tensor = self._q @ (self._q.transpose(1, 2) @ vectors)
+        return vectors - inside
 
     def quadratic_model(self) -> tuple[Tensor, Tensor]:
         """Gradient (S, p) and curvature (S, p, p) of half the cost."""

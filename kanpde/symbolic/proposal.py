@@ -58,9 +58,9 @@ def linear(
     count: int,
     wrap: Callable[[sp.Expr], sp.Expr] = lambda expression: expression,
 ) -> Proposal | None:
-    """The sum of those terms (n, m) that the target (n,) needs, as a proposal; both are weighted, the target's norm one.
+    """The sum of those terms, the columns (n, m) of the design, that the target (n,) needs, as a proposal.
 
-    `constants` are the nonlinear ones in the terms; `wrap` turns the sum into the field.
+    Rows are weighted and the target's norm is one. `constants` are the nonlinear ones in the terms; `wrap` turns the sum into the field.
     """
     kept, coefficients, misfit = eliminated(design, target, error)
     if not kept:
@@ -86,7 +86,7 @@ def eliminated(design: Array, target: Array, error: float) -> tuple[list[int], A
     scale = np.linalg.norm(design, axis=0)
     kept = [int(i) for i in np.flatnonzero(np.isfinite(scale) & (scale > 1e-300))]
     # One factorisation of the tall matrix; after it everything happens in its small triangle.
-    triangle = np.linalg.qr(np.column_stack([design[:, kept] / scale[kept], target]), mode="r")
+    triangle: Array = np.linalg.qr(np.column_stack([design[:, kept] / scale[kept], target]), mode="r")  # type: ignore[assignment]
     outside = float(triangle[-1, -1] ** 2) if len(triangle) > len(kept) else 0.0
     matrix, right = triangle[: len(kept), : len(kept)], triangle[: len(kept), -1]
     limit = None

@@ -57,7 +57,7 @@ class Sampled:
     @functools.cached_property
     def weight(self) -> Array:
         """The quadrature's weights on the whole grid."""
-        return functools.reduce(np.multiply.outer, self.weights)
+        return np.asarray(functools.reduce(np.multiply.outer, self.weights), dtype=np.float64)
 
     @functools.cached_property
     def coordinates(self) -> tuple[Array, ...]:
@@ -102,7 +102,7 @@ def sample(solution: Surrogate) -> tuple[Sampled, ...]:
 
 
 def estimated_error(solution: Surrogate) -> float:
-    """The relative error that the training itself believes in: the root of its last loss. Never the exact solution's."""
+    """The relative error that the training believes in, the root of its last loss; the exact solution has no say."""
     losses = solution.history.get("loss", [])
     believed = float(np.sqrt(losses[-1])) if len(losses) else LARGEST_ERROR
     return float(np.clip(believed, LEAST_ERROR, LARGEST_ERROR)) if np.isfinite(believed) else LARGEST_ERROR

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,12 @@ from kanpde.symbolic.proposal import Proposal, evaluated
 from kanpde.symbolic.refit import LeastSquares
 from kanpde.symbolic.sampled import Sampled, Surrogate, sample
 from kanpde.symbolic.separated import Separation
-from kanpde.symbolic.structure import report
+from kanpde.symbolic.structure import rank, report
 from kanpde.symbolic.workers import in_order
 
 Array = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
-Ansatz = sp.Expr | dict[str, sp.Expr]
+Ansatz = Any  # an expression, or a dict of them by field
 
 # Refitted to this, an ansatz solves the problem: right ones end decades below, the best wrong one was at 7.7e-5.
 ROUND_OFF = 1e-10
@@ -86,8 +87,9 @@ def proposals(field: Sampled, bases: Sequence[Basis]) -> Iterator[Proposal]:
     seen = set()
     for families in _stages(field, bases):
         for proposal in in_turn(families):
-            if proposal.expression not in seen:
-                seen.add(proposal.expression)
+            key = (proposal.expression, *(f"{abs(value):.2g}" for value in proposal.constants.values()))
+            if key not in seen:
+                seen.add(key)
                 yield proposal
 
 
@@ -96,7 +98,7 @@ def _stages(field: Sampled, bases: Sequence[Basis]) -> Iterator[list[Iterator[Pr
     plain = Separation(field, "separated")
     found = [reduced(field, bases, reduction) for reduction in reductions(field)]
     yield [plain.quick(), *found]
-    inner = [Separation(inside, f"{name} separated", wrap) for name, inside, wrap in peeled(field)]
+    inner = [Separation(w, f"{name} separated", wrap) for name, w, wrap in peeled(field) if rank(w).holds]
     yield [separation.quick() for separation in inner]
     yield [plain.thorough(bases)]
     yield [separation.thorough(bases) for separation in inner]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from kanpde.symbolic.atoms import Basis, polynomials
-from kanpde.symbolic.factors import ONE, Subspace, closures
+from kanpde.symbolic.factors import Subspace, closures, polynomial
 from kanpde.symbolic.projection import Fit, Target, fit
 
 Array = npt.NDArray[np.float64]
@@ -31,6 +31,8 @@ def ranked(fits: Iterable[Fit], count: int, error: float, keep: int, alike: int 
     kinds: dict[tuple[str, ...], int] = {}
     for found in sorted(fits, key=lambda f: criterion(f.misfit, f.size, count, error)):
         kind = tuple(sorted(basis.name for basis in found.bases))
+        if any(found.bases == other.bases and found.resembles(other) for other in chosen):
+            continue
         if found.misfit < HOPELESS and kinds.get(kind, 0) < alike and len(chosen) < keep:
             kinds[kind] = kinds.get(kind, 0) + 1
             chosen.append(found)
@@ -67,14 +69,15 @@ def alone(target: Target, bases: Sequence[Basis], rank: int = 1) -> list[Fit]:
 
 
 def together(target: Target, space: Subspace, bases: Sequence[Basis]) -> list[Fit]:
-    """Pairs and triples of bases that each come close to the subspace; one alone sees no mixture."""
+    """Sums of bases that each come close to the subspace, and of polynomials; one alone sees no mixture."""
     pool = _close(target, space, [basis for basis in bases if basis.functions[0] != 1])
-    sums = [(*chosen, *one) for k in (2, 3) if k <= space.rank for chosen in itertools.combinations(pool, k) for one in
-            ((), ((ONE, np.zeros(0)),))]  # fmt: skip
+    chosen: list[tuple[tuple[Basis, Array], ...]] = [(entry,) for entry in pool]
+    chosen += [sum_ for k in (2, 3) if k <= space.rank for sum_ in itertools.combinations(pool, k)]
     found = []
-    for chosen in sums:
-        parts = tuple(basis for basis, _ in chosen)
-        found += fit(target, parts, np.concatenate([start for _, start in chosen])[None])
+    for entries in chosen:
+        parts, start = tuple(basis for basis, _ in entries), np.concatenate([start for _, start in entries])
+        degrees = (-1, 0) if len(entries) > 1 else (1, 2, 3, 4)
+        found += [f for degree in degrees for f in fit(target, (*parts, *polynomial(degree)), start[None])]
     return found
 
 

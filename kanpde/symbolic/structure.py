@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanpde.symbolic.factors import spectrum, tails
-from kanpde.symbolic.invariants import RELATIONS, ridge, symmetry
+from kanpde.symbolic.invariants import RELATIONS, radial, ridge, symmetry
 from kanpde.symbolic.peeling import peeled
 from kanpde.symbolic.sampled import Sampled
 from kanpde.symbolic.separated import LARGEST_RANK, at_error
@@ -38,12 +38,14 @@ def report(field: Sampled) -> Iterator[Finding]:
     yield additive(field)
     found = ridge(field)
     yield Finding("a ridge F(k.x)", found.number, found.threshold)
+    if field.dimension == 2 and (circles := radial(field)) is not None:
+        yield Finding("radial", circles.number, circles.threshold)
     for relation in RELATIONS if field.dimension == 2 else ():
         if (reduction := symmetry(field, relation)) is not None and reduction.number <= reduction.threshold:
             yield Finding(f"a relation of {reduction.name}", reduction.number, reduction.threshold)
     for name, inside, _ in peeled(field):
-        if (found := rank(inside)).holds:
-            yield Finding(f"{name}: {found.name}", found.number, found.threshold)
+        if (simpler := rank(inside)).holds:
+            yield Finding(f"{name}: {simpler.name}", simpler.number, simpler.threshold)
 
 
 def rank(field: Sampled) -> Finding:

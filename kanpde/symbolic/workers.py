@@ -32,7 +32,7 @@ def cores() -> int:
 
 def forkable() -> bool:
     """Whether a copy of this process can compute: everywhere but on Linux forking is unsafe, and with CUDA too."""
-    return sys.platform.startswith("linux") and not torch.cuda.is_initialized()
+    return sys.platform.startswith("linux") and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
 
 
 def in_order(
