@@ -1,4 +1,4 @@
-"""The search: formulas planted with errors are found again, refits run side by side, and nothing is found in nothing."""
+"""The search: formulas planted with errors are found again, side by side, and nothing is found in nothing."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from kanpde.symbolic.spans import alone, ranked
 
 Array = npt.NDArray[np.float64]
 
-POINTS = 512
+POINTS = 300
 KEPT = 8
 # Derivatives are known worse than values, by about this factor.
 LOOSER = 50.0

@@ -58,9 +58,10 @@ def linear(
     count: int,
     wrap: Callable[[sp.Expr], sp.Expr] = lambda expression: expression,
 ) -> Proposal | None:
-    """The sum of those terms, the columns (n, m) of the design, that the target (n,) needs, as a proposal.
+    """The sum of those terms, columns (n, m) of the design, that the target (n,) needs, as a proposal.
 
-    Rows are weighted and the target's norm is one. `constants` are the nonlinear ones in the terms; `wrap` turns the sum into the field.
+    Rows are weighted and the target's norm is one. `constants` are the nonlinear ones in the terms; `wrap` turns the
+    sum into the field. The error is the target's, `count` how many numbers are taken to be known of it.
     """
     kept, coefficients, misfit = eliminated(design, target, error)
     if not kept:

@@ -57,7 +57,8 @@ class Sampled:
     @functools.cached_property
     def weight(self) -> Array:
         """The quadrature's weights on the whole grid."""
-        return np.asarray(functools.reduce(np.multiply.outer, self.weights), dtype=np.float64)
+        whole: Array = functools.reduce(np.multiply.outer, self.weights)
+        return whole
 
     @functools.cached_property
     def coordinates(self) -> tuple[Array, ...]:
@@ -91,7 +92,7 @@ def sample(solution: Surrogate) -> tuple[Sampled, ...]:
 
     def arrays(partial: MultiIndex) -> Array:
         """(fields, n1, …, nd)"""
-        return np.asarray(solution.evaluate(points, partial)).T.reshape(-1, *shape)
+        return np.array(solution.evaluate(points, partial), dtype=np.float64).T.reshape(-1, *shape)
 
     values, first, second = arrays(()), [arrays((a,)) for a in axes], [arrays((a, a)) for a in axes]
     error, weights = estimated_error(solution), (weight / 2,) * domain.dimension

@@ -30,6 +30,9 @@ Ansatz = Any  # an expression, or a dict of them by field
 ROUND_OFF = 1e-10
 # A refit far from the network has found another branch, such as u = 0.
 ASTRAY = 0.05
+# Proposals that miss the network by more errors than this, and by more than FAR, come last.
+BEYOND, FAR = 30.0, 1e-2
+SOON = 6
 # Seconds for one refit.
 REFIT = 10.0
 # Constants below this share of the largest are tried as zero.
@@ -72,7 +75,10 @@ def candidates(
             tell(f"{name}: {finding}")
     search = _Search(solution, fields, seed, clock, tell)
     found: list[Candidate] = []
-    for candidate in search.refits(joint([proposals(field, bases) for field in fields])):
+    # Fields of a system multiply their proposals: only near ones may come early there.
+    least = FAR if len(fields) == 1 else 0.0
+    streams = [plausible_first(proposals(field, bases), max(BEYOND * field.error, least)) for field in fields]
+    for candidate in search.refits(joint(streams)):
         if candidate.residual <= ROUND_OFF:
             tidy = search.without_nothing(candidate)
             yield search.ansatz(tidy), dict(tidy.constants)
@@ -97,11 +103,24 @@ def _stages(field: Sampled, bases: Sequence[Basis]) -> Iterator[list[Iterator[Pr
     """Families of proposals, each with its best first."""
     plain = Separation(field, "separated")
     found = [reduced(field, bases, reduction) for reduction in reductions(field)]
-    yield [plain.quick(), *found]
+    quick = plain.quick()
+    # Enough for all cores, before anything that takes longer than a refit.
+    yield [itertools.islice(quick, SOON)]
+    yield [quick, *found]
     inner = [Separation(w, f"{name} separated", wrap) for name, w, wrap in peeled(field) if rank(w).holds]
-    yield [separation.quick() for separation in inner]
-    yield [plain.thorough(bases)]
+    yield [plain.thorough(bases), *(separation.quick() for separation in inner)]
     yield [separation.thorough(bases) for separation in inner]
+
+
+def plausible_first(stream: Iterator[Proposal], misfit: float) -> Iterator[Proposal]:
+    """Those within a misfit as they come, then the others, the nearest first."""
+    others = []
+    for proposal in stream:
+        if proposal.misfit <= misfit:
+            yield proposal
+        else:
+            others.append(proposal)
+    yield from sorted(others, key=lambda p: p.misfit)
 
 
 def in_turn(families: Sequence[Iterator[Proposal]]) -> Iterator[Proposal]:

@@ -56,7 +56,10 @@ class Separation:
         self.field, self.family, self.wrap = field, family, wrap
         self.ranks = ranks(field)
         self._spaces = {(a, r): subspace(field, a, r) for chosen in self.ranks for a, r in enumerate(chosen)}
-        self._closed = {key: closed(space, field.error) for key, space in self._spaces.items()}
+
+    @functools.cached_property
+    def _closed(self) -> dict[tuple[int, int], list[Fit]]:
+        return {key: closed(space, self.field.error) for key, space in self._spaces.items()}
 
     def quick(self) -> Iterator[Proposal]:
         """From relations between factors and their derivatives alone, the most promising first."""
