@@ -1,9 +1,9 @@
-"""The settings of a training, with their defaults and what they may be."""
+"""The settings of a training and of the search for a formula, with their defaults and what they may be."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -52,6 +52,28 @@ class TrainingOptions:
                     f"expected training.stages to be null or a list with an entry like {ENTRY}, got {self.stages!r}"
                 )
             object.__setattr__(self, "stages", tuple(checked_stage(stage) for stage in self.stages))
+
+
+@dataclass(frozen=True)
+class SymbolicOptions:
+    """Whether a formula is looked for, for how long, and of which functions of the library; null: of all."""
+
+    enabled: bool = True
+    budget_seconds: float = 60
+    functions: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.enabled, bool):
+            raise ConfigurationError(f"expected symbolic.enabled to be true or false, got {self.enabled!r}")
+        if not (number(self.budget_seconds) and self.budget_seconds > 0):
+            raise ConfigurationError(
+                f"expected symbolic.budget_seconds to be a positive number, got {self.budget_seconds!r}"
+            )
+        words = self.functions
+        if words is not None and (
+            not isinstance(words, (list, tuple)) or not words or not all(isinstance(word, str) for word in words)
+        ):
+            raise ConfigurationError(f"expected symbolic.functions to be null or a list of names, got {words!r}")
 
 
 def checked_stage(stage: Any) -> dict[str, Any]:

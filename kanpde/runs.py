@@ -9,12 +9,14 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kanpde import registry, report, storage, training
 from kanpde.errors import ConfigurationError
 from kanpde.network import KAN
+from kanpde.options import SymbolicOptions, options
 from kanpde.problem import Problem
 from kanpde.progress import FormulaProgress, Progress
 from kanpde.solution import Solution
@@ -34,10 +36,10 @@ def run(folder: Path, settings: Mapping[str, Any], config: str) -> int:
 
     Returns the exit status. Raises KanpdeError, and leaves no file, where the settings or the problem are not usable.
     """
-    options = {key: settings[key] for key in ("seed", "device", "dtype", "training", "sampling")}
+    more = {key: settings[key] for key in ("seed", "device", "dtype", "training", "sampling")}
 
     def start(problem: Problem, callbacks: list[Callback]) -> Solution:
-        return training.solve(problem, network(settings["network"]), callbacks=callbacks, **options)
+        return training.solve(problem, network(settings["network"]), callbacks=callbacks, **more)
 
     return _carry_out(RunFolder(folder, config), settings, settings["training"], start)
 
@@ -102,20 +104,20 @@ def network(settings: Mapping[str, Any]) -> KAN:
 def _carry_out(
     folder: RunFolder,
     settings: Mapping[str, Any],
-    options: Mapping[str, Any],
+    training_settings: Mapping[str, Any],
     start: Callable[[Problem, list[Callback]], Solution],
 ) -> int:
     """Load the problem, train, save and report; returns the exit status."""
     started = time.perf_counter()
+    symbolic = symbolic_options(settings)
     name = settings["problem"]["name"]
     problem = registry.load_problem(name, **{key: value for key, value in settings["problem"].items() if key != "name"})
     for warning in problem.check_exact():
         report.warn(warning)
-    progress = Progress(f"{name}: {registry.describe(name)}", options.get("budget_seconds"))
+    progress = Progress(f"{name}: {registry.describe(name)}", training_settings.get("budget_seconds"))
     callbacks: list[Callback] = [folder, progress]
-    if options.get("tensorboard"):
+    if training_settings.get("tensorboard"):
         callbacks.append(TensorBoard(lambda: folder.path / "tensorboard"))
-    symbolic = symbolic_options(settings)
     try:
         with progress:
             solution = start(problem, callbacks)
@@ -135,10 +137,9 @@ def _carry_out(
 
 def symbolic_options(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `Solution.symbolify` in a run's settings; none where it is off."""
-    group = dict(settings.get("symbolic") or {})
-    if not group.pop("enabled", False):
-        return {}
-    return {**group, "seed": settings["seed"]}
+    group = asdict(options(SymbolicOptions, "symbolic", settings.get("symbolic", {"enabled": False})))
+    enabled = group.pop("enabled")
+    return {**group, "seed": settings["seed"]} if enabled else {}
 
 
 def last_word(reason: str, folder: str) -> int:

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from kanpde import KAN, cli
 from kanpde.locations import shipped
-from kanpde.options import TrainingOptions
+from kanpde.options import SymbolicOptions, TrainingOptions
 from kanpde.sampling import SamplingOptions
 
 ROD = '''
@@ -36,7 +36,7 @@ class Rod(Problem):
     def exact(self, x, t):
         return sp.exp(-self.diffusivity * sp.pi**2 * t / 4) * sp.sin(sp.pi * x / 2)
 '''
-QUICK = ["training.budget_seconds=1", "device=cpu"]
+QUICK = ["training.budget_seconds=1", "device=cpu", "symbolic=off"]
 
 
 @pytest.fixture
@@ -121,7 +121,9 @@ BAD = {
     ("training.target=word",): "training.target",
     ("sampling.adaptive=word",): "sampling.adaptive",
     ("network=nonesuch",): "unknown network 'nonesuch'; known: default",
-    ("symbolic=maybe",): "known: off",
+    ("symbolic=maybe",): "known: off, on",
+    ("symbolic.budget_seconds=0",): "symbolic.budget_seconds",
+    ("symbolic.functions=sin",): "symbolic.functions",
     ("experiment=nonesuch",): "unknown experiment 'nonesuch'",
     ("sed=3",): "did you mean 'seed'",
     ("training.buget_seconds=3",): "did you mean 'budget_seconds'",
@@ -185,8 +187,11 @@ def test_the_users_conf_adds_options_but_shadows_none(kanpde, here):
     assert status == 2 and "conf/network/default.yaml" in err
 
 
-def test_symbolic_can_be_off(kanpde):
+def test_symbolic_is_on_and_can_be_off(kanpde):
+    on = kanpde("--cfg", "job", "--package", "symbolic")[1]
+    assert "enabled: true" in on and kanpde("symbolic=on", "--cfg", "job", "--package", "symbolic")[1] == on
     assert "enabled: false" in kanpde("symbolic=off", "--cfg", "job")[1]
+    assert "budget_seconds: 5" in kanpde("symbolic.budget_seconds=5", "--cfg", "job", "--package", "symbolic")[1]
 
 
 def test_an_interrupt_before_training_is_one_line(kanpde, here, monkeypatch):
@@ -199,7 +204,7 @@ def test_an_interrupt_before_training_is_one_line(kanpde, here, monkeypatch):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent in another way there")
 def test_an_interrupted_run_is_saved_and_can_go_on(kanpde, here):
-    words = [sys.executable, "-m", "kanpde", "problem=rod", "training.budget_seconds=100", "device=cpu"]
+    words = [sys.executable, "-m", "kanpde", "problem=rod", "training.budget_seconds=100", "device=cpu", "symbolic=off"]
     # Where the tests themselves run in the background the child would be born deaf to Ctrl-C.
     hearing = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     pipe = subprocess.PIPE
@@ -266,6 +271,7 @@ def default(group):
 def test_the_shipped_defaults_are_those_of_python():
     assert default("training") == asdict(TrainingOptions())
     assert default("sampling") == asdict(SamplingOptions())
+    assert OmegaConf.load(shipped("conf") / "symbolic" / "on.yaml") == asdict(SymbolicOptions())
     network = inspect.signature(KAN).parameters
     assert default("network") == {name: parameter.default for name, parameter in network.items()}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sympy as sp
 from matplotlib.figure import Figure
 
 import kanpde
@@ -74,10 +75,28 @@ def test_a_problem_of_the_readme_is_found_and_solved(block, here):
     assert solution.history["loss"][-1] < 1e-3 * solution.history["loss"][0]
 
 
-@pytest.mark.parametrize("block", SCRIPTS, ids=range(len(SCRIPTS)))
-def test_a_script_of_the_readme_runs(block, here):
+def run(block):
     names = {}
     exec(compile(block, "README.md", "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize("block", [block for block in SCRIPTS if "certify" in block])
+def test_a_certificate_of_the_readme_is_what_it_says(block, capsys):
+    assert run(block)["certificate"].proved
+    assert capsys.readouterr().out.startswith(re.search(r"# (proved .*)$", block, flags=re.MULTILINE)[1])
+
+
+def one_candidate(*arguments, **options):
+    x, t, rate = sp.symbols("x t rate")
+    yield sp.exp(-rate * t) * sp.sin(sp.pi * x), {rate: 5.0}
+
+
+@pytest.mark.parametrize("block", [block for block in SCRIPTS if "solve(" in block])
+def test_a_script_of_the_readme_runs(block, here, monkeypatch):
+    monkeypatch.setattr("kanpde.symbolic.symbolification.candidates", one_candidate)
+    names = run(block)
+    assert names["formula"] is names["solution"].formula
     solution, again, xs, ts = (names[name] for name in ("solution", "again", "xs", "ts"))
     assert solution(x=xs, t=ts).shape == (5, 3)
     assert np.array_equal(again(x=xs, t=ts), solution(x=xs, t=ts))
@@ -128,7 +147,7 @@ def test_overrides_of_the_readme_are_understood(line, command, here):
 
 def test_settings_that_the_text_names_are_there(command):
     _, out, _ = command("--cfg", "job")
-    for group, key in re.findall(r"`(training|sampling|network)\.(\w+)", TEXT):
+    for group, key in re.findall(r"`(training|sampling|network|symbolic)\.(\w+)", TEXT):
         assert re.search(rf"^{group}:\n(  .*\n)*  {key}: ", out, flags=re.MULTILINE), f"{group}.{key}"
 
 

@@ -144,7 +144,7 @@ class _Candidate:
     def approximate(self, reason: str) -> Certificate:
         """The certificate of an expression that is an approximation at best."""
         expressions = self.named(self.with_constants(self.floats()))
-        open_ = tuple(self.undetermined())
+        open_ = tuple(self.undetermined()) if self.fit.residual < SOLVES else ()
         return Certificate(expressions, "none", self.fit.residual, self.floats(), reason=reason, undetermined=open_)
 
     def numeric(self, reason: str, constants: Mapping[str, Any] | None = None) -> Certificate:

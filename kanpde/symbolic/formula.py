@@ -133,7 +133,7 @@ class Formula:
     def text(self) -> str:
         """u = … in one line, with the values of the parameters in it."""
         words = "; ".join(f"{name} = {shortened(expression)}" for name, expression in self.general.items())
-        values = ", ".join(f"{s.name} = {decimal(self.parameters[s.name])}" for s in self._parameters())
+        values = ", ".join(f"{s.name} = {decimal(self.parameters[s.name], str)}" for s in self._parameters())
         return words + (f" with {values}" if values else "")
 
     def __str__(self) -> str:
@@ -187,10 +187,10 @@ _PLAIN = ("status", "relative_l2", "distance", "residual", "reason", "seconds")
 _TREES = ("expressions", "general", "parameters", "unknowns")
 
 
-def decimal(value: Any) -> str:
+def decimal(value: Any, otherwise: Callable[[Any], str] = sp.latex) -> str:
     """An exact number as it is written: 0.3 for 3/10, else the number itself."""
     short = f"{float(value):.6g}"
-    return short if sp.Rational(short) == value else sp.latex(value)
+    return short if sp.Rational(short) == value else otherwise(value)
 
 
 def shortened(expression: Any, digits: int = 6) -> str:

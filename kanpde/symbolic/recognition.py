@@ -32,7 +32,7 @@ _VALUES = {base: float(base) for base in {*BASES, *(b for pair in _SUMS for b in
 def exact_number(value: Any) -> Any:
     """The exact number that a number written or computed in floating point stands for.
 
-    Decimals of up to twelve digits are taken at their word; others are compared with small fractions, with these times
+    Decimals of up to ten digits are taken at their word; others are compared with small fractions, with these times
     π, π², √2 … and with sums such as 1 - 17π², all to 1e-14 relative; what is none of them is the decimal fraction it
     is printed as.
     """
@@ -55,7 +55,7 @@ def exactly(expression: Any) -> Any:
 def _exact(value: float) -> Any:
     if value.is_integer():
         return sp.Integer(int(value))
-    short = f"{value:.12g}"
+    short = f"{value:.10g}"
     if abs(float(short) - value) <= _ROUND_OFF * abs(value):
         return sp.Rational(short)
     tolerance = _ROUND_OFF * abs(value)

@@ -33,6 +33,10 @@ Key = tuple[int, MultiIndex]  # a partial of a field, by its number
 INTERIOR, BOUNDARY = 96, 32  # points
 # Singular values below this, relative to the largest one, are round-off.
 NULL = 1e-9
+# Constants below this count as of this size.
+LEAST = 1e-2
+# The change of rows of size one that is round-off.
+ROUND_OFF = 1e-14
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,13 @@ class LeastSquares:
     def fields(self) -> int:
         return len(self.problem.fields)
 
+    @cached_property
+    def homogeneous(self) -> bool:
+        """Whether the fields 0 solve the problem."""
+        rows = _Rows(self, [sp.S.Zero] * self.fields, started({}, self.problem))
+        values, slopes = rows.jets(rows.start)
+        return all(bool((rows._block(part, rows.start, values, slopes)[0] == 0).all()) for part in self.parts)
+
     def fit(self, ansatz: Any, constants: Mapping[Any, float], evaluations: int = 60, rounds: int = 2) -> Fit:
         """The constants that solve the problem best, from where they start; see :func:`refit`."""
         rows = _Rows(self, expressions_of(ansatz, self.problem), started(constants, self.problem))
@@ -151,6 +162,7 @@ class _Rows:
     def __init__(self, problem: LeastSquares, ansatz: Sequence[Any], constants: Mapping[str, float]) -> None:
         self.problem, self.names = problem, tuple(constants)
         self.start = np.array([*constants.values()], dtype=np.float64)
+        self.unit: float | None = None
         self.scales = [torch.ones(len(part.block.components), dtype=torch.float64) for part in problem.parts]
         self.compile([real_expression(e, (*problem.names, *self.names)) for e in ansatz])
 
@@ -172,11 +184,6 @@ class _Rows:
         columns = [*self.problem.points.unbind(-1), *torch.as_tensor(vector).unbind()]
         found = torch.stack(self.program(*columns))
         return found[: len(self.place)], found[len(self.place) :].view(len(vector), len(self.place), found.shape[1])
-
-    def linear(self, vector: Array) -> list[tuple[Tensor, Tensor]]:
-        """For each block its rows (C, n) and their Jacobian (C, n, P), neither scaled."""
-        values, slopes = self.jets(vector)
-        return [self._block(part, vector, values, slopes) for part in self.problem.parts]
 
     def _block(self, part: _Part, vector: Array, values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
         leaves = [
@@ -249,13 +256,33 @@ class _Rows:
         return self.rows(vector)[0]
 
     def rows(self, vector: Array) -> tuple[Array, Array]:
-        """All scaled rows (N,) and their Jacobian (N, P)."""
-        pieces, slopes = [], []
-        for (rows, jacobian), scale in zip(self.linear(vector), self.scales, strict=True):
+        """All scaled rows (N,) and their Jacobian (N, P).
+
+        Of a homogeneous problem every row is divided by the size of the fields too, for else c u with c -> 0 would
+        always be a better solution than u.
+        """
+        values, slopes = self.jets(vector)
+        pieces, jacobians = [], []
+        for part, scale in zip(self.problem.parts, self.scales, strict=True):
+            rows, jacobian = self._block(part, vector, values, slopes)
             factor = 1 / (scale * np.sqrt(rows.shape[1]))
             pieces.append((rows * factor[:, None]).reshape(-1))
-            slopes.append((jacobian * factor[:, None, None]).flatten(0, 1))
-        return torch.cat(pieces).numpy(), torch.cat(slopes).numpy()
+            jacobians.append((jacobian * factor[:, None, None]).flatten(0, 1))
+        found, jacobian = torch.cat(pieces), torch.cat(jacobians)
+        if self.problem.homogeneous:
+            size, change = self._size(values, slopes)
+            if not size > 0:
+                return found.numpy(), jacobian.numpy()
+            found, jacobian = found / size, (jacobian - found[:, None] * (change / size)) / size
+        return found.numpy(), jacobian.numpy()
+
+    def _size(self, values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """The root mean square of the fields inside, relative to what it first was, and its slope by the constants."""
+        own, inside = [self.place[f, ()] for f in range(self.problem.fields)], self.problem.parts[0].places[0]
+        u, v = values[own, inside], slopes[:, own, inside]
+        size = u.square().mean().sqrt()
+        self.unit = float(size) or 1.0 if self.unit is None else self.unit
+        return size / self.unit, (u * v).mean(dim=(1, 2)) / (size * self.unit)
 
     def failed(self) -> Fit:
         """The summary of an ansatz that is not finite where it is to hold."""
@@ -302,19 +329,22 @@ def _solved(rows: _Rows, vector: Array, evaluations: int) -> Array:
     def both(x: Array) -> tuple[Array, Array]:
         if x.tobytes() not in known:
             known.clear()
-            known[x.tobytes()] = rows.rows(x)
+            value, jacobian = rows.rows(x)
+            known[x.tobytes()] = value, _cleaned(jacobian, x)
         return known[x.tobytes()]
 
     def slope(x: Array) -> Array:
         return np.nan_to_num(both(x)[1], nan=0.0, posinf=0.0, neginf=0.0)
 
-    options: dict[str, Any] = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15, "x_scale": "jac"}
+    # Steps are measured relative to the constants: where u and 0 both solve a problem, the nearer one is found.
+    sizes = np.maximum(np.abs(vector), LEAST)
+    options: dict[str, Any] = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15, "x_scale": sizes}
     found = np.asarray(least_squares(lambda x: both(x)[0], vector, slope, max_nfev=evaluations, **options).x)
     for _ in range(3):
         value, jacobian = both(found)
         if not np.isfinite(jacobian).all():
             break
-        step = np.linalg.lstsq(jacobian, -value, rcond=NULL)[0]
+        step = sizes * np.linalg.lstsq(jacobian * sizes, -value, rcond=NULL)[0]
         after = both(found + step)[0]
         if not np.linalg.norm(after) < 0.9 * np.linalg.norm(value):
             break
@@ -322,8 +352,15 @@ def _solved(rows: _Rows, vector: Array, evaluations: int) -> Array:
     return found
 
 
+def _cleaned(jacobian: Array, vector: Array) -> Array:
+    """The Jacobian with zeros in the columns that are round-off beside rows of size one."""
+    effect = np.linalg.norm(jacobian, axis=0) * np.maximum(np.abs(vector), LEAST)
+    return np.where(effect > ROUND_OFF, jacobian, np.where(np.isfinite(jacobian), 0.0, jacobian))
+
+
 def _looseness(jacobian: Array, vector: Array, norm: float) -> tuple[Array, Array]:
     """How far each constant may be off, ‖r‖ ‖row of J⁺‖ with round-off in r, and the null directions of J as rows."""
+    jacobian = _cleaned(jacobian, vector)
     lengths = np.linalg.norm(jacobian, axis=0)
     lengths = np.where(lengths > 0, lengths, 1.0)
     _, values, right = np.linalg.svd(jacobian / lengths, full_matrices=True)

@@ -6,20 +6,19 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from kanpde.compare import Comparison, grid
-from kanpde.errors import ConfigurationError, KanpdeError
-from kanpde.options import number
+from kanpde.errors import KanpdeError
+from kanpde.field import MultiIndex
+from kanpde.options import SymbolicOptions
+from kanpde.problem import Problem
 from kanpde.symbolic.certification import Certificate, certify
 from kanpde.symbolic.formula import Formula
 from kanpde.symbolic.limits import Clock
-
-if TYPE_CHECKING:
-    from kanpde.solution import Solution
 
 Array = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -31,8 +30,17 @@ MOST, NEAR, FACTOR = 30.0, 0.02, 10.0
 RANK = {"proved": 0, "numeric": 1, "none": 2}
 
 
+class Solved(Protocol):
+    """What is asked of a solution: values and partials at points, and the loss it came to."""
+
+    problem: Problem
+    history: Any
+
+    def evaluate(self, points: Array, partial: MultiIndex = ()) -> Array: ...
+
+
 def symbolify(
-    solution: Solution,
+    solution: Solved,
     *,
     budget_seconds: float = 60.0,
     seed: int = 0,
@@ -45,13 +53,12 @@ def symbolify(
     line of text now and then. Stops at the first candidate that is proved. Raises ConfigurationError for a budget that
     is no positive number and for unknown functions.
     """
-    if not (number(budget_seconds) and budget_seconds > 0):
-        raise ConfigurationError(f"expected symbolic.budget_seconds to be a positive number, got {budget_seconds!r}")
+    SymbolicOptions(budget_seconds=budget_seconds, functions=functions)
     return _Selection(solution, budget_seconds, progress or (lambda text: None)).run(seed, functions)
 
 
 def candidates(
-    solution: Solution, seconds: float, seed: int, progress: Progress, functions: Sequence[str] | None
+    solution: Solved, seconds: float, seed: int, progress: Progress, functions: Sequence[str] | None
 ) -> Iterator[tuple[Any, Any]]:
     """(ansatz, constants) of the search, best first."""
     # Imported when it is needed: the search brings its library of functions along.
@@ -62,7 +69,7 @@ def candidates(
 class _Selection:
     """The best certificate so far, and what it takes to compare one with another."""
 
-    def __init__(self, solution: Solution, seconds: float, progress: Progress) -> None:
+    def __init__(self, solution: Solved, seconds: float, progress: Progress) -> None:
         self.solution, self.progress, self.clock = solution, progress, Clock(seconds)
         domain = solution.problem.domain
         self.points, self.weights = grid(domain, RESOLUTION[domain.dimension])
