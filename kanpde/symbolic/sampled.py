@@ -92,7 +92,8 @@ def sample(solution: Surrogate) -> tuple[Sampled, ...]:
 
     def arrays(partial: MultiIndex) -> Array:
         """(fields, n1, …, nd)"""
-        return np.array(solution.evaluate(points, partial), dtype=np.float64).T.reshape(-1, *shape)
+        found = solution.evaluate(points, partial)
+        return np.asarray(found.T.reshape(-1, *shape), dtype=np.float64)
 
     values, first, second = arrays(()), [arrays((a,)) for a in axes], [arrays((a, a)) for a in axes]
     error, weights = estimated_error(solution), (weight / 2,) * domain.dimension
