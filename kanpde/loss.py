@@ -5,7 +5,7 @@
 with w_b the user's weight and s_b the size of the block's own terms, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|: a residual is
 measured against what it is the difference of, so the square root of the loss estimates a relative (backward) error and
 needs no tuning. The weights w_bn of the equation's points fall with the size of the terms there, so that a steep front,
-where all terms are large, does not outweigh the rest.
+where all terms are large, does not outweigh the rest. Both are multiplied by what a rule of `weighting` finds.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class BlockPoints:
     """A block with its points, ready for evaluation, and what its rows are scaled by.
 
     `shares` (n,) are weights given from outside and `weights` these, balanced; `scale` and `level` (components,) are
-    the size of the terms and, of the equation's, their mean, NaN before it has been measured.
+    the size of the terms and, of the equation's, their mean, NaN before it has been measured. `emphasis`, of the block,
+    and `attention` (n,), of its points, multiply these weights; their means are 1.
     """
 
     block: Block
@@ -62,6 +63,8 @@ class BlockPoints:
     weights: Tensor
     scale: Tensor
     level: Tensor
+    attention: Tensor
+    emphasis: float = 1.0
     chunks: list[Chunk] = field(default_factory=list)
 
     @classmethod
@@ -69,12 +72,13 @@ class BlockPoints:
         """A block without points yet."""
         none, each = like.new_zeros(0), like.new_ones(len(block.components))
         points = like.new_zeros(0, dimension)
-        return cls(block, plan_of(block, dimension), points, None, none, none, each, torch.nan * each)
+        return cls(block, plan_of(block, dimension), points, None, none, none, each, torch.nan * each, none)
 
     def row_factors(self, chunk: Chunk) -> Tensor:
         """(components, n): what every row of a chunk is multiplied by."""
-        common = math.sqrt(self.block.weight / len(self.points)) / self.scale
-        return common[:, None] * self.weights[chunk.start : chunk.start + chunk.count].sqrt()
+        common = math.sqrt(self.block.weight * self.emphasis / len(self.points)) / self.scale
+        there = slice(chunk.start, chunk.start + chunk.count)
+        return common[:, None] * (self.weights[there] * self.attention[there]).sqrt()
 
 
 class Residuals:
@@ -96,7 +100,8 @@ class Residuals:
         """The block on these points, its scale as it is."""
         shares = torch.ones_like(points[:, 0]) if shares is None else shares
         chunks = self.chunks(part, points, index)
-        moved = replace(part, points=points, index=index, shares=shares, weights=shares, chunks=chunks)
+        each = torch.ones_like(shares)
+        moved = replace(part, points=points, index=index, shares=shares, weights=shares, attention=each, chunks=chunks)
         if not part.level.isnan().any():
             self._balance(moved, self._sizes(moved))
         return moved
@@ -153,16 +158,21 @@ class Residuals:
         flat = [torch.zeros_like(p) if s is None else s for p, s in zip(parameters, slopes, strict=True)]
         return float(loss.detach()), torch.cat([s.reshape(-1) for s in flat])
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of the parameters that the vector is made of, in its order."""
+        return tuple(tuple(parameter.shape) for parameter in self.model.ordered())
+
     def linearise(self, vector: Tensor) -> Linearisation:
         """Rows and Jacobian at a parameter vector."""
         count = sum(len(part.points) * len(part.block.components) for part in self.parts)
         if count * self.model.size > LARGEST:
-            return Linearisation.streamed(lambda: self._linear_chunks(vector), self.model.size)
+            return Linearisation.streamed(lambda: self.chunks_of_rows(vector), self.model.size)
         jacobian = vector.new_zeros(count, self.model.size)
-        residual = torch.cat([row for _, row in self._linear_chunks(vector, jacobian)])
+        residual = torch.cat([row for _, row in self.chunks_of_rows(vector, jacobian)])
         return Linearisation.whole(jacobian, residual)
 
-    def _linear_chunks(self, vector: Tensor, whole: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+    def chunks_of_rows(self, vector: Tensor, whole: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """(Jacobian, rows) of every component of every chunk at a parameter vector, in the order of `rows`.
 
         The Jacobians are parts of `whole`, which is zero, where it is given: memory is touched once.
@@ -218,7 +228,7 @@ class Residuals:
         """The squared, scaled and weighted rows summed over components, (n,); the loss has their mean."""
         with torch.no_grad():
             rows = self.values(part, part.chunks) / part.scale[:, None]
-            return part.weights * rows.square().sum(dim=0)
+            return part.emphasis * part.weights * part.attention * rows.square().sum(dim=0)
 
     def balance(self) -> None:
         """Measure the equation's terms anew, and weigh its points by them."""

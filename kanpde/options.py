@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 from kanpde.errors import ConfigurationError, nearest
 
-OPTIMISERS = ("gauss_newton", "lbfgs", "adam")
+OPTIMISERS = ("gauss_newton", "krylov_gauss_newton", "ssbroyden", "ssbfgs", "lbfgs", "soap", "adam")
+RATED = ("lbfgs", "soap", "adam")  # those with a learning rate; the others find their own steps
+WEIGHTINGS = ("none", "gradient_norm", "ntk", "residual_attention", "causal")
 ENTRY = "{optimiser: gauss_newton}"
 STAGE_KEYS = ("optimiser", "iterations", "learning_rate")
 T = TypeVar("T")
@@ -24,7 +26,8 @@ class TrainingOptions:
     large for it or the precision too low. Refinement stops at `max_parameters`, 0 for none, null for 1500 where the
     equation is linear and 2000 where it is not. Every `resample_every` iterations the loss is taken at fresh points;
     the points of a linear equation are exchanged if the residual hides between them, those of another at every
-    iteration, but for the largest residuals; 0 keeps all points. `checkpoint_seconds` lie between checkpoints.
+    iteration, but for the largest residuals; 0 keeps all points. `weighting` names the rule by which blocks and points
+    are weighed beyond the size of their terms. `checkpoint_seconds` lie between checkpoints.
     """
 
     budget_seconds: float | None = None
@@ -32,6 +35,7 @@ class TrainingOptions:
     stages: tuple[Mapping[str, Any], ...] | None = None
     max_parameters: int | None = None
     resample_every: int = 5
+    weighting: str = "none"
     checkpoint_seconds: float = 5.0
     tensorboard: bool = False
 
@@ -46,6 +50,10 @@ class TrainingOptions:
                 continue
             if not (number(value, whole=bool(kind)) and value >= 0):
                 raise ConfigurationError(f"expected training.{name} to be a {kind}number of at least 0, got {value!r}")
+        if self.weighting not in WEIGHTINGS:
+            raise ConfigurationError(
+                f"unknown training.weighting {self.weighting!r}; {nearest(str(self.weighting), WEIGHTINGS)}"
+            )
         if self.stages is not None:
             if not isinstance(self.stages, (list, tuple)) or not self.stages:
                 raise ConfigurationError(
@@ -92,9 +100,9 @@ def checked_stage(stage: Any) -> dict[str, Any]:
             raise ConfigurationError(
                 f"expected {key} in training.stages to be a positive {kind}number or null, got {value!r}"
             )
-    if stage["optimiser"] == "gauss_newton" and stage.get("learning_rate") is not None:
+    if stage["optimiser"] not in RATED and stage.get("learning_rate") is not None:
         raise ConfigurationError(
-            "expected no learning_rate for gauss_newton in training.stages, which finds its own; leave it out"
+            f"expected no learning_rate for {stage['optimiser']} in training.stages, which finds its own; leave it out"
         )
     return {key: stage.get(key) for key in STAGE_KEYS}
 

@@ -78,6 +78,8 @@ def _formula(formula: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
         words = {"proved": "proved", "numeric": "holds in numbers, not proved"}
         yield f"formula, {words[formula['status']]}", _shortened(formula["text"])
     yield "formula's relative L2 error", _number(formula["relative_l2"])
+    if formula.get("bound") is not None:
+        yield "its error is at most", _number(formula["bound"])
 
 
 def _shortened(text: str, most: int = 300) -> str:

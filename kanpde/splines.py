@@ -33,6 +33,12 @@ def knots_through(breakpoints: Array, degree: int) -> Array:
     return np.concatenate([breakpoints[:, :1] - beyond[:, ::-1], breakpoints, breakpoints[:, -1:] + beyond], axis=1)
 
 
+def clamped_knots(breakpoints: Array, degree: int) -> Array:
+    """Knots (i, n + 2k + 1) with the given breakpoints (i, n + 1), the ends repeated: the best conditioned ones."""
+    breakpoints = np.atleast_2d(np.asarray(breakpoints, dtype=np.float64))
+    return np.pad(breakpoints, ((0, 0), (degree, degree)), mode="edge")
+
+
 def periodic_knots(breakpoints: Array, degree: int) -> Array:
     """Knots (i, n + 2k + 1) with the given breakpoints (i, n + 1), continued periodically, many times where n < k."""
     breakpoints = np.atleast_2d(np.asarray(breakpoints, dtype=np.float64))

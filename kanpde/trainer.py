@@ -26,13 +26,18 @@ from kanpde.linearity import is_affine
 from kanpde.loss import Residuals, plan_of
 from kanpde.model import Model
 from kanpde.network import KAN
+from kanpde.optim.broyden import ssbfgs, ssbroyden
+from kanpde.optim.choice import chosen
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.gradient import adam, lbfgs
+from kanpde.optim.krylov import KrylovGaussNewton
 from kanpde.optim.least_squares import Method
+from kanpde.optim.soap import SOAP
 from kanpde.options import TrainingOptions, checked_stage, options
 from kanpde.problem import Problem
 from kanpde.sampling import Sample, SamplingOptions, adapted, retained, sample
 from kanpde.solution import Solution, check_saved, described
+from kanpde.weighting import Balance
 from kanpde.window import FIRST, Window
 
 SETTLING = (5, 10, 20, 40)  # iterations after which the scales of the blocks are measured anew, then kept
@@ -46,11 +51,19 @@ HIDING = 3.0  # fresh points may see this many times the loss of the old ones be
 POOL = 4  # candidates for every interior point
 POINTS_PER_PARAMETER = {True: 2.5, False: 3.0}  # for linear equations and for others
 MAX_PARAMETERS = {True: 1500, False: 2000}  # of refined networks, for linear equations and for others
-GAUSS_NEWTON_LIMIT = 4000  # parameters, beyond which a dense factor is too dear
-ITERATIONS = {"adam": 2000, "lbfgs": 2000}  # of a stage that names none; Gauss–Newton goes on until it has converged
+# Iterations of a stage that names none; Gauss–Newton goes on until it has converged.
+ITERATIONS = {"adam": 2000, "soap": 2000, "lbfgs": 2000, "ssbroyden": 2000, "ssbfgs": 2000}
 INTERRUPTED = "interrupted by Ctrl-C"
 DIVERGED = "diverged: the residual is not finite, however small the step; check the equation and its parameters"
-METHODS: Mapping[str, Callable[..., Method]] = {"gauss_newton": GaussNewton, "lbfgs": lbfgs, "adam": adam}
+METHODS: Mapping[str, Callable[..., Method]] = {
+    "gauss_newton": GaussNewton,
+    "krylov_gauss_newton": KrylovGaussNewton,
+    "ssbroyden": ssbroyden,
+    "ssbfgs": ssbfgs,
+    "lbfgs": lbfgs,
+    "soap": SOAP,
+    "adam": adam,
+}
 REJECTIONS = 3  # steps in a row without any gain, fresh points in between, that end a stage
 RETREATS = 5  # steps back from numbers that are not finite before training is called diverged
 ERROR_SECONDS = 0.5  # least time between two measurements of the error
@@ -111,7 +124,9 @@ class Trainer:
         self.losses: list[float] = []
         self.checks: list[float] = []  # the loss at fresh points, every few iterations: unlike `losses`, these compare
         evolves = any(isinstance(condition, Initial) for condition in problem.conditions().values())
-        self.window = Window(problem.domain, reach=FIRST if evolves and not self.affine else 1.0)
+        self.weighting = Balance(training.weighting, problem.domain)
+        grows = evolves and not self.affine and training.weighting != "causal"  # one order in time is enough
+        self.window = Window(problem.domain, reach=FIRST if grows else 1.0)
         self.seconds = 0.0
         self.history: dict[str, list[Any]] = {}
         self.stopped_because = "not started"
@@ -222,6 +237,7 @@ class Trainer:
             self._renew()
         elif checked:
             self._check()
+        self.weighting.apply(self.residuals, self.vector, self.iteration)
         step = self.method.step(self.residuals, self.vector)
         if self._renews and checked:
             self.checks.append(known(step.before))
@@ -275,8 +291,8 @@ class Trainer:
     def _stages(self) -> tuple[dict[str, Any], ...]:
         stages = self.options.stages
         if stages is None:
-            exact = self.model.size <= GAUSS_NEWTON_LIMIT and self.vector.dtype == torch.float64
-            stages = tuple({"optimiser": name} for name in (["gauss_newton"] if exact else ["adam", "lbfgs"]))
+            rows = sum(self._count(part.block) * len(part.block.components) for part in self.residuals.parts)
+            stages = tuple({"optimiser": name} for name in chosen(self.model.size, rows, self.vector.dtype))
         checked = [checked_stage(stage) for stage in stages]
         return tuple(
             {**stage, "iterations": stage["iterations"] or ITERATIONS.get(stage["optimiser"])} for stage in checked
@@ -284,7 +300,7 @@ class Trainer:
 
     @property
     def _gauss_newton(self) -> bool:
-        return bool(self.stages[self.stage]["optimiser"] == "gauss_newton")
+        return self.stages[self.stage]["optimiser"] in ("gauss_newton", "krylov_gauss_newton")
 
     @property
     def method(self) -> Method:
@@ -383,7 +399,9 @@ class Trainer:
         return sample(block, self.problem.domain, count, self.sampling.sequence, self.generator)
 
     def _count(self, block: Any) -> int:
-        """How many points a block gets: in all more than parameters, by a factor."""
+        """How many points a block gets: its own, or in all more than parameters, by a factor."""
+        if block.points is not None:
+            return len(block.points)
         dimension = self.problem.domain.dimension
         if block.faces:
             return self.sampling.boundary or (256 if dimension <= 2 else 1024)
@@ -423,6 +441,8 @@ class Trainer:
             tensors |= {f"{name}.{number}": getattr(part, name) for name in OF_POINTS}
             if part.index is not None:
                 tensors[f"index.{number}"] = part.index
+        of_weighting, weighting = self.weighting.state(self.residuals)
+        tensors |= {f"weighting.{name}": value for name, value in of_weighting.items()}
         of_method, numbers = self.method.state()
         tensors |= {f"method.{name}": value for name, value in of_method.items()}
         return tensors, {
@@ -432,6 +452,7 @@ class Trainer:
             "training": asdict(self.options),
             "sampling": asdict(self.sampling),
             "window": self.window.state(),
+            "weighting": weighting,
             "generator": self.generator.bit_generator.state,
             "method": numbers,
         }
@@ -448,7 +469,7 @@ class Trainer:
                 f"expected a checkpoint of {problem.name} at {path}, got another file; give a run's folder"
             )
         check_saved(path, numbers["problem"], described(problem))
-        state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+        state = below("network.", tensors)
         trainer = cls(
             problem,
             KAN.from_architecture(numbers["architecture"], state),
@@ -472,11 +493,14 @@ class Trainer:
             trainer.residuals.place(number, points, index)
             part = trainer.residuals.parts[number]
             part.shares, part.weights, part.scale, part.level = rest
-        of_method = {
-            name.removeprefix("method."): value for name, value in tensors.items() if name.startswith("method.")
-        }
-        trainer.method.restore(of_method, numbers["method"])
+        trainer.weighting.restore(trainer.residuals, below("weighting.", tensors), numbers["weighting"])
+        trainer.method.restore(below("method.", tensors), numbers["method"])
         return trainer
+
+
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with the prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def check_degree(network: KAN, blocks: Sequence[Block]) -> None:

@@ -119,6 +119,7 @@ def test_without_a_proof_the_nearest_is_an_approximation(found):
     formula = found(LINE, SERIES, LINE)
     assert formula.status == "none" and not formula.proved and "residual" in formula.reason
     assert 1e-4 < formula.relative_l2 < 0.3 and formula.relative_l2 == pytest.approx(formula.distance, rel=0.05)
+    assert formula.relative_l2 / 2 < formula.bound < 30 * formula.relative_l2
     assert str(formula).startswith("no closed form found; u = ") and str(formula).endswith("is an approximation")
 
 

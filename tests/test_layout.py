@@ -19,7 +19,7 @@ LEVELS = """
     linearity
     prescribed ansatz sampling
     model window
-    loss compare plots
+    loss weighting compare plots
     symbolic
     solution
     trainer training

@@ -73,13 +73,7 @@ class BSpline(nn.Module):
 
     def features(self, x: Tensor, orders: int) -> Tensor:
         """x (n, i) -> (i, orders, n, size): the derivatives of every feature."""
-        if any(self.periodic):
-            x = self._wrapped(x)
-        interval, xi, inverse = splines.local_coordinates(x, self.knots, self.degree, self.uniform)
-        local = self._local(interval, xi.T, inverse, orders)  # (i, n, orders, k+1)
-        columns = interval.T[..., None] + torch.arange(self.degree + 1, device=x.device)
-        if any(self.periodic):
-            columns = torch.where(self._periodic_mask(x)[:, None, None], columns % self.intervals, columns)
+        columns, local = self.local(x, orders)
         dense = x.new_zeros(self.inputs, orders, x.shape[0], self.size)
         columns = columns[:, None].expand(-1, orders, -1, -1)
         scatter = dense.scatter_add if any(self.periodic) else dense.scatter  # wrapped columns may coincide
@@ -87,6 +81,16 @@ class BSpline(nn.Module):
         if self.base is not None:
             dense[..., -1] = self._base(x, orders).permute(2, 0, 1)
         return dense
+
+    def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
+        """x (n, i) -> the numbers (i, n, k+1) of the splines that do not vanish there, and (i, n, orders, k+1) values."""
+        if any(self.periodic):
+            x = self._wrapped(x)
+        interval, xi, inverse = splines.local_coordinates(x, self.knots, self.degree, self.uniform)
+        columns = interval.T[..., None] + torch.arange(self.degree + 1, device=x.device)
+        if any(self.periodic):
+            columns = torch.where(self._periodic_mask(x)[:, None, None], columns % self.intervals, columns)
+        return columns, self._local(interval, xi.T, inverse, orders)
 
     def _local(self, interval: Tensor, xi: Tensor, inverse: Tensor, orders: int) -> Tensor:
         """The k + 1 non-zero splines and their derivatives at ξ (i, n), (i, n, orders, k+1)."""

@@ -13,7 +13,7 @@ acceleration a = −(JᵀJ + λD)⁻¹ Jᵀ r_pp, with r_pp = d²r(θ + h p)/dh�
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from kanpde.optim.least_squares import Damped, LeastSquares, Linearisation, Step
+from kanpde.optim.woodbury import Woodbury
 
 RATIO = 0.075  # least actual over predicted reduction of an accepted step, as in the paper
 FLOOR = 1e-5  # the least entry of D, relative to the largest: columns that hardly act are held, not freed
@@ -91,14 +92,12 @@ class Search:
 
     def __init__(self, problem: LeastSquares, vector: Tensor, linear: Linearisation) -> None:
         self._problem, self._vector, self.linear = problem, vector, linear
-        self._gram = linear.factor.T @ linear.factor
-        squares = self._gram.diagonal()
-        self._scale = squares + FLOOR * squares.max()
+        self._scale, self._system = systems(linear.factor)
         self._gradient = linear.factor.T @ linear.rest
 
     def trial(self, damping: float) -> Trial | None:
         """The step for one damping, bent where that is good enough, else straight; None where neither is."""
-        system = Damped(self.linear.factor, self._gram, self._scale, damping)
+        system = self._system(damping)
         if not system.solvable:
             return None
         step = system.descent(self.linear.rest, self._gradient)
@@ -115,17 +114,29 @@ class Search:
         loss = float(self._problem.residual(self._vector + step).square().sum())
         return loss if math.isfinite(loss) else math.inf
 
-    def _bent(self, system: Damped, step: Tensor) -> Tensor | None:
+    def _bent(self, system: Damped | Woodbury, step: Tensor) -> Tensor | None:
         """p + a/2, None where the second order is too large to be trusted."""
         ahead = self._problem.residual(self._vector + DIFFERENCE * step)
         curvature = 2 / DIFFERENCE * ((ahead - self.linear.residual) / DIFFERENCE - self.linear.product(step))
-        acceleration = -system.solve(self.linear.transposed(curvature))
+        acceleration = -system.pulled(curvature, self.linear.transposed(curvature))
         if not 2 * self._norm(acceleration) <= BEND * self._norm(step):
             return None
         return step + acceleration / 2
 
     def _norm(self, step: Tensor) -> float:
         return float(torch.sqrt((self._scale * step.square()).sum()))
+
+
+def systems(factor: Tensor) -> tuple[Tensor, Callable[[float], Damped | Woodbury]]:
+    """D, and the damped system of every λ: in the space of parameters, or of rows where these are fewer."""
+    wide = factor.shape[0] < factor.shape[1]
+    gram = factor.T @ factor if not wide else None
+    squares = factor.square().sum(dim=0) if gram is None else gram.diagonal()
+    scale = squares + FLOOR * squares.max()
+    if gram is None:
+        rows = (factor / scale) @ factor.T
+        return scale, lambda damping: Woodbury(factor, rows, scale, damping)
+    return scale, lambda damping: Damped(factor, gram, scale, damping)
 
 
 def clamped(damping: float) -> float:

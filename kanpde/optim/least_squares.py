@@ -24,6 +24,9 @@ class LeastSquares(Protocol):
     def linearise(self, vector: Tensor, /) -> Linearisation:
         """r and J = ∂r/∂θ at θ."""
 
+    def chunks_of_rows(self, vector: Tensor, /) -> Iterable[tuple[Tensor, Tensor]]:
+        """(J, r) at θ, a few rows at a time, in the order of r."""
+
     def gradient(self, vector: Tensor, /) -> tuple[float, Tensor]:
         """‖r‖² and its gradient 2 Jᵀr at θ, for methods that need no more."""
 
@@ -145,6 +148,10 @@ class Damped:
         for _ in range(self._refinements - 1):
             result = result + self._solve(right - self._factor.T @ (self._factor @ result) - self._shift * result)
         return result
+
+    def pulled(self, weights: Tensor, right: Tensor) -> Tensor:
+        """(FᵀF + λ D)⁻¹ Jᵀk from k and Jᵀk."""
+        return self.solve(right)
 
     def _solve(self, right: Tensor) -> Tensor:
         return torch.cholesky_solve(right[:, None], self._cholesky)[:, 0]

@@ -37,7 +37,8 @@ class Formula:
     `expressions` have the problem's parameters as numbers, `general` as the symbols named in `parameters`. `status` is
     "proved", "numeric" or "none"; the last is an approximation. `relative_l2` is the error against the exact solution
     or the reference (None without either), `distance` the relative L2 distance from the network, `residual` the
-    relative residual of equation and conditions. `steps` are the lines of the proof, `reason` what stands against one,
+    relative residual of equation and conditions, `bound` what the maximum principle says |u - formula| is at most (None
+    where it says nothing). `steps` are the lines of the proof, `reason` what stands against one,
     `undetermined` what the conditions leave open, `unknowns` the constants that an inverse problem asked for.
     """
 
@@ -49,6 +50,7 @@ class Formula:
     relative_l2: float | None = None
     distance: float | None = None
     residual: float | None = None
+    bound: float | None = None
     steps: tuple[str, ...] = ()
     reason: str = ""
     undetermined: tuple[str, ...] = ()
@@ -151,6 +153,7 @@ class Formula:
             "status": self.status,
             "proved": self.proved,
             "relative_l2": self.relative_l2,
+            "bound": self.bound,
             "text": self.text(),
         }
 
@@ -174,16 +177,14 @@ class Formula:
         """The formula that `to_json` described; KanpdeError for anything else."""
         try:
             trees: dict[str, Any] = {key: {str(n): from_tree(tree) for n, tree in data[key].items()} for key in _TREES}
-            plain: dict[str, Any] = {
-                key: data[key] for key in ("status", "relative_l2", "distance", "residual", "reason", "seconds")
-            }
+            plain: dict[str, Any] = {key: data[key] for key in _PLAIN}
             lists: dict[str, Any] = {key: tuple(data[key]) for key in ("coordinates", "steps", "undetermined")}
         except (KeyError, AttributeError, TypeError) as error:
             raise KanpdeError(f"expected a formula as kanpde writes it, got one without {error}") from None
         return cls(**lists, **plain, **trees)
 
 
-_PLAIN = ("status", "relative_l2", "distance", "residual", "reason", "seconds")
+_PLAIN = ("status", "relative_l2", "distance", "residual", "bound", "reason", "seconds")
 _TREES = ("expressions", "general", "parameters", "unknowns")
 
 

@@ -16,6 +16,7 @@ from kanpde.errors import KanpdeError
 from kanpde.field import MultiIndex
 from kanpde.options import SymbolicOptions
 from kanpde.problem import Problem
+from kanpde.symbolic.bounds import error_bound
 from kanpde.symbolic.certification import Certificate, certify
 from kanpde.symbolic.formula import Formula
 from kanpde.symbolic.limits import Clock
@@ -27,6 +28,8 @@ Progress = Callable[[str], None]
 RESOLUTION = {1: 257, 2: 41, 3: 13, 4: 7}
 # The most seconds on one candidate, and what a formula may be off a network beside its estimated error.
 MOST, NEAR, FACTOR = 30.0, 0.02, 10.0
+# The share of the budget after which the search ends, and the seconds that the last candidate has at least.
+SEARCH, LEAST = 0.8, 5.0
 RANK = {"proved": 0, "numeric": 1, "none": 2}
 
 
@@ -80,7 +83,7 @@ class _Selection:
 
     def run(self, seed: int, functions: Sequence[str] | None) -> Formula:
         tried = 0
-        found = candidates(self.solution, self.clock.seconds, seed, self.progress, functions)
+        found = candidates(self.solution, SEARCH * self.clock.seconds, seed, self.progress, functions)
         for ansatz, constants in found:
             tried += 1
             self.progress(f"candidate {tried}: {self._told(ansatz)}")
@@ -98,7 +101,7 @@ class _Selection:
                 self.solution.problem,
                 surrogate=self.solution.evaluate,
                 tolerance=self.tolerance,
-                seconds=min(MOST, max(1.0, self.clock.left)),
+                seconds=min(MOST, max(LEAST, self.clock.left)),
             )
             rank = (RANK[found.status], self.distance(found))
         except (KanpdeError, ArithmeticError, np.linalg.LinAlgError):
@@ -130,8 +133,9 @@ class _Selection:
             error = Comparison(problem).relative_l2(formula.evaluate)
         except KanpdeError:
             error = None
+        bound = error_bound(problem, tuple(formula.expressions.values())) if formula.status == "none" else None
         finite = error if error is not None and math.isfinite(error) else None
-        return replace(formula, relative_l2=finite, seconds=self.clock.passed)
+        return replace(formula, relative_l2=finite, bound=bound, seconds=self.clock.passed)
 
     def _told(self, ansatz: Any) -> str:
         parts = ansatz.values() if isinstance(ansatz, dict) else [ansatz]

@@ -10,19 +10,21 @@ import sympy as sp
 from kanpde.symbolic.limits import TimeLimit, time_limit
 
 
-def _factored_arguments(expression: Any) -> Any:
-    """tanh(c x/2 - c² t/2) as tanh(c (x - c t)/2)."""
-    return expression.replace(
+def _in_arguments(form: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A rewriting of the arguments of functions alone."""
+    return lambda expression: expression.replace(
         lambda part: isinstance(part, sp.Function) and part.free_symbols,
-        lambda part: part.func(*(sp.factor_terms(sp.factor(argument)) for argument in part.args)),
+        lambda part: part.func(*map(form, part.args)),
     )
 
 
 _FORMS: tuple[Callable[[Any], Any], ...] = (
+    _in_arguments(sp.expand),
     lambda e: sp.powsimp(e),
     lambda e: sp.trigsimp(e),
     lambda e: sp.factor_terms(e),
-    _factored_arguments,
+    # tanh(c x/2 - c² t/2) as tanh(c (x - c t)/2).
+    _in_arguments(lambda argument: sp.factor_terms(sp.factor(argument))),
 )
 
 

@@ -1,0 +1,46 @@
+"""Damped solves in the space of rows, for fewer rows than parameters."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kanpde.optim.least_squares import REFINED_BELOW
+
+
+class Woodbury:
+    """Solves with FᵀF + λ D for F (N, P) of few rows, N < P, by a factorisation of size N.
+
+    By the identity of Sherman, Morrison and Woodbury, in its push-through form (Golub and Van Loan, "Matrix
+    Computations", §2.1.4),
+
+        (FᵀF + λ D)⁻¹ Fᵀ = D⁻¹ Fᵀ (F D⁻¹ Fᵀ + λ I)⁻¹,
+
+    so every step that is asked for is D⁻¹Fᵀ w with w in the space of rows. `gram` is F D⁻¹ Fᵀ; refinement with F itself
+    gives back the digits that forming it costs.
+    """
+
+    def __init__(self, factor: Tensor, gram: Tensor, diagonal: Tensor, damping: float) -> None:
+        self._factor, self._diagonal, self._damping = factor, diagonal, damping
+        shifted = gram.clone()
+        shifted.diagonal().add_(damping)
+        self._cholesky, info = torch.linalg.cholesky_ex(shifted)
+        self.solvable = int(info) == 0
+        self._refinements = sum(damping < limit for limit in REFINED_BELOW)
+
+    def descent(self, rest: Tensor, gradient: Tensor) -> Tensor:
+        """p that minimises ‖F p + z‖² + λ ‖p‖²_D."""
+        return self.pulled(-rest, gradient)
+
+    def pulled(self, weights: Tensor, right: Tensor) -> Tensor:
+        """(FᵀF + λ D)⁻¹ Fᵀk from k."""
+        rows = self._solve(weights)
+        for _ in range(self._refinements):
+            rows = rows + self._solve(weights - self._factor @ self._lifted(rows) - self._damping * rows)
+        return self._lifted(rows)
+
+    def _lifted(self, rows: Tensor) -> Tensor:
+        return (self._factor.T @ rows) / self._diagonal
+
+    def _solve(self, right: Tensor) -> Tensor:
+        return torch.cholesky_solve(right[:, None], self._cholesky)[:, 0]

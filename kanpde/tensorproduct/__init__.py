@@ -1,0 +1,1 @@
+"""Tensor products of splines on a box: the linear space in which a network's start is solved for."""

@@ -1,0 +1,348 @@
+"""A problem solved in a tensor product: slab after slab of time, pass after pass to a smaller error.
+
+An evolution is solved in slabs of time, each a boundary value problem that goes on from the one before, so that Newton's
+method starts near what it looks for and the unknowns stay few. In time a slab has Legendre polynomials, whose last
+coefficients say whether it is short enough; in space it has splines, whose knots say where they miss the solution, and
+where they do the slab is solved again with more of them. Other problems are one slab, with splines along every axis. A
+pass over all slabs gives a complete solution; each pass asks for more digits than the one before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.ansatz import Ansatz
+from kanpde.conditions import Initial
+from kanpde.geometry import Box
+from kanpde.jets import JetPlan
+from kanpde.optim.least_squares import Step
+from kanpde.optim.local import Pattern
+from kanpde.optim.newton import Newton
+from kanpde.problem import Problem
+from kanpde.tensorproduct import knots
+from kanpde.tensorproduct.axes import Array, Axis, LegendreAxis, SplineAxis, design, gauss_weights, points_of
+from kanpde.tensorproduct.slabs import Pass, Slab
+from kanpde.tensorproduct.space import TensorProduct
+from kanpde.tensorproduct.system import System
+
+TOLERANCES = (1e-3, 1e-5, 1e-7, 1e-9, 1e-11)  # of one pass after the other, for the residual relative to its terms
+IN_TIME = 1e-2  # the same for the last coefficients in time, as a share
+FIRST = {1: 8, 2: 8, 3: 4}  # intervals that the first pass' axes begin with, by how many there are
+GROWTH = 2.5  # of an axis' intervals from one try to the next
+UNRESOLVED = 0.03  # a residual above this says that derivatives are not to be trusted; then axes grow by at least
+DENSER = 1.6
+GAIN = 0.5  # more knots that leave more of the residual than this do not help
+HALVED = 3.0  # a residual above so many tolerances calls for a shorter slab then
+DEGREE_IN_TIME = {0: 15, 1: 11, 2: 7}  # by the number of axes in space
+FIRST_SLAB = 0.05  # its share of time
+SHORTEST = 1e-10  # share of time
+ITERATIONS = 15  # of Newton's method in a slab
+STUCK = 0.8  # a step that leaves more of the loss than this is the last one, too
+ENOUGH = 1e-3  # a step of this share of the tolerance is Newton's last
+TRIES = 12  # at one slab
+CHECKED = 2000  # points at which a slab's residual is measured
+
+
+class March:
+    """The state machine: `step` takes one step of Newton's method, and opens and closes slabs and passes around it."""
+
+    def __init__(
+        self, problem: Problem, *, degree: int, intervals: int | None, affine: bool, most: int, device: torch.device
+    ) -> None:
+        self.problem, self.affine, self.most, self.device = problem, affine, most, device
+        self.domain, self.ansatz = problem.domain, Ansatz.of(problem)
+        periodic = (False,) * self.domain.dimension if self.ansatz is None else self.ansatz.periodic
+        self.slabbed = evolves(problem)
+        self.along = self.domain.space if self.slabbed else tuple(range(self.domain.dimension))
+        count = intervals or FIRST[max(1, len(self.along))]
+        self.axes = tuple(
+            SplineAxis(np.linspace(self.domain.low[a], self.domain.high[a], count + 1), degree, periodic[a])
+            for a in self.along
+        )
+        starts = {name for name, c in problem.conditions().items() if isinstance(c, Initial)}
+        self._first = problem.blocks()
+        self._starts = tuple(b for b in self._first if b.name in starts)
+        self._later = tuple(b for b in self._first if b.name not in starts)
+        self._going_on = tuple(b for b in problem.blocks(hard=True) if b.name in starts)
+        self.level, self.length, self.done = 0, FIRST_SLAB, ""
+        self.best: Pass | None = None
+        self.slabs: list[Slab] = []
+        time = self.domain.time if self.slabbed else None
+        needed = (p for partials in self._first[0].partials.values() for p in partials)
+        self.order = max(sum(axis != time for axis in partial) for partial in needed)
+        self._patterns: dict[tuple[object, ...], Pattern] = {}
+        self._begin()
+
+    @property
+    def tolerance(self) -> float:
+        """The relative residual that the pass under way aims at."""
+        return TOLERANCES[self.level]
+
+    # Slabs ------------------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """The slab after the last one, as long as `length` says and the rest of time allows."""
+        self.tries, self.reached = 0, math.inf
+        self.low, self.high = self.slabs[-1].high if self.slabs else 0.0, 1.0
+        if self.slabbed:
+            left = 1.0 - self.low
+            pieces = max(1, math.ceil(left / self.length - 0.2))
+            self.high = 1.0 if pieces == 1 else self.low + min(self.length, left / pieces)
+        self._open(None)
+
+    def _open(self, failed: Slab | None) -> None:
+        """A try at the slab, from what a failed one found where there is such."""
+        last = self.slabs[-1] if self.slabs else None
+        self.system = self._system(last)
+        self.vector = torch.as_tensor(self._start(last, failed), device=self.device)
+        self.iteration, self.method = 0, Newton()
+        self.fresh = not (failed or self.slabbed)
+        if not self.fresh:
+            self.system.rescale(self.vector)
+
+    def _system(self, last: Slab | None) -> System:
+        def before(points: Tensor, plan: JetPlan) -> Tensor:
+            assert last is not None
+            return last.image(self.problem, self.ansatz, points, plan).jets(last.tensor(self.device))
+
+        space = self._space()
+        key = (last is not None, *(id(axis) for axis in self.axes))
+        system = System(
+            space,
+            box(self.problem, self.slabbed, self.low, self.high),
+            self._later if last else self._first,
+            self.problem.fields,
+            ansatz=self.ansatz,
+            unknowns=tuple(self.problem.unknowns),
+            device=self.device,
+            going_on=self._going_on if last else (),
+            before=before if last else None,
+            pattern=self._patterns.get(key),
+        )
+        self._patterns = {key: system.pattern, **{k: p for k, p in self._patterns.items() if k[1:] == key[1:]}}
+        return system
+
+    def _space(self) -> TensorProduct:
+        axes: list[Axis] = [*self.axes]
+        if self.slabbed:
+            assert self.domain.time is not None
+            times = np.array(box(self.problem, True, self.low, self.high).bounds()["t"])
+            axes.insert(self.domain.time, LegendreAxis(times, DEGREE_IN_TIME[len(self.along)]))
+        return TensorProduct(axes)
+
+    def _start(self, last: Slab | None, failed: Slab | None) -> Array:
+        """The failed try's solution; else what the last slab ended with, going on as it did; else nothing."""
+        space, fields = self.system.space, len(self.problem.fields)
+        if failed is not None:
+            return np.concatenate([space.transferred(failed.space, failed.coefficients).ravel(), failed.constants])
+        if last is not None:
+            return going_on(last, space, self.domain.time or 0).ravel()
+        if self.slabbed and self._starts:
+            return self._at_first()
+        constants = self.best.slabs[0].constants if self.best else np.array([*self.problem.unknowns.values()], float)
+        return np.concatenate([np.zeros(space.size * fields), constants])
+
+    def _at_first(self) -> Array:
+        """What the initial conditions alone say: the values, going on with the velocity where that is prescribed."""
+        time = self.domain.time or 0
+        order = max(len(p) for block in self._starts for partials in block.partials.values() for p in partials)
+        axes = [LegendreAxis(a.breakpoints, order) if i == time else a for i, a in enumerate(self.system.space.axes)]
+        fit = System(
+            TensorProduct(axes), self.system.box, self._starts, self.problem.fields, ansatz=self.ansatz, device=self.device
+        )  # fmt: skip
+        found = Newton().step(fit, torch.zeros(fit.size, dtype=torch.float64, device=self.device)).vector
+        start = np.zeros((*self.system.space.shape, len(self.problem.fields)))
+        in_time = np.moveaxis(start, time, 0)
+        known = found.cpu().numpy().reshape(*fit.space.shape, len(self.problem.fields))
+        in_time[: order + 1] = np.moveaxis(known, time, 0)
+        return start.ravel()
+
+    def step(self) -> Step:
+        """One step of Newton's method in the slab under way."""
+        if self.iteration == 1 and self.fresh:
+            self.system.rescale(self.vector)
+        before = self.vector
+        step = self.method.step(self.system, before)
+        self.vector = step.vector
+        self.iteration += 1
+        moved = float((self.vector - before).norm() / self.vector.norm().clamp_min(1e-300))
+        first = self.iteration == 1 and self.fresh
+        if not math.isfinite(step.loss):
+            self.done = "diverged"
+        elif not first and (self.affine or self._ended(step, moved)):
+            self._close()
+        return step
+
+    def _ended(self, step: Step, moved: float) -> bool:
+        """Whether Newton's method has found what it can, or finds no more."""
+        stuck = not step.accepted or (step.loss > STUCK * step.before and self.iteration > (6 if self.fresh else 2))
+        return moved <= ENOUGH * self.tolerance or stuck or self.iteration >= ITERATIONS
+
+    def _close(self) -> None:
+        """Keep the slab, or solve it again: a shorter one where time is too long, or with more knots where they lack."""
+        slab = self._slab()
+        self.tries += 1
+        if self.tries < TRIES and (self._shortened(slab) or self._refined(slab)):
+            self._open(slab if slab.residual < UNRESOLVED else None)
+            return
+        self.slabs.append(slab)
+        if self.high < 1.0:
+            self._begin()
+        else:
+            self._finish()
+
+    def _shortened(self, slab: Slab) -> bool:
+        """Choose the next slab's length; where this one is too long, make it shorter instead."""
+        if not self.slabbed:
+            return False
+        span, allowed = self.high - self.low, IN_TIME * self.tolerance
+        factor = 0.9 * (allowed / max(slab.tail, 1e-300)) ** (1 / DEGREE_IN_TIME[len(self.along)])
+        self.length = span * float(np.clip(factor, 0.25, 2.0))
+        return slab.tail > 2 * allowed and self._cut(self.length)
+
+    def _cut(self, length: float) -> bool:
+        """Make the slab this long, if it may be so short."""
+        if not self.slabbed or length < SHORTEST:
+            return False
+        self.length, self.high, self.reached = length, self.low + length, math.inf
+        return True
+
+    def _refined(self, slab: Slab) -> bool:
+        """More knots where the residual is too large; a shorter slab where these did not help the last time."""
+        if slab.residual <= self.tolerance:
+            return False
+        gained, self.reached = slab.residual < GAIN * self.reached, slab.residual
+        if gained and self._refine(slab):
+            return True
+        return slab.residual > HALVED * self.tolerance and self._cut((self.high - self.low) / 2)
+
+    def _slab(self) -> Slab:
+        coefficients, _ = self.system.split(self.vector)
+        space = self.system.space
+        array = coefficients.cpu().numpy().reshape(*space.shape, len(self.problem.fields)).copy()
+        constants = self.vector[coefficients.numel() :].cpu().numpy()
+        tail = tail_of(space, self.domain.time or 0, array) if self.slabbed else 0.0
+        return Slab(self.low, self.high, space, array, constants, self._residual(), tail)
+
+    def _residual(self) -> float:
+        """The root mean square of the relative residual, where each interval gets as many points as the next."""
+        unit = np.random.default_rng(0).random((CHECKED, self.domain.dimension))
+        weights = np.ones(len(unit))
+        for a, axis in zip(self.along, self.axes, strict=True):
+            place, b = unit[:, a] * axis.intervals, axis.breakpoints
+            unit[:, a] = (np.interp(place, np.arange(len(b)), b) - b[0]) / (b[-1] - b[0])
+            weights *= np.diff(b)[place.astype(int)]
+        points = torch.as_tensor(self.system.box.interior(unit), device=self.device)
+        squares = self.system.relative_squares(self.vector, points).cpu().numpy()
+        return math.sqrt(float(weights @ squares / weights.sum()))
+
+    def _refine(self, slab: Slab) -> bool:
+        """Axes with knots placed anew, and more of them."""
+        old, aim = self.axes, self.tolerance / 3
+        for _ in range(60):
+            self.axes = self._finer(slab, old, aim)
+            if self._space().size * len(self.problem.fields) <= self.most:
+                return any(a.intervals != b.intervals for a, b in zip(self.axes, old, strict=True))
+            aim *= 2
+        self.axes = old
+        return False
+
+    def _finer(self, slab: Slab, old: tuple[SplineAxis, ...], aim: float) -> tuple[SplineAxis, ...]:
+        """Axes on which the residual is to fall to `aim`: it falls with h to the power of degree + 1 − order."""
+        shrink = aim / max(slab.residual, 1e-300)
+        each = []
+        for a, axis in zip(self.along, old, strict=True):
+            along = slab.space.values(a, slab.coefficients)
+            sizes = knots.derivative_sizes(axis, along) / max(norm(axis, along), 1e-300)
+            each.append((axis, sizes, float(knots.errors(axis, sizes).max())))
+        worst = max(missed for _, _, missed in each)
+        return tuple(
+            knots.respaced(axis, sizes, worst * shrink ** ((k + 1) / (k + 1 - self.order)), self._bounds(axis, slab))
+            for axis, sizes, _ in each
+            for k in [axis.degree]
+        )
+
+    def _bounds(self, axis: SplineAxis, slab: Slab) -> tuple[int, int]:
+        """How many intervals an axis may be given: more than now where the slab is not resolved at all."""
+        least = DENSER if slab.residual > UNRESOLVED else 0.7
+        return math.ceil(least * axis.intervals), math.ceil(GROWTH * axis.intervals)
+
+    # Passes -----------------------------------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """Compare the pass with the best one, and begin the next where there is something to gain."""
+        found = Pass(tuple(self.slabs))
+        better = self.best is None or found.residual < GAIN * self.best.residual
+        if self.best is None or found.residual < self.best.residual:
+            self.best = found
+        reached = found.residual <= 30 * self.tolerance
+        while self.level < len(TOLERANCES) and found.residual <= 2 * TOLERANCES[self.level]:
+            self.level += 1
+        if self.level == len(TOLERANCES) or not (better and reached):
+            self.done = "converged: finer knots gain nothing"
+            return
+        self.axes = tuple(a for a in self.slabs[0].space.axes if isinstance(a, SplineAxis))
+        self.length = self.slabs[0].high - self.slabs[0].low
+        self.slabs = []
+        self._begin()
+
+
+def box(problem: Problem, slabbed: bool, low: float, high: float) -> Box:
+    """The domain, or the part of it between two shares of time."""
+    bounds = problem.domain.bounds()
+    if slabbed:
+        start, end = bounds["t"]
+        bounds["t"] = (start + (end - start) * low, end if high == 1.0 else start + (end - start) * high)
+    return Box(**bounds)
+
+
+def going_on(last: Slab, space: TensorProduct, time: int) -> Array:
+    """Coefficients in `space` of u + (t − t₀) u_t with u and u_t as the last slab ends."""
+    old, new = last.space.axes[time], space.axes[time]
+    ends = old.breakpoints[-1:]
+    columns, values = old.local(torch.as_tensor(ends), 2)
+    value, slope = (np.tensordot(values[0, m].numpy(), last.coefficients, (0, time)) for m in (0, 1))
+    half = (new.breakpoints[1] - new.breakpoints[0]) / 2
+    result = np.zeros((*last.coefficients.shape[:time], new.size, *last.coefficients.shape[time + 1 :]))
+    in_time = np.moveaxis(result, time, 0)
+    in_time[0], in_time[1] = value + half * slope, half * slope / math.sqrt(3)
+    held = TensorProduct([new if a == time else axis for a, axis in enumerate(last.space.axes)])
+    return space.transferred(held, result)
+
+
+def tail_of(space: TensorProduct, time: int, coefficients: Array) -> float:
+    """The last two coefficients in time, relative to all of them."""
+    sizes = np.sqrt(np.square(space.values(time, coefficients)).sum(axis=1))
+    return float(sizes[-2:].max() / max(np.sqrt(np.square(sizes).sum()), 1e-300))
+
+
+def norm(axis: SplineAxis, along: Array) -> float:
+    """The root mean square of functions of one axis, (size, c)."""
+    return float(np.linalg.norm(np.sqrt(gauss_weights(axis))[:, None] * (design(axis, points_of(axis)) @ along)))
+
+
+def evolves(problem: Problem) -> bool:
+    """Whether slabs of time can follow each other.
+
+    They can where what is differentiated in time starts at the first time, and no other condition and no measurement
+    lies at a time of its own.
+    """
+    time = problem.domain.time
+    if time is None or problem.unknowns:
+        return False
+    starts = {name: c for name, c in problem.conditions().items() if isinstance(c, Initial)}
+    blocks = problem.blocks(hard=True)
+    for block in blocks:
+        if block.points is not None or (block.name not in starts and any(f.axis == time for f in block.faces)):
+            return False
+    known = {(f, c.order) for c in starts.values() for f in c.field_indices(problem)}
+    for field, partials in blocks[0].partials.items():
+        order = max((p.count(time) for p in partials), default=0)
+        if any((field, m) not in known for m in range(order)):
+            return False
+    return bool(starts)

@@ -1,0 +1,32 @@
+"""Weights of points that let late times count once the early ones are found.
+
+Wang, Sankaran and Perdikaris, CMAME 421 (2024) 116813 (arXiv 2203.07404), algorithm 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+PIECES = 16  # of time
+STRICTNESS = (1.0, 10.0, 100.0, 1000.0)  # ε in turn; the paper's 0.01 … 100 are for losses that are not relative
+OPEN = 0.99  # the least weight at which the next ε is taken
+
+
+def causal(share: Tensor, squares: Tensor, strictness: float, pieces: int = PIECES) -> Tensor:
+    """w_i = exp(−ε Σ_{k<i} L_k) at every point, (n,).
+
+    `share` (n,) is the time of a point as a share of all of it, 0 to 1, which is cut into equal pieces; L_k is the mean
+    of `squares` (n,), the squared residual, in piece k. A piece without points adds nothing.
+    """
+    piece = (share * pieces).long().clamp(0, pieces - 1)
+    sums = squares.new_zeros(pieces).index_add(0, piece, squares)
+    counts = squares.new_zeros(pieces).index_add(0, piece, torch.ones_like(squares))
+    losses = sums / counts.clamp_min(1)
+    before = torch.cumsum(losses, dim=0) - losses
+    return torch.exp(-strictness * before)[piece]
+
+
+def tightened(stage: int, weights: Tensor) -> int:
+    """The number of the next ε where all weights are open, else the present one."""
+    return min(stage + 1, len(STRICTNESS) - 1) if bool((weights > OPEN).all()) else stage
