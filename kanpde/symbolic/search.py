@@ -37,6 +37,8 @@ SOON = 6
 REFIT = 10.0
 # Constants below this share of the largest are tried as zero.
 NOTHING = 1e-7
+# Constants of two fields in such a ratio, to this relative precision, are one.
+SHARES, SAME = tuple(map(sp.Rational, ("1", "-1", "2", "-2", "1/2", "-1/2"))), 1e-9
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def candidates(
     streams = [plausible_first(proposals(field, bases), max(BEYOND * field.error, least)) for field in fields]
     for candidate in search.refits(joint(streams)):
         if candidate.residual <= ROUND_OFF:
-            tidy = search.without_nothing(candidate)
+            tidy = search.tied(search.without_nothing(candidate))
             yield search.ansatz(tidy), dict(tidy.constants)
             return
         found.append(candidate)
@@ -198,6 +200,24 @@ class _Search:
         expressions = tuple(expression.subs(zero) for expression in candidate.expressions)
         if not zero or any(expression.has(sp.nan, sp.zoo, sp.oo) for expression in expressions):
             return candidate
+        return self._instead(candidate, expressions)
+
+    def tied(self, candidate: Candidate) -> Candidate:
+        """With the rates, frequencies and shifts that the fields of a system share written once."""
+        parts = candidate.expressions
+        inner = [{c for c in part.free_symbols & {*candidate.constants} if sp.diff(part, c).has(c)} for part in parts]
+        ties: dict[sp.Symbol, sp.Expr] = {}
+        order = [*candidate.constants]
+        for a, b in itertools.combinations(range(len(parts)), 2):
+            for one, other in itertools.product(sorted(inner[a], key=order.index), sorted(inner[b], key=order.index)):
+                ratio = candidate.constants[other] / candidate.constants[one] if candidate.constants[one] else 0.0
+                close = [share for share in SHARES if abs(ratio / share - 1) < SAME]
+                if close and other not in ties and one not in ties:
+                    ties[other] = close[0] * one
+        return self._instead(candidate, tuple(part.xreplace(ties) for part in parts)) if ties else candidate
+
+    def _instead(self, candidate: Candidate, expressions: tuple[sp.Expr, ...]) -> Candidate:
+        """The same with simpler expressions, if they solve the problem as well."""
         used = set().union(*(expression.free_symbols for expression in expressions))
         kept = {symbol: value for symbol, value in candidate.constants.items() if symbol in used}
         again = self._fit(expressions, kept)
