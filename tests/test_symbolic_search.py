@@ -32,15 +32,11 @@ def agrees(found, problem):
 @pytest.mark.parametrize(
     ("name", "error", "seed"),
     [
-        *[("heat", 1e-3, seed) for seed in range(3)],
         *[("two_mode_diffusion", 1e-3, seed) for seed in range(3)],
         *[("poisson_sum", 1e-3, seed) for seed in range(3)],
         ("advection_diffusion", 1e-6, 0),
         ("poisson_kan", 1e-6, 0),
-        ("klein_gordon", 1e-3, 0),
-        ("wave", 1e-6, 1),
         ("heat_kernel", 1e-3, 0),
-        ("kdv_soliton", 1e-3, 0),
         ("fisher_front", 1e-6, 0),
         ("klein_gordon_3d", 1e-6, 0),
         ("kovasznay", 1e-6, 0),
@@ -82,6 +78,13 @@ def test_nothing_is_found_where_there_is_no_closed_form():
     residuals = [refit(ansatz, constants, problem, evaluations=1).residual for ansatz, constants in found[:5]]
     assert min(residuals, default=1.0) > 1e-7 and residuals == sorted(residuals)
     assert time.monotonic() - start < 60
+
+
+def test_a_solution_that_is_not_finite_ends_the_search():
+    planted = Planted(load_problem("heat"), 1e-6)
+    planted.evaluate = lambda points, partial=(): np.full((len(points), 1), np.nan)
+    lines = []
+    assert list(candidates(planted, 10, 0, lines.append)) == [] and "not finite" in lines[-1]
 
 
 def test_progress_is_told_in_words():

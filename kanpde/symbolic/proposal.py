@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import sympy as sp
 
+from kanpde.errors import ProblemError
 from kanpde.expressions import numpy_function
 from kanpde.symbolic.spans import criterion
 
@@ -43,9 +44,12 @@ def constant(number: int) -> sp.Symbol:
 
 
 def evaluated(expression: sp.Expr, constants: Mapping[sp.Symbol, float], columns: Mapping[str, Array]) -> Array:
-    """An expression at points given by coordinate; arrays broadcast."""
+    """An expression at points given by coordinate; arrays broadcast. NaN where it has no finite constants."""
     fixed = expression.subs({symbol: sp.Float(value, 17) for symbol, value in constants.items()})
-    return numpy_function(fixed, tuple(columns))(*columns.values())
+    try:
+        return numpy_function(fixed, tuple(columns))(*columns.values())
+    except ProblemError:
+        return np.full(np.broadcast_shapes(*map(np.shape, columns.values())), np.nan)
 
 
 def linear(

@@ -17,6 +17,7 @@ Array = npt.NDArray[np.float64]
 
 # Points along each axis, by the number of axes.
 RESOLUTION = {1: 256, 2: 64, 3: 24, 4: 10}
+LARGEST = 1e100
 # The error of a solution is never believed to be outside these.
 LEAST_ERROR, LARGEST_ERROR = 1e-10, 0.3
 
@@ -53,6 +54,12 @@ class Sampled:
     @property
     def dimension(self) -> int:
         return len(self.nodes)
+
+    @property
+    def finite(self) -> bool:
+        """Whether it is made of numbers that can be squared."""
+        parts = (self.values, *self.first, *self.second)
+        return all(bool((np.abs(part) < LARGEST).all()) for part in parts)
 
     @functools.cached_property
     def weight(self) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ ROUND_OFF = 1e-10
 ASTRAY = 0.05
 # Proposals that miss the network by more errors than this, and by more than FAR, come last.
 BEYOND, FAR = 30.0, 1e-2
-SOON = 6
+# How many quick proposals go first, and up to which rank.
+SOON, FEW = 6, 2
 # Seconds for one refit.
 REFIT = 10.0
 # Constants below this share of the largest are tried as zero.
@@ -72,6 +74,9 @@ def candidates(
     for line in failures:
         tell(line)
     fields, names = sample(solution), solution.problem.fields
+    if not all(field.finite for field in fields):
+        tell("the solution is not finite: there is nothing to search")
+        return
     for name, field in zip(names, fields, strict=True):
         for finding in report(field):
             tell(f"{name}: {finding}")
@@ -106,9 +111,10 @@ def _stages(field: Sampled, bases: Sequence[Basis]) -> Iterator[list[Iterator[Pr
     plain = Separation(field, "separated")
     found = [reduced(field, bases, reduction) for reduction in reductions(field)]
     quick = plain.quick()
-    # Enough for all cores, before anything that takes longer than a refit.
-    yield [itertools.islice(quick, SOON)]
-    yield [quick, *found]
+    if not found or max(map(max, plain.ranks), default=FEW + 1) <= FEW:
+        # Enough for all cores, before anything that takes longer than a refit.
+        yield [itertools.islice(quick, SOON)]
+    yield [*found, quick]
     inner = [Separation(w, f"{name} separated", wrap) for name, w, wrap in peeled(field) if rank(w).holds]
     yield [plain.thorough(bases), *(separation.quick() for separation in inner)]
     yield [separation.thorough(bases) for separation in inner]
@@ -127,8 +133,15 @@ def plausible_first(stream: Iterator[Proposal], misfit: float) -> Iterator[Propo
 
 def in_turn(families: Sequence[Iterator[Proposal]]) -> Iterator[Proposal]:
     """One of every family, then another of every family, and so on."""
-    for row in itertools.zip_longest(*families):
+    for row in itertools.zip_longest(*map(unbroken, families)):
         yield from (proposal for proposal in row if proposal is not None)
+
+
+def unbroken(family: Iterator[Proposal]) -> Iterator[Proposal]:
+    """A family up to where its algebra breaks down, which ends no search."""
+    # NumPy's and torch's errors of linear algebra are a ValueError and a RuntimeError.
+    with contextlib.suppress(ArithmeticError, ValueError, RuntimeError):
+        yield from family
 
 
 def joint(streams: Sequence[Iterator[Proposal]]) -> Iterator[tuple[Proposal, ...]]:
