@@ -15,7 +15,7 @@ from kanpde.symbolic import workers
 from kanpde.symbolic.limits import Clock
 from kanpde.symbolic.proposal import Proposal, constant
 from kanpde.symbolic.refit import refit
-from kanpde.symbolic.search import candidates, in_turn, joint
+from kanpde.symbolic.search import beside, candidates, in_turn, joint
 
 x, t = sp.symbols("x t", real=True)
 
@@ -155,3 +155,9 @@ def test_items_are_made_as_they_are_needed():
     assert next(found) == (0, 0)
     found.close()
     assert len(asked) <= 2 + workers.AHEAD * workers.cores()
+
+
+def test_fields_share_what_stands_beside_the_same_coordinate():
+    a, b, c = (constant(i) for i in range(3))
+    assert beside(a * sp.exp(b * x) * sp.sin(c * t), b) == {x} and beside(sp.exp(b * x) * sp.sin(c * t), c) == {t}
+    assert beside(a * x, a) == frozenset()

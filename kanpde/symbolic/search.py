@@ -162,6 +162,14 @@ def _apart(chosen: Sequence[Proposal]) -> tuple[Proposal, ...]:
     return tuple(proposal.renamed(start) for proposal, start in zip(chosen, starts, strict=False))
 
 
+def beside(expression: sp.Expr, constant: sp.Symbol) -> frozenset[sp.Symbol]:
+    """What else stands in the innermost function or power that has this constant, but for constants."""
+    nodes = [node.free_symbols for node in expression.atoms(sp.Function, sp.Pow) if node.has(constant)]
+    return (
+        frozenset(s for s in set.intersection(*nodes) if not s.name.startswith("constant_")) if nodes else frozenset()
+    )
+
+
 class _Search:
     """The refits of one solution's candidates."""
 
@@ -218,14 +226,14 @@ class _Search:
     def tied(self, candidate: Candidate) -> Candidate:
         """With the rates, frequencies and shifts that the fields of a system share written once."""
         parts = candidate.expressions
-        inner = [{c for c in part.free_symbols & {*candidate.constants} if sp.diff(part, c).has(c)} for part in parts]
+        inner = [{c: beside(part, c) for c in candidate.constants if sp.diff(part, c).has(c)} for part in parts]
         ties: dict[sp.Symbol, sp.Expr] = {}
         order = [*candidate.constants]
         for a, b in itertools.combinations(range(len(parts)), 2):
             for one, other in itertools.product(sorted(inner[a], key=order.index), sorted(inner[b], key=order.index)):
                 ratio = candidate.constants[other] / candidate.constants[one] if candidate.constants[one] else 0.0
                 close = [share for share in SHARES if abs(ratio / share - 1) < SAME]
-                if close and other not in ties and one not in ties:
+                if close and inner[a][one] == inner[b][other] and other not in ties and one not in ties:
                     ties[other] = close[0] * one
         return self._instead(candidate, tuple(part.xreplace(ties) for part in parts)) if ties else candidate
 
