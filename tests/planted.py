@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+from numpy.polynomial import chebyshev
 
 from kanpde.exact import exact_values
 from kanpde.problem import Problem
@@ -58,3 +59,21 @@ def first(found: Iterator[Any]) -> Any:
     ansatz, constants = next(found)
     found.close()
     return ansatz.subs(constants) if isinstance(ansatz, sp.Expr) else {k: e.subs(constants) for k, e in ansatz.items()}
+
+
+def interpolated(problem: Problem, degree: int = 40) -> Evaluate:
+    """The reference of a problem in two coordinates as a Chebyshev series, which can be differentiated."""
+    low, high = problem.domain.low, problem.domain.high
+    unit = chebyshev.chebpts1(degree + 1)
+    points = np.stack(np.meshgrid(unit, unit, indexing="ij"), axis=-1).reshape(-1, 2)
+    matrix = chebyshev.chebvander2d(*points.T, [degree, degree])
+    values = problem.reference_values(low + (high - low) * (points + 1) / 2)
+    series = np.linalg.solve(matrix, values[:, 0]).reshape(degree + 1, degree + 1)
+
+    def evaluate(points: np.ndarray, partial: tuple[int, ...] = ()) -> np.ndarray:
+        own = series
+        for axis in partial:
+            own = chebyshev.chebder(own, scl=2 / (high - low)[axis], axis=axis)
+        return chebyshev.chebval2d(*(2 * (points - low) / (high - low) - 1).T, own)[:, None]
+
+    return evaluate

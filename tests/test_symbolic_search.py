@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 import sympy as sp
-from planted import Planted, first, problem_of, torsion
+from planted import Planted, first, interpolated, problem_of, torsion
 
 from kanpde import Box, Dirichlet, Initial, load_problem
 from kanpde.expressions import real_expression
@@ -70,14 +70,17 @@ def test_the_search_ends_by_itself_and_repeats_itself():
     assert ansatz.free_symbols == {*constants, *real_expression(sp.Symbol("x") + sp.Symbol("y"), "xy").free_symbols}
 
 
-def test_nothing_is_found_where_there_is_no_closed_form():
+@pytest.mark.parametrize("control", ["torsion", "burgers"])
+def test_nothing_is_found_where_there_is_no_closed_form(control):
     conditions = {"boundary": Dirichlet(0)}
-    problem = problem_of(Box(x=(-1, 1), y=(-1, 1)), lambda u: u.xx + u.yy + 1, conditions=lambda self: conditions)
+    square = problem_of(Box(x=(-1, 1), y=(-1, 1)), lambda u: u.xx + u.yy + 1, conditions=lambda self: conditions)
+    burgers = load_problem("burgers", viscosity=0.2)
+    problem, values = {"torsion": (square, torsion), "burgers": (burgers, interpolated(burgers))}[control]
     start = time.monotonic()
-    found = list(candidates(Planted(problem, 1e-6, evaluate=torsion), seconds=6, seed=0))
+    found = list(candidates(Planted(problem, 1e-6, evaluate=values), seconds=5, seed=0))
     residuals = [refit(ansatz, constants, problem, evaluations=1).residual for ansatz, constants in found[:5]]
-    assert min(residuals, default=1.0) > 1e-7 and residuals == sorted(residuals)
-    assert time.monotonic() - start < 60
+    assert min(residuals, default=1.0) > 1e-7
+    assert time.monotonic() - start < 120
 
 
 def test_a_solution_that_is_not_finite_ends_the_search():
