@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kanpde.readable import fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
     from kanpde.registry import load_problem
     from kanpde.solution import Solution
+    from kanpde.symbolic.atoms import register_atom
     from kanpde.symbolic.certification import certify
     from kanpde.training import solve
 
@@ -39,6 +40,7 @@ _HOMES = {
     "prune": "readable",
     "read": "readable",
     "refit": "readable",
+    "register_atom": "symbolic.atoms",
     "solve": "training",
     "sparsify": "readable",
     "suggest": "readable",
@@ -65,6 +67,7 @@ __all__ = [
     "prune",
     "read",
     "refit",
+    "register_atom",
     "solve",
     "sparsify",
     "suggest",

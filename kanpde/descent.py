@@ -58,8 +58,6 @@ REJECTIONS = 3  # steps in a row without any gain, fresh points in between, that
 RETREATS = 5  # steps back from numbers that are not finite before training is called diverged
 
 
-
-
 class Descent:
     """One network on its way down. All that its next step depends on is in `state`, and in the setting's generator."""
 

@@ -46,7 +46,13 @@ class Marching:
     @staticmethod
     def fits(setting: Setting, network: KAN) -> bool:
         """Whether the choice of a network, of its training and of its points is left open, in up to three dimensions."""
-        chosen = (network.width, network.base, setting.training.stages, setting.sampling.interior, setting.sampling.boundary)
+        chosen = (
+            network.width,
+            network.base,
+            setting.training.stages,
+            setting.sampling.interior,
+            setting.sampling.boundary,
+        )
         one = network.intervals is None or isinstance(network.intervals, int)
         own = setting.training.weighting == "none"
         return not network.built and one and own and not any(chosen) and setting.problem.domain.dimension in DEGREES

@@ -77,7 +77,9 @@ class Trainer:
         affine = all(is_affine(block, problem) for block in problem.blocks())
         where, precision = torch_device(device), torch_dtype(dtype)
         self.setting = Setting(problem, affine, training, sampling, where, precision, np.random.default_rng(seed))
-        self.phase: Phase = phase or (Marching if Marching.fits(self.setting, network) else Descent)(self.setting, network)
+        self.phase: Phase = phase or (Marching if Marching.fits(self.setting, network) else Descent)(
+            self.setting, network
+        )
         self.iteration, self.seconds = 0, 0.0
         self.history: dict[str, list[Any]] = {}
         self.stopped_because = "not started"

@@ -58,7 +58,9 @@ def test_legendre_polynomials_are_orthonormal():
     assert np.abs(matrix.T @ matrix - np.eye(9)).max() < 1e-13
 
 
-@pytest.mark.parametrize("axis", [uniform(0, 2, 5), uniform(0, 2, 9, periodic=True), LegendreAxis(np.array([0.0, 2]), 6)])
+@pytest.mark.parametrize(
+    "axis", [uniform(0, 2, 5), uniform(0, 2, 9, periodic=True), LegendreAxis(np.array([0.0, 2]), 6)]
+)
 def test_gauss_points_integrate_and_outnumber_the_functions(axis):
     x, w = points_of(axis), gauss_weights(axis)
     assert len(x) > axis.size and abs(w.sum() - 1) < 1e-14
@@ -232,7 +234,9 @@ def test_knots_go_where_the_front_is():
 
 def test_neighbouring_densities_change_by_a_bounded_factor():
     found = knots.graded(np.array([1e-6, 1.0, 1e-6, 1e-6, 1e-6]))
-    assert (found[1:] / found[:-1]).max() <= knots.SLOPE * (1 + 1e-12) and (found[:-1] / found[1:]).max() <= knots.SLOPE * (1 + 1e-12)
+    assert (found[1:] / found[:-1]).max() <= knots.SLOPE * (1 + 1e-12) and (
+        found[:-1] / found[1:]
+    ).max() <= knots.SLOPE * (1 + 1e-12)
 
 
 # Separation ----------------------------------------------------------------------------------------------------------
@@ -386,7 +390,9 @@ class Rate(Problem):
 
 
 @pytest.mark.parametrize(
-    ("problem", "bound"), [(Front(), 1e-6), (Swing(), 1e-10), (String(), 1e-9), (Bratu(), 1e-9), (Rate(), 1e-9)], ids=str
+    ("problem", "bound"),
+    [(Front(), 1e-6), (Swing(), 1e-10), (String(), 1e-9), (Bratu(), 1e-9), (Rate(), 1e-9)],
+    ids=str,
 )
 def test_problems_are_solved_to_many_digits(problem, bound):
     solution = solve(problem, device="cpu", training={"target": 1e-6})

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from kanpde.optim.least_squares import Step

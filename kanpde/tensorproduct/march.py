@@ -10,7 +10,6 @@ pass over all slabs gives a complete solution; each pass asks for more digits th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch

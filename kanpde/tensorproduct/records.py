@@ -15,7 +15,20 @@ from kanpde.tensorproduct.slabs import Pass, Slab
 from kanpde.tensorproduct.space import TensorProduct
 
 # The attributes that are written down as they are.
-COUNTERS = ("level", "length", "done", "passes", "tries", "reached", "uncut", "low", "high", "iteration", "fresh", "most")
+COUNTERS = (
+    "level",
+    "length",
+    "done",
+    "passes",
+    "tries",
+    "reached",
+    "uncut",
+    "low",
+    "high",
+    "iteration",
+    "fresh",
+    "most",
+)
 
 
 def written(march: March) -> tuple[dict[str, Tensor], dict[str, Any]]:

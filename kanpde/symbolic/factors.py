@@ -1,0 +1,174 @@
+"""The factors of a field along one axis: the subspace they span, and the functions that are closed under derivatives.
+
+For a field on a tensor grid the left singular vectors of its unfolding along an axis span the factors of that axis
+(HOSVD: De Lathauwer, De Moor, Vandewalle, SIAM J. Matrix Anal. Appl. 21 (2000) 1253). They are mixtures; the subspace
+is not. Where its derivatives stay inside it, d/ds V = V A, the eigenvalues of A are the rates of its exponentials and
+waves, as in Prony's method; d²/ds² V = V A and the same in s² find more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import sympy as sp
+
+from kanpde.symbolic.atoms import VARIABLE, B, Basis, C
+from kanpde.symbolic.sampled import Sampled
+
+Array = npt.NDArray[np.float64]
+
+# Rates that change less than this over the whole axis are none.
+STILL = 0.02
+# A relation between a subspace and its derivatives that leaves more of them than this is no relation.
+CLOSED = 0.3
+# Nor is one whose coefficients are not unique to this relative precision.
+UNIQUE = 1e-7
+
+_S = VARIABLE
+BELL = Basis("gaussian", (sp.exp(B * _S**2 + C * _S),), (B, C))
+POWER = Basis("power", ((_S + B) ** C,), (B, C))
+
+
+@dataclass(frozen=True)
+class Subspace:
+    """Orthonormal functions of one axis (n, r) at its nodes, with derivatives, by falling `sizes` (r,) in the field."""
+
+    nodes: Array
+    weights: Array
+    functions: Array
+    first: Array
+    second: Array
+    sizes: Array
+
+    @property
+    def rank(self) -> int:
+        return len(self.sizes)
+
+
+def spectrum(field: Sampled, axis: int) -> Array:
+    """The singular values of the unfolding along an axis, as shares of the field's norm."""
+    values = np.linalg.svd(_unfolded(field, field.values, axis), compute_uv=False)
+    return np.asarray(values / max(float(np.linalg.norm(values)), 1e-300))
+
+
+def tails(singular: Array) -> Array:
+    """What each rank 0, 1, … leaves of the field, as a share of its norm."""
+    return np.asarray(np.sqrt(np.append(np.cumsum(singular[::-1] ** 2)[::-1], 0.0)))
+
+
+def subspace(field: Sampled, axis: int, rank: int) -> Subspace:
+    """The factors of an axis."""
+    root = np.sqrt(field.weights[axis])[:, None]
+    matrix = _unfolded(field, field.values, axis)
+    _, sizes, right = np.linalg.svd(matrix, full_matrices=False)
+    mix = right[:rank].T / np.maximum(sizes[:rank], 1e-300)
+    functions, first, second = (
+        _unfolded(field, part, axis) @ mix / root for part in (field.values, field.first[axis], field.second[axis])
+    )
+    return Subspace(field.nodes[axis], field.weights[axis], functions, first, second, sizes[:rank])
+
+
+def _unfolded(field: Sampled, values: Array, axis: int) -> Array:
+    """(n_axis, rest), weighted so that sums of squares are integrals."""
+    return np.moveaxis(values * np.sqrt(field.weight), axis, 0).reshape(len(field.nodes[axis]), -1)
+
+
+def closures(space: Subspace) -> Iterator[tuple[tuple[Basis, ...], Array]]:
+    """Bases whose span the subspace seems to lie in, with their constants (p,), from relations to its derivatives."""
+    x = space.nodes[:, None]
+    length, length2 = np.ptp(space.nodes), np.ptp(np.square(space.nodes))
+    v, v1, v2 = space.functions, space.first, space.second
+    for power, reach, left, right in ((1, length, v1, v), (2, length2, v1, 2 * x * v)):
+        for degree in (-1, 0, 1) if power == 1 else (-1,):
+            if (rates := _eigenvalues(space, left, right, degree)) is not None:
+                yield from _exponentials(rates, power, reach, degree)
+    for power, reach, left, right in ((1, length, v2, v), (2, length2, x * v2 - v1, 4 * x**3 * v)):
+        for degree in (-1, 0, 1) if power == 1 else (-1,):
+            if (rates := _eigenvalues(space, left, right, degree)) is not None:
+                yield _waves(rates.real, power, reach, degree)
+    if (rates := _pencil(space)) is not None:
+        yield from _exponentials(rates, 1, length, -1)
+    if space.rank == 1:
+        yield from _single(space)
+
+
+def _single(space: Subspace) -> Iterator[tuple[tuple[Basis, ...], Array]]:
+    """For one function: v' = (c + 2 b s) v is a bell, (s + c) v' = p v a power."""
+    s, v, v1 = space.nodes[:, None], space.functions, space.first
+    if (solved := _solved(space, v1, np.hstack([s * v, v]))) is not None:
+        yield (BELL,), np.array([solved[0, 0] / 2, solved[1, 0]])
+    if (solved := _solved(space, s * v1, np.hstack([v1, v]))) is not None and s.min() - solved[0, 0] > 0:
+        yield (POWER,), np.array([-solved[0, 0], solved[1, 0]])
+
+
+def _eigenvalues(space: Subspace, left: Array, right: Array, degree: int) -> npt.NDArray[np.complex128] | None:
+    """Those of the A that fits left = right A + a polynomial best; None where it does not fit, or is not unique."""
+    polynomial = np.vander(space.nodes, degree + 1, increasing=True)
+    solved = _solved(space, left, np.hstack([right, polynomial]))
+    return None if solved is None else np.asarray(np.linalg.eigvals(solved[: space.rank]), dtype=np.complex128)
+
+
+def _pencil(space: Subspace) -> npt.NDArray[np.complex128] | None:
+    """The λ of λ² = λ A + B, for d²/ds² V = d/ds V A + V B: two exponentials in one function."""
+    r = space.rank
+    solved = _solved(space, space.second, np.hstack([space.first, space.functions]))
+    if solved is None:
+        return None
+    companion = np.block([[np.zeros((r, r)), solved[r:]], [np.eye(r), solved[:r]]])
+    return np.asarray(np.linalg.eigvals(companion), dtype=np.complex128)
+
+
+def _solved(space: Subspace, left: Array, right: Array) -> Array | None:
+    root = np.sqrt(space.weights)[:, None]
+    scale = np.maximum(np.linalg.norm(root * right, axis=0), 1e-300)
+    matrix, _, _, singular = np.linalg.lstsq(root * right / scale, root * left, rcond=None)
+    size = max(float(np.linalg.norm(root * left)), 1e-300)
+    rest = np.linalg.norm(root * (left - right / scale @ matrix)) / size
+    return matrix / scale[:, None] if rest < CLOSED and singular[-1] > UNIQUE * singular[0] else None
+
+
+def exponential(power: int = 1) -> Basis:
+    return Basis("exp", (sp.exp(B * _S**power),), (B,))
+
+
+def wave(power: int = 1) -> Basis:
+    return Basis("sin", (sp.sin(B * _S**power), sp.cos(B * _S**power)), (B,))
+
+
+def fading_wave(power: int = 1) -> Basis:
+    growth = sp.exp(B * _S**power)
+    return Basis("sin", (growth * sp.sin(C * _S**power), growth * sp.cos(C * _S**power)), (B, C))
+
+
+def _exponentials(
+    rates: npt.NDArray[np.complex128], power: int, reach: float, degree: int
+) -> Iterator[tuple[tuple[Basis, ...], Array]]:
+    """For first-order relations: e^{λ s}; complex λ in pairs, with small real parts left out and then kept."""
+    still = int(np.sum(np.abs(rates) * reach < STILL))
+    rates = rates[np.abs(rates) * reach >= STILL]
+    real, pairs = rates[rates.imag == 0].real, rates[rates.imag > 0]
+    for undamped in (True, False) if len(pairs) else (True,):
+        bases = polynomial(degree + still) + [exponential(power)] * len(real)
+        bases += [wave(power) if undamped else fading_wave(power)] * len(pairs)
+        chosen = [[pair.imag] if undamped else [pair.real, pair.imag] for pair in pairs]
+        yield tuple(bases), np.array([*real, *(number for numbers in chosen for number in numbers)])
+
+
+def _waves(rates: Array, power: int, reach: float, degree: int) -> tuple[tuple[Basis, ...], Array]:
+    """For second-order relations: waves for negative eigenvalues, both exponentials for positive ones."""
+    still = np.abs(rates) * reach**2 < STILL
+    bases = polynomial(degree + 2 if still.any() and power == 1 else degree + int(still.any()))
+    constants: list[float] = []
+    for rate in rates[~still]:
+        root = float(np.sqrt(abs(rate)))
+        bases += [wave(power)] if rate < 0 else [exponential(power)] * 2
+        constants += [root] if rate < 0 else [root, -root]
+    return tuple(bases), np.array(constants)
+
+
+def polynomial(degree: int) -> list[Basis]:
+    """1, s, …, s^degree; nothing below degree 0."""
+    return [Basis("polynomial", tuple(_S**k for k in range(degree + 1)))] if degree >= 0 else []

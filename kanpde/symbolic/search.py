@@ -1,0 +1,245 @@
+"""From a solution to formulas: proposals by structure, each refitted to the problem, the best first."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sympy as sp
+
+from kanpde.symbolic.atoms import Basis, library
+from kanpde.symbolic.invariants import reduced, reductions
+from kanpde.symbolic.limits import Clock
+from kanpde.symbolic.peeling import peeled
+from kanpde.symbolic.proposal import Proposal, evaluated
+from kanpde.symbolic.refit import LeastSquares
+from kanpde.symbolic.sampled import Sampled, Surrogate, sample
+from kanpde.symbolic.separated import Separation
+from kanpde.symbolic.structure import rank, report
+from kanpde.symbolic.workers import in_order
+
+Array = npt.NDArray[np.float64]
+Progress = Callable[[str], None]
+Ansatz = Any  # an expression, or a dict of them by field
+
+# Refitted to this, an ansatz solves the problem: right ones end decades below, the best wrong one was at 7.7e-5.
+ROUND_OFF = 1e-10
+# A refit far from the network has found another branch, such as u = 0.
+ASTRAY = 0.05
+# Proposals that miss the network by more errors than this, and by more than FAR, come last.
+BEYOND, FAR = 30.0, 1e-2
+# How many quick proposals go first, and up to which rank.
+SOON, FEW = 6, 2
+# Seconds for one refit.
+REFIT = 10.0
+# Constants below this share of the largest are tried as zero.
+NOTHING = 1e-7
+# Constants of two fields in such a ratio, to this relative precision, are one.
+SHARES, SAME = tuple(map(sp.Rational, ("1", "-1", "2", "-2", "1/2", "-1/2"))), 1e-9
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An ansatz with refitted constants and the relative residual it ends at."""
+
+    expressions: tuple[sp.Expr, ...]
+    constants: Mapping[sp.Symbol, float]
+    residual: float
+
+
+def candidates(
+    solution: Surrogate,
+    seconds: float,
+    seed: int,
+    progress: Progress | None = None,
+    functions: Sequence[str] | None = None,
+) -> Iterator[tuple[Ansatz, dict[sp.Symbol, float]]]:
+    """(ansatz, constants) for a solution, refitted to equation and conditions, the best first.
+
+    An ansatz is an expression in the real symbols of the coordinates and of the constants, or a dict of them by field
+    for a system. The search ends by itself where a refit reaches round-off, or else when `seconds` are over; the same
+    seed gives the same candidates as long as time does not cut it short. `progress` is told what goes on; `functions`
+    are the names of those in the library that may be used, all for None.
+
+    Raises ConfigurationError for an unknown name.
+    """
+    tell = progress or (lambda line: None)
+    clock = Clock(seconds)
+    bases, failures = library(functions)
+    for line in failures:
+        tell(line)
+    fields, names = sample(solution), solution.problem.fields
+    if not all(field.finite for field in fields):
+        tell("the solution is not finite: there is nothing to search")
+        return
+    for name, field in zip(names, fields, strict=True):
+        for finding in report(field):
+            tell(f"{name}: {finding}")
+    search = _Search(solution, fields, seed, clock, tell)
+    found: list[Candidate] = []
+    # Fields of a system multiply their proposals: only near ones may come early there.
+    least = FAR if len(fields) == 1 else 0.0
+    streams = [plausible_first(proposals(field, bases), max(BEYOND * field.error, least)) for field in fields]
+    for candidate in search.refits(joint(streams)):
+        if candidate.residual <= ROUND_OFF:
+            tidy = search.tied(search.without_nothing(candidate))
+            yield search.ansatz(tidy), dict(tidy.constants)
+            return
+        found.append(candidate)
+    for candidate in sorted(found, key=lambda c: c.residual):
+        yield search.ansatz(candidate), dict(candidate.constants)
+
+
+def proposals(field: Sampled, bases: Sequence[Basis]) -> Iterator[Proposal]:
+    """Every proposal for one field, what is found fast first."""
+    seen = set()
+    for families in _stages(field, bases):
+        for proposal in in_turn(families):
+            key = (proposal.expression, *(f"{abs(value):.2g}" for value in proposal.constants.values()))
+            if key not in seen:
+                seen.add(key)
+                yield proposal
+
+
+def _stages(field: Sampled, bases: Sequence[Basis]) -> Iterator[list[Iterator[Proposal]]]:
+    """Families of proposals, each with its best first."""
+    plain = Separation(field, "separated")
+    found = [reduced(field, bases, reduction) for reduction in reductions(field)]
+    quick = plain.quick()
+    if not found or max(map(max, plain.ranks), default=FEW + 1) <= FEW:
+        # Enough for all cores, before anything that takes longer than a refit.
+        yield [itertools.islice(quick, SOON)]
+    yield [*found, quick]
+    inner = [Separation(w, f"{name} separated", wrap) for name, w, wrap in peeled(field) if rank(w).holds]
+    yield [plain.thorough(bases), *(separation.quick() for separation in inner)]
+    yield [separation.thorough(bases) for separation in inner]
+
+
+def plausible_first(stream: Iterator[Proposal], misfit: float) -> Iterator[Proposal]:
+    """Those within a misfit as they come, then the others, the nearest first."""
+    others = []
+    for proposal in stream:
+        if proposal.misfit <= misfit:
+            yield proposal
+        else:
+            others.append(proposal)
+    yield from sorted(others, key=lambda p: p.misfit)
+
+
+def in_turn(families: Sequence[Iterator[Proposal]]) -> Iterator[Proposal]:
+    """One of every family, then another of every family, and so on."""
+    for row in itertools.zip_longest(*map(unbroken, families)):
+        yield from (proposal for proposal in row if proposal is not None)
+
+
+def unbroken(family: Iterator[Proposal]) -> Iterator[Proposal]:
+    """A family up to where its algebra breaks down, which ends no search."""
+    # NumPy's and torch's errors of linear algebra are a ValueError and a RuntimeError.
+    with contextlib.suppress(ArithmeticError, ValueError, RuntimeError):
+        yield from family
+
+
+def joint(streams: Sequence[Iterator[Proposal]]) -> Iterator[tuple[Proposal, ...]]:
+    """One proposal a field, those first whose places in their streams add up to least; no constant in two fields."""
+    known: list[list[Proposal]] = [[] for _ in streams]
+    for total in itertools.count():
+        for own, stream in zip(known, streams, strict=True):
+            own.extend(itertools.islice(stream, total + 1 - len(own)))
+        if total > sum(len(own) - 1 for own in known) or not all(known):
+            return
+        for places in itertools.product(*(range(min(total + 1, len(own))) for own in known)):
+            if sum(places) == total:
+                yield _apart([own[place] for own, place in zip(known, places, strict=True)])
+
+
+def _apart(chosen: Sequence[Proposal]) -> tuple[Proposal, ...]:
+    starts = itertools.accumulate((len(proposal.constants) for proposal in chosen), initial=0)
+    return tuple(proposal.renamed(start) for proposal, start in zip(chosen, starts, strict=False))
+
+
+def beside(expression: sp.Expr, constant: sp.Symbol) -> frozenset[sp.Symbol]:
+    """What else stands in the innermost function or power that has this constant, but for constants."""
+    nodes = [node.free_symbols for node in expression.atoms(sp.Function, sp.Pow) if node.has(constant)]
+    return (
+        frozenset(s for s in set.intersection(*nodes) if not s.name.startswith("constant_")) if nodes else frozenset()
+    )
+
+
+class _Search:
+    """The refits of one solution's candidates."""
+
+    def __init__(self, solution: Surrogate, fields: Sequence[Sampled], seed: int, clock: Clock, tell: Progress) -> None:
+        self.problem, self.fields, self.clock, self.tell = solution.problem, fields, clock, tell
+        self.rows = LeastSquares(self.problem, seed)
+
+    def ansatz(self, candidate: Candidate) -> Ansatz:
+        if len(self.fields) == 1:
+            return candidate.expressions[0]
+        return dict(zip(self.problem.fields, candidate.expressions, strict=True))
+
+    def refits(self, chosen: Iterable[tuple[Proposal, ...]]) -> Iterator[Candidate]:
+        """Proposals refitted side by side, in their order; those that went astray are left out."""
+        best = np.inf
+        for number, (proposal, candidate) in enumerate(in_order(self.refitted, chosen, self.clock, REFIT), 1):
+            if candidate is None or not self.near(candidate):
+                continue
+            if candidate.residual < best:
+                best = candidate.residual
+                self.tell(f"refit {number}: residual {best:.1e} from {'; '.join(p.family for p in proposal)}")
+            yield candidate
+
+    def refitted(self, proposal: tuple[Proposal, ...]) -> Candidate:
+        starts = {symbol: value for part in proposal for symbol, value in part.constants.items()}
+        return self._fit(tuple(part.expression for part in proposal), starts)
+
+    def _fit(self, expressions: tuple[sp.Expr, ...], starts: Mapping[sp.Symbol, float]) -> Candidate:
+        fit = self.rows.fit(dict(zip(self.problem.fields, expressions, strict=True)), starts)
+        return Candidate(expressions, {symbol: fit.constants[symbol.name] for symbol in starts}, fit.residual)
+
+    def near(self, candidate: Candidate) -> bool:
+        """Whether it is finite and still close to the network."""
+        return np.isfinite(candidate.residual) and all(
+            self._distance(field, expression, candidate.constants) <= max(ASTRAY, 10 * field.error)
+            for field, expression in zip(self.fields, candidate.expressions, strict=True)
+        )
+
+    def _distance(self, field: Sampled, expression: sp.Expr, constants: Mapping[sp.Symbol, float]) -> float:
+        own = {symbol: value for symbol, value in constants.items() if symbol in expression.free_symbols}
+        columns = dict(zip(field.names, field.coordinates, strict=True))
+        difference = field.norm(evaluated(expression, own, columns) - field.values)
+        return difference / max(field.norm(), 1e-300) if np.isfinite(difference) else np.inf
+
+    def without_nothing(self, candidate: Candidate) -> Candidate:
+        """With constants that came out as zero left out, where that changes nothing."""
+        largest = max(map(abs, candidate.constants.values()), default=0.0)
+        zero = {symbol: sp.S.Zero for symbol, value in candidate.constants.items() if abs(value) < NOTHING * largest}
+        expressions = tuple(expression.subs(zero) for expression in candidate.expressions)
+        if not zero or any(expression.has(sp.nan, sp.zoo, sp.oo) for expression in expressions):
+            return candidate
+        return self._instead(candidate, expressions)
+
+    def tied(self, candidate: Candidate) -> Candidate:
+        """With the rates, frequencies and shifts that the fields of a system share written once."""
+        parts = candidate.expressions
+        inner = [{c: beside(part, c) for c in candidate.constants if sp.diff(part, c).has(c)} for part in parts]
+        ties: dict[sp.Symbol, sp.Expr] = {}
+        order = [*candidate.constants]
+        for a, b in itertools.combinations(range(len(parts)), 2):
+            for one, other in itertools.product(sorted(inner[a], key=order.index), sorted(inner[b], key=order.index)):
+                ratio = candidate.constants[other] / candidate.constants[one] if candidate.constants[one] else 0.0
+                close = [share for share in SHARES if abs(ratio / share - 1) < SAME]
+                if close and inner[a][one] == inner[b][other] and other not in ties and one not in ties:
+                    ties[other] = close[0] * one
+        return self._instead(candidate, tuple(part.xreplace(ties) for part in parts)) if ties else candidate
+
+    def _instead(self, candidate: Candidate, expressions: tuple[sp.Expr, ...]) -> Candidate:
+        """The same with simpler expressions, if they solve the problem as well."""
+        used = set().union(*(expression.free_symbols for expression in expressions))
+        kept = {symbol: value for symbol, value in candidate.constants.items() if symbol in used}
+        again = self._fit(expressions, kept)
+        return again if again.residual <= ROUND_OFF else candidate

@@ -1,0 +1,128 @@
+"""Many computations side by side, each in a process of its own that can be ended when it takes too long."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import sys
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
+
+import torch
+
+from kanpde.symbolic.limits import Clock, TimeLimit, time_limit
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# How far the computations may run ahead of one that takes long, for each core.
+AHEAD = 4
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def forkable() -> bool:
+    """Whether a copy of this process can compute: everywhere but on Linux forking is unsafe, and with CUDA too."""
+    return sys.platform.startswith("linux") and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], clock: Clock, seconds: float
+) -> Iterator[tuple[Item, Result | None]]:
+    """(item, function(item)) in the order of the items, which are asked for as they are needed.
+
+    None stands for a computation that raised, or took longer than `seconds`. Ends when the clock does.
+    """
+    if not forkable() or cores() == 1:
+        for item in items:
+            if not clock.left:
+                return
+            yield item, _limited(function, item, min(seconds, clock.left))
+        return
+    running: deque[_Task[Item, Result]] = deque()
+    source = iter(items)
+    try:
+        while clock.left:
+            busy = sum(not task.done() for task in running)
+            if busy < cores() and len(running) < AHEAD * cores():
+                for item in itertools.islice(source, 1):
+                    running.append(_Task(function, item, seconds))
+                    break
+                else:
+                    if not running:
+                        return
+                    wait_for(running, clock)
+            else:
+                wait_for(running, clock)
+            while running and running[0].done():
+                task = running.popleft()
+                yield task.item, task.result
+    finally:
+        for task in running:
+            task.end()
+
+
+def wait_for(running: Iterable[_Task[Any, Any]], clock: Clock) -> None:
+    """Return when one of the computations has news or has run out of time."""
+    busy = [task for task in running if not task.done()]
+    if busy:
+        soonest = min(task.deadline for task in busy) - time.monotonic()
+        wait([task.receiver for task in busy], timeout=max(0.0, min(soonest, clock.left)))
+
+
+def _limited(function: Callable[[Item], Result], item: Item, seconds: float) -> Result | None:
+    try:
+        with time_limit(seconds):
+            return function(item)
+    except (Exception, TimeLimit):
+        return None
+
+
+class _Task(Generic[Item, Result]):
+    """One computation in a copy of this process; what it needs is there without being sent."""
+
+    def __init__(self, function: Callable[[Item], Result], item: Item, seconds: float) -> None:
+        self.item, self.result = item, None
+        self.deadline = time.monotonic() + seconds
+        context = multiprocessing.get_context("fork")
+        self.receiver, sender = context.Pipe(duplex=False)
+        self._process = context.Process(target=_compute, args=(function, item, sender), daemon=True)
+        with warnings.catch_warnings():
+            # Threads of torch do not live on in the copy; it uses none.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._process.start()
+        sender.close()
+        self._over = False
+
+    def done(self) -> bool:
+        if not self._over and self.receiver.poll():
+            with contextlib.suppress(EOFError):
+                self.result = self.receiver.recv()
+            self.end()
+        elif not self._over and time.monotonic() > self.deadline:
+            self.end()
+        return self._over
+
+    def end(self) -> None:
+        """Stop the process, if it still runs, and let go of it."""
+        if not self._over:
+            self._over = True
+            self._process.kill()
+            self._process.join()
+            self._process.close()
+            self.receiver.close()
+
+
+def _compute(function: Callable[[Any], Any], item: Any, sender: Connection) -> None:
+    torch.set_num_threads(1)
+    with contextlib.suppress(Exception, KeyboardInterrupt):
+        sender.send(function(item))

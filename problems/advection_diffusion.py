@@ -1,0 +1,24 @@
+"""u_t + c u_x = D u_xx: a sine carried around a circle, fading."""
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from kanpde import Box, Initial, Periodic, Problem
+
+
+@dataclass(frozen=True)
+class AdvectionDiffusion(Problem):
+    speed: float = 1.0
+    diffusivity: float = 0.1
+
+    domain = Box(x=(-1, 1), t=(0, 1))
+
+    def residual(self, u, x, t):
+        return u.t + self.speed * u.x - self.diffusivity * u.xx
+
+    def conditions(self):
+        return {"start": Initial(sp.sin(sp.pi * sp.Symbol("x"))), "circle": Periodic("x", order=1)}
+
+    def exact(self, x, t):
+        return sp.exp(-(sp.pi**2) * self.diffusivity * t) * sp.sin(sp.pi * (x - self.speed * t))
