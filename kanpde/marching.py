@@ -45,7 +45,7 @@ class Marching:
 
     @staticmethod
     def fits(setting: Setting, network: KAN) -> bool:
-        """Whether the choice of a network, of its training and of its points is left open, in up to three dimensions."""
+        """Whether network, training and points are all left open, in up to three dimensions."""
         chosen = (
             network.width,
             network.base,
@@ -106,14 +106,14 @@ class Marching:
     def columns(self) -> dict[str, float]:
         """What the history keeps of an iteration: the sizes are those of the slab under way."""
         march = self.march
-        rms = march.system.rms(march.vector)
+        rms, system = march.seen
         constants = march.system.split(march.vector)[1]
         return {
             "stage": march.passes + 1,
             "reach": march.low,
             "damping": self._step.damping,
-            "points": sum(len(piece.weights) for piece in march.system.pieces),
-            "parameters": march.system.size,
+            "points": sum(len(piece.weights) for piece in system.pieces),
+            "parameters": system.size,
             **{f"rms/{name}": rms.get(name, np.nan) for name in march.names},
             **{f"unknown/{name}": float(value) for name, value in constants.items()},
         }

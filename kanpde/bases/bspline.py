@@ -83,7 +83,7 @@ class BSpline(nn.Module):
         return dense
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
-        """x (n, i) -> the numbers (i, n, k+1) of the splines that do not vanish there, and (i, n, orders, k+1) values."""
+        """x (n, i) -> numbers (i, n, k+1) of the splines that do not vanish there, and values (i, n, orders, k+1)."""
         if any(self.periodic):
             x = self._wrapped(x)
         interval, xi, inverse = splines.local_coordinates(x, self.knots, self.degree, self.uniform)

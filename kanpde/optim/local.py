@@ -23,7 +23,7 @@ PAYS = 0.35  # a band narrower than this share of the unknowns is factored as a 
 
 @dataclass(frozen=True)
 class Cells:
-    """Rows in groups that share their columns: `columns` (cells, m), `members` (cells, q) rows, −1 where there is none."""
+    """Rows in groups that share columns: `columns` (cells, m), `members` (cells, q) rows, −1 where there is none."""
 
     columns: Tensor
     members: Tensor
@@ -64,7 +64,7 @@ class Pattern:
         return max((int((p.amax(1) - p.amin(1)).max()) for p in places), default=0)
 
     def _target(self, cells: Cells) -> Tensor:
-        """Where every entry of the cells' Gram matrices goes; those above the band's diagonal into a last, spare place."""
+        """Where every entry of the cells' Gram matrices goes; those above the diagonal into a last, spare place."""
         places = self.numbering[cells.columns]
         down, across = places[:, :, None].expand(-1, -1, places.shape[1]), places[:, None, :]
         if self.bandwidth is None:
@@ -114,7 +114,8 @@ class LocalLinearisation:
         """diag(JᵀJ)."""
         if self.pattern.bandwidth is None:
             return self._gram.diagonal()[self.pattern.numbering]
-        return self._gram[0][self.pattern.numbering]
+        diagonal: Tensor = self._gram[0]
+        return diagonal[self.pattern.numbering]
 
     @cached_property
     def _gram(self) -> Tensor:
@@ -128,8 +129,8 @@ class LocalLinearisation:
 class LocalDamped:
     """Solves min ‖J p + r‖² + ‖p‖²_S, S a positive diagonal, by conjugate gradients on the least-squares problem.
 
-    Cholesky's factor of JᵀJ + S is the preconditioner: it costs half the digits, which the iteration with J itself gives
-    back in a few steps (CGLS: Björck, "Numerical Methods for Least Squares Problems", §7.4).
+    Cholesky's factor of JᵀJ + S is the preconditioner: it costs half the digits, which the iteration with J itself
+    gives back in a few steps (CGLS: Björck, "Numerical Methods for Least Squares Problems", §7.4).
     """
 
     def __init__(self, linear: LocalLinearisation, gram: Tensor, shift: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Gauss–Newton with as little damping as a step bears: for residuals that are linear, or nearly so from where they start."""
+"""Gauss–Newton with as little damping as a step bears, for residuals that are nearly linear from where they start."""
 
 from __future__ import annotations
 

@@ -116,3 +116,8 @@ def points_of(axis: Axis) -> Array:
     """The axis' Gauss points."""
     low, high = axis.breakpoints[[0, -1]]
     return np.asarray(low + (high - low) * gauss_points(axis))
+
+
+def norm(axis: Axis, along: Array) -> float:
+    """The root mean square of functions of one axis, (size, c)."""
+    return float(np.linalg.norm(np.sqrt(gauss_weights(axis))[:, None] * (design(axis, points_of(axis)) @ along)))

@@ -74,4 +74,4 @@ def graded(density: Array) -> Array:
         result[i] = max(result[i], result[i - 1] / SLOPE)
     for i in range(len(result) - 2, -1, -1):
         result[i] = max(result[i], result[i + 1] / SLOPE)
-    return result
+    return np.asarray(result)

@@ -1,10 +1,10 @@
 """A problem solved in a tensor product: slab after slab of time, pass after pass to a smaller error.
 
-An evolution is solved in slabs of time, each a boundary value problem that goes on from the one before, so that Newton's
-method starts near what it looks for and the unknowns stay few. In time a slab has Legendre polynomials, whose last
-coefficients say whether it is short enough; in space it has splines, whose knots say where they miss the solution, and
-where they do the slab is solved again with more of them. Other problems are one slab, with splines along every axis. A
-pass over all slabs gives a complete solution; each pass asks for more digits than the one before.
+An evolution is solved in slabs of time, each a boundary value problem that goes on from the one before, so that
+Newton's method starts near what it looks for and the unknowns stay few. In time a slab has Legendre polynomials, whose
+last coefficients say whether it is short enough; in space it has splines, and where the residual is too large it is
+solved again with more knots where these miss the solution. Other problems are one slab, with splines along every axis.
+A pass over all slabs gives a complete solution; each pass asks for more digits than the one before.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from torch import Tensor
 
 from kanpde.ansatz import Ansatz
 from kanpde.conditions import Initial
-from kanpde.geometry import Box
 from kanpde.jets import JetPlan
 from kanpde.optim.least_squares import Step
 from kanpde.optim.local import Pattern
 from kanpde.optim.newton import Newton
 from kanpde.problem import Problem
 from kanpde.tensorproduct import knots
-from kanpde.tensorproduct.axes import Array, Axis, LegendreAxis, SplineAxis, design, gauss_weights, points_of
-from kanpde.tensorproduct.slabs import Pass, Slab
+from kanpde.tensorproduct.axes import Array, Axis, LegendreAxis, SplineAxis, norm
+from kanpde.tensorproduct.evolution import box, evolves
+from kanpde.tensorproduct.slabs import Pass, Slab, going_on, held, tail_of
 from kanpde.tensorproduct.space import TensorProduct
 from kanpde.tensorproduct.system import System
 
@@ -77,6 +77,7 @@ class March:
         time = self.domain.time if self.slabbed else None
         needed = (p for partials in self._first[0].partials.values() for p in partials)
         self.order = max(sum(axis != time for axis in partial) for partial in needed)
+        self.seen: tuple[dict[str, float], System]  # the rows and the system of the last step
         self._patterns: dict[tuple[object, ...], Pattern] = {}
         self._begin()
 
@@ -162,7 +163,8 @@ class March:
             return going_on(last, space, self.domain.time or 0).ravel()
         if self.slabbed and self._starts:
             return self._at_first()
-        constants = self.best.slabs[0].constants if self.best else np.array([*self.problem.unknowns.values()], float)
+        given = np.array([*self.problem.unknowns.values()], dtype=np.float64)
+        constants = self.best.slabs[0].constants if self.best else given
         return np.concatenate([np.zeros(space.size * fields), constants])
 
     def _at_first(self) -> Array:
@@ -170,9 +172,8 @@ class March:
         time = self.domain.time or 0
         order = max(len(p) for block in self._starts for partials in block.partials.values() for p in partials)
         axes = [LegendreAxis(a.breakpoints, order) if i == time else a for i, a in enumerate(self.system.space.axes)]
-        fit = System(
-            TensorProduct(axes), self.system.box, self._starts, self.problem.fields, ansatz=self.ansatz, device=self.device
-        )  # fmt: skip
+        space, fields = TensorProduct(axes), self.problem.fields
+        fit = System(space, self.system.box, self._starts, fields, ansatz=self.ansatz, device=self.device)
         found = Newton().step(fit, torch.zeros(fit.size, dtype=torch.float64, device=self.device)).vector
         start = np.zeros((*self.system.space.shape, len(self.problem.fields)))
         in_time = np.moveaxis(start, time, 0)
@@ -188,6 +189,7 @@ class March:
         step = self.method.step(self.system, before)
         self.vector = step.vector
         self.iteration += 1
+        self.seen = self.system.rms(self.vector), self.system
         moved = float((self.vector - before).norm() / self.vector.norm().clamp_min(1e-300))
         first = self.iteration == 1 and self.fresh
         if not math.isfinite(step.loss):
@@ -202,7 +204,7 @@ class March:
         return moved <= ENOUGH * self.tolerance or stuck or self.iteration >= ITERATIONS
 
     def _close(self) -> None:
-        """Keep the slab, or solve it again: a shorter one where time is too long, or with more knots where they lack."""
+        """Keep the slab, or solve it again: a shorter one where time is too long, or with more knots."""
         slab = self._slab()
         self.tries += 1
         if self.tries < TRIES and (self._shortened(slab) or self._refined(slab)):
@@ -251,7 +253,7 @@ class March:
         return Slab(self.low, self.high, space, array, constants, self._residual(), tail)
 
     def _residual(self) -> float:
-        """The equation's relative residual at points of its own, as many in each interval, and that of the conditions."""
+        """The equation's relative residual at points of its own, as many in each interval, and the conditions'."""
         unit = np.random.default_rng(0).random((CHECKED, self.domain.dimension))
         weights = np.ones(len(unit))
         for a, axis in zip(self.along, self.axes, strict=True):
@@ -264,6 +266,8 @@ class March:
 
     def _refine(self, slab: Slab) -> bool:
         """Axes with knots placed anew, and more of them."""
+        if not self.axes:
+            return False
         old, aim = self.axes, self.tolerance / 3
         for _ in range(60):
             self.axes = self._finer(slab, old, aim)
@@ -312,66 +316,3 @@ class March:
         self.length = self.slabs[0].high - self.slabs[0].low
         self.slabs = []
         self._begin()
-
-
-def box(problem: Problem, slabbed: bool, low: float, high: float) -> Box:
-    """The domain, or the part of it between two shares of time."""
-    bounds = problem.domain.bounds()
-    if slabbed:
-        start, end = bounds["t"]
-        bounds["t"] = (start + (end - start) * low, end if high == 1.0 else start + (end - start) * high)
-    return Box(**bounds)
-
-
-def going_on(last: Slab, space: TensorProduct, time: int) -> Array:
-    """Coefficients in `space` of u + (t − t₀) u_t with u and u_t as the last slab ends."""
-    old, new = last.space.axes[time], space.axes[time]
-    _, values = old.local(torch.as_tensor(old.breakpoints[-1:]), 2)
-    value, slope = (np.tensordot(values[0, m].numpy(), last.coefficients, (0, time)) for m in (0, 1))
-    half = (new.breakpoints[1] - new.breakpoints[0]) / 2
-    kept = TensorProduct([new if a == time else axis for a, axis in enumerate(last.space.axes)])
-    result = np.zeros((*kept.shape, last.coefficients.shape[-1]))
-    in_time = np.moveaxis(result, time, 0)
-    in_time[0], in_time[1] = value + half * slope, half * slope / math.sqrt(3)
-    return space.transferred(kept, result)
-
-
-def held(last: Slab, space: TensorProduct, time: int) -> Array:
-    """Coefficients in `space`, alike in all but time, of what the last slab ends with."""
-    ends = design(last.space.axes[time], last.space.axes[time].breakpoints[-1:])[0]
-    result = np.zeros((*space.shape, last.coefficients.shape[-1]))
-    np.moveaxis(result, time, 0)[0] = np.tensordot(ends, last.coefficients, (0, time))
-    return result
-
-
-def tail_of(space: TensorProduct, time: int, coefficients: Array) -> float:
-    """The last two coefficients in time, relative to all of them."""
-    sizes = np.sqrt(np.square(space.values(time, coefficients)).sum(axis=1))
-    return float(sizes[-2:].max() / max(np.sqrt(np.square(sizes).sum()), 1e-300))
-
-
-def norm(axis: SplineAxis, along: Array) -> float:
-    """The root mean square of functions of one axis, (size, c)."""
-    return float(np.linalg.norm(np.sqrt(gauss_weights(axis))[:, None] * (design(axis, points_of(axis)) @ along)))
-
-
-def evolves(problem: Problem) -> bool:
-    """Whether slabs of time can follow each other.
-
-    They can where what is differentiated in time starts at the first time, and no other condition and no measurement
-    lies at a time of its own.
-    """
-    time = problem.domain.time
-    if time is None or problem.unknowns:
-        return False
-    starts = {name: c for name, c in problem.conditions().items() if isinstance(c, Initial)}
-    blocks = problem.blocks(hard=True)
-    for block in blocks:
-        if block.points is not None or (block.name not in starts and any(f.axis == time for f in block.faces)):
-            return False
-    known = {(f, c.order) for c in starts.values() for f in c.field_indices(problem)}
-    for field, partials in blocks[0].partials.items():
-        order = max((p.count(time) for p in partials), default=0)
-        if any((field, m) not in known for m in range(order)):
-            return False
-    return bool(starts)

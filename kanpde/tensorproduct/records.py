@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,9 +71,9 @@ def slab_of(slab: Slab, name: str, tensors: dict[str, Tensor]) -> dict[str, Any]
 def slab_from(numbers: Mapping[str, Any], name: str, tensors: Mapping[str, Tensor]) -> Slab:
     """The inverse of `slab_of`."""
     axes = [axis_of(d, f"{name}.axis.{a}", tensors) for a, d in enumerate(numbers["axes"])]
-    arrays = (array(tensors[f"{name}.{key}"]) for key in ("coefficients", "constants"))
-    rest = (numbers[key] for key in ("residual", "tail"))
-    return Slab(numbers["low"], numbers["high"], TensorProduct(axes), *arrays, *rest)
+    coefficients, constants = (array(tensors[f"{name}.{key}"]) for key in ("coefficients", "constants"))
+    low, high, residual, tail = (numbers[key] for key in ("low", "high", "residual", "tail"))
+    return Slab(low, high, TensorProduct(axes), coefficients, constants, residual, tail)
 
 
 def described(axis: Axis, name: str, tensors: dict[str, Tensor]) -> dict[str, Any]:
@@ -95,4 +96,4 @@ def spline_of(numbers: Mapping[str, Any], name: str, tensors: Mapping[str, Tenso
 
 def array(tensor: Tensor) -> Array:
     """The tensor's numbers in an array."""
-    return tensor.cpu().numpy()
+    return np.asarray(tensor.cpu().numpy())

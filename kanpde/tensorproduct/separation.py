@@ -46,14 +46,10 @@ def edge_axes(problem: Problem, found: Pass, degree: int) -> list[SplineAxis]:
     """One axis for every coordinate, as fine everywhere as that of any slab, and all with as many intervals."""
     domain, count, densities = problem.domain, LEAST, []
     for a in range(domain.dimension):
-        density = densest([slab.space.axes[a].breakpoints for slab in found.slabs])
-        if len(found.slabs) > 1 and a == domain.time:
-            edges = np.concatenate(
-                [slab.space.axes[a].breakpoints[:1] for slab in found.slabs] + [domain.high[a : a + 1]]
-            )
-            density = edges, IN_SLAB / np.diff(edges)
-        densities.append(density)
-        count = max(count, int(np.ceil(CLOSER * density[1] @ np.diff(density[0]))))
+        grids = [slab.space.axes[a].breakpoints for slab in found.slabs]
+        in_time = len(found.slabs) > 1 and a == domain.time
+        densities.append(in_slabs(grids) if in_time else densest(grids))
+        count = max(count, int(np.ceil(CLOSER * densities[-1][1] @ np.diff(densities[-1][0]))))
     axes = []
     for a, (edges, density) in enumerate(densities):
         cumulative = np.concatenate([[0.0], np.cumsum(density * np.diff(edges))])
@@ -61,6 +57,12 @@ def edge_axes(problem: Problem, found: Pass, degree: int) -> list[SplineAxis]:
         breakpoints[[0, -1]] = domain.low[a], domain.high[a]
         axes.append(SplineAxis(breakpoints, degree, getattr(found.slabs[0].space.axes[a], "periodic", False)))
     return axes
+
+
+def in_slabs(grids: Sequence[Array]) -> tuple[Array, Array]:
+    """The slabs' edges (n + 1,) and the intervals per length (n,) that each gets."""
+    edges = np.concatenate([grids[0][:1], *(grid[-1:] for grid in grids)])
+    return edges, np.asarray(IN_SLAB / np.diff(edges))
 
 
 def densest(grids: Sequence[Array]) -> tuple[Array, Array]:

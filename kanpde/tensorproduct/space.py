@@ -56,7 +56,7 @@ class TensorProduct:
             yield order.flatten()
 
     def values(self, axis: int, coefficients: Array) -> Array:
-        """Coefficients (*shape, f) as functions of one axis alone, (size, c): at Gauss points of the others, weighted."""
+        """Coefficients (*shape, f) as functions of one axis, (size, c): at Gauss points of the others, weighted."""
         for a, other in enumerate(self.axes):
             if a == axis:
                 continue

@@ -1,4 +1,4 @@
-"""The least-squares problem for the coefficients of a tensor product: rows at Gauss points, and their local Jacobian."""
+"""The least-squares problem for the coefficients of a tensor product: rows at Gauss points, their local Jacobian."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ class System:
         self.space, self.box, self.fields, self.unknowns, self.ansatz = space, box, fields, unknowns, ansatz
         self._device = device or torch.device("cpu")
         self.pieces = [self._piece(block, quadrature(block, box, space.axes)) for block in blocks]
-        for block in going_on if before is not None else ():
+        for block in going_on:
+            assert before is not None
             piece = self._piece(block, quadrature(block, box, space.axes))
             with torch.no_grad():
                 known = [before(image.points, image.local.plan) for image in piece.images]
@@ -194,7 +195,7 @@ class System:
         return values.detach(), slopes, by_constants
 
     def rescale(self, vector: Tensor) -> None:
-        """Measure the size of every block's terms: rows are relative to what they are the difference of (see `loss`)."""
+        """Measure the size of every block's terms: rows are relative to what they are the difference of."""
         coefficients, _ = self.split(vector)
         interior = self.pieces[0]
         stride = max(1, len(interior.weights) // CHECKED)
@@ -206,11 +207,17 @@ class System:
                 sizes = [(each[0] * jet).abs().sum(dim=(1, 2)) for each in slopes]
                 scale = torch.stack([mean(s.square(), piece.weights).sqrt() for s in sizes])
             else:
-                there = self.image(points, piece.images[0].local.plan).jets(coefficients)
-                typical = there.square().mean(dim=0).sqrt()
+                typical = self._typical(points, piece.images[0].local.plan, coefficients)
                 scale = torch.stack([(mean(e[0].square(), piece.weights).sqrt() * typical).sum() for e in slopes])
             scale = torch.where(torch.isfinite(scale) & (scale > 0), scale, torch.ones_like(scale))
             self.pieces[number] = replace(piece, scale=scale)
+
+    def _typical(self, points: Tensor, plan: jets.JetPlan, coefficients: Tensor) -> Tensor:
+        """The root mean squares of partials (S, f): those of u itself by the box' widths at least, for a start at rest."""
+        sizes = self.image(points, plan).jets(coefficients).square().mean(dim=0).sqrt()
+        widths = points.new_tensor((self.box.high - self.box.low).tolist())
+        spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
+        return torch.maximum(sizes, sizes[0] / spans[:, None])
 
     def rms(self, vector: Tensor) -> dict[str, float]:
         """The root mean square of every block's own rows, over its components too."""
