@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import qmc
 
 from kanpde.block import Block
 from kanpde.errors import ConfigurationError
@@ -16,7 +15,7 @@ from kanpde.options import number
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
-SEQUENCES = {"sobol": qmc.Sobol, "halton": qmc.Halton, "latin_hypercube": qmc.LatinHypercube}
+SEQUENCES = {"sobol": "Sobol", "halton": "Halton", "latin_hypercube": "LatinHypercube"}  # names in scipy.stats.qmc
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,11 @@ def unit_points(count: int, dimension: int, sequence: str, generator: np.random.
     """A scrambled low-discrepancy set in the unit cube, (count, dimension)."""
     if dimension == 0:
         return np.zeros((count, 0))
+    # Imported here: scipy.stats takes its time, and a march needs none of it.
+    from scipy.stats import qmc
+
     # A seed, for an engine given the generator would spawn from it, which the generator's written state does not tell.
-    engine = SEQUENCES[sequence](dimension, seed=np.random.default_rng(generator.integers(2**63)))
+    engine = getattr(qmc, SEQUENCES[sequence])(dimension, seed=np.random.default_rng(generator.integers(2**63)))
     if sequence == "sobol":
         # Sobol' points are balanced in powers of two only: draw enough and keep the first.
         return np.asarray(engine.random_base2(max(1, int(np.ceil(np.log2(max(count, 2))))))[:count])

@@ -65,7 +65,7 @@ def markdown(settings: Row, machine: dict[str, Any], rows: Sequence[Row], scalin
         f"`{command(settings)}` on {described(machine)}.",
         "",
         "Errors are relative L2 on one dense grid for all; measuring them does not count. Network peers see the same",
-        "equation by automatic differentiation, on as many points as kanpde begins with. The spectral method's seconds",
+        "equation by automatic differentiation, on as many points as each other. The spectral method's seconds",
         "are those of one solution that is good enough.",
     ]
     for problem, group in by_problem(rows).items():

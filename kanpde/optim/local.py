@@ -158,6 +158,7 @@ class LocalDamped:
     def _dense(self, gram: Tensor, scale: Tensor) -> Tensor:
         scaled = gram * scale * scale[:, None]
         scaled.diagonal().add_(self._shift[self._order] * scale.square())
+        factor: Tensor
         factor, info = torch.linalg.cholesky_ex(scaled)
         self.solvable = int(info) == 0
         return factor

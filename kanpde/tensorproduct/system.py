@@ -189,9 +189,8 @@ class System:
         for row in values:
             found = torch.autograd.grad(row.sum(), inputs, retain_graph=True, materialize_grads=True)
             slopes.append(list(found[: len(leaves)]))
-            by_constants.append(
-                torch.stack([*found[len(leaves) :], leaves[0].new_zeros(len(piece.weights))], 1)[:, :-1]
-            )
+            none = leaves[0].new_zeros(len(piece.weights), 0)
+            by_constants.append(torch.cat([none, *(slope[:, None] for slope in found[len(leaves) :])], dim=1))
         return values.detach(), slopes, by_constants
 
     def rescale(self, vector: Tensor) -> None:
@@ -213,7 +212,7 @@ class System:
             self.pieces[number] = replace(piece, scale=scale)
 
     def _typical(self, points: Tensor, plan: jets.JetPlan, coefficients: Tensor) -> Tensor:
-        """The root mean squares of partials (S, f): those of u itself by the box' widths at least, for a start at rest."""
+        """The root mean squares of partials (S, f), at least those of u over the box' widths: a start may rest."""
         sizes = self.image(points, plan).jets(coefficients).square().mean(dim=0).sqrt()
         widths = points.new_tensor((self.box.high - self.box.low).tolist())
         spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])

@@ -7,7 +7,6 @@ Residual-based attention: Anagnostopoulos, Toscano, Stergiopulos and Karniadakis
 from __future__ import annotations
 
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 DECAY = 0.99  # γ
@@ -25,5 +24,7 @@ def residual_attention(previous: Tensor, residual: Tensor, decay: float = DECAY,
 
 def inherited(points: Tensor, before: Tensor, values: Tensor) -> Tensor:
     """The values (m,) at the points `before` (m, d) that lie nearest to every one of `points` (n, d)."""
+    from scipy.spatial import cKDTree  # here: it takes its time to import, and few trainings need it
+
     _, nearest = cKDTree(before.cpu().numpy()).query(points.cpu().numpy())
     return values[torch.as_tensor(nearest, device=values.device)]
