@@ -31,7 +31,7 @@ from kanpde.tensorproduct.system import System
 
 TOLERANCES = (1e-3, 1e-5, 1e-7, 1e-9, 1e-11)  # of one pass after the other, for the residual relative to its terms
 IN_TIME = 1e-2  # the same for the last coefficients in time, as a share
-FIRST = {1: 8, 2: 8, 3: 4}  # intervals that the first pass' axes begin with, by how many there are
+FIRST = {1: 8, 2: 8, 3: 3}  # intervals that the first pass' axes begin with, by the number of coordinates
 GROWTH = 2.5  # of an axis' intervals from one try to the next
 UNRESOLVED = 0.03  # a residual above this says that derivatives are not to be trusted; then axes grow by at least
 DENSER = 1.6
@@ -39,11 +39,14 @@ GAIN = 0.5  # more knots that leave more of the residual than this do not help
 HALVED = 3.0  # a residual above so many tolerances calls for a shorter slab then
 DEGREE_IN_TIME = {0: 15, 1: 11, 2: 7}  # by the number of axes in space
 FIRST_SLAB = 0.05  # its share of time
-SHORTEST = 1e-10  # share of time
+SHORTEST = 1e-13  # share of time
+LONGER = 3.0  # than the one before, the most that a slab is
+AT_START = 0.1  # the first slab is cut to this share: data that do not agree at a corner leave their mark there
+SLIGHT = 0.1  # a residual over so short a time that its share of the pass is this part of the tolerance may stay
 ITERATIONS = 15  # of Newton's method in a slab
 STUCK = 0.8  # a step that leaves more of the loss than this is the last one, too
 ENOUGH = 1e-3  # a step of this share of the tolerance is Newton's last
-TRIES = 12  # at one slab
+TRIES = 30  # at one slab
 CHECKED = 2000  # points at which a slab's residual is measured
 
 
@@ -59,7 +62,7 @@ class March:
         periodic = (False,) * self.domain.dimension if self.ansatz is None else self.ansatz.periodic
         self.slabbed = evolves(problem)
         self.along = self.domain.space if self.slabbed else tuple(range(self.domain.dimension))
-        count = intervals or FIRST[max(1, len(self.along))]
+        count = intervals or FIRST[self.domain.dimension]
         self.axes = tuple(
             SplineAxis(np.linspace(self.domain.low[a], self.domain.high[a], count + 1), degree, periodic[a])
             for a in self.along
@@ -222,7 +225,7 @@ class March:
             return False
         span, allowed = self.high - self.low, IN_TIME * self.tolerance
         factor = 0.9 * (allowed / max(slab.tail, 1e-300)) ** (1 / DEGREE_IN_TIME[len(self.along)])
-        self.length = span * float(np.clip(factor, 0.25, 2.0))
+        self.length = span * float(np.clip(factor, 0.25, LONGER))
         return slab.tail > 2 * allowed and self._cut(self.length)
 
     def _cut(self, length: float) -> bool:
@@ -234,15 +237,16 @@ class March:
 
     def _refined(self, slab: Slab) -> bool:
         """More knots where the residual is too large; a shorter slab where these did not help the last time."""
-        if slab.residual <= self.tolerance:
+        slight = slab.residual * math.sqrt(slab.high - slab.low) <= SLIGHT * self.tolerance
+        if slight or slab.residual <= self.tolerance:
             return False
         gained, self.reached = slab.residual < GAIN * self.reached, slab.residual
         if gained and self._refine(slab):
             return True
-        if slab.residual <= HALVED * self.tolerance or slab.residual > GAIN * self.uncut:
+        if slab.residual <= HALVED * self.tolerance or (self.slabs and slab.residual > GAIN * self.uncut):
             return False
         self.uncut = slab.residual
-        return self._cut((self.high - self.low) / 2)
+        return self._cut((self.high - self.low) * (0.5 if self.slabs else AT_START))
 
     def _slab(self) -> Slab:
         coefficients, _ = self.system.split(self.vector)
