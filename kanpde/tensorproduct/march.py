@@ -225,8 +225,9 @@ class March:
             return False
         span, allowed = self.high - self.low, IN_TIME * self.tolerance
         factor = 0.9 * (allowed / max(slab.tail, 1e-300)) ** (1 / DEGREE_IN_TIME[len(self.along)])
-        self.length = span * float(np.clip(factor, 0.25, LONGER))
-        return slab.tail > 2 * allowed and self._cut(self.length)
+        solved = slab.residual <= self.tolerance
+        self.length = span * float(np.clip(factor, 1.0 if solved else 0.25, LONGER))
+        return not solved and slab.tail > 2 * allowed and self._cut(self.length)
 
     def _cut(self, length: float) -> bool:
         """Make the slab this long, if it may be so short."""
