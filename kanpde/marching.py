@@ -69,8 +69,7 @@ class Marching:
         """Why there is no next step; `NO_WAY` where none has led to a solution."""
         if not self.march.done:
             return None
-        best = self.march.best
-        return NO_WAY if best is None or not best.residual <= LOST else self.march.done
+        return self.march.done if self._found else NO_WAY
 
     @property
     def finite(self) -> bool:
@@ -84,8 +83,13 @@ class Marching:
 
     @property
     def estimate(self) -> float:
-        """The relative residual of the best pass."""
-        return float("inf") if self.march.best is None else self.march.best.residual
+        """The relative residual of the best pass, where that is a solution."""
+        return self.march.best.residual if self.march.best and self._found else np.inf
+
+    @property
+    def _found(self) -> bool:
+        """Whether a pass has led to a solution."""
+        return self.march.best is not None and self.march.best.residual <= LOST
 
     def confirmed(self, target: float) -> bool:
         """The residual is measured at points of its own."""

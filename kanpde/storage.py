@@ -43,7 +43,8 @@ def read(path: str | Path, device: str | torch.device = "cpu") -> tuple[dict[str
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
             metadata = (file.metadata() or {}).get(FORMAT)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copied into memory of their own: products may round otherwise where numbers are not aligned.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise KanpdeError(f"expected a file saved by kanpde at {path}, got one that cannot be read ({error})") from None
     if metadata is None:

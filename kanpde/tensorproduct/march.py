@@ -213,6 +213,8 @@ class March:
         if self.tries < TRIES and (self._shortened(slab) or self._refined(slab)):
             self._open(slab if slab.residual < UNRESOLVED else None)
             return
+        if slab.residual > self.tolerance:  # it is as good as it gets: the next one need not be as short
+            self.length = LONGER * (self.high - self.low)
         self.slabs.append(slab)
         if self.high < 1.0:
             self._begin()
