@@ -38,7 +38,8 @@ def main() -> None:
         "# The shipped problems, default settings",
         "",
         f"`benchmarks/problems.py {' '.join(map(str, seeds))}` on {os.cpu_count()} × {processor()}, "
-        f"torch {torch.__version__}, float64. Errors are taken on a dense grid of its own; seconds are of training.",
+        f"{torch.get_num_threads()} of them used, torch {torch.__version__}, float64. Errors are taken on a dense grid "
+        "of its own; seconds are of training.",
         "",
         "| command | relative L2 | maximum error | seconds | iterations | network | parameters | stopped because "
         "| formula |",

@@ -110,7 +110,9 @@ def test_equations_are_those_that_the_code_computes():
 def test_shipped_problems_are_read(name):
     statement = state(load_problem(name))
     for equation in statement.equations:
-        assert sp.expand(equation.of(statement.exact)) == 0
+        rows = equation.of(statement.exact)
+        where = {symbol: sp.Rational(k + 3, 2 * k + 7) for k, symbol in enumerate(sorted(rows.free_symbols, key=str))}
+        assert abs(sp.N(rows.subs(where), 30)) < 1e-25
 
 
 @dataclass(frozen=True)

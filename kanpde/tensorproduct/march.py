@@ -35,7 +35,8 @@ FIRST = {1: 8, 2: 8, 3: 3}  # intervals that the first pass' axes begin with, by
 GROWTH = 2.5  # of an axis' intervals from one try to the next
 UNRESOLVED = 0.03  # a residual above this says that derivatives are not to be trusted; then axes grow by at least
 DENSER = 1.6
-GAIN = 0.5  # more knots that leave more of the residual than this do not help
+GAIN = 0.5  # more knots that leave more of the residual than this do not help;
+STALLS = 2  # so many times, and there are no more
 HALVED = 3.0  # a residual above so many tolerances calls for a shorter slab then
 DEGREE_IN_TIME = {0: 15, 1: 11, 2: 7}  # by the number of axes in space
 FIRST_SLAB = 0.05  # its share of time
@@ -93,7 +94,7 @@ class March:
 
     def _begin(self) -> None:
         """The slab after the last one, as long as `length` says and the rest of time allows."""
-        self.tries, self.reached, self.uncut = 0, math.inf, math.inf
+        self.tries, self.stalls, self.reached, self.uncut = 0, 0, math.inf, math.inf
         self.low, self.high = self.slabs[-1].high if self.slabs else 0.0, 1.0
         if self.slabbed:
             left = 1.0 - self.low
@@ -235,7 +236,7 @@ class March:
         """Make the slab this long, if it may be so short."""
         if not self.slabbed or length < SHORTEST:
             return False
-        self.length, self.high, self.reached = length, self.low + length, math.inf
+        self.length, self.high, self.reached, self.stalls = length, self.low + length, math.inf, 0
         return True
 
     def _refined(self, slab: Slab) -> bool:
@@ -243,8 +244,9 @@ class March:
         slight = slab.residual * math.sqrt(slab.high - slab.low) <= SLIGHT * self.tolerance
         if slight or slab.residual <= self.tolerance:
             return False
-        gained, self.reached = slab.residual < GAIN * self.reached, slab.residual
-        if gained and self._refine(slab):
+        self.stalls += slab.residual > GAIN * self.reached
+        self.reached = slab.residual
+        if self.stalls < STALLS and self._refine(slab):
             return True
         if slab.residual <= HALVED * self.tolerance or (self.slabs and slab.residual > GAIN * self.uncut):
             return False
@@ -300,8 +302,8 @@ class March:
         )
 
     def _bounds(self, axis: SplineAxis, slab: Slab) -> tuple[int, int]:
-        """How many intervals an axis may be given: more than now where the slab is not resolved at all."""
-        least = DENSER if slab.residual > UNRESOLVED else 0.7
+        """How many intervals an axis may be given: more than now where estimates have failed or cannot be trusted."""
+        least = DENSER if slab.residual > UNRESOLVED or self.stalls else 1.0
         return math.ceil(least * axis.intervals), math.ceil(GROWTH * axis.intervals)
 
     # Passes -----------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ COUNTERS = (
     "done",
     "passes",
     "tries",
+    "stalls",
     "reached",
     "uncut",
     "low",
