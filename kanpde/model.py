@@ -93,6 +93,11 @@ class Model(nn.Module):
         return [*self.network.parameters(), self.constants]
 
     @property
+    def active(self) -> int:
+        """The number of parameters that are not zero: edges that a network does without are."""
+        return sum(int(torch.count_nonzero(parameter)) for parameter in self.ordered())
+
+    @property
     def size(self) -> int:
         """The number of parameters."""
         return sum(parameter.numel() for parameter in self.ordered())

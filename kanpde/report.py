@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 
+READABLE = 160  # letters of an approximation that is still worth a look; formula.json has longer ones
+
+
 def say(message: str) -> None:
     """One line of progress, on stderr so that stdout holds results alone."""
     print(_one_line(message), file=sys.stderr, flush=True)
@@ -71,7 +74,7 @@ def _formula(formula: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
         return
     if formula["status"] == "none":
         yield "formula", "no closed form found"
-        if formula["expression"] is None:
+        if formula["expression"] is None or len(formula["text"]) > READABLE:
             return
         yield "approximation", _shortened(formula["text"])
     else:

@@ -146,7 +146,7 @@ class Solution:
             },
             "iterations": self.record["iterations"],
             "stopped_because": self.stopped_because,
-            "parameters": self.model.size,
+            "parameters": self.model.active,
             "device": str(parameter.device),
             "dtype": str(parameter.dtype).removeprefix("torch."),
             "seed": self.record["seed"],
