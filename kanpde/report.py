@@ -10,7 +10,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-
 READABLE = 160  # letters of an approximation that is still worth a look; formula.json has longer ones
 
 
