@@ -27,8 +27,9 @@ from kanpde.optim.krylov import KrylovGaussNewton
 from kanpde.optim.least_squares import Method, Step
 from kanpde.optim.soap import SOAP
 from kanpde.options import checked_stage
-from kanpde.phase import DIVERGED, Setting
+from kanpde.phase import DIVERGED, Setting, check_degree
 from kanpde.sampling import Sample, adapted, retained, sample
+from kanpde.storage import below
 from kanpde.weighting import Balance
 from kanpde.window import FIRST, Window
 
@@ -375,23 +376,6 @@ class Descent:
         descent.weighting.restore(descent.residuals, below("weighting.", tensors), numbers["weighting"])
         descent.method.restore(below("method.", tensors), numbers["method"])
         return descent
-
-
-def check_degree(network: KAN, blocks: Sequence[Block]) -> None:
-    """Raise ConfigurationError where a residual needs more derivatives than the splines have continuous ones."""
-    degree = network.degree or 0
-    for block in blocks:
-        order = max((len(p) for partials in block.partials.values() for p in partials), default=0)
-        if order >= degree:
-            raise ConfigurationError(
-                f"expected splines of degree at least {order + 1} for order {order} in {block.name}, got degree "
-                f"{degree}; set network.degree={order + 1} or more"
-            )
-
-
-def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with the prefix, without it."""
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def fall(losses: Sequence[float], count: int) -> float:

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.descent import check_degree
 from kanpde.model import Model
 from kanpde.network import KAN
 from kanpde.optim.least_squares import Step
-from kanpde.phase import NO_WAY, Setting
+from kanpde.phase import NO_WAY, Setting, check_degree
 from kanpde.tensorproduct import records
 from kanpde.tensorproduct.march import March
 from kanpde.tensorproduct.separation import separated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,7 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.block import Block
+from kanpde.errors import ConfigurationError
 from kanpde.model import Model
+from kanpde.network import KAN
 from kanpde.optim.least_squares import Step
 from kanpde.options import TrainingOptions
 from kanpde.problem import Problem
@@ -68,3 +72,15 @@ class Phase(Protocol):
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and JSON to go on from exactly; the latter has a "kind"."""
+
+
+def check_degree(network: KAN, blocks: Sequence[Block]) -> None:
+    """Raise ConfigurationError where a residual needs more derivatives than the splines have continuous ones."""
+    degree = network.degree or 0
+    for block in blocks:
+        order = max((len(p) for partials in block.partials.values() for p in partials), default=0)
+        if order >= degree:
+            raise ConfigurationError(
+                f"expected splines of degree at least {order + 1} for order {order} in {block.name}, got degree "
+                f"{degree}; set network.degree={order + 1} or more"
+            )

@@ -50,3 +50,8 @@ def read(path: str | Path, device: str | torch.device = "cpu") -> tuple[dict[str
     if metadata is None:
         raise KanpdeError(f"expected a file saved by kanpde at {path}, got safetensors of another program")
     return tensors, json.loads(metadata)
+
+
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with the prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

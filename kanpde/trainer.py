@@ -14,7 +14,7 @@ from torch import Tensor
 
 from kanpde import storage
 from kanpde.compare import Comparison
-from kanpde.descent import Descent, below
+from kanpde.descent import Descent
 from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError
 from kanpde.interrupts import Interrupts
@@ -198,7 +198,7 @@ class Trainer:
             callbacks=callbacks,
         )
         phase = numbers["phase"]
-        trainer.phase = KINDS[phase["kind"]].restored(trainer.setting, below("phase.", tensors), phase)
+        trainer.phase = KINDS[phase["kind"]].restored(trainer.setting, storage.below("phase.", tensors), phase)
         for name in COUNTERS:
             setattr(trainer, name, counters[name])
         trainer.setting.generator.bit_generator.state = numbers["generator"]
