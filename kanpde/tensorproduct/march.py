@@ -134,7 +134,7 @@ class March:
             return last.image(self.problem, self.ansatz, points, plan).jets(last.tensor(self.device))
 
         space = self._space()
-        key = (last is not None, *(id(axis) for axis in self.axes))
+        key = (last is not None, *self.axes)
         system = System(
             space,
             box(self.problem, self.slabbed, self.low, self.high),
