@@ -121,16 +121,8 @@ class Residuals:
         self, part: BlockPoints, chunk: Chunk, jets: Sequence[Tensor], unknowns: Mapping[str, Tensor] | None = None
     ) -> Tensor:
         """The block's own rows (components, n) from the jets at each image."""
-        sides = tuple(self._side(part, image, jet) for image, jet in zip(chunk.images, jets, strict=True))
+        sides = tuple(side(p, jet, part.plan, self.names) for p, jet in zip(chunk.images, jets, strict=True))
         return part.block.evaluate(sides, chunk.index, self.model.unknowns if unknowns is None else unknowns)
-
-    def _side(self, part: BlockPoints, points: Tensor, jet: Tensor) -> Side:
-        index = part.plan.index
-        fields = (
-            Field(str(f), self.names, lambda partial, f=f: jet[:, index[partial], f])  # type: ignore[misc]
-            for f in range(jet.shape[2])
-        )
-        return Side(points, tuple(fields))
 
     def values(self, part: BlockPoints, chunks: Sequence[Chunk]) -> Tensor:
         """The block's own rows (components, n) on these chunks; differentiable by autograd."""
@@ -275,6 +267,15 @@ class Residuals:
                 slopes[component].append(torch.zeros_like(leaves[0]) if slope is None else slope)
             jets.append(leaves[0].detach())
         return [torch.cat(s) for s in slopes], torch.cat(jets)
+
+
+def side(points: Tensor, jet: Tensor, plan: JetPlan, names: tuple[str, ...]) -> Side:
+    """The fields at points, which look their partials up in a jet (n, S, fields)."""
+    fields = (
+        Field(str(f), names, lambda partial, f=f: jet[:, plan.index[partial], f])  # type: ignore[misc]
+        for f in range(jet.shape[2])
+    )
+    return Side(points, tuple(fields))
 
 
 def plan_of(block: Block, dimension: int) -> JetPlan:

@@ -68,7 +68,7 @@ class Marching:
         """Why there is no next step; `NO_WAY` where none has led to a solution."""
         if not self.march.done:
             return None
-        return self.march.done if self._found else NO_WAY
+        return NO_WAY if self._found is None else self.march.done
 
     @property
     def finite(self) -> bool:
@@ -83,12 +83,13 @@ class Marching:
     @property
     def estimate(self) -> float:
         """The relative residual of the best pass, where that is a solution."""
-        return self.march.best.residual if self.march.best and self._found else np.inf
+        return np.inf if self._found is None else self._found.residual
 
     @property
-    def _found(self) -> bool:
-        """Whether a pass has led to a solution."""
-        return self.march.best is not None and self.march.best.residual <= LOST
+    def _found(self) -> Pass | None:
+        """The best pass, if it has led to a solution."""
+        best = self.march.best
+        return best if best is not None and best.residual <= LOST else None
 
     def confirmed(self, target: float) -> bool:
         """The residual is measured at points of its own."""

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from kanpde import jets
 from kanpde.ansatz import Ansatz
-from kanpde.block import Block, Side
-from kanpde.field import Field
+from kanpde.block import Block
 from kanpde.geometry import Box
-from kanpde.loss import mean, plan_of
+from kanpde.loss import mean, plan_of, side
 from kanpde.optim.local import Cells, LocalLinearisation, Pattern
 from kanpde.tensorproduct.gauss import Quadrature, quadrature
 from kanpde.tensorproduct.space import Local, TensorProduct
@@ -134,17 +133,8 @@ class System:
         return vector[:count].view(-1, len(self.fields)), dict(zip(self.unknowns, vector[count:], strict=True))
 
     def _evaluate(self, piece: Piece, jet: Sequence[Tensor], unknowns: Mapping[str, Tensor]) -> Tensor:
-        names = self.box.names
-        index = piece.images[0].local.plan.index
-
-        def side(image: Image, jet: Tensor) -> Side:
-            fields = tuple(
-                Field(name, names, lambda partial, f=f: jet[:, index[partial], f])  # type: ignore[misc]
-                for f, name in enumerate(self.fields)
-            )
-            return Side(image.points, fields)
-
-        sides = tuple(side(image, j) for image, j in zip(piece.images, jet, strict=True))
+        pairs = zip(piece.images, jet, strict=True)
+        sides = tuple(side(image.points, j, image.local.plan, self.box.names) for image, j in pairs)
         rows = piece.block.evaluate(sides, piece.index, unknowns)
         return rows if piece.target is None else rows - piece.target
 
