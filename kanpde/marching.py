@@ -18,8 +18,8 @@ from kanpde.tensorproduct.march import March
 from kanpde.tensorproduct.separation import separated
 from kanpde.tensorproduct.slabs import Pass
 
-DEGREES = {1: 9, 2: 9, 3: 7}  # of splines, by the number of coordinates
-MOST = 6000  # unknowns of a slab
+DEGREES = {1: 9, 2: 9, 3: 9}  # of splines, by the number of coordinates
+MOST = 10_000  # unknowns of a slab
 LOST = 0.1  # a relative residual above this is no solution
 
 

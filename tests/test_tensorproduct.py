@@ -12,17 +12,18 @@ import torch
 from numpy.polynomial import legendre as numpy_legendre
 
 from kanpde import Box, Data, Dirichlet, Initial, Neumann, Periodic, Problem, load_problem, solve
+from kanpde.ansatz import Ansatz
 from kanpde.bases import legendre
 from kanpde.jets import JetPlan
 from kanpde.linearity import is_affine
-from kanpde.optim.local import Cells, LocalLinearisation, Pattern
+from kanpde.optim.local import Factor, Storage, conjugate_gradients
 from kanpde.optim.newton import Newton
 from kanpde.tensorproduct import knots, records
 from kanpde.tensorproduct.axes import LegendreAxis, SplineAxis, design, gauss_points, gauss_weights, points_of, transfer
 from kanpde.tensorproduct.march import March, evolves
 from kanpde.tensorproduct.separation import separated
 from kanpde.tensorproduct.slabs import Pass, Slab
-from kanpde.tensorproduct.space import TensorProduct
+from kanpde.tensorproduct.space import OnGrid, TensorProduct, lines_of
 from kanpde.tensorproduct.system import System
 
 F64 = torch.float64
@@ -90,6 +91,23 @@ def test_a_tensor_product_differentiates_polynomials_exactly():
         assert torch.allclose(jets[:, plan.index[partial]], value, atol=1e-9)
 
 
+@pytest.mark.parametrize("periodic", [False, True])
+def test_on_a_grid_jets_and_their_transpose_are_those_of_its_points(periodic):
+    space = TensorProduct([uniform(-1, 1, 4, 5, periodic), LegendreAxis(np.array([0.0, 2.0]), 4), uniform(0, 1, 1, 3)])
+    lines = [torch.linspace(-1, 0.9, 7, dtype=F64), torch.tensor([0.3, 1.9], dtype=F64), torch.tensor([0.0], dtype=F64)]
+    points = torch.stack(torch.meshgrid(*lines, indexing="ij"), dim=-1).reshape(-1, 3)
+    assert all(torch.equal(*pair) for pair in zip(lines, lines_of(points, (7, 2, 1)), strict=True))
+    assert lines_of(points.flip(0).roll(1, 0), (7, 2, 1)) is None
+    plan = JetPlan(3, [(0, 0, 1), (1, 2)])
+    grid, local = space.on_grid(lines, plan), space.local(points, plan)
+    generator = torch.Generator().manual_seed(0)
+    coefficients = torch.randn(space.size, 2, dtype=F64, generator=generator)
+    adjoint = torch.randn(14, len(plan), 2, dtype=F64, generator=generator)
+    assert isinstance(grid, OnGrid) and torch.allclose(grid.jets(coefficients), local.jets(coefficients), atol=1e-10)
+    assert torch.allclose(grid.adjoint(adjoint), local.adjoint(adjoint), atol=1e-10)
+    assert abs(float((grid.jets(coefficients) * adjoint).sum() - (coefficients * grid.adjoint(adjoint)).sum())) < 1e-9
+
+
 # Local least squares -------------------------------------------------------------------------------------------------
 
 
@@ -104,60 +122,79 @@ def local_problem(size, periodic=False):
     return columns, rows, dense, torch.as_tensor(random.normal(size=2 * len(columns)))
 
 
+class Rows:
+    """r and J as the rows of a matrix, which touch few unknowns each."""
+
+    def __init__(self, storage, columns, rows, residual):
+        self.storage, self.residual = storage, residual
+        self.dense = torch.zeros(rows.shape[0] * len(columns), storage.size, dtype=F64)
+        self.dense.scatter_(1, columns.repeat(len(rows), 1), rows.flatten(0, 1))
+        total = storage.empty(residual)
+        storage.add_rows(total, columns, rows)
+        self.gram = storage.matrix(total)
+
+    def product(self, step):
+        return self.dense @ step
+
+    def transposed(self, weights):
+        return self.dense.T @ weights
+
+
 @pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("size", [6, 60])
-def test_local_rows_are_a_matrix(size, periodic):
+def test_a_damped_problem_of_local_rows_is_solved(size, periodic):
     columns, rows, dense, residual = local_problem(size, periodic)
     straight = torch.arange(size)
     inwards = torch.minimum(2 * straight, 2 * (size - 1 - straight) + 1)
-    pattern = Pattern([Cells.of(columns)], [straight, inwards])
-    linear = LocalLinearisation(pattern, [columns], [rows], residual)
-    random = torch.as_tensor(np.random.default_rng(4).normal(size=size))
-    assert torch.allclose(linear.product(random), dense @ random, atol=1e-12)
-    assert torch.allclose(linear.transposed(residual), dense.T @ residual, atol=1e-12)
-    assert torch.allclose(linear.squares, dense.square().sum(0), atol=1e-12)
-    assert (pattern.bandwidth is not None) == (size == 60)  # a band pays where there are many unknowns
+    storage = Storage.of(inwards if periodic else straight, 6 if periodic else 3, 2)
+    linear = Rows(storage, columns, rows, residual)
+    squares = dense.square().sum(0)
+    assert (storage.bandwidth is not None) == (size == 60)  # a band pays where there are many unknowns
     for damping in (1e-12, 1.0):
-        stacked = torch.cat([dense, damping**0.5 * torch.diag(linear.squares.sqrt())])
+        stacked = torch.cat([dense, damping**0.5 * torch.diag(squares.sqrt())])
         expected = torch.linalg.lstsq(stacked, -torch.cat([residual, torch.zeros(size, dtype=F64)])[:, None]).solution
-        found = linear.damped(linear.squares, damping).descent()
-        assert torch.allclose(found, expected[:, 0], atol=1e-10)
+        found = conjugate_gradients(linear, Factor(linear, damping))
+        assert torch.allclose(found.step, expected[:, 0], atol=1e-10)
+        assert torch.allclose(found.image, dense @ found.step, atol=1e-10)
 
 
 def test_conjugate_gradients_give_back_the_digits_of_an_ill_conditioned_problem():
     columns, rows, dense, _ = local_problem(40)
     scale = torch.logspace(0, -6, 40, dtype=F64)
-    rows = rows * scale[columns]
     truth = torch.as_tensor(np.random.default_rng(5).normal(size=40))
-    pattern = Pattern([Cells.of(columns)], [torch.arange(40)])
-    linear = LocalLinearisation(pattern, [columns], [rows], -(dense * scale) @ truth)
-    assert (linear.damped(linear.squares, 1e-15).descent() - truth).abs().max() < 1e-11
+    linear = Rows(Storage.of(torch.arange(40), 3, 1), columns, rows * scale[columns], -(dense * scale) @ truth)
+    assert (conjugate_gradients(linear, Factor(linear, 1e-15)).step - truth).abs().max() < 1e-11
 
 
-def test_rows_that_share_columns_form_a_cell():
-    columns = torch.tensor([[0, 1], [2, 3], [0, 1], [0, 1]])
-    cells = Cells.of(columns)
-    assert cells.columns.tolist() == [[0, 1], [2, 3]] and cells.members.tolist() == [[0, 2, 3], [1, -1, -1]]
+def test_the_factor_of_a_jacobian_nearby_will_do():
+    columns, rows, dense, residual = local_problem(40)
+    storage = Storage.of(torch.arange(40), 3, 1)
+    there = Rows(storage, columns, rows * (1 + 0.1 * torch.sin(columns.double())), residual)
+    found = conjugate_gradients(Rows(storage, columns, rows, residual), Factor(there, 1e-15))
+    expected = torch.linalg.lstsq(dense, -residual[:, None]).solution[:, 0]
+    assert 3 < found.iterations < 30 and found.left < 1e-9 and torch.allclose(found.step, expected, atol=1e-9)
 
 
 def test_newton_needs_one_step_for_a_linear_problem_and_damping_for_one_that_is_not():
     class Cubic:
         """r = θ³ − 8 for every unknown, from where a full step goes much too far."""
 
+        storage, factors = Storage.of(torch.arange(3), 0, 0), set()
+
         def residual(self, vector):
             return vector**3 - 8
 
         def linearise(self, vector):
-            columns = torch.arange(3)[:, None]
-            rows = (3 * vector**2)[None, :, None]
-            return LocalLinearisation(Pattern([Cells.of(columns)], [torch.arange(3)]), [columns], [rows], vector**3 - 8)
+            return Rows(self.storage, torch.arange(3)[:, None], (3 * vector**2)[None, :, None], vector**3 - 8)
 
-    method, vector = Newton(), torch.full((3,), 0.05, dtype=F64)
+    method, vector, problem = Newton(), torch.full((3,), 0.05, dtype=F64), Cubic()
     for _ in range(40):
-        step = method.step(Cubic(), vector)
+        step = method.step(problem, vector)
+        problem.factors.add(method.factor)
         assert step.loss <= step.before
         vector = step.vector
     assert (vector - 2).abs().max() < 1e-12
+    assert len(problem.factors) < 40  # a factor is used again
 
 
 # Systems -------------------------------------------------------------------------------------------------------------
@@ -184,10 +221,38 @@ class Decay(Problem):
         }
 
 
-def test_the_local_jacobian_is_the_derivative_of_the_rows():
-    problem = Decay()
-    space = TensorProduct([uniform(0, 1, 3, 4), uniform(0, 1, 2, 3)])
-    system = System(space, problem.domain, problem.blocks(), problem.fields, unknowns=("rate",))
+@dataclasses.dataclass(frozen=True)
+class Box3(Problem):
+    """Three coordinates, mixed partials, and conditions by construction."""
+
+    domain = Box(x=(0, 1), y=(-1, 1), t=(0, 1))
+
+    def residual(self, u, x):
+        return u.t - u.xx - x * u.xy + u**2
+
+    def conditions(self):
+        return {"start": Initial(0), "left": Dirichlet(1, on="x-", hard=True), "circle": Periodic("y")}
+
+
+SYSTEMS = {
+    "constants": (Decay(), [uniform(0, 1, 3, 4), uniform(0, 1, 2, 3)]),
+    "slab": (Decay(), [uniform(0, 1, 9, 3), LegendreAxis(np.array([0.0, 1.0]), 3)]),
+    "hard": (Box3(), [uniform(0, 1, 3, 3), uniform(-1, 1, 5, 3), LegendreAxis(np.array([0.0, 1.0]), 2)]),
+    "circle": (Box3(), [uniform(0, 1, 1, 3), uniform(-1, 1, 9, 3, True), LegendreAxis(np.array([0.0, 1.0]), 1)]),
+}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_local_jacobian_is_the_derivative_of_the_rows(name):
+    problem, axes = SYSTEMS[name]
+    system = System(
+        TensorProduct(axes),
+        problem.domain,
+        problem.blocks(),
+        problem.fields,
+        ansatz=Ansatz.of(problem),
+        unknowns=tuple(problem.unknowns),
+    )
     vector = torch.as_tensor(np.random.default_rng(0).normal(size=system.size))
     system.rescale(vector)
     linear = system.linearise(vector)
@@ -198,6 +263,17 @@ def test_the_local_jacobian_is_the_derivative_of_the_rows():
     assert torch.allclose(linear.product(step), numeric, rtol=1e-6, atol=1e-6)
     weights = torch.as_tensor(np.random.default_rng(2).normal(size=len(numeric)))
     assert abs(float(weights @ linear.product(step) - step @ linear.transposed(weights))) < 1e-9
+    dense = torch.stack([linear.product(unit) for unit in torch.eye(system.size, dtype=F64)], dim=1)
+    storage = linear.storage
+    order = torch.argsort(storage.numbering)
+    expected = (dense.T @ dense)[order][:, order].tril()
+    if storage.bandwidth is None:
+        found = linear.gram.tril()
+    else:
+        found = torch.zeros_like(expected)
+        for below, diagonal in enumerate(linear.gram):
+            found += torch.diag(diagonal[: system.size - below], -below)
+    assert torch.allclose(found, expected, atol=1e-11 * float(expected.abs().max()))
 
 
 # Knots ---------------------------------------------------------------------------------------------------------------

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
 from kanpde.optim.least_squares import Step
-from kanpde.optim.local import LocalLinearisation
+from kanpde.optim.local import Descent, Factor, LocalLinearisation, conjugate_gradients
 
 LEAST, MOST = 1e-15, 1e3  # the range of λ
 FACTOR = 100.0  # between neighbouring λ
 RATIO = 0.05  # least actual over predicted reduction of an accepted step
-FLOOR = 1e-12  # the least entry of D, relative to the largest
+SLIGHT = 1e-12  # a factor that is damped more than this is not used again,
+REUSED = 24  # nor one that needs more iterations
+ENOUGH = 1e-7  # the share of the gradient that these may leave
 
 
 class LocalLeastSquares(Protocol):
@@ -30,42 +31,44 @@ class LocalLeastSquares(Protocol):
 class Newton:
     """p = argmin ‖J p + r‖² + λ ‖p‖²_D, D = diag(JᵀJ) (Marquardt, J. SIAM 11 (1963) 431), λ from `damping` up.
 
-    The state is one number, the λ of the last step; the next one begins `FACTOR` below it.
+    The state is the λ of the last step, and a `factor` of an earlier JᵀJ: that is far dearer than a few more products
+    with J, and is used again as long as conjugate gradients bear it.
     """
 
-    def __init__(self, damping: float = LEAST) -> None:
-        self.damping = damping
+    def __init__(self, factor: Factor | None = None) -> None:
+        self.damping, self.factor = LEAST, factor
 
     def step(self, problem: LocalLeastSquares, vector: Tensor) -> Step:
         """One step from `vector`; not accepted where no damping helps."""
         linear = problem.linearise(vector)
-        scale = linear.squares + FLOOR * linear.squares.max()
+        before = float(linear.residual.square().sum())
+        if self.factor is not None and self.factor.damping <= SLIGHT and self.factor.storage is linear.storage:
+            descent = conjugate_gradients(linear, self.factor, REUSED)
+            if descent.left <= ENOUGH:
+                loss, ratio, _ = self._tried(problem, vector, linear, descent, before)
+                if ratio >= RATIO:
+                    return Step(vector + descent.step, loss, True, before, self.factor.damping, ratio, 1)
         damping, probes = max(self.damping / FACTOR, LEAST), 0
         while damping <= MOST:
             probes += 1
-            system = linear.damped(scale, damping)
-            if system.solvable:
-                step = system.descent()
-                predicted = linear.loss - float((linear.residual + linear.product(step)).square().sum())
-                loss = self._loss(problem, vector + step)
-                ratio = (linear.loss - loss) / predicted if predicted > 0 else -math.inf
+            factor = Factor(linear, damping)
+            if factor.solvable:
+                descent = conjugate_gradients(linear, factor)
+                loss, ratio, predicted = self._tried(problem, vector, linear, descent, before)
                 if ratio >= RATIO:
-                    self.damping = damping
-                    return Step(vector + step, loss, True, linear.loss, damping, ratio, probes)
-                if predicted <= 1e-12 * linear.loss:
+                    self.damping, self.factor = damping, factor
+                    return Step(vector + descent.step, loss, True, before, damping, ratio, probes)
+                if predicted <= 1e-12 * before:
                     break
             damping *= FACTOR
-        return Step(vector, linear.loss, False, linear.loss, damping=self.damping, probes=probes)
+        return Step(vector, before, False, before, damping=self.damping, probes=probes)
 
     @staticmethod
-    def _loss(problem: LocalLeastSquares, vector: Tensor) -> float:
-        loss = float(problem.residual(vector).square().sum())
-        return loss if math.isfinite(loss) else math.inf
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The damping."""
-        return {}, {"damping": self.damping}
-
-    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take up a damping."""
-        self.damping = float(numbers["damping"])
+    def _tried(
+        problem: LocalLeastSquares, vector: Tensor, linear: LocalLinearisation, descent: Descent, before: float
+    ) -> tuple[float, float, float]:
+        """The loss after a step, its actual over its predicted reduction, and this."""
+        predicted = before - float((linear.residual + descent.image).square().sum())
+        loss = float(problem.residual(vector + descent.step).square().sum())
+        loss = loss if math.isfinite(loss) else math.inf
+        return loss, (before - loss) / predicted if predicted > 0 else -math.inf, predicted

@@ -17,11 +17,15 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Quadrature:
-    """Points (n, d) with weights (n,) that sum to 1, and for each the number of its face (None in the interior)."""
+    """Points (n, d) with weights (n,) that sum to 1, and for each the number of its face (None in the interior).
+
+    They are tensor grids of these `shapes`, one after the other; none where they are measurements.
+    """
 
     points: Array
     weights: Array
     index: npt.NDArray[np.int64] | None
+    shapes: tuple[tuple[int, ...], ...] = ()
 
 
 def quadrature(block: Block, box: Box, axes: Sequence[Axis]) -> Quadrature:
@@ -31,15 +35,21 @@ def quadrature(block: Block, box: Box, axes: Sequence[Axis]) -> Quadrature:
         return Quadrature(block.points, np.full(count, 1 / count), np.arange(count))
     if not block.faces:
         unit, weights = product([*axes])
-        return Quadrature(box.interior(unit), weights, None)
+        return Quadrature(box.interior(unit), weights, None, (counts([*axes]),))
     measures = np.array([box.face_measure(face) for face in block.faces])
-    points, shares, index = [], [], []
+    points, shares, index, shapes = [], [], [], []
     for number, (face, share) in enumerate(zip(block.faces, measures / measures.sum(), strict=True)):
         unit, weights = product([axis for a, axis in enumerate(axes) if a != face.axis])
         points.append(box.on_face(face, unit))
         shares.append(share * weights)
         index.append(np.full(len(unit), number))
-    return Quadrature(np.concatenate(points), np.concatenate(shares), np.concatenate(index))
+        shapes.append(tuple(1 if a == face.axis else count for a, count in enumerate(counts(axes))))
+    return Quadrature(np.concatenate(points), np.concatenate(shares), np.concatenate(index), tuple(shapes))
+
+
+def counts(axes: Sequence[Axis]) -> tuple[int, ...]:
+    """How many Gauss points every axis has."""
+    return tuple(axis.nodes * axis.intervals for axis in axes)
 
 
 def product(axes: Sequence[Axis]) -> tuple[Array, Array]:

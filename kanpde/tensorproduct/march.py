@@ -10,6 +10,8 @@ A pass over all slabs gives a complete solution; each pass asks for more digits 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from kanpde.ansatz import Ansatz
 from kanpde.conditions import Initial
 from kanpde.jets import JetPlan
 from kanpde.optim.least_squares import Step
-from kanpde.optim.local import Pattern
+from kanpde.optim.local import Factor
 from kanpde.optim.newton import Newton
 from kanpde.problem import Problem
 from kanpde.tensorproduct import knots
@@ -27,28 +29,40 @@ from kanpde.tensorproduct.axes import Array, Axis, LegendreAxis, SplineAxis, nor
 from kanpde.tensorproduct.evolution import box, evolves
 from kanpde.tensorproduct.slabs import Pass, Slab, going_on, held, tail_of
 from kanpde.tensorproduct.space import TensorProduct
-from kanpde.tensorproduct.system import System
+from kanpde.tensorproduct.system import Image, Numbered, Shapes, System
 
 TOLERANCES = (1e-3, 1e-5, 1e-7, 1e-9, 1e-11)  # of one pass after the other, for the residual relative to its terms
 IN_TIME = 1e-2  # the same for the last coefficients in time, as a share
-FIRST = {1: 8, 2: 8, 3: 3}  # intervals that the first pass' axes begin with, by the number of coordinates
+FIRST = {1: 8, 2: 8, 3: 2}  # intervals that the first pass' axes begin with, by the number of coordinates
 GROWTH = 2.5  # of an axis' intervals from one try to the next
 UNRESOLVED = 0.03  # a residual above this says that derivatives are not to be trusted; then axes grow by at least
 DENSER = 1.6
 GAIN = 0.5  # more knots that leave more of the residual than this do not help;
 STALLS = 2  # so many times, and there are no more
 HALVED = 3.0  # a residual above so many tolerances calls for a shorter slab then
-DEGREE_IN_TIME = {0: 15, 1: 11, 2: 7}  # by the number of axes in space
+DEGREE_IN_TIME = {0: 15, 1: 11, 2: 9}  # by the number of axes in space
 FIRST_SLAB = 0.05  # its share of time
 SHORTEST = 1e-13  # share of time
+STRETCH = 1.5  # of a slab after one whose last coefficients in time are noise, which says nothing of its length
 LONGER = 3.0  # than the one before, the most that a slab is
 AT_START = 0.1  # the first slab is cut to this share: data that do not agree at a corner leave their mark there
 SLIGHT = 0.1  # a residual over so short a time that its share of the pass is this part of the tolerance may stay
 ITERATIONS = 15  # of Newton's method in a slab
 STUCK = 0.8  # a step that leaves more of the loss than this is the last one, too
-ENOUGH = 1e-3  # a step of this share of the tolerance is Newton's last
+ENOUGH = 1e-4  # a next step of this share of the tolerance need not be taken
 TRIES = 30  # at one slab
-CHECKED = 2000  # points at which a slab's residual is measured
+CHECKED = 16  # points along each axis, at least, at which a slab's residual is measured, and two in each interval
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Where the factor was found that steps are using: the part of time, the vector, and the scales of the rows."""
+
+    low: float
+    high: float
+    vector: Tensor
+    scales: tuple[Tensor, ...]
+    damping: float
 
 
 class March:
@@ -82,7 +96,8 @@ class March:
         needed = (p for partials in self._first[0].partials.values() for p in partials)
         self.order = max(sum(axis != time for axis in partial) for partial in needed)
         self.seen: tuple[dict[str, float], System]  # the rows and the system of the last step
-        self._patterns: dict[tuple[object, ...], Pattern] = {}
+        self._numbered: dict[tuple[object, ...], Numbered] = {}
+        self.method, self.anchor = Newton(), None  # type: Newton, Anchor | None
         self._begin()
 
     @property
@@ -107,15 +122,30 @@ class March:
         last = self.slabs[-1] if self.slabs else None
         self.system = self._system(last)
         self.vector = torch.as_tensor(self._start(last, failed), device=self.device)
-        self.iteration, self.method = 0, Newton()
+        self.iteration, self.moved, self.method = 0, 0.0, Newton(self.method.factor)
         self.fresh = not (failed or self.slabbed)
         if not self.fresh:
             self.system.rescale(self.vector)
 
-    def reopen(self, vector: Tensor) -> None:
-        """The slab under way again, with a vector found before."""
-        self.system = self._system(self.slabs[-1] if self.slabs else None)
-        self.vector, self.method = vector.to(self.vector), Newton()
+    def reopen(self, vector: Tensor, scales: Sequence[Tensor], anchor: Anchor | None) -> None:
+        """The slab under way again, with a vector found before, and the factor that was in use."""
+        last = self.slabs[-1] if self.slabs else None
+        self.method, self.anchor = Newton(), anchor
+        if anchor is not None:
+            bounds = self.low, self.high
+            self.low, self.high = anchor.low, anchor.high
+            system = self._system(last)
+            system.scale(anchor.scales)
+            self.method.factor = Factor(system.linearise(anchor.vector), anchor.damping)
+            self.low, self.high = bounds
+        self.system, self.vector = self._system(last), vector
+        self.system.scale(scales)
+
+    @property
+    def anchored(self) -> bool:
+        """Whether the last factor found is of use for the slab under way."""
+        factor = self.method.factor
+        return factor is not None and factor.storage is self.system.numbered.storage
 
     def so_far(self) -> Pass:
         """The pass under way as if it were complete: the slab under way, and the rest of time as that ends."""
@@ -129,9 +159,9 @@ class March:
         return Pass((*self.slabs, here, Slab(self.high, 1.0, space, rest, here.constants, here.residual, 0.0)))
 
     def _system(self, last: Slab | None) -> System:
-        def before(points: Tensor, plan: JetPlan) -> Tensor:
+        def before(points: Tensor, plan: JetPlan, shapes: Shapes) -> Tensor:
             assert last is not None
-            return last.image(self.problem, self.ansatz, points, plan).jets(last.tensor(self.device))
+            return Image.of(points, last.space, plan, self.ansatz, shapes).jets(last.tensor(self.device))
 
         space = self._space()
         key = (last is not None, *self.axes)
@@ -145,9 +175,9 @@ class March:
             device=self.device,
             going_on=self._going_on if last else (),
             before=before if last else None,
-            pattern=self._patterns.get(key),
+            numbered=self._numbered.get(key),
         )
-        self._patterns = {key: system.pattern, **{k: p for k, p in self._patterns.items() if k[1:] == key[1:]}}
+        self._numbered = {key: system.numbered, **{k: n for k, n in self._numbered.items() if k[1:] == key[1:]}}
         return system
 
     def _space(self) -> TensorProduct:
@@ -189,8 +219,10 @@ class March:
         """One step of Newton's method in the slab under way."""
         if self.iteration == 1 and self.fresh:
             self.system.rescale(self.vector)
-        before = self.vector
+        before, factor = self.vector, self.method.factor
         step = self.method.step(self.system, before)
+        if self.method.factor is not None and self.method.factor is not factor:
+            self.anchor = Anchor(self.low, self.high, before, self.system.scales, self.method.factor.damping)
         self.vector = step.vector
         self.iteration += 1
         self.seen = self.system.rms(self.vector), self.system
@@ -203,9 +235,11 @@ class March:
         return step
 
     def _ended(self, step: Step, moved: float) -> bool:
-        """Whether Newton's method has found what it can, or finds no more."""
+        """Whether Newton's method has found what it can, or finds no more; steps shrink at least as they did."""
+        expected = moved * min(1.0, moved / self.moved) if self.moved else moved
+        self.moved = moved
         stuck = not step.accepted or (step.loss > STUCK * step.before and self.iteration > (6 if self.fresh else 2))
-        return moved <= ENOUGH * self.tolerance or stuck or self.iteration >= ITERATIONS
+        return expected <= ENOUGH * self.tolerance or stuck or self.iteration >= ITERATIONS
 
     def _close(self) -> None:
         """Keep the slab, or solve it again: a shorter one where time is too long, or with more knots."""
@@ -229,8 +263,10 @@ class March:
         span, allowed = self.high - self.low, IN_TIME * self.tolerance
         factor = 0.9 * (allowed / max(slab.tail, 1e-300)) ** (1 / DEGREE_IN_TIME[len(self.along)])
         solved = slab.residual <= self.tolerance
-        self.length = span * float(np.clip(factor, 1.0 if solved else 0.25, LONGER))
-        return not solved and slab.tail > 2 * allowed and self._cut(self.length)
+        least = 0.25 if not solved else STRETCH if slab.flat else 1.0
+        self.length = span * float(np.clip(factor, least, LONGER))
+        noise = slab.flat and slab.residual < UNRESOLVED
+        return not solved and slab.tail > 2 * allowed and not noise and self._cut(self.length)
 
     def _cut(self, length: float) -> bool:
         """Make the slab this long, if it may be so short."""
@@ -258,19 +294,22 @@ class March:
         space = self.system.space
         array = coefficients.cpu().numpy().reshape(*space.shape, len(self.problem.fields)).copy()
         constants = self.vector[coefficients.numel() :].cpu().numpy()
-        tail = tail_of(space, self.domain.time or 0, array) if self.slabbed else 0.0
-        return Slab(self.low, self.high, space, array, constants, self._residual(), tail)
+        tail, flat = tail_of(space, self.domain.time or 0, array) if self.slabbed else (0.0, False)
+        return Slab(self.low, self.high, space, array, constants, self._residual(), tail, flat)
 
     def _residual(self) -> float:
-        """The equation's relative residual at points of its own, as many in each interval, and the conditions'."""
-        unit = np.random.default_rng(0).random((CHECKED, self.domain.dimension))
-        weights = np.ones(len(unit))
-        for a, axis in zip(self.along, self.axes, strict=True):
-            place, b = unit[:, a] * axis.intervals, axis.breakpoints
-            unit[:, a] = (np.interp(place, np.arange(len(b)), b) - b[0]) / (b[-1] - b[0])
-            weights *= np.diff(b)[place.astype(int)]
+        """The equation's relative residual on a grid of its own, as fine as the intervals, and the conditions'."""
+        random = np.random.default_rng(0)
+        lines, weights = [], np.ones(1)
+        for axis in self.system.space.axes:
+            b, each = axis.breakpoints, max(2, math.ceil(CHECKED / axis.intervals))
+            places = (np.arange(axis.intervals * each) + random.random(axis.intervals * each)) / each
+            lines.append((np.interp(places, np.arange(len(b)), b) - b[0]) / (b[-1] - b[0]))
+            weights = np.multiply.outer(weights, np.repeat(np.diff(b), each)).ravel()
+        unit = np.stack([line.ravel() for line in np.meshgrid(*lines, indexing="ij")], axis=-1)
         points = torch.as_tensor(self.system.box.interior(unit), device=self.device)
-        squares = self.system.relative_squares(self.vector, points).cpu().numpy()
+        shape = tuple(len(line) for line in lines)
+        squares = self.system.relative_squares(self.vector, points, shape).cpu().numpy()
         return math.sqrt(float(weights @ squares / weights.sum()) + self.system.conditions_loss(self.vector))
 
     def _refine(self, slab: Slab) -> bool:

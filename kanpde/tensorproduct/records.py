@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from kanpde.tensorproduct.axes import Array, Axis, LegendreAxis, SplineAxis
-from kanpde.tensorproduct.march import March
+from kanpde.tensorproduct.march import Anchor, March
 from kanpde.tensorproduct.slabs import Pass, Slab
 from kanpde.tensorproduct.space import TensorProduct
 
@@ -28,6 +27,7 @@ COUNTERS = (
     "low",
     "high",
     "iteration",
+    "moved",
     "fresh",
     "most",
 )
@@ -36,12 +36,16 @@ COUNTERS = (
 def written(march: March) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and JSON that `read` takes up."""
     tensors = {"vector": march.vector}
-    tensors |= {f"scale.{number}": piece.scale for number, piece in enumerate(march.system.pieces)}
+    tensors |= {f"scale.{number}": scale for number, scale in enumerate(march.system.scales)}
     numbers: dict[str, Any] = {name: getattr(march, name) for name in COUNTERS}
-    numbers["damping"] = march.method.damping
+    numbers |= {"damping": march.method.damping, "blocks": len(march.system.scales)}
     numbers["degree"] = march.degree
     numbers["axes"] = [described(axis, f"axis.{a}", tensors) for a, axis in enumerate(march.axes)]
     numbers["slabs"] = [slab_of(slab, f"slab.{i}", tensors) for i, slab in enumerate(march.slabs)]
+    if march.anchor is not None and march.anchored:
+        tensors["anchor.vector"] = march.anchor.vector
+        tensors |= {f"anchor.scale.{number}": scale for number, scale in enumerate(march.anchor.scales)}
+        numbers["anchor"] = {key: getattr(march.anchor, key) for key in ("low", "high", "damping")}
     best = march.best.slabs if march.best else ()
     numbers["best"] = [slab_of(slab, f"best.{i}", tensors) for i, slab in enumerate(best)]
     return tensors, numbers
@@ -55,9 +59,13 @@ def read(march: March, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
     march.slabs = [slab_from(d, f"slab.{i}", tensors) for i, d in enumerate(numbers["slabs"])]
     best = tuple(slab_from(d, f"best.{i}", tensors) for i, d in enumerate(numbers["best"]))
     march.best = Pass(best) if best else None
-    march.reopen(tensors["vector"])
-    pieces = march.system.pieces
-    march.system.pieces = [replace(p, scale=tensors[f"scale.{n}"].to(p.scale)) for n, p in enumerate(pieces)]
+    like = march.vector
+    scales = tuple(tensors[f"scale.{n}"].to(like) for n in range(numbers["blocks"]))
+    anchor = None
+    if "anchor" in numbers:
+        there = tuple(tensors[f"anchor.scale.{n}"].to(like) for n in range(numbers["blocks"]))
+        anchor = Anchor(vector=tensors["anchor.vector"].to(like), scales=there, **numbers["anchor"])
+    march.reopen(tensors["vector"].to(like), scales, anchor)
     march.method.damping = numbers["damping"]
 
 
@@ -66,15 +74,15 @@ def slab_of(slab: Slab, name: str, tensors: dict[str, Tensor]) -> dict[str, Any]
     tensors[f"{name}.coefficients"] = torch.from_numpy(slab.coefficients)
     tensors[f"{name}.constants"] = torch.from_numpy(slab.constants)
     axes = [described(axis, f"{name}.axis.{a}", tensors) for a, axis in enumerate(slab.space.axes)]
-    return {key: getattr(slab, key) for key in ("low", "high", "residual", "tail")} | {"axes": axes}
+    return {key: getattr(slab, key) for key in ("low", "high", "residual", "tail", "flat")} | {"axes": axes}
 
 
 def slab_from(numbers: Mapping[str, Any], name: str, tensors: Mapping[str, Tensor]) -> Slab:
     """The inverse of `slab_of`."""
     axes = [axis_of(d, f"{name}.axis.{a}", tensors) for a, d in enumerate(numbers["axes"])]
     coefficients, constants = (array(tensors[f"{name}.{key}"]) for key in ("coefficients", "constants"))
-    low, high, residual, tail = (numbers[key] for key in ("low", "high", "residual", "tail"))
-    return Slab(low, high, TensorProduct(axes), coefficients, constants, residual, tail)
+    low, high, residual, tail, flat = (numbers[key] for key in ("low", "high", "residual", "tail", "flat"))
+    return Slab(low, high, TensorProduct(axes), coefficients, constants, residual, tail, flat)
 
 
 def described(axis: Axis, name: str, tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ De Moor and Vandewalle, SIAM J. Matrix Anal. Appl. 21 (2000) 1253).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from kanpde.layers import KANLayer
 from kanpde.network import KAN
 from kanpde.problem import Problem
 from kanpde.tensorproduct.axes import Array, SplineAxis, design, gauss_weights, points_of
-from kanpde.tensorproduct.slabs import Pass, Slab
+from kanpde.tensorproduct.slabs import Pass
 
 LEAST = 12  # intervals of an edge
 IN_SLAB = 6  # intervals of an edge in time for each slab
@@ -31,15 +32,51 @@ MARGIN = 0.1  # of a node's range, beyond it
 def separated(problem: Problem, found: Pass, degree: int) -> KAN:
     """The network of a pass, without what makes hard conditions hold."""
     axes = edge_axes(problem, found, degree)
-    factors = [np.linalg.qr(np.sqrt(gauss_weights(axis))[:, None] * design(axis, points_of(axis))) for axis in axes]
-    values = on_grid(problem, found, [points_of(axis) for axis in axes])
-    for a, (axis, (orthonormal, _)) in enumerate(zip(axes, factors, strict=True)):
+    time = problem.domain.time if len(found.slabs) > 1 else None
+    spans, solve = [], []
+    for a, axis in enumerate(axes):
+        orthonormal, triangle = np.linalg.qr(np.sqrt(gauss_weights(axis))[:, None] * design(axis, points_of(axis)))
         weighted = np.sqrt(gauss_weights(axis))[:, None] * orthonormal
-        values = np.moveaxis(np.tensordot(weighted, values, (0, a)), 0, a)
+        maps = in_time(found, a, axis, weighted) if a == time else in_space(found, a, axis, weighted)
+        span = spanned(maps)
+        spans.append([span.T @ each for each in maps])
+        solve.append(np.linalg.inv(triangle) @ span)
+    pieces = (mapped(slab.coefficients, maps) for slab, *maps in zip(found.slabs, *spans, strict=True))
+    values = reduce(np.add, pieces)  # each is zero outside its own part of time
     tolerance = max(ROUND_OFF, SINGULAR * found.residual)
-    solve = [np.linalg.inv(triangle) for _, triangle in factors]
     build = {1: line, 2: plane, 3: volume}[len(axes)]
     return build(axes, solve, values, tolerance)
+
+
+def in_space(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
+    """For every slab, (n, size): its functions of an axis in the orthonormal ones of the network's."""
+    known: dict[int, Array] = {}
+    for slab in found.slabs:
+        own = slab.space.axes[a]
+        if id(own) not in known:
+            known[id(own)] = weighted.T @ design(own, points_of(axis))
+    return [known[id(slab.space.axes[a])] for slab in found.slabs]
+
+
+def in_time(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
+    """The same for time, where every slab has its own part of the axis and nothing elsewhere."""
+    places = points_of(axis)
+    which = np.searchsorted([slab.space.axes[a].breakpoints[1] for slab in found.slabs[:-1]], places)
+    inside = [which == number for number in range(len(found.slabs))]
+    return [weighted[i].T @ design(slab.space.axes[a], places[i]) for slab, i in zip(found.slabs, inside, strict=True)]
+
+
+def spanned(maps: Sequence[Array]) -> Array:
+    """Orthonormal columns that hold those of all maps (n, size)."""
+    columns = np.concatenate([*{id(each): each for each in maps}.values()], axis=1)
+    return np.linalg.qr(columns)[0] if columns.shape[1] < len(columns) else np.eye(len(columns))
+
+
+def mapped(coefficients: Array, maps: Sequence[Array]) -> Array:
+    """A tensor (*shape, f) with one matrix for every axis applied."""
+    for a, each in enumerate(maps):
+        coefficients = np.moveaxis(np.tensordot(each, coefficients, (1, a)), 0, a)
+    return coefficients
 
 
 def edge_axes(problem: Problem, found: Pass, degree: int) -> list[SplineAxis]:
@@ -47,8 +84,8 @@ def edge_axes(problem: Problem, found: Pass, degree: int) -> list[SplineAxis]:
     domain, count, densities = problem.domain, LEAST, []
     for a in range(domain.dimension):
         grids = [slab.space.axes[a].breakpoints for slab in found.slabs]
-        in_time = len(found.slabs) > 1 and a == domain.time
-        densities.append(in_slabs(grids) if in_time else densest(grids))
+        slabbed = len(found.slabs) > 1 and a == domain.time
+        densities.append(in_slabs(grids) if slabbed else densest(grids))
         count = max(count, int(np.ceil(CLOSER * densities[-1][1] @ np.diff(densities[-1][0]))))
     axes = []
     for a, (edges, density) in enumerate(densities):
@@ -75,28 +112,6 @@ def densest(grids: Sequence[Array]) -> tuple[Array, Array]:
         which = np.searchsorted(grid, middles[inside]) - 1
         density[inside] = np.maximum(density[inside], 1 / np.diff(grid)[which])
     return edges, density
-
-
-def on_grid(problem: Problem, found: Pass, places: Sequence[Array]) -> Array:
-    """The solution without its lift on a tensor grid, (*counts, fields)."""
-    time = problem.domain.time
-    if len(found.slabs) == 1 or time is None:
-        return at(found.slabs[0], places)
-    ends = [slab.space.axes[time].breakpoints[1] for slab in found.slabs[:-1]]
-    which = np.searchsorted(ends, places[time])
-    pieces = []
-    for number, slab in enumerate(found.slabs):
-        if (inside := which == number).any():
-            pieces.append(at(slab, [place[inside] if a == time else place for a, place in enumerate(places)]))
-    return np.concatenate(pieces, axis=time)
-
-
-def at(slab: Slab, places: Sequence[Array]) -> Array:
-    """A slab's tensor product on a tensor grid."""
-    values = slab.coefficients
-    for a, (axis, place) in enumerate(zip(slab.space.axes, places, strict=True)):
-        values = np.moveaxis(np.tensordot(design(axis, place), values, (1, a)), 0, a)
-    return values
 
 
 def line(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
@@ -131,7 +146,7 @@ def volume(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, to
     for a in range(3):
         left, singular, _ = np.linalg.svd(np.moveaxis(values, a, 0).reshape(values.shape[a], -1), full_matrices=False)
         bases.append(left[:, : max(1, int((singular > tolerance * singular[0]).sum()))])
-    core = np.einsum("abcf,ai,bj,ck->ijkf", values, *bases)
+    core = mapped(values, [basis.T for basis in bases])
     last = int(np.argmin(core.shape[:3]))
     a, b = (axis for axis in range(3) if axis != last)
     core = np.moveaxis(core, last, 2)

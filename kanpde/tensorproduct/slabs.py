@@ -9,12 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.ansatz import Ansatz
-from kanpde.jets import JetPlan
-from kanpde.problem import Problem
 from kanpde.tensorproduct.axes import Array, design
 from kanpde.tensorproduct.space import TensorProduct
-from kanpde.tensorproduct.system import Image
+
+FLAT = 0.3  # of the two coefficients before, what the last two have where they are noise
 
 
 @dataclass
@@ -22,7 +20,7 @@ class Slab:
     """A solved part of time, between two shares of it.
 
     `coefficients` (*shape, fields) of a tensor product, `constants`, the equation's `residual` relative to its terms at
-    points of their own, and the last coefficients in time relative to all (`tail`).
+    points of their own, the last coefficients in time relative to all (`tail`), and whether these do not fall (`flat`).
     """
 
     low: float
@@ -32,15 +30,11 @@ class Slab:
     constants: Array
     residual: float
     tail: float
+    flat: bool = False
 
     def tensor(self, device: torch.device) -> Tensor:
         """The coefficients as (P, fields)."""
         return torch.as_tensor(self.coefficients, device=device).flatten(0, -2)
-
-    def image(self, problem: Problem, ansatz: Ansatz | None, points: Tensor, plan: JetPlan) -> Image:
-        """Points (n, d) made ready for this slab's space."""
-        lift, factor = (None, None) if ansatz is None else ansatz.jets(points, plan)
-        return Image(points, self.space.local(points, plan), lift, factor)
 
 
 @dataclass(frozen=True)
@@ -57,16 +51,18 @@ class Pass:
 
 
 def going_on(last: Slab, space: TensorProduct, time: int) -> Array:
-    """Coefficients in `space` of u + (t − t₀) u_t with u and u_t as the last slab ends."""
-    old, new = last.space.axes[time], space.axes[time]
-    _, values = old.local(torch.as_tensor(old.breakpoints[-1:]), 2)
-    value, slope = (np.tensordot(values[0, m].numpy(), last.coefficients, (0, time)) for m in (0, 1))
-    half = (new.breakpoints[1] - new.breakpoints[0]) / 2
-    kept = TensorProduct([new if a == time else axis for a, axis in enumerate(last.space.axes)])
-    result = np.zeros((*kept.shape, last.coefficients.shape[-1]))
-    in_time = np.moveaxis(result, time, 0)
-    in_time[0], in_time[1] = value + half * slope, half * slope / math.sqrt(3)
-    return space.transferred(kept, result)
+    """Coefficients in `space` of the polynomials in time that the last slab ends with, as if these held further on.
+
+    Outside its interval P_j grows like ρ^j, so the series is cut before its smallest term.
+    """
+    old, new = (s.axes[time].breakpoints for s in (last.space, space))
+    reach = 1 + 2 * (new[1] - new[0]) / (old[1] - old[0])
+    growth = reach + math.sqrt(reach**2 - 1)
+    sizes = sizes_in_time(last.space, time, last.coefficients)
+    smallest = 1 + int(np.argmin(sizes[1:] * growth ** np.arange(1, len(sizes))))
+    kept = last.coefficients.copy()
+    np.moveaxis(kept, time, 0)[max(smallest, 2) :] = 0.0
+    return space.transferred(last.space, kept)
 
 
 def held(last: Slab, space: TensorProduct, time: int) -> Array:
@@ -77,7 +73,13 @@ def held(last: Slab, space: TensorProduct, time: int) -> Array:
     return result
 
 
-def tail_of(space: TensorProduct, time: int, coefficients: Array) -> float:
-    """The last two coefficients in time, relative to all of them."""
-    sizes = np.sqrt(np.square(space.values(time, coefficients)).sum(axis=1))
-    return float(sizes[-2:].max() / max(np.sqrt(np.square(sizes).sum()), 1e-300))
+def tail_of(space: TensorProduct, time: int, coefficients: Array) -> tuple[float, bool]:
+    """The last two coefficients in time, relative to all of them, and whether the ones before are hardly larger."""
+    sizes = sizes_in_time(space, time, coefficients)
+    tail = float(sizes[-2:].max())
+    return tail / max(float(np.sqrt(np.square(sizes).sum())), 1e-300), tail > FLAT * sizes[-4:-2].max()
+
+
+def sizes_in_time(space: TensorProduct, time: int, coefficients: Array) -> Array:
+    """The norm of what multiplies each polynomial in time (degree + 1,)."""
+    return np.asarray(np.sqrt(np.square(space.values(time, coefficients)).sum(axis=1)))

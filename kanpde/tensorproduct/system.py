@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -13,35 +16,78 @@ from kanpde.ansatz import Ansatz
 from kanpde.block import Block
 from kanpde.geometry import Box
 from kanpde.loss import mean, plan_of, side
-from kanpde.optim.local import Cells, LocalLinearisation, Pattern
+from kanpde.optim.local import Storage
+from kanpde.tensorproduct import gram
 from kanpde.tensorproduct.gauss import Quadrature, quadrature
-from kanpde.tensorproduct.space import Local, TensorProduct
+from kanpde.tensorproduct.space import Local, OnGrid, TensorProduct, lines_of
 
-CHECKED = 512  # points on which typical sizes of the fields are taken
-Before = Callable[[Tensor, jets.JetPlan], Tensor]  # the jets (n, S, fields) of what the solution goes on from
+Shapes = tuple[tuple[int, ...], ...]  # of tensor grids, one after the other
+Before = Callable[[Tensor, jets.JetPlan, Shapes], Tensor]  # the jets (n, S, fields) of what the solution goes on from
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Image:
-    """What one image of a block's points needs: points, the products there, and the jets of lift and factor."""
+    """What one image of a block's points needs: the space there, in parts, and the jets of lift and factor."""
 
     points: Tensor
-    local: Local
+    space: TensorProduct
+    plan: jets.JetPlan
+    parts: tuple[OnGrid | Local, ...]
+    counts: tuple[int, ...]
     lift: Tensor | None
     factor: Tensor | None
 
+    @classmethod
+    def of(
+        cls,
+        points: Tensor,
+        space: TensorProduct,
+        plan: jets.JetPlan,
+        ansatz: Ansatz | None,
+        shapes: Shapes = (),
+    ) -> Image:
+        """Points made ready; they are said to be tensor grids of these shapes, one after the other."""
+        lift, factor = (None, None) if ansatz is None else ansatz.jets(points, plan)
+        counts = tuple(math.prod(shape) for shape in shapes)
+        pieces = torch.split(points, list(counts)) if shapes else ()
+        lines = [lines_of(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)]
+        if not lines or any(each is None for each in lines):
+            return cls(points, space, plan, (space.local(points, plan),), (len(points),), lift, factor)
+        parts = tuple(space.on_grid(each, plan) for each in lines if each is not None)
+        return cls(points, space, plan, parts, counts, lift, factor)
+
+    def own_jets(self, coefficients: Tensor) -> Tensor:
+        """Jets (n, S, f), without lift."""
+        found = [part.jets(coefficients) for part in self.parts]
+        jet = found[0] if len(found) == 1 else torch.cat(found)
+        return jet if self.factor is None else jets.product(self.plan, self.factor, jet)
+
     def jets(self, coefficients: Tensor) -> Tensor:
         """The solution's jets (n, S, f)."""
-        jet = self.local.jets(coefficients)
-        if self.lift is None or self.factor is None:
-            return jet
-        return self.lift + jets.product(self.local.plan, self.factor, jet)
+        jet = self.own_jets(coefficients)
+        return jet if self.lift is None else self.lift + jet
+
+    def adjoint(self, adjoint: Tensor) -> Tensor:
+        """The transpose of `own_jets`: (n, S, f) -> (P, f)."""
+        shares = torch.split(self._unlifted(adjoint), list(self.counts))
+        return torch.stack([part.adjoint(share) for part, share in zip(self.parts, shares, strict=True)]).sum(0)
 
     def rows(self, adjoint: Tensor) -> Tensor:
         """Derivatives of Σ adjoint · jets by the coefficients that are met: (n, S, f) -> (n, m, f)."""
-        if self.factor is not None:
-            adjoint = jets.product_adjoint(self.local.plan, self.factor, adjoint)
-        return torch.einsum("nsf,nsm->nmf", adjoint, self.local.features)
+        return torch.einsum("nsf,nsm->nmf", self._unlifted(adjoint), self.local.features)
+
+    def split(self, slopes: Tensor) -> list[tuple[OnGrid | Local, Tensor]]:
+        """The parts, each with its slopes (c, n, S, f) by the space's own jets."""
+        own = slopes if self.factor is None else torch.stack([self._unlifted(each) for each in slopes])
+        return list(zip(self.parts, torch.split(own, list(self.counts), dim=1), strict=True))
+
+    def _unlifted(self, adjoint: Tensor) -> Tensor:
+        return adjoint if self.factor is None else jets.product_adjoint(self.plan, self.factor, adjoint)
+
+    @cached_property
+    def local(self) -> Local:
+        """The products that do not vanish at the points."""
+        return self.parts[0] if isinstance(self.parts[0], Local) else self.space.local(self.points, self.plan)
 
 
 @dataclass(frozen=True)
@@ -52,7 +98,7 @@ class Piece:
     images: tuple[Image, ...]
     index: Tensor | None
     weights: Tensor
-    columns: Tensor
+    shapes: Shapes
     scale: Tensor
     target: Tensor | None = None
 
@@ -80,7 +126,7 @@ class System:
         device: torch.device | None = None,
         going_on: Sequence[Block] = (),
         before: Before | None = None,
-        pattern: Pattern | None = None,
+        numbered: Numbered | None = None,
     ) -> None:
         self.space, self.box, self.fields, self.unknowns, self.ansatz = space, box, fields, unknowns, ansatz
         self._device = device or torch.device("cpu")
@@ -89,43 +135,51 @@ class System:
             assert before is not None
             piece = self._piece(block, quadrature(block, box, space.axes))
             with torch.no_grad():
-                known = [before(image.points, image.local.plan) for image in piece.images]
+                known = [before(image.points, image.plan, piece.shapes) for image in piece.images]
                 target = self._evaluate(piece, known, {})
             self.pieces.append(replace(piece, target=target))
-        self.pattern = pattern or self._pattern()
+        self.numbered = numbered or self._numbered()
 
     @property
     def size(self) -> int:
         """The number of unknowns."""
         return self.space.size * len(self.fields) + len(self.unknowns)
 
-    def _pattern(self) -> Pattern:
-        count, constants = len(self.fields), len(self.unknowns)
-        fields, last = torch.arange(count), self.space.size * count + torch.arange(constants)
-        numberings = [
-            torch.cat([(order[:, None] * count + fields).flatten(), last]).to(self._device)
-            for order in self.space.numberings()
-        ]
-        return Pattern([Cells.of(piece.columns) for piece in self.pieces], numberings)
+    def _numbered(self) -> Numbered:
+        """The numbering with the narrowest band."""
+        options = []
+        for positions in self.space.numberings(len(self.fields)):
+            total = torch.zeros((1,) * len(positions), dtype=torch.long)
+            for a, each in enumerate(positions):
+                total = total + each.view([-1 if a == b else 1 for b in range(len(positions))])
+            order = torch.cat([(total.reshape(-1, 1) + torch.arange(len(self.fields))).reshape(-1)])
+            numbering = torch.cat([order, len(order) + torch.arange(len(self.unknowns))]).to(self._device)
+            places = [numbering[self.columns(piece)] for piece in self.pieces]
+            reach = max(int((each.amax(1) - each.amin(1)).max()) for each in places)
+            slack = len(order) // self.space.shape[self.space.longest]
+            storage = Storage.of(numbering, self.size if self.unknowns else reach, slack)
+            options.append((reach, Numbered(storage, tuple(each.to(self._device) for each in positions))))
+        return min(options, key=lambda option: option[0])[1]
+
+    def columns(self, piece: Piece) -> Tensor:
+        """The numbers (n, m) of the unknowns that the block's rows touch."""
+        count = len(self.fields)
+        numbers = torch.arange(count, device=self._device)
+        columns = [(image.local.columns[:, :, None] * count + numbers).flatten(1) for image in piece.images]
+        return torch.cat(columns, dim=1)
 
     def _piece(self, block: Block, where: Quadrature) -> Piece:
         points = torch.as_tensor(where.points, device=self._device)
         index = None if where.index is None else torch.as_tensor(where.index, device=self._device)
         plan = plan_of(block, self.box.dimension)
-        images = tuple(self.image(points, plan) for points in block.images(points))
-        count = len(self.fields)
-        numbers = torch.arange(count, device=self._device)
-        columns = [(image.local.columns[:, :, None] * count + numbers).flatten(1) for image in images]
-        constants = torch.arange(len(self.unknowns), device=self._device) + self.space.size * count
-        columns.append(constants.expand(len(points), -1))
+        images = tuple(self.image(image, plan, where.shapes) for image in block.images(points))
         scale = torch.ones(len(block.components), dtype=points.dtype, device=self._device)
         weights = torch.as_tensor(where.weights, device=self._device)
-        return Piece(block, images, index, weights, torch.cat(columns, dim=1), scale)
+        return Piece(block, images, index, weights, where.shapes, scale)
 
-    def image(self, points: Tensor, plan: jets.JetPlan) -> Image:
+    def image(self, points: Tensor, plan: jets.JetPlan, shapes: Shapes = ()) -> Image:
         """Points made ready."""
-        lift, factor = (None, None) if self.ansatz is None else self.ansatz.jets(points, plan)
-        return Image(points, self.space.local(points, plan), lift, factor)
+        return Image.of(points, self.space, plan, self.ansatz, shapes)
 
     def split(self, vector: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The coefficients (P, fields) and the unknown constants."""
@@ -134,7 +188,7 @@ class System:
 
     def _evaluate(self, piece: Piece, jet: Sequence[Tensor], unknowns: Mapping[str, Tensor]) -> Tensor:
         pairs = zip(piece.images, jet, strict=True)
-        sides = tuple(side(image.points, j, image.local.plan, self.box.names) for image, j in pairs)
+        sides = tuple(side(image.points, j, image.plan, self.box.names) for image, j in pairs)
         rows = piece.block.evaluate(sides, piece.index, unknowns)
         return rows if piece.target is None else rows - piece.target
 
@@ -148,21 +202,15 @@ class System:
             ]
         return torch.cat([row.reshape(-1) for row in rows])
 
-    def linearise(self, vector: Tensor) -> LocalLinearisation:
+    def linearise(self, vector: Tensor) -> TensorLinearisation:
         """Rows and Jacobian."""
-        parts = [self._linear(piece, vector) for piece in self.pieces]
-        residual = torch.cat([values.reshape(-1) for values, _ in parts])
-        return LocalLinearisation(self.pattern, [p.columns for p in self.pieces], [rows for _, rows in parts], residual)
+        return TensorLinearisation(self, [self._linear(piece, vector) for piece in self.pieces])
 
-    def _linear(self, piece: Piece, vector: Tensor) -> tuple[Tensor, Tensor]:
-        """Values (c, n) and rows (c, n, m), each times its factor."""
+    def _linear(self, piece: Piece, vector: Tensor) -> Slopes:
         values, slopes, constants = self._slopes(piece, vector)
         factors = piece.factors
-        rows = []
-        for component, each in enumerate(slopes):
-            pulled = [image.rows(slope).flatten(1) for image, slope in zip(piece.images, each, strict=True)]
-            rows.append(torch.cat([*pulled, constants[component]], dim=1) * factors[component][:, None])
-        return values * factors, torch.stack(rows)
+        by_jets = tuple(torch.stack(each) * factors[:, :, None, None] for each in zip(*slopes, strict=True))
+        return Slopes(values * factors, by_jets, torch.stack(constants) * factors[:, :, None])
 
     def _slopes(self, piece: Piece, vector: Tensor) -> tuple[Tensor, list[list[Tensor]], list[Tensor]]:
         """Values (c, n), and of each component ∂r/∂jet at every image, (n, S, f), and by every constant, (n, U)."""
@@ -183,30 +231,42 @@ class System:
             by_constants.append(torch.cat([none, *(slope[:, None] for slope in found[len(leaves) :])], dim=1))
         return values.detach(), slopes, by_constants
 
+    @property
+    def scales(self) -> tuple[Tensor, ...]:
+        """What the rows of every block are divided by, (components,)."""
+        return tuple(piece.scale for piece in self.pieces)
+
+    def scale(self, scales: Sequence[Tensor]) -> None:
+        """Divide the rows by these."""
+        self.pieces = [replace(piece, scale=scale) for piece, scale in zip(self.pieces, scales, strict=True)]
+
     def rescale(self, vector: Tensor) -> None:
         """Measure the size of every block's terms: rows are relative to what they are the difference of."""
         coefficients, _ = self.split(vector)
-        interior = self.pieces[0]
-        stride = max(1, len(interior.weights) // CHECKED)
-        points = interior.images[0].points[::stride]
+        typical = self._typical(coefficients)
         for number, piece in enumerate(self.pieces):
             _, slopes, _ = self._slopes(piece, vector)
+            image = piece.images[0]
             if piece.block.kind == "residual":
-                jet = piece.images[0].jets(coefficients)
+                jet = image.jets(coefficients)
                 sizes = [(each[0] * jet).abs().sum(dim=(1, 2)) for each in slopes]
                 scale = torch.stack([mean(s.square(), piece.weights).sqrt() for s in sizes])
             else:
-                typical = self._typical(points, piece.images[0].local.plan, coefficients)
-                scale = torch.stack([(mean(e[0].square(), piece.weights).sqrt() * typical).sum() for e in slopes])
+                size = torch.stack([typical[partial] for partial in image.plan.partials])
+                scale = torch.stack([(mean(e[0].square(), piece.weights).sqrt() * size).sum() for e in slopes])
             scale = torch.where(torch.isfinite(scale) & (scale > 0), scale, torch.ones_like(scale))
             self.pieces[number] = replace(piece, scale=scale)
 
-    def _typical(self, points: Tensor, plan: jets.JetPlan, coefficients: Tensor) -> Tensor:
-        """The root mean squares of partials (S, f), at least those of u over the box' widths: a start may rest."""
-        sizes = self.image(points, plan).jets(coefficients).square().mean(dim=0).sqrt()
+    def _typical(self, coefficients: Tensor) -> dict[jets.MultiIndex, Tensor]:
+        """The root mean square (f,) of every partial, at least that of u over the box' widths: a start may rest."""
+        wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
+        plan = jets.JetPlan(self.box.dimension, wanted)
+        interior = self.pieces[0]
+        points = interior.images[0].points
+        sizes = self.image(points, plan, interior.shapes).jets(coefficients).square().mean(dim=0).sqrt()
         widths = points.new_tensor((self.box.high - self.box.low).tolist())
         spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
-        return torch.maximum(sizes, sizes[0] / spans[:, None])
+        return dict(zip(plan.partials, torch.maximum(sizes, sizes[0] / spans[:, None]), strict=True))
 
     def rms(self, vector: Tensor) -> dict[str, float]:
         """The root mean square of every block's own rows, over its components too."""
@@ -229,12 +289,105 @@ class System:
                     total += float((self._evaluate(piece, jets, unknowns) * piece.factors).square().sum())
         return total
 
-    def relative_squares(self, vector: Tensor, points: Tensor) -> Tensor:
-        """The squares of the equation's rows at other points, each relative to the size of its terms, (n,)."""
+    def relative_squares(self, vector: Tensor, points: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """The squares of the equation's rows on another grid, each relative to the size of its terms, (n,)."""
         coefficients, unknowns = self.split(vector)
         first = self.pieces[0]
-        image = self.image(points, first.images[0].local.plan)
+        image = self.image(points, first.images[0].plan, (shape,))
         other = replace(first, images=(image,), index=None)
         with torch.no_grad():
             rows = self._evaluate(other, [image.jets(coefficients)], unknowns) / first.scale[:, None]
         return rows.square().mean(dim=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Numbered:
+    """How JᵀJ of a tensor product is kept: its unknown (j, f) stands at Σ_a positions[a][j_a] + f."""
+
+    storage: Storage
+    positions: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """A block's rows (c, n), and their derivatives by the jets at every image (c, n, S, f) and by constants (c, n, U).
+
+    All are times the rows' factors.
+    """
+
+    values: Tensor
+    by_jets: tuple[Tensor, ...]
+    by_constants: Tensor
+
+
+class TensorLinearisation:
+    """r (N,) and J of a system: products with J go by the jets, and JᵀJ is assembled only where it is asked for."""
+
+    def __init__(self, system: System, slopes: Sequence[Slopes]) -> None:
+        self._system, self._slopes = system, slopes
+        self.residual = torch.cat([each.values.reshape(-1) for each in slopes])
+
+    @property
+    def storage(self) -> Storage:
+        """How JᵀJ is kept."""
+        return self._system.numbered.storage
+
+    def product(self, step: Tensor) -> Tensor:
+        """J p, (N,)."""
+        coefficients, constants = torch.split(step, [len(step) - self._constants, self._constants])
+        coefficients = coefficients.view(-1, len(self._system.fields))
+        rows = []
+        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+            row = slopes.by_constants @ constants
+            for image, slope in zip(piece.images, slopes.by_jets, strict=True):
+                row = row + torch.einsum("cnsf,nsf->cn", slope, image.own_jets(coefficients))
+            rows.append(row.reshape(-1))
+        return torch.cat(rows)
+
+    def transposed(self, weights: Tensor) -> Tensor:
+        """Jᵀ k, (P,)."""
+        size = self._system.size - self._constants
+        total = weights.new_zeros(size // len(self._system.fields), len(self._system.fields))
+        constants, start = weights.new_zeros(self._constants), 0
+        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+            share = weights[start : start + slopes.values.numel()].view(slopes.values.shape)
+            start += slopes.values.numel()
+            for image, slope in zip(piece.images, slopes.by_jets, strict=True):
+                total += image.adjoint(torch.einsum("cnsf,cn->nsf", slope, share))
+            constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
+        return torch.cat([total.reshape(-1), constants])
+
+    @cached_property
+    def gram(self) -> Tensor:
+        """JᵀJ, as it is kept."""
+        total = self.storage.empty(self.residual)
+        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+            if all(isinstance(part, OnGrid) for image in piece.images for part in image.parts):
+                self._add_grids(total, piece, slopes)
+            else:
+                self.storage.add_rows(total, self._system.columns(piece), self._rows(piece, slopes))
+        for number in range(self._constants):
+            weights = torch.cat([each.by_constants[..., number].reshape(-1) for each in self._slopes])
+            last = self.storage.size - self._constants + number
+            row, column, start = self.storage.factors
+            total[row * last + column * self.storage.numbering + start] = self.transposed(weights)
+        return self.storage.matrix(total)
+
+    def _add_grids(self, total: Tensor, piece: Piece, slopes: Slopes) -> None:
+        """Add what the rows of a block on grids contribute to JᵀJ."""
+        split = [image.split(slope) for image, slope in zip(piece.images, slopes.by_jets, strict=True)]
+        space, numbered = self._system.space, self._system.numbered
+        for grids in zip(*split, strict=True):
+            for one, other in product(grids, repeat=2):
+                gram.add(total, self.storage.factors, numbered.positions, space.longest, one, other)
+
+    @property
+    def _constants(self) -> int:
+        return len(self._system.unknowns)
+
+    @staticmethod
+    def _rows(piece: Piece, slopes: Slopes) -> Tensor:
+        """(c, n, m), without the constants."""
+        pairs = list(zip(piece.images, slopes.by_jets, strict=True))
+        rows = [torch.cat([image.rows(s[c]).flatten(1) for image, s in pairs], 1) for c in range(len(slopes.values))]
+        return torch.stack(rows)
