@@ -16,7 +16,9 @@ from scipy.linalg.blas import dtrsv
 from torch import Tensor
 
 ITERATIONS = 40  # of conjugate gradients, which the factor preconditions
-SOLVED = 1e-30  # a fall of the gradient's squared norm to this is the end
+SOLVED = 1e-15  # a fall of the gradient's norm to this is the end
+TRIED = 5  # iterations after which their pace is looked at,
+PATIENCE = 1.5  # and how much faster it may become
 ROUND_OFF = 1e-6  # below this it may stall
 FLOOR = 1e-12  # the least entry of D, relative to the largest
 LARGEST = 2**22  # numbers that are held at once
@@ -153,12 +155,15 @@ class Descent:
     iterations: int
 
 
-def conjugate_gradients(linear: LocalLinearisation, factor: Factor, most: int = ITERATIONS) -> Descent:
+def conjugate_gradients(
+    linear: LocalLinearisation, factor: Factor, most: int = ITERATIONS, enough: float = SOLVED
+) -> Descent:
     """p that minimises ‖J p + r‖² + ‖p‖²_S with the factor's S, by conjugate gradients on the least-squares problem.
 
     The factor is the preconditioner: Cholesky's of JᵀJ costs half the digits, which the iteration with J itself gives
     back in a few steps (CGLS: Björck, "Numerical Methods for Least Squares Problems", §7.4); and it may be that of
-    another J nearby.
+    another J nearby. They end where so little of the gradient is left that it is `enough`, or early where the way they
+    go `most` iterations would not lead there.
     """
     rest = -linear.residual
     step, image = torch.zeros_like(factor.shift), torch.zeros_like(rest)
@@ -174,9 +179,12 @@ def conjugate_gradients(linear: LocalLinearisation, factor: Factor, most: int = 
         gradient = linear.transposed(rest) - factor.shift * step
         towards = factor.solve(gradient)
         before, size = size, float(gradient @ towards)
-        if size <= SOLVED * start or size > 1e3 * best or (size > 0.5 * best and best < ROUND_OFF * start):
+        stalls = size > 0.5 * best and best < ROUND_OFF * start
+        if size <= enough**2 * start or size > 1e3 * best or stalls:
             break
         best = min(best, size)
+        if iteration >= TRIED and (best / start) ** (PATIENCE * most / iteration) > enough**2:
+            break
         direction = towards + size / before * direction
     left = min(best, size) if size > 0 else 0.0
     return Descent(step, image, (left / start) ** 0.5 if start > 0 else 0.0, iteration)

@@ -15,7 +15,7 @@ FACTOR = 100.0  # between neighbouring λ
 RATIO = 0.05  # least actual over predicted reduction of an accepted step
 SLIGHT = 1e-12  # a factor that is damped more than this is not used again,
 REUSED = 24  # nor one that needs more iterations
-ENOUGH = 1e-7  # the share of the gradient that these may leave
+ENOUGH = 1e-10  # the share of the gradient that these should leave, and may leave a thousand times
 
 
 class LocalLeastSquares(Protocol):
@@ -43,8 +43,8 @@ class Newton:
         linear = problem.linearise(vector)
         before = float(linear.residual.square().sum())
         if self.factor is not None and self.factor.damping <= SLIGHT and self.factor.storage is linear.storage:
-            descent = conjugate_gradients(linear, self.factor, REUSED)
-            if descent.left <= ENOUGH:
+            descent = conjugate_gradients(linear, self.factor, REUSED, ENOUGH)
+            if descent.left <= 1e3 * ENOUGH:
                 loss, ratio, _ = self._tried(problem, vector, linear, descent, before)
                 if ratio >= RATIO:
                     return Step(vector + descent.step, loss, True, before, self.factor.damping, ratio, 1)

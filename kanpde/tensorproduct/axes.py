@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.linalg import solve_triangular
 from torch import Tensor
 
 from kanpde import splines
@@ -109,7 +110,8 @@ def transfer(old: Axis, new: Axis) -> Array:
     """(new size, old size): a function of the old axis fitted on the new one, exactly where it can be."""
     low, high = new.breakpoints[[0, -1]]
     places = low + (high - low) * gauss_points(new)
-    return np.asarray(np.linalg.lstsq(design(new, places), design(old, places), rcond=None)[0])
+    orthonormal, triangle = np.linalg.qr(design(new, places))
+    return np.asarray(solve_triangular(triangle, orthonormal.T @ design(old, places)))
 
 
 def points_of(axis: Axis) -> Array:

@@ -48,7 +48,7 @@ LONGER = 3.0  # than the one before, the most that a slab is
 AT_START = 0.1  # the first slab is cut to this share: data that do not agree at a corner leave their mark there
 SLIGHT = 0.1  # a residual over so short a time that its share of the pass is this part of the tolerance may stay
 ITERATIONS = 15  # of Newton's method in a slab
-STUCK = 0.8  # a step that leaves more of the loss than this is the last one, too
+STUCK = 0.5  # a step that leaves more of the loss than this is the last one, too
 ENOUGH = 1e-4  # a next step of this share of the tolerance need not be taken
 TRIES = 30  # at one slab
 CHECKED = 16  # points along each axis, at least, at which a slab's residual is measured, and two in each interval
@@ -176,6 +176,8 @@ class March:
             going_on=self._going_on if last else (),
             before=before if last else None,
             numbered=self._numbered.get(key),
+            # Per length of time, the square of a jump counts as the integral of the residual's: ∫ r² dt + [u]².
+            emphasis={block.name: 1 / (self.high - self.low) for block in self._going_on},
         )
         self._numbered = {key: system.numbered, **{k: n for k, n in self._numbered.items() if k[1:] == key[1:]}}
         return system

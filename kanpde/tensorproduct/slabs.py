@@ -77,7 +77,7 @@ def tail_of(space: TensorProduct, time: int, coefficients: Array) -> tuple[float
     """The last two coefficients in time, relative to all of them, and whether the ones before are hardly larger."""
     sizes = sizes_in_time(space, time, coefficients)
     tail = float(sizes[-2:].max())
-    return tail / max(float(np.sqrt(np.square(sizes).sum())), 1e-300), tail > FLAT * sizes[-4:-2].max()
+    return tail / max(float(np.sqrt(np.square(sizes).sum())), 1e-300), bool(tail > FLAT * sizes[-4:-2].max())
 
 
 def sizes_in_time(space: TensorProduct, time: int, coefficients: Array) -> Array:

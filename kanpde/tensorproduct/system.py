@@ -92,7 +92,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Piece:
-    """A block at its points. `target` (components, n) is what its rows have to be where that is not zero."""
+    """A block at its points. `target` (components, n) is what its rows have to be where that is not zero.
+
+    `emphasis` multiplies the squares of its rows beside the block's own weight.
+    """
 
     block: Block
     images: tuple[Image, ...]
@@ -101,17 +104,19 @@ class Piece:
     shapes: Shapes
     scale: Tensor
     target: Tensor | None = None
+    emphasis: float = 1.0
 
     @property
     def factors(self) -> Tensor:
         """(components, n): what every row is multiplied by."""
-        return (self.block.weight * self.weights).sqrt() / self.scale[:, None]
+        return (self.emphasis * self.block.weight * self.weights).sqrt() / self.scale[:, None]
 
 
 class System:
     """Rows of blocks on a box, as a function of the vector of coefficients (P, fields) and unknown constants.
 
-    The blocks in `going_on` ask for what they are of the solution `before` in place of their own values.
+    The blocks in `going_on` ask for what they are of the solution `before` in place of their own values. `emphasis` are
+    weights of some blocks, by name, beside their own.
     """
 
     def __init__(
@@ -127,6 +132,7 @@ class System:
         going_on: Sequence[Block] = (),
         before: Before | None = None,
         numbered: Numbered | None = None,
+        emphasis: Mapping[str, float] | None = None,
     ) -> None:
         self.space, self.box, self.fields, self.unknowns, self.ansatz = space, box, fields, unknowns, ansatz
         self._device = device or torch.device("cpu")
@@ -138,6 +144,8 @@ class System:
                 known = [before(image.points, image.plan, piece.shapes) for image in piece.images]
                 target = self._evaluate(piece, known, {})
             self.pieces.append(replace(piece, target=target))
+        weights = emphasis or {}
+        self.pieces = [replace(piece, emphasis=weights.get(piece.block.name, 1.0)) for piece in self.pieces]
         self.numbered = numbered or self._numbered()
 
     @property
