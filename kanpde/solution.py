@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,7 +48,7 @@ class Solution:
     def __init__(
         self, problem: Problem, model: Model, history: Mapping[str, list[Any]], record: Mapping[str, Any]
     ) -> None:
-        """`record` holds what a run knows of itself: seed, iterations, seconds, stopped_because."""
+        """`record` holds what a run knows of itself: seed, iterations, seconds, stopped_because, estimate."""
         self.problem, self.model = problem, model
         self.history = {name: list(column) for name, column in history.items()}
         self.record = dict(record)
@@ -61,6 +62,12 @@ class Solution:
     def stopped_because(self) -> str:
         """Why training ended, in words."""
         return str(self.record["stopped_because"])
+
+    @property
+    def estimate(self) -> float:
+        """The relative error that training believes in, infinite where it believes in none; `exact` has no say."""
+        found = self.record.get("estimate")
+        return math.inf if found is None else float(found)
 
     @property
     def unknowns(self) -> dict[str, float]:

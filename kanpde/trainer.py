@@ -116,6 +116,7 @@ class Trainer:
             "iterations": self.iteration,
             "seconds": self.seconds,
             "stopped_because": self.stopped_because,
+            "estimate": self.phase.estimate if math.isfinite(self.phase.estimate) else None,
         }
         return Solution(self.problem, self.phase.current, self.history, record)
 
