@@ -159,6 +159,7 @@ def _shipped() -> dict[str, tuple[Basis, ...]]:
         "tanh": (composed("tanh", sp.tanh), composed("tanh", sp.tanh, 2)),
         "sech": (composed("sech", sp.sech), composed("sech", lambda z: sp.sech(z) ** 2)),
         "atan": (composed("atan", sp.atan), composed("atan", lambda z: sp.atan(sp.exp(z)))),
+        "tan": (composed("tan", sp.tan),),
         "erf": (composed("erf", sp.erf),),
         "power": (
             Basis("power", ((s + B) ** C,), (B, C), powers),

@@ -15,12 +15,14 @@ import sympy as sp
 from kanpde.symbolic.atoms import Basis, library
 from kanpde.symbolic.invariants import reduced, reductions
 from kanpde.symbolic.limits import Clock
+from kanpde.symbolic.ordinary import general
 from kanpde.symbolic.peeling import peeled
 from kanpde.symbolic.proposal import Proposal, evaluated
 from kanpde.symbolic.refit import LeastSquares
 from kanpde.symbolic.sampled import Sampled, Surrogate, sample
 from kanpde.symbolic.separated import Separation
 from kanpde.symbolic.structure import rank, report
+from kanpde.symbolic.travelling import two_waves
 from kanpde.symbolic.workers import in_order
 
 Array = npt.NDArray[np.float64]
@@ -37,6 +39,8 @@ BEYOND, FAR = 30.0, 1e-2
 SOON, FEW = 6, 2
 # Seconds for one refit.
 REFIT = 10.0
+# How many candidates that do not solve the problem are passed on, as approximations.
+APPROXIMATIONS = 5
 # Constants below this share of the largest are tried as zero.
 NOTHING = 1e-7
 # Constants of two fields in such a ratio, to this relative precision, are one.
@@ -84,21 +88,36 @@ def candidates(
     found: list[Candidate] = []
     # Fields of a system multiply their proposals: only near ones may come early there.
     least = FAR if len(fields) == 1 else 0.0
-    streams = [plausible_first(proposals(field, bases), max(BEYOND * field.error, least)) for field in fields]
+    largest = max(field.norm() for field in fields)
+    streams = [
+        plausible_first(
+            itertools.chain(
+                nothing(field, largest), proposals(field, bases, general(field, solution.problem, clock, functions))
+            ),
+            max(BEYOND * field.error, least),
+        )
+        for field in fields
+    ]
     for candidate in search.refits(joint(streams)):
         if candidate.residual <= ROUND_OFF:
             tidy = search.tied(search.without_nothing(candidate))
             yield search.ansatz(tidy), dict(tidy.constants)
             return
         found.append(candidate)
-    for candidate in sorted(found, key=lambda c: c.residual):
+    for candidate in sorted(found, key=lambda c: c.residual)[:APPROXIMATIONS]:
         yield search.ansatz(candidate), dict(candidate.constants)
 
 
-def proposals(field: Sampled, bases: Sequence[Basis]) -> Iterator[Proposal]:
-    """Every proposal for one field, what is found fast first."""
+def nothing(field: Sampled, largest: float) -> Iterator[Proposal]:
+    """0, for a field that is no larger than the error of the largest one."""
+    if field.norm() <= BEYOND * field.error * largest:
+        yield Proposal("nothing", sp.S.Zero, {}, 0.0, 0.0)
+
+
+def proposals(field: Sampled, bases: Sequence[Basis], known: Iterable[Proposal] = ()) -> Iterator[Proposal]:
+    """Every proposal for one field, what is found fast first; `known` are others, that the equation gives."""
     seen = set()
-    for families in _stages(field, bases):
+    for families in _stages(field, bases, known):
         for proposal in in_turn(families):
             key = (proposal.expression, *(f"{abs(value):.2g}" for value in proposal.constants.values()))
             if key not in seen:
@@ -106,7 +125,7 @@ def proposals(field: Sampled, bases: Sequence[Basis]) -> Iterator[Proposal]:
                 yield proposal
 
 
-def _stages(field: Sampled, bases: Sequence[Basis]) -> Iterator[list[Iterator[Proposal]]]:
+def _stages(field: Sampled, bases: Sequence[Basis], known: Iterable[Proposal]) -> Iterator[list[Iterator[Proposal]]]:
     """Families of proposals, each with its best first."""
     plain = Separation(field, "separated")
     found = [reduced(field, bases, reduction) for reduction in reductions(field)]
@@ -114,7 +133,8 @@ def _stages(field: Sampled, bases: Sequence[Basis]) -> Iterator[list[Iterator[Pr
     if not found or max(map(max, plain.ranks), default=FEW + 1) <= FEW:
         # Enough for all cores, before anything that takes longer than a refit.
         yield [itertools.islice(quick, SOON)]
-    yield [*found, quick]
+    yield [iter(known)]
+    yield [*found, two_waves(field, bases), quick]
     inner = [Separation(w, f"{name} separated", wrap) for name, w, wrap in peeled(field) if rank(w).holds]
     yield [plain.thorough(bases), *(separation.quick() for separation in inner)]
     yield [separation.thorough(bases) for separation in inner]
@@ -203,8 +223,10 @@ class _Search:
 
     def near(self, candidate: Candidate) -> bool:
         """Whether it is finite and still close to the network."""
+        largest = max(field.norm() for field in self.fields)
         return np.isfinite(candidate.residual) and all(
-            self._distance(field, expression, candidate.constants) <= max(ASTRAY, 10 * field.error)
+            self._distance(field, expression, candidate.constants)
+            <= max(max(ASTRAY, 10 * field.error) * field.norm(), BEYOND * field.error * largest)
             for field, expression in zip(self.fields, candidate.expressions, strict=True)
         )
 
@@ -212,7 +234,7 @@ class _Search:
         own = {symbol: value for symbol, value in constants.items() if symbol in expression.free_symbols}
         columns = dict(zip(field.names, field.coordinates, strict=True))
         difference = field.norm(evaluated(expression, own, columns) - field.values)
-        return difference / max(field.norm(), 1e-300) if np.isfinite(difference) else np.inf
+        return difference if np.isfinite(difference) else np.inf
 
     def without_nothing(self, candidate: Candidate) -> Candidate:
         """With constants that came out as zero left out, where that changes nothing."""

@@ -19,7 +19,7 @@ from kanpde.problem import Problem
 from kanpde.symbolic.bounds import error_bound
 from kanpde.symbolic.certification import Certificate, certify
 from kanpde.symbolic.formula import Formula
-from kanpde.symbolic.limits import Clock
+from kanpde.symbolic.limits import Clock, TimeLimit, time_limit
 
 Array = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -96,16 +96,17 @@ class _Selection:
     def consider(self, ansatz: Any, constants: Any) -> None:
         """Certify a candidate and keep it if it is the best; one that cannot be evaluated is passed over."""
         try:
-            found = certify(
-                ansatz,
-                constants,
-                self.solution.problem,
-                surrogate=self.solution.evaluate,
-                tolerance=self.tolerance,
-                seconds=min(MOST, max(LEAST, self.clock.left)),
-            )
-            rank = (RANK[found.status], self.distance(found))
-        except (KanpdeError, ArithmeticError, np.linalg.LinAlgError):
+            with time_limit(max(LEAST, self.clock.left)):
+                found = certify(
+                    ansatz,
+                    constants,
+                    self.solution.problem,
+                    surrogate=self.solution.evaluate,
+                    tolerance=self.tolerance,
+                    seconds=min(MOST, max(LEAST, 0.8 * self.clock.left)),
+                )
+                rank = (RANK[found.status], self.distance(found))
+        except (KanpdeError, ArithmeticError, np.linalg.LinAlgError, TimeLimit):
             return
         if rank < self.best[0]:
             self.best = (rank, found)
