@@ -8,6 +8,7 @@ waves, as in Prony's method; d²/ds² V = V A and the same in s² and log s find
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import sympy as sp
+from numpy.polynomial import legendre
 
 from kanpde.symbolic.atoms import VARIABLE, B, Basis, C
 from kanpde.symbolic.sampled import Sampled
@@ -97,6 +99,7 @@ def closures(space: Subspace) -> Iterator[tuple[tuple[Basis, ...], Array]]:
     for g, g1, g2 in inner:
         if g != SQUARE and (rates := _pencil(space, v1 / g1, (v2 * g1 - v1 * g2) / g1**3)) is not None:
             yield from _exponentials(rates, g, float(reach[g]), -1)
+    yield from _mixtures(space, float(reach[PLAIN]))
     if space.rank == 1:
         yield from _single(space)
 
@@ -127,13 +130,51 @@ def _pencil(space: Subspace, first: Array, second: Array) -> npt.NDArray[np.comp
     return np.asarray(np.linalg.eigvals(companion), dtype=np.complex128)
 
 
-def _solved(space: Subspace, left: Array, right: Array) -> Array | None:
+def _mixtures(space: Subspace, reach: float) -> Iterator[tuple[tuple[Basis, ...], Array]]:
+    """More functions than the space has dimensions: V'' = V A + ∬V B for waves, V'' = V' A + V B + ∫V C for others.
+
+    These are relations to the third and fourth derivatives, integrated: V⁗ = V'' A + V B with constants of integration.
+    What they leave open shows as rates of functions that turn out not to be needed.
+    """
+    once = reach * antiderivative(len(space.nodes)) @ space.functions
+    twice = reach * antiderivative(len(space.nodes)) @ once
+    line = np.vander(space.nodes, 2, increasing=True)
+    if (squares := _roots(space, [space.functions, twice], line)) is not None:
+        yield from _waves(squares, PLAIN, reach, -1)
+    if (rates := _roots(space, [space.first, space.functions, once], line[:, :1])) is not None:
+        yield from _exponentials(rates, PLAIN, reach, -1)
+
+
+def _roots(space: Subspace, right: list[Array], others: Array) -> npt.NDArray[np.complex128] | None:
+    """The λ of λ^m = λ^(m-1) A_1 + … + A_m, for V'' = Σ right_i A_i and other functions."""
+    r, m = space.rank, len(right)
+    solved = _solved(space, space.second, np.hstack([*right, others]), unique=False)
+    if solved is None:
+        return None
+    companion = np.zeros((r * m, r * m))
+    companion[r:, :-r] = np.eye(r * (m - 1))
+    for i in range(m):
+        companion[r * (m - 1 - i) : r * (m - i), -r:] = solved[r * i : r * (i + 1)]
+    return np.asarray(np.linalg.eigvals(companion), dtype=np.complex128)
+
+
+@functools.lru_cache(maxsize=8)
+def antiderivative(count: int) -> Array:
+    """From values at Gauss's and Legendre's nodes to an integral's values there, the nodes being one apart in all."""
+    nodes, weights = legendre.leggauss(count)
+    degrees = np.arange(count)
+    to_series = (degrees[:, None] + 0.5) * legendre.legvander(nodes, count - 1).T * weights
+    integrated = legendre.legvander(nodes, count) @ legendre.legint(np.eye(count), lbnd=-1) @ to_series
+    return np.asarray(integrated / np.ptp(nodes))
+
+
+def _solved(space: Subspace, left: Array, right: Array, unique: bool = True) -> Array | None:
     root = np.sqrt(space.weights)[:, None]
     scale = np.maximum(np.linalg.norm(root * right, axis=0), 1e-300)
-    matrix, _, _, singular = np.linalg.lstsq(root * right / scale, root * left, rcond=None)
+    matrix, _, _, singular = np.linalg.lstsq(root * right / scale, root * left, rcond=None if unique else UNIQUE)
     size = max(float(np.linalg.norm(root * left)), 1e-300)
     rest = np.linalg.norm(root * (left - right / scale @ matrix)) / size
-    return matrix / scale[:, None] if rest < CLOSED and singular[-1] > UNIQUE * singular[0] else None
+    return matrix / scale[:, None] if rest < CLOSED and (singular[-1] > UNIQUE * singular[0] or not unique) else None
 
 
 def exponential(inner: Any = PLAIN) -> Basis:

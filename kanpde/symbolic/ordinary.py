@@ -17,7 +17,8 @@ import sympy as sp
 from kanpde.errors import KanpdeError
 from kanpde.problem import Problem
 from kanpde.symbolic.limits import Clock, TimeLimit, time_limit
-from kanpde.symbolic.proposal import Constants, Proposal, constant, evaluated, linear, placeholder
+from kanpde.symbolic.proposal import Constants, Proposal, constant, evaluated, placeholder
+from kanpde.symbolic.proposal import linear as combined
 from kanpde.symbolic.sampled import Sampled
 from kanpde.symbolic.spans import criterion
 from kanpde.symbolic.statement import Statement, state
@@ -25,7 +26,7 @@ from kanpde.symbolic.statement import Statement, state
 Array = npt.NDArray[np.float64]
 
 # Seconds for SymPy to solve an equation with its parameters as symbols, and once more with numbers.
-SECONDS = 8.0
+SECONDS = 4.0
 # What a solution may be made of, by the names in the library of functions.
 ELEMENTARY: dict[Any, str] = {
     sp.exp: "exp", sp.sinh: "exp", sp.cosh: "exp", sp.sin: "sin", sp.cos: "sin", sp.tan: "tan", sp.tanh: "tanh",
@@ -37,30 +38,46 @@ MOST, KEPT = 2, 4
 FAMILY = "the equation's own solutions"
 
 
-def general(field: Sampled, problem: Problem, clock: Clock, functions: Sequence[str] | None) -> Iterator[Proposal]:
-    """Proposals for the field of an equation in one coordinate; none where SymPy finds no elementary solution."""
+def general(
+    field: Sampled, problem: Problem, clock: Clock, functions: Sequence[str] | None, linear: bool
+) -> Iterator[Proposal]:
+    """Proposals for the field of an equation in one coordinate, of a linear equation or of one that is not.
+
+    None where SymPy finds no elementary solution. It is fast for most linear equations and slow for most others.
+    """
     if field.dimension != 1 or len(problem.fields) != 1 or problem.unknowns or field.norm() == 0:
         return
     for parameters in (None, ()):
-        found = _solutions(problem, parameters, clock)
+        found = _solutions(problem, parameters, clock, linear)
         proposals = [p for s, statement in found for p in _fitted(field, s, statement, functions)]
         if proposals:
             yield from proposals
             return
 
 
-def _solutions(problem: Problem, parameters: tuple[()] | None, clock: Clock) -> list[tuple[Any, Statement]]:
+def _solutions(
+    problem: Problem, parameters: tuple[()] | None, clock: Clock, linear: bool
+) -> list[tuple[Any, Statement]]:
     """Expressions in the coordinate, C1, C2, … and symbols of parameters."""
     try:
         with time_limit(max(0.01, min(SECONDS, clock.left / 4))):
             statement = state(problem, parameters)
             u = sp.Function("u")(statement.coordinates[0])
             inside = [equation.of((u,)) for equation in statement.equations if equation.name == "residual"]
-            found = sp.dsolve(inside[0], u) if len(inside) == 1 else []
+            wanted = len(inside) == 1 and _linear(inside[0], u) == linear
+            found = sp.dsolve(inside[0], u) if wanted else []
     except (Exception, TimeLimit):  # SymPy raises errors of all kinds on what it cannot solve
         return []
     parts = found if isinstance(found, list) else [found]
     return [(part.rhs, statement) for part in parts if isinstance(part, sp.Eq) and part.lhs == u and _known(part.rhs)]
+
+
+def _linear(equation: Any, u: Any) -> bool:
+    """Whether an equation is linear in u and its derivatives."""
+    parts = sorted({*equation.atoms(sp.Derivative), u}, key=sp.count_ops, reverse=True)
+    names = {part: sp.Dummy() for part in parts}
+    plain = equation.xreplace(names)
+    return not any(sp.diff(plain, name).has(*names.values()) for name in names.values())
 
 
 def _known(expression: Any) -> bool:
@@ -104,7 +121,7 @@ def _with(field: Sampled, expression: Any, flat: list[Any], known: Constants) ->
             terms = [term for term in terms if term != 0]
             design = np.stack([evaluated(term, known, columns) for term in terms], axis=1)
             target = root * field.values / size
-            return linear(FAMILY, terms, known, root[:, None] * design, target, field.error, len(root))
+            return combined(FAMILY, terms, known, root[:, None] * design, target, field.error, len(root))
         values = evaluated(expression, known, columns)
     except (KanpdeError, ArithmeticError, ValueError):
         return None

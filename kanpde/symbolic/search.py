@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import sympy as sp
 
+from kanpde.problem import Problem
 from kanpde.symbolic.atoms import Basis, library
 from kanpde.symbolic.invariants import reduced, reductions
 from kanpde.symbolic.limits import Clock
+from kanpde.symbolic.normal import prefactors
 from kanpde.symbolic.ordinary import general
 from kanpde.symbolic.peeling import peeled
 from kanpde.symbolic.proposal import Proposal, evaluated
@@ -88,13 +90,11 @@ def candidates(
     found: list[Candidate] = []
     # Fields of a system multiply their proposals: only near ones may come early there.
     least = FAR if len(fields) == 1 else 0.0
+    hints = Hints(solution.problem, clock, functions)
     largest = max(field.norm() for field in fields)
     streams = [
         plausible_first(
-            itertools.chain(
-                nothing(field, largest), proposals(field, bases, general(field, solution.problem, clock, functions))
-            ),
-            max(BEYOND * field.error, least),
+            itertools.chain(nothing(field, largest), proposals(field, bases, hints)), max(BEYOND * field.error, least)
         )
         for field in fields
     ]
@@ -114,10 +114,27 @@ def nothing(field: Sampled, largest: float) -> Iterator[Proposal]:
         yield Proposal("nothing", sp.S.Zero, {}, 0.0, 0.0)
 
 
-def proposals(field: Sampled, bases: Sequence[Basis], known: Iterable[Proposal] = ()) -> Iterator[Proposal]:
-    """Every proposal for one field, what is found fast first; `known` are others, that the equation gives."""
+@dataclass(frozen=True)
+class Hints:
+    """What the equation itself says of its solutions, found out when it is asked for."""
+
+    problem: Problem
+    clock: Clock
+    functions: Sequence[str] | None
+
+    def general(self, field: Sampled, linear: bool) -> Iterator[Proposal]:
+        """Its general solutions, where it is an ordinary equation."""
+        return general(field, self.problem, self.clock, self.functions, linear)
+
+    def prefactors(self) -> Mapping[int, sp.Expr]:
+        """By axis, what the factors may have in common."""
+        return prefactors(self.problem) if self.functions is None else {}
+
+
+def proposals(field: Sampled, bases: Sequence[Basis], hints: Hints | None = None) -> Iterator[Proposal]:
+    """Every proposal for one field, what is found fast first."""
     seen = set()
-    for families in _stages(field, bases, known):
+    for families in _stages(field, bases, hints):
         for proposal in in_turn(families):
             key = (proposal.expression, *(f"{abs(value):.2g}" for value in proposal.constants.values()))
             if key not in seen:
@@ -125,19 +142,22 @@ def proposals(field: Sampled, bases: Sequence[Basis], known: Iterable[Proposal] 
                 yield proposal
 
 
-def _stages(field: Sampled, bases: Sequence[Basis], known: Iterable[Proposal]) -> Iterator[list[Iterator[Proposal]]]:
+def _stages(field: Sampled, bases: Sequence[Basis], hints: Hints | None) -> Iterator[list[Iterator[Proposal]]]:
     """Families of proposals, each with its best first."""
-    plain = Separation(field, "separated")
+    plain = Separation(field, "separated", prefactors=hints.prefactors() if hints else {})
     found = [reduced(field, bases, reduction) for reduction in reductions(field)]
     quick = plain.quick()
     if not found or max(map(max, plain.ranks), default=FEW + 1) <= FEW:
         # Enough for all cores, before anything that takes longer than a refit.
         yield [itertools.islice(quick, SOON)]
-    yield [iter(known)]
+    if hints:
+        yield [hints.general(field, linear=True)]
     yield [*found, two_waves(field, bases), quick]
     inner = [Separation(w, f"{name} separated", wrap) for name, w, wrap in peeled(field) if rank(w).holds]
     yield [plain.thorough(bases), *(separation.quick() for separation in inner)]
     yield [separation.thorough(bases) for separation in inner]
+    if hints:
+        yield [hints.general(field, linear=False)]
 
 
 def plausible_first(stream: Iterator[Proposal], misfit: float) -> Iterator[Proposal]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -50,16 +51,27 @@ def at_gap(field: Sampled, axis: int) -> int:
 
 
 class Separation:
-    """The proposals for a field or, with `wrap`, for a function of it, by the ranks it may have."""
+    """The proposals for a field or, with `wrap`, for a function of it, by the ranks it may have.
 
-    def __init__(self, field: Sampled, family: str, wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w) -> None:
-        self.field, self.family, self.wrap = field, family, wrap
+    `prefactors` are functions of VARIABLE, by axis, that its factors may have in common.
+    """
+
+    def __init__(
+        self,
+        field: Sampled,
+        family: str,
+        wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w,
+        prefactors: Mapping[int, sp.Expr] = MappingProxyType({}),
+    ) -> None:
+        self.field, self.family, self.wrap, self.prefactors = field, family, wrap, prefactors
         self.ranks = ranks(field)
         self._spaces = {(a, r): subspace(field, a, r) for chosen in self.ranks for a, r in enumerate(chosen)}
 
     @functools.cached_property
     def _closed(self) -> dict[tuple[int, int], list[Fit]]:
-        return {key: closed(space, self.field.error) for key, space in self._spaces.items()}
+        return {
+            key: closed(space, self.field.error, self.prefactors.get(key[0])) for key, space in self._spaces.items()
+        }
 
     def quick(self) -> Iterator[Proposal]:
         """From relations between factors and their derivatives alone, the most promising first."""
