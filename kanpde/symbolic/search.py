@@ -22,7 +22,7 @@ from kanpde.symbolic.peeling import peeled
 from kanpde.symbolic.proposal import Proposal, evaluated
 from kanpde.symbolic.refit import LeastSquares
 from kanpde.symbolic.sampled import Sampled, Surrogate, sample
-from kanpde.symbolic.separated import Separation
+from kanpde.symbolic.separated import Separation, at_error
 from kanpde.symbolic.structure import rank, report
 from kanpde.symbolic.travelling import two_waves
 from kanpde.symbolic.workers import in_order
@@ -147,7 +147,7 @@ def _stages(field: Sampled, bases: Sequence[Basis], hints: Hints | None) -> Iter
     plain = Separation(field, "separated", prefactors=hints.prefactors() if hints else {})
     found = [reduced(field, bases, reduction) for reduction in reductions(field)]
     quick = plain.quick()
-    if not found or max(map(max, plain.ranks), default=FEW + 1) <= FEW:
+    if not found or max(at_error(field, axis) for axis in range(field.dimension)) <= FEW:
         # Enough for all cores, before anything that takes longer than a refit.
         yield [itertools.islice(quick, SOON)]
     if hints:
@@ -172,9 +172,15 @@ def plausible_first(stream: Iterator[Proposal], misfit: float) -> Iterator[Propo
 
 
 def in_turn(families: Sequence[Iterator[Proposal]]) -> Iterator[Proposal]:
-    """One of every family, then another of every family, and so on."""
-    for row in itertools.zip_longest(*map(unbroken, families)):
-        yield from (proposal for proposal in row if proposal is not None)
+    """One of every family, then another of every family, and so on; none is made before it is asked for."""
+    going = [unbroken(family) for family in families]
+    while going:
+        for family in [*going]:
+            proposal = next(family, None)
+            if proposal is None:
+                going.remove(family)
+            else:
+                yield proposal
 
 
 def unbroken(family: Iterator[Proposal]) -> Iterator[Proposal]:
