@@ -41,6 +41,9 @@ BEYOND, FAR = 30.0, 1e-2
 SOON, FEW = 6, 2
 # Seconds for one refit.
 REFIT = 10.0
+# How many candidates that solve the problem are given, and for how long others are looked for after the first, beside
+# the time that it took.
+SOLVED, AFTER = 4, 5.0
 # How many candidates that do not solve the problem are passed on, as approximations.
 APPROXIMATIONS = 5
 # Constants below this share of the largest are tried as zero.
@@ -68,9 +71,10 @@ def candidates(
     """(ansatz, constants) for a solution, refitted to equation and conditions, the best first.
 
     An ansatz is an expression in the real symbols of the coordinates and of the constants, or a dict of them by field
-    for a system. The search ends by itself where a refit reaches round-off, or else when `seconds` are over; the same
-    seed gives the same candidates as long as time does not cut it short. `progress` is told what goes on; `functions`
-    are the names of those in the library that may be used, all for None.
+    for a system. One whose refit reaches round-off is given at once; whoever wants no other asks no more, and else a
+    few others are looked for. The search is over after `seconds`; the same seed gives the same candidates as long as
+    time does not cut it short. `progress` is told what goes on; `functions` are the names of those in the library that
+    may be used, all for None.
 
     Raises ConfigurationError for an unknown name.
     """
@@ -98,12 +102,19 @@ def candidates(
         )
         for field in fields
     ]
+    solved = 0
     for candidate in search.refits(joint(streams)):
         if candidate.residual <= ROUND_OFF:
             tidy = search.tied(search.without_nothing(candidate))
             yield search.ansatz(tidy), dict(tidy.constants)
-            return
+            solved += 1
+            # What SymPy cannot prove may be a degenerate form of what it can.
+            clock.end_within(AFTER + clock.passed)
+            if solved == SOLVED:
+                return
         found.append(candidate)
+    if solved:
+        return
     for candidate in sorted(found, key=lambda c: c.residual)[:APPROXIMATIONS]:
         yield search.ansatz(candidate), dict(candidate.constants)
 
@@ -152,9 +163,9 @@ def _stages(field: Sampled, bases: Sequence[Basis], hints: Hints | None) -> Iter
         yield [itertools.islice(quick, SOON)]
     if hints:
         yield [hints.general(field, linear=True)]
-    yield [*found, two_waves(field, bases), quick]
     inner = [Separation(w, f"{name} separated", wrap) for name, w, wrap in peeled(field) if rank(w).holds]
-    yield [plain.thorough(bases), *(separation.quick() for separation in inner)]
+    yield [*found, two_waves(field, bases), *(separation.quick() for separation in inner), quick]
+    yield [plain.thorough(bases)]
     yield [separation.thorough(bases) for separation in inner]
     if hints:
         yield [hints.general(field, linear=False)]

@@ -13,7 +13,8 @@ import sympy as sp
 
 from kanpde.expressions import symbols
 from kanpde.symbolic.atoms import Basis
-from kanpde.symbolic.factors import spectrum, subspace, tails
+from kanpde.symbolic.factors import Subspace, spectrum, subspace, tails
+from kanpde.symbolic.nested import nested
 from kanpde.symbolic.projection import Fit
 from kanpde.symbolic.proposal import Constants, Proposal, evaluated, linear, placeholder
 from kanpde.symbolic.sampled import Sampled
@@ -24,6 +25,8 @@ Array = npt.NDArray[np.float64]
 LARGEST_RANK = 4
 # Products of spans beyond these are left out, and so are designs with more columns.
 COMBINED, LARGEST_DESIGN = 12, 60
+# Spans of one axis that are kept, and how many errors away the nearest may be before others are looked for.
+KEPT, BEYOND = 6, 30.0
 # The grid's points on which coefficients are found.
 POINTS = 1024
 
@@ -69,21 +72,27 @@ class Separation:
 
     @functools.cached_property
     def _closed(self) -> dict[tuple[int, int], list[Fit]]:
-        return {
-            key: closed(space, self.field.error, self.prefactors.get(key[0])) for key, space in self._spaces.items()
-        }
+        return {key: self._read(space, self.prefactors.get(key[0])) for key, space in self._spaces.items()}
+
+    def _read(self, space: Subspace, prefactor: sp.Expr | None) -> list[Fit]:
+        """Spans read off the factors' derivatives, and factors of two levels where none of these comes close."""
+        error = self.field.error
+        found = closed(space, error, prefactor)
+        if min((f.misfit for f in found), default=1.0) > BEYOND * error:
+            found = ranked([*found, *nested(space, error)], len(space.nodes), error, KEPT)
+        return found
 
     def quick(self) -> Iterator[Proposal]:
         """From relations between factors and their derivatives alone, the most promising first."""
-        return self._proposals(self._closed)
+        yield from self._proposals(self._closed)
 
     def thorough(self, bases: Sequence[Basis]) -> Iterator[Proposal]:
         """From these bases as well."""
         found = {key: searched(space, bases, self.field.error) for key, space in self._spaces.items()}
-        return self._proposals({key: self._merged(key, fits) for key, fits in found.items()})
+        yield from self._proposals({key: self._merged(key, fits) for key, fits in found.items()})
 
     def _merged(self, key: tuple[int, int], fits: list[Fit]) -> list[Fit]:
-        return ranked([*self._closed[key], *fits], len(self._spaces[key].nodes), self.field.error, 6)
+        return ranked([*self._closed[key], *fits], len(self._spaces[key].nodes), self.field.error, KEPT)
 
     def _proposals(self, spans: Mapping[tuple[int, int], list[Fit]]) -> Iterator[Proposal]:
         for chosen in self.ranks:
