@@ -100,6 +100,12 @@ def snap(
     return Snapped(values, tuple(name for name in left if name not in values))
 
 
+def recognised(fit: Fit) -> dict[str, Any]:
+    """Exact values for those constants that are plain numbers, from the numbers alone."""
+    found = {name: _number(value, _tolerance(fit, name)) for name, value in fit.constants.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _monomial(powers: Mapping[Any, Fraction | None]) -> tuple[Any, bool]:
     """The product of powers of parameters, and whether they are all known."""
     known = all(power is not None for power in powers.values())
