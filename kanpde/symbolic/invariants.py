@@ -7,7 +7,7 @@ For fields of one combination of the coordinates, u = F(k·x), the gradients' co
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,7 @@ RELATIONS = (
     ("x u_x", "u_t", "u"),
     ("u_x", "t u_t", "u"),
     ("x u_x", "t u_t", "u_x", "u_t", "u"),
+    ("x u_x", "t u_t", "u_t", "u", "1"),
 )
 # Shares of a null vector below this are zero.
 ZERO = 1e-3
@@ -164,7 +165,7 @@ def _characteristics(
         multiplier = sp.exp(unknown(-c / b0) * t)
     else:
         return None
-    addend = unknown(-d / b0) * t if b0 else sp.S.Zero
+    addend = unknown(-d / c) if c and d else unknown(-d / b0) * t if b0 else sp.S.Zero
     return Reduction(name, multiplier, variable, addend, constants, number, limit)
 
 
@@ -199,8 +200,10 @@ def radial(field: Sampled) -> Reduction | None:
     return Reduction("radial", sp.S.One, sp.Add(*squares), sp.S.Zero, constants, number, threshold(field))
 
 
-def reduced(field: Sampled, bases: Sequence[Basis], reduction: Reduction) -> Iterator[Proposal]:
-    """Proposals for a field that has this reduction: many functions for its profile."""
+def reduced(
+    field: Sampled, bases: Sequence[Basis], reduction: Reduction, wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w
+) -> Iterator[Proposal]:
+    """Proposals for a field that has this reduction, or for what `wrap` makes of it: many functions for its profile."""
     picked = np.random.default_rng(0).permutation(field.values.size)[:POINTS]
     columns = {n: column.ravel()[picked] for n, column in zip(field.names, field.coordinates, strict=True)}
     multiplier, variable, addend = (
@@ -226,7 +229,7 @@ def reduced(field: Sampled, bases: Sequence[Basis], reduction: Reduction) -> Ite
             np.sqrt(weights) * profile / size,
             field.error,
             len(picked),
-            lambda profile: reduction.multiplier * profile + reduction.addend,
+            lambda profile: wrap(reduction.multiplier * profile + reduction.addend),
         )
         if proposal is not None:
             yield proposal

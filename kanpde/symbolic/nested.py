@@ -34,7 +34,7 @@ def nested(space: Subspace, error: float) -> list[Fit]:
     found = []
     for name, w, back in peeled(factor):
         if name.replace("(-u)", "u") in SCALE_FREE and w.finite and w.norm() > 0:
-            for expression, constants in _sums(w):
+            for expression, constants in sums(w):
                 scaled = _scaled(expression, constants, name.startswith("log"))
                 basis = Basis(f"{name} of sums", (sp.powsimp(back(scaled[0])),), tuple(scaled[1]))
                 if basis.parameters:
@@ -42,7 +42,7 @@ def nested(space: Subspace, error: float) -> list[Fit]:
     return found
 
 
-def _sums(w: Sampled) -> Iterator[tuple[sp.Expr, dict[sp.Symbol, float]]]:
+def sums(w: Sampled) -> Iterator[tuple[sp.Expr, dict[sp.Symbol, float]]]:
     """The best sum of plain functions that is w, with all of its constants; none where nothing comes close."""
     inner = subspace(w, 0, 1)
     target = target_of(inner)

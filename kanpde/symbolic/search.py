@@ -14,6 +14,8 @@ import sympy as sp
 
 from kanpde.problem import Problem
 from kanpde.symbolic.atoms import Basis, library
+from kanpde.symbolic.coefficients import polynomial_in_one
+from kanpde.symbolic.cole_hopf import transformation, transformed
 from kanpde.symbolic.invariants import reduced, reductions
 from kanpde.symbolic.limits import Clock
 from kanpde.symbolic.normal import prefactors
@@ -40,7 +42,7 @@ BEYOND, FAR = 30.0, 1e-2
 # How many quick proposals go first, and up to which rank.
 SOON, FEW = 6, 2
 # Seconds for one refit.
-REFIT = 10.0
+REFIT = 5.0
 # How many candidates that solve the problem are given, and for how long others are looked for after the first, beside
 # the time that it took.
 SOLVED, AFTER = 4, 5.0
@@ -137,6 +139,15 @@ class Hints:
         """Its general solutions, where it is an ordinary equation."""
         return general(field, self.problem, self.clock, self.functions, linear)
 
+    def logarithmic(self, field: Sampled, bases: Sequence[Basis]) -> list[Iterator[Proposal]]:
+        """Families for u = κ D_x / D, where it is Burgers'."""
+        by = transformation(self.problem)
+        if by is None:
+            return []
+        d, wrap = transformed(field, by)
+        families = [reduced(d, bases, reduction, wrap) for reduction in reductions(d)] if d.finite else []
+        return [*families, Separation(d, "a logarithmic derivative, separated", wrap).quick()] if d.finite else []
+
     def prefactors(self) -> Mapping[int, sp.Expr]:
         """By axis, what the factors may have in common."""
         return prefactors(self.problem) if self.functions is None else {}
@@ -158,13 +169,15 @@ def _stages(field: Sampled, bases: Sequence[Basis], hints: Hints | None) -> Iter
     plain = Separation(field, "separated", prefactors=hints.prefactors() if hints else {})
     found = [reduced(field, bases, reduction) for reduction in reductions(field)]
     quick = plain.quick()
-    if not found or max(at_error(field, axis) for axis in range(field.dimension)) <= FEW:
+    if max(at_error(field, axis) for axis in range(field.dimension)) <= FEW:
         # Enough for all cores, before anything that takes longer than a refit.
         yield [itertools.islice(quick, SOON)]
     if hints:
         yield [hints.general(field, linear=True)]
     inner = [Separation(w, f"{name} separated", wrap) for name, w, wrap in peeled(field) if rank(w).holds]
-    yield [*found, two_waves(field, bases), *(separation.quick() for separation in inner), quick]
+    of_one = [polynomial_in_one(w, name, wrap) for name, w, wrap in (("u", field, plain.wrap), *peeled(field))]
+    burgers = hints.logarithmic(field, bases) if hints else []
+    yield [*found, *burgers, two_waves(field, bases), *(separation.quick() for separation in inner), *of_one, quick]
     yield [plain.thorough(bases)]
     yield [separation.thorough(bases) for separation in inner]
     if hints:
