@@ -121,7 +121,7 @@ def _with(field: Sampled, expression: Any, flat: list[Any], known: Constants) ->
             terms = [term for term in terms if term != 0]
             design = np.stack([evaluated(term, known, columns) for term in terms], axis=1)
             target = root * field.values / size
-            return combined(FAMILY, terms, known, root[:, None] * design, target, field.error, len(root))
+            return combined(FAMILY, terms, known, root[:, None] * design / size, target, field.error, len(root))
         values = evaluated(expression, known, columns)
     except (KanpdeError, ArithmeticError, ValueError):
         return None
