@@ -24,6 +24,7 @@ from kanpde.symbolic.sampled import sample
 from kanpde.symbolic.search import Hints, candidates, proposals
 from kanpde.symbolic.separated import Separation
 from kanpde.symbolic.symbolification import symbolify
+from kanpde.symbolic.tidying import tidy
 
 r, x, y, z, t = sp.symbols("r x y z t", real=True)
 ERROR = 1e-10
@@ -184,6 +185,15 @@ def test_linear_constants_are_solved_for_together():
     ansatz = (a * sp.exp(m * y) + b * sp.exp(-m * y)) * sp.sin(k * x)
     found = certify(ansatz, {a: 0.043, b: -0.043, k: 3.14, m: 3.14}, problem)
     assert found.proved and sp.simplify(found.constants["a"] - 1 / (2 * sp.sinh(sp.pi)).rewrite(sp.exp)) == 0
+
+
+def test_pairs_of_exponentials_are_hyperbolic_functions_where_that_is_shorter():
+    e = sp.exp
+    assert tidy((e(2 - 2 * x) + e(2 * x + 2)) / (1 + e(4))) == sp.cosh(2 * x) / sp.cosh(2)
+    sinh = (e(sp.pi * y) - e(-sp.pi * y)) * e(sp.pi) * sp.sin(sp.pi * x) / (-1 + e(2 * sp.pi))
+    assert tidy(sinh) == sp.sin(sp.pi * x) * sp.sinh(sp.pi * y) / sp.sinh(sp.pi)
+    for plain in (e(-t) - e(-2 * t), 1 / (1 + e(-x)), e(-((x - t) ** 2)) + e(-((x + t) ** 2))):
+        assert not tidy(plain).has(sp.sinh, sp.cosh)
 
 
 def test_rates_that_are_roots_of_a_quadratic_equation():
