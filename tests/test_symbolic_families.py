@@ -87,6 +87,12 @@ def test_more_waves_than_ranks_are_told_apart():
     assert min(p.misfit for p in Separation(u, "").quick() if len(p.constants) == 8) < 1e-8
 
 
+def test_five_modes_are_found_where_the_error_shows_five():
+    modes = sum(sp.exp(-(k**2) * t) * sp.sin(k * x) / k for k in range(1, 6))
+    u = field(modes, Box(x=(0, 3), t=(0, 1)), error=0.0)
+    assert next(Separation(u, "").quick()).misfit < 1e-8
+
+
 def test_powers_are_the_exponentials_of_the_logarithm():
     u = field((r**2 - r**-2) * sp.sin(2 * t), Box(r=(1, 2), t=(0, 1)))
     found = [[*start] for bases, start in closures(subspace(u, 0, 1)) if all(b.name == "power" for b in bases)]

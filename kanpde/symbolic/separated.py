@@ -22,9 +22,10 @@ from kanpde.symbolic.spans import closed, ranked, searched
 
 Array = npt.NDArray[np.float64]
 
-LARGEST_RANK = 4
+# The largest rank that is guessed, and the largest that is told by the error: a Fourier sum of six waves.
+LARGEST_RANK, MOST_CERTAIN = 4, 6
 # Products of spans beyond these are left out, and so are designs with more columns.
-COMBINED, LARGEST_DESIGN = 12, 60
+COMBINED, LARGEST_DESIGN = 12, 80
 # Spans of one axis that are kept, and how many errors away the nearest may be before others are looked for.
 KEPT, BEYOND = 6, 30.0
 # The grid's points on which coefficients are found.
@@ -34,9 +35,9 @@ POINTS = 1024
 def ranks(field: Sampled) -> list[tuple[int, ...]]:
     """The ranks along every axis, at the error and then where each spectrum has its widest gap."""
     found = []
-    for choose in (at_error, at_gap):
+    for choose, largest in ((at_error, MOST_CERTAIN), (at_gap, LARGEST_RANK)):
         chosen = tuple(choose(field, axis) for axis in range(field.dimension))
-        if chosen not in found and max(chosen) <= LARGEST_RANK:
+        if chosen not in found and max(chosen) <= largest:
             found.append(chosen)
     return found
 
