@@ -19,7 +19,7 @@ from kanpde.symbolic.recognition import exact_number, exactly
 from kanpde.symbolic.reduction import reduced
 from kanpde.symbolic.refit import Fit, LeastSquares, expressions_of, started
 from kanpde.symbolic.regularity import irregularities
-from kanpde.symbolic.snapping import SOLVES, Snapped, exponents, snap
+from kanpde.symbolic.snapping import SOLVES, Snapped, exponents, recognised, snap
 from kanpde.symbolic.statement import Statement, real_parameters, state
 from kanpde.symbolic.tidying import tidy
 from kanpde.symbolic.tracing import Untraceable
@@ -92,7 +92,7 @@ def certify(
     try:
         return found.proof(clock)
     except Untraceable as error:
-        return found.numeric(f"the problem's code cannot be read as a formula: {error}")
+        return found.numeric(f"the problem's code cannot be read as a formula: {error}", recognised(found.fit))
 
 
 def _with_parameters(expression: Any, problem: Problem, constants: Mapping[str, float]) -> Any:

@@ -7,7 +7,7 @@ For fields of one combination of the coordinates, u = F(k·x), the gradients' co
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,7 @@ RELATIONS = (
     ("x u_x", "u_t", "u"),
     ("u_x", "t u_t", "u"),
     ("x u_x", "t u_t", "u_x", "u_t", "u"),
+    ("x u_x", "t u_t", "u_t", "u", "1"),
 )
 # Shares of a null vector below this are zero.
 ZERO = 1e-3
@@ -66,7 +67,8 @@ def reductions(field: Sampled) -> Iterator[Reduction]:
     if field.dimension < 2 or field.norm() == 0:
         return
     found: list[Reduction | None] = [ridge(field)]
-    found += [*(symmetry(field, relation) for relation in RELATIONS), radial(field)] if field.dimension == 2 else []
+    found += [symmetry(field, relation) for relation in RELATIONS] if field.dimension == 2 else []
+    found.append(radial(field))
     seen = set()
     for reduction in found:
         if reduction is not None and reduction.number <= reduction.threshold and reduction.form not in seen:
@@ -128,7 +130,10 @@ def _characteristics(
     """(a0 + a1 x) u_x + (b0 + b1 t) u_t + c u + d = 0, solved along its characteristics."""
     a0, a1, b0, b1 = (found.get(word, 0.0) for word in ("u_x", "x u_x", "u_t", "t u_t"))
     c, d = found.get("u", 0.0), found.get("1", 0.0)
-    x, t = symbols(field.names)
+    (x, t), (x_nodes, t_nodes) = symbols(field.names), field.nodes
+    if a1 and b1 and _away(x_nodes + a0 / a1) > 0 and _away(x_nodes + a0 / a1) > _away(t_nodes + b0 / b1):
+        # y/x rather than x/y where y comes nearer to zero.
+        a0, a1, b0, b1, x, t, t_nodes = b0, b1, a0, a1, t, x, x_nodes
     symbol = map(placeholder, itertools.count())
     constants: Constants = {}
 
@@ -148,7 +153,7 @@ def _characteristics(
 
     if b1:
         # t + t0 grows by e^{b1 r} along a characteristic, x + x0 by e^{a1 r} or a0 r, u by e^{-c r}.
-        positive = (field.nodes[1] + b0 / b1).min() > 0
+        positive = _away(t_nodes + b0 / b1) > 0
         shifted = t + unknown(b0 / b1)
         factor, multiplier = power(-a1 / b1), power(-c / b1)
         if factor is None or multiplier is None or not (a1 or positive):
@@ -160,32 +165,45 @@ def _characteristics(
         multiplier = sp.exp(unknown(-c / b0) * t)
     else:
         return None
-    addend = unknown(-d / b0) * t if b0 else sp.S.Zero
+    addend = unknown(-d / c) if c and d else unknown(-d / b0) * t if b0 else sp.S.Zero
     return Reduction(name, multiplier, variable, addend, constants, number, limit)
 
 
+def _away(values: Array) -> float:
+    """How far they are above zero, relative to the largest."""
+    return float(values.min() / np.abs(values).max())
+
+
 def radial(field: Sampled) -> Reduction | None:
-    """u = F((x - x0)² + (y - y0)²): (x - x0) u_y = (y - y0) u_x."""
-    (x, y), (u_x, u_y) = field.coordinates, field.first
-    root = np.sqrt(field.weight)
-    columns = np.stack([(root * part).ravel() for part in (u_x, u_y, x * u_y - y * u_x)], axis=1)
+    """u = F(Σ (x_i - c_i)²): (x_i - c_i) u_j = (x_j - c_j) u_i for all pairs of coordinates."""
+    axes, root = range(field.dimension), np.sqrt(field.weight)
+    blocks, terms = [], []
+    for i, j in itertools.combinations(axes, 2):
+        (x, y), (u_x, u_y) = (field.coordinates[i], field.coordinates[j]), (field.first[i], field.first[j])
+        shifts = {i: -u_y, j: u_x}
+        columns = [*(shifts.get(k, np.zeros_like(x)) for k in axes), x * u_y - y * u_x]
+        blocks.append(np.stack([(root * column).ravel() for column in columns], axis=1))
+        terms.append(np.hypot(field.norm(x * u_y), field.norm(y * u_x)))
+    matrix = np.concatenate(blocks)
     # The last one vanishes by itself around the origin: it is measured by its terms.
-    scale = np.array([field.norm(u_x), field.norm(u_y), np.hypot(field.norm(x * u_y), field.norm(y * u_x))])
+    scale = np.append(np.linalg.norm(matrix[:, :-1], axis=0), np.linalg.norm(terms))
     if not (np.isfinite(scale) & (scale > 0)).all():
         return None
-    _, sizes, right = np.linalg.svd(columns / scale, full_matrices=False)
+    _, sizes, right = np.linalg.svd(matrix / scale, full_matrices=False)
     null = np.where(np.abs(right[-1]) < ZERO, 0.0, right[-1]) / scale
-    if sizes[-2] <= threshold(field) * sizes[0] or not null[2]:
+    if sizes[-2] <= threshold(field) * sizes[0] or not null[-1]:
         return None
-    centre = [float(-null[1] / null[2]), float(null[0] / null[2])]
+    centre = [float(part / null[-1]) for part in null[:-1]]
     constants = {placeholder(axis): value for axis, value in enumerate(centre) if value}
-    terms = [(s - placeholder(a) if centre[a] else s) ** 2 for a, s in enumerate(symbols(field.names))]
+    squares = [(s - placeholder(a) if centre[a] else s) ** 2 for a, s in enumerate(symbols(field.names))]
     number = float(sizes[-1] / sizes[0])
-    return Reduction("radial", sp.S.One, sp.Add(*terms), sp.S.Zero, constants, number, threshold(field))
+    return Reduction("radial", sp.S.One, sp.Add(*squares), sp.S.Zero, constants, number, threshold(field))
 
 
-def reduced(field: Sampled, bases: Sequence[Basis], reduction: Reduction) -> Iterator[Proposal]:
-    """Proposals for a field that has this reduction: many functions for its profile."""
+def reduced(
+    field: Sampled, bases: Sequence[Basis], reduction: Reduction, wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w
+) -> Iterator[Proposal]:
+    """Proposals for a field that has this reduction, or for what `wrap` makes of it: many functions for its profile."""
     picked = np.random.default_rng(0).permutation(field.values.size)[:POINTS]
     columns = {n: column.ravel()[picked] for n, column in zip(field.names, field.coordinates, strict=True)}
     multiplier, variable, addend = (
@@ -211,7 +229,7 @@ def reduced(field: Sampled, bases: Sequence[Basis], reduction: Reduction) -> Ite
             np.sqrt(weights) * profile / size,
             field.error,
             len(picked),
-            lambda profile: reduction.multiplier * profile + reduction.addend,
+            lambda profile: wrap(reduction.multiplier * profile + reduction.addend),
         )
         if proposal is not None:
             yield proposal

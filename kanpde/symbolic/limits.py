@@ -96,3 +96,7 @@ class Clock:
     @property
     def left(self) -> float:
         return max(0.0, self.seconds - self.passed)
+
+    def end_within(self, seconds: float) -> None:
+        """Make the budget smaller, so that no more than so many seconds are left."""
+        self.seconds = min(self.seconds, self.passed + seconds)

@@ -52,12 +52,20 @@ def _exponentials_of_powers(expression: Any) -> Any:
     return sp.simplify(_exponentials(sp.expand(sp.powdenest(expression))))
 
 
+def _squares(expression: Any) -> Any:
+    """Roots of squares: sqrt(1 + sinh(x)²) is cosh(x)."""
+    plain = expression.rewrite(sp.exp)
+    roots = [p for p in plain.atoms(sp.Pow) if p.exp.is_Rational and not p.exp.is_Integer and p.free_symbols]
+    return sp.expand(plain.xreplace({p: sp.powdenest(sp.factor(sp.expand(p.base)) ** p.exp) for p in roots}))
+
+
 # Cheap ones first: expand settles in hundredths of a second what simplify may ponder for minutes.
 SIMPLIFICATIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("expand", lambda e: sp.expand(e)),
     ("powsimp", lambda e: sp.powsimp(sp.expand(e))),
     ("a common denominator", _fractions),
     ("exponentials", _exponentials),
+    ("roots of squares", _squares),
     ("trigsimp", lambda e: sp.trigsimp(e)),
     ("simplify", lambda e: sp.simplify(e)),
     ("exponentials and simplify", _exponentials_of_powers),

@@ -88,7 +88,8 @@ def eliminated(design: Array, target: Array, error: float) -> tuple[list[int], A
 
     Leaving out column i adds c_i² / (G⁻¹)_ii to the misfit's square, G the columns' Gram matrix.
     """
-    scale = np.linalg.norm(design, axis=0)
+    with np.errstate(all="ignore"):  # columns that overflow are left out
+        scale = np.linalg.norm(design, axis=0)
     kept = [int(i) for i in np.flatnonzero(np.isfinite(scale) & (scale > 1e-300))]
     # One factorisation of the tall matrix; after it everything happens in its small triangle.
     triangle: Array = np.linalg.qr(np.column_stack([design[:, kept] / scale[kept], target]), mode="r")  # type: ignore[assignment]

@@ -12,15 +12,21 @@ import numpy as np
 import numpy.typing as npt
 import sympy as sp
 
+from kanpde.problem import Problem
 from kanpde.symbolic.atoms import Basis, library
+from kanpde.symbolic.coefficients import polynomial_in_one
+from kanpde.symbolic.cole_hopf import transformation, transformed
 from kanpde.symbolic.invariants import reduced, reductions
 from kanpde.symbolic.limits import Clock
+from kanpde.symbolic.normal import prefactors
+from kanpde.symbolic.ordinary import general
 from kanpde.symbolic.peeling import peeled
 from kanpde.symbolic.proposal import Proposal, evaluated
 from kanpde.symbolic.refit import LeastSquares
 from kanpde.symbolic.sampled import Sampled, Surrogate, sample
-from kanpde.symbolic.separated import Separation
+from kanpde.symbolic.separated import Separation, at_error
 from kanpde.symbolic.structure import rank, report
+from kanpde.symbolic.travelling import two_waves
 from kanpde.symbolic.workers import in_order
 
 Array = npt.NDArray[np.float64]
@@ -36,7 +42,12 @@ BEYOND, FAR = 30.0, 1e-2
 # How many quick proposals go first, and up to which rank.
 SOON, FEW = 6, 2
 # Seconds for one refit.
-REFIT = 10.0
+REFIT = 5.0
+# How many candidates that solve the problem are given, and for how long others are looked for after the first, beside
+# the time that it took.
+SOLVED, AFTER = 4, 5.0
+# How many candidates that do not solve the problem are passed on, as approximations.
+APPROXIMATIONS = 5
 # Constants below this share of the largest are tried as zero.
 NOTHING = 1e-7
 # Constants of two fields in such a ratio, to this relative precision, are one.
@@ -62,9 +73,10 @@ def candidates(
     """(ansatz, constants) for a solution, refitted to equation and conditions, the best first.
 
     An ansatz is an expression in the real symbols of the coordinates and of the constants, or a dict of them by field
-    for a system. The search ends by itself where a refit reaches round-off, or else when `seconds` are over; the same
-    seed gives the same candidates as long as time does not cut it short. `progress` is told what goes on; `functions`
-    are the names of those in the library that may be used, all for None.
+    for a system. One whose refit reaches round-off is given at once; whoever wants no other asks no more, and else a
+    few others are looked for. The search is over after `seconds`; the same seed gives the same candidates as long as
+    time does not cut it short. `progress` is told what goes on; `functions` are the names of those in the library that
+    may be used, all for None.
 
     Raises ConfigurationError for an unknown name.
     """
@@ -84,21 +96,67 @@ def candidates(
     found: list[Candidate] = []
     # Fields of a system multiply their proposals: only near ones may come early there.
     least = FAR if len(fields) == 1 else 0.0
-    streams = [plausible_first(proposals(field, bases), max(BEYOND * field.error, least)) for field in fields]
+    hints = Hints(solution.problem, clock, functions)
+    largest = max(field.norm() for field in fields)
+    streams = [
+        plausible_first(
+            itertools.chain(nothing(field, largest), proposals(field, bases, hints)), max(BEYOND * field.error, least)
+        )
+        for field in fields
+    ]
+    solved = 0
     for candidate in search.refits(joint(streams)):
         if candidate.residual <= ROUND_OFF:
             tidy = search.tied(search.without_nothing(candidate))
             yield search.ansatz(tidy), dict(tidy.constants)
-            return
+            solved += 1
+            # What SymPy cannot prove may be a degenerate form of what it can.
+            clock.end_within(AFTER + clock.passed)
+            if solved == SOLVED:
+                return
         found.append(candidate)
-    for candidate in sorted(found, key=lambda c: c.residual):
+    if solved:
+        return
+    for candidate in sorted(found, key=lambda c: c.residual)[:APPROXIMATIONS]:
         yield search.ansatz(candidate), dict(candidate.constants)
 
 
-def proposals(field: Sampled, bases: Sequence[Basis]) -> Iterator[Proposal]:
+def nothing(field: Sampled, largest: float) -> Iterator[Proposal]:
+    """0, for a field that is no larger than the error of the largest one."""
+    if field.norm() <= BEYOND * field.error * largest:
+        yield Proposal("nothing", sp.S.Zero, {}, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What the equation itself says of its solutions, found out when it is asked for."""
+
+    problem: Problem
+    clock: Clock
+    functions: Sequence[str] | None
+
+    def general(self, field: Sampled, linear: bool) -> Iterator[Proposal]:
+        """Its general solutions, where it is an ordinary equation."""
+        return general(field, self.problem, self.clock, self.functions, linear)
+
+    def logarithmic(self, field: Sampled, bases: Sequence[Basis]) -> list[Iterator[Proposal]]:
+        """Families for u = κ D_x / D, where it is Burgers'."""
+        by = transformation(self.problem)
+        if by is None:
+            return []
+        d, wrap = transformed(field, by)
+        families = [reduced(d, bases, reduction, wrap) for reduction in reductions(d)] if d.finite else []
+        return [*families, Separation(d, "a logarithmic derivative, separated", wrap).quick()] if d.finite else []
+
+    def prefactors(self) -> Mapping[int, sp.Expr]:
+        """By axis, what the factors may have in common."""
+        return prefactors(self.problem) if self.functions is None else {}
+
+
+def proposals(field: Sampled, bases: Sequence[Basis], hints: Hints | None = None) -> Iterator[Proposal]:
     """Every proposal for one field, what is found fast first."""
     seen = set()
-    for families in _stages(field, bases):
+    for families in _stages(field, bases, hints):
         for proposal in in_turn(families):
             key = (proposal.expression, *(f"{abs(value):.2g}" for value in proposal.constants.values()))
             if key not in seen:
@@ -106,18 +164,24 @@ def proposals(field: Sampled, bases: Sequence[Basis]) -> Iterator[Proposal]:
                 yield proposal
 
 
-def _stages(field: Sampled, bases: Sequence[Basis]) -> Iterator[list[Iterator[Proposal]]]:
+def _stages(field: Sampled, bases: Sequence[Basis], hints: Hints | None) -> Iterator[list[Iterator[Proposal]]]:
     """Families of proposals, each with its best first."""
-    plain = Separation(field, "separated")
+    plain = Separation(field, "separated", prefactors=hints.prefactors() if hints else {})
     found = [reduced(field, bases, reduction) for reduction in reductions(field)]
     quick = plain.quick()
-    if not found or max(map(max, plain.ranks), default=FEW + 1) <= FEW:
+    if max(at_error(field, axis) for axis in range(field.dimension)) <= FEW:
         # Enough for all cores, before anything that takes longer than a refit.
         yield [itertools.islice(quick, SOON)]
-    yield [*found, quick]
+    if hints:
+        yield [hints.general(field, linear=True)]
     inner = [Separation(w, f"{name} separated", wrap) for name, w, wrap in peeled(field) if rank(w).holds]
-    yield [plain.thorough(bases), *(separation.quick() for separation in inner)]
+    of_one = [polynomial_in_one(w, name, wrap) for name, w, wrap in (("u", field, plain.wrap), *peeled(field))]
+    burgers = hints.logarithmic(field, bases) if hints else []
+    yield [*found, *burgers, two_waves(field, bases), *(separation.quick() for separation in inner), *of_one, quick]
+    yield [plain.thorough(bases)]
     yield [separation.thorough(bases) for separation in inner]
+    if hints:
+        yield [hints.general(field, linear=False)]
 
 
 def plausible_first(stream: Iterator[Proposal], misfit: float) -> Iterator[Proposal]:
@@ -132,9 +196,15 @@ def plausible_first(stream: Iterator[Proposal], misfit: float) -> Iterator[Propo
 
 
 def in_turn(families: Sequence[Iterator[Proposal]]) -> Iterator[Proposal]:
-    """One of every family, then another of every family, and so on."""
-    for row in itertools.zip_longest(*map(unbroken, families)):
-        yield from (proposal for proposal in row if proposal is not None)
+    """One of every family, then another of every family, and so on; none is made before it is asked for."""
+    going = [unbroken(family) for family in families]
+    while going:
+        for family in [*going]:
+            proposal = next(family, None)
+            if proposal is None:
+                going.remove(family)
+            else:
+                yield proposal
 
 
 def unbroken(family: Iterator[Proposal]) -> Iterator[Proposal]:
@@ -203,8 +273,10 @@ class _Search:
 
     def near(self, candidate: Candidate) -> bool:
         """Whether it is finite and still close to the network."""
+        largest = max(field.norm() for field in self.fields)
         return np.isfinite(candidate.residual) and all(
-            self._distance(field, expression, candidate.constants) <= max(ASTRAY, 10 * field.error)
+            self._distance(field, expression, candidate.constants)
+            <= max(max(ASTRAY, 10 * field.error) * field.norm(), BEYOND * field.error * largest)
             for field, expression in zip(self.fields, candidate.expressions, strict=True)
         )
 
@@ -212,7 +284,7 @@ class _Search:
         own = {symbol: value for symbol, value in constants.items() if symbol in expression.free_symbols}
         columns = dict(zip(field.names, field.coordinates, strict=True))
         difference = field.norm(evaluated(expression, own, columns) - field.values)
-        return difference / max(field.norm(), 1e-300) if np.isfinite(difference) else np.inf
+        return difference if np.isfinite(difference) else np.inf
 
     def without_nothing(self, candidate: Candidate) -> Candidate:
         """With constants that came out as zero left out, where that changes nothing."""

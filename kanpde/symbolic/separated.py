@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,8 @@ import sympy as sp
 
 from kanpde.expressions import symbols
 from kanpde.symbolic.atoms import Basis
-from kanpde.symbolic.factors import spectrum, subspace, tails
+from kanpde.symbolic.factors import Subspace, spectrum, subspace, tails
+from kanpde.symbolic.nested import nested
 from kanpde.symbolic.projection import Fit
 from kanpde.symbolic.proposal import Constants, Proposal, evaluated, linear, placeholder
 from kanpde.symbolic.sampled import Sampled
@@ -20,9 +22,12 @@ from kanpde.symbolic.spans import closed, ranked, searched
 
 Array = npt.NDArray[np.float64]
 
-LARGEST_RANK = 4
+# The largest rank that is guessed, and the largest that is told by the error: a Fourier sum of six waves.
+LARGEST_RANK, MOST_CERTAIN = 4, 6
 # Products of spans beyond these are left out, and so are designs with more columns.
-COMBINED, LARGEST_DESIGN = 12, 60
+COMBINED, LARGEST_DESIGN = 12, 80
+# Spans of one axis that are kept, and how many errors away the nearest may be before others are looked for.
+KEPT, BEYOND = 6, 30.0
 # The grid's points on which coefficients are found.
 POINTS = 1024
 
@@ -30,9 +35,9 @@ POINTS = 1024
 def ranks(field: Sampled) -> list[tuple[int, ...]]:
     """The ranks along every axis, at the error and then where each spectrum has its widest gap."""
     found = []
-    for choose in (at_error, at_gap):
+    for choose, largest in ((at_error, MOST_CERTAIN), (at_gap, LARGEST_RANK)):
         chosen = tuple(choose(field, axis) for axis in range(field.dimension))
-        if chosen not in found and max(chosen) <= LARGEST_RANK:
+        if chosen not in found and max(chosen) <= largest:
             found.append(chosen)
     return found
 
@@ -50,28 +55,45 @@ def at_gap(field: Sampled, axis: int) -> int:
 
 
 class Separation:
-    """The proposals for a field or, with `wrap`, for a function of it, by the ranks it may have."""
+    """The proposals for a field or, with `wrap`, for a function of it, by the ranks it may have.
 
-    def __init__(self, field: Sampled, family: str, wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w) -> None:
-        self.field, self.family, self.wrap = field, family, wrap
+    `prefactors` are functions of VARIABLE, by axis, that its factors may have in common.
+    """
+
+    def __init__(
+        self,
+        field: Sampled,
+        family: str,
+        wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w,
+        prefactors: Mapping[int, sp.Expr] = MappingProxyType({}),
+    ) -> None:
+        self.field, self.family, self.wrap, self.prefactors = field, family, wrap, prefactors
         self.ranks = ranks(field)
         self._spaces = {(a, r): subspace(field, a, r) for chosen in self.ranks for a, r in enumerate(chosen)}
 
     @functools.cached_property
     def _closed(self) -> dict[tuple[int, int], list[Fit]]:
-        return {key: closed(space, self.field.error) for key, space in self._spaces.items()}
+        return {key: self._read(space, self.prefactors.get(key[0])) for key, space in self._spaces.items()}
+
+    def _read(self, space: Subspace, prefactor: sp.Expr | None) -> list[Fit]:
+        """Spans read off the factors' derivatives, and factors of two levels where none of these comes close."""
+        error = self.field.error
+        found = closed(space, error, prefactor)
+        if min((f.misfit for f in found), default=1.0) > BEYOND * error:
+            found = ranked([*found, *nested(space, error)], len(space.nodes), error, KEPT)
+        return found
 
     def quick(self) -> Iterator[Proposal]:
         """From relations between factors and their derivatives alone, the most promising first."""
-        return self._proposals(self._closed)
+        yield from self._proposals(self._closed)
 
     def thorough(self, bases: Sequence[Basis]) -> Iterator[Proposal]:
         """From these bases as well."""
         found = {key: searched(space, bases, self.field.error) for key, space in self._spaces.items()}
-        return self._proposals({key: self._merged(key, fits) for key, fits in found.items()})
+        yield from self._proposals({key: self._merged(key, fits) for key, fits in found.items()})
 
     def _merged(self, key: tuple[int, int], fits: list[Fit]) -> list[Fit]:
-        return ranked([*self._closed[key], *fits], len(self._spaces[key].nodes), self.field.error, 6)
+        return ranked([*self._closed[key], *fits], len(self._spaces[key].nodes), self.field.error, KEPT)
 
     def _proposals(self, spans: Mapping[tuple[int, int], list[Fit]]) -> Iterator[Proposal]:
         for chosen in self.ranks:

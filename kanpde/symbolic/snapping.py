@@ -100,6 +100,12 @@ def snap(
     return Snapped(values, tuple(name for name in left if name not in values))
 
 
+def recognised(fit: Fit) -> dict[str, Any]:
+    """Exact values for those constants that are plain numbers, from the numbers alone."""
+    found = {name: _number(value, _tolerance(fit, name)) for name, value in fit.constants.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _monomial(powers: Mapping[Any, Fraction | None]) -> tuple[Any, bool]:
     """The product of powers of parameters, and whether they are all known."""
     known = all(power is not None for power in powers.values())
@@ -123,11 +129,13 @@ def _number(value: float, relative: float) -> Any | None:
     found = next(small_multiples(value, tolerance, largest), None)
     if found is not None or relative > 1e-10:
         return found
+    # A sum such as (1 + sqrt 5)/2 before the root of one, which it is as well.
+    found = integer_sum(value, tolerance, 12)
+    if found is not None:
+        return found
     square = next(small_multiples(value**2, 3 * tolerance * abs(value), 64), None)
     square = square if square is not None else integer_sum(value**2, 3 * tolerance * abs(value))
-    if square is not None:
-        return sp.sign(sp.Float(value)) * sp.sqrt(square)
-    return integer_sum(value, tolerance)
+    return sp.sign(sp.Float(value)) * sp.sqrt(square) if square is not None else integer_sum(value, tolerance)
 
 
 # What the problem's own equations say ---------------------------------------------------------------------------------
@@ -152,13 +160,12 @@ def _from_equations(
         with time_limit(max(0.01, min(10.0, clock.left / 2))):
             conditions = sorted(set(determining_equations(statement, fields, values, wanted)), key=sp.count_ops)
             while wanted:
-                found = _solve_one(conditions, wanted, numbers)
-                if found is None:
+                found = _solve_one(conditions, wanted, numbers) or _solve_together(conditions, wanted, numbers)
+                if not found:
                     break
-                chosen, value = found
-                solved[chosen.name] = value
-                wanted.discard(chosen)
-                conditions = [c for c in (sp.expand(c.subs(chosen, value)) for c in conditions) if c != 0]
+                solved.update((chosen.name, value) for chosen, value in found.items())
+                wanted.difference_update(found)
+                conditions = [c for c in (sp.expand(c.subs(found)) for c in conditions) if c != 0]
     except TimeLimit:
         pass
     return _substituted(solved, symbol)
@@ -187,17 +194,30 @@ def determining_equations(
         yield from (c for c in coefficients.values() if c.free_symbols & wanted)
 
 
-def _solve_one(conditions: Sequence[Any], wanted: set[Any], numbers: Mapping[Any, Any]) -> tuple[Any, Any] | None:
+def _solve_one(conditions: Sequence[Any], wanted: set[Any], numbers: Mapping[Any, Any]) -> dict[Any, Any]:
     """A constant and its value from the first equation that gives one which agrees with the fit."""
     for condition in conditions:
-        inside = condition.free_symbols & wanted
-        if len(inside) != 1:
-            continue
-        (constant,) = inside
-        for solution in _solutions(sp.factor(condition), constant):
-            if _agrees(solution, numbers, numbers[constant]):
-                return constant, solution
-    return None
+        for factor in sp.Mul.make_args(sp.factor(condition)):
+            inside = factor.free_symbols & wanted
+            if len(inside) == 1:
+                (constant,) = inside
+                for solution in _solutions(factor, constant):
+                    if _agrees(solution, numbers, numbers[constant]):
+                        return {constant: sp.sqrtdenest(solution)}
+    return {}
+
+
+def _solve_together(conditions: Sequence[Any], wanted: set[Any], numbers: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Constants that the equations which are linear in all of them determine together, such as those of a sinh."""
+    order = sorted(wanted, key=str)
+    inside = [c for c in conditions if c.free_symbols & wanted]
+    flat = [c for c in inside if not any(sp.diff(c, a).free_symbols & wanted for a in order)]
+    try:
+        (values,) = sp.linsolve(flat, order) if flat else [order]
+    except (NotImplementedError, ValueError, TypeError):
+        return {}
+    found = {constant: sp.factor_terms(value) for constant, value in zip(order, values, strict=True)}
+    return {c: v for c, v in found.items() if not v.free_symbols & wanted and _agrees(v, numbers, numbers[c])}
 
 
 def _solutions(condition: Any, constant: Any) -> list[Any]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+import sympy as sp
 import torch
 
-from kanpde.symbolic.atoms import Basis, polynomials
+from kanpde.expressions import numpy_function
+from kanpde.symbolic.atoms import VARIABLE, Basis, polynomials
 from kanpde.symbolic.factors import Subspace, closures, polynomial
 from kanpde.symbolic.projection import Fit, Target, fit
 
@@ -39,12 +42,35 @@ def ranked(fits: Iterable[Fit], count: int, error: float, keep: int, alike: int 
     return chosen
 
 
-def closed(space: Subspace, error: float, keep: int = 4) -> list[Fit]:
-    """Spans read off relations between the factors and their derivatives, and polynomials, the best first."""
+def closed(space: Subspace, error: float, prefactor: sp.Expr | None = None, keep: int = 4) -> list[Fit]:
+    """Spans read off relations between the factors and their derivatives, and polynomials, the best first.
+
+    Those of the factors divided by a prefactor, an expression of VARIABLE, are read as well where it is given.
+    """
     target = target_of(space)
-    fits = [f for sums, start in closures(space) for f in fit(target, sums, start[None])]
+    sums = [*closures(space)]
+    if prefactor is not None and (simpler := divided(space, prefactor)) is not None:
+        sums += times(prefactor, closures(simpler))
+    fits = [f for bases, start in sums for f in fit(target, bases, start[None])]
     fits += alone(target, polynomials(), space.rank)
     return ranked(fits, len(space.nodes), error, keep)
+
+
+def divided(space: Subspace, prefactor: sp.Expr) -> Subspace | None:
+    """The factors and their derivatives divided by a function; None where that is not finite."""
+    inverse = [sp.diff(1 / prefactor, VARIABLE, k) for k in range(3)]
+    h, h1, h2 = (numpy_function(part, [VARIABLE.name])(space.nodes)[:, None] for part in inverse)
+    v, v1, v2 = space.functions, space.first, space.second
+    found = replace(space, functions=h * v, first=h1 * v + h * v1, second=h2 * v + 2 * h1 * v1 + h * v2)
+    return found if all(np.isfinite(part).all() for part in (found.functions, found.first, found.second)) else None
+
+
+def times(
+    prefactor: sp.Expr, sums: Iterable[tuple[tuple[Basis, ...], Array]]
+) -> Iterator[tuple[tuple[Basis, ...], Array]]:
+    """The same sums of bases, every function with the prefactor."""
+    for bases, start in sums:
+        yield tuple(replace(b, functions=tuple(prefactor * f for f in b.functions)) for b in bases), start
 
 
 def searched(space: Subspace, bases: Sequence[Basis], error: float, keep: int = 6) -> list[Fit]:

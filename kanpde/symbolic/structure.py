@@ -38,7 +38,7 @@ def report(field: Sampled) -> Iterator[Finding]:
     yield additive(field)
     found = ridge(field)
     yield Finding("a ridge F(k.x)", found.number, found.threshold)
-    if field.dimension == 2 and (circles := radial(field)) is not None:
+    if (circles := radial(field)) is not None:
         yield Finding("radial", circles.number, circles.threshold)
     for relation in RELATIONS if field.dimension == 2 else ():
         if (reduction := symmetry(field, relation)) is not None and reduction.number <= reduction.threshold:

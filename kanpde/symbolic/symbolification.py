@@ -19,7 +19,7 @@ from kanpde.problem import Problem
 from kanpde.symbolic.bounds import error_bound
 from kanpde.symbolic.certification import Certificate, certify
 from kanpde.symbolic.formula import Formula
-from kanpde.symbolic.limits import Clock
+from kanpde.symbolic.limits import Clock, TimeLimit, time_limit
 
 Array = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -29,7 +29,7 @@ RESOLUTION = {1: 257, 2: 41, 3: 13, 4: 7}
 # The most seconds on one candidate, and what a formula may be off a network beside its estimated error.
 MOST, NEAR, FACTOR = 30.0, 0.02, 10.0
 # The share of the budget after which the search ends, and the seconds that the last candidate has at least.
-SEARCH, LEAST = 0.8, 5.0
+SEARCH, LEAST = 0.75, 5.0
 BOUND = 10.0  # seconds at most for a bound on the error
 RANK = {"proved": 0, "numeric": 1, "none": 2}
 
@@ -85,7 +85,7 @@ class _Selection:
     def run(self, seed: int, functions: Sequence[str] | None) -> Formula:
         tried = 0
         found = candidates(self.solution, SEARCH * self.clock.seconds, seed, self.progress, functions)
-        for ansatz, constants in found:
+        for ansatz, constants in self.unbroken(found):
             tried += 1
             self.progress(f"candidate {tried}: {self._told(ansatz)}")
             self.consider(ansatz, constants)
@@ -93,19 +93,30 @@ class _Selection:
                 break
         return self.formula(tried)
 
+    def unbroken(self, found: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+        """The candidates up to where an error of algebra ends the search: no solution is lost for want of a formula."""
+        try:
+            yield from found
+        except KanpdeError:
+            raise
+        except Exception as error:
+            self.progress(f"the search ends: {type(error).__name__}: {error}")
+
     def consider(self, ansatz: Any, constants: Any) -> None:
         """Certify a candidate and keep it if it is the best; one that cannot be evaluated is passed over."""
+        least = LEAST if self.best[1] is None else 0.1
         try:
-            found = certify(
-                ansatz,
-                constants,
-                self.solution.problem,
-                surrogate=self.solution.evaluate,
-                tolerance=self.tolerance,
-                seconds=min(MOST, max(LEAST, self.clock.left)),
-            )
-            rank = (RANK[found.status], self.distance(found))
-        except (KanpdeError, ArithmeticError, np.linalg.LinAlgError):
+            with time_limit(max(least, self.clock.left)):
+                found = certify(
+                    ansatz,
+                    constants,
+                    self.solution.problem,
+                    surrogate=self.solution.evaluate,
+                    tolerance=self.tolerance,
+                    seconds=min(MOST, max(least, 0.8 * self.clock.left)),
+                )
+                rank = (RANK[found.status], self.distance(found))
+        except (Exception, TimeLimit):
             return
         if rank < self.best[0]:
             self.best = (rank, found)

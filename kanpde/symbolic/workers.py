@@ -40,16 +40,15 @@ def in_order(
 ) -> Iterator[tuple[Item, Result | None]]:
     """(item, function(item)) in the order of the items, which are asked for as they are needed.
 
-    None stands for a computation that raised, or took longer than `seconds`. Ends when the clock does.
+    None stands for a computation that raised, or took longer than `seconds`. Ends when the clock does, in the midst of
+    making an item too.
     """
+    source = _until(iter(items), clock)
     if not forkable() or cores() == 1:
-        for item in items:
-            if not clock.left:
-                return
+        for item in source:
             yield item, _limited(function, item, min(seconds, clock.left))
         return
     running: deque[_Task[Item, Result]] = deque()
-    source = iter(items)
     try:
         while clock.left:
             busy = sum(not task.done() for task in running)
@@ -69,6 +68,15 @@ def in_order(
     finally:
         for task in running:
             task.end()
+
+
+def _until(items: Iterator[Item], clock: Clock) -> Iterator[Item]:
+    """The items that are made before the clock ends."""
+    with contextlib.suppress(StopIteration, TimeLimit):
+        while clock.left:
+            with time_limit(clock.left):
+                item = next(items)
+            yield item
 
 
 def wait_for(running: Iterable[_Task[Any, Any]], clock: Clock) -> None:
