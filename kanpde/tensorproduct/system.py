@@ -111,6 +111,11 @@ class Piece:
         """(components, n): what every row is multiplied by."""
         return (self.emphasis * self.block.weight * self.weights).sqrt() / self.scale[:, None]
 
+    @property
+    def on_grids(self) -> bool:
+        """Whether all points lie on tensor grids, and so JᵀJ comes from sums along the axes."""
+        return all(isinstance(part, OnGrid) for image in self.images for part in image.parts)
+
 
 class System:
     """Rows of blocks on a box, as a function of the vector of coefficients (P, fields) and unknown constants.
@@ -161,13 +166,25 @@ class System:
             for a, each in enumerate(positions):
                 total = total + each.view([-1 if a == b else 1 for b in range(len(positions))])
             order = torch.cat([(total.reshape(-1, 1) + torch.arange(len(self.fields))).reshape(-1)])
+            positions = tuple(each.to(self._device) for each in positions)
             numbering = torch.cat([order, len(order) + torch.arange(len(self.unknowns))]).to(self._device)
-            places = [numbering[self.columns(piece)] for piece in self.pieces]
-            reach = max(int((each.amax(1) - each.amin(1)).max()) for each in places)
             slack = len(order) // self.space.shape[self.space.longest]
+            reach = max(self._reach(piece, numbering, positions[self.space.longest], slack) for piece in self.pieces)
             storage = Storage.of(numbering, self.size if self.unknowns else reach, slack)
-            options.append((reach, Numbered(storage, tuple(each.to(self._device) for each in positions))))
+            options.append((reach, Numbered(storage, positions)))
         return min(options, key=lambda option: option[0])[1]
+
+    def _reach(self, piece: Piece, numbering: Tensor, along: Tensor, stride: int) -> int:
+        """At most how far apart the unknowns of one row stand, `along` being the positions of the slowest axis."""
+        if not piece.on_grids:
+            places = numbering[self.columns(piece)]
+            return int((places.amax(1) - places.amin(1)).max())
+        widths = []
+        for parts in zip(*(image.parts for image in piece.images), strict=True):
+            columns = [part.lines[self.space.longest].columns for part in parts if isinstance(part, OnGrid)]
+            places = along[torch.cat(columns, dim=1)]
+            widths.append(int((places.amax(1) - places.amin(1)).max()))
+        return max(widths) + stride - 1
 
     def columns(self, piece: Piece) -> Tensor:
         """The numbers (n, m) of the unknowns that the block's rows touch."""
@@ -370,7 +387,7 @@ class TensorLinearisation:
         """JᵀJ, as it is kept."""
         total = self.storage.empty(self.residual)
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
-            if all(isinstance(part, OnGrid) for image in piece.images for part in image.parts):
+            if piece.on_grids:
                 self._add_grids(total, piece, slopes)
             else:
                 self.storage.add_rows(total, self._system.columns(piece), self._rows(piece, slopes))
