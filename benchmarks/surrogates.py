@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -57,7 +58,7 @@ class FiniteDifferences:
             if np.linalg.norm(step) < 1e-9 * np.linalg.norm(self.values):
                 break
         # The error of second-order differences, for the shortest length that they see as one of the solution.
-        self.history = {"loss": [float((2.0 / count) ** 4)]}
+        self.estimate = float((2.0 / count) ** 2)
         shape = [count] * domain.dimension
         self._splines = [scipy.interpolate.NdBSpline(*_spline(self.axes, u.reshape(shape))) for u in self.values]
 
@@ -159,7 +160,7 @@ class Perceptron:
         for block in problem.blocks(hard=True):
             drawn = sample(block, domain, 1000 if not block.faces else 200 * len(block.faces), "sobol", generator)
             parts.append((block, torch.as_tensor(np.array(drawn.points)), drawn.index))
-        self.history: dict[str, list[float]] = {"loss": []}
+        self.estimate = np.inf
         optimiser = torch.optim.LBFGS(self.network.parameters(), max_iter=20, line_search_fn="strong_wolfe")
         start = time.monotonic()
 
@@ -170,7 +171,7 @@ class Perceptron:
             return total.detach()
 
         while time.monotonic() - start < seconds:
-            self.history["loss"].append(float(optimiser.step(loss)))
+            self.estimate = math.sqrt(float(optimiser.step(loss)))
 
     def evaluate(self, points: np.ndarray, partial: tuple[int, ...] = ()) -> np.ndarray:
         lookup = self._lookup(torch.tensor(points))

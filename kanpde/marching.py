@@ -19,7 +19,7 @@ from kanpde.tensorproduct.separation import separated
 from kanpde.tensorproduct.slabs import Pass
 
 DEGREES = {1: 9, 2: 9, 3: 9}  # of splines, by the number of coordinates
-MOST = 10_000  # unknowns of a slab
+MOST = 8000  # unknowns of a slab
 LOST = 0.1  # a relative residual above this is no solution
 
 

@@ -19,7 +19,7 @@ class Planted:
     """The exact solution of a problem, or other values, plus waves of the relative size `error`."""
 
     def __init__(self, problem: Problem, error: float, seed: int = 0, evaluate: Evaluate | None = None) -> None:
-        self.problem, self.history = problem, {"loss": [1.0, error**2]}
+        self.problem, self.estimate = problem, error
         self._exact = evaluate or (lambda points, partial: exact_values(problem, points, partial))
         random, domain = np.random.default_rng(seed), problem.domain
         self._waves = random.uniform(-6, 6, (5, domain.dimension)) / (domain.high - domain.low)

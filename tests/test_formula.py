@@ -82,7 +82,7 @@ class Solved:
     """A network that is off by a relative 1e-4."""
 
     def __init__(self, problem):
-        self.problem, self.history = problem, {"loss": [1.0, 1e-8]}
+        self.problem, self.estimate = problem, 1e-4
         self.exact = [numpy_function(e, problem.domain.names) for e in problem.exact_functions()]
 
     def evaluate(self, points, partial=()):

@@ -80,7 +80,7 @@ class Drawn:
     """A solution with a formula, as the figure needs it."""
 
     def __init__(self, expression):
-        self.problem, self.history = load_problem("heat"), {}
+        self.problem = load_problem("heat")
         x, t = sp.symbols("x t", real=True)
         self.formula = Formula(("x", "t"), {"u": expression(x, t)}, {"u": expression(x, t)}, {}, "proved")
 

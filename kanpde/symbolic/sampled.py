@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -23,13 +23,13 @@ LEAST_ERROR, LARGEST_ERROR = 1e-10, 0.3
 
 
 class Surrogate(Protocol):
-    """What the search needs of a solution: the problem, values and exact derivatives at points, the loss over time."""
+    """What the search needs of a solution: the problem, values and exact derivatives at points, its estimated error."""
 
     @property
     def problem(self) -> Problem: ...
 
     @property
-    def history(self) -> Mapping[str, Sequence[float]]: ...
+    def estimate(self) -> float: ...
 
     def evaluate(self, points: Array, partial: MultiIndex = ()) -> Array:
         """One partial of all fields at points (n, d): (n, fields)."""
@@ -111,7 +111,5 @@ def sample(solution: Surrogate) -> tuple[Sampled, ...]:
 
 
 def estimated_error(solution: Surrogate) -> float:
-    """The relative error that the training believes in, the root of its last loss; the exact solution has no say."""
-    losses = solution.history.get("loss", [])
-    believed = float(np.sqrt(losses[-1])) if len(losses) else LARGEST_ERROR
-    return float(np.clip(believed, LEAST_ERROR, LARGEST_ERROR)) if np.isfinite(believed) else LARGEST_ERROR
+    """The relative error that the training believes in; the exact solution has no say."""
+    return float(np.clip(solution.estimate, LEAST_ERROR, LARGEST_ERROR))

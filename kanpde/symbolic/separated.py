@@ -33,19 +33,27 @@ POINTS = 1024
 
 
 def ranks(field: Sampled) -> list[tuple[int, ...]]:
-    """The ranks along every axis, at the error and then where each spectrum has its widest gap."""
+    """The ranks along every axis: at the error, where each spectrum has its widest gap, and at ten errors.
+
+    The last is for equations that amplify a residual, which is what errors are estimated by.
+    """
     found = []
-    for choose, largest in ((at_error, MOST_CERTAIN), (at_gap, LARGEST_RANK)):
+    for choose, largest in ((at_error, MOST_CERTAIN), (at_gap, LARGEST_RANK), (at_ten_errors, LARGEST_RANK)):
         chosen = tuple(choose(field, axis) for axis in range(field.dimension))
         if chosen not in found and max(chosen) <= largest:
             found.append(chosen)
     return found
 
 
-def at_error(field: Sampled, axis: int) -> int:
-    """The least rank that leaves no more than three times the error."""
+def at_error(field: Sampled, axis: int, times: float = 1.0) -> int:
+    """The least rank that leaves no more than three times the error, or so many times more."""
     left = tails(spectrum(field, axis))
-    return max(1, int(np.argmax(left <= 3 * field.error)))
+    return max(1, int(np.argmax(left <= 3 * times * field.error)))
+
+
+def at_ten_errors(field: Sampled, axis: int) -> int:
+    """The least rank that leaves no more than thirty times the error."""
+    return at_error(field, axis, 10.0)
 
 
 def at_gap(field: Sampled, axis: int) -> int:

@@ -35,10 +35,12 @@ RANK = {"proved": 0, "numeric": 1, "none": 2}
 
 
 class Solved(Protocol):
-    """What is asked of a solution: values and partials at points, and the loss it came to."""
+    """What is asked of a solution: values and partials at points, and the relative error it believes in."""
 
     problem: Problem
-    history: Any
+
+    @property
+    def estimate(self) -> float: ...
 
     def evaluate(self, points: Array, partial: MultiIndex = ()) -> Array: ...
 
@@ -78,8 +80,8 @@ class _Selection:
         domain = solution.problem.domain
         self.points, self.weights = grid(domain, RESOLUTION[domain.dimension])
         self.target = solution.evaluate(self.points)
-        loss = [value for value in solution.history.get("loss", []) if math.isfinite(value)]
-        self.tolerance = min(0.3, max(NEAR, FACTOR * math.sqrt(loss[-1]))) if loss else NEAR
+        believed = solution.estimate if math.isfinite(solution.estimate) else 0.0
+        self.tolerance = min(0.3, max(NEAR, FACTOR * believed))
         self.best: tuple[tuple[float, float], Certificate | None] = ((math.inf, math.inf), None)
 
     def run(self, seed: int, functions: Sequence[str] | None) -> Formula:

@@ -43,8 +43,8 @@ class SplineAxis:
 
     @property
     def nodes(self) -> int:
-        """Gauss points for every interval: more rows than unknowns, also where intervals are few."""
-        return max(3, math.ceil(1.5 * self.size / self.intervals))
+        """Gauss points for every interval; at three, terms with variable coefficients may vanish and grow between."""
+        return max(4, math.ceil(1.5 * self.size / self.intervals))
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         """x (n,) -> columns (n, k+1) and values (n, orders, k+1)."""
