@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,20 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 Evaluate = Callable[[Array, MultiIndex], Array]
 
-# Points along each axis, by the number of axes: dense enough for seven digits of a smooth solution's norm.
-RESOLUTION = {1: 4001, 2: 257, 3: 49, 4: 17}
+# Points along each axis, by the number of axes: dense enough for seven digits of a smooth solution's norm in a plane.
+RESOLUTION = {1: 4001, 2: 257, 3: 49, 4: 17, 5: 10, 6: 7}
+TENSOR = 4  # axes beyond which a tensor grid would have too few different numbers along each
 
 
 def grid(domain: Box, resolution: int | None = None) -> tuple[Array, Array]:
-    """A tensor grid with its trapezoidal weights: points (n, d) and weights (n,)."""
+    """Points (n, d) that fill the box evenly, with weights (n,) that integrate linear functions exactly.
+
+    Up to four axes a tensor grid with trapezoidal weights; beyond, Sobol' points with equal ones, 2^m of them for the
+    power nearest to resolution^d.
+    """
     count = resolution or RESOLUTION[domain.dimension]
+    if domain.dimension > TENSOR:
+        return even(domain, round(domain.dimension * math.log2(count)))
     axes = [np.linspace(low, high, count) for low, high in zip(domain.low, domain.high, strict=True)]
     points = np.stack([column.ravel() for column in np.meshgrid(*axes, indexing="ij")], axis=-1)
     line = np.ones(count)
@@ -33,6 +41,15 @@ def grid(domain: Box, resolution: int | None = None) -> tuple[Array, Array]:
     for low, high in zip(domain.low, domain.high, strict=True):
         weights = np.multiply.outer(weights, line * (high - low) / (count - 1)).ravel()
     return points, weights
+
+
+def even(domain: Box, power: int) -> tuple[Array, Array]:
+    """2^m Sobol' points moved to the middles of their cells, so that along every axis they are equidistant."""
+    # Imported here: scipy.stats takes its time, and few problems have so many coordinates.
+    from scipy.stats import qmc
+
+    unit = qmc.Sobol(domain.dimension, scramble=False).random_base2(power) + 0.5 ** (power + 1)
+    return domain.interior(unit), np.full(2**power, domain.measure / 2**power)
 
 
 class Comparison:

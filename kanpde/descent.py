@@ -307,7 +307,7 @@ class Descent:
             return len(block.points)
         dimension = self.problem.domain.dimension
         if block.faces:
-            return self.sampling.boundary or (256 if dimension <= 2 else 1024)
+            return self.sampling.boundary or (256 if dimension <= 2 else 1024 if dimension <= 4 else 2048)
         least = 2048 if dimension > 1 else 256
         return self.sampling.interior or max(least, math.ceil(POINTS_PER_PARAMETER[self.affine] * self.model.size))
 

@@ -15,6 +15,7 @@ from kanpde.errors import ProblemError, nearest
 
 Array = npt.NDArray[np.float64]
 
+MOST = 6  # coordinates: sizes of networks and grids are chosen for as many
 # contains() forgives this many units of round-off, relative to the box's own numbers.
 _SLACK = 64 * np.finfo(np.float64).eps
 
@@ -29,7 +30,7 @@ class Face:
 
 
 class Box:
-    """The product of closed intervals with one to four named coordinates; one named ``t`` is time.
+    """The product of closed intervals with one to six named coordinates; one named ``t`` is time.
 
     ``Box(x=(0, 1), y=(0, 2), t=(0, 1))``. Bounds are numbers (SymPy's included). Boxes over different coordinates
     multiply: ``Box(x=(0, 1)) * Box(t=(0, 2))``.
@@ -47,9 +48,9 @@ class Box:
     space: tuple[int, ...]
 
     def __init__(self, /, **bounds: Any) -> None:
-        if not 1 <= len(bounds) <= 4:
+        if not 1 <= len(bounds) <= MOST:
             raise ProblemError(
-                f"a Box expects 1 to 4 coordinates, got {len(bounds)}; write it like Box(x=(0, 1), t=(0, 1))"
+                f"a Box expects 1 to {MOST} coordinates, got {len(bounds)}; write it like Box(x=(0, 1), t=(0, 1))"
             )
         self.names = tuple(_coordinate(name) for name in bounds)
         intervals = [_interval(name, interval) for name, interval in bounds.items()]

@@ -25,7 +25,8 @@ T = TypeVar("T")
 # How far beyond the values met at the start the grid of a hidden node reaches, as a share of their range.
 MARGIN = 0.1
 # Networks by the number of coordinates: hidden layers, and every layer's intervals. Equations linear in the fields
-# have solutions that are short sums of products; a composition bends itself into the fronts of the others.
+# have solutions that are short sums of products; a composition bends itself into the fronts of the others. A
+# product of five factors takes three layers of pairs, which swing between the points: there all are compositions.
 SEPARATED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
     1: (((2, 1),), (16, 4)),
     2: (((0, 6),), (12, 2)),
@@ -37,6 +38,8 @@ COMPOSED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
     2: (((5, 0), (5, 0), (5, 0)), (12, 8, 8, 8)),
     3: (((6, 0), (6, 0)), (10, 8, 8)),
     4: (((6, 0), (6, 0)), (8, 6, 6)),
+    5: (((5, 0), (5, 0)), (2, 4, 4)),
+    6: (((5, 0), (5, 0)), (2, 4, 4)),
 }
 # Waves of dispersive equations, of third order and more, have more to bend.
 DISPERSIVE = (((6, 0), (6, 0), (6, 0)), (10, 6, 6, 6))
@@ -106,6 +109,7 @@ class KAN(nn.Module):
 
     def fitted(self, dimension: int, order: int, *, affine: bool) -> KAN:
         """An unbuilt network of the same settings, those left open chosen for an equation of this order."""
+        affine = affine and dimension in SEPARATED
         if self.width is not None:
             width, intervals = self.width, self.intervals
         else:
@@ -116,7 +120,7 @@ class KAN(nn.Module):
         return KAN(width, self.degree or (9 if affine else max(5, 2 * order + 1)), intervals, self.base)
 
     def _sizes(self, dimension: int) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
-        width = SEPARATED[dimension][0] if self.width is None else self.width
+        width = (SEPARATED.get(dimension) or COMPOSED[dimension])[0] if self.width is None else self.width
         intervals = 8 if self.intervals is None else self.intervals
         return width, per_layer(intervals, len(width) + 1)
 

@@ -29,7 +29,7 @@ from kanpde.solution import Solution, check_saved, described
 
 INTERRUPTED = "interrupted by Ctrl-C"
 ERROR_SECONDS = 0.5  # least time between two measurements of the error
-ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9}
+ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}
 KINDS: Mapping[str, type[Descent] | type[Marching]] = {"descent": Descent, "marching": Marching}
 
 

@@ -441,7 +441,7 @@ def assert_learned(result):
 # What a step costs ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dimension", [1, 2, 3, 4])
+@pytest.mark.parametrize("dimension", [1, 2, 3, 4, 5, 6])
 def test_a_step_is_measured_at_about_the_size_that_was_asked(dimension):
     row = scaling.measure(scaling.Size(points=200, parameters=150, dimension=dimension))
     assert row["parameters"] == pytest.approx(150, rel=0.3)

@@ -138,7 +138,7 @@ def test_rows_are_jacrevs_for_the_partials_of_an_equation_alone():
     assert_rows_are_jacrevs(built([(2, 1)]), points_in(), JetPlan(2, [(0, 0), (1,)]), 1e-12)
 
 
-@pytest.mark.parametrize("dimension", [1, 3, 4])
+@pytest.mark.parametrize("dimension", [1, 3, 4, 6])
 def test_jets_and_rows_in_other_dimensions(dimension):
     low, high = [-1.0] * dimension, [0.5] * dimension
     network = KAN(width=[(1, 2)], degree=5, intervals=3).build(low, high, 1, seed=0)
@@ -225,7 +225,7 @@ def test_the_factors_of_a_product_start_from_different_coordinates():
     assert strength[:, 0].min() > 0
 
 
-@pytest.mark.parametrize("dimension", [1, 2, 3, 4])
+@pytest.mark.parametrize("dimension", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("order", [1, 2, 4])
 @pytest.mark.parametrize("affine", [True, False])
 def test_what_is_left_open_is_fitted_to_the_equation(dimension, order, affine):

@@ -255,10 +255,35 @@ def test_a_linearisation_is_the_dense_one(cuts, keep):
         weights = torch.randn(len(residual), generator=generator, dtype=F64)
         moved = jacobian @ step + residual
         assert float((linear.factor @ step + linear.rest).norm()) == pytest.approx(float(moved.norm()), rel=1e-13)
-        assert torch.allclose(linear.product(step), jacobian @ step, rtol=1e-13, atol=1e-13)
+        product, pulled = linear.product_and_pulled(step)
+        assert torch.allclose(product, jacobian @ step, rtol=1e-13, atol=1e-13)
+        assert torch.allclose(pulled, jacobian.T @ (jacobian @ step), rtol=1e-13, atol=1e-12)
+        moved_by, pulled = linear.product_and_pulled(step, -3.0, weights)
+        assert torch.allclose(moved_by, weights - 3 * jacobian @ step, rtol=1e-13, atol=1e-13)
+        assert torch.allclose(pulled, jacobian.T @ (weights - 3 * jacobian @ step), rtol=1e-13, atol=1e-12)
         assert torch.allclose(linear.transposed(weights), jacobian.T @ weights, rtol=1e-13, atol=1e-13)
         predicted = float(residual.square().sum() - moved.square().sum())
         assert linear.predicted(step) == pytest.approx(predicted, rel=1e-11)
+
+
+def test_a_step_makes_a_jacobian_that_is_not_kept_once_and_once_more_for_every_probe():
+    jacobian, right = rows(40)
+    passes = []
+
+    class Counted:
+        def residual(self, vector):
+            return torch.sin(jacobian @ vector) + right
+
+        def linearise(self, vector):
+            def chunks():
+                passes.append(1)
+                scaled = torch.cos(jacobian @ vector)[:, None] * jacobian
+                return zip(torch.split(scaled, 7), torch.split(self.residual(vector), 7), strict=True)
+
+            return Linearisation.streamed(chunks, jacobian.shape[1])
+
+    step = GaussNewton().step(Counted(), torch.zeros(jacobian.shape[1], dtype=F64))
+    assert step.accepted and len(passes) == 1 + step.probes
 
 
 @pytest.mark.parametrize("keep", [True, False], ids=["kept", "streamed"])

@@ -38,7 +38,7 @@ def blocks(box, conditions):
 
 
 @sequence_of
-@pytest.mark.parametrize("dimension", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("dimension", [0, 1, 2, 3, 4, 6])
 @pytest.mark.parametrize("count", [1, 2, 100, 256])
 def test_as_many_points_as_asked_for_lie_in_the_unit_cube(sequence, dimension, count):
     points = unit_points(count, dimension, sequence, random())

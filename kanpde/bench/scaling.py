@@ -27,7 +27,7 @@ from kanpde.problem import Problem
 from kanpde.sampling import sample
 
 DEGREE, INTERVALS = 5, 8
-COORDINATES = "xyzw"
+COORDINATES = "xyzwvs"
 STEPS, ENOUGH = 5, 2.0  # the most steps that are timed, and the seconds after which no other is begun
 PROBES = 2  # dampings that a step tries: how many it needs depends on the problem, not on the size
 LIMIT = 240.0  # seconds that one size may take, its process' start included
@@ -63,7 +63,7 @@ class Torsion(Problem):
 SWEEPS: Mapping[str, tuple[Size, ...]] = {
     "points": tuple(Size(points=10**n, parameters=300) for n in (3, 4, 5, 6)),
     "parameters": tuple(Size(points=8192, parameters=n) for n in (100, 300, 1000, 3000, 10000)),
-    "dimension": tuple(Size(dimension=n) for n in (1, 2, 3, 4)),
+    "dimension": tuple(Size(dimension=n) for n in (1, 2, 3, 4, 5, 6)),
 }
 
 

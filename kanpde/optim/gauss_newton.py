@@ -117,8 +117,9 @@ class Search:
     def _bent(self, system: Damped | Woodbury, step: Tensor) -> Tensor | None:
         """p + a/2, None where the second order is too large to be trusted."""
         ahead = self._problem.residual(self._vector + DIFFERENCE * step)
-        curvature = 2 / DIFFERENCE * ((ahead - self.linear.residual) / DIFFERENCE - self.linear.product(step))
-        acceleration = -system.pulled(curvature, self.linear.transposed(curvature))
+        # r_pp = 2/h ((r(θ + h p) − r)/h − J p)
+        chord = 2 / DIFFERENCE**2 * (ahead - self.linear.residual)
+        acceleration = -system.pulled(*self.linear.product_and_pulled(step, -2 / DIFFERENCE, chord))
         if not 2 * self._norm(acceleration) <= BEND * self._norm(step):
             return None
         return step + acceleration / 2

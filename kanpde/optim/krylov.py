@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from kanpde.optim.gauss_newton import FLOOR, GaussNewton
-from kanpde.optim.least_squares import Chunks, LeastSquares, Linearisation, Step
+from kanpde.optim.least_squares import Chunks, LeastSquares, Linearisation, Step, product_and_pulled
 
 DIMENSION = 64  # k
 KEPT = 2**27  # a Jacobian of at most so many entries is kept between passes, else made anew in each
@@ -112,15 +112,6 @@ def gradient_and_squares(rows: Chunks) -> tuple[Tensor, Tensor]:
     parts = [(jacobian.T @ residual, jacobian.square().sum(dim=0)) for jacobian, residual in rows()]
     gradients, squares = zip(*parts, strict=True)
     return torch.stack(gradients).sum(dim=0), torch.stack(squares).sum(dim=0)
-
-
-def product_and_pulled(rows: Chunks, step: Tensor) -> tuple[Tensor, Tensor]:
-    """J p and JᵀJ p in one pass."""
-    products, pulled = [], torch.zeros_like(step)
-    for jacobian, _ in rows():
-        products.append(jacobian @ step)
-        pulled += jacobian.T @ products[-1]
-    return torch.cat(products), pulled
 
 
 def orthogonal(direction: Tensor, basis: Tensor) -> Tensor:

@@ -73,14 +73,14 @@ class Linearisation:
     singular values (Golub and Van Loan, "Matrix Computations", §5.3).
     """
 
-    def __init__(self, factor: Tensor, rest: Tensor, residual: Tensor, chunks: Chunks | None) -> None:
+    def __init__(self, factor: Tensor, rest: Tensor, residual: Tensor, chunks: Chunks) -> None:
         self.factor, self.rest, self.residual = factor, rest, residual
         self._chunks = chunks
 
     @classmethod
     def whole(cls, jacobian: Tensor, residual: Tensor) -> Linearisation:
         """J and r as they are."""
-        return cls(jacobian, residual, residual, None)
+        return cls(jacobian, residual, residual, lambda: [(jacobian, residual)])
 
     @classmethod
     def streamed(cls, chunks: Chunks, size: int) -> Linearisation:
@@ -101,16 +101,14 @@ class Linearisation:
         """‖r‖²."""
         return float(self.residual.square().sum())
 
-    def product(self, step: Tensor) -> Tensor:
-        """J p, (N,)."""
-        if self._chunks is None:
-            return self.factor @ step
-        return torch.cat([jacobian @ step for jacobian, _ in self._chunks()])
+    def product_and_pulled(
+        self, step: Tensor, scale: float = 1.0, offset: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """k = scale J p + offset, (N,), and Jᵀ k, (P,)."""
+        return product_and_pulled(self._chunks, step, scale, offset)
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Jᵀ k, (P,)."""
-        if self._chunks is None:
-            return self.factor.T @ weights
         total, start = torch.zeros_like(self.factor[0]), 0
         for jacobian, residual in self._chunks():
             total += jacobian.T @ weights[start : start + len(residual)]
@@ -155,6 +153,21 @@ class Damped:
 
     def _solve(self, right: Tensor) -> Tensor:
         return torch.cholesky_solve(right[:, None], self._cholesky)[:, 0]
+
+
+def product_and_pulled(
+    chunks: Chunks, step: Tensor, scale: float = 1.0, offset: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """k = scale J p + offset, (N,), and Jᵀ k, (P,), in one pass: J is made once where it is not kept."""
+    products, pulled, start = list[Tensor](), torch.zeros_like(step), 0
+    for jacobian, _ in chunks():
+        product = scale * (jacobian @ step)
+        if offset is not None:
+            product += offset[start : start + len(product)]
+        pulled += jacobian.T @ product
+        products.append(product)
+        start += len(product)
+    return torch.cat(products), pulled
 
 
 def triangle(rows: Tensor) -> Tensor:

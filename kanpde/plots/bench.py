@@ -73,7 +73,7 @@ def _logarithmic(axes: Axes, *, discrete: bool) -> None:
     axes.set_yscale("log")
     axes.grid(color=MUTED, alpha=0.2, lw=0.6)
     if discrete:
-        axes.set_xticks([1, 2, 3, 4], ["1", "2", "3", "4"])
+        axes.set_xticks(range(1, 7), list("123456"))
         axes.minorticks_off()
 
 

@@ -15,7 +15,7 @@ from kanpde.plots.style import Figure, entitle, headline
 def solution_figure(solution: Drawable) -> Figure:
     """The solution, its reference and the error; without a reference the solution and the PDE's residual.
 
-    One dimension: curves, the error below them. Two: maps, one row per field. Three and four: maps of planes, at
+    One dimension: curves, the error below them. Two: maps, one row per field. Beyond: maps of planes, at
     four times or through the middle. Solution and reference share their limits; errors are on a logarithmic scale.
     """
     cuts = slices(solution.problem.domain, partial(magnitude, solution))

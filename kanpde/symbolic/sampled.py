@@ -16,7 +16,7 @@ from kanpde.problem import Problem
 Array = npt.NDArray[np.float64]
 
 # Points along each axis, by the number of axes.
-RESOLUTION = {1: 256, 2: 64, 3: 24, 4: 10}
+RESOLUTION = {1: 256, 2: 64, 3: 24, 4: 10, 5: 6, 6: 5}
 LARGEST = 1e100
 # The error of a solution is never believed to be outside these.
 LEAST_ERROR, LARGEST_ERROR = 1e-10, 0.3

@@ -25,7 +25,7 @@ Array = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
 
 # Points along each axis on which formula and network are compared, by the number of axes.
-RESOLUTION = {1: 257, 2: 41, 3: 13, 4: 7}
+RESOLUTION = {1: 257, 2: 41, 3: 13, 4: 7, 5: 5, 6: 4}
 # The most seconds on one candidate, and what a formula may be off a network beside its estimated error.
 MOST, NEAR, FACTOR = 30.0, 0.02, 10.0
 # The share of the budget after which the search ends, and the seconds that the last candidate has at least.
