@@ -58,6 +58,12 @@ def test_scores_are_the_relative_root_mean_square_of_what_is_left():
         assert fit.r2 == pytest.approx(1 - fit.error**2)
 
 
+def test_an_edge_that_is_constant_but_for_rounding_is_a_constant():
+    network = line("x", (1.0, 0.0, 1e-13, 3.0))
+    best = suggest(network, 0, 0, 0)[0]
+    assert best.name == "x" and best.c == 0 and best.d == pytest.approx(3.0, rel=1e-12) and best.error == 0
+
+
 def test_only_named_atoms_are_tried():
     assert {fit.name for fit in suggest(line("exp"), 0, 0, 0, ["sin", "x"])} == {"sin", "x"}
 

@@ -30,6 +30,7 @@ BRIEFLY, FULLY = 15, 100  # evaluations of the first refinement, and of the last
 PROMISING, LIKELY = 12, 4  # atoms that are refined at all, and fully
 ALIKE = 3.0  # fits whose errors are within this factor are ranked by simplicity
 EXACT = 1e-9  # and so are those with errors below this
+CONSTANT = 1e-10  # an edge whose spread is below this share of its size is a constant
 # In half ranges of the edge: how often an atom is repeated in it, where it is centred, how far a pole is away.
 SCALES = np.concatenate([np.geomspace(0.1, 1.0, 8), np.arange(1.5, 40.0, 0.75)])
 CENTRES = np.linspace(-1.5, 1.5, 13)
@@ -113,6 +114,8 @@ def fitted(name: str, x: Array, y: Array, evaluations: int = FULLY) -> Suggestio
     """The best c f(a x + b) + d for values y at x; None where the atom is nowhere smooth on all of x."""
     atom = ATOMS[name]
     spread = max(float(y.std()), 1e-300)
+    if spread <= CONSTANT * float(np.abs(y).max()):
+        return Suggestion(name, 0.0, 1.0, 0.0, 0.0, float(y.mean())) if atom.domain == (-np.inf, np.inf) else None
     target = (y - y.mean()) / spread
     starts = best_starts(atom, x, target)
     tried = (refined(atom, x, target, start, evaluations) for start in starts)
