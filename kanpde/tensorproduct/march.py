@@ -27,9 +27,10 @@ from kanpde.problem import Problem
 from kanpde.tensorproduct import knots
 from kanpde.tensorproduct.axes import Array, Axis, LegendreAxis, SplineAxis, norm
 from kanpde.tensorproduct.evolution import box, evolves
+from kanpde.tensorproduct.piece import Image, Shapes
 from kanpde.tensorproduct.slabs import Pass, Slab, going_on, held, tail_of
 from kanpde.tensorproduct.space import TensorProduct
-from kanpde.tensorproduct.system import Image, Numbered, Shapes, System
+from kanpde.tensorproduct.system import Numbered, System
 
 TOLERANCES = (1e-3, 1e-5, 1e-7, 1e-9, 1e-11)  # of one pass after the other, for the residual relative to its terms
 IN_TIME = 1e-2  # the same for the last coefficients in time, as a share
@@ -176,8 +177,6 @@ class March:
             going_on=self._going_on if last else (),
             before=before if last else None,
             numbered=self._numbered.get(key),
-            # Per length of time, the square of a jump counts as the integral of the residual's: ∫ r² dt + [u]².
-            emphasis={block.name: 1 / (self.high - self.low) for block in self._going_on},
         )
         self._numbered = {key: system.numbered, **{k: n for k, n in self._numbered.items() if k[1:] == key[1:]}}
         return system

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,109 +18,16 @@ from kanpde.loss import mean, plan_of, side
 from kanpde.optim.local import Storage
 from kanpde.tensorproduct import gram
 from kanpde.tensorproduct.gauss import Quadrature, quadrature
-from kanpde.tensorproduct.space import Local, OnGrid, TensorProduct, lines_of
+from kanpde.tensorproduct.piece import Image, Piece, Shapes
+from kanpde.tensorproduct.space import OnGrid, TensorProduct
 
-Shapes = tuple[tuple[int, ...], ...]  # of tensor grids, one after the other
 Before = Callable[[Tensor, jets.JetPlan, Shapes], Tensor]  # the jets (n, S, fields) of what the solution goes on from
-
-
-@dataclass(frozen=True, eq=False)
-class Image:
-    """What one image of a block's points needs: the space there, in parts, and the jets of lift and factor."""
-
-    points: Tensor
-    space: TensorProduct
-    plan: jets.JetPlan
-    parts: tuple[OnGrid | Local, ...]
-    counts: tuple[int, ...]
-    lift: Tensor | None
-    factor: Tensor | None
-
-    @classmethod
-    def of(
-        cls,
-        points: Tensor,
-        space: TensorProduct,
-        plan: jets.JetPlan,
-        ansatz: Ansatz | None,
-        shapes: Shapes = (),
-    ) -> Image:
-        """Points made ready; they are said to be tensor grids of these shapes, one after the other."""
-        lift, factor = (None, None) if ansatz is None else ansatz.jets(points, plan)
-        counts = tuple(math.prod(shape) for shape in shapes)
-        pieces = torch.split(points, list(counts)) if shapes else ()
-        lines = [lines_of(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)]
-        if not lines or any(each is None for each in lines):
-            return cls(points, space, plan, (space.local(points, plan),), (len(points),), lift, factor)
-        parts = tuple(space.on_grid(each, plan) for each in lines if each is not None)
-        return cls(points, space, plan, parts, counts, lift, factor)
-
-    def own_jets(self, coefficients: Tensor) -> Tensor:
-        """Jets (n, S, f), without lift."""
-        found = [part.jets(coefficients) for part in self.parts]
-        jet = found[0] if len(found) == 1 else torch.cat(found)
-        return jet if self.factor is None else jets.product(self.plan, self.factor, jet)
-
-    def jets(self, coefficients: Tensor) -> Tensor:
-        """The solution's jets (n, S, f)."""
-        jet = self.own_jets(coefficients)
-        return jet if self.lift is None else self.lift + jet
-
-    def adjoint(self, adjoint: Tensor) -> Tensor:
-        """The transpose of `own_jets`: (n, S, f) -> (P, f)."""
-        shares = torch.split(self._unlifted(adjoint), list(self.counts))
-        return torch.stack([part.adjoint(share) for part, share in zip(self.parts, shares, strict=True)]).sum(0)
-
-    def rows(self, adjoint: Tensor) -> Tensor:
-        """Derivatives of Σ adjoint · jets by the coefficients that are met: (n, S, f) -> (n, m, f)."""
-        return torch.einsum("nsf,nsm->nmf", self._unlifted(adjoint), self.local.features)
-
-    def split(self, slopes: Tensor) -> list[tuple[OnGrid | Local, Tensor]]:
-        """The parts, each with its slopes (c, n, S, f) by the space's own jets."""
-        own = slopes if self.factor is None else torch.stack([self._unlifted(each) for each in slopes])
-        return list(zip(self.parts, torch.split(own, list(self.counts), dim=1), strict=True))
-
-    def _unlifted(self, adjoint: Tensor) -> Tensor:
-        return adjoint if self.factor is None else jets.product_adjoint(self.plan, self.factor, adjoint)
-
-    @cached_property
-    def local(self) -> Local:
-        """The products that do not vanish at the points."""
-        return self.parts[0] if isinstance(self.parts[0], Local) else self.space.local(self.points, self.plan)
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A block at its points. `target` (components, n) is what its rows have to be where that is not zero.
-
-    `emphasis` multiplies the squares of its rows beside the block's own weight.
-    """
-
-    block: Block
-    images: tuple[Image, ...]
-    index: Tensor | None
-    weights: Tensor
-    shapes: Shapes
-    scale: Tensor
-    target: Tensor | None = None
-    emphasis: float = 1.0
-
-    @property
-    def factors(self) -> Tensor:
-        """(components, n): what every row is multiplied by."""
-        return (self.emphasis * self.block.weight * self.weights).sqrt() / self.scale[:, None]
-
-    @property
-    def on_grids(self) -> bool:
-        """Whether all points lie on tensor grids, and so JᵀJ comes from sums along the axes."""
-        return all(isinstance(part, OnGrid) for image in self.images for part in image.parts)
 
 
 class System:
     """Rows of blocks on a box, as a function of the vector of coefficients (P, fields) and unknown constants.
 
-    The blocks in `going_on` ask for what they are of the solution `before` in place of their own values. `emphasis` are
-    weights of some blocks, by name, beside their own.
+    The blocks in `going_on` ask for what they are of the solution `before` in place of their own values.
     """
 
     def __init__(
@@ -137,7 +43,6 @@ class System:
         going_on: Sequence[Block] = (),
         before: Before | None = None,
         numbered: Numbered | None = None,
-        emphasis: Mapping[str, float] | None = None,
     ) -> None:
         self.space, self.box, self.fields, self.unknowns, self.ansatz = space, box, fields, unknowns, ansatz
         self._device = device or torch.device("cpu")
@@ -149,8 +54,6 @@ class System:
                 known = [before(image.points, image.plan, piece.shapes) for image in piece.images]
                 target = self._evaluate(piece, known, {})
             self.pieces.append(replace(piece, target=target))
-        weights = emphasis or {}
-        self.pieces = [replace(piece, emphasis=weights.get(piece.block.name, 1.0)) for piece in self.pieces]
         self.numbered = numbered or self._numbered()
 
     @property
