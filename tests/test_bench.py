@@ -1,19 +1,22 @@
 """The benchmark: how peers see a problem, what they are compared by, and what is written."""
 
 import json
+import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
+import sympy as sp
 import torch
 
 from kanpde import load_problem
 from kanpde.bench import autograd, benchmark, chebyshev, fourier, process, scaling, side_by_side, tables
 from kanpde.bench.affine import affine
 from kanpde.bench.mlp import MLP, count, layer_sizes
-from kanpde.bench.peers import PEERS, Peer, load, perceptron
+from kanpde.bench.peers import PEERS, Peer, load, perceptron, pykan
 from kanpde.bench.process import Answer
 from kanpde.bench.side_by_side import BenchOptions
-from kanpde.bench.task import Recorder, Task
+from kanpde.bench.task import Recorder, Task, search_seconds
 from kanpde.compare import Comparison
 from kanpde.errors import ConfigurationError
 from kanpde.expressions import torch_function
@@ -217,6 +220,65 @@ def test_a_look_past_the_budget_is_the_last_one():
     assert not early.look(problem.exact_values) and not early.outcome.trace
 
 
+# Formulas -------------------------------------------------------------------------------------------------------------
+
+
+class FakePykan:
+    """Stands for pykan's network: `auto_symbolic` takes its time, and leaves a formula of the given variables."""
+
+    def __init__(self, expression, seconds=0.0):
+        self._expression, self._seconds, self.symbolic_enabled, self.save_act = expression, seconds, False, False
+
+    def __call__(self, points):
+        assert self.symbolic_enabled and self.save_act
+
+    def auto_symbolic(self, verbose):
+        time.sleep(self._seconds)
+
+    def symbolic_formula(self, var):
+        return self._expression(*var), var
+
+
+def named(expression, limit=30.0, seconds=0.0):
+    """What is written down of a formula for the heat equation."""
+    problem, kept = load_problem("heat"), []
+    recorder = Recorder(problem, 1.0, kept.append)
+    pykan.name(FakePykan(expression, seconds), torch.zeros(3, 2), problem.domain.names, limit, recorder)
+    return kept[-1]["formula"]
+
+
+def test_a_formula_is_measured_as_a_solution_is():
+    found = named(lambda x, t: [1.01 * sp.exp(-(sp.pi**2) * t) * sp.sin(sp.pi * x)])
+    assert found["status"] == "fitted" and found["seconds"] < 30
+    assert found["relative_l2"] == pytest.approx(0.01, rel=1e-9) and found["expression"].startswith("1.01*exp(")
+    assert named(lambda x, t: [sp.Integer(0)])["relative_l2"] == 1.0
+
+
+def test_a_search_that_takes_too_long_is_cut():
+    found = named(lambda x, t: [x], limit=0.2, seconds=20.0)
+    assert found["status"] == "cut at 0 s" and 0.2 <= found["seconds"] < 10
+    assert found["expression"] is None and found["relative_l2"] is None
+
+
+def test_kanpdes_formula_is_written_down_with_its_status():
+    answer = process.carry_out(asdict(task("heat", symbolic_seconds=20.0)), 120)
+    assert answer.complaint == "" and answer.result is not None
+    found = answer.result["formula"]
+    assert found["status"] == "proved" and found["relative_l2"] < 1e-14
+
+
+def test_formulas_are_looked_for_where_there_is_one_and_it_is_asked_for():
+    assert search_seconds(load_problem("heat"), task("heat", symbolic_seconds=7.0)) == 7.0
+    assert search_seconds(load_problem("heat"), task("heat")) is None
+    assert search_seconds(load_problem("allen_cahn"), task("allen_cahn", symbolic_seconds=7.0)) is None
+
+
+def test_a_cell_holds_a_formula_in_few_letters():
+    assert tables.shortened("0.123456789*sin(3.14159265358979*x) + 2*x**2") == "0.1235*sin(3.142*x) + 2*x**2"
+    long = tables.shortened(" + ".join(f"sin({n}*x)" for n in range(99)))
+    assert len(long) == tables.LONGEST and long.endswith(" …")
+
+
 # Side by side ---------------------------------------------------------------------------------------------------------
 
 RESULT = {
@@ -225,9 +287,11 @@ RESULT = {
     "points": 640,
     "method": "a method",
     "versions": {"package": "1.0"},
+    "formula": {"expression": "exp(-t)*sin(pi*x)", "status": "proved", "relative_l2": 0.0, "seconds": 1.25},
     "finished": True,
 }
-SLOWER = {**RESULT, "trace": [[1.0, 1e-1], [20.0, 9e-4]], "parameters": 77}
+CUT = {"expression": None, "status": "cut at 60 s", "relative_l2": None, "seconds": 60.0}
+SLOWER = {**RESULT, "trace": [[1.0, 1e-1], [20.0, 9e-4]], "parameters": 77, "formula": CUT}
 
 
 class Measure:
@@ -259,6 +323,7 @@ def test_peers_are_measured_in_turn_and_the_mlp_is_as_large_as_kanpdes_network()
     ]
     assert [given["parameters"] for given in measure.asked] == 2 * [1500, 321, 321]
     assert all(given["budget_seconds"] == 3 and given["seed"] == 4 for given in measure.asked)
+    assert all(given["symbolic_seconds"] == 60 for given in measure.asked)
 
 
 def test_a_missing_peer_and_a_failing_one_are_a_line_each(monkeypatch):
@@ -287,6 +352,8 @@ def test_tables_json_and_figures_are_written(tmp_path, capsys):
     # Twenty times as long to 1e-3 as kanpde, and never at the others; no such comparison with the spectral method.
     assert "| kanpde's MLP, Gauss–Newton | 20 (×20) | – | – | 9.0e-04 | 20.0 | 77 |" in text
     assert "| spectral method | 20 | – | – |" in text
+    assert "| heat | kanpde | `exp(-t)*sin(pi*x)` | proved | 0.0e+00 | 1.25 |" in text
+    assert "| heat | kanpde's MLP, Gauss–Newton | – | cut at 60 s | – | 60 |" in text
     assert "`kanpde bench bench.problems=[heat] bench.peers=[kanpde,mlp,classical] bench.budget_seconds=2" in text
 
 
@@ -318,6 +385,7 @@ BAD = {
     ("bench.peers=[pykn]",): "unknown peer 'pykn'; did you mean 'pykan'",
     ("bench.problems=heat",): "bench.problems to be a list such as",
     ("bench.budget_seconds=0",): "bench.budget_seconds",
+    ("bench.symbolic_seconds=-1",): "bench.symbolic_seconds",
     ("bench.seed=-1",): "bench.seed",
     ("bench.interior=word",): "bench.interior",
     ("bench.scaling=maybe",): "bench.scaling",

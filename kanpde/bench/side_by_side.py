@@ -14,20 +14,22 @@ from kanpde.errors import ConfigurationError, nearest
 from kanpde.options import number
 
 LARGEST = 2000  # parameters of other networks: a dense Jacobian of more leaves few steps in the time
-STARTING = 240.0  # seconds beside twice the budget that a process may take for imports, compiling and measuring
+STARTING = 240.0  # seconds beside twice the budgets that a process may take for imports, compiling and measuring
 
 
 @dataclass(frozen=True)
 class BenchOptions:
     """Which problems and peers (null: all), how long each, and how many points for those that do not choose their own.
 
-    `interior` and `boundary` are numbers of points, the latter for every condition. `scaling` measures what a step
-    costs as well.
+    `interior` and `boundary` are numbers of points, the latter for every condition. `symbolic_seconds` are those of a
+    search for the formula after training, where there is one to be found; null leaves it out. `scaling` measures what a
+    step costs as well.
     """
 
     problems: tuple[str, ...] = ("heat", "poisson_kan", "helmholtz", "burgers", "allen_cahn")
     peers: tuple[str, ...] | None = None
     budget_seconds: float = 20.0
+    symbolic_seconds: float | None = 60.0
     seed: int = 0
     interior: int = 2048
     boundary: int = 256
@@ -37,10 +39,10 @@ class BenchOptions:
         names(self.problems, "problems", registry.discover())
         if self.peers is not None:
             names(self.peers, "peers", PEERS)
-        if not (number(self.budget_seconds) and self.budget_seconds > 0):
-            raise ConfigurationError(
-                f"expected bench.budget_seconds to be a positive number, got {self.budget_seconds!r}"
-            )
+        for name in ("budget_seconds", "symbolic_seconds"):
+            value = getattr(self, name)
+            if not (number(value) and value > 0) and (value is not None or name == "budget_seconds"):
+                raise ConfigurationError(f"expected bench.{name} to be a positive number, got {value!r}")
         for name, least in (("seed", 0), ("interior", 1), ("boundary", 1)):
             if not (number(getattr(self, name), whole=True) and getattr(self, name) >= least):
                 raise ConfigurationError(
@@ -71,12 +73,13 @@ def compare(options: BenchOptions, say: Say, measure: Measure = carry_out) -> It
     """
     peers = installed(options.chosen, say)
     seconds = float(options.budget_seconds)
+    symbolic = None if options.symbolic_seconds is None else float(options.symbolic_seconds)
     seed, interior, boundary = (int(n) for n in (options.seed, options.interior, options.boundary))
     for problem in options.problems:
         size = Task.parameters
         for name in peers:
-            task = Task(problem, name, seconds, seed, interior, boundary, size)
-            answer = measure(asdict(task), 2 * seconds + STARTING)
+            task = Task(problem, name, seconds, seed, interior, boundary, size, symbolic)
+            answer = measure(asdict(task), 2 * (seconds + (symbolic or 0.0)) + STARTING)
             if answer.complaint:
                 say(f"{PEERS[name].title} on {problem}: {answer.complaint}")
             if answer.result is None or not answer.result["trace"]:

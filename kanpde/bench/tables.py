@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from kanpde.runs import finite, write
 
 TARGETS = (1e-3, 1e-4, 1e-6)
 NONE = "–"
+LONGEST = 80  # letters of a formula in its table
 Row = Mapping[str, Any]
 
 
@@ -70,6 +72,9 @@ def markdown(settings: Row, machine: dict[str, Any], rows: Sequence[Row], scalin
     ]
     for problem, group in by_problem(rows).items():
         lines += ["", f"## {problem}", "", *comparison(group)]
+    found = [row for row in rows if row.get("formula")]
+    if found:
+        lines += ["", "## Formulas", "", *formulas(found)]
     if scaling:
         lines += ["", "## A step of Gauss–Newton", "", *costs(scaling)]
     return "\n".join(lines) + "\n"
@@ -113,6 +118,23 @@ def time_cell(row: Row, ours: Row | None, target: float) -> str:
     reference = None if ours is None else seconds_to(ours["trace"], target)
     compared = row["peer"] not in (OURS, CLASSICAL) and reference
     return f"{seconds:.2g}" + (f" (×{seconds / reference:.2g})" if compared and reference else "")
+
+
+def formulas(rows: Sequence[Row]) -> list[str]:
+    """The table of what was read off the trained networks: kanpde's search beside pykan's auto_symbolic."""
+    lines = ["| problem | | formula | status | relative L2 | seconds |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        formula = row["formula"]
+        text = NONE if formula["expression"] is None else f"`{shortened(formula['expression'])}`"
+        end = f"{number(formula['relative_l2'])} | {formula['seconds']:.3g}"
+        lines.append(f"| {row['problem']} | {PEERS[row['peer']].title} | {text} | {formula['status']} | {end} |")
+    return lines
+
+
+def shortened(expression: str) -> str:
+    """An expression as a cell of a table: numbers in four digits, and not too long."""
+    rounded = re.sub(r"\d+\.\d+(e[+-]?\d+)?", lambda found: f"{float(found[0]):.4g}", expression)
+    return rounded if len(rounded) <= LONGEST else rounded[: LONGEST - 2] + " …"
 
 
 def costs(scaling: Sequence[Row]) -> list[str]:

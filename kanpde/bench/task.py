@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kanpde.compare import Comparison
+from kanpde.expressions import numpy_function
 from kanpde.problem import Problem
 
 Array = npt.NDArray[np.float64]
@@ -22,7 +24,10 @@ PIECE = 8192  # points evaluated together
 
 @dataclass(frozen=True)
 class Task:
-    """What a peer is asked: points, seconds, and the number of parameters where it is free to choose one."""
+    """What a peer is asked: points, seconds, and the number of parameters where it is free to choose one.
+
+    `symbolic_seconds` are those of a peer's search for a formula after its training, None for no search.
+    """
 
     problem: str
     peer: str
@@ -31,17 +36,22 @@ class Task:
     interior: int = 2048
     boundary: int = 256
     parameters: int = 1500
+    symbolic_seconds: float | None = None
 
 
 @dataclass
 class Outcome:
-    """What came of it. `trace` holds (seconds, relative L2 error); `finished` says that the peer came to its end."""
+    """What came of it. `trace` holds (seconds, relative L2 error); `finished` says that the peer came to its end.
+
+    `formula` has the keys expression, status, relative_l2 and seconds where a formula was looked for.
+    """
 
     trace: list[tuple[float, float]] = field(default_factory=list)
     parameters: int | None = None
     points: int | None = None
     method: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    formula: dict[str, Any] | None = None
     finished: bool = False
 
 
@@ -54,6 +64,7 @@ class Recorder:
 
     def __init__(self, problem: Problem, budget: float, keep: Keep) -> None:
         self.comparison = Comparison(problem)
+        self._names = problem.domain.names
         self.budget, self.outcome, self._keep = budget, Outcome(), keep
         self._paused = 0.0
         self._due = FIRST
@@ -104,6 +115,22 @@ class Recorder:
         self.outcome.trace.append((seconds, error))
         self._keep(asdict(self.outcome))
 
+    def conclude(self, status: str, expressions: Sequence[Any], seconds: float) -> None:
+        """Write down what a search for a formula came to: an expression in the coordinates' symbols for each field.
+
+        There is none where the search was cut.
+        """
+        error = None
+        if expressions:
+            error = self.comparison.relative_l2(lambda points, _: values(expressions, self._names, points))
+        self.outcome.formula = {
+            "expression": ", ".join(map(str, expressions)) or None,
+            "status": status,
+            "relative_l2": error,
+            "seconds": seconds,
+        }
+        self._keep(asdict(self.outcome))
+
     def finish(self) -> None:
         """The peer has come to its end."""
         self.outcome.finished = True
@@ -114,3 +141,14 @@ def in_pieces(evaluate: Evaluate, points: Array) -> Array:
     """The function's values, made for a piece of the points at a time."""
     pieces = np.array_split(points, max(1, -(-len(points) // PIECE)))
     return np.concatenate([evaluate(piece) for piece in pieces])
+
+
+def values(expressions: Sequence[Any], names: tuple[str, ...], points: Array) -> Array:
+    """SymPy expressions, one a field, at points (n, d): (n, fields)."""
+    functions = [numpy_function(expression, names) for expression in expressions]
+    return np.stack([np.broadcast_to(f(*points.T), len(points)) for f in functions], axis=-1)
+
+
+def search_seconds(problem: Problem, task: Task) -> float | None:
+    """The seconds to look for a formula; None where none is asked for, and where the solution has no closed form."""
+    return None if getattr(problem, "exact", None) is None else task.symbolic_seconds

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 import kanpde
-from kanpde.bench.task import Recorder, Task
+from kanpde.bench.task import Recorder, Task, search_seconds
 from kanpde.problem import Problem
+from kanpde.solution import Solution
 from kanpde.training import Trainer, solve
 
 
@@ -23,6 +24,8 @@ class Watch:
 
     The training's own budget would count the seconds of measuring.
     """
+
+    solution: Solution
 
     def __init__(self, recorder: Recorder, method: str) -> None:
         self._recorder, self._method = recorder, method
@@ -51,21 +54,28 @@ class Watch:
 
     def _measure(self, trainer: Trainer) -> None:
         # Asked for before the clock is stopped: what it takes to make a network of what was found counts.
-        size, solution = trainer.phase.current.size, trainer.solution()
+        size, self.solution = trainer.phase.current.size, trainer.solution()
         versions = {"kanpde": kanpde.__version__, "torch": torch.__version__}
         points = int(trainer.history.get("points", [0])[-1])
         self._recorder.describe(self._method, size, points, **versions)
         self._measured = trainer.phase.version
-        self._recorder.measure(solution.evaluate)
+        self._recorder.measure(self.solution.evaluate)
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
-    """Train as the command line would."""
-    train(problem, task, recorder, "B-spline KAN, default settings", None)
+    """Train as the command line would, and look for the formula."""
+    solution = train(problem, task, recorder, "B-spline KAN, default settings", None)
+    if seconds := search_seconds(problem, task):
+        formula = solution.symbolify(budget_seconds=seconds, seed=task.seed)
+        recorder.conclude(formula.status, list(formula.expressions.values()), formula.seconds)
 
 
-def train(problem: Problem, task: Task, recorder: Recorder, method: str, training: Mapping[str, Any] | None) -> None:
-    """Train with some settings other than the default ones."""
+def train(
+    problem: Problem, task: Task, recorder: Recorder, method: str, training: Mapping[str, Any] | None
+) -> Solution:
+    """Train with some settings other than the default ones; returns what was measured last."""
     recorder.start()
+    watch = Watch(recorder, method)
     with contextlib.suppress(OutOfTime):
-        solve(problem, seed=task.seed, device="cpu", training=training, callbacks=[Watch(recorder, method)])
+        solve(problem, seed=task.seed, device="cpu", training=training, callbacks=[watch])
+    return watch.solution

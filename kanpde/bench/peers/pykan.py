@@ -6,20 +6,24 @@ github.com/KindXiaoming/pykan, examples/Example_6_PDE_interpretation; Liu et al.
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 import torch
 
 from kanpde.bench.autograd import evaluated, loss, placed, points_of
-from kanpde.bench.task import Recorder, Task
+from kanpde.bench.task import Recorder, Task, search_seconds
+from kanpde.expressions import symbols
 from kanpde.problem import Problem
+from kanpde.symbolic.limits import Clock, TimeLimit, time_limit
 
 GRID_UPDATES = (0, 5, 10, 20, 40)  # iterations before which the grids are fitted to the samples
 WIDTH, GRID, DEGREE = 10, 10, 5
+FITTED = 256  # points at which its edges are compared with functions: more take longer, for the same names
 INNER = 5  # L-BFGS iterations between two looks at the clock
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
-    """L-BFGS until the time is over."""
+    """L-BFGS until the time is over, then the formula by `auto_symbolic`."""
     torch.set_default_dtype(torch.float64)
     from kan import KAN
     from kan.LBFGS import LBFGS
@@ -53,3 +57,20 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
             network.update_grid_from_samples(parts[0].images[0].detach())
         optimiser.step(closure)
         iteration += 1
+    if seconds := search_seconds(problem, task):
+        name(network, parts[0].images[0].detach()[:FITTED], problem.domain.names, seconds, recorder)
+
+
+def name(network: Any, points: torch.Tensor, names: tuple[str, ...], seconds: float, recorder: Recorder) -> None:
+    """`auto_symbolic` as it comes, and the formula that it leaves; a search that takes longer is cut."""
+    clock = Clock(seconds)
+    try:
+        with time_limit(seconds):
+            network.symbolic_enabled = network.save_act = True
+            network(points)
+            network.auto_symbolic(verbose=0)
+            expressions = network.symbolic_formula(var=list(symbols(names)))[0]
+    except TimeLimit:
+        recorder.conclude(f"cut at {seconds:.0f} s", [], clock.passed)
+    else:
+        recorder.conclude("fitted", expressions, clock.passed)
