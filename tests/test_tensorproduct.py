@@ -22,7 +22,7 @@ from kanpde.tensorproduct import knots, records
 from kanpde.tensorproduct.axes import LegendreAxis, SplineAxis, design, gauss_points, gauss_weights, points_of, transfer
 from kanpde.tensorproduct.march import March, evolves
 from kanpde.tensorproduct.separation import separated
-from kanpde.tensorproduct.slabs import Pass, Slab
+from kanpde.tensorproduct.slabs import Pass, Slab, going_on, tail_of
 from kanpde.tensorproduct.space import OnGrid, TensorProduct, lines_of
 from kanpde.tensorproduct.system import System
 
@@ -493,6 +493,36 @@ def test_slabs_follow_each_other_only_where_time_begins_at_the_first_time():
             return {**super().conditions(), "end": Dirichlet("exact", on="t+")}
 
     assert not evolves(NoVelocity()) and not evolves(KnownEnd())
+
+
+def in_slab(low, high, function, degree=7):
+    """A slab of time whose solution is the function of x and t, fitted."""
+    space = TensorProduct([uniform(-1, 1, 4), LegendreAxis(np.array([low, high]), degree)])
+    values = function(*np.meshgrid(*(points_of(axis) for axis in space.axes), indexing="ij"))[..., None]
+    for a, axis in enumerate(space.axes):
+        values = np.moveaxis(np.tensordot(np.linalg.pinv(design(axis, points_of(axis))), values, (1, a)), 0, a)
+    return Slab(low, high, space, values, np.zeros(0), 0.0, 0.0)
+
+
+def test_a_slab_starts_as_the_last_one_would_go_on():
+    def cubic(x, t):
+        return (1 - x) * t**3 + x**2 * t
+
+    last, next_one = in_slab(0.0, 0.2, cubic), in_slab(0.2, 0.5, cubic)
+    assert np.abs(going_on(last, next_one.space, 1) - next_one.coefficients).max() < 1e-12
+    last, next_one = (in_slab(*bounds, lambda x, t: np.sin(9 * t) * (1 + x)) for bounds in ((0.0, 0.1), (0.1, 0.2)))
+    started = going_on(last, next_one.space, 1)
+    assert np.abs(started - next_one.coefficients).max() < 1e-3
+    noisy = dataclasses.replace(last, coefficients=last.coefficients + 1e-6 * np.sign(last.coefficients))
+    assert np.abs(going_on(noisy, next_one.space, 1) - next_one.coefficients).max() < 1e-2  # P_7(3) is 5e4: uncut, 0.2
+
+
+def test_last_coefficients_that_do_not_fall_are_noise():
+    slab = in_slab(0.0, 0.5, lambda x, t: np.exp(-3 * t) * (2 + x))
+    tail, flat = tail_of(slab.space, 1, slab.coefficients)
+    assert 1e-8 < tail < 1e-4 and not flat
+    tail, flat = tail_of(slab.space, 1, slab.coefficients + 1e-3)
+    assert 1e-4 < tail < 1e-2 and flat
 
 
 def test_a_march_that_was_written_down_takes_the_same_steps():
