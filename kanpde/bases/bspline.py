@@ -76,8 +76,9 @@ class BSpline(nn.Module):
         columns, local = self.local(x, orders)
         dense = x.new_zeros(self.inputs, orders, x.shape[0], self.size)
         columns = columns[:, None].expand(-1, orders, -1, -1)
-        scatter = dense.scatter_add if any(self.periodic) else dense.scatter  # wrapped columns may coincide
-        dense = scatter(-1, columns, local.transpose(1, 2))
+        # In place, for features are the largest arrays of a pass; wrapped columns may coincide.
+        scatter = dense.scatter_add_ if any(self.periodic) else dense.scatter_
+        scatter(-1, columns, local.transpose(1, 2))
         if self.base is not None:
             dense[..., -1] = self._base(x, orders).permute(2, 0, 1)
         return dense
