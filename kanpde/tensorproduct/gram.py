@@ -94,15 +94,10 @@ def contracted(
 
 def meeting(one: Line, other: Line) -> tuple[Pairs, Tensor]:
     """The pairs that meet, and which of them those of every group of points are, (groups, k k')."""
-    each = together(one, other)
+    each = one.each if one.each == other.each else 1  # points that follow each other and have the same columns in both
     codes = (one.columns[::each, :, None] * other.size + other.columns[::each, None, :]).flatten(1)
     unique, places = torch.unique(codes, return_inverse=True)
     return Pairs(unique // other.size, unique % other.size), places
-
-
-def together(one: Line, other: Line) -> int:
-    """How many points that follow each other have the same columns in both lines."""
-    return one.each if one.each == other.each else 1
 
 
 def along(one: Line, other: Line, weights: dict[tuple[int, int], Tensor], places: Tensor, count: int) -> Tensor:

@@ -68,7 +68,7 @@ class System:
             total = torch.zeros((1,) * len(positions), dtype=torch.long)
             for a, each in enumerate(positions):
                 total = total + each.view([-1 if a == b else 1 for b in range(len(positions))])
-            order = torch.cat([(total.reshape(-1, 1) + torch.arange(len(self.fields))).reshape(-1)])
+            order = (total.reshape(-1, 1) + torch.arange(len(self.fields))).reshape(-1)
             positions = tuple(each.to(self._device) for each in positions)
             numbering = torch.cat([order, len(order) + torch.arange(len(self.unknowns))]).to(self._device)
             slack = len(order) // self.space.shape[self.space.longest]
