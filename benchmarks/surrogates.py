@@ -16,10 +16,10 @@ import scipy.spatial
 import torch
 from scipy.sparse.linalg import spsolve
 
-from kanpde.block import Block, Side
-from kanpde.field import Field
-from kanpde.problem import Problem
-from kanpde.sampling import sample
+from kanpde.collocation.sampling import sample
+from kanpde.problem.block import Block, Side
+from kanpde.problem.field import Field
+from kanpde.problem.problem import Problem
 
 POINTS = {1: 401, 2: 49, 3: 17}  # of the grid, along each axis
 

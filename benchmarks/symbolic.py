@@ -28,10 +28,12 @@ import torch
 
 from kanpde import Box, Dirichlet, Initial, Neumann, Problem, load_problem, solve
 from kanpde.bench.machine import described, machine
-from kanpde.compare import Comparison
-from kanpde.symbolic import refit, search, separated
+from kanpde.collocation.comparison import Comparison
+from kanpde.problem.boundary_values import value_function
+from kanpde.symbolic import search
+from kanpde.symbolic.constants import fit
+from kanpde.symbolic.families import separated
 from kanpde.symbolic.symbolification import symbolify
-from kanpde.values import value_function
 
 sys.path.insert(0, str(Path(__file__).parent))
 from surrogates import FiniteDifferences, Perceptron
@@ -136,7 +138,7 @@ def as_numbers(problem: Problem) -> Problem:
 @contextlib.contextmanager
 def without(part: str) -> Iterator[None]:
     """The search without its tests of structure, what the equation says, its refits to the problem, or its beam."""
-    fit = refit.LeastSquares.fit
+    whole = fit.LeastSquares.fit
     joint = search.joint
     patches = {
         "structure": [
@@ -149,7 +151,7 @@ def without(part: str) -> Iterator[None]:
             mock.patch.object(search.Hints, "general", lambda *a, **k: iter(())),
             mock.patch.object(search.Hints, "prefactors", lambda self: {}),
         ],
-        "refit": [mock.patch.object(refit.LeastSquares, "fit", lambda *a, **k: fit(*a, **{**k, "rounds": 0}))],
+        "refit": [mock.patch.object(fit.LeastSquares, "fit", lambda *a, **k: whole(*a, **{**k, "rounds": 0}))],
         "beam": [mock.patch.object(search, "joint", lambda streams: itertools.islice(joint(streams), 1))],
         "": [],
     }[part]

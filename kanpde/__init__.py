@@ -5,43 +5,43 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from kanpde.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
-    from kanpde.geometry import Box
-    from kanpde.network import KAN
-    from kanpde.problem import Problem
-    from kanpde.readable import fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
-    from kanpde.registry import load_problem
-    from kanpde.solution import Solution
-    from kanpde.symbolic.atoms import register_atom
-    from kanpde.symbolic.certification import certify
-    from kanpde.training import solve
+from kanpde.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from kanpde.geometry.box import Box
+    from kanpde.network.kan import KAN
+    from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
+    from kanpde.problem.problem import Problem
+    from kanpde.problem.registry import load_problem
+    from kanpde.readable import fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
+    from kanpde.solution import Solution
+    from kanpde.symbolic.proof.certification import certify
+    from kanpde.symbolic.structure.atoms import register_atom
+    from kanpde.training.trainer import solve
 
 # name -> module; loaded when first asked for, so that `kanpde list` need not wait for torch.
 _HOMES = {
-    "Box": "geometry",
-    "Condition": "conditions",
-    "Data": "conditions",
-    "Dirichlet": "conditions",
-    "Initial": "conditions",
-    "KAN": "network",
-    "Neumann": "conditions",
-    "Periodic": "conditions",
-    "Problem": "problem",
-    "Robin": "conditions",
+    "Box": "geometry.box",
+    "Condition": "problem.conditions",
+    "Data": "problem.conditions",
+    "Dirichlet": "problem.conditions",
+    "Initial": "problem.conditions",
+    "KAN": "network.kan",
+    "Neumann": "problem.conditions",
+    "Periodic": "problem.conditions",
+    "Problem": "problem.problem",
+    "Robin": "problem.conditions",
     "Solution": "solution",
-    "certify": "symbolic.certification",
+    "certify": "symbolic.proof.certification",
     "fix": "readable",
     "formula": "readable",
     "formula_to_kan": "readable",
-    "load_problem": "registry",
+    "load_problem": "problem.registry",
     "prune": "readable",
     "read": "readable",
     "refit": "readable",
-    "register_atom": "symbolic.atoms",
-    "solve": "training",
+    "register_atom": "symbolic.structure.atoms",
+    "solve": "training.trainer",
     "sparsify": "readable",
     "suggest": "readable",
     "unfix": "readable",
@@ -59,6 +59,7 @@ __all__ = [
     "Problem",
     "Robin",
     "Solution",
+    "__version__",
     "certify",
     "fix",
     "formula",

@@ -14,19 +14,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-import kanpde
-from kanpde import registry, storage
-from kanpde.ansatz import Ansatz
-from kanpde.compare import Comparison
+from kanpde import files
+from kanpde.calculus.jets import JetPlan
+from kanpde.collocation.comparison import Comparison
+from kanpde.collocation.sampling import sample
 from kanpde.device import torch_device
 from kanpde.errors import ConfigurationError, KanpdeError, ProblemError, nearest
-from kanpde.field import MultiIndex, parse_partial
-from kanpde.jets import JetPlan
-from kanpde.loss import Residuals
-from kanpde.model import Model
-from kanpde.network import KAN
-from kanpde.problem import Problem
-from kanpde.sampling import sample
+from kanpde.network.kan import KAN
+from kanpde.network.residuals import Residuals
+from kanpde.network.trial_function import Model
+from kanpde.problem import registry
+from kanpde.problem.field import MultiIndex, parse_partial
+from kanpde.problem.lift import Ansatz
+from kanpde.problem.problem import Problem
+from kanpde.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -160,7 +161,7 @@ class Solution:
             "width": self.network.architecture()["width"],
             "unknowns": self.unknowns,
             "formula": None if formula is None else formula.summary(),
-            "versions": {"kanpde": kanpde.__version__, "torch": torch.__version__, "python": platform.python_version()},
+            "versions": {"kanpde": __version__, "torch": torch.__version__, "python": platform.python_version()},
         }
 
     def rms(self) -> dict[str, float]:
@@ -184,7 +185,7 @@ class Solution:
             "formula": None if self.formula is None else self.formula.to_json(),
         }
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        storage.write(path, {**tensors, "unknowns": self.model.constants}, metadata)
+        files.write(path, {**tensors, "unknowns": self.model.constants}, metadata)
 
     @classmethod
     def load(cls, path: str | Path, problem: Problem | None = None, device: str = "cpu") -> Solution:
@@ -193,7 +194,7 @@ class Solution:
         Raises KanpdeError for a file of another kind or with other names in it than the problem's, and ProblemError for
         a problem that cannot be found.
         """
-        tensors, metadata = storage.read(path, torch_device(device))
+        tensors, metadata = files.read(path, torch_device(device))
         if "architecture" not in metadata or "unknowns" not in tensors:
             raise KanpdeError(f"expected a solution at {path}, got another file of kanpde's")
         if problem is None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from kanpde.block import Block, Side
-from kanpde.field import Field, MultiIndex
-from kanpde.problem import Problem
+from kanpde.problem.block import Block, Side
+from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.problem import Problem
 
 Function = Callable[..., Tensor]
 

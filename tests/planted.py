@@ -9,8 +9,8 @@ import numpy as np
 import sympy as sp
 from numpy.polynomial import chebyshev
 
-from kanpde.exact import exact_values
-from kanpde.problem import Problem
+from kanpde.problem.exact import exact_values
+from kanpde.problem.problem import Problem
 
 Evaluate = Callable[[np.ndarray, tuple[int, ...]], np.ndarray]
 

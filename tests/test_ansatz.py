@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from known_fields import partial_by_autograd
 from torch import Tensor
 
-from kanpde.ansatz import Ansatz
-from kanpde.block import Block, Side
-from kanpde.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
+from kanpde.calculus.jets import JetPlan, product
 from kanpde.errors import ProblemError
-from kanpde.field import Field
-from kanpde.geometry import Box
-from kanpde.jets import JetPlan, product
-from kanpde.prescribed import samples
-from kanpde.problem import Problem
+from kanpde.geometry.box import Box
+from kanpde.problem.block import Block, Side
+from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
+from kanpde.problem.field import Field
+from kanpde.problem.hard_conditions import samples
+from kanpde.problem.lift import Ansatz
+from kanpde.problem.problem import Problem
 
 X, Y, Z, T = sp.symbols("x y z t", real=True)
 Function = Callable[..., Tensor]

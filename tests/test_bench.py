@@ -17,11 +17,11 @@ from kanpde.bench.peers import PEERS, Peer, load, perceptron, pykan
 from kanpde.bench.process import Answer
 from kanpde.bench.side_by_side import BenchOptions
 from kanpde.bench.task import Recorder, Task, search_seconds
-from kanpde.compare import Comparison
+from kanpde.calculus.expressions import torch_function
+from kanpde.collocation.affine import is_affine
+from kanpde.collocation.comparison import Comparison
 from kanpde.errors import ConfigurationError
-from kanpde.expressions import torch_function
-from kanpde.linearity import is_affine
-from kanpde.loss import Residuals
+from kanpde.network.residuals import Residuals
 from kanpde.plots.bench import curves_figure, scaling_figure
 
 SHIPPED = ["advection", "allen_cahn", "burgers", "heat", "helmholtz", "kdv", "poisson", "poisson_kan", "wave"]

@@ -8,9 +8,9 @@ import sympy as sp
 import torch
 
 from kanpde import Box, Dirichlet, Initial, Neumann, Problem, load_problem
-from kanpde.expressions import numpy_function, symbols
-from kanpde.symbolic.bounds import error_bound
-from kanpde.symbolic.intervals import largest
+from kanpde.calculus.expressions import numpy_function, symbols
+from kanpde.symbolic.proof.intervals import largest
+from kanpde.symbolic.proof.maximum_principle import error_bound
 
 x, y, t = symbols("xyt")
 pi = sp.pi

@@ -12,9 +12,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from kanpde import KAN, cli
-from kanpde.locations import shipped
+from kanpde.collocation.sampling import SamplingOptions
+from kanpde.files import shipped
 from kanpde.options import SymbolicOptions, TrainingOptions
-from kanpde.sampling import SamplingOptions
 
 ROD = '''
 """u_t = D u_xx: a rod."""
@@ -228,7 +228,7 @@ def test_an_interrupt_while_figures_are_drawn_leaves_a_run_to_go_on_with(kanpde,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("kanpde.runs.draw", interrupted)
+        patched.setattr("kanpde.runs.run_folder.draw", interrupted)
         status, out, err = kanpde("problem=rod", *QUICK)
     folder = out.removeprefix("run: ").removesuffix("\n")
     assert status == 130 and err.endswith(f"interrupted: go on with kanpde resume {folder}\n")

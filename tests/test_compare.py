@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pytest
 import sympy as sp
 
-from kanpde.compare import RESOLUTION, TENSOR, Comparison, errors, grid
+from kanpde.collocation.comparison import RESOLUTION, TENSOR, Comparison, errors, grid
 from kanpde.errors import ProblemError
-from kanpde.geometry import Box
-from kanpde.problem import Problem
+from kanpde.geometry.box import Box
+from kanpde.problem.problem import Problem
 
 Array = npt.NDArray[np.float64]
 BOXES = [

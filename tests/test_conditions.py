@@ -12,12 +12,12 @@ import torch
 from known_fields import rows, sample, side
 from torch import Tensor
 
-from kanpde.block import Block
-from kanpde.conditions import Condition, Constraint, Data, Dirichlet, Initial, Neumann, Periodic, Robin
 from kanpde.errors import ProblemError
-from kanpde.geometry import Box
-from kanpde.problem import Problem
-from kanpde.values import value_function
+from kanpde.geometry.box import Box
+from kanpde.problem.block import Block
+from kanpde.problem.boundary_values import value_function
+from kanpde.problem.conditions import Condition, Constraint, Data, Dirichlet, Initial, Neumann, Periodic, Robin
+from kanpde.problem.problem import Problem
 
 X, Y, T = sp.symbols("x y t", real=True)
 
@@ -216,8 +216,8 @@ def test_only_needed_partials_are_asked_for() -> None:
 
 
 def test_gradients_flow_to_what_the_fields_look_up() -> None:
-    from kanpde.block import Side
-    from kanpde.field import Field
+    from kanpde.problem.block import Side
+    from kanpde.problem.field import Field
 
     for condition in (Dirichlet("exact"), Neumann(1), Robin(1, 2, 0), Condition(lambda u: u.x**2 + u)):
         problem = Plate(condition)

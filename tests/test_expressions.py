@@ -7,9 +7,9 @@ import pytest
 import sympy as sp
 import torch
 
+from kanpde.calculus.expressions import numpy_function, real_expression, symbols, torch_function
+from kanpde.calculus.torch_functions import _OPERATIONS
 from kanpde.errors import ProblemError
-from kanpde.expressions import numpy_function, real_expression, symbols, torch_function
-from kanpde.operations import _OPERATIONS
 
 x, t = symbols(("x", "t"))
 

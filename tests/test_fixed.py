@@ -10,11 +10,12 @@ import sympy as sp
 import torch
 from test_network import Jets, assert_close, built, nested, plan_up_to, points_in, rows_by_jacrev
 
-from kanpde import refinement, storage
-from kanpde.bases.atoms import ATOMS
+from kanpde import files
+from kanpde.calculus.expressions import torch_function
 from kanpde.errors import ConfigurationError
-from kanpde.expressions import torch_function
-from kanpde.network import KAN
+from kanpde.network import knot_insertion
+from kanpde.network.atom_functions import ATOMS
+from kanpde.network.kan import KAN
 
 ORDERS = 6
 
@@ -119,9 +120,9 @@ def test_masked_coefficients_do_nothing_and_do_not_move():
 
 def test_a_fixed_network_is_saved_and_loaded_as_it_is(tmp_path):
     network, points = fixed_network(base="silu"), points_in()
-    refinement.refine(network, points_in(count=100), torch.ones(100, dtype=torch.float64), first_only=False)
-    storage.write(tmp_path / "network.kan", network.state_dict(), {"architecture": network.architecture()})
-    tensors, metadata = storage.read(tmp_path / "network.kan")
+    knot_insertion.refine(network, points_in(count=100), torch.ones(100, dtype=torch.float64), first_only=False)
+    files.write(tmp_path / "network.kan", network.state_dict(), {"architecture": network.architecture()})
+    tensors, metadata = files.read(tmp_path / "network.kan")
     again = KAN.from_architecture(metadata["architecture"], tensors)
     assert torch.equal(again(points), network(points))
     assert again.architecture() == network.architecture()
@@ -137,7 +138,7 @@ def test_a_fixed_network_is_copied_and_cast():
 def test_finer_knots_leave_fixed_edges_as_they_are():
     network, points = fixed_network(), points_in(count=50)
     before = network(points)
-    refinement.refine(network, points, torch.ones(50, dtype=torch.float64), first_only=False)
+    knot_insertion.refine(network, points, torch.ones(50, dtype=torch.float64), first_only=False)
     assert torch.allclose(network(points), before, rtol=1e-11, atol=1e-11)
 
 

@@ -8,13 +8,13 @@ import pytest
 import sympy as sp
 
 from kanpde import load_problem
+from kanpde.calculus.expressions import numpy_function, symbols
 from kanpde.errors import ConfigurationError, KanpdeError
-from kanpde.expressions import numpy_function, symbols
 from kanpde.symbolic import symbolification
 from kanpde.symbolic.formula import Formula
+from kanpde.symbolic.json_trees import from_tree, to_tree
+from kanpde.symbolic.proof.simplification import tidy
 from kanpde.symbolic.symbolification import symbolify
-from kanpde.symbolic.tidying import tidy
-from kanpde.symbolic.trees import from_tree, to_tree
 
 x, t, A, B, k, rate = symbols(["x", "t", "A", "B", "k", "rate"])
 D, speed = sp.Symbol("diffusivity", positive=True), sp.Symbol("speed", positive=True)

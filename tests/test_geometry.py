@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kanpde.errors import ProblemError
-from kanpde.geometry import Box
+from kanpde.geometry.box import Box
 
 # The same examples at every run, however slow the machine.
 repeatably = settings(derandomize=True, deadline=None)

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kanpde import jets
-from kanpde.jets import JetPlan
+from kanpde.calculus import jets
+from kanpde.calculus.jets import JetPlan
 
 BELL = (1, 1, 2, 5, 15)  # how many partitions a set of 0 … 4 elements has
 FUNCTIONS = {

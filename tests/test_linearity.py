@@ -7,11 +7,11 @@ import pytest
 import sympy as sp
 import torch
 
-from kanpde.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
-from kanpde.geometry import Box
-from kanpde.linearity import is_affine
-from kanpde.problem import Problem
-from kanpde.registry import load_problem
+from kanpde.collocation.affine import is_affine
+from kanpde.geometry.box import Box
+from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
+from kanpde.problem.problem import Problem
+from kanpde.problem.registry import load_problem
 
 X, T = sp.symbols("x t", real=True)
 STRIP, TIME = Box(x=(-1, 1), t=(0, 2)), Box(t=(0, 3))

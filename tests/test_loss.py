@@ -10,15 +10,15 @@ import pytest
 import sympy as sp
 import torch
 
-from kanpde import loss
-from kanpde.ansatz import Ansatz
-from kanpde.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
-from kanpde.geometry import Box
-from kanpde.loss import LEAST_SIZE, Residuals
-from kanpde.model import Model
-from kanpde.network import KAN
-from kanpde.problem import Problem
-from kanpde.sampling import sample
+from kanpde.collocation.sampling import sample
+from kanpde.geometry.box import Box
+from kanpde.network import residuals
+from kanpde.network.kan import KAN
+from kanpde.network.residuals import LEAST_SIZE, Residuals
+from kanpde.network.trial_function import Model
+from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
+from kanpde.problem.lift import Ansatz
+from kanpde.problem.problem import Problem
 
 F64 = torch.float64
 X, Y, T = sp.symbols("x y t", real=True)
@@ -233,18 +233,18 @@ def test_the_loss_is_a_mean_over_points(name):
 def test_chunks_make_no_difference(name, streamed, monkeypatch):
     """More points than pass through the network together, and the same points all at once."""
     problem = PROBLEMS[name]
-    count = 2 * loss.CHUNK + 3
+    count = 2 * residuals.CHUNK + 3
     pieces = residuals_of(problem, count=count)
     assert len(pieces.parts[0].chunks) == 3
     if streamed:
-        monkeypatch.setattr(loss, "LARGEST", 0)
+        monkeypatch.setattr("kanpde.network.residuals.LARGEST", 0)
     vector = pieces.model.vector
     linear = pieces.linearise(vector)
     step = torch.randn(len(vector), generator=torch.Generator().manual_seed(0), dtype=F64)
     weights = torch.randn(len(linear.residual), generator=torch.Generator().manual_seed(1), dtype=F64)
     found = linear.product_and_pulled(step)[0], linear.transposed(weights), pieces.gradient(vector)[1]
     monkeypatch.undo()
-    monkeypatch.setattr(loss, "CHUNK", 10 * count)
+    monkeypatch.setattr("kanpde.network.residuals.CHUNK", 10 * count)
     whole = residuals_of(problem, count=count)
     assert all(len(part.chunks) == 1 for part in whole.parts)
     expected = whole.linearise(vector)
@@ -263,7 +263,7 @@ def test_chunks_make_no_difference(name, streamed, monkeypatch):
 def test_a_linearisation_stays_where_it_was_made(streamed, monkeypatch):
     """Rows are evaluated elsewhere between its products, as in every trial of a step."""
     if streamed:
-        monkeypatch.setattr(loss, "LARGEST", 0)
+        monkeypatch.setattr("kanpde.network.residuals.LARGEST", 0)
     residuals = residuals_of(PROBLEMS["nonlinear"])
     vector = residuals.model.vector
     linear, (expected, _) = residuals.linearise(vector), jacobian_by_autograd(residuals)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from kanpde import refinement
-from kanpde.bases.residual import BASE_FUNCTIONS
+from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ConfigurationError
-from kanpde.jets import JetPlan
-from kanpde.network import KAN
+from kanpde.network import knot_insertion
+from kanpde.network.base_functions import BASE_FUNCTIONS
+from kanpde.network.kan import KAN
 
 LOW, HIGH = [-1.0, 0.0], [1.0, 2.5]
 BASES = [None, *BASE_FUNCTIONS]
@@ -46,7 +46,7 @@ def built(width, base=None, *, outputs=2, degree=7, intervals=5, periodic=None, 
                 layer.coefficients[:, -1] = 0.3  # the start has no base function
     if refined:
         points = points_in(count=200)
-        refinement.refine(network, points, torch.exp(-points.square().sum(dim=1)), first_only=False)
+        knot_insertion.refine(network, points, torch.exp(-points.square().sum(dim=1)), first_only=False)
         assert not network.first.basis.uniform
     return network
 

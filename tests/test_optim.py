@@ -10,8 +10,8 @@ import pytest
 import torch
 from classic_problems import CLASSICS, F64, MATRIX, MINIMA, RIGHT, Function, kowalik_osborne, minimise
 
+from kanpde.optim.first_order import SHRINK, adam, lbfgs
 from kanpde.optim.gauss_newton import FLOOR, LARGEST, RATIO, SMALLEST, GaussNewton, Search
-from kanpde.optim.gradient import SHRINK, adam, lbfgs
 from kanpde.optim.least_squares import Damped, Linearisation
 
 METHODS = {"gauss_newton": GaussNewton, "lbfgs": lbfgs, "adam": adam}

@@ -10,16 +10,16 @@ import pytest
 import torch
 from classic_problems import CLASSICS, F64, Function, minimise
 
-from kanpde.descent import METHODS
 from kanpde.optim.broyden import QuasiNewton, scaled_bfgs, scaled_broyden, ssbfgs, ssbroyden
-from kanpde.optim.choice import DENSE, KRYLOV, chosen
+from kanpde.optim.first_order import adam, lbfgs
 from kanpde.optim.gauss_newton import GaussNewton, systems
-from kanpde.optim.gradient import adam, lbfgs
 from kanpde.optim.krylov import KrylovGaussNewton, Subspace, krylov
 from kanpde.optim.line_search import CURVATURE, DECREASE, Point, strong_wolfe
+from kanpde.optim.methods import DENSE, KRYLOV, chosen
 from kanpde.optim.soap import DECAY, EVERY, SMALL, SOAP, rotated, split
 from kanpde.optim.woodbury import Woodbury
 from kanpde.options import OPTIMISERS
+from kanpde.training.descent import METHODS
 
 SECOND_ORDER = {
     "gauss_newton": GaussNewton,

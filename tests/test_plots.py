@@ -16,7 +16,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.text import Text
 
 from kanpde import plots
-from kanpde.geometry import Box
+from kanpde.geometry.box import Box
 from kanpde.plots import history_figure, network_figure, solution_figure, write_figures
 from kanpde.plots.network_layout import arrange
 from kanpde.plots.style import headline, letters, number

@@ -11,11 +11,11 @@ import sympy as sp
 import torch
 from known_fields import rows
 
-from kanpde.conditions import Data, Dirichlet, Initial, Neumann, Periodic
 from kanpde.errors import ProblemError
-from kanpde.field import Field, parse_partial
-from kanpde.geometry import Box
-from kanpde.problem import Problem, snake_case
+from kanpde.geometry.box import Box
+from kanpde.problem.conditions import Data, Dirichlet, Initial, Neumann, Periodic
+from kanpde.problem.field import Field, parse_partial
+from kanpde.problem.problem import Problem, snake_case
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def test_systems_and_unknowns() -> None:
 
 def test_gradients_flow_to_the_unknowns() -> None:
     problem = with_residual(lambda u, k: u.t - k * u.xx, unknowns={"k": 0.5})
-    from kanpde.block import Side
+    from kanpde.problem.block import Side
 
     points = torch.rand(3, 2, dtype=torch.float64)
     k = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)

@@ -6,12 +6,12 @@ import time
 import pytest
 import sympy as sp
 
-from kanpde.expressions import symbols
-from kanpde.symbolic import proof
-from kanpde.symbolic.intervals import sign
-from kanpde.symbolic.limits import Clock, TimeLimit, time_limit
-from kanpde.symbolic.proof import show
-from kanpde.symbolic.regularity import irregularities
+from kanpde.calculus.expressions import symbols
+from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
+from kanpde.symbolic.proof import vanishing
+from kanpde.symbolic.proof.intervals import sign
+from kanpde.symbolic.proof.smoothness import irregularities
+from kanpde.symbolic.proof.vanishing import show
 
 x, t = symbols("xt")
 c = sp.Symbol("c", positive=True)
@@ -47,7 +47,7 @@ def test_what_is_small_is_not_zero(small):
 
 
 def test_an_identity_beyond_the_simplifications_is_seen_at_points(monkeypatch):
-    monkeypatch.setattr(proof, "SIMPLIFICATIONS", ())
+    monkeypatch.setattr(vanishing, "SIMPLIFICATIONS", ())
     step = show("it", sp.sin(x) ** 2 + sp.cos(x) ** 2 - 1, BOX, Clock(20))
     assert step.outcome == "vanishes at points" and not step.holds and not step.fails
 
@@ -61,7 +61,7 @@ def test_a_simplification_that_hangs_is_cut_and_one_that_raises_is_passed_over(m
     def broken(expression):
         raise NotImplementedError
 
-    monkeypatch.setattr(proof, "SIMPLIFICATIONS", (("hang", hang), ("broken", broken), *proof.SIMPLIFICATIONS))
+    monkeypatch.setattr(vanishing, "SIMPLIFICATIONS", (("hang", hang), ("broken", broken), *vanishing.SIMPLIFICATIONS))
     start = time.monotonic()
     step = show("it", sp.sin(x) ** 2 + sp.cos(x) ** 2 - 1, BOX, Clock(20), share=0.2)
     assert step.outcome == "vanishes" and time.monotonic() - start < 10

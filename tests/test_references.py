@@ -11,7 +11,7 @@ import pytest
 from numpy.polynomial import chebyshev
 
 from kanpde import load_problem
-from kanpde.locations import shipped
+from kanpde.files import shipped
 
 REFERENCES = shipped("problems") / "references"
 START = {

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from kanpde import refinement
-from kanpde.jets import JetPlan
-from kanpde.network import KAN
+from kanpde.calculus.jets import JetPlan
+from kanpde.network import knot_insertion
+from kanpde.network.kan import KAN
 
 F64 = torch.float64
 LOW, HIGH = [-1.0, 0.0], [1.0, 2.5]
@@ -62,7 +62,7 @@ def breakpoints(layer):
 def refined(network, first_only=True, times=1):
     points = points_in()
     for _ in range(times):
-        refinement.refine(network, points, residual_at(points), first_only=first_only)
+        knot_insertion.refine(network, points, residual_at(points), first_only=first_only)
     return network
 
 
@@ -128,7 +128,7 @@ def test_knots_go_where_the_residual_is(place):
     network, points = built([3], intervals=8), points_in(2000)
     before = breakpoints(network.first)
     distance = (points - torch.tensor(place, dtype=F64)) / (torch.tensor(HIGH) - torch.tensor(LOW))
-    refinement.refine(network, points, torch.exp(-200 * distance.square().sum(dim=1)))
+    knot_insertion.refine(network, points, torch.exp(-200 * distance.square().sum(dim=1)))
     for axis, (old, new) in enumerate(zip(before, breakpoints(network.first), strict=True)):
         inserted = np.setdiff1d(new, old)
         near = np.abs(inserted - place[axis]) < 0.2 * (HIGH[axis] - LOW[axis])
@@ -140,14 +140,14 @@ def test_knots_go_where_the_residual_is(place):
 def test_an_even_residual_halves_every_interval():
     network = built([3], intervals=4)
     grid = torch.cartesian_prod(torch.linspace(-0.99, 0.99, 64, dtype=F64), torch.linspace(0.01, 2.49, 64, dtype=F64))
-    refinement.refine(network, grid, torch.ones(len(grid), dtype=F64))
+    knot_insertion.refine(network, grid, torch.ones(len(grid), dtype=F64))
     assert np.allclose(breakpoints(network.first)[0], np.linspace(-1, 1, 9))
     assert np.allclose(breakpoints(network.first)[1], np.linspace(0, 2.5, 9))
 
 
 def test_without_a_residual_knots_are_spread_evenly():
     network, points = built([3], intervals=4), points_in()
-    refinement.refine(network, points, torch.zeros(len(points), dtype=F64))
+    knot_insertion.refine(network, points, torch.zeros(len(points), dtype=F64))
     assert np.allclose(breakpoints(network.first)[0], np.linspace(-1, 1, 9))
 
 
@@ -155,6 +155,6 @@ def test_single_precision_is_kept():
     network, points = built([(1, 1)]).to(torch.float32), points_in(60, torch.float32)
     values = network(points).detach()
     refined_points = points_in(dtype=torch.float32)
-    refinement.refine(network, refined_points, residual_at(refined_points), first_only=False)
+    knot_insertion.refine(network, refined_points, residual_at(refined_points), first_only=False)
     assert all(tensor.dtype == torch.float32 for tensor in network.state_dict().values())
     assert torch.allclose(network(points), values, rtol=1e-4, atol=1e-4)

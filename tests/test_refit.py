@@ -8,9 +8,9 @@ import sympy as sp
 import torch
 
 from kanpde import Box, Condition, Data, Dirichlet, Initial, Neumann, Periodic, Problem, Robin, load_problem
+from kanpde.calculus.expressions import symbols
 from kanpde.errors import ProblemError
-from kanpde.expressions import symbols
-from kanpde.symbolic.refit import LeastSquares, _Rows, refit
+from kanpde.symbolic.constants.fit import LeastSquares, _Rows, refit
 
 x, t, y = symbols("xty")
 A, B, k, rate, shift = symbols(["A", "B", "k", "rate", "shift"])

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kanpde import registry
 from kanpde.errors import ProblemError
-from kanpde.locations import shipped
+from kanpde.files import shipped
+from kanpde.problem import registry
 
 ROD = '''
 """u_t = D u_xx on (0, 2).

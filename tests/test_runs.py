@@ -8,9 +8,9 @@ import time
 import pytest
 from rich.console import Console
 
-from kanpde import progress, report, runs
 from kanpde.errors import ConfigurationError
-from kanpde.tensorboard import TensorBoard
+from kanpde.runs import console, progress, run_folder
+from kanpde.runs.tensorboard import TensorBoard
 
 METRICS = {
     "problem": "rod",
@@ -57,14 +57,14 @@ def no_figures(monkeypatch):
 
 
 def test_nothing_is_there_before_training_starts(tmp_path):
-    folder = runs.RunFolder(tmp_path / "results" / "run", "seed: 0\n")
+    folder = run_folder.RunFolder(tmp_path / "results" / "run", "seed: 0\n")
     assert not list(tmp_path.iterdir())
     folder.on_start(Trainer())
     assert (tmp_path / "results" / "run" / "config.yaml").read_text() == "seed: 0\n"
 
 
 def test_two_runs_never_share_a_folder(tmp_path):
-    first, second, third = (runs.RunFolder(tmp_path / "run", f"seed: {seed}\n") for seed in range(3))
+    first, second, third = (run_folder.RunFolder(tmp_path / "run", f"seed: {seed}\n") for seed in range(3))
     for folder in (first, second, third):
         folder.on_start(Trainer())
     assert [folder.path.name for folder in (first, second, third)] == ["run", "run_2", "run_3"]
@@ -72,7 +72,7 @@ def test_two_runs_never_share_a_folder(tmp_path):
 
 
 def test_a_run_leaves_its_files(tmp_path, no_figures):
-    folder = runs.RunFolder(tmp_path / "run", "seed: 0\n")
+    folder = run_folder.RunFolder(tmp_path / "run", "seed: 0\n")
     folder.on_start(Trainer())
     folder.on_checkpoint(Trainer())
     metrics = folder.save(Trained(), time.perf_counter() - 5)
@@ -86,10 +86,10 @@ def test_a_run_leaves_its_files(tmp_path, no_figures):
 
 
 def test_a_resumed_run_keeps_its_folder_and_its_seconds(tmp_path, no_figures):
-    first = runs.RunFolder(tmp_path / "run", "seed: 0\n")
+    first = run_folder.RunFolder(tmp_path / "run", "seed: 0\n")
     first.on_start(Trainer())
     first.save(Trained(), time.perf_counter() - 5)
-    again = runs.RunFolder(tmp_path / "run")
+    again = run_folder.RunFolder(tmp_path / "run")
     again.on_start(Trainer())
     assert again.path == first.path
     assert again.save(Trained(), time.perf_counter() - 7)["seconds"]["total"] == pytest.approx(12, abs=1)
@@ -97,23 +97,25 @@ def test_a_resumed_run_keeps_its_folder_and_its_seconds(tmp_path, no_figures):
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     file = tmp_path / "metrics.json"
-    runs.write(file, "old")
+    run_folder.write(file, "old")
     with pytest.raises(UnicodeEncodeError):
-        runs.write(file, "\ud800")
+        run_folder.write(file, "\ud800")
     assert file.read_text() == "old" and list(tmp_path.iterdir()) == [file]
 
 
 def test_show_prints_the_table_and_the_figures(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    runs.write(tmp_path / "metrics.json", json.dumps(runs.finite({**METRICS, "seconds": {"training": 2, "total": 3}})))
+    run_folder.write(
+        tmp_path / "metrics.json", json.dumps(run_folder.finite({**METRICS, "seconds": {"training": 2, "total": 3}}))
+    )
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "solution.png").touch()
-    runs.show(tmp_path)
+    run_folder.show(tmp_path)
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("rod", "1.50e-07", "condition start", "viscosity", "figures/solution.png"))
 
 
-@pytest.mark.parametrize("action", [runs.show, runs.check_resumable])
+@pytest.mark.parametrize("action", [run_folder.show, run_folder.check_resumable])
 def test_a_folder_without_a_run_is_refused(tmp_path, action):
     with pytest.raises(ConfigurationError, match="expected .* got none"):
         action(tmp_path)
@@ -123,7 +125,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path, action):
     ("reason", "status"), [("converged", 0), ("budget", 0), ("diverged: loss is nan", 3), ("interrupted", 130)]
 )
 def test_the_exit_status_says_how_training_ended(reason, status, capsys):
-    assert runs.last_word(reason, "results/rod/1") == status
+    assert run_folder.last_word(reason, "results/rod/1") == status
     captured = capsys.readouterr()
     assert captured.out == "run: results/rod/1\n"
     assert bool(captured.err) == bool(status)
@@ -162,8 +164,8 @@ def test_clock(seconds, text):
 
 
 def test_messages_are_one_line_on_stderr(capsys):
-    report.warn("a\n  b")
-    report.fail("c")
+    console.warn("a\n  b")
+    console.fail("c")
     assert capsys.readouterr() == ("", "warning: a b\nerror: c\n")
 
 

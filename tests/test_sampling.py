@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
-from kanpde.conditions import Data, Dirichlet, Initial, Periodic
+from kanpde.collocation.sampling import (
+    SEQUENCES,
+    SamplingOptions,
+    adapted,
+    retained,
+    sample,
+    shares_of_faces,
+    unit_points,
+)
 from kanpde.errors import ConfigurationError
-from kanpde.geometry import Box
+from kanpde.geometry.box import Box
 from kanpde.options import options
-from kanpde.problem import Problem
-from kanpde.sampling import SEQUENCES, SamplingOptions, adapted, retained, sample, shares_of_faces, unit_points
+from kanpde.problem.conditions import Data, Dirichlet, Initial, Periodic
+from kanpde.problem.problem import Problem
 
 INTERVAL, STRIP = Box(x=(-1, 3)), Box(x=(-2, 1), t=(0, 0.5))
 PLATE = Box(x=(0, 1), y=(10, 14), t=(-1, 1))

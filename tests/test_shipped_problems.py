@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kanpde import load_problem
-from kanpde.locations import shipped
+from kanpde.files import shipped
 
 NAMES = sorted(file.stem for file in shipped("problems").glob("*.py") if not file.stem.startswith("_"))
 PROBLEMS = {name: load_problem(name) for name in NAMES}

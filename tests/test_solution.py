@@ -12,13 +12,13 @@ import torch
 from matplotlib.figure import Figure
 from safetensors.torch import save_file
 
-from kanpde import KAN, Solution, load_problem, solve, storage
-from kanpde.ansatz import Ansatz
-from kanpde.conditions import Data, Dirichlet, Initial
+from kanpde import KAN, Solution, files, load_problem, solve
 from kanpde.errors import KanpdeError, ProblemError
-from kanpde.geometry import Box
-from kanpde.model import Model
-from kanpde.problem import Problem
+from kanpde.geometry.box import Box
+from kanpde.network.trial_function import Model
+from kanpde.problem.conditions import Data, Dirichlet, Initial
+from kanpde.problem.lift import Ansatz
+from kanpde.problem.problem import Problem
 
 X, T = sp.symbols("x t", real=True)
 STRIP = Box(x=(-1, 1), t=(0, 2))
@@ -476,7 +476,7 @@ def foreign(folder):
     (folder / "text").write_text("x" * 100)
     (folder / "empty").write_bytes(b"")
     save_file({"weights": torch.zeros(3)}, folder / "other")
-    storage.write(folder / "checkpoint", {"vector": torch.zeros(3)}, {"checkpoint": {}})
+    files.write(folder / "checkpoint", {"vector": torch.zeros(3)}, {"checkpoint": {}})
     (folder / "folder").mkdir()
 
 
@@ -501,8 +501,8 @@ def test_a_file_of_another_kind_is_told(tmp_path, name, said):
 def test_one_tensor_under_two_names_is_written_twice(tmp_path):
     tensor = torch.arange(6.0).view(2, 3)
     tensors = {"one": tensor, "same": tensor, "part": tensor[1:], "turned": tensor.T}
-    storage.write(tmp_path / "file", tensors, {})
-    again, _ = storage.read(tmp_path / "file")
+    files.write(tmp_path / "file", tensors, {})
+    again, _ = files.read(tmp_path / "file")
     assert again.keys() == tensors.keys() and all(torch.equal(again[name], tensors[name]) for name in tensors)
 
 

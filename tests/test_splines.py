@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from numpy.polynomial import Polynomial
 from scipy import interpolate
 
-from kanpde import splines
-from kanpde.bases import BSpline
-from kanpde.bases.residual import BASE_FUNCTIONS
+from kanpde.calculus import splines
+from kanpde.network.base_functions import BASE_FUNCTIONS
+from kanpde.network.bspline import BSpline
 
 DEGREES = (1, 2, 3, 5, 7, 9)
 GRADED = np.array([-1.0, -0.7, -0.65, -0.2, 0.0, 0.1, 0.5, 0.9, 1.3, 2.0])

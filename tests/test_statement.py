@@ -9,11 +9,11 @@ import torch
 from known_fields import rows
 
 from kanpde import Box, Condition, Dirichlet, Initial, Neumann, Periodic, Problem, Robin, load_problem
-from kanpde.expressions import numpy_function, symbols, torch_function
-from kanpde.registry import discover
-from kanpde.symbolic.recognition import exact_number, integer_sum
-from kanpde.symbolic.statement import state
-from kanpde.symbolic.tracing import FUNCTIONS, Traced, Untraceable
+from kanpde.calculus.expressions import numpy_function, symbols, torch_function
+from kanpde.problem.registry import discover
+from kanpde.symbolic.constants.recognition import exact_number, integer_sum
+from kanpde.symbolic.proof.statement import state
+from kanpde.symbolic.proof.tracing import FUNCTIONS, Traced, Untraceable
 
 x, t, y = symbols("xty")
 

@@ -10,9 +10,9 @@ import torch
 
 import kanpde
 from kanpde.errors import ConfigurationError
-from kanpde.symbolic import atoms
-from kanpde.symbolic.projection import Target, fit
-from kanpde.symbolic.proposal import eliminated
+from kanpde.symbolic.families.proposal import eliminated
+from kanpde.symbolic.structure import atoms
+from kanpde.symbolic.structure.variable_projection import Target, fit
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(40)
 BASES = atoms.library()[0]

@@ -9,22 +9,23 @@ import torch
 from planted import Planted, first, problem_of
 
 from kanpde import Box, Dirichlet, Initial, Neumann, certify
-from kanpde.symbolic import cole_hopf, symbolification, travelling
-from kanpde.symbolic.atoms import VARIABLE, library
-from kanpde.symbolic.coefficients import polynomial_in_one
-from kanpde.symbolic.factors import antiderivative, closures, subspace
-from kanpde.symbolic.invariants import radial, reduced, reductions
-from kanpde.symbolic.limits import Clock
-from kanpde.symbolic.nested import nested
-from kanpde.symbolic.normal import prefactors
-from kanpde.symbolic.ordinary import general
-from kanpde.symbolic.peeling import peeled
-from kanpde.symbolic.proposal import evaluated
-from kanpde.symbolic.sampled import sample
+from kanpde.symbolic import symbolification
+from kanpde.symbolic.clock import Clock
+from kanpde.symbolic.families import cole_hopf, travelling
+from kanpde.symbolic.families.liouville import prefactors
+from kanpde.symbolic.families.nested import nested
+from kanpde.symbolic.families.ordinary import general
+from kanpde.symbolic.families.polynomial import polynomial_in_one
+from kanpde.symbolic.families.proposal import evaluated
+from kanpde.symbolic.families.separated import Separation
+from kanpde.symbolic.families.similarity import radial, reduced, reductions
+from kanpde.symbolic.proof.simplification import tidy
 from kanpde.symbolic.search import Hints, candidates, proposals
-from kanpde.symbolic.separated import Separation
+from kanpde.symbolic.structure.atoms import VARIABLE, library
+from kanpde.symbolic.structure.factors import antiderivative, closures, subspace
+from kanpde.symbolic.structure.outer_functions import peeled
+from kanpde.symbolic.structure.sampled import sample
 from kanpde.symbolic.symbolification import symbolify
-from kanpde.symbolic.tidying import tidy
 
 r, x, y, z, t = sp.symbols("r x y z t", real=True)
 ERROR = 1e-10

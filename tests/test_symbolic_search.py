@@ -10,11 +10,11 @@ import sympy as sp
 from planted import Planted, first, interpolated, problem_of, torsion
 
 from kanpde import Box, Dirichlet, Initial, load_problem
-from kanpde.expressions import real_expression
+from kanpde.calculus.expressions import real_expression
 from kanpde.symbolic import workers
-from kanpde.symbolic.limits import Clock
-from kanpde.symbolic.proposal import Proposal, constant
-from kanpde.symbolic.refit import refit
+from kanpde.symbolic.clock import Clock
+from kanpde.symbolic.constants.fit import refit
+from kanpde.symbolic.families.proposal import Proposal, constant
 from kanpde.symbolic.search import SOLVED, beside, candidates, in_turn, joint
 
 x, t = sp.symbols("x t", real=True)

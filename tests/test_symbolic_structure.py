@@ -8,8 +8,9 @@ import sympy as sp
 from planted import Planted, problem_of
 
 from kanpde import Box
-from kanpde.symbolic import factors, invariants, peeling, structure
-from kanpde.symbolic.sampled import estimated_error, sample
+from kanpde.symbolic.families import similarity
+from kanpde.symbolic.structure import factors, outer_functions, report
+from kanpde.symbolic.structure.sampled import estimated_error, sample
 
 x, y, t = sp.symbols("x y t", real=True)
 BOX = Box(x=(0, 2), t=(0.5, 2))
@@ -29,13 +30,13 @@ def test_the_grid_integrates_and_differentiates():
 
 def test_an_outer_function_follows_the_chain_rule():
     u, log = field(sp.exp(x * t**2), error=0), field(x * t**2, error=0)
-    name, peeled, back = next(peeling.peeled(u))
+    name, peeled, back = next(outer_functions.peeled(u))
     assert name == "log u" and back(x) == sp.exp(x)
     for found, expected in zip((peeled.values, *peeled.second), (log.values, *log.second), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-11)
 
 
-@pytest.mark.parametrize("outer", peeling.OUTER, ids=lambda outer: outer.name)
+@pytest.mark.parametrize("outer", outer_functions.OUTER, ids=lambda outer: outer.name)
 def test_every_outer_function_has_its_inverse_and_derivatives(outer):
     u = np.linspace(0.55, 0.9, 5) if outer.name != "tan u/4" else np.linspace(0.5, 3, 5)
     assert outer.fits(u)
@@ -96,7 +97,7 @@ def test_one_function_is_named_by_its_differential_equation(expression, expected
     ],
 )
 def test_a_null_vector_gives_speed_decay_and_exponents(expression, multiplier, variable, constants):
-    found = list(invariants.reductions(field(expression)))
+    found = list(similarity.reductions(field(expression)))
     assert any(
         np.allclose(sorted(r.constants.values()), sorted(constants), atol=1e-3)
         for r in found
@@ -106,14 +107,14 @@ def test_a_null_vector_gives_speed_decay_and_exponents(expression, multiplier, v
 
 
 def test_products_and_circles_are_seen():
-    assert any(r.variable == x * y for r in invariants.reductions(field(sp.sin(x * y), Box(x=(-1, 1), y=(-1, 1)))))
-    circles = invariants.radial(field(sp.log((x - 3) ** 2 + y**2), Box(x=(0, 1), y=(0, 1)), error=1e-8))
+    assert any(r.variable == x * y for r in similarity.reductions(field(sp.sin(x * y), Box(x=(-1, 1), y=(-1, 1)))))
+    circles = similarity.radial(field(sp.log((x - 3) ** 2 + y**2), Box(x=(0, 1), y=(0, 1)), error=1e-8))
     assert circles.number <= circles.threshold and list(circles.constants.values()) == pytest.approx([3], abs=1e-4)
 
 
 def test_findings_hold_where_they_should_and_nowhere_else():
     def named(expression):
-        return {finding.name: finding.holds for finding in structure.report(field(expression))}
+        return {finding.name: finding.holds for finding in report.report(field(expression))}
 
     separated, total, none = named(sp.exp(-t) * sp.sin(x)), named(sp.exp(-t) + x**3), named(1 / (1 + x * t + x**2))
     assert separated["separated with rank 1 x 1"] and not separated["a sum of functions of one coordinate"]
@@ -123,5 +124,5 @@ def test_findings_hold_where_they_should_and_nowhere_else():
 
 
 def test_thresholds_grow_with_the_error():
-    loose, tight = (list(structure.report(field(sp.sin(x) * t, error=e))) for e in (1e-3, 1e-6))
+    loose, tight = (list(report.report(field(sp.sin(x) * t, error=e))) for e in (1e-3, 1e-6))
     assert loose[0].threshold == pytest.approx(1e3 * tight[0].threshold) and loose[0].holds and tight[0].holds

@@ -12,19 +12,19 @@ import torch
 from numpy.polynomial import legendre as numpy_legendre
 
 from kanpde import Box, Data, Dirichlet, Initial, Neumann, Periodic, Problem, load_problem, solve
-from kanpde.ansatz import Ansatz
-from kanpde.bases import legendre
-from kanpde.jets import JetPlan
-from kanpde.linearity import is_affine
+from kanpde.calculus.jets import JetPlan
+from kanpde.calculus.legendre import legendre
+from kanpde.collocation.affine import is_affine
+from kanpde.marching import knot_placement, records
+from kanpde.marching.axes import LegendreAxis, SplineAxis, design, gauss_points, gauss_weights, points_of, transfer
+from kanpde.marching.low_rank import separated
+from kanpde.marching.march import March, evolves
+from kanpde.marching.slabs import Pass, Slab, going_on, tail_of
+from kanpde.marching.system import System
+from kanpde.marching.tensor_product import OnGrid, TensorProduct, lines_of
+from kanpde.optim.lagged_gauss_newton import Newton
 from kanpde.optim.local import Factor, Storage, conjugate_gradients
-from kanpde.optim.newton import Newton
-from kanpde.tensorproduct import knots, records
-from kanpde.tensorproduct.axes import LegendreAxis, SplineAxis, design, gauss_points, gauss_weights, points_of, transfer
-from kanpde.tensorproduct.march import March, evolves
-from kanpde.tensorproduct.separation import separated
-from kanpde.tensorproduct.slabs import Pass, Slab, going_on, tail_of
-from kanpde.tensorproduct.space import OnGrid, TensorProduct, lines_of
-from kanpde.tensorproduct.system import System
+from kanpde.problem.lift import Ansatz
 
 F64 = torch.float64
 CPU = torch.device("cpu")
@@ -287,7 +287,7 @@ def test_estimated_errors_are_near_those_of_the_best_spline(intervals, degree, p
     coefficients = np.linalg.lstsq(design(axis, x), np.sin(2 * np.pi * x)[:, None], rcond=None)[0]
     fine = np.linspace(0, 2, 2001)
     true = np.sqrt(np.mean((design(axis, fine) @ coefficients[:, 0] - np.sin(2 * np.pi * fine)) ** 2))
-    estimate = knots.errors(axis, knots.derivative_sizes(axis, coefficients)).max()
+    estimate = knot_placement.errors(axis, knot_placement.derivative_sizes(axis, coefficients)).max()
     assert true / 4 < estimate < 8 * true
 
 
@@ -303,16 +303,18 @@ def test_knots_go_where_the_front_is():
     axis = uniform(-1, 1, 24)
     for _ in range(6):
         coefficients, _ = missed(axis)
-        axis = knots.respaced(axis, knots.derivative_sizes(axis, coefficients[:, None]), 1e-8, (24, 24))
+        axis = knot_placement.respaced(
+            axis, knot_placement.derivative_sizes(axis, coefficients[:, None]), 1e-8, (24, 24)
+        )
     assert axis.intervals == 24 and missed(axis)[1] < missed(uniform(-1, 1, 24))[1] / 10
     assert np.abs(np.median(axis.breakpoints) - 0.3) < 0.1
 
 
 def test_neighbouring_densities_change_by_a_bounded_factor():
-    found = knots.graded(np.array([1e-6, 1.0, 1e-6, 1e-6, 1e-6]))
-    assert (found[1:] / found[:-1]).max() <= knots.SLOPE * (1 + 1e-12) and (
+    found = knot_placement.graded(np.array([1e-6, 1.0, 1e-6, 1e-6, 1e-6]))
+    assert (found[1:] / found[:-1]).max() <= knot_placement.SLOPE * (1 + 1e-12) and (
         found[:-1] / found[1:]
-    ).max() <= knots.SLOPE * (1 + 1e-12)
+    ).max() <= knot_placement.SLOPE * (1 + 1e-12)
 
 
 # Separation ----------------------------------------------------------------------------------------------------------
@@ -566,6 +568,6 @@ def test_unknowns_stay_below_the_most_there_may_be():
 
 
 def test_a_march_without_a_way_gives_way_to_a_descent(monkeypatch):
-    monkeypatch.setattr("kanpde.marching.LOST", 0.0)
+    monkeypatch.setattr("kanpde.training.march_phase.LOST", 0.0)
     solution = solve(Swing(), device="cpu", training={"target": 1e-3, "budget_seconds": 60})
     assert solution.network.width != ((2, 0),) and solution.errors()["relative_l2"] < 1e-2

@@ -15,13 +15,13 @@ import pytest
 import sympy as sp
 import torch
 
-from kanpde import KAN, load_problem, solve, storage
-from kanpde.conditions import Data, Dirichlet, Initial
+from kanpde import KAN, files, load_problem, solve
 from kanpde.errors import ConfigurationError, KanpdeError
-from kanpde.geometry import Box
+from kanpde.geometry.box import Box
 from kanpde.options import OPTIMISERS, TrainingOptions
-from kanpde.problem import Problem
-from kanpde.training import resume
+from kanpde.problem.conditions import Data, Dirichlet, Initial
+from kanpde.problem.problem import Problem
+from kanpde.training.trainer import resume
 
 POINTS = {"interior": 400, "boundary": 64}
 
@@ -200,7 +200,7 @@ class Watcher:
     def on_end(self, trainer):
         self.calls.append("end")
         if self.path is not None:
-            storage.write(self.path, *trainer.state())
+            files.write(self.path, *trainer.state())
 
     @property
     def exchanges(self):

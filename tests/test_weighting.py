@@ -8,20 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from kanpde import KAN, load_problem, solve, storage
-from kanpde.conditions import Dirichlet
+from kanpde import KAN, files, load_problem, solve
+from kanpde.collocation.sampling import SamplingOptions
 from kanpde.errors import ConfigurationError
-from kanpde.geometry import Box
+from kanpde.geometry.box import Box
 from kanpde.options import WEIGHTINGS, TrainingOptions
-from kanpde.problem import Problem
-from kanpde.sampling import SamplingOptions
-from kanpde.trainer import Trainer
-from kanpde.training import resume
-from kanpde.weighting.causal import STRICTNESS, causal, tightened
-from kanpde.weighting.gradient_norm import gradient_norm
-from kanpde.weighting.measures import gradient_norms, squared_residuals, traces
-from kanpde.weighting.ntk import ntk
-from kanpde.weighting.residual_attention import inherited, residual_attention
+from kanpde.problem.conditions import Dirichlet
+from kanpde.problem.problem import Problem
+from kanpde.training.trainer import Trainer, resume
+from kanpde.training.weighting.causal import STRICTNESS, causal, tightened
+from kanpde.training.weighting.gradient_norm import gradient_norm
+from kanpde.training.weighting.measures import gradient_norms, squared_residuals, traces
+from kanpde.training.weighting.ntk import ntk
+from kanpde.training.weighting.residual_attention import inherited, residual_attention
 
 F64 = torch.float64
 RULES = [name for name in WEIGHTINGS if name != "none"]
@@ -197,7 +196,7 @@ class Keeper:
         pass
 
     def on_end(self, trainer):
-        storage.write(self.path, *trainer.state())
+        files.write(self.path, *trainer.state())
 
 
 def run(rule, iterations, *, problem="heat", callbacks=(), optimiser="gauss_newton", **more):

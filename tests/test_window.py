@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kanpde import Box
-from kanpde.sampling import Sample
-from kanpde.window import BEYOND, FIRST, PATIENCE, SOLVED, WEIGHT, Window
+from kanpde.collocation.sampling import Sample
+from kanpde.collocation.time_window import BEYOND, FIRST, PATIENCE, SOLVED, WEIGHT, Window
 
 DOMAIN = Box(x=(-1, 1), t=(2, 6))
 

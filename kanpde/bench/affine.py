@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from kanpde.bench.task import Array
-from kanpde.block import Block, Side
-from kanpde.field import Field, MultiIndex
-from kanpde.problem import Problem
+from kanpde.problem.block import Block, Side
+from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.problem import Problem
 
 Key = tuple[int, int, MultiIndex]
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from kanpde.bench.task import Array, Evaluate, Task
-from kanpde.block import Block, Side
-from kanpde.field import Field, MultiIndex
-from kanpde.problem import Problem
-from kanpde.sampling import sample
+from kanpde.collocation.sampling import sample
+from kanpde.problem.block import Block, Side
+from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.problem import Problem
 
 Function = Callable[[Tensor], Tensor]
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kanpde import registry, report
 from kanpde.bench import scaling, tables
 from kanpde.bench.machine import machine
 from kanpde.bench.peers import PEERS
@@ -14,7 +13,9 @@ from kanpde.bench.process import Measure, carry_out
 from kanpde.bench.side_by_side import BenchOptions, compare, settings_of
 from kanpde.errors import ConfigurationError
 from kanpde.options import options
-from kanpde.runs import INTERRUPTED, SOLVED, shown
+from kanpde.problem import registry
+from kanpde.runs import console
+from kanpde.runs.run_folder import INTERRUPTED, SOLVED, shown
 
 FAILED = 1
 
@@ -31,16 +32,16 @@ def run(folder: Path, settings: Mapping[str, Any], measure: Measure = carry_out)
     book = Book(folder, settings_of(chosen))
     status = SOLVED
     try:
-        for row in compare(chosen, report.say, measure):
+        for row in compare(chosen, console.say, measure):
             book.add(book.rows, row)
-            report.say(reached(row))
-        for row in scaling.sweep(report.say, measure) if chosen.scaling else ():
+            console.say(reached(row))
+        for row in scaling.sweep(console.say, measure) if chosen.scaling else ():
             book.add(book.costs, row)
     except KeyboardInterrupt:
-        report.say("interrupted: what was measured before is written")
+        console.say("interrupted: what was measured before is written")
         status = INTERRUPTED
     if not book.rows and not book.costs:
-        report.fail("nothing was measured; see the lines above")
+        console.fail("nothing was measured; see the lines above")
         return status or FAILED
     tables.draw(folder, book.rows, book.costs)
     print(f"bench: {shown(folder)}", flush=True)
@@ -64,7 +65,7 @@ def check_comparable(name: str) -> None:
             f"expected problems with a method exact or reference for bench, got {name} with neither; write one"
         )
     for warning in problem.check_exact():
-        report.warn(warning)
+        console.warn(warning)
 
 
 class Book:

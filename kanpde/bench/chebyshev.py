@@ -16,10 +16,10 @@ from numpy.polynomial import chebyshev
 
 from kanpde.bench.affine import affine
 from kanpde.bench.task import Array, Evaluate
-from kanpde.block import Block
-from kanpde.field import MultiIndex
-from kanpde.geometry import Box
-from kanpde.problem import Problem
+from kanpde.geometry.box import Box
+from kanpde.problem.block import Block
+from kanpde.problem.field import MultiIndex
+from kanpde.problem.problem import Problem
 
 
 def solve(problem: Problem, blocks: Sequence[Block], degree: int) -> Evaluate:

@@ -12,9 +12,9 @@ import torch
 
 from kanpde.bench.etdrk4 import march
 from kanpde.bench.task import Array, Evaluate
-from kanpde.conditions import Initial
-from kanpde.problem import Problem
-from kanpde.values import value_function
+from kanpde.problem.boundary_values import value_function
+from kanpde.problem.conditions import Initial
+from kanpde.problem.problem import Problem
 
 Modes = npt.NDArray[Any]
 Transform = Callable[[Array], Modes]

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-import kanpde
+from kanpde.version import __version__
 
 
 def machine() -> dict[str, Any]:
@@ -20,7 +20,7 @@ def machine() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "memory_gib": memory(),
         "system": platform.system(),
-        "versions": {"kanpde": kanpde.__version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {"kanpde": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
 
 

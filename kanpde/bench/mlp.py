@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from kanpde import jets
-from kanpde.bases.residual import tanh
-from kanpde.jets import JetPlan
-from kanpde.problem import Problem
+from kanpde.calculus import jets
+from kanpde.calculus.jets import JetPlan
+from kanpde.network.base_functions import tanh
+from kanpde.problem.problem import Problem
 
 
 @dataclass(frozen=True)

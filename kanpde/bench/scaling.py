@@ -16,15 +16,15 @@ import numpy as np
 import torch
 
 from kanpde.bench.process import Measure, Say, carry_out
-from kanpde.conditions import Constraint, Dirichlet
-from kanpde.field import Field
-from kanpde.geometry import Box
-from kanpde.loss import Residuals
-from kanpde.model import Model
-from kanpde.network import KAN
+from kanpde.collocation.sampling import sample
+from kanpde.geometry.box import Box
+from kanpde.network.kan import KAN
+from kanpde.network.residuals import Residuals
+from kanpde.network.trial_function import Model
 from kanpde.optim.gauss_newton import GaussNewton
-from kanpde.problem import Problem
-from kanpde.sampling import sample
+from kanpde.problem.conditions import Constraint, Dirichlet
+from kanpde.problem.field import Field
+from kanpde.problem.problem import Problem
 
 DEGREE, INTERVALS = 5, 8
 COORDINATES = "xyzwvs"

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from kanpde import registry
 from kanpde.bench.peers import OURS, PEERS
 from kanpde.bench.process import Measure, Say, carry_out
 from kanpde.bench.task import Task
 from kanpde.errors import ConfigurationError, nearest
 from kanpde.options import number
+from kanpde.problem import registry
 
 LARGEST = 2000  # parameters of other networks: a dense Jacobian of more leaves few steps in the time
 STARTING = 240.0  # seconds beside twice the budgets that a process may take for imports, compiling and measuring

@@ -10,7 +10,7 @@ from typing import Any
 
 from kanpde.bench.machine import described
 from kanpde.bench.peers import CLASSICAL, OURS, PEERS
-from kanpde.runs import finite, write
+from kanpde.runs.run_folder import finite, write
 
 TARGETS = (1e-3, 1e-4, 1e-6)
 NONE = "–"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanpde.compare import Comparison
-from kanpde.expressions import numpy_function
-from kanpde.problem import Problem
+from kanpde.calculus.expressions import numpy_function
+from kanpde.collocation.comparison import Comparison
+from kanpde.problem.problem import Problem
 
 Array = npt.NDArray[np.float64]
 Evaluate = Callable[[Array], Array]

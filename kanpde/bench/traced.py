@@ -15,11 +15,11 @@ from torch import Tensor
 
 from kanpde.bench.affine import affine
 from kanpde.bench.autograd import Placed
-from kanpde.block import Side
+from kanpde.collocation.affine import is_affine
 from kanpde.errors import ProblemError
-from kanpde.field import MultiIndex, parse_partial
-from kanpde.linearity import is_affine
-from kanpde.problem import Problem
+from kanpde.problem.block import Side
+from kanpde.problem.field import MultiIndex, parse_partial
+from kanpde.problem.problem import Problem
 
 Function = Callable[[Any, Any], Any]  # parameters, points (n, d) -> (n, fields)
 Rows = Callable[[Sequence[Mapping[MultiIndex, Any]]], Any]  # partials at every image -> (components, n)

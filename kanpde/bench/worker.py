@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kanpde import registry
 from kanpde.bench.peers import load
 from kanpde.bench.scaling import Size, measure
 from kanpde.bench.task import Keep, Recorder, Task
-from kanpde.runs import finite, write
+from kanpde.problem import registry
+from kanpde.runs.run_folder import finite, write
 
 
 def main(words: Sequence[str]) -> int:

@@ -18,11 +18,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from kanpde import registry, report
+from kanpde.cli.hydra_sources import ProblemSource, SearchPath
 from kanpde.cli.messages import INTERRUPTED, SOLVED, explain, is_hydras, status_of
-from kanpde.cli.search import ProblemSource, SearchPath
 from kanpde.errors import ConfigurationError, KanpdeError
-from kanpde.locations import shipped
+from kanpde.files import shipped
+from kanpde.problem import registry
+from kanpde.runs import console
 
 
 def main() -> int:
@@ -35,15 +36,15 @@ def main() -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *where, **more: report.warn(str(message))
+            warnings.showwarning = lambda message, *where, **more: console.warn(str(message))
             return carry_out(sys.argv[1:])
     except KeyboardInterrupt:
-        report.say("interrupted")
+        console.say("interrupted")
         return INTERRUPTED
     except (KanpdeError, HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         if isinstance(error, ValueError) and not is_hydras(error):
             raise
-        report.fail(explain(error))
+        console.fail(explain(error))
         return status_of(error)
 
 
@@ -57,9 +58,9 @@ def list_problems(words: Sequence[str]) -> int:
     """``kanpde list``: every problem that can be solved from here, with its equation."""
     if words:
         raise ConfigurationError(f"expected kanpde list and nothing more, got {' '.join(words)!r}; leave that out")
-    report.problems({name: registry.describe(name) for name in registry.discover()})
+    console.problems({name: registry.describe(name) for name in registry.discover()})
     for complaint in registry.ambiguous().values():
-        report.warn(complaint)
+        console.warn(complaint)
     return SOLVED
 
 
@@ -70,9 +71,9 @@ def show(words: Sequence[str]) -> int:
         raise ConfigurationError(
             f"expected kanpde show RUN_DIR [--proof], got {len(folders)} words after show; give one folder"
         )
-    from kanpde import runs
+    from kanpde.runs import run_folder
 
-    runs.show(Path(folders[0]), proof="--proof" in words)
+    run_folder.show(Path(folders[0]), proof="--proof" in words)
     return SOLVED
 
 
@@ -83,12 +84,12 @@ def resume(words: Sequence[str]) -> int:
     overrides = OmegaConf.from_dotlist(list(words[1:]))
     if stray := [word for word in words[1:] if not word.startswith("training.")]:
         raise ConfigurationError(f"expected training.KEY=VALUE after RUN_DIR, got {stray[0]!r}; a run keeps the rest")
-    from kanpde import runs
+    from kanpde.runs import run_folder
 
     folder = Path(words[0])
-    runs.check_resumable(folder)
-    settings = plain(OmegaConf.load(folder / runs.CONFIG))
-    return runs.resume(folder, settings, plain(overrides).get("training", {}))
+    run_folder.check_resumable(folder)
+    settings = plain(OmegaConf.load(folder / run_folder.CONFIG))
+    return run_folder.resume(folder, settings, plain(overrides).get("training", {}))
 
 
 def bench(words: Sequence[str]) -> int:
@@ -112,7 +113,7 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
         except (KanpdeError, OmegaConfBaseException, OSError) as error:
             # One job's mistake must not cost the jobs after it; a launcher's other process has no other way to tell.
             statuses.append(status_of(error))
-            report.fail(f"{job_title()}{explain(error)}")
+            console.fail(f"{job_title()}{explain(error)}")
             discard(folder)
             if os.getpid() != home:
                 raise
@@ -131,11 +132,11 @@ def run_job(config: DictConfig, folder: Path) -> int:
     if missing := sorted(OmegaConf.missing_keys(config)):
         raise ConfigurationError(f"expected a value for {missing[0]}, got none; give {missing[0]}=VALUE")
     settings = plain(config)
-    from kanpde import runs
+    from kanpde.runs import run_folder
 
     if is_sweep():
-        report.say(job_title().removesuffix(": "))
-    return runs.run(folder, settings, OmegaConf.to_yaml(config, resolve=True))
+        console.say(job_title().removesuffix(": "))
+    return run_folder.run(folder, settings, OmegaConf.to_yaml(config, resolve=True))
 
 
 def run_bench(config: DictConfig, folder: Path) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kanpde.optim.gradient import SHRINK
+from kanpde.optim.first_order import SHRINK
 from kanpde.optim.least_squares import LeastSquares, Step
 
 DECAY = 0.95  # β of all averages

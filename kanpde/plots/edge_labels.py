@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 from matplotlib.textpath import TextPath
 
-from kanpde.bases.atoms import ATOMS
+from kanpde.network.atom_functions import ATOMS
 
 DIGITS = 3
 POINTS = 72.0  # to an inch

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde import splines
-from kanpde.bases import BSpline
+from kanpde.calculus import splines
+from kanpde.calculus.expressions import numpy_function, real_expression, symbols
+from kanpde.collocation.sampling import unit_points
 from kanpde.errors import ProblemError
-from kanpde.expressions import numpy_function, real_expression, symbols
-from kanpde.geometry import Box
-from kanpde.initialisation import fit
-from kanpde.layers import KANLayer
-from kanpde.network import DEGREE, KAN, padded
+from kanpde.geometry.box import Box
+from kanpde.network.bspline import BSpline
+from kanpde.network.initialisation import fit
+from kanpde.network.kan import DEGREE, KAN, padded
+from kanpde.network.layer import KANLayer
 from kanpde.readable.edges import Atoms, hold
 from kanpde.readable.terms import ARGUMENT, Grammar, Term
-from kanpde.sampling import unit_points
 
 SAMPLE = 2048  # points that tell the range of every node
 STATIONS = 20  # points to an interval at which a spline is fitted

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.bases import BSpline
-from kanpde.fixed import Edge
-from kanpde.initialisation import fit, stations
-from kanpde.layers import KANLayer
+from kanpde.network.atom_edges import Edge
+from kanpde.network.bspline import BSpline
+from kanpde.network.initialisation import fit, stations
+from kanpde.network.layer import KANLayer
 
 Constants = Sequence[float]
 Atoms = dict[Edge, tuple[str, Constants]]

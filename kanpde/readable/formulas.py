@@ -7,11 +7,11 @@ from typing import Any
 
 import sympy as sp
 
-from kanpde.bases.atoms import ATOMS
+from kanpde.calculus.expressions import symbols
 from kanpde.errors import ConfigurationError
-from kanpde.expressions import symbols
-from kanpde.layers import KANLayer
-from kanpde.network import KAN
+from kanpde.network.atom_functions import ATOMS
+from kanpde.network.kan import KAN
+from kanpde.network.layer import KANLayer
 from kanpde.readable.edges import Constants, atoms_of, pruned_of
 from kanpde.readable.source import layers_of, network_of
 from kanpde.readable.suggestions import suggest

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kanpde import splines
-from kanpde.initialisation import fit, stations
-from kanpde.layers import KANLayer
-from kanpde.network import KAN, MARGIN
+from kanpde.calculus import splines
+from kanpde.network.initialisation import fit, stations
+from kanpde.network.kan import KAN, MARGIN
+from kanpde.network.layer import KANLayer
 from kanpde.readable.edges import atoms_of, name_edge, pruned_of
 from kanpde.readable.source import Source, copied, layers_of, network_of, points_of, renewed
 

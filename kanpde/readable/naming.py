@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from kanpde.errors import ConfigurationError
-from kanpde.network import KAN
+from kanpde.network.kan import KAN
 from kanpde.options import number
 from kanpde.readable.edges import atoms_of, name_edge, pruned_of, spline_edge
 from kanpde.readable.gauge import passing, straightened

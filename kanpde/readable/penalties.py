@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import ConfigurationError
-from kanpde.layers import KANLayer
-from kanpde.network import KAN
+from kanpde.network.kan import KAN
+from kanpde.network.layer import KANLayer
 from kanpde.options import number
 from kanpde.readable.source import layers_of, points_of
 

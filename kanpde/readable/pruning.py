@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import ConfigurationError
-from kanpde.network import KAN
+from kanpde.network.kan import KAN
 from kanpde.options import number
 from kanpde.readable.edges import pruned_of
 from kanpde.readable.refitting import Bench

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.collocation.affine import is_affine
+from kanpde.collocation.sampling import sample
 from kanpde.errors import ConfigurationError
-from kanpde.linearity import is_affine
-from kanpde.loss import LARGEST, Residuals
+from kanpde.network.residuals import LARGEST, Residuals
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.least_squares import LeastSquares
 from kanpde.readable.source import copied, renewed
-from kanpde.sampling import sample
 from kanpde.solution import Solution
 
 ROUND_OFF = 1e-28  # no smaller loss is worth another step

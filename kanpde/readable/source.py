@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.collocation.sampling import unit_points
 from kanpde.errors import ConfigurationError
-from kanpde.layers import KANLayer
-from kanpde.model import Model
-from kanpde.network import KAN
-from kanpde.sampling import unit_points
+from kanpde.network.kan import KAN
+from kanpde.network.layer import KANLayer
+from kanpde.network.trial_function import Model
 from kanpde.solution import Solution
 
 Source = TypeVar("Source", KAN, Solution)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import ConfigurationError
-from kanpde.loss import Residuals
-from kanpde.model import Model
+from kanpde.network.residuals import Residuals
+from kanpde.network.trial_function import Model
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.least_squares import Linearisation
 from kanpde.options import number

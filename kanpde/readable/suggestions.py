@@ -16,9 +16,9 @@ import torch
 from scipy.optimize import least_squares
 from torch import Tensor
 
-from kanpde.bases.atoms import ATOMS, Atom
 from kanpde.errors import ConfigurationError, nearest
-from kanpde.network import KAN
+from kanpde.network.atom_functions import ATOMS, Atom
+from kanpde.network.kan import KAN
 from kanpde.readable.source import check_edge, network_of, points_of
 from kanpde.solution import Solution
 

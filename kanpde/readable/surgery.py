@@ -15,9 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kanpde.fixed import Edge
-from kanpde.layers import KANLayer
-from kanpde.network import KAN
+from kanpde.network.atom_edges import Edge
+from kanpde.network.kan import KAN
+from kanpde.network.layer import KANLayer
 from kanpde.readable.edges import Atoms, atoms_of, constant_output, hold, narrowed, pruned_of, shift_edge
 from kanpde.readable.source import copied, edge_values, layers_of
 

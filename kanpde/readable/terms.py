@@ -9,8 +9,8 @@ from typing import Any
 
 import sympy as sp
 
-from kanpde.bases.atoms import ATOMS
 from kanpde.errors import ProblemError
+from kanpde.network.atom_functions import ATOMS
 
 FUNCTIONS: dict[Any, str] = {
     sp.exp: "exp", sp.log: "log", sp.sin: "sin", sp.cos: "cos", sp.tan: "tan", sp.sinh: "sinh", sp.cosh: "cosh",

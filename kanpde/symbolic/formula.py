@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import sympy as sp
 
+from kanpde.calculus.expressions import numpy_function, symbols
 from kanpde.errors import KanpdeError, ProblemError
-from kanpde.expressions import numpy_function, symbols
-from kanpde.field import MultiIndex
-from kanpde.symbolic.trees import from_tree, to_tree
+from kanpde.problem.field import MultiIndex
+from kanpde.symbolic.json_trees import from_tree, to_tree
 
 if TYPE_CHECKING:
-    from kanpde.symbolic.certification import Certificate
+    from kanpde.symbolic.proof.certification import Certificate
 
 Array = npt.NDArray[np.float64]
 

@@ -12,21 +12,21 @@ import numpy as np
 import numpy.typing as npt
 import sympy as sp
 
-from kanpde.problem import Problem
-from kanpde.symbolic.atoms import Basis, library
-from kanpde.symbolic.coefficients import polynomial_in_one
-from kanpde.symbolic.cole_hopf import transformation, transformed
-from kanpde.symbolic.invariants import reduced, reductions
-from kanpde.symbolic.limits import Clock
-from kanpde.symbolic.normal import prefactors
-from kanpde.symbolic.ordinary import general
-from kanpde.symbolic.peeling import peeled
-from kanpde.symbolic.proposal import Proposal, evaluated
-from kanpde.symbolic.refit import LeastSquares
-from kanpde.symbolic.sampled import Sampled, Surrogate, sample
-from kanpde.symbolic.separated import Separation, at_error
-from kanpde.symbolic.structure import rank, report
-from kanpde.symbolic.travelling import two_waves
+from kanpde.problem.problem import Problem
+from kanpde.symbolic.clock import Clock
+from kanpde.symbolic.constants.fit import LeastSquares
+from kanpde.symbolic.families.cole_hopf import transformation, transformed
+from kanpde.symbolic.families.liouville import prefactors
+from kanpde.symbolic.families.ordinary import general
+from kanpde.symbolic.families.polynomial import polynomial_in_one
+from kanpde.symbolic.families.proposal import Proposal, evaluated
+from kanpde.symbolic.families.separated import Separation, at_error
+from kanpde.symbolic.families.similarity import reduced, reductions
+from kanpde.symbolic.families.travelling import two_waves
+from kanpde.symbolic.structure.atoms import Basis, library
+from kanpde.symbolic.structure.outer_functions import peeled
+from kanpde.symbolic.structure.report import rank, report
+from kanpde.symbolic.structure.sampled import Sampled, Surrogate, sample
 from kanpde.symbolic.workers import in_order
 
 Array = npt.NDArray[np.float64]

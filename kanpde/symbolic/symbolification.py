@@ -11,15 +11,15 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from kanpde.compare import Comparison, grid
+from kanpde.collocation.comparison import Comparison, grid
 from kanpde.errors import KanpdeError
-from kanpde.field import MultiIndex
 from kanpde.options import SymbolicOptions
-from kanpde.problem import Problem
-from kanpde.symbolic.bounds import error_bound
-from kanpde.symbolic.certification import Certificate, certify
+from kanpde.problem.field import MultiIndex
+from kanpde.problem.problem import Problem
+from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
 from kanpde.symbolic.formula import Formula
-from kanpde.symbolic.limits import Clock, TimeLimit, time_limit
+from kanpde.symbolic.proof.certification import Certificate, certify
+from kanpde.symbolic.proof.maximum_principle import error_bound
 
 Array = npt.NDArray[np.float64]
 Progress = Callable[[str], None]

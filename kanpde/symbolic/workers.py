@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from kanpde.symbolic.limits import Clock, TimeLimit, time_limit
+from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from kanpde.bench.task import Recorder, Task
-from kanpde.problem import Problem
+from kanpde.problem.problem import Problem
 
 Run = Callable[[Problem, Task, Recorder], None]
 

@@ -10,9 +10,9 @@ import scipy
 
 from kanpde.bench import chebyshev, fourier
 from kanpde.bench.task import Evaluate, Recorder, Task
+from kanpde.collocation.affine import is_affine
 from kanpde.errors import ConfigurationError
-from kanpde.linearity import is_affine
-from kanpde.problem import Problem
+from kanpde.problem.problem import Problem
 
 DEGREES = (4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36, 40, 44, 48)
 ENOUGH = 1e-12  # the error at which nothing finer is tried

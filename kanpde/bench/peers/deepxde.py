@@ -16,9 +16,9 @@ from torch import Tensor
 from kanpde.bench.autograd import Placed, placed, points_of
 from kanpde.bench.mlp import count, layer_sizes
 from kanpde.bench.task import Array, Recorder, Task
-from kanpde.block import Side
-from kanpde.field import Field, MultiIndex
-from kanpde.problem import Problem
+from kanpde.problem.block import Side
+from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.problem import Problem
 
 ADAM = 0.2  # the share of time before L-BFGS takes over
 LEARNING_RATE = 1e-3

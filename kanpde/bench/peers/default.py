@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-import kanpde
 from kanpde.bench.task import Recorder, Task, search_seconds
-from kanpde.problem import Problem
+from kanpde.problem.problem import Problem
 from kanpde.solution import Solution
-from kanpde.training import Trainer, solve
+from kanpde.training.trainer import Trainer, solve
+from kanpde.version import __version__
 
 
 class OutOfTime(Exception):
@@ -55,7 +55,7 @@ class Watch:
     def _measure(self, trainer: Trainer) -> None:
         # Asked for before the clock is stopped: what it takes to make a network of what was found counts.
         size, self.solution = trainer.phase.current.size, trainer.solution()
-        versions = {"kanpde": kanpde.__version__, "torch": torch.__version__}
+        versions = {"kanpde": __version__, "torch": torch.__version__}
         points = int(trainer.history.get("points", [0])[-1])
         self._recorder.describe(self._method, size, points, **versions)
         self._measured = trainer.phase.version

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kanpde.bench.peers.default import train
 from kanpde.bench.task import Recorder, Task
-from kanpde.problem import Problem
+from kanpde.problem.problem import Problem
 
 STAGES = ({"optimiser": "adam", "iterations": 500}, {"optimiser": "lbfgs", "iterations": 10**9})
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from kanpde.bench.autograd import placed, points_of
 from kanpde.bench.task import Array, Recorder, Task
-from kanpde.problem import Problem
+from kanpde.problem.problem import Problem
 
 ADAM = 0.2  # the share of time before L-BFGS takes over
 LEARNING_RATE = 1e-3

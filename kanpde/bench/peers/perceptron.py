@@ -7,16 +7,16 @@ from typing import cast
 import numpy as np
 import torch
 
-import kanpde
 from kanpde.bench.autograd import evaluated
 from kanpde.bench.mlp import MLP
 from kanpde.bench.task import Recorder, Task
-from kanpde.linearity import is_affine
-from kanpde.loss import Residuals
-from kanpde.model import Model
+from kanpde.collocation.affine import is_affine
+from kanpde.collocation.sampling import sample
+from kanpde.network.residuals import Residuals
+from kanpde.network.trial_function import Model
 from kanpde.optim.gauss_newton import GaussNewton
-from kanpde.problem import Problem
-from kanpde.sampling import sample
+from kanpde.problem.problem import Problem
+from kanpde.version import __version__
 
 SETTLING = (0, 5, 10, 20, 40)  # iterations before which the scales are measured anew, as in kanpde's own training
 
@@ -31,7 +31,7 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
     generator = np.random.default_rng(task.seed)
     place(residuals, problem, task, generator)
     points = sum(len(part.points) for part in residuals.parts)
-    versions = {"kanpde": kanpde.__version__, "torch": torch.__version__}
+    versions = {"kanpde": __version__, "torch": torch.__version__}
     recorder.describe("tanh MLP, Gauss–Newton", network.size, points, **versions)
     method, vector, iteration = GaussNewton(), network.vector, 0
     accepted = True

@@ -12,9 +12,9 @@ import torch
 
 from kanpde.bench.autograd import evaluated, loss, placed, points_of
 from kanpde.bench.task import Recorder, Task, search_seconds
-from kanpde.expressions import symbols
-from kanpde.problem import Problem
-from kanpde.symbolic.limits import Clock, TimeLimit, time_limit
+from kanpde.calculus.expressions import symbols
+from kanpde.problem.problem import Problem
+from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
 
 GRID_UPDATES = (0, 5, 10, 20, 40)  # iterations before which the grids are fitted to the samples
 WIDTH, GRID, DEGREE = 10, 10, 5

@@ -1,0 +1,1 @@
+"""Mathematics that knows no equation: splines, jets of partial derivatives, Legendre polynomials, expressions."""

@@ -1,0 +1,1 @@
+"""Domains: named coordinates, faces, outward normals, measures."""

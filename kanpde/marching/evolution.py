@@ -1,0 +1,38 @@
+"""Which problems evolve, and the parts of time that they are solved in."""
+
+from __future__ import annotations
+
+from kanpde.geometry.box import Box
+from kanpde.problem.conditions import Initial
+from kanpde.problem.problem import Problem
+
+
+def evolves(problem: Problem) -> bool:
+    """Whether slabs of time can follow each other.
+
+    They can where what is differentiated in time starts at the first time, and no other condition and no measurement
+    lies at a time of its own.
+    """
+    time = problem.domain.time
+    if time is None or problem.unknowns:
+        return False
+    starts = {name: c for name, c in problem.conditions().items() if isinstance(c, Initial)}
+    blocks = problem.blocks(hard=True)
+    for block in blocks:
+        if block.points is not None or (block.name not in starts and any(f.axis == time for f in block.faces)):
+            return False
+    known = {(f, c.order) for c in starts.values() for f in c.field_indices(problem)}
+    for field, partials in blocks[0].partials.items():
+        order = max((p.count(time) for p in partials), default=0)
+        if any((field, m) not in known for m in range(order)):
+            return False
+    return bool(starts)
+
+
+def box(problem: Problem, slabbed: bool, low: float, high: float) -> Box:
+    """The domain, or the part of it between two shares of time."""
+    bounds = problem.domain.bounds()
+    if slabbed:
+        start, end = bounds["t"]
+        bounds["t"] = (start + (end - start) * low, end if high == 1.0 else start + (end - start) * high)
+    return Box(**bounds)

@@ -1,0 +1,232 @@
+"""From a solved tensor product to the network that it is: few products of learned functions of one coordinate each.
+
+In two dimensions the singular value decomposition u = Σ_k σ_k X_k(x) T_k(t) is the network with the fewest product
+nodes; in three, u = Σ_c T_c(t) Σ_ij g_ijc X_i(x) Y_j(y) is Tucker's form by higher-order singular values (De Lathauwer,
+De Moor and Vandewalle, SIAM J. Matrix Anal. Appl. 21 (2000) 1253).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+import torch
+
+from kanpde.calculus import splines
+from kanpde.marching.axes import Array, SplineAxis, design, gauss_weights, points_of
+from kanpde.marching.slabs import Pass
+from kanpde.network.bspline import BSpline
+from kanpde.network.kan import KAN
+from kanpde.network.layer import KANLayer
+from kanpde.problem.problem import Problem
+
+LEAST = 12  # intervals of an edge
+IN_SLAB = 6  # intervals of an edge in time for each slab
+CLOSER = 1.15  # than the closest knots of any slab
+SINGULAR = 0.3  # of the relative residual: singular values below it are left out
+ROUND_OFF = 1e-14  # relative: singular values below it are
+MARGIN = 0.1  # of a node's range, beyond it
+
+
+def separated(problem: Problem, found: Pass, degree: int) -> KAN:
+    """The network of a pass, without what makes hard conditions hold."""
+    axes = edge_axes(problem, found, degree)
+    time = problem.domain.time if len(found.slabs) > 1 else None
+    spans, solve = [], []
+    for a, axis in enumerate(axes):
+        orthonormal, triangle = np.linalg.qr(np.sqrt(gauss_weights(axis))[:, None] * design(axis, points_of(axis)))
+        weighted = np.sqrt(gauss_weights(axis))[:, None] * orthonormal
+        maps = in_time(found, a, axis, weighted) if a == time else in_space(found, a, axis, weighted)
+        span = spanned(maps)
+        spans.append([span.T @ each for each in maps])
+        solve.append(np.linalg.inv(triangle) @ span)
+    pieces = (mapped(slab.coefficients, maps) for slab, *maps in zip(found.slabs, *spans, strict=True))
+    values = reduce(np.add, pieces)  # each is zero outside its own part of time
+    tolerance = max(ROUND_OFF, SINGULAR * found.residual)
+    build = {1: line, 2: plane, 3: volume}[len(axes)]
+    return build(axes, solve, values, tolerance)
+
+
+def in_space(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
+    """For every slab, (n, size): its functions of an axis in the orthonormal ones of the network's."""
+    known: dict[int, Array] = {}
+    for slab in found.slabs:
+        own = slab.space.axes[a]
+        if id(own) not in known:
+            known[id(own)] = weighted.T @ design(own, points_of(axis))
+    return [known[id(slab.space.axes[a])] for slab in found.slabs]
+
+
+def in_time(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
+    """The same for time, where every slab has its own part of the axis and nothing elsewhere."""
+    places = points_of(axis)
+    which = np.searchsorted([slab.space.axes[a].breakpoints[1] for slab in found.slabs[:-1]], places)
+    inside = [which == number for number in range(len(found.slabs))]
+    return [weighted[i].T @ design(slab.space.axes[a], places[i]) for slab, i in zip(found.slabs, inside, strict=True)]
+
+
+def spanned(maps: Sequence[Array]) -> Array:
+    """Orthonormal columns that hold those of all maps (n, size)."""
+    columns = np.concatenate([*{id(each): each for each in maps}.values()], axis=1)
+    return np.linalg.qr(columns)[0] if columns.shape[1] < len(columns) else np.eye(len(columns))
+
+
+def mapped(coefficients: Array, maps: Sequence[Array]) -> Array:
+    """A tensor (*shape, f) with one matrix for every axis applied."""
+    for a, each in enumerate(maps):
+        coefficients = np.moveaxis(np.tensordot(each, coefficients, (1, a)), 0, a)
+    return coefficients
+
+
+def edge_axes(problem: Problem, found: Pass, degree: int) -> list[SplineAxis]:
+    """One axis for every coordinate, as fine everywhere as that of any slab, and all with as many intervals."""
+    domain, count, densities = problem.domain, LEAST, []
+    for a in range(domain.dimension):
+        grids = [slab.space.axes[a].breakpoints for slab in found.slabs]
+        slabbed = len(found.slabs) > 1 and a == domain.time
+        densities.append(in_slabs(grids) if slabbed else densest(grids))
+        count = max(count, int(np.ceil(CLOSER * densities[-1][1] @ np.diff(densities[-1][0]))))
+    axes = []
+    for a, (edges, density) in enumerate(densities):
+        cumulative = np.concatenate([[0.0], np.cumsum(density * np.diff(edges))])
+        breakpoints = np.interp(np.linspace(0, cumulative[-1], count + 1), cumulative, edges)
+        breakpoints[[0, -1]] = domain.low[a], domain.high[a]
+        axes.append(SplineAxis(breakpoints, degree, getattr(found.slabs[0].space.axes[a], "periodic", False)))
+    return axes
+
+
+def in_slabs(grids: Sequence[Array]) -> tuple[Array, Array]:
+    """The slabs' edges (n + 1,) and the intervals per length (n,) that each gets."""
+    edges = np.concatenate([grids[0][:1], *(grid[-1:] for grid in grids)])
+    return edges, np.asarray(IN_SLAB / np.diff(edges))
+
+
+def densest(grids: Sequence[Array]) -> tuple[Array, Array]:
+    """Edges (n + 1,) and, between them, the largest number of intervals per length (n,) that any grid has there."""
+    edges = np.unique(np.concatenate(list(grids)))
+    middles = (edges[:-1] + edges[1:]) / 2
+    density = np.zeros(len(middles))
+    for grid in grids:
+        inside = (middles > grid[0]) & (middles < grid[-1])
+        which = np.searchsorted(grid, middles[inside]) - 1
+        density[inside] = np.maximum(density[inside], 1 / np.diff(grid)[which])
+    return edges, density
+
+
+def line(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
+    """One edge for every field."""
+    fields = values.shape[1]
+    first = edges(axes, [(0, f, column) for f, column in enumerate((solve[0] @ values).T)], fields, 0)
+    return network(axes, [first, weights(nodes_of([first], axes), np.eye(fields), fields, 0, axes[0].degree)])
+
+
+def plane(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
+    """One product node for every singular value of every field."""
+    columns, sizes = [], []
+    for f in range(values.shape[2]):
+        left, singular, right = np.linalg.svd(values[:, :, f])
+        count = max(1, int((singular > tolerance * singular[0]).sum()))
+        for k in range(count):
+            columns.append((solve[0] @ left[:, k], solve[1] @ right[k]))
+            sizes.append((f, float(singular[k])))
+    matrix = np.zeros((len(columns), values.shape[2]))
+    given = []
+    for k, ((x, t), (f, size)) in enumerate(zip(columns, sizes, strict=True)):
+        x, t, scale = normalised(axes[0], x, axes[1], t)
+        matrix[k, f] = size * scale
+        given += [(0, 2 * k, x), (1, 2 * k + 1, t)]
+    first = edges(axes, given, 0, len(columns))
+    return network(axes, [first, weights(nodes_of([first], axes), matrix, values.shape[2], 0, axes[0].degree)])
+
+
+def volume(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
+    """Products of two axes' functions, and of their sums with the third one's: Tucker's form."""
+    bases = []
+    for a in range(3):
+        left, singular, _ = np.linalg.svd(np.moveaxis(values, a, 0).reshape(values.shape[a], -1), full_matrices=False)
+        bases.append(left[:, : max(1, int((singular > tolerance * singular[0]).sum()))])
+    core = mapped(values, [basis.T for basis in bases])
+    last = int(np.argmin(core.shape[:3]))
+    a, b = (axis for axis in range(3) if axis != last)
+    core = np.moveaxis(core, last, 2)
+    given, scales = [], []
+    for axis in range(3):
+        functions = (solve[axis] @ bases[axis]).T
+        largest = [float(np.abs(design(axes[axis], points_of(axes[axis])) @ f).max()) or 1.0 for f in functions]
+        scales.append(np.array(largest))
+        bases[axis] = np.stack([f / size for f, size in zip(functions, largest, strict=True)])
+    core = core * scales[a][:, None, None, None] * scales[b][:, None, None] * scales[last][:, None]
+    rows, columns, depth, fields = core.shape
+    given = [(last, k, bases[last][k]) for k in range(depth)]
+    for i in range(rows):
+        for j in range(columns):
+            node = depth + 2 * (i * columns + j)
+            given += [(a, node, bases[a][i]), (b, node + 1, bases[b][j])]
+    first = edges(axes, given, depth, rows * columns)
+    # Product node (k, f) of the second layer: Σ_ij g_ijkf X_i Y_j, and T_k.
+    matrix = np.zeros((depth + rows * columns, 2 * depth * fields))
+    for k in range(depth):
+        for f in range(fields):
+            matrix[depth:, 2 * (k * fields + f)] = core[:, :, k, f].ravel()
+            matrix[k, 2 * (k * fields + f) + 1] = 1.0
+    second = weights(nodes_of([first], axes), matrix, 0, depth * fields, axes[0].degree)
+    gather = np.tile(np.eye(fields), (depth, 1))
+    return network(axes, [first, second, weights(nodes_of([first, second], axes), gather, fields, 0, axes[0].degree)])
+
+
+def normalised(x_axis: SplineAxis, x: Array, t_axis: SplineAxis, t: Array) -> tuple[Array, Array, float]:
+    """Two factors with a largest value of 1 each, and the scale that this leaves."""
+    scale = 1.0
+    result = []
+    for axis, column in ((x_axis, x), (t_axis, t)):
+        along = design(axis, points_of(axis)) @ column
+        largest = float(along[np.abs(along).argmax()])
+        result.append(column / largest)
+        scale *= largest
+    return result[0], result[1], scale
+
+
+def edges(axes: Sequence[SplineAxis], given: Sequence[tuple[int, int, Array]], sums: int, products: int) -> KANLayer:
+    """A first layer: (axis, subnode, coefficients) of the edges that there are."""
+    knots = np.concatenate(
+        [(splines.periodic_knots if a.periodic else splines.clamped_knots)(a.breakpoints, a.degree) for a in axes]
+    )
+    periodic = tuple(axis.periodic for axis in axes)
+    layer = KANLayer(BSpline(knots, axes[0].degree, None, periodic), sums, products)
+    with torch.no_grad():
+        for axis, subnode, column in given:
+            layer.coefficients[axis, : len(column), subnode] = torch.as_tensor(column)
+    return layer
+
+
+def weights(nodes: Array, matrix: Array, sums: int, products: int, degree: int) -> KANLayer:
+    """A layer of straight edges, subnode o = Σ_i matrix[i, o] h_i, from nodes with values (n, i)."""
+    low, high = nodes.min(axis=0), nodes.max(axis=0)
+    margin = MARGIN * (high - low) + 1e-6
+    knots = splines.uniform_knots(low - margin, high + margin, 1, degree)
+    layer = KANLayer(BSpline(knots, degree), sums, products)
+    # x = Σ_j (t_{j+1} + … + t_{j+k})/k B_j(x) (Marsden's identity).
+    averages = np.stack([knots[:, j + 1 : j + 1 + degree].mean(axis=1) for j in range(degree + 1)], axis=1)
+    with torch.no_grad():
+        layer.coefficients.copy_(torch.as_tensor(averages[:, :, None] * matrix[:, None, :]))
+    return layer
+
+
+def nodes_of(layers: Sequence[KANLayer], axes: Sequence[SplineAxis]) -> Array:
+    """Values (n, i) of the nodes after these layers at points of the domain."""
+    low, high = (np.array([axis.breakpoints[end] for axis in axes]) for end in (0, -1))
+    unit = np.random.default_rng(0).random((4096, len(axes)))
+    x = torch.as_tensor(low + (high - low) * unit)
+    with torch.no_grad():
+        for layer in layers:
+            x = layer(x)
+    return x.numpy()
+
+
+def network(axes: Sequence[SplineAxis], layers: Sequence[KANLayer]) -> KAN:
+    """The network of these layers."""
+    width = [(layer.sums, layer.products) for layer in layers[:-1]]
+    result = KAN(width, axes[0].degree, [layer.basis.intervals for layer in layers])
+    result.layers.extend(layers)
+    return result

@@ -1,0 +1,113 @@
+"""JᵀJ of rows on tensor grids, one axis after the other.
+
+A row at point q is Σ_S w_S(q) Π_a B^{(S_a)}_{j_a}(q_a), so that
+
+    (JᵀJ)_{jj'} = Σ_q Σ_{SS'} w_S w_{S'}(q) Π_a B^{(S_a)}_{j_a} B^{(S'_a)}_{j'_a}(q_a)
+
+is summed over the points of one axis at a time, for all pairs j_a j'_a of its functions that meet at a point (sum
+factorisation: Melenk, Gerdes and Schwab, CMAME 190 (2001) 4339).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kanpde.marching.tensor_product import Line, OnGrid
+
+LARGEST = 2**22  # numbers that one product of matrices may give
+Orders = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Functions of an axis that meet at a point, `first` (p,) of one line and `second` (p,) of another."""
+
+    first: Tensor
+    second: Tensor
+
+    def places(self, positions: Tensor, factors: tuple[int, int, int]) -> Tensor:
+        """This axis' share of the places that the storage gives to the pairs."""
+        row, column, _ = factors
+        return row * positions[self.first] + column * positions[self.second]
+
+
+def add(
+    total: Tensor,
+    factors: tuple[int, int, int],
+    positions: Sequence[Tensor],
+    slowest: int,
+    one: tuple[OnGrid, Tensor],
+    other: tuple[OnGrid, Tensor],
+) -> None:
+    """Add JᵀK to `total`, the rows J and K being slopes (c, n, S, f) by the jets on two grids of the same shape.
+
+    The unknown (j, f) stands at Σ_a positions[a][j_a] + f, and the pair at i and j has the place a i + b j + c.
+    """
+    (here, slopes), (there, others) = one, other
+    shape = tuple(len(line.columns) for line in here.lines)
+    order = [a for a in range(len(shape)) if a != slowest] + [slowest]
+    lines = [(here.lines[a], there.lines[a]) for a in order]
+    for f in range(slopes.shape[3]):
+        for g in range(others.shape[3]):
+            weights = {}
+            for s, left in enumerate(here.orders):
+                for t, right in enumerate(there.orders):
+                    weight = (slopes[:, :, s, f] * others[:, :, t, g]).sum(0)
+                    if weight.any():
+                        key = tuple((left[a], right[a]) for a in order)
+                        weights[key] = weight.view(shape).permute(order)
+            if not weights:
+                continue
+            pairs, values = contracted(lines, weights)
+            last = positions[slowest]
+            lower = last[pairs[-1].first] >= last[pairs[-1].second]
+            *fast, slow = (pair.places(positions[a], factors) for pair, a in zip(pairs, order, strict=True))
+            place = slow[lower] + factors[0] * f + factors[1] * g + factors[2]
+            for each in fast:
+                place = place[..., None] + each
+            total.index_add_(0, place.reshape(-1), values[lower].reshape(-1))
+
+
+def contracted(
+    lines: Sequence[tuple[Line, Line]], weights: dict[tuple[tuple[int, int], ...], Tensor]
+) -> tuple[list[Pairs], Tensor]:
+    """Σ_q w(q) Π_a B^{(m_a)}(q_a) B^{(n_a)}(q_a), summed over the orders ((m_1, n_1), …) that the weights are for.
+
+    Returns the pairs of every axis, and the sums (pairs of the last axis, of the first, of the second, …).
+    """
+    met = []
+    for one, other in lines:
+        groups: dict[tuple[tuple[int, int], ...], dict[tuple[int, int], Tensor]] = {}
+        for (orders, *rest), weight in weights.items():
+            groups.setdefault(tuple(rest), {})[orders] = weight.reshape(len(one.columns), -1)
+        pairs, places = meeting(one, other)
+        met.append(pairs)
+        # What is summed over goes last, and the next axis' points come first.
+        weights = {rest: along(one, other, group, places, len(pairs.first)).T for rest, group in groups.items()}
+    (sums,) = weights.values()
+    return met, sums.T.reshape(sums.shape[1], *(len(pairs.first) for pairs in met[:-1]))
+
+
+def meeting(one: Line, other: Line) -> tuple[Pairs, Tensor]:
+    """The pairs that meet, and which of them those of every group of points are, (groups, k k')."""
+    each = one.each if one.each == other.each else 1  # points that follow each other and have the same columns in both
+    codes = (one.columns[::each, :, None] * other.size + other.columns[::each, None, :]).flatten(1)
+    unique, places = torch.unique(codes, return_inverse=True)
+    return Pairs(unique // other.size, unique % other.size), places
+
+
+def along(one: Line, other: Line, weights: dict[tuple[int, int], Tensor], places: Tensor, count: int) -> Tensor:
+    """Weights (n, r) for orders (m, n) -> their sums with the products of the axis' functions, (pairs, r)."""
+    groups = len(places)
+    products = [one.values[:, m, :, None] * other.values[:, n, None, :] for m, n in weights]
+    left = torch.cat([each.view(groups, -1, places.shape[1]) for each in products], dim=1).transpose(1, 2)
+    right = torch.cat([each.reshape(groups, -1, each.shape[1]) for each in weights.values()], dim=1)
+    sums = right.new_zeros(count, right.shape[2])
+    most = max(1, LARGEST // (places.shape[1] * right.shape[2]))
+    for where, a, b in zip(*(torch.split(each, most) for each in (places, left, right)), strict=True):
+        sums.index_add_(0, where.reshape(-1), torch.bmm(a, b).flatten(0, 1))
+    return sums

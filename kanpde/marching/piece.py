@@ -1,0 +1,105 @@
+"""The points of a block made ready: the tensor product there, on grids where they form such, and their weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from kanpde.calculus import jets
+from kanpde.marching.tensor_product import Local, OnGrid, TensorProduct, lines_of
+from kanpde.problem.block import Block
+from kanpde.problem.lift import Ansatz
+
+Shapes = tuple[tuple[int, ...], ...]  # of tensor grids, one after the other
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """What one image of a block's points needs: the space there, in parts, and the jets of lift and factor."""
+
+    points: Tensor
+    space: TensorProduct
+    plan: jets.JetPlan
+    parts: tuple[OnGrid | Local, ...]
+    counts: tuple[int, ...]
+    lift: Tensor | None
+    factor: Tensor | None
+
+    @classmethod
+    def of(
+        cls,
+        points: Tensor,
+        space: TensorProduct,
+        plan: jets.JetPlan,
+        ansatz: Ansatz | None,
+        shapes: Shapes = (),
+    ) -> Image:
+        """Points made ready; they are said to be tensor grids of these shapes, one after the other."""
+        lift, factor = (None, None) if ansatz is None else ansatz.jets(points, plan)
+        counts = tuple(math.prod(shape) for shape in shapes)
+        pieces = torch.split(points, list(counts)) if shapes else ()
+        lines = [lines_of(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)]
+        if not lines or any(each is None for each in lines):
+            return cls(points, space, plan, (space.local(points, plan),), (len(points),), lift, factor)
+        parts = tuple(space.on_grid(each, plan) for each in lines if each is not None)
+        return cls(points, space, plan, parts, counts, lift, factor)
+
+    def own_jets(self, coefficients: Tensor) -> Tensor:
+        """Jets (n, S, f), without lift."""
+        found = [part.jets(coefficients) for part in self.parts]
+        jet = found[0] if len(found) == 1 else torch.cat(found)
+        return jet if self.factor is None else jets.product(self.plan, self.factor, jet)
+
+    def jets(self, coefficients: Tensor) -> Tensor:
+        """The solution's jets (n, S, f)."""
+        jet = self.own_jets(coefficients)
+        return jet if self.lift is None else self.lift + jet
+
+    def adjoint(self, adjoint: Tensor) -> Tensor:
+        """The transpose of `own_jets`: (n, S, f) -> (P, f)."""
+        shares = torch.split(self._unlifted(adjoint), list(self.counts))
+        return torch.stack([part.adjoint(share) for part, share in zip(self.parts, shares, strict=True)]).sum(0)
+
+    def rows(self, adjoint: Tensor) -> Tensor:
+        """Derivatives of Σ adjoint · jets by the coefficients that are met: (n, S, f) -> (n, m, f)."""
+        return torch.einsum("nsf,nsm->nmf", self._unlifted(adjoint), self.local.features)
+
+    def split(self, slopes: Tensor) -> list[tuple[OnGrid | Local, Tensor]]:
+        """The parts, each with its slopes (c, n, S, f) by the space's own jets."""
+        own = slopes if self.factor is None else torch.stack([self._unlifted(each) for each in slopes])
+        return list(zip(self.parts, torch.split(own, list(self.counts), dim=1), strict=True))
+
+    def _unlifted(self, adjoint: Tensor) -> Tensor:
+        return adjoint if self.factor is None else jets.product_adjoint(self.plan, self.factor, adjoint)
+
+    @cached_property
+    def local(self) -> Local:
+        """The products that do not vanish at the points."""
+        return self.parts[0] if isinstance(self.parts[0], Local) else self.space.local(self.points, self.plan)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A block at its points. `target` (components, n) is what its rows have to be where that is not zero."""
+
+    block: Block
+    images: tuple[Image, ...]
+    index: Tensor | None
+    weights: Tensor
+    shapes: Shapes
+    scale: Tensor
+    target: Tensor | None = None
+
+    @property
+    def factors(self) -> Tensor:
+        """(components, n): what every row is multiplied by."""
+        return (self.block.weight * self.weights).sqrt() / self.scale[:, None]
+
+    @property
+    def on_grids(self) -> bool:
+        """Whether all points lie on tensor grids, and so JᵀJ comes from sums along the axes."""
+        return all(isinstance(part, OnGrid) for image in self.images for part in image.parts)

@@ -1,0 +1,321 @@
+"""The least-squares problem for the coefficients of a tensor product: rows at Gauss points, their local Jacobian."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from kanpde.calculus import jets
+from kanpde.geometry.box import Box
+from kanpde.marching import normal_equations
+from kanpde.marching.piece import Image, Piece, Shapes
+from kanpde.marching.quadrature import Quadrature, quadrature
+from kanpde.marching.tensor_product import OnGrid, TensorProduct
+from kanpde.network.residuals import mean, plan_of, side
+from kanpde.optim.local import Storage
+from kanpde.problem.block import Block
+from kanpde.problem.lift import Ansatz
+
+Before = Callable[[Tensor, jets.JetPlan, Shapes], Tensor]  # the jets (n, S, fields) of what the solution goes on from
+
+
+class System:
+    """Rows of blocks on a box, as a function of the vector of coefficients (P, fields) and unknown constants.
+
+    The blocks in `going_on` ask for what they are of the solution `before` in place of their own values.
+    """
+
+    def __init__(
+        self,
+        space: TensorProduct,
+        box: Box,
+        blocks: Sequence[Block],
+        fields: tuple[str, ...],
+        *,
+        ansatz: Ansatz | None = None,
+        unknowns: tuple[str, ...] = (),
+        device: torch.device | None = None,
+        going_on: Sequence[Block] = (),
+        before: Before | None = None,
+        numbered: Numbered | None = None,
+    ) -> None:
+        self.space, self.box, self.fields, self.unknowns, self.ansatz = space, box, fields, unknowns, ansatz
+        self._device = device or torch.device("cpu")
+        self.pieces = [self._piece(block, quadrature(block, box, space.axes)) for block in blocks]
+        for block in going_on:
+            assert before is not None
+            piece = self._piece(block, quadrature(block, box, space.axes))
+            with torch.no_grad():
+                known = [before(image.points, image.plan, piece.shapes) for image in piece.images]
+                target = self._evaluate(piece, known, {})
+            self.pieces.append(replace(piece, target=target))
+        self.numbered = numbered or self._numbered()
+
+    @property
+    def size(self) -> int:
+        """The number of unknowns."""
+        return self.space.size * len(self.fields) + len(self.unknowns)
+
+    def _numbered(self) -> Numbered:
+        """The numbering with the narrowest band."""
+        options = []
+        for positions in self.space.numberings(len(self.fields)):
+            total = torch.zeros((1,) * len(positions), dtype=torch.long)
+            for a, each in enumerate(positions):
+                total = total + each.view([-1 if a == b else 1 for b in range(len(positions))])
+            order = (total.reshape(-1, 1) + torch.arange(len(self.fields))).reshape(-1)
+            positions = tuple(each.to(self._device) for each in positions)
+            numbering = torch.cat([order, len(order) + torch.arange(len(self.unknowns))]).to(self._device)
+            slack = len(order) // self.space.shape[self.space.longest]
+            reach = max(self._reach(piece, numbering, positions[self.space.longest], slack) for piece in self.pieces)
+            storage = Storage.of(numbering, self.size if self.unknowns else reach, slack)
+            options.append((reach, Numbered(storage, positions)))
+        return min(options, key=lambda option: option[0])[1]
+
+    def _reach(self, piece: Piece, numbering: Tensor, along: Tensor, stride: int) -> int:
+        """At most how far apart the unknowns of one row stand, `along` being the positions of the slowest axis."""
+        if not piece.on_grids:
+            places = numbering[self.columns(piece)]
+            return int((places.amax(1) - places.amin(1)).max())
+        widths = []
+        for parts in zip(*(image.parts for image in piece.images), strict=True):
+            columns = [part.lines[self.space.longest].columns for part in parts if isinstance(part, OnGrid)]
+            places = along[torch.cat(columns, dim=1)]
+            widths.append(int((places.amax(1) - places.amin(1)).max()))
+        return max(widths) + stride - 1
+
+    def columns(self, piece: Piece) -> Tensor:
+        """The numbers (n, m) of the unknowns that the block's rows touch."""
+        count = len(self.fields)
+        numbers = torch.arange(count, device=self._device)
+        columns = [(image.local.columns[:, :, None] * count + numbers).flatten(1) for image in piece.images]
+        return torch.cat(columns, dim=1)
+
+    def _piece(self, block: Block, where: Quadrature) -> Piece:
+        points = torch.as_tensor(where.points, device=self._device)
+        index = None if where.index is None else torch.as_tensor(where.index, device=self._device)
+        plan = plan_of(block, self.box.dimension)
+        images = tuple(self.image(image, plan, where.shapes) for image in block.images(points))
+        scale = torch.ones(len(block.components), dtype=points.dtype, device=self._device)
+        weights = torch.as_tensor(where.weights, device=self._device)
+        return Piece(block, images, index, weights, where.shapes, scale)
+
+    def image(self, points: Tensor, plan: jets.JetPlan, shapes: Shapes = ()) -> Image:
+        """Points made ready."""
+        return Image.of(points, self.space, plan, self.ansatz, shapes)
+
+    def split(self, vector: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The coefficients (P, fields) and the unknown constants."""
+        count = self.space.size * len(self.fields)
+        return vector[:count].view(-1, len(self.fields)), dict(zip(self.unknowns, vector[count:], strict=True))
+
+    def _evaluate(self, piece: Piece, jet: Sequence[Tensor], unknowns: Mapping[str, Tensor]) -> Tensor:
+        pairs = zip(piece.images, jet, strict=True)
+        sides = tuple(side(image.points, j, image.plan, self.box.names) for image, j in pairs)
+        rows = piece.block.evaluate(sides, piece.index, unknowns)
+        return rows if piece.target is None else rows - piece.target
+
+    def residual(self, vector: Tensor) -> Tensor:
+        """The rows (N,)."""
+        coefficients, unknowns = self.split(vector)
+        with torch.no_grad():
+            rows = [
+                self._evaluate(piece, [image.jets(coefficients) for image in piece.images], unknowns) * piece.factors
+                for piece in self.pieces
+            ]
+        return torch.cat([row.reshape(-1) for row in rows])
+
+    def linearise(self, vector: Tensor) -> TensorLinearisation:
+        """Rows and Jacobian."""
+        return TensorLinearisation(self, [self._linear(piece, vector) for piece in self.pieces])
+
+    def _linear(self, piece: Piece, vector: Tensor) -> Slopes:
+        values, slopes, constants = self._slopes(piece, vector)
+        factors = piece.factors
+        by_jets = tuple(torch.stack(each) * factors[:, :, None, None] for each in zip(*slopes, strict=True))
+        return Slopes(values * factors, by_jets, torch.stack(constants) * factors[:, :, None])
+
+    def _slopes(self, piece: Piece, vector: Tensor) -> tuple[Tensor, list[list[Tensor]], list[Tensor]]:
+        """Values (c, n), and of each component ∂r/∂jet at every image, (n, S, f), and by every constant, (n, U)."""
+        coefficients, unknowns = self.split(vector)
+        with torch.no_grad():
+            leaves = [image.jets(coefficients) for image in piece.images]
+        leaves = [leaf.requires_grad_() for leaf in leaves]
+        # One copy of every constant for each point, so that its derivative comes out point by point.
+        constants = {n: v.detach().expand(len(piece.weights)).clone().requires_grad_() for n, v in unknowns.items()}
+        values = self._evaluate(piece, leaves, constants)
+        inputs = [*leaves, *constants.values()]
+        slopes: list[list[Tensor]] = []
+        by_constants: list[Tensor] = []
+        for row in values:
+            found = torch.autograd.grad(row.sum(), inputs, retain_graph=True, materialize_grads=True)
+            slopes.append(list(found[: len(leaves)]))
+            none = leaves[0].new_zeros(len(piece.weights), 0)
+            by_constants.append(torch.cat([none, *(slope[:, None] for slope in found[len(leaves) :])], dim=1))
+        return values.detach(), slopes, by_constants
+
+    @property
+    def scales(self) -> tuple[Tensor, ...]:
+        """What the rows of every block are divided by, (components,)."""
+        return tuple(piece.scale for piece in self.pieces)
+
+    def scale(self, scales: Sequence[Tensor]) -> None:
+        """Divide the rows by these."""
+        self.pieces = [replace(piece, scale=scale) for piece, scale in zip(self.pieces, scales, strict=True)]
+
+    def rescale(self, vector: Tensor) -> None:
+        """Measure the size of every block's terms: rows are relative to what they are the difference of."""
+        coefficients, _ = self.split(vector)
+        typical = self._typical(coefficients)
+        for number, piece in enumerate(self.pieces):
+            _, slopes, _ = self._slopes(piece, vector)
+            image = piece.images[0]
+            if piece.block.kind == "residual":
+                jet = image.jets(coefficients)
+                sizes = [(each[0] * jet).abs().sum(dim=(1, 2)) for each in slopes]
+                scale = torch.stack([mean(s.square(), piece.weights).sqrt() for s in sizes])
+            else:
+                size = torch.stack([typical[partial] for partial in image.plan.partials])
+                scale = torch.stack([(mean(e[0].square(), piece.weights).sqrt() * size).sum() for e in slopes])
+            scale = torch.where(torch.isfinite(scale) & (scale > 0), scale, torch.ones_like(scale))
+            self.pieces[number] = replace(piece, scale=scale)
+
+    def _typical(self, coefficients: Tensor) -> dict[jets.MultiIndex, Tensor]:
+        """The root mean square (f,) of every partial, at least that of u over the box' widths: a start may rest."""
+        wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
+        plan = jets.JetPlan(self.box.dimension, wanted)
+        interior = self.pieces[0]
+        points = interior.images[0].points
+        sizes = self.image(points, plan, interior.shapes).jets(coefficients).square().mean(dim=0).sqrt()
+        widths = points.new_tensor((self.box.high - self.box.low).tolist())
+        spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
+        return dict(zip(plan.partials, torch.maximum(sizes, sizes[0] / spans[:, None]), strict=True))
+
+    def rms(self, vector: Tensor) -> dict[str, float]:
+        """The root mean square of every block's own rows, over its components too."""
+        coefficients, unknowns = self.split(vector)
+        found = {}
+        with torch.no_grad():
+            for piece in self.pieces:
+                rows = self._evaluate(piece, [image.jets(coefficients) for image in piece.images], unknowns)
+                found[piece.block.name] = float((piece.weights * rows.square()).sum(dim=1).mean().sqrt())
+        return found
+
+    def conditions_loss(self, vector: Tensor) -> float:
+        """The part of ‖r‖² that conditions have; measurements, which may be noisy, are left out."""
+        coefficients, unknowns = self.split(vector)
+        total = 0.0
+        with torch.no_grad():
+            for piece in self.pieces[1:]:
+                if piece.block.points is None:
+                    jets = [image.jets(coefficients) for image in piece.images]
+                    total += float((self._evaluate(piece, jets, unknowns) * piece.factors).square().sum())
+        return total
+
+    def relative_squares(self, vector: Tensor, points: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """The squares of the equation's rows on another grid, each relative to the size of its terms, (n,)."""
+        coefficients, unknowns = self.split(vector)
+        first = self.pieces[0]
+        image = self.image(points, first.images[0].plan, (shape,))
+        other = replace(first, images=(image,), index=None)
+        with torch.no_grad():
+            rows = self._evaluate(other, [image.jets(coefficients)], unknowns) / first.scale[:, None]
+        return rows.square().mean(dim=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Numbered:
+    """How JᵀJ of a tensor product is kept: its unknown (j, f) stands at Σ_a positions[a][j_a] + f."""
+
+    storage: Storage
+    positions: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """A block's rows (c, n), and their derivatives by the jets at every image (c, n, S, f) and by constants (c, n, U).
+
+    All are times the rows' factors.
+    """
+
+    values: Tensor
+    by_jets: tuple[Tensor, ...]
+    by_constants: Tensor
+
+
+class TensorLinearisation:
+    """r (N,) and J of a system: products with J go by the jets, and JᵀJ is assembled only where it is asked for."""
+
+    def __init__(self, system: System, slopes: Sequence[Slopes]) -> None:
+        self._system, self._slopes = system, slopes
+        self.residual = torch.cat([each.values.reshape(-1) for each in slopes])
+
+    @property
+    def storage(self) -> Storage:
+        """How JᵀJ is kept."""
+        return self._system.numbered.storage
+
+    def product(self, step: Tensor) -> Tensor:
+        """J p, (N,)."""
+        coefficients, constants = torch.split(step, [len(step) - self._constants, self._constants])
+        coefficients = coefficients.view(-1, len(self._system.fields))
+        rows = []
+        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+            row = slopes.by_constants @ constants
+            for image, slope in zip(piece.images, slopes.by_jets, strict=True):
+                row = row + torch.einsum("cnsf,nsf->cn", slope, image.own_jets(coefficients))
+            rows.append(row.reshape(-1))
+        return torch.cat(rows)
+
+    def transposed(self, weights: Tensor) -> Tensor:
+        """Jᵀ k, (P,)."""
+        size = self._system.size - self._constants
+        total = weights.new_zeros(size // len(self._system.fields), len(self._system.fields))
+        constants, start = weights.new_zeros(self._constants), 0
+        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+            share = weights[start : start + slopes.values.numel()].view(slopes.values.shape)
+            start += slopes.values.numel()
+            for image, slope in zip(piece.images, slopes.by_jets, strict=True):
+                total += image.adjoint(torch.einsum("cnsf,cn->nsf", slope, share))
+            constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
+        return torch.cat([total.reshape(-1), constants])
+
+    @cached_property
+    def gram(self) -> Tensor:
+        """JᵀJ, as it is kept."""
+        total = self.storage.empty(self.residual)
+        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+            if piece.on_grids:
+                self._add_grids(total, piece, slopes)
+            else:
+                self.storage.add_rows(total, self._system.columns(piece), self._rows(piece, slopes))
+        for number in range(self._constants):
+            weights = torch.cat([each.by_constants[..., number].reshape(-1) for each in self._slopes])
+            last = self.storage.size - self._constants + number
+            row, column, start = self.storage.factors
+            total[row * last + column * self.storage.numbering + start] = self.transposed(weights)
+        return self.storage.matrix(total)
+
+    def _add_grids(self, total: Tensor, piece: Piece, slopes: Slopes) -> None:
+        """Add what the rows of a block on grids contribute to JᵀJ."""
+        split = [image.split(slope) for image, slope in zip(piece.images, slopes.by_jets, strict=True)]
+        space, numbered = self._system.space, self._system.numbered
+        for grids in zip(*split, strict=True):
+            for one, other in product(grids, repeat=2):
+                normal_equations.add(total, self.storage.factors, numbered.positions, space.longest, one, other)
+
+    @property
+    def _constants(self) -> int:
+        return len(self._system.unknowns)
+
+    @staticmethod
+    def _rows(piece: Piece, slopes: Slopes) -> Tensor:
+        """(c, n, m), without the constants."""
+        pairs = list(zip(piece.images, slopes.by_jets, strict=True))
+        rows = [torch.cat([image.rows(s[c]).flatten(1) for image, s in pairs], 1) for c in range(len(slopes.values))]
+        return torch.stack(rows)

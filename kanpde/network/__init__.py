@@ -1,0 +1,1 @@
+"""Kolmogorov–Arnold networks as trial functions: edges, layers, jets and Jacobians."""

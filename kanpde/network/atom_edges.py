@@ -1,0 +1,120 @@
+"""Edges of a layer that are no splines: atoms c f(a x + b) + d with trainable constants, and those pruned away.
+
+A layer with such edges keeps its spline coefficients, of which these edges' are held at zero: they are masked wherever
+they are used, so that no training moves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kanpde.errors import ConfigurationError, nearest
+from kanpde.network.atom_functions import ATOMS
+
+Edge = tuple[int, int]
+
+
+class FixedEdges(nn.Module):
+    """`atoms` names an atom for some edges (i, o) of a layer, `pruned` are the edges that are zero.
+
+    `affine` (k, 4) holds a, b, c, d of every atom, in the order of `edges`. Features of a layer that has fixed edges
+    carry the input x itself in one more column, see `remember`.
+
+    Raises ConfigurationError for an unknown atom and for an edge that the layer does not have.
+    """
+
+    mask: Tensor
+    free: Tensor
+    places: Tensor
+
+    def __init__(
+        self, inputs: int, outputs: int, atoms: Mapping[Edge, str], pruned: Iterable[Edge], like: Tensor
+    ) -> None:
+        super().__init__()
+        for name in atoms.values():
+            if name not in ATOMS:
+                raise ConfigurationError(f"unknown atom {name!r}; {nearest(str(name), ATOMS)}")
+        self.pruned = tuple(sorted(pruned))
+        self.edges = tuple(sorted(atoms, key=lambda edge: (atoms[edge], edge)))  # those of one atom stand together
+        self.names = tuple(atoms[edge] for edge in self.edges)
+        for i, o in (*self.edges, *self.pruned):
+            if not (0 <= i < inputs and 0 <= o < outputs):
+                raise ConfigurationError(f"expected an edge of a {inputs} by {outputs} layer, got ({i}, {o})")
+        mask, places = torch.ones(inputs, 1, outputs), torch.zeros(len(self.edges), inputs, outputs)
+        for i, o in (*self.edges, *self.pruned):
+            mask[i, 0, o] = 0
+        for k, (i, o) in enumerate(self.edges):
+            places[k, i, o] = 1
+        free = torch.tensor([[*ATOMS[name].free, True, True] for name in self.names]).view(-1, 4)
+        for name, buffer in (("mask", mask), ("places", places), ("free", free)):
+            self.register_buffer(name, buffer.to(like), persistent=False)
+        self.affine = nn.Parameter(like.new_tensor([[1.0, 0.0, 1.0, 0.0]]).repeat(len(self.edges), 1))
+
+    def atoms(self) -> dict[Edge, tuple[str, tuple[float, ...]]]:
+        """Every edge that is an atom, with its name and its constants (a, b, c, d)."""
+        rows = map(tuple, self.affine.detach().cpu().double().tolist())
+        return {edge: (name, row) for edge, name, row in zip(self.edges, self.names, rows, strict=True)}
+
+    def description(self) -> dict[str, list[list[Any]]]:
+        """Which edges are fixed, as JSON."""
+        atoms = [[*edge, name] for edge, name in zip(self.edges, self.names, strict=True)]
+        return {"atoms": atoms, "pruned": [list(edge) for edge in self.pruned]}
+
+    def remember(self, features: Tensor, x: Tensor) -> Tensor:
+        """Features (i, m, n, g) with one more column that holds x (n, i)."""
+        column = torch.zeros_like(features[..., :1])
+        column[:, 0, :, 0] = x.T
+        return torch.cat([features, column], dim=-1)
+
+    def masked(self, coefficients: Tensor) -> Tensor:
+        """Coefficients (i, g, o) with fixed edges' zero, and a zero row for the column that holds x."""
+        return torch.cat([coefficients * self.mask, torch.zeros_like(coefficients[:, :1])], dim=1)
+
+    def added(self, edges: Tensor, features: Tensor) -> Tensor:
+        """The splines' derivatives (m, n, i, o) with the atoms' added."""
+        a, _, c, d = self._constants()
+        orders = edges.shape[0]
+        values = self._atoms(features, orders) * torch.stack([c * a**m for m in range(orders)])[:, None]
+        values = torch.cat([values[:1] + d, values[1:]])
+        return edges + (values @ self.places.flatten(1)).view_as(edges)
+
+    def rows(self, rows: Tensor, features: Tensor, seeds: Tensor) -> list[Tensor]:
+        """Rows (n, i, g + 1, o) by the coefficients, as if all were splines, to those by both parameters.
+
+        With φ^(m) = c a^m f^(m)(a x + b) the seeds (n, m, i, o) are multiplied by its derivatives by a, b, c and d.
+        """
+        a, _, c, _ = self._constants()
+        orders = seeds.shape[1]
+        chosen = (seeds.flatten(2) @ self.places.flatten(1).T).transpose(0, 1)  # (m, n, k)
+        atoms = self._atoms(features, orders + 1)
+        slopes = torch.stack([c * a**m for m in range(orders)])[:, None]
+        scales = torch.stack([c * m * a ** max(m - 1, 0) for m in range(orders)])[:, None]
+        by_b = slopes * atoms[1:]
+        by_a = scales * atoms[:-1] + by_b * self._inputs(features)
+        by_c = torch.stack([a**m for m in range(orders)])[:, None] * atoms[:-1]
+        columns = [(chosen * by).sum(dim=0) for by in (by_a, by_b, by_c)] + [chosen[0]]
+        return [rows[:, :, :-1] * self.mask, torch.stack(columns, dim=-1) * self.free]
+
+    def _constants(self) -> tuple[Tensor, ...]:
+        held = self.affine.detach()
+        return (held + self.free * (self.affine - held)).unbind(dim=1)
+
+    def _inputs(self, features: Tensor) -> Tensor:
+        """x of every fixed edge, (n, k)."""
+        return features[:, 0, :, -1].T[:, [i for i, _ in self.edges]]
+
+    def _atoms(self, features: Tensor, orders: int) -> Tensor:
+        """f^(m)(a x + b), (orders, n, k)."""
+        a, b, _, _ = self._constants()
+        inner = self._inputs(features) * a + b
+        counts = [(name, len(list(group))) for name, group in groupby(self.names)]
+        pieces = torch.split(inner, [count for _, count in counts], dim=1) if counts else []
+        values = [
+            torch.stack(ATOMS[name].derivatives(piece, orders)) for (name, _), piece in zip(counts, pieces, strict=True)
+        ]
+        return torch.cat(values, dim=2) if values else inner.new_zeros(orders, *inner.shape)

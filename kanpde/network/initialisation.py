@@ -1,0 +1,93 @@
+"""Where training starts: smooth random edge functions that are nearly a sum of separated products.
+
+Most solutions of PDEs are close to a short sum of products of univariate functions. So at the start the two factors of
+a product node depend on different coordinates, and the last layer is nearly linear: the first Gauss–Newton steps then
+solve an almost linear problem for each family of factors, as alternating least squares would, and do not get lost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from kanpde.calculus import splines
+from kanpde.network.bspline import BSpline
+from kanpde.network.layer import KANLayer
+
+Array = npt.NDArray[np.float64]
+MODES = 5
+
+
+def initialise(layer: KANLayer, position: str, generator: np.random.Generator) -> None:
+    """Set the coefficients of a "first", "hidden" or "last" layer."""
+    basis = layer.basis
+    strength = np.full((basis.inputs, layer.subnodes), 1 / np.sqrt(basis.inputs))
+    if position == "first" and basis.inputs > 1:
+        for product in range(layer.products):
+            strength[:, layer.sums + 2 * product : layer.sums + 2 * product + 2] = separated(
+                basis.inputs, product, generator
+            )
+    values = torch.zeros_like(layer.coefficients)
+    for i in range(basis.inputs):
+        if position == "last":
+            columns = nearly_linear(basis, i, layer.subnodes, generator)
+        else:
+            columns = smooth(basis, i, layer.subnodes, generator)
+        values[i, : basis.splines] = torch.as_tensor(columns * strength[i])
+    with torch.no_grad():
+        layer.coefficients.copy_(values)
+
+
+def separated(inputs: int, product: int, generator: np.random.Generator) -> Array:
+    """Which inputs the two factors of a product node start from, (inputs, 2): each input in one of them."""
+    order = generator.permutation(inputs) if inputs > 2 else np.roll(np.arange(inputs), product)
+    cut = 1 + product % (inputs - 1)
+    strength = np.zeros((inputs, 2))
+    strength[order[:cut], 0] = 1 / np.sqrt(cut)
+    strength[order[cut:], 1] = 1 / np.sqrt(inputs - cut)
+    return strength
+
+
+def smooth(basis: BSpline, i: int, count: int, generator: np.random.Generator) -> Array:
+    """Coefficients (splines, count) of random smooth functions of input i with root mean square 1."""
+    x, s = stations(basis, i)
+    decay = 1 / (1 + np.arange(MODES))
+    if basis.periodic[i]:
+        modes = np.stack(
+            [np.ones_like(s), np.cos(np.pi * s), np.sin(np.pi * s), np.cos(2 * np.pi * s), np.sin(2 * np.pi * s)],
+            axis=1,
+        )
+        decay = np.array([0.5, 1, 1, 0.5, 0.5])
+    else:
+        modes = np.polynomial.chebyshev.chebvander(s, MODES - 1)
+    values = modes @ (generator.normal(size=(MODES, count)) * decay[:, None])
+    return fit(basis, i, x, values / np.sqrt(np.square(values).mean(axis=0)))
+
+
+def nearly_linear(basis: BSpline, i: int, count: int, generator: np.random.Generator) -> Array:
+    """Coefficients (splines, count) of ± a line with a little of a smooth function on it."""
+    x, s = stations(basis, i)
+    signs = generator.choice([-1.0, 1.0], size=count)
+    return fit(basis, i, x, s[:, None] * signs) + 0.05 * smooth(basis, i, count, generator)
+
+
+def stations(basis: BSpline, i: int) -> tuple[Array, Array]:
+    """Points x across the grid of input i and the same scaled to s ∈ [−1, 1]."""
+    low, high = (float(end[i]) for end in basis.range())
+    s = np.linspace(-1, 1, 6 * basis.splines)
+    return (low + high) / 2 + (high - low) / 2 * s, s
+
+
+def fit(basis: BSpline, i: int, x: Array, values: Array) -> Array:
+    """Least-squares spline coefficients (splines, c) for values (points, c) at x."""
+    matrix = splines.dense_basis(x, basis.knots[i].cpu().double().numpy(), basis.degree)
+    result = np.zeros((basis.splines, values.shape[1]))
+    if basis.periodic[i]:
+        wrapped = np.zeros((len(x), basis.intervals))
+        for column in range(basis.splines):
+            wrapped[:, column % basis.intervals] += matrix[:, column]
+        result[: basis.intervals] = np.linalg.lstsq(wrapped, values, rcond=None)[0]
+        return result
+    result[:] = np.linalg.lstsq(matrix, values, rcond=None)[0]
+    return result

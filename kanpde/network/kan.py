@@ -1,0 +1,283 @@
+"""The Kolmogorov–Arnold network: layers of spline edges, its jets and its per-point Jacobian."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from kanpde.calculus import splines
+from kanpde.calculus.jets import JetPlan
+from kanpde.errors import ConfigurationError, nearest
+from kanpde.network.base_functions import BASE_FUNCTIONS
+from kanpde.network.bspline import BSpline
+from kanpde.network.initialisation import initialise
+from kanpde.network.layer import KANLayer, Tape
+
+Array = npt.NDArray[np.float64]
+Width = int | Sequence[int]
+T = TypeVar("T")
+
+# How far beyond the values met at the start the grid of a hidden node reaches, as a share of their range.
+MARGIN = 0.1
+# Networks by the number of coordinates: hidden layers, and every layer's intervals. Equations linear in the fields
+# have solutions that are short sums of products; a composition bends itself into the fronts of the others. A
+# product of five factors takes three layers of pairs, which swing between the points: there all are compositions.
+SEPARATED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
+    1: (((2, 1),), (16, 4)),
+    2: (((0, 6),), (12, 2)),
+    3: (((0, 8), (0, 4)), (8, 3, 2)),
+    4: (((0, 8), (0, 4)), (5, 3, 2)),
+}
+COMPOSED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
+    1: (((2, 1),), (16, 4)),
+    2: (((5, 0), (5, 0), (5, 0)), (12, 8, 8, 8)),
+    3: (((6, 0), (6, 0)), (10, 8, 8)),
+    4: (((6, 0), (6, 0)), (8, 6, 6)),
+    5: (((5, 0), (5, 0)), (2, 4, 4)),
+    6: (((5, 0), (5, 0)), (2, 4, 4)),
+}
+# Waves of dispersive equations, of third order and more, have more to bend.
+DISPERSIVE = (((6, 0), (6, 0), (6, 0)), (10, 6, 6, 6))
+DEGREE = 7  # of a network that nobody chose the degree of and that is built without an equation
+
+
+class KAN(nn.Module):
+    """u_f(x) = Σ_j φ_{jf}(… Σ_i φ_{ij}(x_i) …): sums, and where asked for products, of univariate splines on edges.
+
+    `width` names the hidden layers: a number of sum nodes, or a pair (sums, products); None picks them by the number of
+    coordinates and the kind of equation. `degree` is that of the splines, `intervals` their number,
+    `base` a function that every edge adds to its spline (silu, tanh, identity, or None).
+
+    The coordinates and fields come from a problem: `build` makes the layers, and after it the network is a module as
+    any other, points (n, d) -> values (n, fields). Sources: Liu et al., "KAN", arXiv 2404.19756; "KAN 2.0", arXiv
+    2408.10205 (product nodes).
+
+    Raises ConfigurationError for sizes that no network has.
+    """
+
+    def __init__(
+        self,
+        width: Sequence[Width] | None = None,
+        degree: int | None = None,
+        intervals: int | Sequence[int] | None = None,
+        base: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.width = None if width is None else tuple(node_counts(entry) for entry in listed("width", width))
+        self.degree = None if degree is None else whole("degree", degree, 1)
+        self.intervals = intervals
+        if intervals is not None:
+            per_layer(intervals, None if self.width is None else len(self.width) + 1)
+        if base is not None and base not in BASE_FUNCTIONS:
+            raise ConfigurationError(f"unknown base function {base!r}; {nearest(str(base), BASE_FUNCTIONS)}")
+        self.base = base
+        self.layers = nn.ModuleList()
+
+    def build(
+        self,
+        low: Sequence[float] | Array,
+        high: Sequence[float] | Array,
+        outputs: int,
+        *,
+        periodic: Sequence[bool] | None = None,
+        seed: int | np.random.Generator = 0,
+        dtype: torch.dtype = torch.float64,
+    ) -> KAN:
+        """Make the layers for coordinates in [low, high] and `outputs` fields, start them at random, return it."""
+        generator = np.random.default_rng(seed)
+        degree = self.degree = self.degree or DEGREE
+        low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+        width, intervals = self._sizes(len(low))
+        values = torch.as_tensor(low + (high - low) * generator.random((2048, len(low))))
+        self.layers = nn.ModuleList()
+        for position, (sums, products) in enumerate([*width, (outputs, 0)]):
+            first, last = position == 0, position == len(width)
+            knots = splines.uniform_knots(low, high, intervals[position], degree)
+            basis = BSpline(knots, degree, self.base, tuple(periodic) if first and periodic else None)
+            layer = KANLayer(basis, sums, products)
+            initialise(layer, "first" if first else "last" if last else "hidden", generator)
+            self.layers.append(layer)
+            with torch.no_grad():
+                values = layer(values)
+            low, high = padded(values)
+        return self.to(dtype)
+
+    def fitted(self, dimension: int, order: int, *, affine: bool) -> KAN:
+        """An unbuilt network of the same settings, those left open chosen for an equation of this order."""
+        affine = affine and dimension in SEPARATED
+        if self.width is not None:
+            width, intervals = self.width, self.intervals
+        else:
+            width, intervals = (SEPARATED if affine else COMPOSED)[dimension]
+            if not affine and order > 2 and dimension == 2:
+                width, intervals = DISPERSIVE
+            intervals = intervals if self.intervals is None else self.intervals
+        return KAN(width, self.degree or (9 if affine else max(5, 2 * order + 1)), intervals, self.base)
+
+    def _sizes(self, dimension: int) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
+        width = (SEPARATED.get(dimension) or COMPOSED[dimension])[0] if self.width is None else self.width
+        intervals = 8 if self.intervals is None else self.intervals
+        return width, per_layer(intervals, len(width) + 1)
+
+    @property
+    def built(self) -> bool:
+        return len(self.layers) > 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Points (n, d) -> values (n, fields)."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def prepare(self, points: Tensor, plan: JetPlan) -> Tensor:
+        """What the first layer needs of fixed points, (d, M, n, g); it stays the same while they and the knots do."""
+        return self.first.features(points, plan.order + 1)
+
+    def jets(self, prepared: Tensor, plan: JetPlan) -> Tensor:
+        """The fields' jets (n, S, fields) at prepared points; differentiable by autograd."""
+        return self.taped(prepared, plan, taped=False)[0]
+
+    def taped(self, prepared: Tensor, plan: JetPlan, *, taped: bool = True) -> tuple[Tensor, list[Tape]]:
+        """The jets, with the tapes that `rows` needs."""
+        jet, tape = self.first.coordinate_jet(prepared, plan)
+        tapes = [tape]
+        for layer in self.hidden:
+            jet, tape = layer.jet(jet, plan, taped=taped)
+            tapes.append(tape)
+        return jet, tapes
+
+    def rows(self, tapes: Sequence[Tape], adjoint: Tensor, plan: JetPlan) -> list[Tensor]:
+        """Per-point derivatives of Σ adjoint · jet (n, S, fields) by every parameter in its order, (n, *its shape)."""
+        result: list[Tensor] = []
+        incoming: Tensor | None = adjoint
+        for layer, tape in zip(reversed([self.first, *self.hidden]), reversed(tapes), strict=True):
+            assert incoming is not None
+            rows, incoming = layer.pull(tape, incoming, plan)
+            result = rows + result
+        return result
+
+    @property
+    def first(self) -> KANLayer:
+        layer = self.layers[0]
+        assert isinstance(layer, KANLayer)
+        return layer
+
+    @property
+    def hidden(self) -> list[KANLayer]:
+        """Every layer but the first."""
+        return [layer for layer in self.layers[1:] if isinstance(layer, KANLayer)]
+
+    def node_values(self, points: Tensor) -> list[Tensor]:
+        """What arrives at every layer: [(n, i) for each layer]."""
+        values = [points]
+        for layer in [self.first, *self.hidden][:-1]:
+            values.append(layer(values[-1]))
+        return values
+
+    def edge_curves(self, resolution: int = 65) -> list[dict[str, Any]]:
+        """Every edge's curve over its grid, for each layer.
+
+        That is: inputs (i, m), values (i, o, m), importance (i, o), sums, products, and the atoms by edge, {(i, o):
+        (name, (a, b, c, d))}. The importance of an edge is the root mean square of its curve about its mean, relative
+        to the largest in its layer.
+        """
+        result = []
+        for layer in [self.first, *self.hidden]:
+            low, high = layer.basis.range()
+            s = torch.linspace(0, 1, resolution, dtype=low.dtype, device=low.device)
+            inputs = low[:, None] + (high - low)[:, None] * s
+            with torch.no_grad():
+                values = layer.edges(layer.features(inputs.T, 1))[0].permute(1, 2, 0)
+            spread = values.std(dim=2, correction=0)
+            result.append(
+                {
+                    "inputs": inputs.cpu().double().numpy(),
+                    "values": values.cpu().double().numpy(),
+                    "importance": (spread / spread.max().clamp_min(1e-300)).cpu().double().numpy(),
+                    "sums": layer.sums,
+                    "products": layer.products,
+                    "atoms": {} if layer.fixed is None else layer.fixed.atoms(),
+                }
+            )
+        return result
+
+    def architecture(self) -> dict[str, Any]:
+        """What `from_architecture` needs, as JSON; knots and coefficients are in the state_dict."""
+        layers = [self.first, *self.hidden]
+        return {
+            "width": [[layer.sums, layer.products] for layer in layers[:-1]],
+            "outputs": layers[-1].sums,
+            "degree": self.degree,
+            "intervals": [layer.basis.intervals for layer in layers],
+            "base": self.base,
+            "periodic": list(layers[0].basis.periodic),
+            "fixed": [None if layer.fixed is None else layer.fixed.description() for layer in layers],
+        }
+
+    @classmethod
+    def from_architecture(cls, description: Mapping[str, Any], state: Mapping[str, Tensor]) -> KAN:
+        """The network that an architecture and its state_dict describe, refined knots included."""
+        network = cls(description["width"], description["degree"], description["intervals"], description["base"])
+        inputs = state["layers.0.basis.knots"].shape[0]
+        network.build([0.0] * inputs, [1.0] * inputs, description["outputs"], periodic=description["periodic"])
+        layers = [network.first, *network.hidden]
+        held = description.get("fixed", [None] * len(layers))
+        for position, (layer, fixed) in enumerate(zip(layers, held, strict=True)):
+            knots, pieces = (state[f"layers.{position}.basis.{name}"] for name in ("knots", "pieces"))
+            layer.basis.set_knots(knots.double().cpu().numpy(), uniform=pieces.dim() == 3)
+            if fixed is not None:
+                layer.hold({(i, o): name for i, o, name in fixed["atoms"]}, map(tuple, fixed["pruned"]))
+        network.to(state["layers.0.coefficients"].dtype)
+        network.load_state_dict(dict(state))
+        return network
+
+
+def node_counts(width: Width) -> tuple[int, int]:
+    """(sums, products) of one entry of `width`."""
+    if isinstance(width, int) and not isinstance(width, bool):
+        sums, products = width, 0
+    elif isinstance(width, Sequence) and len(width) == 2 and all(isinstance(w, int) for w in width):
+        sums, products = width
+    else:
+        raise ConfigurationError(
+            f"expected network.width entries like 5 or (4, 2), got {width!r}; give sum and product nodes"
+        )
+    if sums < 0 or products < 0 or sums + products == 0:
+        raise ConfigurationError(f"expected a layer of network.width to have at least one node, got {width!r}")
+    return sums, products
+
+
+def per_layer(intervals: int | Sequence[int], layers: int | None) -> tuple[int, ...]:
+    """One number of intervals for each layer; `layers` is None where their number is not known yet."""
+    if isinstance(intervals, int):
+        return (whole("intervals", intervals, 1),) * (layers or 1)
+    counts = tuple(whole("intervals", n, 1) for n in listed("intervals", intervals))
+    if layers is not None and len(counts) != layers:
+        raise ConfigurationError(f"expected {layers} entries in network.intervals, one a layer, got {len(counts)}")
+    return counts
+
+
+def listed(name: str, values: Sequence[T]) -> Sequence[T]:
+    """The values if they are a list or a tuple."""
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise ConfigurationError(f"expected network.{name} to be a list such as [5, 5], got {values!r}")
+    return values
+
+
+def whole(name: str, value: object, least: int) -> int:
+    """The value if it is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigurationError(f"expected network.{name} to be a whole number of at least {least}, got {value!r}")
+    return value
+
+
+def padded(values: Tensor) -> tuple[Array, Array]:
+    """The range of every column with a margin, as arrays."""
+    low, high = values.min(dim=0).values.numpy(), values.max(dim=0).values.numpy()
+    pad = MARGIN * (high - low) + 1e-6
+    return low - pad, high + pad

@@ -1,0 +1,151 @@
+"""One layer of a Kolmogorov–Arnold network: edges, sum nodes and product nodes.
+
+Subnode o of a layer is s_o = Σ_i φ_{io}(h_i). The first `sums` subnodes are the sum nodes; each product node multiplies
+two of the rest (Liu et al., "KAN 2.0", arXiv 2408.10205, §2). Jets, tensors (n, S, nodes), pass through by Faà di
+Bruno's formula and Leibniz' rule, and one reverse sweep gives every point's row of the Jacobian: with Q the Bell
+polynomials of the incoming jet and δ the adjoint, the row is Σ_m B^(m) ⊗ (Σ_α Q_{α,m} δ^α).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from kanpde.calculus import jets
+from kanpde.calculus.jets import JetPlan
+from kanpde.network.atom_edges import Edge, FixedEdges
+from kanpde.network.bspline import BSpline
+
+
+@dataclass(frozen=True)
+class Tape:
+    """What the reverse sweep through a layer needs of the forward one."""
+
+    features: Tensor  # (i, M+1 or M, n, g)
+    edges: Tensor  # (M+1 or M, n, i, o): derivatives of the edge functions
+    jet: Tensor | None  # the incoming jet (n, S, i); None for coordinates
+    bell: Tensor | None  # its Bell polynomials (n, S, M, i)
+    subnodes: Tensor  # (n, S, o)
+
+
+class KANLayer(nn.Module):
+    """`basis.inputs` nodes to `sums` sum nodes followed by `products` product nodes.
+
+    `fixed` has the edges that are atoms or pruned; it is None where every edge is a spline.
+    """
+
+    fixed: FixedEdges | None
+
+    def __init__(self, basis: BSpline, sums: int, products: int) -> None:
+        super().__init__()
+        self.basis = basis
+        self.sums, self.products = sums, products
+        self.subnodes = sums + 2 * products
+        self.coefficients = nn.Parameter(torch.zeros(basis.inputs, basis.size, self.subnodes, dtype=basis.knots.dtype))
+        self.register_module("fixed", None)
+
+    @property
+    def outputs(self) -> int:
+        return self.sums + self.products
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Values (n, i) -> (n, outputs)."""
+        features = self.features(x, 1)
+        if self.fixed is None:
+            return self.combined(torch.einsum("ing,igo->no", features[:, 0], self.coefficients))
+        return self.combined(self.edges(features)[0].sum(dim=1))
+
+    def hold(self, atoms: Mapping[Edge, str], pruned: Iterable[Edge] = ()) -> FixedEdges:
+        """Make these edges (i, o) atoms, with a = c = 1 and b = d = 0, and these zero; all the others are splines."""
+        self.fixed = FixedEdges(self.basis.inputs, self.subnodes, atoms, pruned, self.coefficients.detach())
+        with torch.no_grad():
+            self.coefficients.mul_(self.fixed.mask)
+        return self.fixed
+
+    def combined(self, subnodes: Tensor) -> Tensor:
+        """Values of the subnodes (n, o) -> those of the nodes (n, outputs)."""
+        factors = subnodes[:, self.sums :]
+        return torch.cat([subnodes[:, : self.sums], factors[:, 0::2] * factors[:, 1::2]], dim=1)
+
+    def features(self, x: Tensor, orders: int) -> Tensor:
+        """What `edges` needs of inputs x (n, i), with derivatives 0 … orders − 1: (i, orders, n, g)."""
+        features = self.basis.features(x, orders)
+        return features if self.fixed is None else self.fixed.remember(features, x)
+
+    def edges(self, features: Tensor) -> Tensor:
+        """Derivatives of every edge function: features (i, m, n, g) -> (m, n, i, o)."""
+        inputs, orders, count, size = features.shape
+        coefficients = self.coefficients if self.fixed is None else self.fixed.masked(self.coefficients)
+        values = torch.bmm(features.reshape(inputs, orders * count, size), coefficients)
+        values = values.view(inputs, orders, count, self.subnodes).permute(1, 2, 0, 3)
+        return values if self.fixed is None else self.fixed.added(values, features)
+
+    def coordinate_jet(self, features: Tensor, plan: JetPlan) -> tuple[Tensor, Tape]:
+        """The jet after a first layer whose inputs are the coordinates, from their features (i, M, n, g)."""
+        edges = self.edges(features)
+        subnodes = edges.new_zeros(edges.shape[1], len(plan), self.subnodes)
+        subnodes[:, 0] = edges[0].sum(dim=1)
+        for alpha, axis, order in plan.pure:
+            subnodes[:, alpha] = edges[order, :, axis]
+        return self._multiply(subnodes, plan), Tape(features, edges, None, None, subnodes)
+
+    def jet(self, jet: Tensor, plan: JetPlan, *, taped: bool = False) -> tuple[Tensor, Tape]:
+        """The jet after the layer, (n, S, i) -> (n, S, outputs). A taped pass keeps one more derivative, for `pull`."""
+        features = self.features(jet[:, 0], plan.order + (2 if taped else 1))
+        edges = self.edges(features)
+        bell = jets.bell_polynomials(plan, jet)
+        used = edges[: plan.order + 1].permute(1, 0, 2, 3).flatten(1, 2)
+        subnodes = torch.bmm(bell.flatten(2), used)
+        return self._multiply(subnodes, plan), Tape(features, edges, jet, bell, subnodes)
+
+    def _multiply(self, subnodes: Tensor, plan: JetPlan) -> Tensor:
+        if not self.products:
+            return subnodes
+        factors = subnodes[..., self.sums :]
+        products = jets.product(plan, factors[..., 0::2], factors[..., 1::2])
+        return torch.cat([subnodes[..., : self.sums], products], dim=-1)
+
+    def pull(self, tape: Tape, adjoint: Tensor, plan: JetPlan) -> tuple[list[Tensor], Tensor | None]:
+        """The reverse sweep: adjoint (n, S, outputs) -> each parameter's rows and the incoming adjoint (n, S, i).
+
+        The rows are (n, i, g, o) and, where edges are fixed, (n, k, 4); the latter is None for coordinates.
+        """
+        adjoint = self._multiply_adjoint(tape.subnodes, adjoint, plan)
+        if tape.jet is None or tape.bell is None:
+            return self._rows(tape.features, self._coordinate_seeds(adjoint, plan)), None
+        count, size, width = tape.jet.shape
+        orders = plan.order + 1
+        seeds = torch.bmm(tape.bell.flatten(2).transpose(1, 2), adjoint).view(count, orders, width, self.subnodes)
+        used = tape.edges[:orders].permute(1, 0, 2, 3).flatten(1, 2)
+        slope = torch.bmm(adjoint, used.transpose(1, 2)).view(count, size, orders, width)
+        incoming = jets.bell_adjoint(plan, tape.jet, slope)
+        incoming[:, 0] += (tape.edges[1 : orders + 1].permute(1, 0, 2, 3) * seeds).sum(dim=(1, 3))
+        return self._rows(tape.features[:, :orders], seeds), incoming
+
+    def _rows(self, features: Tensor, seeds: Tensor) -> list[Tensor]:
+        rows = outer(features, seeds)
+        return [rows] if self.fixed is None else self.fixed.rows(rows, features, seeds)
+
+    def _multiply_adjoint(self, subnodes: Tensor, adjoint: Tensor, plan: JetPlan) -> Tensor:
+        if not self.products:
+            return adjoint
+        factors, products = subnodes[..., self.sums :], adjoint[..., self.sums :]
+        left = jets.product_adjoint(plan, factors[..., 1::2], products)
+        right = jets.product_adjoint(plan, factors[..., 0::2], products)
+        pairs = torch.stack([left, right], dim=-1).flatten(-2)
+        return torch.cat([adjoint[..., : self.sums], pairs], dim=-1)
+
+    def _coordinate_seeds(self, adjoint: Tensor, plan: JetPlan) -> Tensor:
+        seeds = adjoint.new_zeros(adjoint.shape[0], plan.order + 1, self.basis.inputs, self.subnodes)
+        seeds[:, 0] = adjoint[:, 0, None]
+        for alpha, axis, order in plan.pure:
+            seeds[:, order, axis] = adjoint[:, alpha]
+        return seeds
+
+
+def outer(features: Tensor, seeds: Tensor) -> Tensor:
+    """Σ_m features[i, m, n, g] seeds[n, m, i, o] as (n, i, g, o)."""
+    return torch.matmul(features.permute(2, 0, 3, 1), seeds.permute(0, 2, 1, 3))

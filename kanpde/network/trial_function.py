@@ -1,0 +1,103 @@
+"""What the residuals see of the solution: a network, what makes hard conditions hold, and the unknown constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from kanpde.calculus import jets
+from kanpde.calculus.jets import JetPlan
+from kanpde.network.kan import KAN
+from kanpde.network.layer import Tape
+from kanpde.problem.lift import Ansatz
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What stays the same at fixed points: the first layer's features, and the jets of lift and factor."""
+
+    plan: JetPlan
+    features: Tensor
+    lift: Tensor | None = None
+    factor: Tensor | None = None
+
+
+class Model(nn.Module):
+    """u = lift + factor · network, with both absent where no condition is hard, and a vector of unknown constants."""
+
+    def __init__(self, network: KAN, ansatz: Ansatz | None = None, unknowns: Mapping[str, float] | None = None) -> None:
+        super().__init__()
+        self.network, self.ansatz = network, ansatz
+        self.names = tuple(unknowns or ())
+        start = torch.tensor(
+            [float(value) for value in (unknowns or {}).values()], dtype=network.first.coefficients.dtype
+        )
+        self.constants = nn.Parameter(start)
+
+    def prepare(self, points: Tensor, plan: JetPlan) -> Prepared:
+        """Points (n, d) made ready for the partials of `plan`."""
+        with torch.no_grad():
+            lift, factor = (None, None) if self.ansatz is None else self.ansatz.jets(points, plan)
+            return Prepared(plan, self.network.prepare(points, plan), lift, factor)
+
+    def jets(self, prepared: Prepared) -> Tensor:
+        """The fields' jets (n, S, fields)."""
+        return self._clothed(self.network.jets(prepared.features, prepared.plan), prepared)
+
+    def taped(self, prepared: Prepared) -> tuple[Tensor, list[Tape]]:
+        """The jets, with the tapes that `rows` needs."""
+        jet, tapes = self.network.taped(prepared.features, prepared.plan)
+        return self._clothed(jet, prepared), tapes
+
+    def add_rows(self, prepared: Prepared, tapes: Sequence[Tape], adjoint: Tensor, rows: Tensor) -> None:
+        """Add the per-point derivatives of Σ adjoint · jet to the first columns of `rows` (n, P)."""
+        if prepared.factor is not None:
+            adjoint = jets.product_adjoint(prepared.plan, prepared.factor, adjoint)
+        start = 0
+        for block in self.network.rows(tapes, adjoint, prepared.plan):
+            columns = block[0].numel()
+            rows[:, start : start + columns] += block.flatten(1)
+            start += columns
+
+    def _clothed(self, jet: Tensor, prepared: Prepared) -> Tensor:
+        if prepared.lift is None or prepared.factor is None:
+            return jet
+        return prepared.lift + jets.product(prepared.plan, prepared.factor, jet)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Values (n, fields) at points (n, d)."""
+        return self.jets(self.prepare(points, JetPlan(points.shape[1], [()])))[:, 0]
+
+    @property
+    def unknowns(self) -> dict[str, Tensor]:
+        return dict(zip(self.names, self.constants, strict=True))
+
+    @property
+    def vector(self) -> Tensor:
+        """All parameters as one detached vector, the network's first."""
+        return torch.cat([p.detach().reshape(-1) for p in self.ordered()])
+
+    def assign(self, vector: Tensor) -> None:
+        """Set all parameters from one vector."""
+        start = 0
+        with torch.no_grad():
+            for parameter in self.ordered():
+                parameter.copy_(vector[start : start + parameter.numel()].view_as(parameter))
+                start += parameter.numel()
+
+    def ordered(self) -> list[nn.Parameter]:
+        """All parameters, the network's first."""
+        return [*self.network.parameters(), self.constants]
+
+    @property
+    def active(self) -> int:
+        """The number of parameters that are not zero: edges that a network does without are."""
+        return sum(int(torch.count_nonzero(parameter)) for parameter in self.ordered())
+
+    @property
+    def size(self) -> int:
+        """The number of parameters."""
+        return sum(parameter.numel() for parameter in self.ordered())

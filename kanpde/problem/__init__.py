@@ -1,0 +1,1 @@
+"""What must vanish: the equation, its conditions and the solutions that are known."""

@@ -1,0 +1,74 @@
+"""One named group of residual rows that must vanish, and where: what a problem hands to the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kanpde.geometry.box import Face
+from kanpde.problem.field import Field, MultiIndex
+
+Array = npt.NDArray[np.float64]
+Evaluate = Callable[[tuple["Side", ...], "Tensor | None", Mapping[str, Tensor]], Tensor]
+Images = Callable[[Tensor], tuple[Tensor, ...]]
+# Which partials of which field (by its number) a block looks up.
+Partials = Mapping[int, frozenset[MultiIndex]]
+
+
+@dataclass(frozen=True)
+class Side:
+    """The fields at one set of points (n, d), in the order of the problem's fields."""
+
+    points: Tensor
+    fields: tuple[Field, ...]
+
+
+def in_place(points: Tensor) -> tuple[Tensor, ...]:
+    """The images of points for a block that needs the fields at the points themselves, and nowhere else."""
+    return (points,)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Rows of the least-squares problem that share their points.
+
+    ``name`` is "residual" for the equation and the condition's name otherwise, ``components`` name the rows. ``faces``
+    are where points are sampled, () for the interior; ``points`` are fixed ones (n, d), and then nothing is sampled.
+    ``images`` maps sampled points to the points where fields are needed, one Side for each.
+
+    ``evaluate(sides, index, unknowns)`` gives the rows, (components, n). ``index`` (n,) says for every point which of
+    ``faces`` it lies on, or which of the fixed ``points`` it is (None: all of them, in order); the interior needs none.
+    It runs tensor operations only, on any device and dtype, and autograd flows through it to what the fields look up.
+    """
+
+    name: str
+    kind: str
+    components: tuple[str, ...]
+    faces: tuple[Face, ...]
+    partials: Partials
+    evaluate: Evaluate
+    points: Array | None = None
+    images: Images = in_place
+    weight: float = 1.0
+    hard: bool = False
+
+
+class Constant:
+    """An array that follows tensors to their dtype and device."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = np.asarray(array)
+        self._copies: dict[tuple[torch.dtype, torch.device], Tensor] = {}
+
+    def like(self, tensor: Tensor) -> Tensor:
+        """The array as a tensor of the other's dtype on its device, copied there once."""
+        key = (tensor.dtype, tensor.device)
+        if key not in self._copies:
+            self._copies[key] = torch.as_tensor(self._array, dtype=tensor.dtype, device=tensor.device)
+        return self._copies[key]

@@ -1,0 +1,109 @@
+"""Prescribed values as functions of points: a number, a callable of named coordinates, a SymPy expression, "exact"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import sympy as sp
+import torch
+from torch import Tensor
+
+from kanpde.calculus.expressions import real_expression, symbols, torch_function
+from kanpde.errors import ProblemError
+from kanpde.geometry.box import Face
+from kanpde.problem.arguments import asked, call
+from kanpde.problem.field import MultiIndex
+
+if TYPE_CHECKING:
+    from kanpde.problem.problem import Problem
+
+Array = npt.NDArray[np.float64]
+ValueFunction = Callable[[Tensor], Tensor]
+
+
+def value_function(value: Any, problem: Problem, field_index: int = 0, partial: MultiIndex = ()) -> ValueFunction:
+    """The function points (n, d) -> (n,) that a value stands for, or one of its partial derivatives.
+
+    Expressions are differentiated by SymPy, callables by automatic differentiation. Runs on any dtype and device.
+    Raises ProblemError where the value is none of the four kinds.
+    """
+    if isinstance(value, (str, sp.Expr, int, float, np.number)):
+        return expression_function(_expression(value, problem, field_index), problem.domain.names, partial)
+    if isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0:
+        return value_function(float(value), problem, field_index, partial)
+    if callable(value):
+        return _differentiated(_callable(value, problem.domain.names), partial)
+    raise ProblemError(
+        "expected a number, a callable of coordinates, a SymPy expression or 'exact' as the value, "
+        f"got {value!r} of type {type(value).__name__}"
+    )
+
+
+def _expression(value: Any, problem: Problem, field_index: int) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value != "exact":
+        raise ProblemError(f"the only word for a value is 'exact', got {value!r}; give formulas as SymPy expressions")
+    exact = problem.exact_functions()
+    if exact is None:
+        raise ProblemError(f"the value 'exact' needs a method exact, and {problem.name} has none; write one")
+    return exact[field_index]
+
+
+def expression_function(expression: Any, names: Sequence[str], partial: MultiIndex = ()) -> ValueFunction:
+    """A partial derivative of an expression as a function of points (n, d)."""
+    derivative = real_expression(expression, names)
+    for axis in partial:
+        derivative = sp.diff(derivative, symbols(names)[axis])
+    function = torch_function(derivative, names)
+    return lambda points: function(*points.unbind(-1))
+
+
+def _callable(function: Callable[..., Any], names: tuple[str, ...]) -> ValueFunction:
+    wanted = [(name, names.index(name)) for name in asked(function, names, "the value's function")]
+
+    def evaluate(points: Tensor) -> Tensor:
+        result = function(**{name: points[..., axis] for name, axis in wanted})
+        if isinstance(result, (int, float)):
+            return points.new_full(points.shape[:-1], result)
+        if not isinstance(result, Tensor):
+            raise ProblemError(f"expected a torch tensor, got {type(result).__name__}; use torch functions")
+        if result.ndim and result.shape != points.shape[:-1]:
+            raise ProblemError(f"expected shape (n,) = {tuple(points.shape[:-1])}, got shape {tuple(result.shape)}")
+        return result.to(points).expand(points.shape[:-1])
+
+    return evaluate
+
+
+def _differentiated(function: ValueFunction, partial: MultiIndex) -> ValueFunction:
+    if not partial:
+        return function
+
+    def derivative(points: Tensor) -> Tensor:
+        with torch.enable_grad():
+            inputs = points.detach().clone().requires_grad_(True)
+            result = function(inputs)
+            for axis in partial:
+                if not result.requires_grad:
+                    return torch.zeros_like(inputs[..., 0]).detach()
+                (gradient,) = torch.autograd.grad(result.sum(), inputs, create_graph=True, materialize_grads=True)
+                result = gradient[..., axis]
+        return result.detach()
+
+    return derivative
+
+
+def check_value(function: ValueFunction, problem: Problem, faces: tuple[Face, ...]) -> None:
+    """Try a value at some points of every face; ProblemError where it fails, has a wrong shape or is not finite."""
+    random = np.random.default_rng(0)
+    domain = problem.domain
+    for face in faces:
+        points = domain.on_face(face, random.random((8, domain.dimension - 1)))
+        found = call(function, {"points": torch.from_numpy(points)}, "the value's function")
+        bad = ~torch.isfinite(found)
+        if bad.any():
+            where = ", ".join(f"{n}={c:.4g}" for n, c in zip(domain.names, points[int(bad.nonzero()[0])], strict=True))
+            raise ProblemError(f"expected finite values on {face.name}, got {float(found[bad][0])} at {where}")

@@ -1,0 +1,243 @@
+"""What holds besides the equation: conditions on faces, at the first time, and at measured points.
+
+Every condition takes ``weight=`` (a factor on its rows) and ``hard=True`` (it holds by construction). ``value`` is a
+number, a callable of named coordinates (torch), a SymPy expression, or "exact". ``field`` is needed in a system, except
+with "exact", which then stands for all fields.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.errors import ProblemError
+from kanpde.geometry.box import Face
+from kanpde.problem.block import Block, Constant, Side
+from kanpde.problem.boundary_values import ValueFunction, check_value, value_function
+from kanpde.problem.constraint import Constraint
+from kanpde.problem.data import Data
+from kanpde.problem.field import Lookup, MultiIndex, lookup
+from kanpde.problem.residual import residual_block
+
+if TYPE_CHECKING:
+    from kanpde.problem.problem import Problem
+
+__all__ = ["Condition", "Constraint", "Data", "Dirichlet", "Initial", "Neumann", "Periodic", "Robin"]
+
+On = str | Iterable[str]
+_LeftSide = Callable[[Lookup, Tensor], Tensor]
+
+
+class _OnFaces(Constraint):
+    """a u + b du/dn = value on faces: Dirichlet, Neumann and Robin in one."""
+
+    value: Any
+    on: On
+
+    def coefficients(self) -> tuple[float, float]:
+        """a and b."""
+        raise NotImplementedError
+
+    def block(self, name: str, problem: Problem) -> Block:
+        self.check()
+        (a, b), faces, chosen = self.coefficients(), problem.domain.resolve(self.on), self.field_indices(problem)
+        axes = sorted({face.axis for face in faces}) if b else []
+        needed: list[MultiIndex] = ([()] if a else []) + [(axis,) for axis in axes]
+        normals = Constant([problem.domain.normal(face) for face in faces])
+
+        def left_side(u: Lookup, normal: Tensor) -> Tensor:
+            terms = [a * u(())] if a else []
+            terms += [b * normal[..., axis] * u((axis,)) for axis in axes]
+            return functools.reduce(operator.add, terms)
+
+        targets = [self._target(problem, i, faces, needed, left_side) for i in chosen]
+
+        def evaluate(sides: tuple[Side, ...], index: Tensor | None, unknowns: Mapping[str, Tensor]) -> Tensor:
+            points, fields = sides[0].points, sides[0].fields
+            normal = normals.like(points)[_face_index(index, faces)] if axes else points
+            rows = zip(chosen, targets, strict=True)
+            return torch.stack([left_side(lookup(fields[i]), normal) - target(points, normal) for i, target in rows])
+
+        components = tuple(problem.fields[i] for i in chosen)
+        partials = {i: frozenset(needed) for i in chosen}
+        return Block(name, "condition", components, faces, partials, evaluate, weight=self.weight, hard=self.hard)
+
+    def _target(
+        self, problem: Problem, i: int, faces: tuple[Face, ...], needed: list[MultiIndex], left_side: _LeftSide
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """The right side at points with normals; for "exact" it is the exact solution's own left side."""
+        exact = isinstance(self.value, str)
+        known = {p: value_function(self.value, problem, i, p) for p in (needed if exact else [()])}
+        for function in known.values():
+            check_value(function, problem, faces)
+        if exact:
+            return lambda points, normal: left_side(lambda p: known[p](points), normal)
+        return lambda points, normal: known[()](points)
+
+
+def _face_index(index: Tensor | None, faces: tuple[Face, ...]) -> Tensor | int:
+    if index is None and len(faces) > 1:
+        raise ValueError("points on several faces need an index that says which face each lies on")
+    return 0 if index is None else index
+
+
+@dataclass(frozen=True)
+class Dirichlet(_OnFaces):
+    """u = value on faces."""
+
+    value: Any = 0
+    on: On = "boundary"
+    field: str | None = None
+
+    hardenable: ClassVar[bool] = True
+
+    def coefficients(self) -> tuple[float, float]:
+        return 1.0, 0.0
+
+
+@dataclass(frozen=True)
+class Neumann(_OnFaces):
+    """du/dn = value, n the outward unit normal."""
+
+    value: Any = 0
+    on: On = "boundary"
+    field: str | None = None
+
+    def coefficients(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+
+@dataclass(frozen=True)
+class Robin(_OnFaces):
+    """a u + b du/dn = value, n the outward unit normal; a and b are numbers, not both zero."""
+
+    a: float
+    b: float
+    value: Any
+    on: On = "boundary"
+    field: str | None = None
+
+    def coefficients(self) -> tuple[float, float]:
+        try:
+            a, b = float(self.a), float(self.b)
+        except (TypeError, ValueError):
+            raise ProblemError(f"Robin expects numbers a and b, got {self.a!r} and {self.b!r}") from None
+        if not (math.isfinite(a) and math.isfinite(b)) or a == b == 0:
+            raise ProblemError(f"Robin expects finite numbers a and b, not both zero; got {self.a!r} and {self.b!r}")
+        return a, b
+
+
+@dataclass(frozen=True)
+class Initial(Constraint):
+    """The order-th time derivative of u at the first time = value."""
+
+    value: Any = 0
+    order: int = 0
+    field: str | None = None
+
+    hardenable: ClassVar[bool] = True
+
+    def block(self, name: str, problem: Problem) -> Block:
+        self.check()
+        faces, axes = self.faces(problem), self.partial(problem)
+        chosen = self.field_indices(problem)
+        targets = [self.target(problem, i) for i in chosen]
+        for target in targets:
+            check_value(target, problem, faces)
+
+        def evaluate(sides: tuple[Side, ...], index: Tensor | None, unknowns: Mapping[str, Tensor]) -> Tensor:
+            points, fields = sides[0].points, sides[0].fields
+            return torch.stack([lookup(fields[i])(axes) - f(points) for i, f in zip(chosen, targets, strict=True)])
+
+        components = tuple(problem.fields[i] for i in chosen)
+        partials = {i: frozenset([axes]) for i in chosen}
+        return Block(name, "condition", components, faces, partials, evaluate, weight=self.weight, hard=self.hard)
+
+    def check(self) -> None:
+        super().check()
+        if isinstance(self.order, bool) or not isinstance(self.order, int) or self.order < 0:
+            raise ProblemError(f"Initial expects an order 0, 1, 2 …, got {self.order!r}")
+        if self.hard and self.order > 1:
+            raise ProblemError(f"a hard Initial of order {self.order} can't be built; leave out hard=True")
+
+    def faces(self, problem: Problem) -> tuple[Face, ...]:
+        """The first time; ProblemError without a coordinate t."""
+        if problem.domain.time is None:
+            known = ", ".join(problem.domain.names)
+            raise ProblemError(f"Initial expects a coordinate t, got {known}; use Dirichlet on a face")
+        return problem.domain.resolve("t-")
+
+    def partial(self, problem: Problem) -> MultiIndex:
+        """The time derivative that is prescribed."""
+        return () if problem.domain.time is None else (problem.domain.time,) * self.order
+
+    def target(self, problem: Problem, field_index: int) -> ValueFunction:
+        """The prescribed values of one field; the exact solution's own derivative for "exact"."""
+        exact = isinstance(self.value, str)
+        return value_function(self.value, problem, field_index, self.partial(problem) if exact else ())
+
+
+@dataclass(frozen=True)
+class Periodic(Constraint):
+    """u and its derivatives along ``axis`` (a coordinate's name), up to ``order``, agree on both faces of the axis."""
+
+    axis: str
+    order: int = 1
+    field: str | None = None
+
+    hardenable: ClassVar[bool] = True
+
+    def block(self, name: str, problem: Problem) -> Block:
+        self.check()
+        axis, domain = problem.domain.axis(self.axis), problem.domain
+        chosen = self.field_indices(problem)
+        orders: list[MultiIndex] = [(axis,) * order for order in range(self.order + 1)]
+        # keep * p + move sets one coordinate exactly, without writing into the points.
+        keep, move = np.ones(domain.dimension), np.zeros(domain.dimension)
+        keep[axis], move[axis] = 0, domain.high[axis]
+        keeps, moves = Constant(keep), Constant(move)
+
+        def images(points: Tensor) -> tuple[Tensor, ...]:
+            return points, points * keeps.like(points) + moves.like(points)
+
+        def evaluate(sides: tuple[Side, ...], index: Tensor | None, unknowns: Mapping[str, Tensor]) -> Tensor:
+            low, high = sides[0].fields, sides[1].fields
+            return torch.stack([lookup(high[i])(o) - lookup(low[i])(o) for i in chosen for o in orders])
+
+        components = tuple(problem.fields[i] + ("_" + self.axis * len(o) if o else "") for i in chosen for o in orders)
+        partials = {i: frozenset(orders) for i in chosen}
+        faces = domain.resolve(f"{self.axis}-")
+        return Block(
+            name, "condition", components, faces, partials, evaluate, images=images, weight=self.weight, hard=self.hard
+        )
+
+    def about_all_fields(self) -> bool:
+        return True
+
+    def check(self) -> None:
+        super().check()
+        if isinstance(self.order, bool) or not isinstance(self.order, int) or self.order < 0:
+            raise ProblemError(f"Periodic expects an order 0, 1, 2 …, got {self.order!r}")
+
+
+@dataclass(frozen=True)
+class Condition(Constraint):
+    """Any residual on faces, written as the equation's: its arguments are fields, coordinates and unknowns by name."""
+
+    residual: Callable[..., Any]
+    on: On = "boundary"
+
+    def block(self, name: str, problem: Problem) -> Block:
+        self.check()
+        if not callable(self.residual):
+            raise ProblemError(f"Condition expects a function of fields and coordinates, got {self.residual!r}")
+        faces = problem.domain.resolve(self.on)
+        return residual_block(self.residual, problem, name, kind="condition", faces=faces, weight=self.weight)

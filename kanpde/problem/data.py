@@ -1,0 +1,75 @@
+"""Measured values of the fields: what an inverse problem learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kanpde.errors import ProblemError
+from kanpde.problem.block import Block, Constant, Side
+from kanpde.problem.constraint import Constraint
+from kanpde.problem.field import lookup
+
+if TYPE_CHECKING:
+    from kanpde.problem.problem import Problem
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Data(Constraint):
+    """Measurements: u = values (n,) at points (n, d), in the order of the domain's coordinates.
+
+    For a system without ``field``, values are (n, fields).
+    """
+
+    points: Any
+    values: Any
+    field: str | None = None
+
+    def block(self, name: str, problem: Problem) -> Block:
+        self.check()
+        points, measured = self._arrays(problem)
+        chosen = tuple(range(len(problem.fields))) if measured.shape[1] > 1 else self.field_indices(problem)
+        table = Constant(measured)
+
+        def evaluate(sides: tuple[Side, ...], index: Tensor | None, unknowns: Mapping[str, Tensor]) -> Tensor:
+            rows = table.like(sides[0].points)
+            rows = rows if index is None else rows[index]
+            return torch.stack([lookup(sides[0].fields[i])(()) - rows[..., j] for j, i in enumerate(chosen)])
+
+        components = tuple(problem.fields[i] for i in chosen)
+        partials = {i: frozenset([()]) for i in chosen}
+        return Block(name, "condition", components, (), partials, evaluate, points=points, weight=self.weight)
+
+    def _arrays(self, problem: Problem) -> tuple[Array, Array]:
+        d, fields = problem.domain.dimension, len(problem.fields)
+        points, measured = _array("points", self.points), _array("values", self.values)
+        points = points[:, None] if points.ndim == 1 and d == 1 else points
+        measured = measured[:, None] if measured.ndim == 1 else measured
+        if points.ndim != 2 or points.shape[1] != d or not len(points):
+            raise ProblemError(f"Data expects points of shape (n, {d}), got shape {points.shape}")
+        wide = fields if self.field is None else 1
+        if measured.shape != (len(points), 1) and measured.shape != (len(points), wide):
+            got = np.shape(self.values)
+            raise ProblemError(f"Data expects values of shape ({len(points)},), one a point; got shape {got}")
+        outside = ~problem.domain.contains(points)
+        if outside.any():
+            raise ProblemError(f"Data expects points inside {problem.domain}, got {points[outside][0].tolist()}")
+        return points, measured
+
+
+def _array(what: str, given: Any) -> Array:
+    try:
+        array = np.array(given.detach().cpu() if isinstance(given, Tensor) else given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ProblemError(f"Data expects {what} as an array of numbers, got {type(given).__name__}") from None
+    if not np.isfinite(array).all():
+        raise ProblemError(f"Data expects finite {what}, got {array[~np.isfinite(array)][0]}; leave such points out")
+    return array

@@ -1,0 +1,184 @@
+"""What hard conditions prescribe on the faces of a box, and whether one smooth function can have it all.
+
+Where two faces meet, both conditions speak of the same derivative of the same field: ∂_a^i of what is given on the face
+of axis b, and ∂_b^j of what is given on the face of axis a. A function that meets both exists only if these agree.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.calculus.jets import MultiIndex
+from kanpde.errors import ProblemError
+from kanpde.geometry.box import Box, Face
+from kanpde.problem.arguments import call
+from kanpde.problem.boundary_values import ValueFunction, value_function
+from kanpde.problem.conditions import Dirichlet, Initial, Periodic
+from kanpde.problem.problem import Problem
+
+# Data on two faces agree when they differ by less than this beside their size on the faces, or by round-off.
+_TOLERANCE, _ROUND_OFF = 1e-8, 1e-12
+
+Derivatives = Callable[[MultiIndex], ValueFunction]
+
+
+@dataclass(frozen=True, eq=False)
+class Prescribed:
+    """One field's order-th derivative along a face's axis is ``data(())`` on the face; data(α) are its partials."""
+
+    condition: str
+    face: Face
+    order: int
+    data: Derivatives
+
+
+def prescriptions(problem: Problem) -> tuple[tuple[Prescribed, ...], ...]:
+    """For each field what is prescribed, in the order of axes, and along each of them value, velocity, value.
+
+    Raises ProblemError where two conditions prescribe the same, a velocity comes without a value, or data on faces that
+    meet do not agree.
+    """
+    found: list[list[Prescribed]] = [[] for _ in problem.fields]
+    for name, condition in problem.hard_conditions():
+        if isinstance(condition, (Dirichlet, Initial)):
+            for field in condition.field_indices(problem):
+                found[field] += _prescribed(name, condition, problem, field)
+    for field, given in enumerate(found):
+        given.sort(key=lambda one: (one.face.axis, one.face.side, one.order))
+        _check_slots(problem, field, given)
+        for one, other in itertools.combinations(given, 2):
+            if one.face.axis != other.face.axis:
+                _check_meeting(problem, field, one, other)
+    return tuple(map(tuple, found))
+
+
+def _prescribed(name: str, condition: Dirichlet | Initial, problem: Problem, field: int) -> list[Prescribed]:
+    order = 0
+    velocity: MultiIndex = ()
+    if isinstance(condition, Initial):
+        faces, order = condition.faces(problem), condition.order
+        # "exact" stands for the solution, and its velocity is meant.
+        velocity = condition.partial(problem) if isinstance(condition.value, str) else ()
+    else:
+        faces = problem.domain.resolve(condition.on)
+    what = f"the value of condition {name!r} of {problem.name}"
+
+    @functools.cache
+    def data(partial: MultiIndex) -> ValueFunction:
+        function = value_function(condition.value, problem, field, tuple(sorted(partial + velocity)))
+        return lambda points: call(function, {"points": points}, what)
+
+    return [Prescribed(name, face, order, data) for face in faces]
+
+
+def periodic_axes(problem: Problem, given: tuple[tuple[Prescribed, ...], ...]) -> tuple[bool, ...]:
+    """Which axes close to a circle.
+
+    Raises ProblemError where only some fields are to, where a face of the axis has data, or where data on other faces
+    do not close.
+    """
+    circles = [(name, c) for name, c in problem.hard_conditions() if isinstance(c, Periodic)]
+    fields_on: dict[int, set[int]] = {}
+    for _, circle in circles:
+        fields_on.setdefault(problem.domain.axis(circle.axis), set()).update(circle.field_indices(problem))
+    for name, circle in circles:
+        axis = problem.domain.axis(circle.axis)
+        if len(fields_on[axis]) < len(problem.fields):
+            raise ProblemError(
+                f"the hard Periodic {name!r} of {problem.name} can't be built for {circle.field} alone, as all fields "
+                "share a network; leave out field= or hard=True"
+            )
+        for field, ones in enumerate(given):
+            for one in ones:
+                _check_closing(problem, field, one, name, axis, circle.order)
+    return tuple(axis in fields_on for axis in range(problem.domain.dimension))
+
+
+def _check_slots(problem: Problem, field: int, given: list[Prescribed]) -> None:
+    u = problem.fields[field]
+    slots: dict[tuple[str, int], str] = {}
+    for one in given:
+        slot = (one.face.name, one.order)
+        if slot in slots:
+            raise ProblemError(
+                f"the hard conditions {slots[slot]!r} and {one.condition!r} of {problem.name} both prescribe "
+                f"{u}{'_t' * one.order} on {one.face.name}; drop one of them"
+            )
+        slots[slot] = one.condition
+    for (face, order), name in slots.items():
+        if order and (face, 0) not in slots:
+            raise ProblemError(
+                f"the hard Initial {name!r} of {problem.name} prescribes {u}_t, and can't be built without a hard "
+                f"Initial for {u} itself; make that one hard too, or leave out hard=True"
+            )
+
+
+def _check_meeting(problem: Problem, field: int, one: Prescribed, other: Prescribed) -> None:
+    a, b = (one.face.axis,) * one.order, (other.face.axis,) * other.order
+    points = samples(problem.domain, one.face, other.face)
+    sides = (one.data(b), points), (other.data(a), points)
+    size = max(_size(problem, one, b), _size(problem, other, a))
+    where = f"where {one.face.name} and {other.face.name} meet"
+    _check_equal(problem, field, (one.condition, other.condition), a + b, where, sides, size)
+
+
+def _check_closing(problem: Problem, field: int, one: Prescribed, name: str, axis: int, order: int) -> None:
+    if one.face.axis == axis:
+        raise ProblemError(
+            f"the hard conditions {name!r} and {one.condition!r} of {problem.name} both speak of {one.face.name}; "
+            "leave out hard=True on one of them"
+        )
+    low, high = problem.domain.resolve(problem.domain.names[axis])
+    ends = samples(problem.domain, one.face, low), samples(problem.domain, one.face, high)
+    for partial in ((axis,) * k for k in range(order + 1)):
+        sides = (one.data(partial), ends[0]), (one.data(partial), ends[1])
+        meant = (one.face.axis,) * one.order + partial
+        where, size = f"on {low.name} and {high.name}", _size(problem, one, partial)
+        _check_equal(problem, field, (name, one.condition), meant, where, sides, size)
+
+
+def samples(domain: Box, *faces: Face) -> Tensor:
+    """Points (n, d) where faces meet: the corners and some between."""
+    corners = np.array(list(itertools.product((0.0, 1.0), repeat=domain.dimension)))
+    unit = np.concatenate([corners, np.random.default_rng(0).random((64, domain.dimension))])
+    for face in faces:
+        unit[:, face.axis] = face.side > 0
+    return torch.from_numpy(domain.interior(unit))
+
+
+def _size(problem: Problem, one: Prescribed, partial: MultiIndex) -> float:
+    """The largest finite value of data on their face."""
+    values = one.data(partial)(samples(problem.domain, one.face))
+    return float(values[values.isfinite()].abs().max()) if values.isfinite().any() else 0.0
+
+
+def _check_equal(
+    problem: Problem,
+    field: int,
+    conditions: tuple[str, str],
+    partial: MultiIndex,
+    where: str,
+    sides: tuple[tuple[ValueFunction, Tensor], tuple[ValueFunction, Tensor]],
+    size: float,
+) -> None:
+    (left, right), points = (function(points) for function, points in sides), sides[0][1]
+    gaps = (left - right).abs()
+    # Written so that what is not a number does not agree.
+    if bool((gaps <= _TOLERANCE * size + _ROUND_OFF).all()):
+        return
+    worst = int(gaps.nan_to_num(torch.inf).argmax())
+    names, u = problem.domain.names, problem.fields[field]
+    derivative = f"{u}_{''.join(names[axis] for axis in partial)}" if partial else u
+    place = ", ".join(f"{name}={x:.4g}" for name, x in zip(names, points[worst].tolist(), strict=True))
+    raise ProblemError(
+        f"the hard conditions {conditions[0]!r} and {conditions[1]!r} of {problem.name} expect the same {derivative} "
+        f"{where}, got {left[worst]:.9g} and {right[worst]:.9g} at {place}, which differ by {gaps[worst]:.3g}; "
+        "change the values or leave out hard=True on one"
+    )

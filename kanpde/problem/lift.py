@@ -1,0 +1,166 @@
+"""Conditions that hold by construction: u = lift + factor N with N the network's output.
+
+Let P_a interpolate along the axis a between what is prescribed on its faces, with the polynomials of lowest degree in
+s = (x_a - low) / (high - low). The lift is the Boolean sum of these interpolations, by inclusion and exclusion
+
+    lift = f - Π_a (1 - P_a) f = Σ_{∅ ≠ A} (-1)^{|A|+1} (Π_{a∈A} P_a) f,
+
+which takes nothing of f but what is prescribed; it interpolates all of that where data agree at edges and corners
+(Gordon, "Blending-function methods of bivariate and multivariate interpolation", SIAM J. Numer. Anal. 8 (1971) 158).
+The factor, a product of polynomials s^p (1-s)^q, vanishes there (Lagaris, Likas and Fotiadis, IEEE Trans. Neural Netw.
+9 (1998) 987). Every term is a product over different coordinates, so its partials are products as well.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.polynomial import polynomial
+from torch import Tensor
+
+from kanpde.calculus.jets import JetPlan, MultiIndex
+from kanpde.geometry.box import Box
+from kanpde.problem.hard_conditions import Derivatives, Prescribed, periodic_axes, prescriptions
+from kanpde.problem.problem import Problem
+
+# Of a polynomial in s, the lowest power first.
+Coefficients = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Term:
+    """Π_a p_a(s_a) · data: polynomials by axis, and data with the coordinates of these axes fixed to a face each."""
+
+    polynomials: Mapping[int, Coefficients]
+    data: Derivatives
+    fixed: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Ansatz:
+    """u = lift + factor N on a box; ``periodic`` says along which axes N itself has to be periodic.
+
+    ``lifts`` are the terms of each field's lift, ``factors`` each field's polynomials by axis, multiplied.
+    """
+
+    domain: Box
+    periodic: tuple[bool, ...]
+    lifts: tuple[tuple[Term, ...], ...]
+    factors: tuple[Mapping[int, Coefficients], ...]
+
+    @classmethod
+    def of(cls, problem: Problem) -> Ansatz | None:
+        """What makes the problem's hard conditions hold; None where it has none.
+
+        Raises ProblemError where that can't be built: see `prescriptions` and `periodic_axes`.
+        """
+        if not problem.hard_conditions():
+            return None
+        problem.blocks()  # checks that every condition fits the problem
+        given = prescriptions(problem)
+        lifts = tuple(tuple(lift_terms(ones, problem.domain)) for ones in given)
+        factors = tuple({axis: vanishing(ones) for axis, ones in by_axis(ones).items()} for ones in given)
+        return cls(problem.domain, periodic_axes(problem, given), lifts, factors)
+
+    @torch.no_grad()
+    def jets(self, points: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor]:
+        """The jets of lift and factor at points (n, d): (n, S, fields) each, on the points' device, in their dtype."""
+        polynomial_at = polynomials_at(points, self.domain)
+        lift = points.new_zeros(len(points), len(plan), len(self.factors))
+        factor = torch.zeros_like(lift)
+        for field, (terms, bump) in enumerate(zip(self.lifts, self.factors, strict=True)):
+            for alpha, partial in enumerate(plan.partials):
+                if set(partial) <= set(bump):
+                    factor[:, alpha, field] = polynomial_at(bump, partial)
+            for term in terms:
+                trace = trace_at(points, term)
+                for alpha, partial in enumerate(plan.partials):
+                    if vanishes(term.polynomials, partial):
+                        continue
+                    rest = tuple(axis for axis in partial if axis not in term.polynomials)
+                    lift[:, alpha, field] += polynomial_at(term.polynomials, partial) * trace(rest)
+        return lift, factor
+
+
+def by_axis(given: Sequence[Prescribed]) -> dict[int, list[Prescribed]]:
+    """What is prescribed along each axis."""
+    return {axis: list(ones) for axis, ones in itertools.groupby(given, lambda one: one.face.axis)}
+
+
+def lift_terms(given: Sequence[Prescribed], domain: Box) -> Iterator[Term]:
+    """The Boolean sum: a term for every choice of at most one prescription along each axis, none at all left out."""
+    axes = by_axis(given)
+    spans = domain.high - domain.low
+    blending = {axis: dict(zip(ones, cardinals(ones, spans[axis]), strict=True)) for axis, ones in axes.items()}
+    for choice in itertools.product(*([None, *ones] for ones in axes.values())):
+        chosen = [one for one in choice if one is not None]
+        if not chosen:
+            continue
+        polynomials = {one.face.axis: blending[one.face.axis][one] for one in chosen}
+        if len(chosen) % 2 == 0:
+            first = chosen[0].face.axis
+            polynomials[first] = tuple(-c for c in polynomials[first])
+        fixed = {one.face.axis: float((domain.low, domain.high)[one.face.side > 0][one.face.axis]) for one in chosen}
+        # Data agree where faces meet, so any will do; a velocity's need no derivative in time.
+        data = max(chosen, key=lambda one: one.order).data
+        yield Term(polynomials, data, fixed)
+
+
+def cardinals(given: Sequence[Prescribed], span: float) -> list[Coefficients]:
+    """For each prescription along an axis the polynomial that has it equal to 1 and the others equal to 0."""
+    powers = range(len(given))
+    # The value of s^j at s = 0, its slope there, or its value at s = 1.
+    functionals = [[float(j == one.order) if one.face.side < 0 else 1.0 for j in powers] for one in given]
+    columns = np.linalg.inv(np.array(functionals)).T
+    # A slope is one in x, not in s.
+    return [tuple((column * span**one.order).tolist()) for column, one in zip(columns, given, strict=True)]
+
+
+def vanishing(given: Sequence[Prescribed]) -> Coefficients:
+    """s^p (1-s)^q over its largest value, with p prescriptions on the low face and q on the high one."""
+    p, q = (sum(one.face.side == side for one in given) for side in (-1, +1))
+    largest = p**p * q**q / (p + q) ** (p + q)
+    product = polynomial.polymul(polynomial.polypow([0, 1], p), polynomial.polypow([1, -1], q))
+    return tuple((product / largest).tolist())
+
+
+def vanishes(polynomials: Mapping[int, Coefficients], partial: MultiIndex) -> bool:
+    """Whether a partial differentiates one of the polynomials to zero."""
+    return any(partial.count(axis) >= len(coefficients) for axis, coefficients in polynomials.items())
+
+
+def polynomials_at(points: Tensor, domain: Box) -> Callable[[Mapping[int, Coefficients], MultiIndex], Tensor]:
+    """A function that gives partials of products of polynomials at points; it computes each factor once."""
+    low, high = points.new_tensor(domain.low.tolist()), points.new_tensor(domain.high.tolist())
+    # The span is rounded as the points are, so that s is 0 and 1 on the faces in any dtype.
+    s = (points - low) / (high - low)
+    spans = (domain.high - domain.low).tolist()
+
+    @functools.cache
+    def one(axis: int, coefficients: Coefficients, order: int) -> Tensor:
+        derivative = polynomial.polyder(coefficients, order, scl=1 / spans[axis]).tolist()
+        result = torch.full_like(s[:, axis], derivative[-1])
+        for coefficient in reversed(derivative[:-1]):
+            result = result * s[:, axis] + coefficient
+        return result
+
+    def product(polynomials: Mapping[int, Coefficients], partial: MultiIndex) -> Tensor:
+        result = torch.ones_like(s[:, 0])
+        for axis, coefficients in polynomials.items():
+            result = result * one(axis, coefficients, partial.count(axis))
+        return result
+
+    return product
+
+
+def trace_at(points: Tensor, term: Term) -> Callable[[MultiIndex], Tensor]:
+    """A function that gives partials of a term's data at points moved onto its faces; it computes each once."""
+    moved = points.clone()
+    for axis, bound in term.fixed.items():
+        moved[:, axis] = bound
+    return functools.cache(lambda partial: term.data(partial)(moved))

@@ -1,0 +1,155 @@
+"""A problem as a user writes it: a domain, fields, a residual, conditions, and a solution where one is known."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanpde.errors import ProblemError
+from kanpde.geometry.box import Box
+from kanpde.problem import exact
+from kanpde.problem.arguments import call
+from kanpde.problem.block import Block, Side
+from kanpde.problem.conditions import Constraint
+from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.residual import residual_block
+
+__all__ = ["Block", "Field", "MultiIndex", "Problem", "Side"]
+
+Array = npt.NDArray[np.float64]
+
+# Class attributes of a problem that an annotation would turn into dataclass fields; they are no parameters.
+_DECLARATIONS = ("domain", "fields", "unknowns")
+
+
+class Problem:
+    """What users derive from: ``@dataclass(frozen=True) class Heat(Problem)``, with parameters as dataclass fields.
+
+    A problem has a ``domain``, a method ``residual`` and, where wanted, ``fields``, ``unknowns`` (constants to be
+    found, with their starting values), and methods ``conditions``, ``exact`` (SymPy) and ``reference`` (NumPy). The
+    methods' arguments are matched by name: fields, coordinates, unknowns. Whatever is asked of a problem that is not
+    well written raises ProblemError.
+    """
+
+    domain: Box
+    fields: tuple[str, ...] = ("u",)
+    unknowns: Mapping[str, float] = MappingProxyType({})
+    residual: Callable[..., Any]
+
+    def conditions(self) -> Mapping[str, Constraint]:
+        """name -> condition; none unless a problem says so."""
+        return {}
+
+    @property
+    def name(self) -> str:
+        """The name it was loaded by, else the class name in snake_case."""
+        return getattr(self, "_name", None) or snake_case(type(self).__name__)
+
+    def parameters(self) -> dict[str, Any]:
+        """The dataclass fields and their values."""
+        if not dataclasses.is_dataclass(self):
+            return {}
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in _DECLARATIONS}
+
+    def blocks(self, *, hard: bool = False) -> tuple[Block, ...]:
+        """What must vanish: the equation, then the conditions in order; hard ones only where asked for.
+
+        Every part of the problem is checked on the way, hard conditions included.
+        """
+        self.check()
+        blocks = [residual_block(self.residual, self, "residual", kind="residual")]
+        blocks += [self._condition_block(name, condition) for name, condition in self._conditions().items()]
+        return tuple(block for block in blocks if hard or not block.hard)
+
+    def hard_conditions(self) -> tuple[tuple[str, Any], ...]:
+        """(name, condition) of those that are to hold by construction."""
+        return tuple((name, condition) for name, condition in self._conditions().items() if condition.hard)
+
+    def exact_functions(self) -> tuple[Any, ...] | None:
+        """One SymPy expression for each field, in real symbols named as the coordinates; None where none is known."""
+        return exact.exact_functions(self)
+
+    def exact_values(self, points: Array) -> Array:
+        """The exact solution at points (n, d): (n, fields)."""
+        return exact.exact_values(self, points)
+
+    def exact_gradient(self, points: Array) -> Array:
+        """Its first derivatives: (n, fields, d)."""
+        return exact.exact_gradient(self, points)
+
+    def reference_values(self, points: Array) -> Array | None:
+        """The exact or else the reference solution at points (n, d): (n, fields); None where neither is known."""
+        return exact.reference_values(self, points)
+
+    def check_exact(self) -> list[str]:
+        """Warnings, one for each part of the problem that the exact solution does not satisfy."""
+        return exact.check_exact(self)
+
+    def _conditions(self) -> Mapping[str, Constraint]:
+        what = f"conditions of {self.name}"
+        conditions = call(self.conditions, {}, what)
+        if not isinstance(conditions, Mapping):
+            raise ProblemError(f"{what} expects a dict name -> condition, got {type(conditions).__name__}")
+        for name, condition in conditions.items():
+            if not isinstance(name, str) or not name or name == "residual":
+                raise ProblemError(f"{what} expects words other than 'residual' as names, got {name!r}; rename it")
+            if not isinstance(condition, Constraint):
+                raise ProblemError(
+                    f"{what} expects a condition such as Dirichlet(0) for {name!r}, got {type(condition).__name__}"
+                )
+        return conditions
+
+    def _condition_block(self, name: str, condition: Constraint) -> Block:
+        try:
+            return condition.block(name, self)
+        except ProblemError as error:
+            raise ProblemError(f"condition {name!r} of {self.name}: {error}") from error
+
+    def check(self) -> None:
+        """Raise ProblemError for a missing part, a name that can't be, or a parameter that is not finite."""
+        if not isinstance(getattr(self, "domain", None), Box):
+            got = getattr(self, "domain", None)
+            raise ProblemError(f"{self.name} expects a domain such as Box(x=(0, 1)), got {got!r}")
+        if not callable(getattr(self, "residual", None)):
+            raise ProblemError(f"{self.name} expects a method residual(self, u, x, ...), got none; write it")
+        self._check_names()
+        for name, value in [*self.parameters().items(), *self.unknowns.items()]:
+            check_finite(self.name, name, value)
+        for name, start in self.unknowns.items():
+            if not isinstance(start, numbers.Real) or isinstance(start, bool):
+                raise ProblemError(f"unknown {name} of {self.name} expects a number to start from, got {start!r}")
+
+    def _check_names(self) -> None:
+        if isinstance(self.fields, str) or not self.fields or not all(isinstance(f, str) for f in self.fields):
+            raise ProblemError(f"{self.name} expects fields as a tuple of names such as ('u',), got {self.fields!r}")
+        if not isinstance(self.unknowns, Mapping):
+            raise ProblemError(f"{self.name} expects unknowns as a dict name -> starting value, got {self.unknowns!r}")
+        names = [*self.domain.names, *self.fields, *self.unknowns]
+        for name in names:
+            if name == "d" or not str(name).isidentifier() or names.count(name) > 1:
+                raise ProblemError(
+                    f"{self.name} expects different plain words other than d as names of coordinates, fields and "
+                    f"unknowns, got {name!r}{' twice' if names.count(name) > 1 else ''}; rename it"
+                )
+
+
+def snake_case(name: str) -> str:
+    """The name as a file would have it: FisherKPP is fisher_kpp."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def check_finite(problem: str, name: str, value: Any) -> None:
+    """Raise ProblemError for a parameter that is, or contains, a number that is not finite."""
+    if isinstance(value, (tuple, list)):
+        for part in value:
+            check_finite(problem, name, part)
+    elif isinstance(value, numbers.Real) and not math.isfinite(value):
+        raise ProblemError(f"parameter {name} of {problem} expected a finite number, got {float(value)}")

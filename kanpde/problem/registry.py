@@ -1,0 +1,193 @@
+"""Where problems are found: a file NAME.py in the shipped folder or in ./problems is the problem NAME."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import importlib.util
+import sys
+import tokenize
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from kanpde.errors import KanpdeError, ProblemError, nearest
+from kanpde.files import shipped
+from kanpde.problem.arguments import place_in
+
+if TYPE_CHECKING:
+    from kanpde.problem.problem import Problem
+
+
+def problem_folders() -> list[Path]:
+    """The shipped folder, then ./problems of the working folder where that is another one."""
+    folders, own = [shipped("problems")], Path.cwd() / "problems"
+    if own.is_dir() and not own.samefile(folders[0]):
+        folders.append(own)
+    return folders
+
+
+def discover() -> dict[str, Path]:
+    """name -> file of every problem, sorted by name; without those that `ambiguous` tells of."""
+    return {name: files[0] for name, files in _files().items() if len(files) == 1}
+
+
+def ambiguous() -> dict[str, str]:
+    """name -> what is wrong, for every name that both folders have."""
+    return {
+        name: f"expected one file for the problem {name!r}, got {' and '.join(map(str, files))}; rename one of them"
+        for name, files in _files().items()
+        if len(files) > 1
+    }
+
+
+def _files() -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for folder in problem_folders():
+        for file in folder.glob("*.py"):
+            if not file.stem.startswith(("_", ".")):
+                found.setdefault(file.stem, []).append(file)
+    return dict(sorted(found.items()))
+
+
+def find(name: str) -> Path:
+    """The file of a problem; ProblemError for a name in both folders, and with the nearest names for an unknown one."""
+    files = discover()
+    if name not in files:
+        unknown = f"expected a problem, got {name!r}; {nearest(name, files)}; yours go into ./problems"
+        raise ProblemError(ambiguous().get(name, unknown))
+    return files[name]
+
+
+def load_class(name: str) -> type[Problem]:
+    """The class of a problem, from its file. ProblemError where the file fails or has not one problem in it."""
+    file = find(name)
+    stamp = file.stat()
+    return _load_file(name, file.resolve(), (stamp.st_mtime_ns, stamp.st_size))
+
+
+@functools.lru_cache(maxsize=256)
+def _load_file(name: str, file: Path, stamp: tuple[int, int]) -> type[Problem]:
+    """Loaded once as long as the file stays the same, so that a problem has one class."""
+    return _the_problem(_module(name, file), name, file)
+
+
+def _module(name: str, file: Path) -> ModuleType:
+    """Import a file by its path: its folder never comes onto sys.path, and no bytecode is written beside it."""
+    module_name = f"kanpde_problem_{name}"
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if spec is None or spec.loader is None:
+        raise ProblemError(f"expected a Python file, got {_shown(file)}")
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up here.
+    sys.modules[module_name] = module
+    wrote_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[module_name]
+        kind = "" if isinstance(error, KanpdeError) else f"{type(error).__name__}: "
+        message = error.msg if isinstance(error, SyntaxError) else error
+        raise ProblemError(f"{_shown(file)}{_line(error, file)}: {kind}{message}") from error
+    finally:
+        sys.dont_write_bytecode = wrote_bytecode
+    return module
+
+
+def _line(error: BaseException, file: Path) -> str:
+    line = error.lineno if isinstance(error, SyntaxError) else place_in(error, str(file))
+    return f", line {line}" if line else ""
+
+
+def _the_problem(module: ModuleType, name: str, file: Path) -> type[Problem]:
+    # Not at the top: finding and describing problems is to need neither torch nor sympy.
+    from kanpde.problem.problem import Problem, snake_case
+
+    found = [
+        item
+        for item in vars(module).values()
+        if isinstance(item, type) and issubclass(item, Problem) and item.__module__ == module.__name__
+    ]
+    named = [item for item in found if name.lower() in (snake_case(item.__name__), item.__name__.lower())]
+    if len(found) == 1 or len(named) == 1:
+        return (found if len(found) == 1 else named)[0]
+    wanted = f"class {_camel(name)}(Problem)"
+    if not found:
+        raise ProblemError(f"{_shown(file)}: expected a class derived from Problem, got none; write {wanted}")
+    classes = ", ".join(item.__name__ for item in found)
+    raise ProblemError(f"{_shown(file)}: expected one class derived from Problem, got {classes}; name one {wanted}")
+
+
+def load_problem(name: str, /, **parameters: Any) -> Problem:
+    """A problem by its name, with parameters changed from their defaults. ProblemError for an unknown or unfit one."""
+    cls = load_class(name)
+    known: dict[str, dataclasses.Field[Any]] = {}
+    if dataclasses.is_dataclass(cls):
+        known = {f.name: f for f in dataclasses.fields(cls)}
+    for key in parameters:
+        if key not in known:
+            hint = "" if known or not cls.__annotations__ else "; put @dataclass(frozen=True) above the class"
+            raise ProblemError(f"problem {name} has no parameter {key!r}; {nearest(key, known)}{hint}")
+    given = {key: _converted(name, known[key], value) for key, value in parameters.items()}
+    try:
+        problem = cls(**given)
+    except KanpdeError:
+        raise
+    except Exception as error:
+        raise ProblemError(f"problem {name}: {type(error).__name__}: {error}") from error
+    # Set past a frozen dataclass: the file's name is the problem's name.
+    object.__setattr__(problem, "_name", name)
+    problem.check()
+    return problem
+
+
+def _converted(problem: str, parameter: dataclasses.Field[Any], value: Any) -> Any:
+    """A value as the parameter's type has it: 2 for a float is 2.0, a list for a tuple is a tuple."""
+    from kanpde.problem.problem import check_finite
+
+    check_finite(problem, parameter.name, value)
+    wanted = _type(parameter)
+    if wanted is tuple and isinstance(value, (list, tuple)):
+        return tuple(value)
+    if wanted not in (bool, int, float, str) or (type(value) is wanted):
+        return value
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number and (wanted is float or (wanted is int and float(value).is_integer())):
+        return wanted(value)
+    got = f"{value!r} of type {type(value).__name__}"
+    raise ProblemError(f"parameter {parameter.name} of {problem} expected {_EXPECTED[wanted]}, got {got}")
+
+
+_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+
+
+def _type(parameter: dataclasses.Field[Any]) -> Any:
+    """The declared type, under ``from __future__ import annotations`` as well; None where it is no plain one."""
+    types = {"bool": bool, "int": int, "float": float, "str": str, "tuple": tuple}
+    declared = parameter.type if isinstance(parameter.type, str) else getattr(parameter.type, "__name__", "")
+    return types.get(str(declared).split("[")[0])
+
+
+def describe(name: str) -> str:
+    """The first line of the docstring of a problem's file, else of its class; the file is read, not imported."""
+    try:
+        with tokenize.open(find(name)) as file:
+            tree = ast.parse(file.read())
+    except (SyntaxError, UnicodeDecodeError, ValueError):
+        return ""
+    texts = [ast.get_docstring(tree)]
+    texts += [ast.get_docstring(node) for node in tree.body if isinstance(node, ast.ClassDef)]
+    return next((text.strip().splitlines()[0] for text in texts if text and text.strip()), "")
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _shown(file: Path) -> str:
+    """The path as a user would write it: from the working folder where it lies inside."""
+    try:
+        return str(file.relative_to(Path.cwd().resolve()))
+    except ValueError:
+        return str(file)

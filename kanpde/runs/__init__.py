@@ -1,0 +1,1 @@
+"""Runs: the folder on disk, the console, progress and TensorBoard."""

@@ -1,0 +1,1 @@
+"""Constants of a candidate: fitted to the equation, reduced, and made exact."""

@@ -1,0 +1,373 @@
+"""The constants of an ansatz, fitted to the equation and its conditions by least squares in double precision.
+
+    minimise  Σ_b mean_n (r_bn(c) / s_b)²
+
+over the constants c, with r_b the rows of the equation and of every condition at quasi-random points and s_b the size
+of the terms that they are the difference of. An ansatz that can solve the problem ends at round-off, others decades
+above it: that gap tells a solution, where closeness to a network does not.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sympy as sp
+import torch
+from torch import Tensor
+
+from kanpde.calculus.expressions import real_expression, symbols, torch_functions
+from kanpde.collocation.sampling import sample
+from kanpde.errors import ProblemError
+from kanpde.problem.block import Block, Side
+from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.problem import Problem
+
+Array = npt.NDArray[np.float64]
+Key = tuple[int, MultiIndex]  # a partial of a field, by its number
+INTERIOR, BOUNDARY = 96, 32  # points
+# Singular values below this, relative to the largest one, are round-off.
+NULL = 1e-9
+# Constants below this count as of this size.
+LEAST = 1e-2
+# The relative fall of the squares in one step that ends a fit: towards a solution they fall by decades.
+STALLED = 1e-6
+# The change of rows of size one that is round-off.
+ROUND_OFF = 1e-14
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Constants and how well they solve the problem.
+
+    `residual` is the relative root mean square over all blocks and `residuals` that of each, NaN where the ansatz is
+    not finite. `spread` is how far each constant may be off for all that the rows say. `undetermined` are directions in
+    the constants that change the fields but no row: conditions are missing. `redundant` change nothing at all.
+    """
+
+    constants: dict[str, float]
+    residual: float
+    residuals: dict[str, float]
+    spread: dict[str, float] = field(default_factory=dict)
+    undetermined: tuple[dict[str, float], ...] = ()
+    redundant: tuple[dict[str, float], ...] = ()
+
+
+@dataclass
+class _Part:
+    """A block with its points; `places` says where the points of each image stand among all points."""
+
+    block: Block
+    index: Tensor | None
+    images: tuple[Tensor, ...]
+    places: tuple[slice, ...]
+
+    @property
+    def keys(self) -> list[Key]:
+        return [(f, partial) for f, partials in sorted(self.block.partials.items()) for partial in sorted(partials)]
+
+
+class LeastSquares:
+    """The rows of a problem at points of their own: made once, for the fits of many an ansatz."""
+
+    def __init__(self, problem: Problem, seed: int = 0, interior: int = INTERIOR, boundary: int = BOUNDARY) -> None:
+        self.problem, self.names = problem, problem.domain.names
+        generator = np.random.default_rng(seed)
+        self.parts: list[_Part] = []
+        points: list[Tensor] = []
+        for block in problem.blocks(hard=True):
+            count = boundary * max(1, len(block.faces)) if block.faces else interior
+            drawn = sample(block, problem.domain, count, "sobol", generator)
+            index = None if drawn.index is None else torch.as_tensor(drawn.index)
+            images = block.images(torch.as_tensor(np.array(drawn.points)))
+            starts = np.cumsum([sum(map(len, points)), *map(len, images)])
+            places = tuple(slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:], strict=True))
+            self.parts.append(_Part(block, index, images, places))
+            points += images
+        self.points = torch.cat(points)
+
+    @cached_property
+    def keys(self) -> list[Key]:
+        """Every partial of a field that some block needs, the values first."""
+        return sorted({key for part in self.parts for key in part.keys} | {(f, ()) for f in range(self.fields)})
+
+    @property
+    def fields(self) -> int:
+        return len(self.problem.fields)
+
+    @cached_property
+    def homogeneous(self) -> bool:
+        """Whether the fields 0 solve the problem."""
+        rows = _Rows(self, [sp.S.Zero] * self.fields, started({}, self.problem))
+        values, slopes = rows.jets(rows.start)
+        return all(bool((rows._block(part, rows.start, values, slopes)[0] == 0).all()) for part in self.parts)
+
+    def fit(self, ansatz: Any, constants: Mapping[Any, float], evaluations: int = 60, rounds: int = 2) -> Fit:
+        """The constants that solve the problem best, from where they start; see :func:`refit`."""
+        rows = _Rows(self, expressions_of(ansatz, self.problem), started(constants, self.problem))
+        vector = rows.start
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore", RuntimeWarning)
+            if not np.isfinite(rows.scaled(vector)).all():
+                return rows.failed()
+            for _ in range(rounds if len(vector) else 0):
+                rows.measure(vector)
+                before, vector = vector, _solved(rows, vector, evaluations)
+                if np.allclose(before, vector, rtol=1e-13, atol=1e-300):
+                    break
+            rows.measure(vector)
+            return rows.summary(vector)
+
+
+def refit(
+    ansatz: Any, constants: Mapping[Any, float], problem: Problem | LeastSquares, *, evaluations: int = 60
+) -> Fit:
+    """Fit the constants of an ansatz to a problem, or to the rows of one that have been made before.
+
+    `ansatz` is a SymPy expression in the coordinates and the constants, or a dict of them by field; `constants` maps
+    each constant (a symbol or its name) to the value to start from. Unknowns of the problem are fitted along. Raises
+    ProblemError for symbols that are neither coordinates nor constants and for functions without numerical counterpart.
+    """
+    return (problem if isinstance(problem, LeastSquares) else LeastSquares(problem)).fit(ansatz, constants, evaluations)
+
+
+def started(constants: Mapping[Any, float], problem: Problem) -> dict[str, float]:
+    """The constants by name, the problem's unknowns among them; ProblemError where a name is a coordinate's."""
+    named = {str(name): float(value) for name, value in constants.items()}
+    for name in named:
+        if name in problem.domain.names:
+            raise ProblemError(f"expected names of constants other than the coordinates', got {name!r}; rename it")
+    return {**{name: float(value) for name, value in problem.unknowns.items()}, **named}
+
+
+def expressions_of(ansatz: Any, problem: Problem) -> tuple[Any, ...]:
+    """One expression a field, in the order of the fields; ProblemError where they do not match the fields."""
+    fields = problem.fields
+    if not isinstance(ansatz, Mapping):
+        parts = list(ansatz) if isinstance(ansatz, (list, tuple)) else [ansatz]
+        ansatz = dict(zip(fields, parts, strict=False)) if len(parts) == len(fields) else {}
+    by_name = {str(name): value for name, value in ansatz.items()}
+    if set(by_name) != set(fields):
+        got = ", ".join(by_name) or "another number of expressions"
+        raise ProblemError(f"expected an expression for each of the fields {', '.join(fields)}, got {got}")
+    return tuple(by_name[name] for name in fields)
+
+
+class _Rows:
+    """The scaled rows of an ansatz and their Jacobian, as functions of the vector of constants."""
+
+    def __init__(self, problem: LeastSquares, ansatz: Sequence[Any], constants: Mapping[str, float]) -> None:
+        self.problem, self.names = problem, tuple(constants)
+        self.start = np.array([*constants.values()], dtype=np.float64)
+        self.unit: float | None = None
+        self.scales = [torch.ones(len(part.block.components), dtype=torch.float64) for part in problem.parts]
+        self.compile([real_expression(e, (*problem.names, *self.names)) for e in ansatz])
+
+    def compile(self, ansatz: Sequence[Any]) -> None:
+        """Partials of the ansatz and their derivatives by every constant, as one program."""
+        coordinates, constants = symbols(self.problem.names), symbols(self.names)
+        partials: dict[Key, Any] = {}
+        for f, partial in sorted(self.problem.keys, key=lambda key: (key[0], len(key[1]))):
+            # u_xxt is what u_xx was, differentiated once more, where that is there.
+            known = partials.get((f, partial[:-1]))
+            whole = sp.diff(ansatz[f], *(coordinates[a] for a in partial)) if partial else ansatz[f]
+            partials[f, partial] = sp.diff(known, coordinates[partial[-1]]) if partial and known is not None else whole
+        self.place = {key: i for i, key in enumerate(partials)}
+        slopes = [sp.diff(value, c) for c in constants for value in partials.values()]
+        self.program = torch_functions([*partials.values(), *slopes], (*self.problem.names, *self.names))
+
+    def jets(self, vector: Array) -> tuple[Tensor, Tensor]:
+        """Partials (K, N) at all points and their derivatives by the constants (P, K, N)."""
+        columns = [*self.problem.points.unbind(-1), *torch.as_tensor(vector).unbind()]
+        found = torch.stack(self.program(*columns))
+        return found[: len(self.place)], found[len(self.place) :].view(len(vector), len(self.place), found.shape[1])
+
+    def _block(self, part: _Part, vector: Array, values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        leaves = [
+            {key: values[self.place[key], place].detach().requires_grad_() for key in part.keys}
+            for place in part.places
+        ]
+        given = self._unknowns(vector, len(part.images[0]))
+        rows = part.block.evaluate(self._sides(part, leaves), part.index, given)
+        inputs = [leaf for side in leaves for leaf in side.values()] + [*given.values()]
+        columns = [
+            slopes[:, self.place[key], place] for place, side in zip(part.places, leaves, strict=True) for key in side
+        ]
+        columns += [self._own(name, len(part.images[0])) for name in given]
+        jacobian = []
+        for row in rows:
+            adjoints = torch.autograd.grad(row.sum(), inputs, retain_graph=True, allow_unused=True)
+            terms = [a * column for a, column in zip(adjoints, columns, strict=True) if a is not None]
+            jacobian.append(sum(terms, torch.zeros(len(vector), row.shape[0], dtype=row.dtype)).T)
+        return rows.detach(), torch.stack(jacobian)
+
+    def _sides(self, part: _Part, leaves: Sequence[Mapping[Key, Tensor]]) -> tuple[Side, ...]:
+        names, fields = self.problem.names, self.problem.problem.fields
+        return tuple(
+            Side(image, tuple(Field(f, names, lambda p, i=i, side=side: side[i, p]) for i, f in enumerate(fields)))  # type: ignore[misc]
+            for image, side in zip(part.images, leaves, strict=True)
+        )
+
+    def _unknowns(self, vector: Array, count: int) -> dict[str, Tensor]:
+        """One copy of every unknown for each point, so that its derivative comes out point by point."""
+        return {
+            name: torch.full((count,), float(vector[self.names.index(name)]), dtype=torch.float64, requires_grad=True)
+            for name in self.problem.problem.unknowns
+        }
+
+    def _own(self, name: str, count: int) -> Tensor:
+        """The derivatives of an unknown by the constants, (P, n): it is one of them."""
+        column = torch.zeros(len(self.names), count, dtype=torch.float64)
+        column[self.names.index(name)] = 1
+        return column
+
+    def measure(self, vector: Array) -> None:
+        """Set every block's scale to the size of its terms; terms that are all zero leave it as it was."""
+        values, _ = self.jets(vector)
+        inside = self.problem.parts[0].places[0]
+        typical = {key: values[i, inside].square().mean().sqrt() for key, i in self.place.items()}
+        for number, part in enumerate(self.problem.parts):
+            sizes = self._sizes(part, vector, values, None if number == 0 else typical)
+            self.scales[number] = torch.where(sizes.isfinite() & (sizes > 0), sizes, self.scales[number])
+
+    def _sizes(self, part: _Part, vector: Array, values: Tensor, typical: Mapping[Key, Tensor] | None) -> Tensor:
+        """rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|, the last factor typical of the interior where that is given."""
+        leaves = [
+            {key: values[self.place[key], place].detach().requires_grad_() for key in part.keys}
+            for place in part.places
+        ]
+        rows = part.block.evaluate(self._sides(part, leaves), part.index, self._unknowns(vector, len(part.images[0])))
+        sizes = []
+        for row in rows:
+            slopes = torch.autograd.grad(row.sum(), [*leaves[0].values()], retain_graph=True, allow_unused=True)
+            terms = [
+                (slope * (leaf.detach() if typical is None else typical[key])).abs()
+                for (key, leaf), slope in zip(leaves[0].items(), slopes, strict=True)
+                if slope is not None
+            ]
+            total = sum(terms, torch.zeros_like(row))
+            sizes.append(total.detach().square().mean().sqrt())
+        return torch.stack(sizes)
+
+    def scaled(self, vector: Array) -> Array:
+        return self.rows(vector)[0]
+
+    def rows(self, vector: Array) -> tuple[Array, Array]:
+        """All scaled rows (N,) and their Jacobian (N, P).
+
+        Of a homogeneous problem every row is divided by the size of the fields too, for else c u with c -> 0 would
+        always be a better solution than u.
+        """
+        values, slopes = self.jets(vector)
+        pieces, jacobians = [], []
+        for part, scale in zip(self.problem.parts, self.scales, strict=True):
+            rows, jacobian = self._block(part, vector, values, slopes)
+            factor = 1 / (scale * np.sqrt(rows.shape[1]))
+            pieces.append((rows * factor[:, None]).reshape(-1))
+            jacobians.append((jacobian * factor[:, None, None]).flatten(0, 1))
+        found, jacobian = torch.cat(pieces), torch.cat(jacobians)
+        if self.problem.homogeneous:
+            size, change = self._size(values, slopes)
+            if not size > 0:
+                return found.numpy(), jacobian.numpy()
+            found, jacobian = found / size, (jacobian - found[:, None] * (change / size)) / size
+        return found.numpy(), jacobian.numpy()
+
+    def _size(self, values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """The root mean square of the fields inside, relative to what it first was, and its slope by the constants."""
+        own, inside = [self.place[f, ()] for f in range(self.problem.fields)], self.problem.parts[0].places[0]
+        u, v = values[own, inside], slopes[:, own, inside]
+        size = u.square().mean().sqrt()
+        self.unit = float(size) or 1.0 if self.unit is None else self.unit
+        return size / self.unit, (u * v).mean(dim=(1, 2)) / (size * self.unit)
+
+    def failed(self) -> Fit:
+        """The summary of an ansatz that is not finite where it is to hold."""
+        blocks = {part.block.name: float("nan") for part in self.problem.parts}
+        return Fit(dict(zip(self.names, self.start.tolist(), strict=True)), float("inf"), blocks)
+
+    def summary(self, vector: Array) -> Fit:
+        rows, jacobian = self.rows(vector)
+        residuals, start = {}, 0
+        for part, scale in zip(self.problem.parts, self.scales, strict=True):
+            piece = rows[start : start + len(scale) * len(part.images[0])]
+            start += len(piece)
+            residuals[part.block.name] = float(np.sqrt(np.sum(piece**2) / len(scale)))
+        total = float(np.sqrt(np.mean(np.square([*residuals.values()]))))
+        constants = dict(zip(self.names, vector.tolist(), strict=True))
+        if not len(vector) or not np.isfinite(jacobian).all():
+            return Fit(constants, total if np.isfinite(total) else float("inf"), residuals)
+        spread, directions = _looseness(jacobian, vector, float(np.linalg.norm(rows)))
+        undetermined, redundant = self._sorted(directions, vector)
+        return Fit(
+            constants, total, residuals, dict(zip(self.names, spread.tolist(), strict=True)), undetermined, redundant
+        )
+
+    def _sorted(self, directions: Array, vector: Array) -> tuple[tuple[dict[str, float], ...], ...]:
+        """Directions that change the fields, and those that do not."""
+        values, slopes = self.jets(vector)
+        own = [self.place[f, ()] for f in range(self.problem.fields)]
+        found: tuple[list[dict[str, float]], list[dict[str, float]]] = [], []
+        for direction in directions:
+            change = np.tensordot(direction, slopes[:, own].numpy(), axes=1)
+            size = float(np.abs(values[own].numpy()).max()) + 1e-300
+            named = {n: float(d) for n, d in zip(self.names, direction, strict=True) if abs(d) > 1e-6}
+            found[bool(np.abs(change).max() < 1e-8 * size)].append(named)
+        return tuple(found[0]), tuple(found[1])
+
+
+def _solved(rows: _Rows, vector: Array, evaluations: int) -> Array:
+    """Levenberg and Marquardt's method in a trust region, then Gauss–Newton steps down to round-off."""
+    # SciPy's optimisers take long to import.
+    from scipy.optimize import least_squares
+
+    known: dict[bytes, tuple[Array, Array]] = {}
+
+    def both(x: Array) -> tuple[Array, Array]:
+        if x.tobytes() not in known:
+            known.clear()
+            value, jacobian = rows.rows(x)
+            known[x.tobytes()] = value, _cleaned(jacobian, x)
+        return known[x.tobytes()]
+
+    def slope(x: Array) -> Array:
+        return np.nan_to_num(both(x)[1], nan=0.0, posinf=0.0, neginf=0.0)
+
+    # Steps are measured relative to the constants: where u and 0 both solve a problem, the nearer one is found.
+    sizes = np.maximum(np.abs(vector), LEAST)
+    options: dict[str, Any] = {"xtol": 1e-15, "ftol": STALLED, "gtol": 1e-15, "x_scale": sizes}
+    found = np.asarray(least_squares(lambda x: both(x)[0], vector, slope, max_nfev=evaluations, **options).x)
+    for _ in range(3):
+        value, jacobian = both(found)
+        if not np.isfinite(jacobian).all():
+            break
+        step = sizes * np.linalg.lstsq(jacobian * sizes, -value, rcond=NULL)[0]
+        after = both(found + step)[0]
+        if not np.linalg.norm(after) < 0.9 * np.linalg.norm(value):
+            break
+        found = found + step
+    return found
+
+
+def _cleaned(jacobian: Array, vector: Array) -> Array:
+    """The Jacobian with zeros in the columns that are round-off beside rows of size one."""
+    effect = np.linalg.norm(jacobian, axis=0) * np.maximum(np.abs(vector), LEAST)
+    return np.where(effect > ROUND_OFF, jacobian, np.where(np.isfinite(jacobian), 0.0, jacobian))
+
+
+def _looseness(jacobian: Array, vector: Array, norm: float) -> tuple[Array, Array]:
+    """How far each constant may be off, ‖r‖ ‖row of J⁺‖ with round-off in r, and the null directions of J as rows."""
+    jacobian = _cleaned(jacobian, vector)
+    lengths = np.linalg.norm(jacobian, axis=0)
+    lengths = np.where(lengths > 0, lengths, 1.0)
+    _, values, right = np.linalg.svd(jacobian / lengths, full_matrices=True)
+    values = np.pad(values, (0, len(vector) - len(values)))
+    null = values <= NULL * max(values[0], 1e-300)
+    inverse = np.where(null, 0.0, 1 / np.where(null, 1.0, values))
+    spread = np.linalg.norm(right.T * inverse, axis=1) / lengths * (norm + 1e-15)
+    return spread, right[null] / lengths

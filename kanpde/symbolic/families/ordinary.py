@@ -1,0 +1,134 @@
+"""Proposals from an equation in one coordinate: the general solutions that SymPy knows, their constants fitted.
+
+The equation is solved without its conditions, so that nothing but the constants of integration is open; those that
+come in linearly are found by least squares, others by trying many values.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sympy as sp
+
+from kanpde.errors import KanpdeError
+from kanpde.problem.problem import Problem
+from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
+from kanpde.symbolic.families.proposal import Constants, Proposal, constant, evaluated, placeholder
+from kanpde.symbolic.families.proposal import linear as combined
+from kanpde.symbolic.proof.statement import Statement, state
+from kanpde.symbolic.structure.sampled import Sampled
+from kanpde.symbolic.structure.span_search import criterion
+
+Array = npt.NDArray[np.float64]
+
+# Seconds for SymPy to solve an equation with its parameters as symbols, and once more with numbers.
+SECONDS = 4.0
+# What a solution may be made of, by the names in the library of functions.
+ELEMENTARY: dict[Any, str] = {
+    sp.exp: "exp", sp.sinh: "exp", sp.cosh: "exp", sp.sin: "sin", sp.cos: "sin", sp.tan: "tan", sp.tanh: "tanh",
+    sp.sech: "sech", sp.atan: "atan", sp.erf: "erf", sp.log: "log",
+}  # fmt: skip
+# Values tried for the constants that come in nonlinearly, how many of these there may be, and how many fits are kept.
+TRIED = np.concatenate([[0.0], *(sign * np.geomspace(0.02, 50, 24) for sign in (1, -1))])
+MOST, KEPT = 2, 4
+FAMILY = "the equation's own solutions"
+
+
+def general(
+    field: Sampled, problem: Problem, clock: Clock, functions: Sequence[str] | None, linear: bool
+) -> Iterator[Proposal]:
+    """Proposals for the field of an equation in one coordinate, of a linear equation or of one that is not.
+
+    None where SymPy finds no elementary solution. It is fast for most linear equations and slow for most others.
+    """
+    if field.dimension != 1 or len(problem.fields) != 1 or problem.unknowns or field.norm() == 0:
+        return
+    for parameters in (None, ()):
+        found = _solutions(problem, parameters, clock, linear)
+        proposals = [p for s, statement in found for p in _fitted(field, s, statement, functions)]
+        if proposals:
+            yield from proposals
+            return
+
+
+def _solutions(
+    problem: Problem, parameters: tuple[()] | None, clock: Clock, linear: bool
+) -> list[tuple[Any, Statement]]:
+    """Expressions in the coordinate, C1, C2, … and symbols of parameters."""
+    try:
+        with time_limit(max(0.01, min(SECONDS, clock.left / 4))):
+            statement = state(problem, parameters)
+            u = sp.Function("u")(statement.coordinates[0])
+            inside = [equation.of((u,)) for equation in statement.equations if equation.name == "residual"]
+            wanted = len(inside) == 1 and _linear(inside[0], u) == linear
+            found = sp.dsolve(inside[0], u) if wanted else []
+    except (Exception, TimeLimit):  # SymPy raises errors of all kinds on what it cannot solve
+        return []
+    parts = found if isinstance(found, list) else [found]
+    return [(part.rhs, statement) for part in parts if isinstance(part, sp.Eq) and part.lhs == u and _known(part.rhs)]
+
+
+def _linear(equation: Any, u: Any) -> bool:
+    """Whether an equation is linear in u and its derivatives."""
+    parts = sorted({*equation.atoms(sp.Derivative), u}, key=sp.count_ops, reverse=True)
+    names = {part: sp.Dummy() for part in parts}
+    plain = equation.xreplace(names)
+    return not any(sp.diff(plain, name).has(*names.values()) for name in names.values())
+
+
+def _known(expression: Any) -> bool:
+    """Whether it is explicit, real and made of elementary functions."""
+    return not expression.has(sp.I, sp.Integral, sp.Derivative, sp.core.function.AppliedUndef) and all(
+        part.func in ELEMENTARY for part in expression.atoms(sp.Function)
+    )
+
+
+def _fitted(field: Sampled, solution: Any, statement: Statement, functions: Sequence[str] | None) -> list[Proposal]:
+    """The solution with its constants fitted to the field, the best first."""
+    if functions is not None and {ELEMENTARY[part.func] for part in solution.atoms(sp.Function)} - set(functions):
+        return []
+    number = itertools.count()
+    own: Constants = {}
+    swaps: dict[Any, Any] = {}
+    for symbol, value in statement.parameters.items():
+        if solution.has(symbol):
+            swaps[symbol] = placeholder(next(number))
+            own[swaps[symbol]] = float(value)
+    free = sorted(solution.free_symbols - {*statement.coordinates, *statement.parameters}, key=str)
+    swaps.update((symbol, placeholder(next(number))) for symbol in free)
+    expression, open_ = solution.xreplace(swaps), [swaps[symbol] for symbol in free]
+    flat = [c for c in open_ if not sp.diff(expression, c).free_symbols & set(open_)]
+    bent = [c for c in open_ if c not in flat]
+    if len(bent) > MOST:
+        return []
+    grid = itertools.product(TRIED if len(bent) < MOST else TRIED[::3], repeat=len(bent))
+    fits = [_with(field, expression, flat, {**own, **dict(zip(bent, values, strict=True))}) for values in grid]
+    return sorted((fit for fit in fits if fit is not None), key=lambda fit: fit.misfit)[:KEPT]
+
+
+def _with(field: Sampled, expression: Any, flat: list[Any], known: Constants) -> Proposal | None:
+    """A proposal with these values of all constants but the linear ones."""
+    columns = {field.names[0]: field.nodes[0]}
+    root, size = np.sqrt(field.weights[0]), field.norm()
+    try:
+        if flat:
+            expanded = sp.expand(expression)
+            terms = [expanded.coeff(c) for c in flat] + [expanded.subs(dict.fromkeys(flat, 0))]
+            terms = [term for term in terms if term != 0]
+            design = np.stack([evaluated(term, known, columns) for term in terms], axis=1)
+            target = root * field.values / size
+            return combined(FAMILY, terms, known, root[:, None] * design / size, target, field.error, len(root))
+        values = evaluated(expression, known, columns)
+    except (KanpdeError, ArithmeticError, ValueError):
+        return None
+    misfit = field.norm(values - field.values) / size
+    if not np.isfinite(misfit) or misfit > 1:
+        return None
+    new = {old: constant(i) for i, old in enumerate(known)}
+    numbers = {new[old]: value for old, value in known.items()}
+    score = criterion(misfit, len(numbers), len(root), field.error)
+    return Proposal(FAMILY, expression.xreplace(new), numbers, misfit, score)

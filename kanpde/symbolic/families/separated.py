@@ -1,0 +1,155 @@
+"""Sums of products of functions of one coordinate each: u = Σ C_ij… φ_i(x) ψ_j(t) …"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import sympy as sp
+
+from kanpde.calculus.expressions import symbols
+from kanpde.symbolic.families.nested import nested
+from kanpde.symbolic.families.proposal import Constants, Proposal, evaluated, linear, placeholder
+from kanpde.symbolic.structure.atoms import Basis
+from kanpde.symbolic.structure.factors import Subspace, spectrum, subspace, tails
+from kanpde.symbolic.structure.sampled import Sampled
+from kanpde.symbolic.structure.span_search import closed, ranked, searched
+from kanpde.symbolic.structure.variable_projection import Fit
+
+Array = npt.NDArray[np.float64]
+
+# The largest rank that is guessed, and the largest that is told by the error: a Fourier sum of six waves.
+LARGEST_RANK, MOST_CERTAIN = 4, 6
+# Products of spans beyond these are left out, and so are designs with more columns.
+COMBINED, LARGEST_DESIGN = 12, 80
+# Spans of one axis that are kept, and how many errors away the nearest may be before others are looked for.
+KEPT, BEYOND = 6, 30.0
+# The grid's points on which coefficients are found.
+POINTS = 1024
+
+
+def ranks(field: Sampled) -> list[tuple[int, ...]]:
+    """The ranks along every axis: at the error, where each spectrum has its widest gap, and at ten errors.
+
+    The last is for equations that amplify a residual, which is what errors are estimated by.
+    """
+    found = []
+    for choose, largest in ((at_error, MOST_CERTAIN), (at_gap, LARGEST_RANK), (at_ten_errors, LARGEST_RANK)):
+        chosen = tuple(choose(field, axis) for axis in range(field.dimension))
+        if chosen not in found and max(chosen) <= largest:
+            found.append(chosen)
+    return found
+
+
+def at_error(field: Sampled, axis: int, times: float = 1.0) -> int:
+    """The least rank that leaves no more than three times the error, or so many times more."""
+    left = tails(spectrum(field, axis))
+    return max(1, int(np.argmax(left <= 3 * times * field.error)))
+
+
+def at_ten_errors(field: Sampled, axis: int) -> int:
+    """The least rank that leaves no more than thirty times the error."""
+    return at_error(field, axis, 10.0)
+
+
+def at_gap(field: Sampled, axis: int) -> int:
+    """The rank up to `LARGEST_RANK` after which the singular values fall most."""
+    singular = np.maximum(spectrum(field, axis)[: LARGEST_RANK + 1], 1e-16)
+    return 1 if len(singular) < 2 else 1 + int(np.argmax(singular[:-1] / singular[1:]))
+
+
+class Separation:
+    """The proposals for a field or, with `wrap`, for a function of it, by the ranks it may have.
+
+    `prefactors` are functions of VARIABLE, by axis, that its factors may have in common.
+    """
+
+    def __init__(
+        self,
+        field: Sampled,
+        family: str,
+        wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w,
+        prefactors: Mapping[int, sp.Expr] = MappingProxyType({}),
+    ) -> None:
+        self.field, self.family, self.wrap, self.prefactors = field, family, wrap, prefactors
+        self.ranks = ranks(field)
+        self._spaces = {(a, r): subspace(field, a, r) for chosen in self.ranks for a, r in enumerate(chosen)}
+
+    @functools.cached_property
+    def _closed(self) -> dict[tuple[int, int], list[Fit]]:
+        return {key: self._read(space, self.prefactors.get(key[0])) for key, space in self._spaces.items()}
+
+    def _read(self, space: Subspace, prefactor: sp.Expr | None) -> list[Fit]:
+        """Spans read off the factors' derivatives, and factors of two levels where none of these comes close."""
+        error = self.field.error
+        found = closed(space, error, prefactor)
+        if min((f.misfit for f in found), default=1.0) > BEYOND * error:
+            found = ranked([*found, *nested(space, error)], len(space.nodes), error, KEPT)
+        return found
+
+    def quick(self) -> Iterator[Proposal]:
+        """From relations between factors and their derivatives alone, the most promising first."""
+        yield from self._proposals(self._closed)
+
+    def thorough(self, bases: Sequence[Basis]) -> Iterator[Proposal]:
+        """From these bases as well."""
+        found = {key: searched(space, bases, self.field.error) for key, space in self._spaces.items()}
+        yield from self._proposals({key: self._merged(key, fits) for key, fits in found.items()})
+
+    def _merged(self, key: tuple[int, int], fits: list[Fit]) -> list[Fit]:
+        return ranked([*self._closed[key], *fits], len(self._spaces[key].nodes), self.field.error, KEPT)
+
+    def _proposals(self, spans: Mapping[tuple[int, int], list[Fit]]) -> Iterator[Proposal]:
+        for chosen in self.ranks:
+            for fits in _best_products([spans[key] for key in enumerate(chosen)]):
+                found = product(self.field, fits, f"{self.family}, rank {max(chosen)}", self.wrap)
+                if found is not None:
+                    yield found
+
+
+def _best_products(spans: list[list[Fit]]) -> list[tuple[Fit, ...]]:
+    """One span an axis, those first whose places in their lists add up to least."""
+    places = itertools.product(*(range(len(fits)) for fits in spans))
+    best = sorted(places, key=lambda places: (sum(places), max(places)))[:COMBINED]
+    return [tuple(fits[i] for fits, i in zip(spans, chosen, strict=True)) for chosen in best]
+
+
+def product(field: Sampled, fits: tuple[Fit, ...], family: str, wrap: Callable[[sp.Expr], sp.Expr]) -> Proposal | None:
+    """The sum of products of the spans' functions that the field needs."""
+    numbers = itertools.count()
+    constants: Constants = {}
+    functions: list[list[sp.Expr]] = []
+    for fit, symbol in zip(fits, symbols(field.names), strict=True):
+        own = [placeholder(next(numbers)) for _ in fit.parameters]
+        constants.update(zip(own, map(float, fit.parameters), strict=True))
+        functions.append(fit.functions(symbol, own))
+    if np.prod([len(f) for f in functions]) > LARGEST_DESIGN:
+        return None
+    terms = [sp.Mul(*factors) for factors in itertools.product(*functions)]
+    columns = [
+        np.stack([evaluated(f, constants, {name: nodes}) for f in own], axis=1)
+        for own, name, nodes in zip(functions, field.names, field.nodes, strict=True)
+    ]
+    design, target = _design(field, columns)
+    return linear(family, terms, constants, design, target, field.error, len(field.nodes[0]), wrap)
+
+
+def _design(field: Sampled, columns: list[Array]) -> tuple[Array, Array]:
+    """The products at points of the grid, weighted, and the field there."""
+    shape = field.values.shape
+    picked = np.arange(field.values.size)
+    if len(picked) > POINTS:
+        picked = np.sort(np.random.default_rng(0).choice(picked, POINTS, replace=False))
+    places = np.unravel_index(picked, shape)
+    design = functools.reduce(
+        lambda left, right: (left[:, :, None] * right[:, None, :]).reshape(len(picked), -1),
+        [column[place] for column, place in zip(columns, places, strict=True)],
+    )
+    root = np.sqrt(field.weight.ravel()[picked])
+    target = root * field.values.ravel()[picked]
+    size = max(float(np.linalg.norm(target)), 1e-300)
+    return root[:, None] * design / size, target / size

@@ -1,0 +1,235 @@
+"""Fields that a symmetry reduces to a profile: u = m F(s), with m and s read off the null vector of one SVD.
+
+If (a0 + a1 x) u_x + (b0 + b1 t) u_t = c u + d everywhere, the method of characteristics gives s, m and what is added.
+For fields of one combination of the coordinates, u = F(k·x), the gradients' covariance has rank one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import sympy as sp
+
+from kanpde.calculus.expressions import symbols
+from kanpde.symbolic.families.proposal import Constants, Proposal, evaluated, linear, placeholder
+from kanpde.symbolic.structure.atoms import Basis
+from kanpde.symbolic.structure.sampled import Sampled
+from kanpde.symbolic.structure.span_search import alone, ranked
+from kanpde.symbolic.structure.variable_projection import Target
+
+Array = npt.NDArray[np.float64]
+
+POINTS = 300
+KEPT = 8
+# Derivatives are known worse than values, by about this factor.
+LOOSER = 50.0
+# Columns of the symmetry test, from few to many: what is left out is zero.
+RELATIONS = (
+    ("u_x", "u_t", "u"),
+    ("u_x", "u_t", "1"),
+    ("x u_x", "t u_t", "u"),
+    ("x u_x", "t u_t", "u_t", "u"),
+    ("x u_x", "u_t", "u"),
+    ("u_x", "t u_t", "u"),
+    ("x u_x", "t u_t", "u_x", "u_t", "u"),
+    ("x u_x", "t u_t", "u_t", "u", "1"),
+)
+# Shares of a null vector below this are zero.
+ZERO = 1e-3
+# An exponent this near to a whole number is one.
+WHOLE = 0.02
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """u = multiplier · F(variable) + addend, with starting values of the constants in them, and the test's numbers."""
+
+    name: str
+    multiplier: sp.Expr
+    variable: sp.Expr
+    addend: sp.Expr
+    constants: Constants
+    number: float
+    threshold: float
+
+    @property
+    def form(self) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+        """The same for two reductions that differ in their constants only."""
+        return self.multiplier, self.variable, self.addend
+
+
+def reductions(field: Sampled) -> Iterator[Reduction]:
+    """Every reduction that the field's derivatives are consistent with, the simplest first."""
+    if field.dimension < 2 or field.norm() == 0:
+        return
+    found: list[Reduction | None] = [ridge(field)]
+    found += [symmetry(field, relation) for relation in RELATIONS] if field.dimension == 2 else []
+    found.append(radial(field))
+    seen = set()
+    for reduction in found:
+        if reduction is not None and reduction.number <= reduction.threshold and reduction.form not in seen:
+            seen.add(reduction.form)
+            yield reduction
+
+
+def ridge(field: Sampled) -> Reduction:
+    """u = F(k·x): how much of the gradients lies off their main direction."""
+    lengths = [np.ptp(nodes) for nodes in field.nodes]
+    parts = [np.sqrt(field.weight) * f * length for f, length in zip(field.first, lengths, strict=True)]
+    slopes = np.stack([part.ravel() for part in parts], axis=1)
+    _, sizes, directions = np.linalg.svd(slopes, full_matrices=False)
+    direction = directions[0] / lengths
+    number = float(sizes[1] / max(sizes[0], 1e-300))
+    names = symbols(field.names)
+    main = int(np.argmax(np.abs(directions[0])))
+    constants: Constants = {}
+    variable = names[main]
+    for axis, name in enumerate(names):
+        share = float(direction[axis] / direction[main])
+        if axis != main and abs(directions[0][axis]) > ZERO / 10:
+            constants[placeholder(len(constants))] = share
+            variable += placeholder(len(constants) - 1) * name
+    return Reduction("ridge", sp.S.One, variable, sp.S.Zero, constants, number, threshold(field))
+
+
+def threshold(field: Sampled) -> float:
+    return float(np.clip(LOOSER * field.error, 1e-6, 0.1))
+
+
+def relation_columns(field: Sampled) -> dict[str, Array]:
+    """The columns of the symmetry test on the grid."""
+    (x, t), (u_x, u_t) = field.coordinates, field.first
+    known = {"u_x": u_x, "u_t": u_t, "x u_x": x * u_x, "t u_t": t * u_t, "u": field.values}
+    return {**known, "1": np.full_like(field.values, field.norm())}
+
+
+def symmetry(field: Sampled, relation: Sequence[str]) -> Reduction | None:
+    """The reduction that the null vector of these columns stands for; None where there is none or more than one."""
+    root, known = np.sqrt(field.weight), relation_columns(field)
+    columns = np.stack([(root * known[word]).ravel() for word in relation], axis=1)
+    scale = np.linalg.norm(columns, axis=0)
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        return None
+    _, sizes, right = np.linalg.svd(columns / scale, full_matrices=False)
+    number, limit = float(sizes[-1] / sizes[0]), threshold(field)
+    if sizes[-2] / sizes[0] <= limit:
+        return None  # a plane of null vectors; the relations with fewer columns have them one by one
+    null = np.where(np.abs(right[-1]) < ZERO, 0.0, right[-1]) / scale
+    found = dict(zip(relation, map(float, null), strict=True))
+    found["1"] = found.get("1", 0.0) * field.norm()
+    return _characteristics(field, ", ".join(relation), found, number, limit)
+
+
+def _characteristics(
+    field: Sampled, name: str, found: dict[str, float], number: float, limit: float
+) -> Reduction | None:
+    """(a0 + a1 x) u_x + (b0 + b1 t) u_t + c u + d = 0, solved along its characteristics."""
+    a0, a1, b0, b1 = (found.get(word, 0.0) for word in ("u_x", "x u_x", "u_t", "t u_t"))
+    c, d = found.get("u", 0.0), found.get("1", 0.0)
+    (x, t), (x_nodes, t_nodes) = symbols(field.names), field.nodes
+    if a1 and b1 and _away(x_nodes + a0 / a1) > 0 and _away(x_nodes + a0 / a1) > _away(t_nodes + b0 / b1):
+        # y/x rather than x/y where y comes nearer to zero.
+        a0, a1, b0, b1, x, t, t_nodes = b0, b1, a0, a1, t, x, x_nodes
+    symbol = map(placeholder, itertools.count())
+    constants: Constants = {}
+
+    def unknown(value: float) -> sp.Expr:
+        if not value:
+            return sp.S.Zero
+        new = next(symbol)
+        constants[new] = value
+        return new
+
+    def power(exponent: float) -> sp.Expr | None:
+        """(t + t0)^exponent, where that is finite on the whole axis; whole exponents stay whole."""
+        whole = round(exponent)
+        if exponent and abs(exponent - whole) < WHOLE and whole >= 1:
+            return shifted**whole
+        return shifted ** unknown(exponent) if not exponent or positive else None
+
+    if b1:
+        # t + t0 grows by e^{b1 r} along a characteristic, x + x0 by e^{a1 r} or a0 r, u by e^{-c r}.
+        positive = _away(t_nodes + b0 / b1) > 0
+        shifted = t + unknown(b0 / b1)
+        factor, multiplier = power(-a1 / b1), power(-c / b1)
+        if factor is None or multiplier is None or not (a1 or positive):
+            return None
+        variable = (x + unknown(a0 / a1)) * factor if a1 else x + unknown(-a0 / b1) * sp.log(shifted)
+    elif b0:
+        moving = x + unknown(-a0 / b0) * t
+        variable = (x + unknown(a0 / a1)) * sp.exp(unknown(-a1 / b0) * t) if a1 else moving
+        multiplier = sp.exp(unknown(-c / b0) * t)
+    else:
+        return None
+    addend = unknown(-d / c) if c and d else unknown(-d / b0) * t if b0 else sp.S.Zero
+    return Reduction(name, multiplier, variable, addend, constants, number, limit)
+
+
+def _away(values: Array) -> float:
+    """How far they are above zero, relative to the largest."""
+    return float(values.min() / np.abs(values).max())
+
+
+def radial(field: Sampled) -> Reduction | None:
+    """u = F(Σ (x_i - c_i)²): (x_i - c_i) u_j = (x_j - c_j) u_i for all pairs of coordinates."""
+    axes, root = range(field.dimension), np.sqrt(field.weight)
+    blocks, terms = [], []
+    for i, j in itertools.combinations(axes, 2):
+        (x, y), (u_x, u_y) = (field.coordinates[i], field.coordinates[j]), (field.first[i], field.first[j])
+        shifts = {i: -u_y, j: u_x}
+        columns = [*(shifts.get(k, np.zeros_like(x)) for k in axes), x * u_y - y * u_x]
+        blocks.append(np.stack([(root * column).ravel() for column in columns], axis=1))
+        terms.append(np.hypot(field.norm(x * u_y), field.norm(y * u_x)))
+    matrix = np.concatenate(blocks)
+    # The last one vanishes by itself around the origin: it is measured by its terms.
+    scale = np.append(np.linalg.norm(matrix[:, :-1], axis=0), np.linalg.norm(terms))
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        return None
+    _, sizes, right = np.linalg.svd(matrix / scale, full_matrices=False)
+    null = np.where(np.abs(right[-1]) < ZERO, 0.0, right[-1]) / scale
+    if sizes[-2] <= threshold(field) * sizes[0] or not null[-1]:
+        return None
+    centre = [float(part / null[-1]) for part in null[:-1]]
+    constants = {placeholder(axis): value for axis, value in enumerate(centre) if value}
+    squares = [(s - placeholder(a) if centre[a] else s) ** 2 for a, s in enumerate(symbols(field.names))]
+    number = float(sizes[-1] / sizes[0])
+    return Reduction("radial", sp.S.One, sp.Add(*squares), sp.S.Zero, constants, number, threshold(field))
+
+
+def reduced(
+    field: Sampled, bases: Sequence[Basis], reduction: Reduction, wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w
+) -> Iterator[Proposal]:
+    """Proposals for a field that has this reduction, or for what `wrap` makes of it: many functions for its profile."""
+    picked = np.random.default_rng(0).permutation(field.values.size)[:POINTS]
+    columns = {n: column.ravel()[picked] for n, column in zip(field.names, field.coordinates, strict=True)}
+    multiplier, variable, addend = (
+        evaluated(part, reduction.constants, columns)
+        for part in (reduction.multiplier, reduction.variable, reduction.addend)
+    )
+    weights = field.weight.ravel()[picked] * multiplier**2
+    profile = (field.values.ravel()[picked] - addend) / multiplier
+    if not (np.isfinite(profile) & np.isfinite(variable)).all():
+        return
+    fits = ranked(alone(Target.of(variable, profile[:, None], weights), bases), len(picked), field.error, KEPT, 3)
+    size = max(float(np.linalg.norm(np.sqrt(weights) * profile)), 1e-300)
+    for fit in fits:
+        own = [placeholder(len(reduction.constants) + k) for k in range(len(fit.parameters))]
+        constants = {**reduction.constants, **dict(zip(own, map(float, fit.parameters), strict=True))}
+        functions = fit.functions(reduction.variable, own)
+        design = np.stack([evaluated(f, constants, columns) for f in functions], axis=1)
+        proposal = linear(
+            f"invariant, {reduction.name}",
+            functions,
+            constants,
+            np.sqrt(weights)[:, None] * design / size,
+            np.sqrt(weights) * profile / size,
+            field.error,
+            len(picked),
+            lambda profile: wrap(reduction.multiplier * profile + reduction.addend),
+        )
+        if proposal is not None:
+            yield proposal

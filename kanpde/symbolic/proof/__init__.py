@@ -1,0 +1,1 @@
+"""Proof that a formula solves its problem: statement, identities, smoothness, bounds."""

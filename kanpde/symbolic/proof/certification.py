@@ -1,0 +1,295 @@
+"""From an ansatz to a formula with a proof: its constants are refitted, made exact, and put to the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sympy as sp
+
+from kanpde.calculus.expressions import numpy_function, real_expression, symbols
+from kanpde.problem.field import MultiIndex
+from kanpde.problem.problem import Problem
+from kanpde.symbolic.clock import Clock
+from kanpde.symbolic.constants.exact_constants import SOLVES, Snapped, exponents, recognised, snap
+from kanpde.symbolic.constants.fit import Fit, LeastSquares, expressions_of, started
+from kanpde.symbolic.constants.recognition import exact_number, exactly
+from kanpde.symbolic.constants.redundancy import reduced
+from kanpde.symbolic.proof.simplification import tidy
+from kanpde.symbolic.proof.smoothness import irregularities
+from kanpde.symbolic.proof.statement import Statement, real_parameters, state
+from kanpde.symbolic.proof.tracing import Untraceable
+from kanpde.symbolic.proof.vanishing import Step, show
+
+Array = npt.NDArray[np.float64]
+Surrogate = Callable[[Array, MultiIndex], Array]
+
+# An ansatz that solves its problem ends at round-off; this far above it, it is an approximation.
+ROUND_OFF = 1e-12
+CLOSE = 0.05  # to a surrogate whose own accuracy is not told
+"""The relative distance from a surrogate that is allowed where none is given."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was found out about an ansatz.
+
+    `expressions` (field -> SymPy) have the problem's parameters as numbers, `general` as symbols, whose exact values
+    are `parameters`. `status` is "proved" where SymPy showed that the equation and every condition vanish identically
+    and the formula is smooth on the closed domain; "numeric" where that is seen in numbers only; else "none". `reason`
+    says what stands against a proof, `undetermined` what the conditions leave open, `steps` how each part was shown.
+    """
+
+    expressions: dict[str, Any]
+    status: str
+    residual: float
+    constants: dict[str, Any]
+    general: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    reason: str = ""
+    undetermined: tuple[str, ...] = ()
+
+    @property
+    def expression(self) -> Any:
+        """The expression of the only field; the dict of them for a system."""
+        return next(iter(self.expressions.values())) if len(self.expressions) == 1 else self.expressions
+
+    @property
+    def proved(self) -> bool:
+        return self.status == "proved"
+
+
+def certify(
+    ansatz: Any,
+    constants: Mapping[Any, float],
+    problem: Problem,
+    *,
+    surrogate: Surrogate | None = None,
+    tolerance: float | None = None,
+    seconds: float = 30.0,
+) -> Certificate:
+    """Refit the constants of an ansatz on a problem, make them exact, and prove that the result solves it.
+
+    `ansatz` is a SymPy expression in symbols named as the coordinates, as the problem's parameters where it is known
+    how they come in, and in free constants, or a dict of them by field; `constants` maps each constant to the value to
+    start from. The result must stay within `tolerance`, relative, of `surrogate(points (n, d), partial) -> (n, fields)`
+    where that is given, which keeps out other solutions such as u = 0. Raises ProblemError for other symbols.
+    """
+    clock = Clock(seconds)
+    squares = LeastSquares(problem)
+    starts = started(constants, problem)
+    expressions = tuple(_with_parameters(e, problem, starts) for e in expressions_of(ansatz, problem))
+    fit = squares.fit(expressions, starts)
+    found = _Candidate(problem, expressions, fit, squares)
+    complaint = found.complaint(starts, surrogate, CLOSE if tolerance is None else tolerance)
+    if complaint:
+        return found.approximate(complaint)
+    found.ansatz, found.fit = reduced(found.ansatz, fit, squares, clock)
+    try:
+        return found.proof(clock)
+    except Untraceable as error:
+        return found.numeric(f"the problem's code cannot be read as a formula: {error}", recognised(found.fit))
+
+
+def _with_parameters(expression: Any, problem: Problem, constants: Mapping[str, float]) -> Any:
+    """The expression with the values of the problem's parameters for symbols of their names."""
+    values = {name: value for name, value in real_parameters(problem).items() if name not in constants}
+    symbols_: set[Any] = getattr(expression, "free_symbols", set())
+    known = {s: exact_number(values[s.name]) for s in symbols_ if s.name in values}
+    return expression.subs(known) if known else expression
+
+
+@dataclass
+class _Candidate:
+    """An ansatz with fitted constants, on its way to a certificate."""
+
+    problem: Problem
+    ansatz: tuple[Any, ...]
+    fit: Fit
+    squares: LeastSquares
+
+    def __post_init__(self) -> None:
+        names = (*self.problem.domain.names, *self.fit.constants)
+        self.ansatz = tuple(exactly(real_expression(e, names)) for e in self.ansatz)
+
+    def complaint(self, starts: Mapping[str, float], surrogate: Surrogate | None, tolerance: float) -> str:
+        """Why it is no solution, or not the one that is wanted; empty where nothing speaks against it."""
+        if not self.fit.residual < SOLVES:
+            return f"the refit leaves a relative residual of {self.fit.residual:.1e}"
+        points = self.squares.points.numpy()
+        values = self.values(points, self.fit.constants)
+        if surrogate is None:
+            trivial = not np.abs(values).max() > 1e-9 * np.abs(self.values(points, starts)).max()
+            return "it is the trivial solution u = 0; others are not ruled out" if trivial else ""
+        target = surrogate(points, ())
+        distance = float(np.linalg.norm(values - target) / max(float(np.linalg.norm(target)), 1e-300))
+        if distance <= tolerance:
+            return ""
+        return f"it is a solution {distance:.1e} away from the network, where {tolerance:.1e} is allowed"
+
+    def values(self, points: Array, constants: Mapping[str, float]) -> Array:
+        """The fields at points, (n, fields)."""
+        numbers = {symbols([name])[0]: sp.Float(value) for name, value in constants.items()}
+        names = self.problem.domain.names
+        functions = [numpy_function(expression.subs(numbers), names) for expression in self.ansatz]
+        with np.errstate(all="ignore"):
+            return np.stack([function(*points.T) for function in functions], axis=-1)
+
+    def with_constants(self, constants: Mapping[str, Any]) -> tuple[Any, ...]:
+        values = {symbols([name])[0]: value for name, value in constants.items()}
+        return tuple(expression.subs(values) for expression in self.ansatz)
+
+    def named(self, expressions: tuple[Any, ...]) -> dict[str, Any]:
+        return dict(zip(self.problem.fields, expressions, strict=True))
+
+    def floats(self) -> dict[str, Any]:
+        return {name: sp.Float(value) for name, value in self.fit.constants.items()}
+
+    def approximate(self, reason: str) -> Certificate:
+        """The certificate of an expression that is an approximation at best."""
+        expressions = self.named(self.with_constants(self.floats()))
+        open_ = tuple(self.undetermined()) if self.fit.residual < SOLVES else ()
+        return Certificate(expressions, "none", self.fit.residual, self.floats(), reason=reason, undetermined=open_)
+
+    def numeric(self, reason: str, constants: Mapping[str, Any] | None = None) -> Certificate:
+        """The certificate of one that solves the problem as far as double precision can tell."""
+        if not self.fit.residual < ROUND_OFF:
+            return self.approximate(f"the refit leaves a relative residual of {self.fit.residual:.1e}; {reason}")
+        best = {**self.floats(), **(constants or {})}
+        expressions = self.named(self.with_constants(best))
+        step = Step("every equation", "double precision", f"vanishes to {self.fit.residual:.1e}", 0.0)
+        return Certificate(
+            expressions,
+            "numeric",
+            self.fit.residual,
+            best,
+            expressions,
+            {},
+            (step,),
+            reason,
+            tuple(self.undetermined()),
+        )
+
+    def undetermined(self) -> list[str]:
+        """What the conditions leave open, in words."""
+        return [
+            "the conditions leave open " + " : ".join(direction)
+            + (" in the ratio " + " : ".join(f"{v:.3g}" for v in direction.values()) if len(direction) > 1 else "")
+            for direction in self.fit.undetermined
+        ]  # fmt: skip
+
+    def proof(self, clock: Clock) -> Certificate:
+        """The certificate with parameters as symbols where that can be proved, else with numbers."""
+        statement = state(self.problem)
+        best: Certificate | None = None
+        if statement.parameters:
+            powers, stays = exponents(self.ansatz, self.fit, statement, clock)
+            if stays:
+                statement = state(self.problem, [symbol.name for symbol in stays])
+                best = self.proved(statement, snap(self.ansatz, self.fit, statement, powers, clock), clock)
+        if best is None or not best.proved:
+            statement = state(self.problem, [])
+            snapped = snap(self.ansatz, self.fit, statement, {}, clock)
+            special = self.proved(statement, snapped, clock)
+            best = special if best is None or special.proved or best.status == "none" else best
+        return best
+
+    def proved(self, statement: Statement, snapped: Snapped, clock: Clock) -> Certificate:
+        """The certificate with these constants."""
+        if snapped.open:
+            return self.numeric(f"no exact value was found for {', '.join(snapped.open)}", snapped.values)
+        return _Proof(self, statement, snapped.values, clock).certificate()
+
+
+@dataclass
+class _Proof:
+    """Exact constants put to the proof."""
+
+    candidate: _Candidate
+    statement: Statement
+    constants: dict[str, Any]
+    clock: Clock
+
+    def certificate(self) -> Certificate:
+        candidate, statement = self.candidate, self.statement
+        general = tuple(tidy(expression) for expression in candidate.with_constants(self.constants))
+        special = tuple(expression.subs(statement.parameters) for expression in general)
+        steps = [self.regular(special), *self.equations(general)]
+        status, reason = self.verdict(steps)
+        if status != "none":
+            steps += self.comparison(general, special)
+        parameters = {symbol.name: value for symbol, value in statement.parameters.items()}
+        return Certificate(
+            candidate.named(special),
+            status,
+            candidate.fit.residual,
+            dict(self.constants),
+            candidate.named(general),
+            parameters,
+            tuple(steps),
+            reason,
+            tuple(candidate.undetermined()),
+        )
+
+    def verdict(self, steps: list[Step]) -> tuple[str, str]:
+        failed = [step for step in steps if step.fails]
+        if failed:
+            return "none", f"{failed[0].what} {failed[0].outcome}"
+        unsure = [step for step in steps if not step.holds]
+        if any(step.outcome == "is undecided" for step in unsure):
+            return "numeric" if self.candidate.fit.residual < ROUND_OFF else "none", f"{unsure[0].what} is undecided"
+        if unsure:
+            return "numeric", f"{unsure[0].what} was seen to vanish at points only"
+        if self.statement.measured:
+            return "numeric", f"{', '.join(self.statement.measured)} are measurements, about which there is no proof"
+        return "proved", "; ".join(self.candidate.undetermined())
+
+    def regular(self, special: tuple[Any, ...]) -> Step:
+        """The step that looks for poles, branch cuts and kinks in the closed domain."""
+        bounds = dict(zip(self.statement.coordinates, self.statement.bounds, strict=True))
+        start = self.clock.passed
+        complaints = [c for expression in special for c in irregularities(expression, bounds, self.clock)]
+        outcome = f"is not certain: {complaints[0]}" if complaints else "holds"
+        return Step("smoothness on the closed domain", "interval arithmetic", outcome, self.clock.passed - start)
+
+    def equations(self, general: tuple[Any, ...]) -> list[Step]:
+        steps: list[Step] = []
+        found = {symbol: self.constants[symbol.name] for symbol in self.statement.unknowns}
+        for equation in self.statement.equations:
+            steps.append(self.vanishing(equation.title, equation.of(general).subs(found)))
+            if steps[-1].fails:
+                break
+        return steps
+
+    def comparison(self, general: tuple[Any, ...], special: tuple[Any, ...]) -> list[Step]:
+        """Whether the formula is the known solution; it need not be, where there are several."""
+        if self.statement.exact is None:
+            return []
+        steps = []
+        for name, mine, known in zip(self.candidate.problem.fields, general, self.statement.exact, strict=True):
+            values = self.statement.parameters
+            steps.append(self.vanishing(f"{name} minus the known solution", mine.subs(values) - known.subs(values)))
+        return steps
+
+    def vanishing(self, what: str, expression: Any) -> Step:
+        """The step for one expression, its coordinates given the signs that they have in the domain."""
+        boxes: dict[Any, tuple[Any, Any]] = {}
+        signed = {}
+        for symbol, (low, high) in zip(self.statement.coordinates, self.statement.bounds, strict=True):
+            signed[symbol] = sp.Dummy(symbol.name, real=True, **_signs(low, high))
+            boxes[signed[symbol]] = (low, high)
+        for symbol, value in self.statement.parameters.items():
+            boxes[symbol] = (value * sp.Rational(9, 10), value * sp.Rational(11, 10))
+        return show(what, expression.xreplace(signed), boxes, self.clock)
+
+
+def _signs(low: Any, high: Any) -> dict[str, bool]:
+    if low >= 0:
+        return {"positive": True} if low > 0 else {"nonnegative": True}
+    if high <= 0:
+        return {"negative": True} if high < 0 else {"nonpositive": True}
+    return {}

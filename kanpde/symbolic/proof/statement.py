@@ -1,0 +1,304 @@
+"""A problem stated in SymPy: what must vanish, as functions of expressions for the fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import numbers
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from kanpde.calculus.expressions import symbols
+from kanpde.geometry.box import Face
+from kanpde.problem.arguments import asked
+from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
+from kanpde.problem.field import MultiIndex
+from kanpde.problem.problem import Problem
+from kanpde.symbolic.constants.recognition import exact_number, exactly
+from kanpde.symbolic.proof.tracing import Traced, TracedField, Untraceable, expression_of
+
+Fields = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Equation:
+    """What must vanish: `of(fields)`, on a face where `face` names one, else in the whole domain."""
+
+    name: str
+    component: str
+    face: str | None
+    of: Callable[[Fields], Any]
+
+    @property
+    def title(self) -> str:
+        """What it is called in a proof: the condition's name, its component, its face."""
+        words = [self.name] if self.component in (self.name, "") else [self.name, self.component]
+        return " ".join(words) + (f" on {self.face}" if self.face else "")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The equations of a problem in `coordinates`, with its `parameters` (symbol -> exact value) kept as symbols.
+
+    `measured` are the names of conditions that are data, about which nothing can be proved; `exact` is the known
+    solution, where there is one that SymPy can read.
+    """
+
+    problem: Problem
+    coordinates: tuple[Any, ...]
+    bounds: tuple[tuple[Any, Any], ...]
+    equations: tuple[Equation, ...]
+    parameters: Mapping[Any, Any]
+    unknowns: tuple[Any, ...]
+    measured: tuple[str, ...]
+    exact: Fields | None
+
+
+def state(problem: Problem, parameters: Collection[str] | None = None) -> Statement:
+    """The problem in SymPy, these of its parameters as symbols; None stands for as many as the code allows.
+
+    Raises Untraceable where the code of the residual or of a condition cannot be read as a formula.
+    """
+    chosen = symbolic_parameters(problem) if parameters is None else _symbols(problem, parameters)
+    failure: Exception | None = None
+    for form in _FORMS:
+        try:
+            return _stated(problem, _replaced(problem, chosen, form), chosen)
+        except Exception as error:  # whatever a user's code raises on numbers of an unusual kind
+            failure = failure or error
+    raise failure if isinstance(failure, Untraceable) else Untraceable(f"{type(failure).__name__}: {failure}")
+
+
+# How parameters are given to the user's code: for torch's functions, for SymPy's, or as they are.
+_FORMS: tuple[Callable[[Any, Any], Any], ...] = (
+    lambda exact, value: Traced(exact),
+    lambda exact, value: exact,
+    lambda exact, value: value,
+)
+
+
+def symbolic_parameters(problem: Problem) -> dict[str, Any]:
+    """name -> symbol for each real parameter that the problem's code takes as a symbol."""
+    taken = {*problem.domain.names, *problem.fields, *problem.unknowns}
+    candidates = _symbols(problem, [n for n, value in real_parameters(problem).items() if value and n not in taken])
+    if not candidates or _states(problem, candidates):
+        return candidates
+    alone = {name: symbol for name, symbol in candidates.items() if _states(problem, {name: symbol})}
+    return alone if len(alone) > 1 and _states(problem, alone) else dict(itertools.islice(alone.items(), 1))
+
+
+def _symbols(problem: Problem, names: Collection[str]) -> dict[str, Any]:
+    return {name: parameter_symbol(name, real_parameters(problem)[name]) for name in names}
+
+
+def parameter_symbol(name: str, value: float) -> Any:
+    """The symbol that stands for a parameter, with the sign of its value."""
+    return sp.Symbol(name, positive=True) if value > 0 else sp.Symbol(name, negative=True)
+
+
+def real_parameters(problem: Problem) -> dict[str, float]:
+    """The parameters that are real numbers; whole ones count things and stay numbers."""
+    if not dataclasses.is_dataclass(problem):
+        return {}
+    declared = {f.name: f.type for f in dataclasses.fields(problem)}
+    return {
+        name: float(value)
+        for name, value in problem.parameters().items()
+        if isinstance(value, float)
+        or (isinstance(value, numbers.Real) and not isinstance(value, bool) and declared[name] in (float, "float"))
+    }
+
+
+def _states(problem: Problem, chosen: Mapping[str, Any]) -> bool:
+    for form in _FORMS[:2]:
+        try:
+            _stated(problem, _replaced(problem, chosen, form), chosen)
+        except Exception:  # whatever a user's code raises on a symbol
+            continue
+        return True
+    return False
+
+
+def _replaced(problem: Problem, chosen: Mapping[str, Any], form: Callable[[Any, Any], Any]) -> Problem:
+    """The problem with symbols or exact numbers in the place of its real parameters."""
+    values = real_parameters(problem)
+    if not values:
+        return problem
+    changes = {name: form(chosen.get(name, exact_number(value)), value) for name, value in values.items()}
+    return dataclasses.replace(problem, **changes)  # type: ignore[type-var]
+
+
+def _stated(problem: Problem, traced: Problem, chosen: Mapping[str, Any]) -> Statement:
+    box, coordinates = problem.domain, symbols(problem.domain.names)
+    if traced.domain != box:
+        raise Untraceable("the domain depends on a parameter")
+    bounds = tuple((exact_number(float(a)), exact_number(float(b))) for a, b in zip(box.low, box.high, strict=True))
+    conditions = traced.conditions()
+    builder = _Builder(problem, traced, coordinates, bounds)
+    equations = list(builder.residual("residual", traced.residual, None))
+    for name, condition in conditions.items():
+        equations += builder.condition(name, condition)
+    symbol_values = {symbol: exact_number(real_parameters(problem)[name]) for name, symbol in chosen.items()}
+    measured = tuple(name for name, condition in conditions.items() if isinstance(condition, Data))
+    exact = builder.exact_or_none()
+    return Statement(problem, coordinates, bounds, tuple(equations), symbol_values, builder.unknowns, measured, exact)
+
+
+@dataclass
+class _Builder:
+    """From the problem's code to equations; each method yields those of one part of the problem."""
+
+    problem: Problem
+    traced: Problem
+    coordinates: tuple[Any, ...]
+    bounds: tuple[tuple[Any, Any], ...]
+
+    @functools.cached_property
+    def unknowns(self) -> tuple[Any, ...]:
+        return symbols(tuple(self.problem.unknowns))
+
+    @functools.cached_property
+    def exact(self) -> Fields:
+        """The known solution with the parameters as they are given."""
+        found = exact_expressions(self.traced)
+        if found is None:
+            raise Untraceable("the value 'exact' needs a method exact")
+        return found
+
+    def exact_or_none(self) -> Fields | None:
+        for problem in (self.traced, self.problem):
+            try:
+                return exact_expressions(problem)
+            except Exception:  # a method exact that takes no symbols, or is none at all
+                continue
+        return None
+
+    def residual(self, name: str, function: Callable[..., Any], faces: tuple[Face, ...] | None) -> Iterator[Equation]:
+        """The rows of a residual; its code is run once, on placeholders for the partials of the fields."""
+        placeholders: dict[tuple[int, MultiIndex], Any] = {}
+
+        def lookup(i: int, partial: MultiIndex) -> Any:
+            return placeholders.setdefault((i, partial), sp.Dummy(f"{i}{partial}", real=True))
+
+        names, fields = self.problem.domain.names, self.problem.fields
+        given: dict[str, Any] = {f: TracedField(names, functools.partial(lookup, i)) for i, f in enumerate(fields)}
+        given.update({str(symbol): Traced(symbol) for symbol in (*self.coordinates, *self.unknowns)})
+        wanted = asked(function, given, name)
+        result = function(**{key: given[key] for key in wanted})
+        for component, row in _named(result, name):
+            expression = exactly(self._real(expression_of(row), [*placeholders.values()]))
+            for face in faces or (None,):
+                of = functools.partial(self._filled, expression, placeholders, face)
+                yield Equation(name, component, face.name if face else None, of)
+
+    def _filled(self, expression: Any, placeholders: Mapping[Any, Any], face: Face | None, fields: Fields) -> Any:
+        values = {symbol: self.partial(fields[i], partial) for (i, partial), symbol in placeholders.items()}
+        return self.on(face, expression.xreplace(values))
+
+    def partial(self, expression: Any, partial: MultiIndex) -> Any:
+        return sp.diff(expression, *(self.coordinates[axis] for axis in partial)) if partial else expression
+
+    def on(self, face: Face | None, expression: Any) -> Any:
+        """The expression on a face."""
+        if face is None:
+            return expression
+        return expression.subs(self.coordinates[face.axis], self.bounds[face.axis][face.side > 0])
+
+    def condition(self, name: str, condition: Any) -> Iterator[Equation]:
+        """The equations of one condition, one for each field and face."""
+        if isinstance(condition, Data):
+            return
+        if isinstance(condition, Condition):
+            yield from self.residual(name, condition.residual, self.problem.domain.resolve(condition.on))
+        elif isinstance(condition, Periodic):
+            yield from self._periodic(name, condition)
+        elif isinstance(condition, Initial):
+            time = condition.partial(self.problem)
+            for i in condition.field_indices(self.problem):
+                target = self.value(condition.value, i)
+                target = self.partial(target, time) if isinstance(condition.value, str) else target
+                yield self._equal(name, i, condition.faces(self.problem)[0], lambda u: self.partial(u, time), target)
+        elif isinstance(condition, (Dirichlet, Neumann, Robin)):
+            yield from self._on_faces(name, condition)
+        else:
+            raise Untraceable(f"a condition of type {type(condition).__name__} has no statement in SymPy")
+
+    def _on_faces(self, name: str, condition: Any) -> Iterator[Equation]:
+        a, b = (1, 0) if isinstance(condition, Dirichlet) else (0, 1)
+        if isinstance(condition, Robin):
+            a, b = expression_of(condition.a), expression_of(condition.b)
+        for i in condition.field_indices(self.problem):
+            target = self.value(condition.value, i)
+            for face in self.problem.domain.resolve(condition.on):
+
+                def left(u: Any, face: Face = face) -> Any:
+                    return a * u + b * face.side * self.partial(u, (face.axis,))
+
+                yield self._equal(name, i, face, left, left(target) if isinstance(condition.value, str) else target)
+
+    def _periodic(self, name: str, condition: Periodic) -> Iterator[Equation]:
+        low, high = self.problem.domain.resolve(condition.axis)
+        for i in condition.field_indices(self.problem):
+            for order in range(condition.order + 1):
+
+                def gap(fields: Fields, i: int = i, partial: MultiIndex = (low.axis,) * order) -> Any:
+                    derivative = self.partial(fields[i], partial)
+                    return self.on(high, derivative) - self.on(low, derivative)
+
+                component = self._component(i) + ("_" + condition.axis * order if order else "")
+                yield Equation(name, component, None, gap)
+
+    def _equal(self, name: str, i: int, face: Face, left: Callable[[Any], Any], target: Any) -> Equation:
+        def difference(fields: Fields) -> Any:
+            return self.on(face, left(fields[i])) - self.on(face, target)
+
+        return Equation(name, self._component(i), face.name, difference)
+
+    def _component(self, i: int) -> str:
+        return self.problem.fields[i] if len(self.problem.fields) > 1 else ""
+
+    def value(self, value: Any, field: int) -> Any:
+        """What a condition prescribes, as an expression in the coordinates."""
+        if isinstance(value, str):
+            return self.exact[field]
+        if callable(value) and not isinstance(value, (Traced, sp.Basic)):
+            given = {str(symbol): Traced(symbol) for symbol in self.coordinates}
+            value = value(**{name: given[name] for name in asked(value, given, "the value's function")})
+        return exactly(self._real(expression_of(value), []))
+
+    def _real(self, expression: Any, others: list[Any]) -> Any:
+        return with_real_coordinates(expression, self.problem.domain.names, (*others, *self.unknowns))
+
+
+def with_real_coordinates(expression: Any, names: tuple[str, ...], others: tuple[Any, ...] = ()) -> Any:
+    """The expression with the real symbols of the coordinates for all symbols of these names."""
+    real = dict(zip(names, symbols(names), strict=True))
+    swaps = {s: real[s.name] for s in expression.free_symbols if s.name in real and s not in others}
+    return expression.xreplace(swaps)
+
+
+def exact_expressions(problem: Problem) -> Fields | None:
+    """The known solution, its parameters whatever they are in `problem`; None without a method ``exact``."""
+    method = getattr(problem, "exact", None)
+    if method is None:
+        return None
+    names = problem.domain.names
+    given = dict(zip(names, symbols(names), strict=True))
+    result = method(**{name: given[name] for name in asked(method, names, "exact")})
+    if isinstance(result, Mapping):
+        result = [result[field] for field in problem.fields]
+    parts = result if isinstance(result, (tuple, list)) else [result]
+    return tuple(exactly(with_real_coordinates(expression_of(part), names).doit()) for part in parts)
+
+
+def _named(result: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(result, Mapping):
+        yield from ((str(key), row) for key, row in result.items())
+    elif isinstance(result, (tuple, list)) and len(result) > 1:
+        yield from ((f"{name}_{i}", row) for i, row in enumerate(result, start=1))
+    else:
+        yield name, result[0] if isinstance(result, (tuple, list)) else result

@@ -1,0 +1,235 @@
+"""The functions of one variable that formulas are made of, and how users add their own.
+
+A :class:`Basis` is a few functions that share nonlinear constants, such as sin(b s), cos(b s); what is fitted is their
+span, so no phase, shift or scale is left that another constant could take over. Each is written once, in SymPy; its
+torch form and the derivatives of both come from there and cannot disagree.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sympy as sp
+import torch
+from torch import Tensor
+
+from kanpde.calculus.expressions import torch_function
+from kanpde.errors import ConfigurationError, nearest
+
+Array = npt.NDArray[np.float64]
+Starts = Callable[[float, float, int], Array]
+Function = Callable[[Any], Any]
+
+VARIABLE = sp.Symbol("s", real=True)
+B, C = PARAMETERS = sp.symbols("p0 p1", real=True)
+LARGEST_DEGREE = 6
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Functions of VARIABLE with the nonlinear constants `parameters`; `starts(low, high, count)` are guesses (S, p)
+    for a variable between low and high that is known at `count` points."""
+
+    name: str
+    functions: tuple[sp.Expr, ...]
+    parameters: tuple[sp.Symbol, ...] = ()
+    starts: Starts = field(default=lambda low, high, count: np.zeros((1, 0)), compare=False)
+
+    def values(self, variable: Tensor, parameters: Tensor) -> Tensor:
+        """The functions at points (n,) for guesses (S, p): (S, n, functions)."""
+        return _stacked(self.functions, self.parameters, variable, parameters)
+
+    def slopes(self, variable: Tensor, parameters: Tensor) -> Tensor:
+        """Their derivatives by each constant: (S, n, functions, p)."""
+        derivatives = [_differentiated(self.functions, p) for p in self.parameters]
+        return torch.stack([_stacked(d, self.parameters, variable, parameters) for d in derivatives], dim=-1)
+
+
+def _stacked(
+    functions: tuple[sp.Expr, ...], parameters: tuple[sp.Symbol, ...], variable: Tensor, guesses: Tensor
+) -> Tensor:
+    columns = [variable[None, :], *(guesses[:, k, None] for k in range(len(parameters)))]
+    shape = (len(guesses), len(variable))
+    return torch.stack([f(*columns).expand(shape) for f in _compiled(functions, parameters)], dim=-1)
+
+
+@functools.lru_cache(maxsize=1024)
+def _differentiated(functions: tuple[sp.Expr, ...], parameter: sp.Symbol) -> tuple[sp.Expr, ...]:
+    return tuple(sp.diff(f, parameter) for f in functions)
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(functions: tuple[sp.Expr, ...], parameters: tuple[sp.Symbol, ...]) -> tuple[Callable[..., Tensor], ...]:
+    names = [symbol.name for symbol in (VARIABLE, *parameters)]
+    return tuple(torch_function(f, names) for f in functions)
+
+
+def polynomials(largest: int = LARGEST_DEGREE) -> list[Basis]:
+    """1, s, …, s^m for every m."""
+    return [Basis("polynomial", tuple(VARIABLE**k for k in range(m + 1))) for m in range(largest + 1)]
+
+
+def grid_of(*columns: Iterable[float]) -> Array:
+    return np.array(list(itertools.product(*columns)), dtype=np.float64)
+
+
+def rates(low: float, high: float, count: int) -> Array:
+    """Both signs, a change by a tenth to by e^30 over the interval."""
+    size = np.geomspace(0.1, 30, 14) / (high - low)
+    return grid_of(np.concatenate([-size[::-1], size]))
+
+
+def frequencies(low: float, high: float, count: int) -> Array:
+    """A quarter of a wave to Nyquist's frequency."""
+    return grid_of(np.arange(1, count) * np.pi / 2 / (high - low))
+
+
+def squared(starts: Starts) -> Starts:
+    """Guesses for a function of s^2."""
+
+    def of_square(low: float, high: float, count: int) -> Array:
+        return starts(0.0, max(low**2, high**2), count)
+
+    return of_square
+
+
+def steps(low: float, high: float, count: int) -> Array:
+    """b s + c with its zero at places inside and near the interval, for widths of the whole to a fortieth."""
+    length = high - low
+    steepness = np.array([1.0, 2.5, 6.0, 15.0, 40.0]) / length
+    centres = low + length * np.linspace(-0.25, 1.25, 13)
+    return np.array([(b, -b * centre) for b in steepness for centre in centres])
+
+
+def bells(low: float, high: float, count: int) -> Array:
+    """exp(b s^2 + c s): bells at places inside and near the interval, and growth."""
+    length = high - low
+    bend = np.array([-100.0, -30.0, -10.0, -3.0, -1.0, -0.3, 0.3, 1.0, 3.0]) / length**2
+    return np.array([(b, -2 * b * centre) for b in bend for centre in low + length * np.linspace(-0.25, 1.25, 9)])
+
+
+def damped(low: float, high: float, count: int) -> Array:
+    return grid_of(np.array([-6.0, -2.0, -0.7, 0.7, 2.0]) / (high - low), frequencies(low, high, count // 3)[:, 0])
+
+
+def shifts(low: float, high: float, count: int) -> Array:
+    """s + c > 0 on the interval."""
+    return grid_of(-low + (high - low) * np.geomspace(0.02, 8, 9))
+
+
+def powers(low: float, high: float, count: int) -> Array:
+    return grid_of(shifts(low, high, count)[:, 0], (-3.0, -2.0, -1.5, -1.0, -0.5, 0.5, 1.5))
+
+
+def composed(name: str, function: Function, degree: int = 1) -> Basis:
+    """1, f, …, f^degree of b s + c."""
+    outer = function(B * VARIABLE + C)
+    return Basis(name, tuple(outer**k for k in range(degree + 1)), (B, C), steps)
+
+
+def _shipped() -> dict[str, tuple[Basis, ...]]:
+    s, e = VARIABLE, sp.exp(B * VARIABLE)
+    wave, wave2 = (sp.sin(B * s), sp.cos(B * s)), (sp.sin(B * s**2), sp.cos(B * s**2))
+    fading = tuple(sp.exp(B * s) * f(C * s) for f in (sp.sin, sp.cos))
+    bell = sp.exp(B * s**2 + C * s)
+    one = (sp.S.One,)
+    return {
+        "exp": (
+            Basis("exp", (e,), (B,), rates),
+            Basis("exp", (*one, e), (B,), rates),
+            Basis("exp", (e, s * e), (B,), rates),
+            Basis("exp", (e, s * e, s**2 * e, s**3 * e), (B,), rates),
+            Basis("exp", (sp.exp(B * s**2),), (B,), squared(rates)),
+            Basis("exp", tuple(s**k * sp.exp(B * s**2) for k in range(4)), (B,), squared(rates)),
+            Basis("exp", (*one, sp.exp(B * s**2)), (B,), squared(rates)),
+        ),
+        "sin": (
+            Basis("sin", wave, (B,), frequencies),
+            Basis("sin", (*one, *wave), (B,), frequencies),
+            Basis("sin", fading, (B, C), damped),
+            Basis("sin", (*wave, *(s * w for w in wave)), (B,), frequencies),
+            Basis("sin", tuple(s**k * w for k in range(3) for w in wave), (B,), frequencies),
+            Basis("sin", wave2, (B,), squared(frequencies)),
+            Basis("sin", (*one, *wave2), (B,), squared(frequencies)),
+        ),
+        "gaussian": (
+            Basis("gaussian", (bell,), (B, C), bells),
+            Basis("gaussian", (*one, bell), (B, C), bells),
+            Basis("gaussian", (bell, s * bell, s**2 * bell), (B, C), bells),
+        ),
+        "tanh": (composed("tanh", sp.tanh), composed("tanh", sp.tanh, 2)),
+        "sech": (composed("sech", sp.sech), composed("sech", lambda z: sp.sech(z) ** 2)),
+        "atan": (composed("atan", sp.atan), composed("atan", lambda z: sp.atan(sp.exp(z)))),
+        "tan": (composed("tan", sp.tan),),
+        "erf": (composed("erf", sp.erf),),
+        "power": (
+            Basis("power", ((s + B) ** C,), (B, C), powers),
+            Basis("power", (*one, (s + B) ** C), (B, C), powers),
+        ),
+        "log": (Basis("log", (*one, sp.log(s + B)), (B,), shifts),),
+    }
+
+
+_LIBRARY = _shipped()
+
+
+def register_atom(name: str, function: Function) -> None:
+    """Let formulas contain a function of yours: ``register_atom("airy", sympy.airyai)``, SymPy in, SymPy out.
+
+    It is tried as a0 + a1 f(b s + c). Raises ConfigurationError for a name that is taken or no word. A function that
+    raises, or has no numerical counterpart in torch, is named and skipped by the search.
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ConfigurationError(f"expected a word as the name of an atom, got {name!r}; choose one such as 'airy'")
+    if name in names():
+        raise ConfigurationError(f"expected a new name for an atom, got {name!r}; {', '.join(names())} are taken")
+    if not callable(function):
+        raise ConfigurationError(f"expected a function of a SymPy expression as the atom {name!r}, got {function!r}")
+    _ADDED[name] = function
+
+
+_ADDED: dict[str, Function] = {}
+
+
+def names() -> tuple[str, ...]:
+    """What `symbolic.functions` chooses from."""
+    return ("polynomial", *_LIBRARY, *_ADDED)
+
+
+def library(chosen: Sequence[str] | None = None) -> tuple[list[Basis], list[str]]:
+    """The bases of the functions with these names, all of them for None; and a line on every function that failed.
+
+    Raises ConfigurationError for an unknown name.
+    """
+    for name in chosen or ():
+        if name not in names():
+            raise ConfigurationError(f"unknown function {name!r} in symbolic.functions; {nearest(str(name), names())}")
+    bases, failures = [], []
+    for name in names() if chosen is None else chosen:
+        if name == "polynomial":
+            bases += polynomials()
+        elif name in _LIBRARY:
+            bases += _LIBRARY[name]
+        else:
+            found, failure = _added(name)
+            bases += found
+            failures += failure
+    return bases, failures
+
+
+def _added(name: str) -> tuple[list[Basis], list[str]]:
+    """A user's function, tried once."""
+    try:
+        basis = composed(name, _ADDED[name])
+        guess = torch.tensor([[1.0, 0.3]], dtype=torch.float64)
+        basis.values(torch.linspace(0, 1, 3, dtype=torch.float64), guess)
+        basis.slopes(torch.linspace(0, 1, 3, dtype=torch.float64), guess)
+    except Exception as error:  # whatever a user's function raises must not end the search
+        return [], [f"the function {name!r} is skipped: {type(error).__name__}: {error}"]
+    return [basis], []

@@ -1,0 +1,115 @@
+"""A field on a tensor grid, with the derivatives that structure shows in, and the error it is known to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kanpde.problem.field import MultiIndex
+from kanpde.problem.problem import Problem
+
+Array = npt.NDArray[np.float64]
+
+# Points along each axis, by the number of axes.
+RESOLUTION = {1: 256, 2: 64, 3: 24, 4: 10, 5: 6, 6: 5}
+LARGEST = 1e100
+# The error of a solution is never believed to be outside these.
+LEAST_ERROR, LARGEST_ERROR = 1e-10, 0.3
+
+
+class Surrogate(Protocol):
+    """What the search needs of a solution: the problem, values and exact derivatives at points, its estimated error."""
+
+    @property
+    def problem(self) -> Problem: ...
+
+    @property
+    def estimate(self) -> float: ...
+
+    def evaluate(self, points: Array, partial: MultiIndex = ()) -> Array:
+        """One partial of all fields at points (n, d): (n, fields)."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Values, first and second derivatives along every axis, at the tensor grid of Gauss–Legendre ``nodes``.
+
+    Arrays have one axis a coordinate; ``weights`` of every axis add up to one; ``error`` is the relative L2 error the
+    values are believed to have.
+    """
+
+    names: tuple[str, ...]
+    nodes: tuple[Array, ...]
+    weights: tuple[Array, ...]
+    values: Array
+    first: tuple[Array, ...]
+    second: tuple[Array, ...]
+    error: float
+
+    @property
+    def dimension(self) -> int:
+        return len(self.nodes)
+
+    @property
+    def finite(self) -> bool:
+        """Whether it is made of numbers that can be squared."""
+        parts = (self.values, *self.first, *self.second)
+        return all(bool((np.abs(part) < LARGEST).all()) for part in parts)
+
+    @functools.cached_property
+    def weight(self) -> Array:
+        """The quadrature's weights on the whole grid."""
+        whole: Array = functools.reduce(np.multiply.outer, self.weights)
+        return whole
+
+    @functools.cached_property
+    def coordinates(self) -> tuple[Array, ...]:
+        """Every coordinate on the whole grid."""
+        return tuple(np.meshgrid(*self.nodes, indexing="ij"))
+
+    def norm(self, values: Array | None = None) -> float:
+        """The root mean square over the box, of the field itself unless told otherwise."""
+        return float(np.sqrt(np.sum(self.weight * np.square(self.values if values is None else values))))
+
+    def outer(self, forward: Callable[[Array], tuple[Array, Array, Array]]) -> Sampled:
+        """g(u), for ``forward(u) = g, g', g''``; the error is carried along to first order."""
+        g, g1, g2 = forward(self.values)
+        spread = self.error * self.norm()
+        changed = replace(
+            self,
+            values=g,
+            first=tuple(g1 * slope for slope in self.first),
+            second=tuple(g2 * slope**2 + g1 * bend for slope, bend in zip(self.first, self.second, strict=True)),
+        )
+        return replace(changed, error=spread * changed.norm(g1) / max(changed.norm(), 1e-300))
+
+
+def sample(solution: Surrogate) -> tuple[Sampled, ...]:
+    """Every field of a solution on the grid."""
+    domain = solution.problem.domain
+    unit, weight = np.polynomial.legendre.leggauss(RESOLUTION[domain.dimension])
+    nodes = tuple((low + high + (high - low) * unit) / 2 for low, high in zip(domain.low, domain.high, strict=True))
+    points = np.stack([column.ravel() for column in np.meshgrid(*nodes, indexing="ij")], axis=1)
+    shape, axes = tuple(map(len, nodes)), range(domain.dimension)
+
+    def arrays(partial: MultiIndex) -> Array:
+        """(fields, n1, …, nd)"""
+        found = solution.evaluate(points, partial)
+        return np.asarray(found.T.reshape(-1, *shape), dtype=np.float64)
+
+    values, first, second = arrays(()), [arrays((a,)) for a in axes], [arrays((a, a)) for a in axes]
+    error, weights = estimated_error(solution), (weight / 2,) * domain.dimension
+    return tuple(
+        Sampled(domain.names, nodes, weights, u, tuple(f[i] for f in first), tuple(s[i] for s in second), error)
+        for i, u in enumerate(values)
+    )
+
+
+def estimated_error(solution: Surrogate) -> float:
+    """The relative error that the training believes in; the exact solution has no say."""
+    return float(np.clip(solution.estimate, LEAST_ERROR, LARGEST_ERROR))

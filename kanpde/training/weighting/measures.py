@@ -1,0 +1,46 @@
+"""What the rules see of the loss: gradients and Jacobians by block, residuals by point."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from kanpde.network.residuals import BlockPoints, Residuals
+
+
+def gradient_norms(residuals: Residuals) -> Tensor:
+    """‖∇L_b‖ of every block's loss without its emphasis, (blocks,), at the model's parameters."""
+    return torch.stack([gradient(residuals, part).norm() / part.emphasis for part in residuals.parts])
+
+
+def gradient(residuals: Residuals, part: BlockPoints) -> Tensor:
+    """The gradient (P,) of one block's share of the loss."""
+    parameters = residuals.model.ordered()
+    rows = [residuals.values(part, [chunk]) * part.row_factors(chunk) for chunk in part.chunks]
+    loss = torch.stack([row.square().sum() for row in rows]).sum()
+    if not loss.requires_grad:
+        return torch.zeros_like(residuals.model.vector)
+    slopes = torch.autograd.grad(loss, parameters, allow_unused=True)
+    flat = [torch.zeros_like(p) if s is None else s for p, s in zip(parameters, slopes, strict=True)]
+    return torch.cat([s.reshape(-1) for s in flat])
+
+
+def traces(residuals: Residuals, vector: Tensor) -> Tensor:
+    """‖J_b‖²_F of every block's rows without its emphasis, (blocks,)."""
+    counts = [len(part.points) * len(part.block.components) for part in residuals.parts]
+    ends = torch.tensor(counts).cumsum(0)
+    found, start = vector.new_zeros(len(counts)), 0
+    for jacobian, rows in residuals.chunks_of_rows(vector):
+        block = int(torch.searchsorted(ends, start, right=True))
+        found[block] += jacobian.square().sum()
+        start += len(rows)
+    return found / vector.new_tensor([part.emphasis for part in residuals.parts])
+
+
+def squared_residuals(residuals: Residuals, part: BlockPoints) -> Tensor:
+    """Σ_c (r_cn / s_c)² at every point, (n,): scaled, but not weighted."""
+    with torch.no_grad():
+        return (residuals.values(part, part.chunks) / part.scale[:, None]).square().sum(dim=0)
