@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from enum import Enum
 
 
 class KanpdeError(Exception):
@@ -18,8 +19,27 @@ class ConfigurationError(KanpdeError):
     """A setting of the network, the sampling, the training or the device is not usable."""
 
 
-class DivergenceError(KanpdeError):
-    """Training met numbers that are not finite and could not step back from them."""
+class Ending(Enum):
+    """How a training ended: its word, the reason, what to do about it, and the exit status of a command."""
+
+    word: str
+    reason: str
+    remedy: str
+    status: int
+
+    CONVERGED = "converged", "finer knots and more steps gain nothing", "", 0
+    TARGET = "target", "the estimated relative error is at most training.target", "", 0
+    BUDGET = "budget", "the seconds of training.budget_seconds are over", "go on with kanpde resume", 0
+    DIVERGED = (
+        "diverged",
+        "the residual is not finite, however small the step",
+        "check the equation and its parameters",
+        3,
+    )
+    INTERRUPTED = "interrupted", "by Ctrl-C", "go on with kanpde resume", 130
+
+    def __init__(self, word: str, reason: str, remedy: str, status: int) -> None:
+        self.word, self.reason, self.remedy, self.status = word, reason, remedy, status
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,35 +1,45 @@
-"""One-file storage: named tensors and JSON in the safetensors format, written atomically, nothing executable inside."""
+"""Files: named tensors and JSON in the safetensors format, atomic writes, and the folders that are shipped.
+
+torch and safetensors are imported where they are needed: a list of problems needs neither.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from kanpde.errors import KanpdeError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 FORMAT = "kanpde"
 
 
-def write(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write beside `path` and rename: a reader sees the old file or the new one, never a part."""
+def write_atomically(path: str | Path, write_to: Callable[[Path], object]) -> None:
+    """Let `write_to` write a temporary file, then rename it: a reader sees the old file or the new one."""
     path = Path(path)
-    # Copies, for the format has no place for one tensor under two names.
-    copies = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
-    data = save(copies, metadata={FORMAT: json.dumps(metadata)})
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_bytes(data)
+        write_to(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors and metadata to `path`, atomically."""
+    import torch
+    from safetensors.torch import save
+
+    # Copies, for the format has no place for one tensor under two names.
+    copies = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
+    data = save(copies, metadata={FORMAT: json.dumps(metadata)})
+    write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
 def read(path: str | Path, device: str | torch.device = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -37,6 +47,8 @@ def read(path: str | Path, device: str | torch.device = "cpu") -> tuple[dict[str
 
     Raises KanpdeError where there is no such file or it is of another kind.
     """
+    from safetensors import SafetensorError, safe_open
+
     path = Path(path)
     if not path.is_file():
         raise KanpdeError(f"expected a file saved by kanpde at {path}, got none; check the path")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from kanpde import files
+from kanpde.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import Comparison
 from kanpde.collocation.sampling import sample
@@ -24,7 +25,7 @@ from kanpde.network.kan import KAN
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
 from kanpde.problem import registry
-from kanpde.problem.field import MultiIndex, parse_partial
+from kanpde.problem.field import parse_partial
 from kanpde.problem.lift import Ansatz
 from kanpde.problem.problem import Problem
 from kanpde.version import __version__

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from kanpde.arrays import MultiIndex
 from kanpde.problem.block import Block, Side
-from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.field import Field
 from kanpde.problem.problem import Problem
 
 Function = Callable[..., Tensor]

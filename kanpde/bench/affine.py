@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kanpde.bench.task import Array
+from kanpde.arrays import Array, MultiIndex
 from kanpde.problem.block import Block, Side
-from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.field import Field
 from kanpde.problem.problem import Problem
 
 Key = tuple[int, int, MultiIndex]

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.bench.task import Array, Evaluate, Task
+from kanpde.arrays import Array, MultiIndex
+from kanpde.bench.task import Evaluate, Task
 from kanpde.collocation.sampling import sample
 from kanpde.problem.block import Block, Side
-from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.field import Field
 from kanpde.problem.problem import Problem
 
 Function = Callable[[Tensor], Tensor]

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.polynomial import chebyshev
 
+from kanpde.arrays import Array, MultiIndex
 from kanpde.bench.affine import affine
-from kanpde.bench.task import Array, Evaluate
+from kanpde.bench.task import Evaluate
 from kanpde.geometry.box import Box
 from kanpde.problem.block import Block
-from kanpde.problem.field import MultiIndex
 from kanpde.problem.problem import Problem
 
 

@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from kanpde.arrays import Array
 from kanpde.calculus.expressions import numpy_function
 from kanpde.collocation.comparison import Comparison
 from kanpde.problem.problem import Problem
 
-Array = npt.NDArray[np.float64]
 Evaluate = Callable[[Array], Array]
 Keep = Callable[[object], None]
 

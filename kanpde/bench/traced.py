@@ -13,12 +13,13 @@ import jax
 import jax.numpy as jnp
 from torch import Tensor
 
+from kanpde.arrays import MultiIndex
 from kanpde.bench.affine import affine
 from kanpde.bench.autograd import Placed
 from kanpde.collocation.affine import is_affine
 from kanpde.errors import ProblemError
 from kanpde.problem.block import Side
-from kanpde.problem.field import MultiIndex, parse_partial
+from kanpde.problem.field import parse_partial
 from kanpde.problem.problem import Problem
 
 Function = Callable[[Any, Any], Any]  # parameters, points (n, d) -> (n, fields)

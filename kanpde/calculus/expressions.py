@@ -17,10 +17,10 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from kanpde.arrays import Array
 from kanpde.calculus.torch_functions import Operation, add, multiply, operation, power
 from kanpde.errors import ProblemError
 
-Array = npt.NDArray[np.float64]
 TorchFunction = Callable[..., Tensor]
 
 _UNEVALUATED = (sp.Derivative, sp.Subs, sp.Integral, sp.Sum, sp.Product)

@@ -21,7 +21,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-MultiIndex = tuple[int, ...]
+from kanpde.arrays import MultiIndex
 
 
 @dataclass(frozen=True)

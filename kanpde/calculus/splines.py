@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-Array = NDArray[np.float64]
+from kanpde.arrays import Array
 
 
 def uniform_knots(low: Array, high: Array, intervals: int, degree: int) -> Array:

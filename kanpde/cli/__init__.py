@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from kanpde.cli.hydra_sources import ProblemSource, SearchPath
-from kanpde.cli.messages import INTERRUPTED, SOLVED, explain, is_hydras, status_of
+from kanpde.cli.messages import BAD_INPUT, INTERRUPTED, SOLVED, explain, is_hydras
 from kanpde.errors import ConfigurationError, KanpdeError
 from kanpde.files import shipped
 from kanpde.problem import registry
@@ -45,7 +45,7 @@ def main() -> int:
         if isinstance(error, ValueError) and not is_hydras(error):
             raise
         console.fail(explain(error))
-        return status_of(error)
+        return BAD_INPUT
 
 
 def carry_out(words: Sequence[str]) -> int:
@@ -112,7 +112,7 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
             statuses.append((work or run_job)(config, folder))
         except (KanpdeError, OmegaConfBaseException, OSError) as error:
             # One job's mistake must not cost the jobs after it; a launcher's other process has no other way to tell.
-            statuses.append(status_of(error))
+            statuses.append(BAD_INPUT)
             console.fail(f"{job_title()}{explain(error)}")
             discard(folder)
             if os.getpid() != home:

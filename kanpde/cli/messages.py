@@ -8,7 +8,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from kanpde.errors import DivergenceError, nearest
+from kanpde.errors import nearest
 
 SOLVED, BAD_INPUT, DIVERGED, INTERRUPTED = 0, 2, 3, 130
 
@@ -29,10 +29,6 @@ def explain(error: BaseException) -> str:
         known = [str(key) for key in cause.parent_node if key != "hydra"]
         return f"unknown setting {cause.full_key!r}; {nearest(str(cause.key), known)}"
     return " ".join(f"{error} {cause or ''}".split()) if isinstance(error, HydraException) else str(error)
-
-
-def status_of(error: BaseException) -> int:
-    return DIVERGED if isinstance(error, DivergenceError) else BAD_INPUT
 
 
 def is_hydras(error: BaseException) -> bool:

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.arrays import MultiIndex
 from kanpde.problem.block import Block, Side
-from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.field import Field
 from kanpde.problem.problem import Problem
 
 TRIALS = 16

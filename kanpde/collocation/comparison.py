@@ -7,16 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from kanpde.arrays import Array, MultiIndex
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box
-from kanpde.problem.field import MultiIndex
 
 if TYPE_CHECKING:
     from kanpde.problem.problem import Problem
 
-Array = npt.NDArray[np.float64]
 Evaluate = Callable[[Array, MultiIndex], Array]
 
 # Points along each axis, by the number of axes: dense enough for seven digits of a smooth solution's norm in a plane.

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kanpde.arrays import Array
 from kanpde.errors import ConfigurationError
 from kanpde.geometry.box import Box, Face
 from kanpde.options import number
 from kanpde.problem.block import Block
 
-Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 SEQUENCES = {"sobol": "Sobol", "halton": "Halton", "latin_hypercube": "LatinHypercube"}  # names in scipy.stats.qmc

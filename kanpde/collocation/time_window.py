@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kanpde.collocation.sampling import Array, Sample
+from kanpde.arrays import Array
+from kanpde.collocation.sampling import Sample
 from kanpde.geometry.box import Box
 
 FIRST = 0.1  # the share of time that the window begins with, and the least by which it grows

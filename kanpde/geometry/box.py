@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kanpde.arrays import Array
 from kanpde.errors import ProblemError, nearest
-
-Array = npt.NDArray[np.float64]
 
 MOST = 6  # coordinates: sizes of networks and grids are chosen for as many
 # contains() forgives this many units of round-off, relative to the box's own numbers.

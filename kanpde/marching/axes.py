@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy.linalg import solve_triangular
 from torch import Tensor
 
+from kanpde.arrays import Array
 from kanpde.calculus import splines
 from kanpde.calculus.legendre import legendre
 from kanpde.network.bspline import BSpline
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

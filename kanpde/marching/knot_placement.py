@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from kanpde.arrays import Array
 from kanpde.marching.axes import SplineAxis
 
-Array = npt.NDArray[np.float64]
 LEAST = 0.2  # the least density of breakpoints, as a share of the mean
 END = 3.0  # times its neighbour's, the most that the last difference of an axis counts
 SLOPE = 4.0  # the most that the density changes from one interval to the next

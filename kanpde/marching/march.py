@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.arrays import Array
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching import knot_placement
-from kanpde.marching.axes import Array, Axis, LegendreAxis, SplineAxis, norm
+from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis, norm
 from kanpde.marching.evolution import box, evolves
 from kanpde.marching.piece import Image, Shapes
 from kanpde.marching.slabs import Pass, Slab, going_on, held, tail_of

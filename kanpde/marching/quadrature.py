@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kanpde.arrays import Array
 from kanpde.geometry.box import Box
 from kanpde.marching.axes import Axis, gauss_points, gauss_weights
 from kanpde.problem.block import Block
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

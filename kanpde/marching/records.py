@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.marching.axes import Array, Axis, LegendreAxis, SplineAxis
+from kanpde.arrays import Array
+from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.march import Anchor, March
 from kanpde.marching.slabs import Pass, Slab
 from kanpde.marching.tensor_product import TensorProduct

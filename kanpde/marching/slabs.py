@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.marching.axes import Array, design
+from kanpde.arrays import Array
+from kanpde.marching.axes import design
 from kanpde.marching.tensor_product import TensorProduct
 
 FLAT = 0.3  # of the two coefficients before, what the last two have where they are noise

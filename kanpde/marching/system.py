@@ -10,6 +10,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from kanpde.arrays import MultiIndex
 from kanpde.calculus import jets
 from kanpde.geometry.box import Box
 from kanpde.marching import normal_equations
@@ -185,7 +186,7 @@ class System:
             scale = torch.where(torch.isfinite(scale) & (scale > 0), scale, torch.ones_like(scale))
             self.pieces[number] = replace(piece, scale=scale)
 
-    def _typical(self, coefficients: Tensor) -> dict[jets.MultiIndex, Tensor]:
+    def _typical(self, coefficients: Tensor) -> dict[MultiIndex, Tensor]:
         """The root mean square (f,) of every partial, at least that of u over the box' widths: a start may rest."""
         wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
         plan = jets.JetPlan(self.box.dimension, wanted)

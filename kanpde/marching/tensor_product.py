@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.arrays import Array
 from kanpde.calculus.jets import JetPlan
-from kanpde.marching.axes import Array, Axis, design, gauss_points, gauss_weights, transfer
+from kanpde.marching.axes import Axis, design, gauss_points, gauss_weights, transfer
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kanpde.arrays import Array
 from kanpde.calculus import splines
-from kanpde.calculus.splines import Array
 from kanpde.network.base_functions import BASE_FUNCTIONS
 
 

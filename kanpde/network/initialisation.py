@@ -8,14 +8,13 @@ solve an almost linear problem for each family of factors, as alternating least 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from kanpde.arrays import Array
 from kanpde.calculus import splines
 from kanpde.network.bspline import BSpline
 from kanpde.network.layer import KANLayer
 
-Array = npt.NDArray[np.float64]
 MODES = 5
 
 

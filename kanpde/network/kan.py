@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from kanpde.arrays import Array
 from kanpde.calculus import splines
 from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ConfigurationError, nearest
@@ -18,7 +18,6 @@ from kanpde.network.bspline import BSpline
 from kanpde.network.initialisation import initialise
 from kanpde.network.layer import KANLayer, Tape
 
-Array = npt.NDArray[np.float64]
 Width = int | Sequence[int]
 T = TypeVar("T")
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kanpde.arrays import Array
 from kanpde.calculus import splines
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
-
-Array = npt.NDArray[np.float64]
 
 
 def refine(network: KAN, points: Tensor, residual: Tensor, *, first_only: bool = True) -> None:

@@ -6,12 +6,12 @@ nor leaves anything behind in a global state.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kanpde.files import write_atomically
 from kanpde.plots.drawable import Drawable
 from kanpde.plots.formula import formula_figure
 from kanpde.plots.history import history_figure
@@ -55,10 +55,5 @@ def write_figures(solution: Drawable, folder: str | Path, names: Sequence[str] =
 
 
 def write_figure(figure: Figure, path: Path, dpi: int = 150) -> None:
-    """Save as PNG under a temporary name in the same folder, then rename: no reader ever sees half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        figure.savefig(temporary, format="png", dpi=dpi)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Save as PNG, atomically."""
+    write_atomically(path, lambda temporary: figure.savefig(temporary, format="png", dpi=dpi))

@@ -11,8 +11,9 @@ from typing import Any
 import matplotlib.mathtext
 import numpy as np
 
+from kanpde.arrays import Array
 from kanpde.plots.curves import curves
-from kanpde.plots.drawable import Array, Posed, Region, Symbolified
+from kanpde.plots.drawable import Posed, Region, Symbolified
 from kanpde.plots.maps import maps, sliced_maps
 from kanpde.plots.quantities import Quantity, magnitude, quantities
 from kanpde.plots.slices import slices

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from kanpde.plots.drawable import Array, Drawable
+from kanpde.arrays import Array
+from kanpde.plots.drawable import Drawable
 from kanpde.plots.style import DASHES, FAINT, INK, MUTED, PALETTE, TICK, Figure, entitle, headline, new_figure, tidy
 
 MOST_MARKS = 12  # changes of size that are still marked

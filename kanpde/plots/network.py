@@ -11,7 +11,8 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle, FancyBboxPatch
 
-from kanpde.plots.drawable import Array, Wired
+from kanpde.arrays import Array
+from kanpde.plots.drawable import Wired
 from kanpde.plots.edge_labels import formula_label, name_label, width
 from kanpde.plots.network_layout import Band, Layout, arrange
 from kanpde.plots.style import INK, LABEL, MUTED, PALETTE, TICK, TITLE, Figure, letters, new_figure, symbol

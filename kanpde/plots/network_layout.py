@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kanpde.plots.drawable import Array
+from kanpde.arrays import Array
 
 SQUARE = 0.46  # side of an edge's square
 CLEARANCE = 1.15  # from one square to the next in a row, in sides

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kanpde.plots.drawable import Array, Drawable, Region
+from kanpde.arrays import Array
+from kanpde.plots.drawable import Drawable, Region
 from kanpde.plots.slices import Slice
 from kanpde.plots.style import symbol
 

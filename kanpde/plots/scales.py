@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 
-from kanpde.plots.drawable import Array
+from kanpde.arrays import Array
 from kanpde.plots.quantities import Quantity
 
 DECADES = 4  # how far below its largest value an error is told apart

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kanpde.plots.drawable import Array, Region
+from kanpde.arrays import Array
+from kanpde.plots.drawable import Region
 from kanpde.plots.style import letters, number
 
 LINE, PLANE, SMALL_PLANE = 1001, 201, 121  # points to a side: one line, one map, one of several maps

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
 from torch import Tensor
 
+from kanpde.arrays import Array, MultiIndex
 from kanpde.geometry.box import Face
-from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.field import Field
 
-Array = npt.NDArray[np.float64]
 Evaluate = Callable[[tuple["Side", ...], "Tensor | None", Mapping[str, Tensor]], Tensor]
 Images = Callable[[Tensor], tuple[Tensor, ...]]
 # Which partials of which field (by its number) a block looks up.
@@ -57,18 +53,3 @@ class Block:
     images: Images = in_place
     weight: float = 1.0
     hard: bool = False
-
-
-class Constant:
-    """An array that follows tensors to their dtype and device."""
-
-    def __init__(self, array: Any) -> None:
-        self._array = np.asarray(array)
-        self._copies: dict[tuple[torch.dtype, torch.device], Tensor] = {}
-
-    def like(self, tensor: Tensor) -> Tensor:
-        """The array as a tensor of the other's dtype on its device, copied there once."""
-        key = (tensor.dtype, tensor.device)
-        if key not in self._copies:
-            self._copies[key] = torch.as_tensor(self._array, dtype=tensor.dtype, device=tensor.device)
-        return self._copies[key]

@@ -6,21 +6,19 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 import torch
 from torch import Tensor
 
+from kanpde.arrays import MultiIndex
 from kanpde.calculus.expressions import real_expression, symbols, torch_function
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Face
 from kanpde.problem.arguments import asked, call
-from kanpde.problem.field import MultiIndex
 
 if TYPE_CHECKING:
     from kanpde.problem.problem import Problem
 
-Array = npt.NDArray[np.float64]
 ValueFunction = Callable[[Tensor], Tensor]
 
 

@@ -18,13 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.arrays import Constant, MultiIndex
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Face
-from kanpde.problem.block import Block, Constant, Side
+from kanpde.problem.block import Block, Side
 from kanpde.problem.boundary_values import ValueFunction, check_value, value_function
 from kanpde.problem.constraint import Constraint
 from kanpde.problem.data import Data
-from kanpde.problem.field import Lookup, MultiIndex, lookup
+from kanpde.problem.field import Lookup, lookup
 from kanpde.problem.residual import residual_block
 
 if TYPE_CHECKING:

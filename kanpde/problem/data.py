@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kanpde.arrays import Array, Constant
 from kanpde.errors import ProblemError
-from kanpde.problem.block import Block, Constant, Side
+from kanpde.problem.block import Block, Side
 from kanpde.problem.constraint import Constraint
 from kanpde.problem.field import lookup
 
 if TYPE_CHECKING:
     from kanpde.problem.problem import Problem
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,21 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kanpde.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import real_expression, symbols
 from kanpde.errors import ProblemError
 from kanpde.problem.arguments import asked, call
 from kanpde.problem.block import Block, Side
 from kanpde.problem.boundary_values import ValueFunction, expression_function
-from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.field import Field
 
 if TYPE_CHECKING:
     from kanpde.problem.problem import Problem
 
-Array = npt.NDArray[np.float64]
 
 # An exact solution's residual is this small beside its terms, or beside the solution it is round-off.
 _SMALL, _ROUND_OFF = 1e-8, 1e-12

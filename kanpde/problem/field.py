@@ -8,10 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from kanpde.arrays import MultiIndex
 from kanpde.errors import ProblemError
 
-# A partial derivative: the sorted axes it is taken along. () the value, (0,) u_x, (0, 0) u_xx, (0, 1) u_xt.
-MultiIndex = tuple[int, ...]
 Lookup = Callable[[MultiIndex], Tensor]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.calculus.jets import MultiIndex
+from kanpde.arrays import MultiIndex
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box, Face
 from kanpde.problem.arguments import call

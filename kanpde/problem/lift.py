@@ -23,7 +23,8 @@ import torch
 from numpy.polynomial import polynomial
 from torch import Tensor
 
-from kanpde.calculus.jets import JetPlan, MultiIndex
+from kanpde.arrays import MultiIndex
+from kanpde.calculus.jets import JetPlan
 from kanpde.geometry.box import Box
 from kanpde.problem.hard_conditions import Derivatives, Prescribed, periodic_axes, prescriptions
 from kanpde.problem.problem import Problem

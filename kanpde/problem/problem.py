@@ -10,21 +10,18 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from kanpde.arrays import Array, MultiIndex
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box
 from kanpde.problem import exact
 from kanpde.problem.arguments import call
 from kanpde.problem.block import Block, Side
 from kanpde.problem.conditions import Constraint
-from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.field import Field
 from kanpde.problem.residual import residual_block
 
 __all__ = ["Block", "Field", "MultiIndex", "Problem", "Side"]
 
-Array = npt.NDArray[np.float64]
 
 # Class attributes of a problem that an annotation would turn into dataclass fields; they are no parameters.
 _DECLARATIONS = ("domain", "fields", "unknowns")

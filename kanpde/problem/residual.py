@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.arrays import MultiIndex
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Face
 from kanpde.problem.arguments import asked, call
 from kanpde.problem.block import Block, Side
-from kanpde.problem.field import Field, MultiIndex, values
+from kanpde.problem.field import Field, values
 
 if TYPE_CHECKING:
     from kanpde.problem.problem import Problem

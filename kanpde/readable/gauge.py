@@ -6,17 +6,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from kanpde.arrays import Array
 from kanpde.calculus import splines
 from kanpde.network.initialisation import fit, stations
 from kanpde.network.kan import KAN, MARGIN
 from kanpde.network.layer import KANLayer
 from kanpde.readable.edges import atoms_of, name_edge, pruned_of
 from kanpde.readable.source import Source, copied, layers_of, network_of, points_of, renewed
-
-Array = npt.NDArray[np.float64]
 
 
 def passing(network: KAN) -> list[tuple[int, int]]:

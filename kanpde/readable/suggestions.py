@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy.optimize import least_squares
 from torch import Tensor
 
+from kanpde.arrays import Array
 from kanpde.errors import ConfigurationError, nearest
 from kanpde.network.atom_functions import ATOMS, Atom
 from kanpde.network.kan import KAN
 from kanpde.readable.source import check_edge, network_of, points_of
 from kanpde.solution import Solution
-
-Array = npt.NDArray[np.float64]
 
 RESOLUTION = 129  # points along an edge
 STARTS = 2  # places of the grid that are refined

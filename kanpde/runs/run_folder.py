@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -226,13 +225,8 @@ def shown(path: Path) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename: no reader ever sees half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write text atomically."""
+    files.write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def finite(value: Any) -> Any:

@@ -8,18 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
+from kanpde.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import numpy_function, symbols
 from kanpde.errors import KanpdeError, ProblemError
-from kanpde.problem.field import MultiIndex
 from kanpde.symbolic.json_trees import from_tree, to_tree
 
 if TYPE_CHECKING:
     from kanpde.symbolic.proof.certification import Certificate
 
-Array = npt.NDArray[np.float64]
 
 # What letters physics has for parameters with long names.
 LETTERS = {

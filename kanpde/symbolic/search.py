@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
 from kanpde.problem.problem import Problem
@@ -29,7 +28,6 @@ from kanpde.symbolic.structure.report import rank, report
 from kanpde.symbolic.structure.sampled import Sampled, Surrogate, sample
 from kanpde.symbolic.workers import in_order
 
-Array = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
 Ansatz = Any  # an expression, or a dict of them by field
 

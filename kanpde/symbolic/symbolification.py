@@ -9,19 +9,17 @@ from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from kanpde.arrays import Array, MultiIndex
 from kanpde.collocation.comparison import Comparison, grid
 from kanpde.errors import KanpdeError
 from kanpde.options import SymbolicOptions
-from kanpde.problem.field import MultiIndex
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
 from kanpde.symbolic.formula import Formula
 from kanpde.symbolic.proof.certification import Certificate, certify
 from kanpde.symbolic.proof.maximum_principle import error_bound
 
-Array = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
 
 # Points along each axis on which formula and network are compared, by the number of axes.

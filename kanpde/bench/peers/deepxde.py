@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.arrays import Array, MultiIndex
 from kanpde.bench.autograd import Placed, placed, points_of
 from kanpde.bench.mlp import count, layer_sizes
-from kanpde.bench.task import Array, Recorder, Task
+from kanpde.bench.task import Recorder, Task
 from kanpde.problem.block import Side
-from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.field import Field
 from kanpde.problem.problem import Problem
 
 ADAM = 0.2  # the share of time before L-BFGS takes over

@@ -16,19 +16,18 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 import torch
 from torch import Tensor
 
+from kanpde.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import real_expression, symbols, torch_functions
 from kanpde.collocation.sampling import sample
 from kanpde.errors import ProblemError
 from kanpde.problem.block import Block, Side
-from kanpde.problem.field import Field, MultiIndex
+from kanpde.problem.field import Field
 from kanpde.problem.problem import Problem
 
-Array = npt.NDArray[np.float64]
 Key = tuple[int, MultiIndex]  # a partial of a field, by its number
 INTERIOR, BOUNDARY = 96, 32  # points
 # Singular values below this, relative to the largest one, are round-off.

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
+from kanpde.arrays import Array
 from kanpde.calculus.expressions import symbols
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import TimeLimit, time_limit
@@ -21,7 +21,6 @@ from kanpde.symbolic.proof.statement import state
 from kanpde.symbolic.structure.factors import antiderivative
 from kanpde.symbolic.structure.sampled import Sampled
 
-Array = npt.NDArray[np.float64]
 SECONDS = 2.0
 
 

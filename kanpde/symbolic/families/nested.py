@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
 from kanpde.symbolic.families.proposal import eliminated
@@ -15,8 +14,6 @@ from kanpde.symbolic.structure.outer_functions import peeled
 from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import alone, target_of
 from kanpde.symbolic.structure.variable_projection import Fit, fit
-
-Array = npt.NDArray[np.float64]
 
 # Those that a factor's arbitrary size does not matter to: g(c w) is c' g(w), or exp(c + w).
 SCALE_FREE = ("log u", "1/u", "u^2", "sqrt u")

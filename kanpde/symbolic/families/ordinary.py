@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
 from kanpde.errors import KanpdeError
@@ -22,8 +21,6 @@ from kanpde.symbolic.families.proposal import linear as combined
 from kanpde.symbolic.proof.statement import Statement, state
 from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import criterion
-
-Array = npt.NDArray[np.float64]
 
 # Seconds for SymPy to solve an equation with its parameters as symbols, and once more with numbers.
 SECONDS = 4.0

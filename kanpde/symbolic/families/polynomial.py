@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
 from kanpde.calculus.expressions import symbols
@@ -20,7 +19,6 @@ from kanpde.symbolic.structure.outer_functions import peeled
 from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import criterion
 
-Array = npt.NDArray[np.float64]
 Wrap = Callable[[sp.Expr], sp.Expr]
 
 DEGREE = 2

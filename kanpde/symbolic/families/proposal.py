@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
+from kanpde.arrays import Array
 from kanpde.calculus.expressions import numpy_function
 from kanpde.errors import ProblemError
 from kanpde.symbolic.structure.span_search import criterion
 
-Array = npt.NDArray[np.float64]
 Constants = dict[sp.Symbol, float]
 
 # A term is left out if the misfit's square grows by less than this factor, or stays below the error's.

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
+from kanpde.arrays import Array
 from kanpde.calculus.expressions import symbols
 from kanpde.symbolic.families.nested import nested
 from kanpde.symbolic.families.proposal import Constants, Proposal, evaluated, linear, placeholder
@@ -19,8 +19,6 @@ from kanpde.symbolic.structure.factors import Subspace, spectrum, subspace, tail
 from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import closed, ranked, searched
 from kanpde.symbolic.structure.variable_projection import Fit
-
-Array = npt.NDArray[np.float64]
 
 # The largest rank that is guessed, and the largest that is told by the error: a Fourier sum of six waves.
 LARGEST_RANK, MOST_CERTAIN = 4, 6

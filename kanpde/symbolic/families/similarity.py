@@ -11,17 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
+from kanpde.arrays import Array
 from kanpde.calculus.expressions import symbols
 from kanpde.symbolic.families.proposal import Constants, Proposal, evaluated, linear, placeholder
 from kanpde.symbolic.structure.atoms import Basis
 from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import alone, ranked
 from kanpde.symbolic.structure.variable_projection import Target
-
-Array = npt.NDArray[np.float64]
 
 POINTS = 300
 KEPT = 8

@@ -20,8 +20,6 @@ from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import alone, ranked
 from kanpde.symbolic.structure.variable_projection import Fit, Target
 
-Array = npt.NDArray[np.float64]
-
 POINTS, DEGREE, KEPT = 600, 80, 3
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
+from kanpde.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import numpy_function, real_expression, symbols
-from kanpde.problem.field import MultiIndex
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.constants.exact_constants import SOLVES, Snapped, exponents, recognised, snap
@@ -24,7 +23,6 @@ from kanpde.symbolic.proof.statement import Statement, real_parameters, state
 from kanpde.symbolic.proof.tracing import Untraceable
 from kanpde.symbolic.proof.vanishing import Step, show
 
-Array = npt.NDArray[np.float64]
 Surrogate = Callable[[Array, MultiIndex], Array]
 
 # An ansatz that solves its problem ends at round-off; this far above it, it is an approximation.

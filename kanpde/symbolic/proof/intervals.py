@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
-Array = npt.NDArray[np.float64]
+from kanpde.arrays import Array
+
 Interval = tuple[Array, Array]
 
 _OUTWARD = 1e-14

@@ -12,11 +12,11 @@ from typing import Any
 
 import sympy as sp
 
+from kanpde.arrays import MultiIndex
 from kanpde.calculus.expressions import symbols
 from kanpde.geometry.box import Face
 from kanpde.problem.arguments import asked
 from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
-from kanpde.problem.field import MultiIndex
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.constants.recognition import exact_number, exactly
 from kanpde.symbolic.proof.tracing import Traced, TracedField, Untraceable, expression_of

@@ -10,8 +10,9 @@ import numpy as np
 import sympy as sp
 from torch import Tensor
 
+from kanpde.arrays import MultiIndex
 from kanpde.errors import ProblemError
-from kanpde.problem.field import MultiIndex, parse_partial
+from kanpde.problem.field import parse_partial
 from kanpde.symbolic.constants.recognition import exact_number
 
 

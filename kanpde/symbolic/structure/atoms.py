@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 import torch
 from torch import Tensor
 
+from kanpde.arrays import Array
 from kanpde.calculus.expressions import torch_function
 from kanpde.errors import ConfigurationError, nearest
 
-Array = npt.NDArray[np.float64]
 Starts = Callable[[float, float, int], Array]
 Function = Callable[[Any], Any]
 

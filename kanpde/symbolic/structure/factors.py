@@ -18,10 +18,9 @@ import numpy.typing as npt
 import sympy as sp
 from numpy.polynomial import legendre
 
+from kanpde.arrays import Array
 from kanpde.symbolic.structure.atoms import VARIABLE, B, Basis, C
 from kanpde.symbolic.structure.sampled import Sampled
-
-Array = npt.NDArray[np.float64]
 
 # Rates that change less than this over the whole axis are none.
 STILL = 0.02

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 
+from kanpde.arrays import Array
 from kanpde.symbolic.structure.sampled import Sampled
-
-Array = npt.NDArray[np.float64]
 
 # How near to a singularity of the inverse the field may come, as a share of its largest value.
 CLEAR = 0.01

@@ -8,12 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from kanpde.problem.field import MultiIndex
+from kanpde.arrays import Array, MultiIndex
 from kanpde.problem.problem import Problem
-
-Array = npt.NDArray[np.float64]
 
 # Points along each axis, by the number of axes.
 RESOLUTION = {1: 256, 2: 64, 3: 24, 4: 10, 5: 6, 6: 5}

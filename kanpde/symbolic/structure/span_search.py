@@ -7,16 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 import torch
 
+from kanpde.arrays import Array
 from kanpde.calculus.expressions import numpy_function
 from kanpde.symbolic.structure.atoms import VARIABLE, Basis, polynomials
 from kanpde.symbolic.structure.factors import Subspace, closures, polynomial
 from kanpde.symbolic.structure.variable_projection import Fit, Target, fit
-
-Array = npt.NDArray[np.float64]
 
 # Fits that leave more than this of their target are not worth a refit.
 HOPELESS = 0.3

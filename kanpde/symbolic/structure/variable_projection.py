@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import sympy as sp
 import torch
 from torch import Tensor
 
+from kanpde.arrays import Array
 from kanpde.symbolic.structure.atoms import VARIABLE, Basis
-
-Array = npt.NDArray[np.float64]
 
 ITERATIONS = 16
 KEPT_STARTS = 6

@@ -1,0 +1,29 @@
+"""Names for what numbers come in: arrays, partial derivatives, and constants that follow a tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Array = npt.NDArray[np.float64]
+# A partial derivative: the sorted axes it is taken along. () the value, (0,) u_x, (0, 0) u_xx, (0, 1) u_xt.
+MultiIndex = tuple[int, ...]
+
+
+class Constant:
+    """An array that follows tensors to their dtype and device."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = np.asarray(array)
+        self._copies: dict[tuple[torch.dtype, torch.device], Tensor] = {}
+
+    def like(self, tensor: Tensor) -> Tensor:
+        """Return the array as a tensor of the other's dtype on its device, copied there once."""
+        key = (tensor.dtype, tensor.device)
+        if key not in self._copies:
+            self._copies[key] = torch.as_tensor(self._array, dtype=tensor.dtype, device=tensor.device)
+        return self._copies[key]
