@@ -81,8 +81,8 @@ def module_of(file: Path) -> str:
 
 
 def needed(file: Path, known: set[str]) -> set[str]:
-    """The modules that a file imports when it runs."""
-    names = {name for name in imported(ast.parse(file.read_text()), types=False) if name.startswith("kanpde")}
+    """The modules that a file imports, for their types too."""
+    names = {name for name in imported(ast.parse(file.read_text())) if name.startswith("kanpde")}
     return {name if name in known else name.rpartition(".")[0] for name in names}
 
 

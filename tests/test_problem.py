@@ -14,8 +14,9 @@ from known_fields import rows
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box
 from kanpde.problem.conditions import Data, Dirichlet, Initial, Neumann, Periodic
+from kanpde.problem.declaration import snake_case
 from kanpde.problem.field import Field, parse_partial
-from kanpde.problem.problem import Problem, snake_case
+from kanpde.problem.problem import Problem
 
 
 @dataclass(frozen=True)

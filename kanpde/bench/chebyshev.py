@@ -22,11 +22,11 @@ from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
 
-def solve(problem: Problem, blocks: Sequence[Block], degree: int) -> Evaluate:
-    """The polynomials of this degree in each coordinate that come nearest to satisfying all the blocks."""
-    domain, fields = problem.domain, len(problem.fields)
+def solve(problem: Problem, domain: Box, blocks: Sequence[Block], degree: int) -> Evaluate:
+    """The polynomials of this degree in each coordinate that come nearest to satisfying all the blocks on a box."""
+    fields = len(problem.fields)
     nodes = np.cos(np.pi * (np.arange(degree + 2) + 0.5) / (degree + 2))
-    equations = [_equations(block, problem, nodes, degree) for block in blocks]
+    equations = [_equations(block, problem, domain, nodes, degree) for block in blocks]
     matrix = np.concatenate([m for m, _ in equations])
     right = np.concatenate([r for _, r in equations])
     length = np.linalg.norm(matrix, axis=1)
@@ -36,9 +36,8 @@ def solve(problem: Problem, blocks: Sequence[Block], degree: int) -> Evaluate:
     return lambda points: basis(domain, points, (), degree) @ coefficients
 
 
-def _equations(block: Block, problem: Problem, nodes: Array, degree: int) -> tuple[Array, Array]:
+def _equations(block: Block, problem: Problem, domain: Box, nodes: Array, degree: int) -> tuple[Array, Array]:
     """The rows of one block, (n, unknowns), and their right side."""
-    domain = problem.domain
     size = (degree + 1) ** domain.dimension
     points, index = nodes_of(block, domain, (nodes + 1) / 2)
     images = block.images(torch.as_tensor(points))

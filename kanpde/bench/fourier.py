@@ -14,7 +14,6 @@ from kanpde.arrays import Array
 from kanpde.bench.etdrk4 import march
 from kanpde.bench.task import Evaluate
 from kanpde.problem.boundary_values import value_function
-from kanpde.problem.conditions import Initial
 from kanpde.problem.problem import Problem
 
 Modes = npt.NDArray[Any]
@@ -87,6 +86,7 @@ def solve(problem: Problem, times: Array, points: int, substeps: int) -> Evaluat
 
 def initial(problem: Problem, x: Array) -> Array:
     """What the problem's first Initial condition prescribes at x."""
-    value = next(c.value for c in problem.conditions().values() if isinstance(c, Initial))
+    starts = (c.boundary_values(problem) for c in problem.conditions().values() if c.is_start)
+    value = next(given.value for values in starts for given in values)
     points = torch.as_tensor(np.stack([x, np.full_like(x, problem.domain.low[1])], axis=1))
     return value_function(value, problem)(points).numpy()

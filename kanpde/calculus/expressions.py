@@ -17,11 +17,12 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array
+from kanpde.arrays import Array, MultiIndex
 from kanpde.calculus.torch_functions import Operation, add, multiply, operation, power
 from kanpde.errors import ProblemError
 
 TorchFunction = Callable[..., Tensor]
+PointFunction = Callable[[Tensor], Tensor]  # points (n, d) -> (n,)
 
 _UNEVALUATED = (sp.Derivative, sp.Subs, sp.Integral, sp.Sum, sp.Product)
 
@@ -80,6 +81,15 @@ def _shaped(value: Any, shape: torch.Size, like: Tensor) -> Tensor:
     if isinstance(value, Tensor):
         return value if value.shape == shape else value.expand(shape)
     return like.new_full(shape, value)
+
+
+def function_of_points(expression: Any, names: Sequence[str], partial: MultiIndex = ()) -> PointFunction:
+    """Return a partial derivative of an expression as a function of points (n, d)."""
+    derivative = real_expression(expression, names)
+    for axis in partial:
+        derivative = sp.diff(derivative, symbols(names)[axis])
+    function = torch_function(derivative, names)
+    return lambda points: function(*points.unbind(-1))
 
 
 def numpy_function(expression: Any, names: Sequence[str]) -> Callable[..., Array]:

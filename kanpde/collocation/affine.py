@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import MultiIndex
+from kanpde.arrays import Array, MultiIndex
+from kanpde.geometry.domain import face_points, interior_points
 from kanpde.problem.block import Block, Side
 from kanpde.problem.field import Field
 from kanpde.problem.problem import Problem
@@ -47,10 +48,13 @@ def trial_points(block: Block, problem: Problem, generator: np.random.Generator)
     if block.points is not None:
         index = generator.integers(len(block.points), size=TRIALS)
         return torch.as_tensor(block.points[index]), torch.as_tensor(index)
+
+    def draw(count: int, dimension: int) -> Array:
+        return generator.random((count, dimension))
+
     if not block.faces:
-        return torch.as_tensor(domain.interior(generator.random((TRIALS, domain.dimension)))), None
-    unit = generator.random((TRIALS, domain.dimension - 1))
-    return torch.as_tensor(domain.on_face(block.faces[0], unit)), torch.zeros(TRIALS, dtype=torch.long)
+        return torch.as_tensor(interior_points(domain, TRIALS, draw)), None
+    return torch.as_tensor(face_points(domain, block.faces[0], TRIALS, draw)), torch.zeros(TRIALS, dtype=torch.long)
 
 
 def rows(

@@ -10,7 +10,8 @@ import numpy as np
 
 from kanpde.arrays import Array, MultiIndex
 from kanpde.errors import ProblemError
-from kanpde.geometry.box import Box
+from kanpde.geometry.box import as_box
+from kanpde.geometry.domain import Domain
 
 if TYPE_CHECKING:
     from kanpde.problem.problem import Problem
@@ -22,14 +23,14 @@ RESOLUTION = {1: 4001, 2: 257, 3: 49, 4: 17, 5: 10, 6: 7}
 TENSOR = 4  # axes beyond which a tensor grid would have too few different numbers along each
 
 
-def grid(domain: Box, resolution: int | None = None) -> tuple[Array, Array]:
-    """Points (n, d) that fill the box evenly, with weights (n,) that integrate linear functions exactly.
+def grid(domain: Domain, resolution: int | None = None) -> tuple[Array, Array]:
+    """Return points (n, d) that fill the domain evenly, with weights (n,) to integrate by.
 
-    Up to four axes a tensor grid with trapezoidal weights; beyond, Sobol' points with equal ones, 2^m of them for the
-    power nearest to resolution^d.
+    In a box of up to four axes they are a tensor grid with trapezoidal weights, exact for linear functions; elsewhere
+    Sobol' points with equal ones, those inside of 2^m in the bounding box, 2^m nearest to resolution^d.
     """
     count = resolution or RESOLUTION[domain.dimension]
-    if domain.dimension > TENSOR:
+    if domain.dimension > TENSOR or as_box(domain) is None:
         return even(domain, round(domain.dimension * math.log2(count)))
     axes = [np.linspace(low, high, count) for low, high in zip(domain.low, domain.high, strict=True)]
     points = np.stack([column.ravel() for column in np.meshgrid(*axes, indexing="ij")], axis=-1)
@@ -41,13 +42,14 @@ def grid(domain: Box, resolution: int | None = None) -> tuple[Array, Array]:
     return points, weights
 
 
-def even(domain: Box, power: int) -> tuple[Array, Array]:
-    """2^m Sobol' points moved to the middles of their cells, so that along every axis they are equidistant."""
+def even(domain: Domain, power: int) -> tuple[Array, Array]:
+    """Return 2^m Sobol' points, those inside, in the middles of their cells: along every axis they are equidistant."""
     # Imported here: scipy.stats takes its time, and few problems have so many coordinates.
     from scipy.stats import qmc
 
     unit = qmc.Sobol(domain.dimension, scramble=False).random_base2(power) + 0.5 ** (power + 1)
-    return domain.interior(unit), np.full(2**power, domain.measure / 2**power)
+    points = domain.interior(unit)
+    return points, np.full(len(points), domain.measure / len(points))
 
 
 class Comparison:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from kanpde.arrays import Array
 from kanpde.errors import ConfigurationError
-from kanpde.geometry.box import Box, Face
+from kanpde.geometry.domain import Domain, Face, face_points, interior_points
 from kanpde.options import number
 from kanpde.problem.block import Block
 
@@ -65,21 +65,22 @@ def unit_points(count: int, dimension: int, sequence: str, generator: np.random.
     return np.asarray(engine.random(count))
 
 
-def sample(block: Block, domain: Box, count: int, sequence: str, generator: np.random.Generator) -> Sample:
+def sample(block: Block, domain: Domain, count: int, sequence: str, generator: np.random.Generator) -> Sample:
     """`count` points where the block is to vanish; its own points where it has such."""
+
+    def draw(number: int, dimension: int) -> Array:
+        return unit_points(number, dimension, sequence, generator)
+
     if block.points is not None:
         return Sample(block.points, np.arange(len(block.points)))
     if not block.faces:
-        return Sample(domain.interior(unit_points(count, domain.dimension, sequence, generator)), None)
+        return Sample(interior_points(domain, count, draw), None)
     shares = shares_of_faces(domain, block.faces, count)
-    points = [
-        domain.on_face(face, unit_points(share, domain.dimension - 1, sequence, generator))
-        for face, share in zip(block.faces, shares, strict=True)
-    ]
+    points = [face_points(domain, face, share, draw) for face, share in zip(block.faces, shares, strict=True)]
     return Sample(np.concatenate(points), np.repeat(np.arange(len(shares)), shares))
 
 
-def shares_of_faces(domain: Box, faces: tuple[Face, ...], count: int) -> list[int]:
+def shares_of_faces(domain: Domain, faces: tuple[Face, ...], count: int) -> list[int]:
     """How many of `count` points each face gets, by its measure; a face that is a point gets one."""
     if domain.dimension == 1:
         return [1] * len(faces)

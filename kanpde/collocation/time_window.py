@@ -14,7 +14,7 @@ import numpy as np
 
 from kanpde.arrays import Array
 from kanpde.collocation.sampling import Sample
-from kanpde.geometry.box import Box
+from kanpde.geometry.domain import Domain
 
 FIRST = 0.1  # the share of time that the window begins with, and the least by which it grows
 BEYOND = 0.2  # the share of points that lie beyond it
@@ -28,7 +28,7 @@ QUICK = 3  # iterations that call for a longer stride
 class Window:
     """Times from the first one to `reach`, as a share of the domain's; `age` counts iterations since it last grew."""
 
-    domain: Box
+    domain: Domain
     reach: float = FIRST
     stride: float = FIRST
     age: int = 0

@@ -1,18 +1,18 @@
-"""Domains with named coordinates, their faces, and the outward normals there."""
+"""Boxes: products of intervals with named coordinates."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
-from kanpde.arrays import Array
-from kanpde.errors import ProblemError, nearest
+from kanpde.arrays import Array, Constant
+from kanpde.errors import ProblemError
+from kanpde.geometry.domain import Domain, Face
 
 MOST = 6  # coordinates: sizes of networks and grids are chosen for as many
 # contains() forgives this many units of round-off, relative to the box's own numbers.
@@ -20,15 +20,17 @@ _SLACK = 64 * np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True)
-class Face:
+class BoxFace(Face):
     """A face of a box: its ``name``, "x-" or "t+", the ``axis`` it cuts, and its ``side``, -1 (low) or +1 (high)."""
 
-    name: str
-    axis: int
     side: int
 
+    @property
+    def axis(self) -> int:
+        return self.axes[0]
 
-class Box:
+
+class Box(Domain):
     """The product of closed intervals with one to six named coordinates; one named ``t`` is time.
 
     ``Box(x=(0, 1), y=(0, 2), t=(0, 1))``. Bounds are numbers (SymPy's included). Boxes over different coordinates
@@ -38,13 +40,11 @@ class Box:
     None; ``space`` are the other axes. Raises ProblemError for bounds that are not two finite increasing numbers.
     """
 
-    __slots__ = ("_faces", "high", "low", "names", "space", "time")
+    __slots__ = ("_faces", "_normals", "high", "low", "names")
 
     names: tuple[str, ...]
     low: Array
     high: Array
-    time: int | None
-    space: tuple[int, ...]
 
     def __init__(self, /, **bounds: Any) -> None:
         if not 1 <= len(bounds) <= MOST:
@@ -55,70 +55,36 @@ class Box:
         intervals = [_interval(name, interval) for name, interval in bounds.items()]
         self.low = _frozen([low for low, _ in intervals])
         self.high = _frozen([high for _, high in intervals])
-        self.time = self.names.index("t") if "t" in self.names else None
-        self.space = tuple(axis for axis in range(len(self.names)) if axis != self.time)
         self._faces = {
-            f"{name}{sign}": Face(f"{name}{sign}", axis, side)
+            f"{name}{sign}": BoxFace(f"{name}{sign}", (axis,), side)
             for axis, name in enumerate(self.names)
             for sign, side in (("-", -1), ("+", +1))
         }
+        axes = np.arange(self.dimension)
+        self._normals = {f.name: Constant(np.where(axes == f.axis, float(f.side), 0.0)) for f in self._faces.values()}
 
     @property
-    def dimension(self) -> int:
-        """The number of coordinates, time included."""
-        return len(self.names)
-
-    def axis(self, name: str) -> int:
-        """The position of a coordinate; ProblemError for an unknown one."""
-        if name not in self.names:
-            raise ProblemError(f"expected a coordinate of the domain, got {name!r}; {nearest(str(name), self.names)}")
-        return self.names.index(name)
-
-    @property
-    def faces(self) -> dict[str, Face]:
+    def faces(self) -> dict[str, BoxFace]:
         """Every face by name, time's included."""
         return dict(self._faces)
 
-    def resolve(self, on: str | Iterable[str]) -> tuple[Face, ...]:
-        """The faces meant by "x-", "x" (both), "boundary" (every face in space) or a list of these, each once.
-
-        Raises ProblemError, with the known names, where a name is unknown or no face is left.
-        """
-        if not isinstance(on, str):
-            if not isinstance(on, Iterable):
-                raise ProblemError(f"expected the name of a face or a list of names for on, got {on!r}")
-            parts = [self.resolve(part) for part in on]
-            faces = tuple(dict.fromkeys(itertools.chain.from_iterable(parts)))
-            if not faces:
-                raise ProblemError(f"expected at least one face for on, got an empty list; {self._known_faces()}")
-            return faces
-        if on == "boundary":
-            return self._boundary()
-        if on in self._faces:
-            return (self._faces[on],)
-        if on in self.names:
-            return self._faces[f"{on}-"], self._faces[f"{on}+"]
-        raise ProblemError(f"expected a face of the domain for on, got {on!r}; {self._known_faces(on)}")
-
-    def _boundary(self) -> tuple[Face, ...]:
-        if not self.space:
-            raise ProblemError("the domain has time alone and no boundary in space; use Initial, or on='t-'")
-        return tuple(face for face in self._faces.values() if face.axis in self.space)
-
-    def _known_faces(self, name: str = "") -> str:
-        return nearest(name, [*self._faces, *self.names, "boundary"])
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """A coordinate's name stands for both its faces."""
+        return {name: (f"{name}-", f"{name}+") for name in self.names}
 
     def interior(self, unit: Array) -> Array:
-        """Points of the unit cube, (n, d), moved into the box."""
+        """Move points of the unit cube, (n, d), into the box: all of them."""
         return np.asarray(self.low * (1 - unit) + self.high * unit, dtype=np.float64)
 
     def on_face(self, face: Face, unit: Array) -> Array:
-        """Points of the unit cube one dimension down, (n, d-1), moved onto a face: (n, d), exactly on it."""
-        bound = self.low if face.side < 0 else self.high
+        """Move points of the unit cube one dimension down, (n, d-1), onto a face: (n, d), exactly on it."""
+        cut = self._faces[face.name]
+        bound = self.low if cut.side < 0 else self.high
         points = np.empty((len(unit), self.dimension))
-        others = [axis for axis in range(self.dimension) if axis != face.axis]
+        others = [axis for axis in range(self.dimension) if axis != cut.axis]
         points[:, others] = self.low[others] * (1 - unit) + self.high[others] * unit
-        points[:, face.axis] = bound[face.axis]
+        points[:, cut.axis] = bound[cut.axis]
         return points
 
     @property
@@ -127,14 +93,12 @@ class Box:
         return float(np.prod(self.high - self.low))
 
     def face_measure(self, face: Face) -> float:
-        """The area of a face; 1 for the two ends of an interval."""
-        return float(np.prod(np.delete(self.high - self.low, face.axis)))
+        """Return the area of a face; 1 for the two ends of an interval."""
+        return float(np.prod(np.delete(self.high - self.low, self._faces[face.name].axis)))
 
-    def normal(self, face: Face) -> Array:
-        """The outward unit normal, (d,)."""
-        normal = np.zeros(self.dimension)
-        normal[face.axis] = face.side
-        return normal
+    def normals(self, face: Face, points: Tensor) -> Tensor:
+        """Return the outward unit normals (n, d), all the same."""
+        return self._normals[face.name].like(points).expand_as(points)
 
     def contains(self, points: Array) -> npt.NDArray[np.bool_]:
         """Which of the points (n, d) lie in the closed box, round-off forgiven."""
@@ -163,6 +127,11 @@ class Box:
 
     def __repr__(self) -> str:
         return f"Box({', '.join(f'{name}=({low:g}, {high:g})' for name, (low, high) in self.bounds().items())})"
+
+
+def as_box(domain: Domain) -> Box | None:
+    """Return the domain where it is a box; None for other shapes. The one question that needs a tensor grid."""
+    return domain if isinstance(domain, Box) else None
 
 
 def _frozen(values: list[float]) -> Array:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kanpde.geometry.box import Box
-from kanpde.problem.conditions import Initial
+from kanpde.geometry.box import Box, as_box
 from kanpde.problem.problem import Problem
 
 
@@ -16,12 +15,17 @@ def evolves(problem: Problem) -> bool:
     time = problem.domain.time
     if time is None or problem.unknowns:
         return False
-    starts = {name: c for name, c in problem.conditions().items() if isinstance(c, Initial)}
+    starts = {name: c for name, c in problem.conditions().items() if c.is_start}
     blocks = problem.blocks(hard=True)
     for block in blocks:
-        if block.points is not None or (block.name not in starts and any(f.axis == time for f in block.faces)):
+        if block.points is not None or (block.name not in starts and any(time in f.axes for f in block.faces)):
             return False
-    known = {(f, c.order) for c in starts.values() for f in c.field_indices(problem)}
+    known = {
+        (field, value.order)
+        for condition in starts.values()
+        for value in condition.boundary_values(problem)
+        for field in condition.field_indices(problem)
+    }
     for field, partials in blocks[0].partials.items():
         order = max((p.count(time) for p in partials), default=0)
         if any((field, m) not in known for m in range(order)):
@@ -30,8 +34,10 @@ def evolves(problem: Problem) -> bool:
 
 
 def box(problem: Problem, slabbed: bool, low: float, high: float) -> Box:
-    """The domain, or the part of it between two shares of time."""
-    bounds = problem.domain.bounds()
+    """The domain, which is a box, or the part of it between two shares of time."""
+    whole = as_box(problem.domain)
+    assert whole is not None
+    bounds = whole.bounds()
     if slabbed:
         start, end = bounds["t"]
         bounds["t"] = (start + (end - start) * low, end if high == 1.0 else start + (end - start) * high)

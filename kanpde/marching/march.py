@@ -29,7 +29,6 @@ from kanpde.marching.tensor_product import TensorProduct
 from kanpde.optim.lagged_gauss_newton import Newton
 from kanpde.optim.least_squares import Step
 from kanpde.optim.local import Factor
-from kanpde.problem.conditions import Initial
 from kanpde.problem.lift import Ansatz
 from kanpde.problem.problem import Problem
 
@@ -85,7 +84,7 @@ class March:
             for a in self.along
         )
         self.names = tuple(block.name for block in problem.blocks(hard=True))
-        starts = {name for name, c in problem.conditions().items() if isinstance(c, Initial)}
+        starts = {name for name, c in problem.conditions().items() if c.is_start}
         self._first = problem.blocks()
         self._starts = tuple(b for b in self._first if b.name in starts)
         self._later = tuple(b for b in self._first if b.name not in starts)

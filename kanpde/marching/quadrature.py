@@ -38,11 +38,11 @@ def quadrature(block: Block, box: Box, axes: Sequence[Axis]) -> Quadrature:
     measures = np.array([box.face_measure(face) for face in block.faces])
     points, shares, index, shapes = [], [], [], []
     for number, (face, share) in enumerate(zip(block.faces, measures / measures.sum(), strict=True)):
-        unit, weights = product([axis for a, axis in enumerate(axes) if a != face.axis])
+        unit, weights = product([axis for a, axis in enumerate(axes) if a not in face.axes])
         points.append(box.on_face(face, unit))
         shares.append(share * weights)
         index.append(np.full(len(unit), number))
-        shapes.append(tuple(1 if a == face.axis else count for a, count in enumerate(counts(axes))))
+        shapes.append(tuple(1 if a in face.axes else count for a, count in enumerate(counts(axes))))
     return Quadrature(np.concatenate(points), np.concatenate(shares), np.concatenate(index), tuple(shapes))
 
 

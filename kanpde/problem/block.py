@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from kanpde.arrays import Array, MultiIndex
-from kanpde.geometry.box import Face
+from kanpde.geometry.domain import Face
 from kanpde.problem.field import Field
 
 Evaluate = Callable[[tuple["Side", ...], "Tensor | None", Mapping[str, Tensor]], Tensor]

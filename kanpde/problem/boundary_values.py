@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -11,25 +11,24 @@ import torch
 from torch import Tensor
 
 from kanpde.arrays import MultiIndex
-from kanpde.calculus.expressions import real_expression, symbols, torch_function
+from kanpde.calculus.expressions import PointFunction, function_of_points
 from kanpde.errors import ProblemError
-from kanpde.geometry.box import Face
+from kanpde.geometry.domain import Face, face_points
 from kanpde.problem.arguments import asked, call
+from kanpde.problem.declaration import Declaration
+from kanpde.problem.exact import exact_functions
 
-if TYPE_CHECKING:
-    from kanpde.problem.problem import Problem
-
-ValueFunction = Callable[[Tensor], Tensor]
+ValueFunction = PointFunction
 
 
-def value_function(value: Any, problem: Problem, field_index: int = 0, partial: MultiIndex = ()) -> ValueFunction:
+def value_function(value: Any, problem: Declaration, field_index: int = 0, partial: MultiIndex = ()) -> ValueFunction:
     """The function points (n, d) -> (n,) that a value stands for, or one of its partial derivatives.
 
     Expressions are differentiated by SymPy, callables by automatic differentiation. Runs on any dtype and device.
     Raises ProblemError where the value is none of the four kinds.
     """
     if isinstance(value, (str, sp.Expr, int, float, np.number)):
-        return expression_function(_expression(value, problem, field_index), problem.domain.names, partial)
+        return function_of_points(_expression(value, problem, field_index), problem.domain.names, partial)
     if isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0:
         return value_function(float(value), problem, field_index, partial)
     if callable(value):
@@ -40,24 +39,15 @@ def value_function(value: Any, problem: Problem, field_index: int = 0, partial: 
     )
 
 
-def _expression(value: Any, problem: Problem, field_index: int) -> Any:
+def _expression(value: Any, problem: Declaration, field_index: int) -> Any:
     if not isinstance(value, str):
         return value
     if value != "exact":
         raise ProblemError(f"the only word for a value is 'exact', got {value!r}; give formulas as SymPy expressions")
-    exact = problem.exact_functions()
+    exact = exact_functions(problem)
     if exact is None:
         raise ProblemError(f"the value 'exact' needs a method exact, and {problem.name} has none; write one")
     return exact[field_index]
-
-
-def expression_function(expression: Any, names: Sequence[str], partial: MultiIndex = ()) -> ValueFunction:
-    """A partial derivative of an expression as a function of points (n, d)."""
-    derivative = real_expression(expression, names)
-    for axis in partial:
-        derivative = sp.diff(derivative, symbols(names)[axis])
-    function = torch_function(derivative, names)
-    return lambda points: function(*points.unbind(-1))
 
 
 def _callable(function: Callable[..., Any], names: tuple[str, ...]) -> ValueFunction:
@@ -94,12 +84,12 @@ def _differentiated(function: ValueFunction, partial: MultiIndex) -> ValueFuncti
     return derivative
 
 
-def check_value(function: ValueFunction, problem: Problem, faces: tuple[Face, ...]) -> None:
+def check_value(function: ValueFunction, problem: Declaration, faces: tuple[Face, ...]) -> None:
     """Try a value at some points of every face; ProblemError where it fails, has a wrong shape or is not finite."""
     random = np.random.default_rng(0)
     domain = problem.domain
     for face in faces:
-        points = domain.on_face(face, random.random((8, domain.dimension - 1)))
+        points = face_points(domain, face, 8, lambda count, dimension: random.random((count, dimension)))
         found = call(function, {"points": torch.from_numpy(points)}, "the value's function")
         bad = ~torch.isfinite(found)
         if bad.any():

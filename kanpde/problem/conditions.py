@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,16 +20,15 @@ from torch import Tensor
 
 from kanpde.arrays import Constant, MultiIndex
 from kanpde.errors import ProblemError
-from kanpde.geometry.box import Face
+from kanpde.geometry.domain import Face, outward_normals
 from kanpde.problem.block import Block, Side
 from kanpde.problem.boundary_values import ValueFunction, check_value, value_function
-from kanpde.problem.constraint import Constraint
+from kanpde.problem.constraint import BoundaryValue, Closing, Constraint
 from kanpde.problem.data import Data
+from kanpde.problem.declaration import Declaration
+from kanpde.problem.equation import Equation, Fields, Formulation
 from kanpde.problem.field import Lookup, lookup
 from kanpde.problem.residual import residual_block
-
-if TYPE_CHECKING:
-    from kanpde.problem.problem import Problem
 
 __all__ = ["Condition", "Constraint", "Data", "Dirichlet", "Initial", "Neumann", "Periodic", "Robin"]
 
@@ -43,16 +42,16 @@ class _OnFaces(Constraint):
     value: Any
     on: On
 
-    def coefficients(self) -> tuple[float, float]:
-        """a and b."""
+    def coefficients(self) -> tuple[Any, Any]:
+        """Return a and b as they are given."""
         raise NotImplementedError
 
-    def block(self, name: str, problem: Problem) -> Block:
+    def block(self, name: str, problem: Declaration) -> Block:
         self.check()
-        (a, b), faces, chosen = self.coefficients(), problem.domain.resolve(self.on), self.field_indices(problem)
-        axes = sorted({face.axis for face in faces}) if b else []
+        a, b = map(float, self.coefficients())
+        domain, faces, chosen = problem.domain, problem.domain.resolve(self.on), self.field_indices(problem)
+        axes = sorted({axis for face in faces for axis in face.axes}) if b else []
         needed: list[MultiIndex] = ([()] if a else []) + [(axis,) for axis in axes]
-        normals = Constant([problem.domain.normal(face) for face in faces])
 
         def left_side(u: Lookup, normal: Tensor) -> Tensor:
             terms = [a * u(())] if a else []
@@ -63,7 +62,7 @@ class _OnFaces(Constraint):
 
         def evaluate(sides: tuple[Side, ...], index: Tensor | None, unknowns: Mapping[str, Tensor]) -> Tensor:
             points, fields = sides[0].points, sides[0].fields
-            normal = normals.like(points)[_face_index(index, faces)] if axes else points
+            normal = outward_normals(domain, faces, points, index) if axes else points
             rows = zip(chosen, targets, strict=True)
             return torch.stack([left_side(lookup(fields[i]), normal) - target(points, normal) for i, target in rows])
 
@@ -72,7 +71,7 @@ class _OnFaces(Constraint):
         return Block(name, "condition", components, faces, partials, evaluate, weight=self.weight, hard=self.hard)
 
     def _target(
-        self, problem: Problem, i: int, faces: tuple[Face, ...], needed: list[MultiIndex], left_side: _LeftSide
+        self, problem: Declaration, i: int, faces: tuple[Face, ...], needed: list[MultiIndex], left_side: _LeftSide
     ) -> Callable[[Tensor, Tensor], Tensor]:
         """The right side at points with normals; for "exact" it is the exact solution's own left side."""
         exact = isinstance(self.value, str)
@@ -83,11 +82,16 @@ class _OnFaces(Constraint):
             return lambda points, normal: left_side(lambda p: known[p](points), normal)
         return lambda points, normal: known[()](points)
 
+    def equations(self, name: str, formulation: Formulation) -> Iterator[Equation]:
+        problem, (a, b) = formulation.problem, map(formulation.number, self.coefficients())
+        for i in self.field_indices(problem):
+            target = formulation.value(self.value, i)
+            for face in problem.domain.resolve(self.on):
 
-def _face_index(index: Tensor | None, faces: tuple[Face, ...]) -> Tensor | int:
-    if index is None and len(faces) > 1:
-        raise ValueError("points on several faces need an index that says which face each lies on")
-    return 0 if index is None else index
+                def left(u: Any, face: Face = face) -> Any:
+                    return a * u + b * formulation.normal_derivative(u, face)
+
+                yield formulation.equal(name, i, face, left, left(target) if isinstance(self.value, str) else target)
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,11 @@ class Dirichlet(_OnFaces):
 
     hardenable: ClassVar[bool] = True
 
-    def coefficients(self) -> tuple[float, float]:
-        return 1.0, 0.0
+    def coefficients(self) -> tuple[Any, Any]:
+        return 1, 0
+
+    def boundary_values(self, problem: Declaration) -> tuple[BoundaryValue, ...]:
+        return (BoundaryValue(problem.domain.resolve(self.on), self.value),)
 
 
 @dataclass(frozen=True)
@@ -112,8 +119,8 @@ class Neumann(_OnFaces):
     on: On = "boundary"
     field: str | None = None
 
-    def coefficients(self) -> tuple[float, float]:
-        return 0.0, 1.0
+    def coefficients(self) -> tuple[Any, Any]:
+        return 0, 1
 
 
 @dataclass(frozen=True)
@@ -126,14 +133,17 @@ class Robin(_OnFaces):
     on: On = "boundary"
     field: str | None = None
 
-    def coefficients(self) -> tuple[float, float]:
+    def coefficients(self) -> tuple[Any, Any]:
+        return self.a, self.b
+
+    def check(self) -> None:
+        super().check()
         try:
             a, b = float(self.a), float(self.b)
         except (TypeError, ValueError):
             raise ProblemError(f"Robin expects numbers a and b, got {self.a!r} and {self.b!r}") from None
         if not (math.isfinite(a) and math.isfinite(b)) or a == b == 0:
             raise ProblemError(f"Robin expects finite numbers a and b, not both zero; got {self.a!r} and {self.b!r}")
-        return a, b
 
 
 @dataclass(frozen=True)
@@ -145,8 +155,9 @@ class Initial(Constraint):
     field: str | None = None
 
     hardenable: ClassVar[bool] = True
+    is_start: ClassVar[bool] = True
 
-    def block(self, name: str, problem: Problem) -> Block:
+    def block(self, name: str, problem: Declaration) -> Block:
         self.check()
         faces, axes = self.faces(problem), self.partial(problem)
         chosen = self.field_indices(problem)
@@ -169,21 +180,32 @@ class Initial(Constraint):
         if self.hard and self.order > 1:
             raise ProblemError(f"a hard Initial of order {self.order} can't be built; leave out hard=True")
 
-    def faces(self, problem: Problem) -> tuple[Face, ...]:
+    def faces(self, problem: Declaration) -> tuple[Face, ...]:
         """The first time; ProblemError without a coordinate t."""
         if problem.domain.time is None:
             known = ", ".join(problem.domain.names)
             raise ProblemError(f"Initial expects a coordinate t, got {known}; use Dirichlet on a face")
         return problem.domain.resolve("t-")
 
-    def partial(self, problem: Problem) -> MultiIndex:
+    def partial(self, problem: Declaration) -> MultiIndex:
         """The time derivative that is prescribed."""
         return () if problem.domain.time is None else (problem.domain.time,) * self.order
 
-    def target(self, problem: Problem, field_index: int) -> ValueFunction:
+    def target(self, problem: Declaration, field_index: int) -> ValueFunction:
         """The prescribed values of one field; the exact solution's own derivative for "exact"."""
         exact = isinstance(self.value, str)
         return value_function(self.value, problem, field_index, self.partial(problem) if exact else ())
+
+    def boundary_values(self, problem: Declaration) -> tuple[BoundaryValue, ...]:
+        return (BoundaryValue(self.faces(problem), self.value, self.order),)
+
+    def equations(self, name: str, formulation: Formulation) -> Iterator[Equation]:
+        problem = formulation.problem
+        time, (face,) = self.partial(problem), self.faces(problem)
+        for i in self.field_indices(problem):
+            target = formulation.value(self.value, i)
+            target = formulation.partial(target, time) if isinstance(self.value, str) else target
+            yield formulation.equal(name, i, face, lambda u: formulation.partial(u, time), target)
 
 
 @dataclass(frozen=True)
@@ -196,7 +218,7 @@ class Periodic(Constraint):
 
     hardenable: ClassVar[bool] = True
 
-    def block(self, name: str, problem: Problem) -> Block:
+    def block(self, name: str, problem: Declaration) -> Block:
         self.check()
         axis, domain = problem.domain.axis(self.axis), problem.domain
         chosen = self.field_indices(problem)
@@ -220,6 +242,22 @@ class Periodic(Constraint):
             name, "condition", components, faces, partials, evaluate, images=images, weight=self.weight, hard=self.hard
         )
 
+    def closing(self, problem: Declaration) -> Closing | None:
+        return Closing(problem.domain.axis(self.axis), self.order)
+
+    def equations(self, name: str, formulation: Formulation) -> Iterator[Equation]:
+        domain = formulation.problem.domain
+        axis, (low, high) = domain.axis(self.axis), domain.resolve(self.axis)
+        for i in self.field_indices(formulation.problem):
+            for order in range(self.order + 1):
+
+                def gap(fields: Fields, i: int = i, partial: MultiIndex = (axis,) * order) -> Any:
+                    derivative = formulation.partial(fields[i], partial)
+                    return formulation.on(high, derivative) - formulation.on(low, derivative)
+
+                component = formulation.component(i) + ("_" + self.axis * order if order else "")
+                yield Equation(name, component, None, gap)
+
     def about_all_fields(self) -> bool:
         return True
 
@@ -236,9 +274,12 @@ class Condition(Constraint):
     residual: Callable[..., Any]
     on: On = "boundary"
 
-    def block(self, name: str, problem: Problem) -> Block:
+    def block(self, name: str, problem: Declaration) -> Block:
         self.check()
         if not callable(self.residual):
             raise ProblemError(f"Condition expects a function of fields and coordinates, got {self.residual!r}")
         faces = problem.domain.resolve(self.on)
         return residual_block(self.residual, problem, name, kind="condition", faces=faces, weight=self.weight)
+
+    def equations(self, name: str, formulation: Formulation) -> Iterator[Equation]:
+        yield from formulation.residual(name, self.residual, formulation.problem.domain.resolve(self.on))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,10 +14,9 @@ from kanpde.arrays import Array, Constant
 from kanpde.errors import ProblemError
 from kanpde.problem.block import Block, Side
 from kanpde.problem.constraint import Constraint
+from kanpde.problem.declaration import Declaration
+from kanpde.problem.equation import Equation, Formulation
 from kanpde.problem.field import lookup
-
-if TYPE_CHECKING:
-    from kanpde.problem.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +30,9 @@ class Data(Constraint):
     values: Any
     field: str | None = None
 
-    def block(self, name: str, problem: Problem) -> Block:
+    is_measured: ClassVar[bool] = True
+
+    def block(self, name: str, problem: Declaration) -> Block:
         self.check()
         points, measured = self._arrays(problem)
         chosen = tuple(range(len(problem.fields))) if measured.shape[1] > 1 else self.field_indices(problem)
@@ -46,7 +47,10 @@ class Data(Constraint):
         partials = {i: frozenset([()]) for i in chosen}
         return Block(name, "condition", components, (), partials, evaluate, points=points, weight=self.weight)
 
-    def _arrays(self, problem: Problem) -> tuple[Array, Array]:
+    def equations(self, name: str, formulation: Formulation) -> tuple[Equation, ...]:
+        return ()
+
+    def _arrays(self, problem: Declaration) -> tuple[Array, Array]:
         d, fields = problem.domain.dimension, len(problem.fields)
         points, measured = _array("points", self.points), _array("values", self.values)
         points = points[:, None] if points.ndim == 1 and d == 1 else points

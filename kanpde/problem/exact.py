@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kanpde.arrays import Array, MultiIndex
-from kanpde.calculus.expressions import real_expression, symbols
+from kanpde.calculus.expressions import PointFunction, function_of_points, real_expression, symbols
 from kanpde.errors import ProblemError
+from kanpde.geometry.domain import Draw, face_points, interior_points
 from kanpde.problem.arguments import asked, call
 from kanpde.problem.block import Block, Side
-from kanpde.problem.boundary_values import ValueFunction, expression_function
+from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field
-
-if TYPE_CHECKING:
-    from kanpde.problem.problem import Problem
-
 
 # An exact solution's residual is this small beside its terms, or beside the solution it is round-off.
 _SMALL, _ROUND_OFF = 1e-8, 1e-12
 
 
-def exact_functions(problem: Problem) -> tuple[Any, ...] | None:
+def exact_functions(problem: Declaration) -> tuple[Any, ...] | None:
     """One SymPy expression a field, in real symbols named as the coordinates; None without a method ``exact``."""
     method = getattr(problem, "exact", None)
     if method is None:
@@ -38,7 +35,7 @@ def exact_functions(problem: Problem) -> tuple[Any, ...] | None:
     return tuple(call(real_expression, {"value": part, "names": names}, what) for part in parts)
 
 
-def _by_field(result: Any, problem: Problem, what: str) -> list[Any]:
+def _by_field(result: Any, problem: Declaration, what: str) -> list[Any]:
     """A solution given as one object, a tuple or a dict, as a list in the order of the fields."""
     if isinstance(result, Mapping):
         if set(result) != set(problem.fields):
@@ -53,27 +50,27 @@ def _by_field(result: Any, problem: Problem, what: str) -> list[Any]:
     return parts
 
 
-def compiled(problem: Problem, partial: MultiIndex = ()) -> list[ValueFunction]:
+def compiled(problem: Declaration, partial: MultiIndex = ()) -> list[PointFunction]:
     """A partial derivative of each exact solution, as functions of points; ProblemError without ``exact``."""
     expressions = exact_functions(problem)
     if expressions is None:
         raise ProblemError(f"{problem.name} expects a method exact for this, and has none; write it")
-    return [expression_function(e, problem.domain.names, partial) for e in expressions]
+    return [function_of_points(e, problem.domain.names, partial) for e in expressions]
 
 
-def exact_values(problem: Problem, points: Array, partial: MultiIndex = ()) -> Array:
+def exact_values(problem: Declaration, points: Array, partial: MultiIndex = ()) -> Array:
     """The exact solution, or a partial derivative of it, at points (n, d): (n, fields)."""
     inputs = torch.from_numpy(np.array(points, dtype=np.float64))
     return np.stack([f(inputs).numpy() for f in compiled(problem, partial)], axis=-1)
 
 
-def exact_gradient(problem: Problem, points: Array) -> Array:
+def exact_gradient(problem: Declaration, points: Array) -> Array:
     """The exact solution's first derivatives at points (n, d): (n, fields, d)."""
     axes = range(problem.domain.dimension)
     return np.stack([exact_values(problem, points, (axis,)) for axis in axes], axis=-1)
 
 
-def reference_values(problem: Problem, points: Array) -> Array | None:
+def reference_values(problem: Declaration, points: Array) -> Array | None:
     """The solution at points (n, d) from ``exact``, else from ``reference``: (n, fields); None with neither."""
     if getattr(problem, "exact", None) is not None:
         return exact_values(problem, points)
@@ -94,19 +91,17 @@ def reference_values(problem: Problem, points: Array) -> Array | None:
     return np.stack(parts, axis=-1)
 
 
-def check_exact(problem: Problem, count: int = 64) -> list[str]:
-    """Warnings, one for each block whose residual the exact solution does not make vanish; [] without ``exact``.
+def check_exact(problem: Declaration, blocks: Iterable[Block], count: int = 64) -> list[str]:
+    """Return warnings, one for each block whose residual the exact solution does not make vanish.
 
     The residual's rms is measured against its rms when every term is off by up to a half, so that scales do not matter.
     Unknowns take the values that fit best; measured data are left out, for they may be noisy.
     """
-    if exact_functions(problem) is None:
-        return []
-    blocks = [block for block in problem.blocks(hard=True) if block.points is None]
-    return [warning for block in blocks for warning in _check_block(problem, block, count)]
+    placed = [block for block in blocks if block.points is None]
+    return [warning for block in placed for warning in _check_block(problem, block, count)]
 
 
-def _check_block(problem: Problem, block: Block, count: int) -> Iterator[str]:
+def _check_block(problem: Declaration, block: Block, count: int) -> Iterator[str]:
     points, index = _sample(problem, block, count)
     functions = {p: compiled(problem, p) for looked_up in block.partials.values() for p in looked_up}
     images = block.images(torch.from_numpy(points))
@@ -124,7 +119,7 @@ def _check_block(problem: Problem, block: Block, count: int) -> Iterator[str]:
     if len(starts):
         starts = _fitted(rows, starts)
         found = rows(starts)
-    inside = torch.from_numpy(problem.domain.interior(_unit(problem.domain.dimension, count)))
+    inside = torch.from_numpy(interior_points(problem.domain, count, _unit()))
     size = max(_rms(f(inside).numpy()) for fs in functions.values() for f in fs)
     scale = _rms(rows(starts, noise=0.5))
     if _rms(found) > max(_SMALL * scale, _ROUND_OFF * size):
@@ -142,7 +137,9 @@ def _fitted(rows: Callable[[Array], Array], starts: Array) -> Array:
     return np.asarray(least_squares(rows, starts, xtol=1e-15, ftol=1e-15, gtol=1e-15).x)
 
 
-def _side(problem: Problem, functions: Mapping[MultiIndex, list[ValueFunction]], points: Tensor, noise: float) -> Side:
+def _side(
+    problem: Declaration, functions: Mapping[MultiIndex, list[PointFunction]], points: Tensor, noise: float
+) -> Side:
     """The exact solution as fields; with noise, every partial is multiplied with random numbers around one."""
     random = np.random.default_rng(1)
 
@@ -156,19 +153,20 @@ def _side(problem: Problem, functions: Mapping[MultiIndex, list[ValueFunction]],
     return Side(points, tuple(field(i, name) for i, name in enumerate(problem.fields)))
 
 
-def _sample(problem: Problem, block: Block, count: int) -> tuple[Array, Tensor | None]:
+def _sample(problem: Declaration, block: Block, count: int) -> tuple[Array, Tensor | None]:
     """Points of a block, and which face each lies on."""
     domain = problem.domain
     if not block.faces:
-        return domain.interior(_unit(domain.dimension, count)), None
-    unit = _unit(domain.dimension - 1, count)
-    points = np.concatenate([domain.on_face(face, unit) for face in block.faces])
-    return points, torch.arange(len(block.faces)).repeat_interleave(len(unit))
+        return interior_points(domain, count, _unit()), None
+    each = count if domain.dimension > 1 else 1
+    points = np.concatenate([face_points(domain, face, each, _unit()) for face in block.faces])
+    return points, torch.arange(len(block.faces)).repeat_interleave(each)
 
 
-def _unit(dimension: int, count: int) -> Array:
-    """Random points of the unit cube; one point in dimension 0."""
-    return np.random.default_rng(0).random((count if dimension else 1, dimension))
+def _unit() -> Draw:
+    """Random points of the unit cube, every time the same."""
+    generator = np.random.default_rng(0)
+    return lambda count, dimension: generator.random((count, dimension))
 
 
 def _rms(values: Array) -> float:

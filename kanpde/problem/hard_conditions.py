@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +17,10 @@ from torch import Tensor
 
 from kanpde.arrays import MultiIndex
 from kanpde.errors import ProblemError
-from kanpde.geometry.box import Box, Face
+from kanpde.geometry.box import Box, BoxFace
 from kanpde.problem.arguments import call
 from kanpde.problem.boundary_values import ValueFunction, value_function
-from kanpde.problem.conditions import Dirichlet, Initial, Periodic
+from kanpde.problem.constraint import BoundaryValue, Closing, Constraint
 from kanpde.problem.problem import Problem
 
 # Data on two faces agree when they differ by less than this beside their size on the faces, or by round-off.
@@ -34,71 +34,78 @@ class Prescribed:
     """One field's order-th derivative along a face's axis is ``data(())`` on the face; data(α) are its partials."""
 
     condition: str
-    face: Face
+    face: BoxFace
     order: int
     data: Derivatives
 
 
-def prescriptions(problem: Problem) -> tuple[tuple[Prescribed, ...], ...]:
+def prescriptions(problem: Problem, box: Box) -> tuple[tuple[Prescribed, ...], ...]:
     """For each field what is prescribed, in the order of axes, and along each of them value, velocity, value.
 
-    Raises ProblemError where two conditions prescribe the same, a velocity comes without a value, or data on faces that
-    meet do not agree.
+    `box` is the problem's domain. Raises ProblemError where two conditions prescribe the same, a velocity comes without
+    a value, data on faces that meet do not agree, or a condition does not say what holds.
     """
     found: list[list[Prescribed]] = [[] for _ in problem.fields]
     for name, condition in problem.hard_conditions():
-        if isinstance(condition, (Dirichlet, Initial)):
-            for field in condition.field_indices(problem):
-                found[field] += _prescribed(name, condition, problem, field)
+        values = condition.boundary_values(problem)
+        if not values and condition.closing(problem) is None:
+            raise ProblemError(f"the hard {name!r} of {problem.name} can't be built; leave out hard=True")
+        for field, value in itertools.product(condition.field_indices(problem), values):
+            found[field] += _prescribed(name, value, problem, box, field)
     for field, given in enumerate(found):
         given.sort(key=lambda one: (one.face.axis, one.face.side, one.order))
         _check_slots(problem, field, given)
         for one, other in itertools.combinations(given, 2):
             if one.face.axis != other.face.axis:
-                _check_meeting(problem, field, one, other)
+                _check_meeting(problem, box, field, one, other)
     return tuple(map(tuple, found))
 
 
-def _prescribed(name: str, condition: Dirichlet | Initial, problem: Problem, field: int) -> list[Prescribed]:
-    order = 0
-    velocity: MultiIndex = ()
-    if isinstance(condition, Initial):
-        faces, order = condition.faces(problem), condition.order
-        # "exact" stands for the solution, and its velocity is meant.
-        velocity = condition.partial(problem) if isinstance(condition.value, str) else ()
-    else:
-        faces = problem.domain.resolve(condition.on)
+def _prescribed(name: str, given: BoundaryValue, problem: Problem, box: Box, field: int) -> list[Prescribed]:
+    # "exact" stands for the solution, and its derivative is meant.
+    order = given.order if isinstance(given.value, str) else 0
     what = f"the value of condition {name!r} of {problem.name}"
 
     @functools.cache
-    def data(partial: MultiIndex) -> ValueFunction:
-        function = value_function(condition.value, problem, field, tuple(sorted(partial + velocity)))
-        return lambda points: call(function, {"points": points}, what)
+    def function(partial: MultiIndex) -> ValueFunction:
+        found = value_function(given.value, problem, field, partial)
+        return lambda points: call(found, {"points": points}, what)
 
-    return [Prescribed(name, face, order, data) for face in faces]
+    def data(axis: int) -> Derivatives:
+        return lambda partial: function(tuple(sorted((*partial, *(axis,) * order))))
+
+    faces = [box.faces[face.name] for face in given.faces]
+    return [Prescribed(name, face, given.order, data(face.axis)) for face in faces]
 
 
-def periodic_axes(problem: Problem, given: tuple[tuple[Prescribed, ...], ...]) -> tuple[bool, ...]:
-    """Which axes close to a circle.
+def periodic_axes(problem: Problem, box: Box, given: tuple[tuple[Prescribed, ...], ...]) -> tuple[bool, ...]:
+    """Return which axes of the box, the problem's domain, close to a circle.
 
     Raises ProblemError where only some fields are to, where a face of the axis has data, or where data on other faces
     do not close.
     """
-    circles = [(name, c) for name, c in problem.hard_conditions() if isinstance(c, Periodic)]
+    circles = list(_closings(problem))
     fields_on: dict[int, set[int]] = {}
-    for _, circle in circles:
-        fields_on.setdefault(problem.domain.axis(circle.axis), set()).update(circle.field_indices(problem))
-    for name, circle in circles:
-        axis = problem.domain.axis(circle.axis)
-        if len(fields_on[axis]) < len(problem.fields):
+    for _, condition, circle in circles:
+        fields_on.setdefault(circle.axis, set()).update(condition.field_indices(problem))
+    for name, condition, circle in circles:
+        if len(fields_on[circle.axis]) < len(problem.fields):
+            alone = ", ".join(problem.fields[i] for i in condition.field_indices(problem))
             raise ProblemError(
-                f"the hard Periodic {name!r} of {problem.name} can't be built for {circle.field} alone, as all fields "
-                "share a network; leave out field= or hard=True"
+                f"the hard {type(condition).__name__} {name!r} of {problem.name} can't be built for {alone} alone, as "
+                "all fields share a network; leave out field= or hard=True"
             )
         for field, ones in enumerate(given):
             for one in ones:
-                _check_closing(problem, field, one, name, axis, circle.order)
-    return tuple(axis in fields_on for axis in range(problem.domain.dimension))
+                _check_closing(problem, box, field, one, name, circle)
+    return tuple(axis in fields_on for axis in range(box.dimension))
+
+
+def _closings(problem: Problem) -> Iterator[tuple[str, Constraint, Closing]]:
+    for name, condition in problem.hard_conditions():
+        circle = condition.closing(problem)
+        if circle is not None:
+            yield name, condition, circle
 
 
 def _check_slots(problem: Problem, field: int, given: list[Prescribed]) -> None:
@@ -120,31 +127,32 @@ def _check_slots(problem: Problem, field: int, given: list[Prescribed]) -> None:
             )
 
 
-def _check_meeting(problem: Problem, field: int, one: Prescribed, other: Prescribed) -> None:
+def _check_meeting(problem: Problem, box: Box, field: int, one: Prescribed, other: Prescribed) -> None:
     a, b = (one.face.axis,) * one.order, (other.face.axis,) * other.order
-    points = samples(problem.domain, one.face, other.face)
+    points = samples(box, one.face, other.face)
     sides = (one.data(b), points), (other.data(a), points)
-    size = max(_size(problem, one, b), _size(problem, other, a))
+    size = max(_size(box, one, b), _size(box, other, a))
     where = f"where {one.face.name} and {other.face.name} meet"
     _check_equal(problem, field, (one.condition, other.condition), a + b, where, sides, size)
 
 
-def _check_closing(problem: Problem, field: int, one: Prescribed, name: str, axis: int, order: int) -> None:
+def _check_closing(problem: Problem, box: Box, field: int, one: Prescribed, name: str, circle: Closing) -> None:
+    axis, names = circle.axis, box.names
     if one.face.axis == axis:
         raise ProblemError(
             f"the hard conditions {name!r} and {one.condition!r} of {problem.name} both speak of {one.face.name}; "
             "leave out hard=True on one of them"
         )
-    low, high = problem.domain.resolve(problem.domain.names[axis])
-    ends = samples(problem.domain, one.face, low), samples(problem.domain, one.face, high)
-    for partial in ((axis,) * k for k in range(order + 1)):
+    low, high = (box.faces[f"{names[axis]}{sign}"] for sign in "-+")
+    ends = samples(box, one.face, low), samples(box, one.face, high)
+    for partial in ((axis,) * k for k in range(circle.order + 1)):
         sides = (one.data(partial), ends[0]), (one.data(partial), ends[1])
         meant = (one.face.axis,) * one.order + partial
-        where, size = f"on {low.name} and {high.name}", _size(problem, one, partial)
+        where, size = f"on {low.name} and {high.name}", _size(box, one, partial)
         _check_equal(problem, field, (name, one.condition), meant, where, sides, size)
 
 
-def samples(domain: Box, *faces: Face) -> Tensor:
+def samples(domain: Box, *faces: BoxFace) -> Tensor:
     """Points (n, d) where faces meet: the corners and some between."""
     corners = np.array(list(itertools.product((0.0, 1.0), repeat=domain.dimension)))
     unit = np.concatenate([corners, np.random.default_rng(0).random((64, domain.dimension))])
@@ -153,9 +161,9 @@ def samples(domain: Box, *faces: Face) -> Tensor:
     return torch.from_numpy(domain.interior(unit))
 
 
-def _size(problem: Problem, one: Prescribed, partial: MultiIndex) -> float:
+def _size(box: Box, one: Prescribed, partial: MultiIndex) -> float:
     """The largest finite value of data on their face."""
-    values = one.data(partial)(samples(problem.domain, one.face))
+    values = one.data(partial)(samples(box, one.face))
     return float(values[values.isfinite()].abs().max()) if values.isfinite().any() else 0.0
 
 

@@ -25,7 +25,8 @@ from torch import Tensor
 
 from kanpde.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
-from kanpde.geometry.box import Box
+from kanpde.errors import ProblemError
+from kanpde.geometry.box import Box, as_box
 from kanpde.problem.hard_conditions import Derivatives, Prescribed, periodic_axes, prescriptions
 from kanpde.problem.problem import Problem
 
@@ -63,10 +64,15 @@ class Ansatz:
         if not problem.hard_conditions():
             return None
         problem.blocks()  # checks that every condition fits the problem
-        given = prescriptions(problem)
-        lifts = tuple(tuple(lift_terms(ones, problem.domain)) for ones in given)
+        box = as_box(problem.domain)
+        if box is None:
+            raise ProblemError(
+                f"hard conditions can be built on a Box, got {problem.domain} in {problem.name}; leave out hard=True"
+            )
+        given = prescriptions(problem, box)
+        lifts = tuple(tuple(lift_terms(ones, box)) for ones in given)
         factors = tuple({axis: vanishing(ones) for axis, ones in by_axis(ones).items()} for ones in given)
-        return cls(problem.domain, periodic_axes(problem, given), lifts, factors)
+        return cls(box, periodic_axes(problem, box, given), lifts, factors)
 
     @torch.no_grad()
     def jets(self, points: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor]:

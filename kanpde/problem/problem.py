@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import numbers
-import re
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
 from kanpde.arrays import Array, MultiIndex
 from kanpde.errors import ProblemError
-from kanpde.geometry.box import Box
+from kanpde.geometry.domain import Domain
 from kanpde.problem import exact
 from kanpde.problem.arguments import call
 from kanpde.problem.block import Block, Side
-from kanpde.problem.conditions import Constraint
+from kanpde.problem.constraint import Constraint
+from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field
 from kanpde.problem.residual import residual_block
 
 __all__ = ["Block", "Field", "MultiIndex", "Problem", "Side"]
 
 
-# Class attributes of a problem that an annotation would turn into dataclass fields; they are no parameters.
-_DECLARATIONS = ("domain", "fields", "unknowns")
-
-
-class Problem:
+class Problem(Declaration):
     """What users derive from: ``@dataclass(frozen=True) class Heat(Problem)``, with parameters as dataclass fields.
 
     A problem has a ``domain``, a method ``residual`` and, where wanted, ``fields``, ``unknowns`` (constants to be
@@ -36,25 +30,9 @@ class Problem:
     well written raises ProblemError.
     """
 
-    domain: Box
-    fields: tuple[str, ...] = ("u",)
-    unknowns: Mapping[str, float] = MappingProxyType({})
-    residual: Callable[..., Any]
-
     def conditions(self) -> Mapping[str, Constraint]:
         """name -> condition; none unless a problem says so."""
         return {}
-
-    @property
-    def name(self) -> str:
-        """The name it was loaded by, else the class name in snake_case."""
-        return getattr(self, "_name", None) or snake_case(type(self).__name__)
-
-    def parameters(self) -> dict[str, Any]:
-        """The dataclass fields and their values."""
-        if not dataclasses.is_dataclass(self):
-            return {}
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in _DECLARATIONS}
 
     def blocks(self, *, hard: bool = False) -> tuple[Block, ...]:
         """What must vanish: the equation, then the conditions in order; hard ones only where asked for.
@@ -88,7 +66,7 @@ class Problem:
 
     def check_exact(self) -> list[str]:
         """Warnings, one for each part of the problem that the exact solution does not satisfy."""
-        return exact.check_exact(self)
+        return exact.check_exact(self, self.blocks(hard=True)) if exact.exact_functions(self) else []
 
     def _conditions(self) -> Mapping[str, Constraint]:
         what = f"conditions of {self.name}"
@@ -112,7 +90,7 @@ class Problem:
 
     def check(self) -> None:
         """Raise ProblemError for a missing part, a name that can't be, or a parameter that is not finite."""
-        if not isinstance(getattr(self, "domain", None), Box):
+        if not isinstance(getattr(self, "domain", None), Domain):
             got = getattr(self, "domain", None)
             raise ProblemError(f"{self.name} expects a domain such as Box(x=(0, 1)), got {got!r}")
         if not callable(getattr(self, "residual", None)):
@@ -136,11 +114,6 @@ class Problem:
                     f"{self.name} expects different plain words other than d as names of coordinates, fields and "
                     f"unknowns, got {name!r}{' twice' if names.count(name) > 1 else ''}; rename it"
                 )
-
-
-def snake_case(name: str) -> str:
-    """The name as a file would have it: FisherKPP is fisher_kpp."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def check_finite(problem: str, name: str, value: Any) -> None:

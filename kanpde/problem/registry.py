@@ -102,7 +102,8 @@ def _line(error: BaseException, file: Path) -> str:
 
 def _the_problem(module: ModuleType, name: str, file: Path) -> type[Problem]:
     # Not at the top: finding and describing problems is to need neither torch nor sympy.
-    from kanpde.problem.problem import Problem, snake_case
+    from kanpde.problem.declaration import snake_case
+    from kanpde.problem.problem import Problem
 
     found = [
         item

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import MultiIndex
+from kanpde.arrays import Array, MultiIndex
 from kanpde.errors import ProblemError
-from kanpde.geometry.box import Face
+from kanpde.geometry.domain import Face, face_points, interior_points
 from kanpde.problem.arguments import asked, call
 from kanpde.problem.block import Block, Side
+from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field, values
-
-if TYPE_CHECKING:
-    from kanpde.problem.problem import Problem
 
 # A trial's number of points: unlike any number of fields or coordinates, so that a wrong shape shows.
 _TRIAL = 7
@@ -28,7 +26,7 @@ _Record = list[dict[MultiIndex, Tensor]]
 
 def residual_block(
     function: Callable[..., Any],
-    problem: Problem,
+    problem: Declaration,
     name: str,
     *,
     kind: str,
@@ -57,7 +55,7 @@ def residual_block(
     return Block(name, kind, components, faces, partials, evaluate, weight=weight, hard=hard)
 
 
-def _arguments(function: Callable[..., Any], problem: Problem, what: str) -> _Arguments:
+def _arguments(function: Callable[..., Any], problem: Declaration, what: str) -> _Arguments:
     names, fields = problem.domain.names, problem.fields
     wanted = asked(function, (*fields, *names, *problem.unknowns), what)
     by_field = [(name, fields.index(name)) for name in wanted if name in fields]
@@ -73,12 +71,15 @@ def _arguments(function: Callable[..., Any], problem: Problem, what: str) -> _Ar
     return arguments
 
 
-def _trial(problem: Problem, faces: tuple[Face, ...]) -> tuple[Side, _Record]:
+def _trial(problem: Declaration, faces: tuple[Face, ...]) -> tuple[Side, _Record]:
     """A side of random points with fields of random values, and the record of the partials that are looked up there."""
     random = np.random.default_rng(0)
-    domain, d = problem.domain, problem.domain.dimension
-    unit = random.random((_TRIAL, d - 1 if faces else d))
-    points = domain.on_face(faces[0], unit) if faces else domain.interior(unit)
+    domain = problem.domain
+
+    def draw(count: int, dimension: int) -> Array:
+        return random.random((count, dimension))
+
+    points = face_points(domain, faces[0], _TRIAL, draw) if faces else interior_points(domain, _TRIAL, draw)
     record: _Record = [{} for _ in problem.fields]
 
     def field(i: int, name: str) -> Field:

@@ -14,6 +14,7 @@ from kanpde.calculus.expressions import numpy_function, real_expression, symbols
 from kanpde.collocation.sampling import unit_points
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box
+from kanpde.geometry.domain import Domain
 from kanpde.network.bspline import BSpline
 from kanpde.network.initialisation import fit
 from kanpde.network.kan import DEGREE, KAN, padded
@@ -27,7 +28,7 @@ STATIONS = 20  # points to an interval at which a spline is fitted
 
 def formula_to_kan(
     expression: Any,
-    domain: Box | Mapping[str, tuple[float, float]],
+    domain: Domain | Mapping[str, tuple[float, float]],
     degree: int = DEGREE,
     intervals: int = 20,
 ) -> KAN:
@@ -40,7 +41,7 @@ def formula_to_kan(
     Raises ProblemError for an expression in other symbols than the domain's coordinates, for one that is not real and
     finite there, and for functions of several variables that are neither sums nor products.
     """
-    box = domain if isinstance(domain, Box) else Box(**domain)
+    box = Box(**domain) if isinstance(domain, Mapping) else domain
     given = list(expression) if isinstance(expression, (list, tuple)) else [expression]
     outputs = [real_expression(one, box.names) for one in given]
     unit = unit_points(SAMPLE, box.dimension, "sobol", np.random.default_rng(0))

@@ -28,7 +28,6 @@ from kanpde.optim.methods import chosen
 from kanpde.optim.soap import SOAP
 from kanpde.options import checked_stage
 from kanpde.problem.block import Block
-from kanpde.problem.conditions import Initial
 from kanpde.problem.lift import Ansatz
 from kanpde.training.phase import DIVERGED, Setting, check_degree
 from kanpde.training.weighting import Balance
@@ -76,7 +75,7 @@ class Descent:
         self.settled = 0  # how many checks there were at the last change of knots, scales, window or stage
         self.losses: list[float] = []
         self.checks: list[float] = []  # the loss at fresh points, every few iterations: unlike `losses`, these compare
-        evolves = any(isinstance(condition, Initial) for condition in self.problem.conditions().values())
+        evolves = any(condition.is_start for condition in self.problem.conditions().values())
         self.weighting = Balance(self.options.weighting, self.problem.domain)
         grows = evolves and not self.affine and self.options.weighting != "causal"  # one order in time is enough
         self.window = Window(self.problem.domain, reach=FIRST if grows else 1.0)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.geometry.box import as_box
 from kanpde.marching import records
 from kanpde.marching.low_rank import separated
 from kanpde.marching.march import March
@@ -44,7 +45,8 @@ class Marching:
 
     @staticmethod
     def fits(setting: Setting, network: KAN) -> bool:
-        """Whether network, training and points are all left open, in up to three dimensions."""
+        """Whether network, training and points are all left open, on a box in up to three dimensions."""
+        problem = setting.problem
         chosen = (
             network.width,
             network.base,
@@ -54,7 +56,8 @@ class Marching:
         )
         one = network.intervals is None or isinstance(network.intervals, int)
         own = setting.training.weighting == "none"
-        return not network.built and one and own and not any(chosen) and setting.problem.domain.dimension in DEGREES
+        small_box = as_box(problem.domain) is not None and problem.domain.dimension in DEGREES
+        return not network.built and one and own and not any(chosen) and small_box
 
     def begin(self) -> None:
         """Nothing to do: the first slab is open."""

@@ -12,6 +12,7 @@ from kanpde.bench import chebyshev, fourier
 from kanpde.bench.task import Evaluate, Recorder, Task
 from kanpde.collocation.affine import is_affine
 from kanpde.errors import ConfigurationError
+from kanpde.geometry.box import as_box
 from kanpde.problem.problem import Problem
 
 DEGREES = (4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36, 40, 44, 48)
@@ -42,11 +43,12 @@ def solvers(problem: Problem, recorder: Recorder) -> Iterable[tuple[str, int, Ca
             yield "Fourier, ETDRK4", points, lambda: fourier.solve(problem, times, points, steps)  # noqa: B023
         return
     blocks = problem.blocks(hard=True)
-    if problem.domain.dimension > 2 or not all(is_affine(block, problem) for block in blocks):
+    box = as_box(problem.domain)
+    if box is None or box.dimension > 2 or not all(is_affine(block, problem) for block in blocks):
         raise ConfigurationError(
-            f"expected a linear problem in one or two coordinates or one of {', '.join(fourier.EVOLUTIONS)} for the "
-            f"spectral method, got {problem.name}; leave out classical"
+            "expected a linear problem on a box in one or two coordinates or one of "
+            f"{', '.join(fourier.EVOLUTIONS)} for the spectral method, got {problem.name}; leave out classical"
         )
     for degree in DEGREES:
-        unknowns = len(problem.fields) * (degree + 1) ** problem.domain.dimension
-        yield "Chebyshev, least squares", unknowns, lambda: chebyshev.solve(problem, blocks, degree)  # noqa: B023
+        unknowns = len(problem.fields) * (degree + 1) ** box.dimension
+        yield "Chebyshev, least squares", unknowns, lambda: chebyshev.solve(problem, box, blocks, degree)  # noqa: B023

@@ -19,7 +19,6 @@ from typing import Any
 import sympy as sp
 
 from kanpde.errors import KanpdeError
-from kanpde.problem.conditions import Data, Dirichlet, Initial
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import TimeLimit, time_limit
 from kanpde.symbolic.proof.intervals import largest
@@ -102,9 +101,8 @@ def _sorted(statement: Statement, coefficients: dict[tuple[int, ...], float]) ->
 
 def _given_everywhere(problem: Problem) -> bool:
     """Whether the field's values are given on the whole boundary, and at the first time where there is one."""
-    conditions = [c for c in problem.conditions().values() if not isinstance(c, Data)]
-    if not all(isinstance(c, Dirichlet) or (isinstance(c, Initial) and c.order == 0) for c in conditions):
+    given = [c.boundary_values(problem) for c in problem.conditions().values() if not c.is_measured]
+    if not all(values and all(value.order == 0 for value in values) for values in given):
         return False
-    faces = {face.name for c in conditions if isinstance(c, Dirichlet) for face in problem.domain.resolve(c.on)}
-    start = problem.domain.time is None or any(isinstance(c, Initial) for c in conditions)
-    return start and faces >= {face.name for face in problem.domain.resolve("boundary")}
+    wanted = {face.name for face in problem.domain.resolve("boundary")} | ({"t-"} & set(problem.domain.faces))
+    return wanted <= {face.name for values in given for value in values for face in value.faces}

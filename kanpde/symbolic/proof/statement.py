@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import itertools
 import numbers
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,30 +14,14 @@ import sympy as sp
 
 from kanpde.arrays import MultiIndex
 from kanpde.calculus.expressions import symbols
-from kanpde.geometry.box import Face
+from kanpde.geometry.box import Box, as_box
+from kanpde.geometry.domain import Face
 from kanpde.problem.arguments import asked
-from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
+from kanpde.problem.constraint import Constraint
+from kanpde.problem.equation import Equation, Fields
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.constants.recognition import exact_number, exactly
 from kanpde.symbolic.proof.tracing import Traced, TracedField, Untraceable, expression_of
-
-Fields = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Equation:
-    """What must vanish: `of(fields)`, on a face where `face` names one, else in the whole domain."""
-
-    name: str
-    component: str
-    face: str | None
-    of: Callable[[Fields], Any]
-
-    @property
-    def title(self) -> str:
-        """What it is called in a proof: the condition's name, its component, its face."""
-        words = [self.name] if self.component in (self.name, "") else [self.name, self.component]
-        return " ".join(words) + (f" on {self.face}" if self.face else "")
 
 
 @dataclass(frozen=True)
@@ -133,17 +117,19 @@ def _replaced(problem: Problem, chosen: Mapping[str, Any], form: Callable[[Any, 
 
 
 def _stated(problem: Problem, traced: Problem, chosen: Mapping[str, Any]) -> Statement:
-    box, coordinates = problem.domain, symbols(problem.domain.names)
+    box, coordinates = as_box(problem.domain), symbols(problem.domain.names)
+    if box is None:
+        raise Untraceable(f"a proof expects a Box, got {problem.domain}")
     if traced.domain != box:
         raise Untraceable("the domain depends on a parameter")
     bounds = tuple((exact_number(float(a)), exact_number(float(b))) for a, b in zip(box.low, box.high, strict=True))
     conditions = traced.conditions()
-    builder = _Builder(problem, traced, coordinates, bounds)
+    builder = _Builder(problem, traced, box, coordinates, bounds)
     equations = list(builder.residual("residual", traced.residual, None))
     for name, condition in conditions.items():
         equations += builder.condition(name, condition)
     symbol_values = {symbol: exact_number(real_parameters(problem)[name]) for name, symbol in chosen.items()}
-    measured = tuple(name for name, condition in conditions.items() if isinstance(condition, Data))
+    measured = tuple(name for name, condition in conditions.items() if condition.is_measured)
     exact = builder.exact_or_none()
     return Statement(problem, coordinates, bounds, tuple(equations), symbol_values, builder.unknowns, measured, exact)
 
@@ -154,6 +140,7 @@ class _Builder:
 
     problem: Problem
     traced: Problem
+    box: Box
     coordinates: tuple[Any, ...]
     bounds: tuple[tuple[Any, Any], ...]
 
@@ -206,60 +193,31 @@ class _Builder:
         """The expression on a face."""
         if face is None:
             return expression
-        return expression.subs(self.coordinates[face.axis], self.bounds[face.axis][face.side > 0])
+        cut = self.box.faces[face.name]
+        return expression.subs(self.coordinates[cut.axis], self.bounds[cut.axis][cut.side > 0])
 
-    def condition(self, name: str, condition: Any) -> Iterator[Equation]:
+    def normal_derivative(self, expression: Any, face: Face) -> Any:
+        cut = self.box.faces[face.name]
+        return cut.side * self.partial(expression, (cut.axis,))
+
+    def number(self, value: Any) -> Any:
+        return expression_of(value)
+
+    def condition(self, name: str, condition: Constraint) -> Iterable[Equation]:
         """The equations of one condition, one for each field and face."""
-        if isinstance(condition, Data):
-            return
-        if isinstance(condition, Condition):
-            yield from self.residual(name, condition.residual, self.problem.domain.resolve(condition.on))
-        elif isinstance(condition, Periodic):
-            yield from self._periodic(name, condition)
-        elif isinstance(condition, Initial):
-            time = condition.partial(self.problem)
-            for i in condition.field_indices(self.problem):
-                target = self.value(condition.value, i)
-                target = self.partial(target, time) if isinstance(condition.value, str) else target
-                yield self._equal(name, i, condition.faces(self.problem)[0], lambda u: self.partial(u, time), target)
-        elif isinstance(condition, (Dirichlet, Neumann, Robin)):
-            yield from self._on_faces(name, condition)
-        else:
+        equations = condition.equations(name, self)
+        if equations is None:
             raise Untraceable(f"a condition of type {type(condition).__name__} has no statement in SymPy")
+        return equations
 
-    def _on_faces(self, name: str, condition: Any) -> Iterator[Equation]:
-        a, b = (1, 0) if isinstance(condition, Dirichlet) else (0, 1)
-        if isinstance(condition, Robin):
-            a, b = expression_of(condition.a), expression_of(condition.b)
-        for i in condition.field_indices(self.problem):
-            target = self.value(condition.value, i)
-            for face in self.problem.domain.resolve(condition.on):
-
-                def left(u: Any, face: Face = face) -> Any:
-                    return a * u + b * face.side * self.partial(u, (face.axis,))
-
-                yield self._equal(name, i, face, left, left(target) if isinstance(condition.value, str) else target)
-
-    def _periodic(self, name: str, condition: Periodic) -> Iterator[Equation]:
-        low, high = self.problem.domain.resolve(condition.axis)
-        for i in condition.field_indices(self.problem):
-            for order in range(condition.order + 1):
-
-                def gap(fields: Fields, i: int = i, partial: MultiIndex = (low.axis,) * order) -> Any:
-                    derivative = self.partial(fields[i], partial)
-                    return self.on(high, derivative) - self.on(low, derivative)
-
-                component = self._component(i) + ("_" + condition.axis * order if order else "")
-                yield Equation(name, component, None, gap)
-
-    def _equal(self, name: str, i: int, face: Face, left: Callable[[Any], Any], target: Any) -> Equation:
+    def equal(self, name: str, field: int, face: Face, left: Callable[[Any], Any], right: Any) -> Equation:
         def difference(fields: Fields) -> Any:
-            return self.on(face, left(fields[i])) - self.on(face, target)
+            return self.on(face, left(fields[field])) - self.on(face, right)
 
-        return Equation(name, self._component(i), face.name, difference)
+        return Equation(name, self.component(field), face.name, difference)
 
-    def _component(self, i: int) -> str:
-        return self.problem.fields[i] if len(self.problem.fields) > 1 else ""
+    def component(self, field: int) -> str:
+        return self.problem.fields[field] if len(self.problem.fields) > 1 else ""
 
     def value(self, value: Any, field: int) -> Any:
         """What a condition prescribes, as an expression in the coordinates."""

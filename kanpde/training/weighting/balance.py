@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import ConfigurationError
-from kanpde.geometry.box import Box
+from kanpde.geometry.domain import Domain
 from kanpde.network.residuals import BlockPoints, Residuals
 from kanpde.training.weighting.causal import STRICTNESS, causal, tightened
 from kanpde.training.weighting.gradient_norm import gradient_norm
@@ -28,7 +28,7 @@ class Balance:
     Points that are new take the attention of the nearest old one.
     """
 
-    def __init__(self, name: str, domain: Box) -> None:
+    def __init__(self, name: str, domain: Domain) -> None:
         if name == "causal" and domain.time is None:
             raise ConfigurationError(
                 f"expected a coordinate t for training.weighting=causal, got {', '.join(domain.names)}; "

@@ -1,0 +1,159 @@
+"""What a domain answers, whatever its shape: coordinates, points inside, faces with outward normals, measures."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kanpde.arrays import Array
+from kanpde.errors import ProblemError, nearest
+
+# (count, dimension) -> that many points of the unit cube.
+Draw = Callable[[int, int], Array]
+
+
+@dataclass(frozen=True)
+class Face:
+    """A named part of a domain's boundary; ``axes`` are the axes along which its normal can have a component."""
+
+    name: str
+    axes: tuple[int, ...]
+
+
+class Domain(ABC):
+    """Where an equation holds. A new shape derives from this class and fills in what is abstract.
+
+    ``names`` are the coordinates in order, one named ``t`` is time; ``low`` and ``high``, arrays of shape (d,), are the
+    corners of the bounding box. Points are arrays (n, d).
+    """
+
+    __slots__ = ()
+
+    names: tuple[str, ...]
+    low: Array
+    high: Array
+
+    @property
+    def dimension(self) -> int:
+        """The number of coordinates, time included."""
+        return len(self.names)
+
+    @property
+    def time(self) -> int | None:
+        """The axis of ``t``; None where there is none."""
+        return self.names.index("t") if "t" in self.names else None
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """The axes other than time."""
+        return tuple(axis for axis in range(self.dimension) if axis != self.time)
+
+    def axis(self, name: str) -> int:
+        """Return the position of a coordinate; ProblemError for an unknown one."""
+        if name not in self.names:
+            raise ProblemError(f"expected a coordinate of the domain, got {name!r}; {nearest(str(name), self.names)}")
+        return self.names.index(name)
+
+    @property
+    @abstractmethod
+    def faces(self) -> Mapping[str, Face]:
+        """Every face by name, time's included."""
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """Words that stand for several faces: "x" for "x-" and "x+"; "boundary" is known everywhere."""
+        return {}
+
+    def resolve(self, on: str | Iterable[str]) -> tuple[Face, ...]:
+        """Return the faces meant by a face's name, a group, "boundary" (every face in space) or a list, each once.
+
+        Raises ProblemError, with the known names, where a name is unknown or no face is left.
+        """
+        if not isinstance(on, str):
+            if not isinstance(on, Iterable):
+                raise ProblemError(f"expected the name of a face or a list of names for on, got {on!r}")
+            parts = [self.resolve(part) for part in on]
+            faces = tuple(dict.fromkeys(itertools.chain.from_iterable(parts)))
+            if not faces:
+                raise ProblemError(f"expected at least one face for on, got an empty list; {self._known_faces()}")
+            return faces
+        if on == "boundary":
+            return self._boundary()
+        if on in self.faces or on in self.groups:
+            return tuple(self.faces[name] for name in self.groups.get(on, (on,)))
+        raise ProblemError(f"expected a face of the domain for on, got {on!r}; {self._known_faces(on)}")
+
+    def _boundary(self) -> tuple[Face, ...]:
+        if not self.space:
+            raise ProblemError("the domain has time alone and no boundary in space; use Initial, or on='t-'")
+        return tuple(face for face in self.faces.values() if self.time not in face.axes)
+
+    def _known_faces(self, name: str = "") -> str:
+        return nearest(name, [*self.faces, *self.groups, "boundary"])
+
+    @abstractmethod
+    def contains(self, points: Array) -> npt.NDArray[np.bool_]:
+        """Return which of the points lie in the closed domain, round-off forgiven: (n,)."""
+
+    @property
+    @abstractmethod
+    def measure(self) -> float:
+        """The volume, time included."""
+
+    @abstractmethod
+    def face_measure(self, face: Face) -> float:
+        """Return the area of a face; 1 for a point."""
+
+    def interior(self, unit: Array) -> Array:
+        """Move points of the unit cube (n, d) into the bounding box and return those inside, at most n."""
+        points = np.asarray(self.low * (1 - unit) + self.high * unit, dtype=np.float64)
+        return points[self.contains(points)]
+
+    @abstractmethod
+    def on_face(self, face: Face, unit: Array) -> Array:
+        """Move points of the unit cube one dimension down, (n, d-1), onto a face: at most n points, evenly spread."""
+
+    @abstractmethod
+    def normals(self, face: Face, points: Tensor) -> Tensor:
+        """Return the outward unit normals (n, d) at points on a face; finite, whatever they are, at other points."""
+
+
+def interior_points(domain: Domain, count: int, draw: Draw) -> Array:
+    """Return `count` points inside the domain, drawn until enough points of the bounding box lie inside."""
+    filled = domain.measure / float(np.prod(domain.high - domain.low))
+    return _collected(domain.interior, count, lambda missing: draw(math.ceil(missing / filled), domain.dimension))
+
+
+def face_points(domain: Domain, face: Face, count: int, draw: Draw) -> Array:
+    """Return `count` points of a face."""
+    return _collected(
+        lambda unit: domain.on_face(face, unit), count, lambda missing: draw(missing, domain.dimension - 1)
+    )
+
+
+def _collected(place: Callable[[Array], Array], count: int, draw: Callable[[int], Array]) -> Array:
+    points = place(draw(count))
+    while len(points) < count:
+        points = np.concatenate([points, place(draw(count - len(points)))])
+    return points[:count]
+
+
+def outward_normals(domain: Domain, faces: tuple[Face, ...], points: Tensor, index: Tensor | None) -> Tensor:
+    """Return the outward unit normals (n, d) at points, of which `index` (n,) says on which of the faces each lies.
+
+    Raises ValueError where there are several faces and no index.
+    """
+    if index is None and len(faces) > 1:
+        raise ValueError("points on several faces need an index that says which face each lies on")
+    normals = [domain.normals(face, points) for face in faces]
+    if index is None or len(faces) == 1:
+        return normals[0]
+    return torch.stack(normals)[index, torch.arange(len(points), device=points.device)]
