@@ -20,9 +20,9 @@ More of it.
 from __future__ import annotations
 from dataclasses import dataclass
 import sympy as sp
-from kanpde.conditions import Dirichlet, Initial
-from kanpde.geometry import Box
-from kanpde.problem import Problem
+from kanpde.problem.conditions import Dirichlet, Initial
+from kanpde.geometry.box import Box
+from kanpde.problem.problem import Problem
 
 @dataclass(frozen=True)
 class Rod(Problem):
@@ -142,7 +142,7 @@ def test_the_class_named_like_the_file_is_chosen(folder: Path) -> None:
         ("\nimport nonesuch_module\n", r"problems/bad.py, line 2: ModuleNotFoundError: .*nonesuch_module"),
         ("raise SystemExit(3)", r"problems/bad.py, line 1: SystemExit: 3"),
         ("answer = 42\n", r"problems/bad.py: expected a class derived from Problem, got none; write class Bad"),
-        ("from kanpde.problem import Problem\n", "expected a class derived from Problem, got none"),
+        ("from kanpde.problem.problem import Problem\n", "expected a class derived from Problem, got none"),
         (ROD + "\nclass Other(Problem):\n    pass\n", "expected one class.*got Rod, Other"),
         (ROD.replace("x=(0, 2)", "x=(2, 0)"), r"problems/bad.py, line 20: coordinate x expects low < high"),
     ],
