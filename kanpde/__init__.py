@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kanpde.geometry.box import Box
     from kanpde.network.kan import KAN
     from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
+    from kanpde.problem.constraint import Constraint
     from kanpde.problem.problem import Problem
     from kanpde.problem.registry import load_problem
     from kanpde.readable import fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Box": "geometry.box",
     "Condition": "problem.conditions",
+    "Constraint": "problem.constraint",
     "Data": "problem.conditions",
     "Dirichlet": "problem.conditions",
     "Initial": "problem.conditions",
@@ -51,6 +53,7 @@ __all__ = [
     "KAN",
     "Box",
     "Condition",
+    "Constraint",
     "Data",
     "Dirichlet",
     "Initial",

@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kanpde.arrays import Array
 from kanpde.calculus import splines
-from kanpde.network.base_functions import BASE_FUNCTIONS
+from kanpde.network.edge_basis import EdgeBasis
+from kanpde.network.knots import finer, transfer
 
 
-class BSpline(nn.Module):
-    """Features of `inputs` coordinates: n + k B-splines each and, where `base` names one, a base function.
+class BSpline(EdgeBasis):
+    """n + k B-splines for every input, on knots (i, n + 2k + 1).
 
-    ``features(x, orders)`` gives their derivatives 0 … orders − 1. A periodic input (a flag for each in `periodic`)
-    wraps its splines around the ends of the grid and has no base function.
+    A periodic input wraps its splines around the ends of the grid: its first n coefficients are the free ones.
     """
 
     knots: Tensor
     pieces: Tensor
-    centre: Tensor
-    half_width: Tensor
 
     def __init__(
         self, knots: Array, degree: int, base: str | None = None, periodic: tuple[bool, ...] | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(knots[:, degree], knots[:, knots.shape[1] - degree - 1], base, periodic)
         self.degree = degree
-        self.base = base
-        self.periodic = periodic or (False,) * knots.shape[0]
-        low, high = knots[:, degree], knots[:, knots.shape[1] - degree - 1]
-        self.register_buffer("centre", torch.as_tensor((low + high) / 2))
-        self.register_buffer("half_width", torch.as_tensor((high - low) / 2))
         self.register_buffer("knots", torch.empty(0))
         self.register_buffer("pieces", torch.empty(0))
         self.set_knots(knots)
+
+    @classmethod
+    def spanning(
+        cls,
+        low: Array,
+        high: Array,
+        *,
+        degree: int,
+        intervals: int,
+        base: str | None,
+        periodic: tuple[bool, ...] | None,
+    ) -> BSpline:
+        """Return equidistant splines."""
+        return BSpline(splines.uniform_knots(low, high, intervals, degree), degree, base, periodic)
+
+    def adopt(self, buffers: Mapping[str, Tensor]) -> None:
+        """Take the knots of saved buffers."""
+        self.set_knots(buffers["knots"].double().cpu().numpy(), uniform=buffers["pieces"].dim() == 3)
 
     def set_knots(self, knots: Array, uniform: bool | None = None) -> None:
         """Replace the grid; coefficients are the layer's business.
@@ -50,22 +63,13 @@ class BSpline(nn.Module):
         self.pieces = torch.as_tensor(pieces[:1, 0] if self.uniform else pieces).to(like)
 
     @property
-    def inputs(self) -> int:
-        return int(self.knots.shape[0])
-
-    @property
     def intervals(self) -> int:
         return int(self.knots.shape[1]) - 2 * self.degree - 1
 
     @property
-    def splines(self) -> int:
+    def functions(self) -> int:
         """How many B-splines an input has."""
         return self.intervals + self.degree
-
-    @property
-    def size(self) -> int:
-        """How many features an input has."""
-        return self.splines + (self.base is not None)
 
     def range(self) -> tuple[Tensor, Tensor]:
         """The ends of the grid, (i,) each."""
@@ -80,7 +84,7 @@ class BSpline(nn.Module):
         scatter = dense.scatter_add_ if any(self.periodic) else dense.scatter_
         scatter(-1, columns, local.transpose(1, 2))
         if self.base is not None:
-            dense[..., -1] = self._base(x, orders).permute(2, 0, 1)
+            dense[..., -1] = self.base_features(x, orders).permute(2, 0, 1)
         return dense
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
@@ -90,7 +94,7 @@ class BSpline(nn.Module):
         interval, xi, inverse = splines.local_coordinates(x, self.knots, self.degree, self.uniform)
         columns = interval.T[..., None] + torch.arange(self.degree + 1, device=x.device)
         if any(self.periodic):
-            columns = torch.where(self._periodic_mask(x)[:, None, None], columns % self.intervals, columns)
+            columns = torch.where(self.periodic_mask(x)[:, None, None], columns % self.intervals, columns)
         return columns, self._local(interval, xi.T, inverse, orders)
 
     def _local(self, interval: Tensor, xi: Tensor, inverse: Tensor, orders: int) -> Tensor:
@@ -110,17 +114,74 @@ class BSpline(nn.Module):
             derivatives.reshape(*xi.shape, orders, self.degree + 1) @ self.pieces[rows, interval.T.contiguous()] * scale
         )
 
-    def _base(self, x: Tensor, orders: int) -> Tensor:
-        """b((x − centre)/half_width) and its derivatives by x, (orders, n, i)."""
-        scaled = (x - self.centre) / self.half_width
-        values = BASE_FUNCTIONS[str(self.base)](scaled, orders)
-        result = torch.stack([value / self.half_width**m for m, value in enumerate(values)])
-        return result * ~self._periodic_mask(x) if any(self.periodic) else result
-
-    def _periodic_mask(self, x: Tensor) -> Tensor:
-        return torch.tensor(self.periodic, device=x.device)
-
     def _wrapped(self, x: Tensor) -> Tensor:
         low, high = self.range()
         shifts = torch.floor((x.detach() - low) / (high - low)) * (high - low)
-        return torch.where(self._periodic_mask(x), x - shifts, x)
+        return torch.where(self.periodic_mask(x), x - shifts, x)
+
+    def fit(self, i: int, x: Array, values: Array) -> Array:
+        """Return least-squares coefficients (functions, c) of input i for values (points, c) at x."""
+        matrix = splines.dense_basis(x, self._knots_of(i), self.degree)
+        result = np.zeros((self.functions, values.shape[1]))
+        if self.periodic[i]:
+            wrapped = np.zeros((len(x), self.intervals))
+            for column in range(self.functions):
+                wrapped[:, column % self.intervals] += matrix[:, column]
+            result[: self.intervals] = np.linalg.lstsq(wrapped, values, rcond=None)[0]
+            return result
+        result[:] = np.linalg.lstsq(matrix, values, rcond=None)[0]
+        return result
+
+    def one(self, i: int) -> Tensor:
+        """Return ones: B-splines add up to one."""
+        result = self.knots.new_zeros(self.functions)
+        result[: self.intervals if self.periodic[i] else self.functions] = 1
+        return result
+
+    def subset(self, inputs: Sequence[int]) -> BSpline:
+        """Return the basis of some of the inputs, with the same grids."""
+        which = list(inputs)
+        knots = self.knots.cpu().double().numpy()[which]
+        result = BSpline(knots, self.degree, self.base, tuple(self.periodic[i] for i in which))
+        result.set_knots(knots, uniform=self.uniform)
+        result.to(self.knots)
+        result.centre, result.half_width = self.centre[which], self.half_width[which]
+        return result
+
+    def regrid(self, i: int, low: float, high: float, margin: float) -> None:
+        """Give input i a uniform grid over [low − margin, high + margin]."""
+        knots = self.knots.cpu().double().numpy().copy()
+        ends = np.array(low - margin), np.array(high + margin)
+        knots[i] = splines.uniform_knots(*ends, self.intervals, self.degree)[0]
+        self.set_knots(knots, uniform=self.uniform)
+        self.centre[i], self.half_width[i] = (low + high) / 2, (high - low) / 2 + margin
+
+    @property
+    def growth(self) -> int:
+        """As many as there are intervals."""
+        return self.intervals
+
+    def refine(self, values: Array, mass: Array, coefficients: Tensor) -> Tensor:
+        """Double the intervals by exact knot insertion, where most of the `mass` (n,) at `values` (n, i) is.
+
+        Returns the coefficients (i, functions, o), in double precision on the CPU, of the same splines.
+        """
+        old = [self._knots_of(i) for i in range(self.inputs)]
+        breakpoints = [finer(knots[self.degree : -self.degree], values[:, i], mass) for i, knots in enumerate(old)]
+        through = [splines.periodic_knots if periodic else splines.knots_through for periodic in self.periodic]
+        new = np.concatenate([knots(b, self.degree) for knots, b in zip(through, breakpoints, strict=True)])
+        matrices = [transfer(old[i], new[i], self.degree, self.periodic[i]) for i in range(self.inputs)]
+        every = self._repeated(coefficients).cpu().double()
+        self.set_knots(new)
+        return torch.einsum("ihg,igo->iho", torch.as_tensor(np.stack(matrices)), every)
+
+    def _repeated(self, coefficients: Tensor) -> Tensor:
+        """The coefficients (i, functions, o), a periodic input's free ones repeated at its end."""
+        result = coefficients.clone()
+        for i, periodic in enumerate(self.periodic):
+            if periodic:
+                result[i] = result[i, torch.arange(self.functions) % self.intervals]
+        return result
+
+    def _knots_of(self, i: int) -> Array:
+        return np.asarray(self.knots[i].cpu().double().numpy())

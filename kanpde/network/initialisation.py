@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from kanpde.arrays import Array
-from kanpde.calculus import splines
-from kanpde.network.bspline import BSpline
+from kanpde.network.edge_basis import EdgeBasis
 from kanpde.network.layer import KANLayer
 
 MODES = 5
@@ -33,7 +32,7 @@ def initialise(layer: KANLayer, position: str, generator: np.random.Generator) -
             columns = nearly_linear(basis, i, layer.subnodes, generator)
         else:
             columns = smooth(basis, i, layer.subnodes, generator)
-        values[i, : basis.splines] = torch.as_tensor(columns * strength[i])
+        values[i, : basis.functions] = torch.as_tensor(columns * strength[i])
     with torch.no_grad():
         layer.coefficients.copy_(values)
 
@@ -48,8 +47,8 @@ def separated(inputs: int, product: int, generator: np.random.Generator) -> Arra
     return strength
 
 
-def smooth(basis: BSpline, i: int, count: int, generator: np.random.Generator) -> Array:
-    """Coefficients (splines, count) of random smooth functions of input i with root mean square 1."""
+def smooth(basis: EdgeBasis, i: int, count: int, generator: np.random.Generator) -> Array:
+    """Coefficients (functions, count) of random smooth functions of input i with root mean square 1."""
     x, s = stations(basis, i)
     decay = 1 / (1 + np.arange(MODES))
     if basis.periodic[i]:
@@ -61,32 +60,18 @@ def smooth(basis: BSpline, i: int, count: int, generator: np.random.Generator) -
     else:
         modes = np.polynomial.chebyshev.chebvander(s, MODES - 1)
     values = modes @ (generator.normal(size=(MODES, count)) * decay[:, None])
-    return fit(basis, i, x, values / np.sqrt(np.square(values).mean(axis=0)))
+    return basis.fit(i, x, values / np.sqrt(np.square(values).mean(axis=0)))
 
 
-def nearly_linear(basis: BSpline, i: int, count: int, generator: np.random.Generator) -> Array:
-    """Coefficients (splines, count) of ± a line with a little of a smooth function on it."""
+def nearly_linear(basis: EdgeBasis, i: int, count: int, generator: np.random.Generator) -> Array:
+    """Coefficients (functions, count) of ± a line with a little of a smooth function on it."""
     x, s = stations(basis, i)
     signs = generator.choice([-1.0, 1.0], size=count)
-    return fit(basis, i, x, s[:, None] * signs) + 0.05 * smooth(basis, i, count, generator)
+    return basis.fit(i, x, s[:, None] * signs) + 0.05 * smooth(basis, i, count, generator)
 
 
-def stations(basis: BSpline, i: int) -> tuple[Array, Array]:
+def stations(basis: EdgeBasis, i: int) -> tuple[Array, Array]:
     """Points x across the grid of input i and the same scaled to s ∈ [−1, 1]."""
     low, high = (float(end[i]) for end in basis.range())
-    s = np.linspace(-1, 1, 6 * basis.splines)
+    s = np.linspace(-1, 1, 6 * basis.functions)
     return (low + high) / 2 + (high - low) / 2 * s, s
-
-
-def fit(basis: BSpline, i: int, x: Array, values: Array) -> Array:
-    """Least-squares spline coefficients (splines, c) for values (points, c) at x."""
-    matrix = splines.dense_basis(x, basis.knots[i].cpu().double().numpy(), basis.degree)
-    result = np.zeros((basis.splines, values.shape[1]))
-    if basis.periodic[i]:
-        wrapped = np.zeros((len(x), basis.intervals))
-        for column in range(basis.splines):
-            wrapped[:, column % basis.intervals] += matrix[:, column]
-        result[: basis.intervals] = np.linalg.lstsq(wrapped, values, rcond=None)[0]
-        return result
-    result[:] = np.linalg.lstsq(matrix, values, rcond=None)[0]
-    return result

@@ -1,4 +1,4 @@
-"""The Kolmogorov–Arnold network: layers of spline edges, its jets and its per-point Jacobian."""
+"""The Kolmogorov–Arnold network: layers of edge functions, its jets and its per-point Jacobian."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.arrays import Array
-from kanpde.calculus import splines
 from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ConfigurationError, nearest
+from kanpde.files import below
 from kanpde.network.base_functions import BASE_FUNCTIONS
-from kanpde.network.bspline import BSpline
+from kanpde.network.families import FAMILIES
 from kanpde.network.initialisation import initialise
 from kanpde.network.layer import KANLayer, Tape
 
@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 # How far beyond the values met at the start the grid of a hidden node reaches, as a share of their range.
 MARGIN = 0.1
+SETTINGS = ("width", "degree", "intervals", "base", "family")  # the arguments of a KAN; old files have no family
 # Networks by the number of coordinates: hidden layers, and every layer's intervals. Equations linear in the fields
 # have solutions that are short sums of products; a composition bends itself into the fronts of the others. A
 # product of five factors takes three layers of pairs, which swing between the points: there all are compositions.
@@ -50,7 +51,8 @@ class KAN(nn.Module):
 
     `width` names the hidden layers: a number of sum nodes, or a pair (sums, products); None picks them by the number of
     coordinates and the kind of equation. `degree` is that of the splines, `intervals` their number,
-    `base` a function that every edge adds to its spline (silu, tanh, identity, or None).
+    `base` a function that every edge adds to its spline (silu, tanh, identity, or None). `family` names what edges
+    are made of, one of `kanpde.network.families`.
 
     The coordinates and fields come from a problem: `build` makes the layers, and after it the network is a module as
     any other, points (n, d) -> values (n, fields). Sources: Liu et al., "KAN", arXiv 2404.19756; "KAN 2.0", arXiv
@@ -65,6 +67,7 @@ class KAN(nn.Module):
         degree: int | None = None,
         intervals: int | Sequence[int] | None = None,
         base: str | None = None,
+        family: str = "bspline",
     ) -> None:
         super().__init__()
         self.width = None if width is None else tuple(node_counts(entry) for entry in listed("width", width))
@@ -74,7 +77,9 @@ class KAN(nn.Module):
             per_layer(intervals, None if self.width is None else len(self.width) + 1)
         if base is not None and base not in BASE_FUNCTIONS:
             raise ConfigurationError(f"unknown base function {base!r}; {nearest(str(base), BASE_FUNCTIONS)}")
-        self.base = base
+        if family not in FAMILIES:
+            raise ConfigurationError(f"unknown family of edge functions {family!r}; {nearest(str(family), FAMILIES)}")
+        self.base, self.family = base, family
         self.layers = nn.ModuleList()
 
     def build(
@@ -96,8 +101,10 @@ class KAN(nn.Module):
         self.layers = nn.ModuleList()
         for position, (sums, products) in enumerate([*width, (outputs, 0)]):
             first, last = position == 0, position == len(width)
-            knots = splines.uniform_knots(low, high, intervals[position], degree)
-            basis = BSpline(knots, degree, self.base, tuple(periodic) if first and periodic else None)
+            circles = tuple(periodic) if first and periodic else None
+            basis = FAMILIES[self.family].spanning(
+                low, high, degree=degree, intervals=intervals[position], base=self.base, periodic=circles
+            )
             layer = KANLayer(basis, sums, products)
             initialise(layer, "first" if first else "last" if last else "hidden", generator)
             self.layers.append(layer)
@@ -116,7 +123,8 @@ class KAN(nn.Module):
             if not affine and order > 2 and dimension == 2:
                 width, intervals = DISPERSIVE
             intervals = intervals if self.intervals is None else self.intervals
-        return KAN(width, self.degree or (9 if affine else max(5, 2 * order + 1)), intervals, self.base)
+        degree = self.degree or (9 if affine else max(5, 2 * order + 1))
+        return KAN(width, degree, intervals, self.base, self.family)
 
     def _sizes(self, dimension: int) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
         width = (SEPARATED.get(dimension) or COMPOSED[dimension])[0] if self.width is None else self.width
@@ -205,8 +213,12 @@ class KAN(nn.Module):
             )
         return result
 
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments with which an unbuilt network of the same settings is made."""
+        return {name: getattr(self, name) for name in SETTINGS}
+
     def architecture(self) -> dict[str, Any]:
-        """What `from_architecture` needs, as JSON; knots and coefficients are in the state_dict."""
+        """What `from_architecture` needs, as JSON; bases and coefficients are in the state_dict."""
         layers = [self.first, *self.hidden]
         return {
             "width": [[layer.sums, layer.products] for layer in layers[:-1]],
@@ -214,6 +226,7 @@ class KAN(nn.Module):
             "degree": self.degree,
             "intervals": [layer.basis.intervals for layer in layers],
             "base": self.base,
+            "family": self.family,
             "periodic": list(layers[0].basis.periodic),
             "fixed": [None if layer.fixed is None else layer.fixed.description() for layer in layers],
         }
@@ -221,14 +234,14 @@ class KAN(nn.Module):
     @classmethod
     def from_architecture(cls, description: Mapping[str, Any], state: Mapping[str, Tensor]) -> KAN:
         """The network that an architecture and its state_dict describe, refined knots included."""
-        network = cls(description["width"], description["degree"], description["intervals"], description["base"])
-        inputs = state["layers.0.basis.knots"].shape[0]
+        settings = {name: description[name] for name in SETTINGS if name in description}
+        network = cls(**settings)
+        inputs = state["layers.0.coefficients"].shape[0]
         network.build([0.0] * inputs, [1.0] * inputs, description["outputs"], periodic=description["periodic"])
         layers = [network.first, *network.hidden]
         held = description.get("fixed", [None] * len(layers))
         for position, (layer, fixed) in enumerate(zip(layers, held, strict=True)):
-            knots, pieces = (state[f"layers.{position}.basis.{name}"] for name in ("knots", "pieces"))
-            layer.basis.set_knots(knots.double().cpu().numpy(), uniform=pieces.dim() == 3)
+            layer.basis.adopt(below(f"layers.{position}.basis.", state))
             if fixed is not None:
                 layer.hold({(i, o): name for i, o, name in fixed["atoms"]}, map(tuple, fixed["pruned"]))
         network.to(state["layers.0.coefficients"].dtype)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from kanpde.calculus import jets
 from kanpde.calculus.jets import JetPlan
 from kanpde.network.atom_edges import Edge, FixedEdges
-from kanpde.network.bspline import BSpline
+from kanpde.network.edge_basis import EdgeBasis
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,18 @@ class Tape:
 class KANLayer(nn.Module):
     """`basis.inputs` nodes to `sums` sum nodes followed by `products` product nodes.
 
-    `fixed` has the edges that are atoms or pruned; it is None where every edge is a spline.
+    `fixed` has the edges that are atoms or pruned; it is None where every edge is in the basis.
     """
 
     fixed: FixedEdges | None
 
-    def __init__(self, basis: BSpline, sums: int, products: int) -> None:
+    def __init__(self, basis: EdgeBasis, sums: int, products: int) -> None:
         super().__init__()
         self.basis = basis
         self.sums, self.products = sums, products
         self.subnodes = sums + 2 * products
-        self.coefficients = nn.Parameter(torch.zeros(basis.inputs, basis.size, self.subnodes, dtype=basis.knots.dtype))
+        zeros = torch.zeros(basis.inputs, basis.size, self.subnodes, dtype=basis.centre.dtype)
+        self.coefficients = nn.Parameter(zeros)
         self.register_module("fixed", None)
 
     @property

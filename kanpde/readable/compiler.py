@@ -16,7 +16,7 @@ from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box
 from kanpde.geometry.domain import Domain
 from kanpde.network.bspline import BSpline
-from kanpde.network.initialisation import fit
+from kanpde.network.edge_basis import EdgeBasis
 from kanpde.network.kan import DEGREE, KAN, padded
 from kanpde.network.layer import KANLayer
 from kanpde.readable.edges import Atoms, hold
@@ -112,9 +112,9 @@ def built(
     return layer
 
 
-def spline(basis: BSpline, i: int, term: Term, values: Tensor) -> Tensor:
+def spline(basis: EdgeBasis, i: int, term: Term, values: Tensor) -> Tensor:
     """The coefficients of the spline nearest to a term where its node has values."""
     x = np.linspace(float(values.min()), float(values.max()), STATIONS * basis.intervals)
     a, b, c, d = term.constants
     y = c * numpy_function(term.function, [str(ARGUMENT)])(a * x + b) + d
-    return torch.as_tensor(fit(basis, i, x, y[:, None])[:, 0])
+    return torch.as_tensor(basis.fit(i, x, y[:, None])[:, 0])

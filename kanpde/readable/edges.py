@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from kanpde.network.atom_edges import Edge
-from kanpde.network.bspline import BSpline
-from kanpde.network.initialisation import fit, stations
+from kanpde.network.initialisation import stations
 from kanpde.network.layer import KANLayer
 
 Constants = Sequence[float]
@@ -53,22 +51,21 @@ def spline_edge(layer: KANLayer, edge: Edge) -> None:
     columns[:, i] = torch.as_tensor(x)
     with torch.no_grad():
         values = layer.edges(layer.features(columns.to(layer.coefficients), 1))[0, :, i, o]
-        coefficients = fit(basis, i, x, values.cpu().double().numpy()[:, None])[:, 0]
+        coefficients = basis.fit(i, x, values.cpu().double().numpy()[:, None])[:, 0]
         atoms = {other: atom for other, atom in atoms_of(layer).items() if other != edge}
         hold(layer, atoms, pruned_of(layer) - {edge})
         layer.coefficients[i, :, o] = 0
-        layer.coefficients[i, : basis.splines, o] = torch.as_tensor(coefficients).to(layer.coefficients)
+        layer.coefficients[i, : basis.functions, o] = torch.as_tensor(coefficients).to(layer.coefficients)
 
 
 @torch.no_grad()
 def shift_edge(layer: KANLayer, edge: Edge, constant: float) -> None:
-    """Add a constant to an edge, spline or atom: B-splines add up to one."""
+    """Add a constant to an edge, spline or atom."""
     i, o = edge
     if layer.fixed is not None and edge in layer.fixed.edges:
         layer.fixed.affine[layer.fixed.edges.index(edge), 3] += constant
         return
-    count = layer.basis.intervals if layer.basis.periodic[i] else layer.basis.splines
-    layer.coefficients[i, :count, o] += constant
+    layer.coefficients[i, : layer.basis.functions, o] += constant * layer.basis.one(i)
 
 
 def narrowed(
@@ -79,7 +76,7 @@ def narrowed(
     `sums` and `factors` number subnodes of `layer`. Every edge stays what it is: spline, atom or pruned.
     """
     kept = [*sums, *factors]
-    result = KANLayer(chosen_inputs(layer.basis, inputs), len(sums), len(factors) // 2)
+    result = KANLayer(layer.basis.subset(inputs), len(sums), len(factors) // 2)
     factor = torch.tensor([scales.get(o, 1.0) for o in kept]).to(layer.coefficients)
     result.to(layer.coefficients)
     with torch.no_grad():
@@ -91,17 +88,6 @@ def narrowed(
             scale = scales.get(edge[1], 1.0)
             atoms[places[edge]] = (name, (a, b, c * scale, d * scale))
     hold(result, atoms, {places[edge] for edge in pruned_of(layer) if edge in places})
-    return result
-
-
-def chosen_inputs(basis: BSpline, inputs: Sequence[int]) -> BSpline:
-    """The basis of some of the inputs, with the same grids."""
-    which = list(inputs)
-    knots = basis.knots.cpu().double().numpy()[which]
-    result = BSpline(knots, basis.degree, basis.base, tuple(bool(p) for p in np.array(basis.periodic)[which]))
-    result.set_knots(knots, uniform=basis.uniform)
-    result.to(basis.knots)
-    result.centre, result.half_width = basis.centre[which], basis.half_width[which]
     return result
 
 

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from kanpde.arrays import Array
-from kanpde.calculus import splines
-from kanpde.network.initialisation import fit, stations
+from kanpde.network.initialisation import stations
 from kanpde.network.kan import KAN, MARGIN
 from kanpde.network.layer import KANLayer
 from kanpde.readable.edges import atoms_of, name_edge, pruned_of
@@ -53,8 +52,8 @@ def straightened(source: Source, layer: int, node: int) -> Source:
     name_edge(below, (into, node), "x", (1.0, 0.0, 1.0, 0.0))
     with torch.no_grad():
         above.coefficients[node] = 0
-        columns = fit(above.basis, node, x, outer)
-        above.coefficients[node, : above.basis.splines] = torch.as_tensor(columns).to(above.coefficients)
+        columns = above.basis.fit(node, x, outer)
+        above.coefficients[node, : above.basis.functions] = torch.as_tensor(columns).to(above.coefficients)
         if above.fixed is not None:
             above.coefficients.mul_(above.fixed.mask)
     return renewed(source, network)
@@ -69,10 +68,5 @@ def edge_column(layer: KANLayer, i: int, x: Array) -> Array:
 
 
 def regrid(layer: KANLayer, i: int, low: float, high: float) -> None:
-    """A uniform grid over [low, high], with a margin, for one input."""
-    basis = layer.basis
-    pad = MARGIN * (high - low) + 1e-6
-    knots = basis.knots.cpu().double().numpy().copy()
-    knots[i] = splines.uniform_knots(np.array(low - pad), np.array(high + pad), basis.intervals, basis.degree)[0]
-    basis.set_knots(knots, uniform=basis.uniform)
-    basis.centre[i], basis.half_width[i] = (low + high) / 2, (high - low) / 2 + pad
+    """Spread the functions of one input over [low, high], with a margin."""
+    layer.basis.regrid(i, low, high, MARGIN * (high - low) + 1e-6)

@@ -107,6 +107,7 @@ def rebuilt(network: KAN, drafts: list[Draft]) -> KAN:
         network.degree,
         [layer.basis.intervals for layer in layers],
         network.base,
+        network.family,
     )
     result.layers = torch.nn.ModuleList(layers)
     return result

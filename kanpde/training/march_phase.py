@@ -55,7 +55,7 @@ class Marching:
             setting.sampling.boundary,
         )
         one = network.intervals is None or isinstance(network.intervals, int)
-        own = setting.training.weighting == "none"
+        own = setting.training.weighting == "none" and network.family == "bspline"
         small_box = as_box(problem.domain) is not None and problem.domain.dimension in DEGREES
         return not network.built and one and own and not any(chosen) and small_box
 

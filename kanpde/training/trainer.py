@@ -170,7 +170,7 @@ class Trainer:
             "checkpoint": {name: getattr(self, name) for name in COUNTERS},
             "phase": phase,
             "problem": described(self.problem),
-            "network": {name: getattr(self.network, name) for name in ("width", "degree", "intervals", "base")},
+            "network": self.network.settings(),
             "training": asdict(self.options),
             "sampling": asdict(self.setting.sampling),
             "generator": self.setting.generator.bit_generator.state,

@@ -194,7 +194,7 @@ class _Builder:
         if face is None:
             return expression
         cut = self.box.faces[face.name]
-        return expression.subs(self.coordinates[cut.axis], self.bounds[cut.axis][cut.side > 0])
+        return sp.sympify(expression).subs(self.coordinates[cut.axis], self.bounds[cut.axis][cut.side > 0])
 
     def normal_derivative(self, expression: Any, face: Face) -> Any:
         cut = self.box.faces[face.name]
