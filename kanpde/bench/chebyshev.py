@@ -17,16 +17,16 @@ from numpy.polynomial import chebyshev
 from kanpde.arrays import Array, MultiIndex
 from kanpde.bench.affine import affine
 from kanpde.bench.task import Evaluate
-from kanpde.geometry.box import Box
+from kanpde.geometry.domain import Domain
 from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
 
-def solve(problem: Problem, domain: Box, blocks: Sequence[Block], degree: int) -> Evaluate:
+def solve(problem: Problem, blocks: Sequence[Block], degree: int) -> Evaluate:
     """The polynomials of this degree in each coordinate that come nearest to satisfying all the blocks on a box."""
-    fields = len(problem.fields)
+    domain, fields = problem.domain, len(problem.fields)
     nodes = np.cos(np.pi * (np.arange(degree + 2) + 0.5) / (degree + 2))
-    equations = [_equations(block, problem, domain, nodes, degree) for block in blocks]
+    equations = [_equations(block, problem, nodes, degree) for block in blocks]
     matrix = np.concatenate([m for m, _ in equations])
     right = np.concatenate([r for _, r in equations])
     length = np.linalg.norm(matrix, axis=1)
@@ -36,8 +36,9 @@ def solve(problem: Problem, domain: Box, blocks: Sequence[Block], degree: int) -
     return lambda points: basis(domain, points, (), degree) @ coefficients
 
 
-def _equations(block: Block, problem: Problem, domain: Box, nodes: Array, degree: int) -> tuple[Array, Array]:
+def _equations(block: Block, problem: Problem, nodes: Array, degree: int) -> tuple[Array, Array]:
     """The rows of one block, (n, unknowns), and their right side."""
+    domain = problem.domain
     size = (degree + 1) ** domain.dimension
     points, index = nodes_of(block, domain, (nodes + 1) / 2)
     images = block.images(torch.as_tensor(points))
@@ -52,7 +53,7 @@ def _equations(block: Block, problem: Problem, domain: Box, nodes: Array, degree
     return np.concatenate(matrices), np.concatenate(rights)
 
 
-def nodes_of(block: Block, domain: Box, unit: Array) -> tuple[Array, torch.Tensor | None]:
+def nodes_of(block: Block, domain: Domain, unit: Array) -> tuple[Array, torch.Tensor | None]:
     """The tensor products of nodes in [0, 1] inside the domain or on the block's faces, and which face each is on."""
     if block.points is not None:
         return block.points, torch.arange(len(block.points))
@@ -64,7 +65,7 @@ def nodes_of(block: Block, domain: Box, unit: Array) -> tuple[Array, torch.Tenso
     return points, torch.arange(len(block.faces)).repeat_interleave(len(cube))
 
 
-def basis(domain: Box, points: Array, partial: MultiIndex, degree: int) -> Array:
+def basis(domain: Domain, points: Array, partial: MultiIndex, degree: int) -> Array:
     """A partial derivative of all products of polynomials at points (n, d): (n, (degree + 1)^d)."""
     span = domain.high - domain.low
     factors = []

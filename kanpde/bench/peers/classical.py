@@ -51,4 +51,4 @@ def solvers(problem: Problem, recorder: Recorder) -> Iterable[tuple[str, int, Ca
         )
     for degree in DEGREES:
         unknowns = len(problem.fields) * (degree + 1) ** box.dimension
-        yield "Chebyshev, least squares", unknowns, lambda: chebyshev.solve(problem, box, blocks, degree)  # noqa: B023
+        yield "Chebyshev, least squares", unknowns, lambda: chebyshev.solve(problem, blocks, degree)  # noqa: B023
