@@ -159,6 +159,23 @@ def test_settings_of_the_commands_are_understood(line, command, here):
     assert "bench" in words or f"name: {name}\n" in out
 
 
+def test_the_run_of_the_first_page_ends_as_it_says(command, here, monkeypatch):
+    """The rows of its table, and the formula: digits of round-off and seconds are the machine's."""
+    monkeypatch.setenv("COLUMNS", "110")
+    (shown,) = (code for kind, _, code in FENCE.findall(README) if kind == "console")
+    first, _, rest = shown.partition("\n")
+    status, out, _ = command(*shlex.split(first.removeprefix("$ kanpde")))
+    assert status == 0
+    assert labels(out) == labels(rest)
+    said, found = (next(line for line in text.splitlines() if "proved" in line) for text in (rest, out))
+    assert said.split() == found.split()
+
+
+def labels(table):
+    """The first column of a printed table, and the last line's word."""
+    return [re.split(r"\s{2,}", line.strip())[0].split(" results/")[0] for line in table.splitlines() if line.strip()]
+
+
 def test_settings_that_the_texts_name_are_there(command):
     _, out, _ = command("--cfg", "job")
     setting = re.compile(r"`(training|sampling|network|symbolic)\.(\w+)[`=]")
