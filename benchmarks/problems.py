@@ -1,4 +1,4 @@
-"""Solve the shipped problems with default settings and write results/problems.md."""
+"""Solve the shipped problems with default settings and write results/problems.md: one row per problem, over seeds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 
 from kanpde.bench.machine import processor
 
-# What is solved, within how many seconds of training.
+# The words after `kanpde` for each problem, and the seconds that training may take.
 RUNS: tuple[tuple[tuple[str, ...], int], ...] = (
     (("problem=heat",), 60),
     (("problem=poisson",), 60),
@@ -28,49 +29,93 @@ RUNS: tuple[tuple[tuple[str, ...], int], ...] = (
     (("problem=allen_cahn",), 60),
     (("problem=kdv",), 60),
 )
+COLUMNS = (
+    "command",
+    "relative L2",
+    "maximum error",
+    "seconds",
+    "iterations",
+    "network",
+    "parameters",
+    "stopped because",
+    "formula",
+)
 RESULT = Path(__file__).resolve().parents[1] / "results" / "problems.md"
+
+Metrics = dict[str, Any]
 
 
 def main() -> None:
-    """One row for every problem and seed, written as soon as it is known."""
+    """Write the table again after every problem."""
     seeds = [int(word) for word in sys.argv[1:]] or [0]
-    rows = [
+    lines = heading(seeds)
+    for words, budget in RUNS:
+        command = ["kanpde", *words, f"training.budget_seconds={budget}"]
+        lines.append(row(" ".join(command), [measured([*command, f"seed={seed}"]) for seed in seeds]))
+        print(lines[-1], flush=True)
+        RESULT.parent.mkdir(exist_ok=True)
+        RESULT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def heading(seeds: Sequence[int]) -> list[str]:
+    """The lines above the table's rows: how it was measured, and how to read it."""
+    return [
         "# The shipped problems, default settings",
         "",
-        f"`benchmarks/problems.py {' '.join(map(str, seeds))}` on {os.cpu_count()} × {processor()}, "
-        f"{torch.get_num_threads()} of them used, torch {torch.__version__}, float64. Errors are taken on a dense grid "
-        "of its own; seconds are of training.",
+        f"Measured by `python benchmarks/problems.py {' '.join(map(str, seeds))}` on {os.cpu_count()} × {processor()}, "
+        f"{torch.get_num_threads()} of them used, torch {torch.__version__}, float64.",
         "",
-        "| command | relative L2 | maximum error | seconds | iterations | network | parameters | stopped because "
-        "| formula |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"Each row is one command, run with `seed=` {', '.join(map(str, seeds))}; where the seeds differ, the cell "
+        "shows the smallest and the largest value. Errors are measured on a dense grid that training does not use. "
+        "Seconds are those of training; the last column has those of the search for a formula and its proof.",
+        "",
+        f"| {' | '.join(COLUMNS)} |",
+        "|" + "---|" * len(COLUMNS),
     ]
-    for words, budget in RUNS:
-        for seed in seeds:
-            command = ["kanpde", *words, f"seed={seed}", f"training.budget_seconds={budget}"]
-            m = measured(command)
-            errors = f"{m['relative_l2']:.1e} | {m['max_error']:.1e}"
-            cost = f"{m['seconds']['training']:.1f} | {m['iterations']} | {m['width']} | {m['parameters']}"
-            rows.append(f"| `{' '.join(command)}` | {errors} | {cost} | {m['stopped_because']} | {formula(m)} |")
-            print(rows[-1], flush=True)
-            RESULT.parent.mkdir(exist_ok=True)
-            RESULT.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def measured(command: list[str]) -> dict[str, Any]:
+def measured(command: list[str]) -> Metrics:
     """The metrics of one run of the command line."""
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-m", *command, f"hydra.run.dir={folder}"]
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-        metrics: dict[str, Any] = json.loads((Path(folder) / "metrics.json").read_text(encoding="utf-8"))
+        metrics: Metrics = json.loads((Path(folder) / "metrics.json").read_text(encoding="utf-8"))
         return metrics
 
 
-def formula(metrics: dict[str, Any]) -> str:
-    """Whether there is one, how sure it is, and after how many seconds."""
-    found = metrics["formula"]
-    seconds = f"{metrics['seconds']['symbolic']:.1f} s"
-    return f"{found['status']}, {seconds}" + (f": `{found['text']}`" if found["status"] == "proved" else "")
+def row(command: str, runs: Sequence[Metrics]) -> str:
+    """The row of one command: every cell over all its runs."""
+    cells = [
+        f"`{command}`",
+        spread((run["relative_l2"] for run in runs), ".1e"),
+        spread((run["max_error"] for run in runs), ".1e"),
+        spread((run["seconds"]["training"] for run in runs), ".1f"),
+        spread((run["iterations"] for run in runs), "d"),
+        distinct(str(run["width"]) for run in runs),
+        spread((run["parameters"] for run in runs), "d"),
+        distinct(run["stopped_because"] for run in runs),
+        formula(runs),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def spread(values: Iterable[float], form: str) -> str:
+    """The smallest and the largest value as written; one number if these look the same."""
+    ordered = sorted(values)
+    return " … ".join(dict.fromkeys(format(value, form) for value in (ordered[0], ordered[-1])))
+
+
+def distinct(words: Iterable[str]) -> str:
+    """The words without repetition, in order."""
+    return " / ".join(dict.fromkeys(words))
+
+
+def formula(runs: Sequence[Metrics]) -> str:
+    """The status, the seconds of the search, and the formula itself if it is proved."""
+    found = [run["formula"] for run in runs]
+    seconds = spread((run["seconds"]["symbolic"] for run in runs), ".1f")
+    texts = distinct(f"`{each['text']}`" for each in found if each["status"] == "proved")
+    return f"{distinct(each['status'] for each in found)}, {seconds} s" + (f": {texts}" if texts else "")
 
 
 if __name__ == "__main__":

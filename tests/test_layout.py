@@ -12,8 +12,8 @@ PACKAGE = ROOT / "kanpde"
 
 
 def levels() -> dict[str, int]:
-    """Room -> level, read from the table of the architecture in README.md: there is no other."""
-    rows = re.findall(r"^\| (\d+) \| ([^|]*) \|", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    """Room -> level, read from the table in docs/architecture.md: there is no other."""
+    rows = re.findall(r"^\| (\d+) \| ([^|]*) \|", (ROOT / "docs" / "architecture.md").read_text(), flags=re.MULTILINE)
     return {name: int(level) for level, names in rows for name in re.findall(r"`([\w]+)/?`", names)}
 
 
