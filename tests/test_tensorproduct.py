@@ -22,8 +22,9 @@ from kanpde.marching.march import March, evolves
 from kanpde.marching.slabs import Pass, Slab, going_on, tail_of
 from kanpde.marching.system import System
 from kanpde.marching.tensor_product import OnGrid, TensorProduct, lines_of
+from kanpde.optim.band import Factor, Storage
+from kanpde.optim.cgls import conjugate_gradients
 from kanpde.optim.lagged_gauss_newton import Newton
-from kanpde.optim.local import Factor, Storage, conjugate_gradients
 from kanpde.problem.lift import Ansatz
 
 F64 = torch.float64

@@ -26,9 +26,9 @@ from kanpde.marching.piece import Image, Shapes
 from kanpde.marching.slabs import Pass, Slab, going_on, held, tail_of
 from kanpde.marching.system import Numbered, System
 from kanpde.marching.tensor_product import TensorProduct
+from kanpde.optim.band import Factor
 from kanpde.optim.lagged_gauss_newton import Newton
 from kanpde.optim.least_squares import Step
-from kanpde.optim.local import Factor
 from kanpde.problem.lift import Ansatz
 from kanpde.problem.problem import Problem
 

@@ -18,7 +18,7 @@ from kanpde.marching.piece import Image, Piece, Shapes
 from kanpde.marching.quadrature import Quadrature, quadrature
 from kanpde.marching.tensor_product import OnGrid, TensorProduct
 from kanpde.network.residuals import mean, plan_of, side
-from kanpde.optim.local import Storage
+from kanpde.optim.band import Storage
 from kanpde.problem.block import Block
 from kanpde.problem.lift import Ansatz
 

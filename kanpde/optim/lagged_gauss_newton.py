@@ -7,15 +7,16 @@ from typing import Protocol
 
 from torch import Tensor
 
+from kanpde.optim.band import Factor, LocalLinearisation
+from kanpde.optim.cgls import Solve, conjugate_gradients
 from kanpde.optim.least_squares import Step
-from kanpde.optim.local import Descent, Factor, LocalLinearisation, conjugate_gradients
 
-LEAST, MOST = 1e-15, 1e3  # the range of λ
-FACTOR = 100.0  # between neighbouring λ
+LEAST, MOST = 1e-15, 1e3  # the range of the damping λ
+FACTOR = 100.0  # the ratio of neighbouring dampings
 RATIO = 0.05  # least actual over predicted reduction of an accepted step
-SLIGHT = 1e-12  # a factor that is damped more than this is not used again,
-REUSED = 24  # nor one that needs more iterations
-ENOUGH = 1e-10  # the share of the gradient that these should leave, and may leave a thousand times
+SLIGHT = 1e-12  # the largest damping of a factor that may be used again
+REUSED = 24  # the most CGLS iterations with a factor that is used again
+ENOUGH = 1e-10  # the share of the gradient that CGLS aims to leave with a factor used again
 
 
 class LocalLeastSquares(Protocol):
@@ -28,7 +29,7 @@ class LocalLeastSquares(Protocol):
         """r and J at θ."""
 
 
-class Newton:
+class LaggedGaussNewton:
     """p = argmin ‖J p + r‖² + λ ‖p‖²_D, D = diag(JᵀJ) (Marquardt, J. SIAM 11 (1963) 431), λ from `damping` up.
 
     The state is the λ of the last step, and a `factor` of an earlier JᵀJ: that is far dearer than a few more products
@@ -65,7 +66,7 @@ class Newton:
 
     @staticmethod
     def _tried(
-        problem: LocalLeastSquares, vector: Tensor, linear: LocalLinearisation, descent: Descent, before: float
+        problem: LocalLeastSquares, vector: Tensor, linear: LocalLinearisation, descent: Solve, before: float
     ) -> tuple[float, float, float]:
         """The loss after a step, its actual over its predicted reduction, and this."""
         predicted = before - float((linear.residual + descent.image).square().sum())

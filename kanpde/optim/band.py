@@ -1,4 +1,4 @@
-"""Least squares whose rows touch few unknowns each: a banded or dense factor of JᵀJ, and conjugate gradients.
+"""JᵀJ of least squares whose rows touch few unknowns each: a banded or dense matrix and its Cholesky factor.
 
 JᵀJ is banded where the unknowns can be numbered so that those of one row are near each other.
 """
@@ -15,14 +15,9 @@ from scipy.linalg import cho_solve_banded, cholesky_banded
 from scipy.linalg.blas import dtrsv
 from torch import Tensor
 
-ITERATIONS = 40  # of conjugate gradients, which the factor preconditions
-SOLVED = 1e-15  # a fall of the gradient's norm to this is the end
-TRIED = 5  # iterations after which their pace is looked at,
-PATIENCE = 1.5  # and how much faster it may become
-ROUND_OFF = 1e-6  # below this it may stall
-FLOOR = 1e-12  # the least entry of D, relative to the largest
-LARGEST = 2**22  # numbers that are held at once
-PAYS = 0.35  # a band narrower than this share of the unknowns is factored as a band
+FLOOR = 1e-12  # the least entry of D, relative to the largest entry
+LARGEST = 2**22  # numbers held at once while rows are added
+WIDEST = 0.35  # the widest band that is factored as a band, as a share of the unknowns
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +35,7 @@ class Storage:
     @classmethod
     def of(cls, numbering: Tensor, reach: int, slack: int) -> Storage:
         """A band where it pays, for unknowns of one row that stand up to `reach` apart."""
-        banded = numbering.device.type == "cpu" and reach < PAYS * len(numbering)
+        banded = numbering.device.type == "cpu" and reach < WIDEST * len(numbering)
         return cls(numbering, reach, slack) if banded else cls(numbering)
 
     @property
@@ -143,48 +138,3 @@ class Factor:
         else:
             found = torch.from_numpy(cho_solve_banded((self._factor, True), scaled.numpy(), check_finite=False))
         return self._unit * found[self.storage.numbering]
-
-
-@dataclass(frozen=True)
-class Descent:
-    """A step p, J p, and the share of the gradient's norm that is left after so many `iterations`."""
-
-    step: Tensor
-    image: Tensor
-    left: float
-    iterations: int
-
-
-def conjugate_gradients(
-    linear: LocalLinearisation, factor: Factor, most: int = ITERATIONS, enough: float = SOLVED
-) -> Descent:
-    """p that minimises ‖J p + r‖² + ‖p‖²_S with the factor's S, by conjugate gradients on the least-squares problem.
-
-    The factor is the preconditioner: Cholesky's of JᵀJ costs half the digits, which the iteration with J itself gives
-    back in a few steps (CGLS: Björck, "Numerical Methods for Least Squares Problems", §7.4); and it may be that of
-    another J nearby. They end where so little of the gradient is left that it is `enough`, or early where the way they
-    go `most` iterations would not lead there.
-    """
-    rest = -linear.residual
-    step, image = torch.zeros_like(factor.shift), torch.zeros_like(rest)
-    gradient = linear.transposed(rest)
-    direction = factor.solve(gradient)
-    size = best = start = float(gradient @ direction)
-    iteration = 0
-    while size > 0 and iteration < most:
-        iteration += 1
-        along = linear.product(direction)
-        length = size / float(along @ along + direction @ (factor.shift * direction))
-        step, image, rest = step + length * direction, image + length * along, rest - length * along
-        gradient = linear.transposed(rest) - factor.shift * step
-        towards = factor.solve(gradient)
-        before, size = size, float(gradient @ towards)
-        stalls = size > 0.5 * best and best < ROUND_OFF * start
-        if size <= enough**2 * start or size > 1e3 * best or stalls:
-            break
-        best = min(best, size)
-        if iteration >= TRIED and (best / start) ** (PATIENCE * most / iteration) > enough**2:
-            break
-        direction = towards + size / before * direction
-    left = min(best, size) if size > 0 else 0.0
-    return Descent(step, image, (left / start) ** 0.5 if start > 0 else 0.0, iteration)
