@@ -18,10 +18,10 @@ from kanpde.errors import Ending
 from kanpde.marching import knot_placement, verdicts
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.slab_system import (
-    anchored_factor,
-    completed_pass,
+    complete_pass,
+    factor_at,
     initial_iterate,
-    measured_slab,
+    measure_slab,
     slab_system,
 )
 from kanpde.marching.slabs import Pass, Slab
@@ -49,10 +49,10 @@ def next_attempt(task: MarchTask, low: float, length: float, axes: Axes) -> Atte
     return Attempt(low, high, axes)
 
 
-def at(task: MarchTask, state: MarchState, attempt: Attempt, failed: Slab | None = None) -> MarchState:
+def open_attempt(task: MarchTask, state: MarchState, attempt: Attempt, failed: Slab | None = None) -> MarchState:
     """Return the state with an attempt opened, from a failed one's solution if there is one.
 
-    The factor in use is of no use on other axes.
+    A factor on other axes is dropped: it does not precondition this one.
     """
     iterate = initial_iterate(task, attempt, state.last, failed, state.best)
     usable = state.anchor is not None and same_axes(state.anchor.attempt, attempt)
@@ -81,10 +81,10 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
         state = replace(state, slabs=(*state.slabs, slab))
         if attempt.high == 1.0:
             return finish(task, state)
-        return at(task, state, next_attempt(task, attempt.high, found.length, found.axes))
+        return open_attempt(task, state, next_attempt(task, attempt.high, found.length, found.axes))
     high = attempt.low + found.length if isinstance(found, Shorter) else attempt.high
     again = Attempt(attempt.low, high, found.axes, found.counters)
-    return at(task, state, again, slab if slab.residual < limits.unresolved else None)
+    return open_attempt(task, state, again, slab if slab.residual < limits.unresolved else None)
 
 
 def finish(task: MarchTask, state: MarchState) -> MarchState:
@@ -96,7 +96,7 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     first = state.slabs[0]
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
-    return at(task, state, next_attempt(task, 0.0, length, axes))
+    return open_attempt(task, state, next_attempt(task, 0.0, length, axes))
 
 
 # The march -----------------------------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def prepare(task: MarchTask, state: MarchState, work: Work | None) -> Work:
     if anchor is None or (work and work.anchor is anchor):
         return Work(attempt, system, anchor, work.factor if work and anchor else None, known)
     place = key_of(anchor.attempt, anchor.joined)
-    factor, known[place] = anchored_factor(task, anchor, known.get(place))
+    factor, known[place] = factor_at(task, anchor, known.get(place))
     return Work(attempt, system, anchor, factor, known)
 
 
@@ -168,7 +168,7 @@ class March:
 
     def so_far(self) -> Pass:
         """Return the pass under way as if it were complete."""
-        return completed_pass(self.task, self.state, prepare(self.task, self.state, self._work).system)
+        return complete_pass(self.task, self.state, prepare(self.task, self.state, self._work).system)
 
 
 def seen(system: System, step: Step) -> Seen:
@@ -197,4 +197,4 @@ def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damp
         return replace(state, done=Ending.DIVERGED)
     if unscaled or not ended:
         return state
-    return conclude(task, state, measured_slab(task, state.attempt, system, step.vector))
+    return conclude(task, state, measure_slab(task, state.attempt, system, step.vector))

@@ -54,7 +54,7 @@ def end_of(task: MarchTask, last: Slab) -> Before:
     return jets
 
 
-def anchored_factor(task: MarchTask, anchor: Anchor, numbered: Numbered | None) -> tuple[Factor, Numbered]:
+def factor_at(task: MarchTask, anchor: Anchor, numbered: Numbered | None) -> tuple[Factor, Numbered]:
     """Return the factor computed at an anchor, and its numbering of the unknowns.
 
     The rows of a slab that follows another one differ from its conditions' own by numbers, so J is the same without.
@@ -120,7 +120,7 @@ def initial_conditions(task: MarchTask, attempt: Attempt, space: TensorProduct) 
 # Solved slabs --------------------------------------------------------------------------------------------------------
 
 
-def measured_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tensor) -> Slab:
+def measure_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tensor) -> Slab:
     """Return the slab that a vector is, with its residual and its last coefficients in time."""
     coefficients, _ = system.split(vector)
     space = system.space
@@ -147,10 +147,10 @@ def relative_residual(system: System, vector: Tensor, checked: int) -> float:
     return math.sqrt(float(weights @ squares / weights.sum()) + system.conditions_loss(vector))
 
 
-def completed_pass(task: MarchTask, state: MarchState, system: System) -> Pass:
+def complete_pass(task: MarchTask, state: MarchState, system: System) -> Pass:
     """Return the pass under way as if it were complete: the attempt as it is, then its end held until the last time."""
     attempt = state.attempt
-    here = measured_slab(task, attempt, system, state.iterate.vector)
+    here = measure_slab(task, attempt, system, state.iterate.vector)
     if attempt.high == 1.0:
         return Pass((*state.slabs, here))
     space = task.space(attempt.axes, attempt.high, 1.0)
