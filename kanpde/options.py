@@ -23,7 +23,7 @@ class TrainingOptions:
 
     `budget_seconds` bounds the wall time of training; `target` ends it at that estimated relative error. `stages` is
     a list of {optimiser, iterations, learning_rate}; null marches where it can (`marching`) and else picks by size and
-    precision (`optim.choice`). Refinement stops at `max_parameters`, 0 for none, null for 6000 in a march, else 1500
+    precision (`optim.choice`). Refinement stops at `max_parameters`, 0 for none, null for 8000 in a march, else 1500
     where the equation is linear and 2000 where it is not. The rest is for a network that does not march. Every
     `resample_every` iterations the loss is taken at fresh points; the points of a linear equation are exchanged if
     the residual hides between them, those of another at every iteration, but for the largest residuals; 0 keeps all

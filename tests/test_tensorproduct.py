@@ -1,4 +1,4 @@
-"""Tensor products: their algebra against dense references, their knots, and the networks they are separated into."""
+"""Tensor products: their algebra against dense references, their knots, and the networks they are compressed to."""
 
 from __future__ import annotations
 
@@ -11,33 +11,25 @@ import sympy as sp
 import torch
 from numpy.polynomial import legendre as numpy_legendre
 
-from kanpde import Box, Data, Dirichlet, Initial, Neumann, Periodic, Problem, load_problem, solve
+from kanpde import Box, Data, Dirichlet, Initial, Neumann, Periodic, Problem
 from kanpde.calculus.jets import JetPlan
 from kanpde.calculus.legendre import legendre
-from kanpde.collocation.affine import is_affine
-from kanpde.marching import knot_placement, records
+from kanpde.marching import knot_placement
 from kanpde.marching.axes import LegendreAxis, SplineAxis, design, gauss_points, gauss_weights, points_of, transfer
-from kanpde.marching.low_rank import separated
-from kanpde.marching.march import March, evolves
-from kanpde.marching.slabs import Pass, Slab, going_on, tail_of
+from kanpde.marching.low_rank import compress
+from kanpde.marching.slabs import Pass, Slab
 from kanpde.marching.system import System
 from kanpde.marching.tensor_product import OnGrid, TensorProduct, lines_of
 from kanpde.optim.band import Factor, Storage
 from kanpde.optim.cgls import conjugate_gradients
-from kanpde.optim.lagged_gauss_newton import Newton
+from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 from kanpde.problem.lift import Ansatz
 
 F64 = torch.float64
-CPU = torch.device("cpu")
 
 
 def uniform(low, high, intervals, degree=7, periodic=False):
     return SplineAxis(np.linspace(low, high, intervals + 1), degree, periodic)
-
-
-def march_of(problem, **more):
-    affine = all(is_affine(block, problem) for block in problem.blocks())
-    return March(problem, **{"degree": 9, "intervals": None, "affine": affine, "most": 3000, "device": CPU, **more})
 
 
 # Bases ---------------------------------------------------------------------------------------------------------------
@@ -188,7 +180,7 @@ def test_newton_needs_one_step_for_a_linear_problem_and_damping_for_one_that_is_
         def linearise(self, vector):
             return Rows(self.storage, torch.arange(3)[:, None], (3 * vector**2)[None, :, None], vector**3 - 8)
 
-    method, vector, problem = Newton(), torch.full((3,), 0.05, dtype=F64), Cubic()
+    method, vector, problem = LaggedGaussNewton(), torch.full((3,), 0.05, dtype=F64), Cubic()
     for _ in range(40):
         step = method.step(problem, vector)
         problem.factors.add(method.factor)
@@ -304,7 +296,7 @@ def test_knots_go_where_the_front_is():
     axis = uniform(-1, 1, 24)
     for _ in range(6):
         coefficients, _ = missed(axis)
-        axis = knot_placement.respaced(
+        axis = knot_placement.place_knots(
             axis, knot_placement.derivative_sizes(axis, coefficients[:, None]), 1e-8, (24, 24)
         )
     assert axis.intervals == 24 and missed(axis)[1] < missed(uniform(-1, 1, 24))[1] / 10
@@ -312,13 +304,13 @@ def test_knots_go_where_the_front_is():
 
 
 def test_neighbouring_densities_change_by_a_bounded_factor():
-    found = knot_placement.graded(np.array([1e-6, 1.0, 1e-6, 1e-6, 1e-6]))
+    found = knot_placement.grade(np.array([1e-6, 1.0, 1e-6, 1e-6, 1e-6]))
     assert (found[1:] / found[:-1]).max() <= knot_placement.SLOPE * (1 + 1e-12) and (
         found[:-1] / found[1:]
     ).max() <= knot_placement.SLOPE * (1 + 1e-12)
 
 
-# Separation ----------------------------------------------------------------------------------------------------------
+# Compression ---------------------------------------------------------------------------------------------------------
 
 
 class Sheet(Problem):
@@ -345,7 +337,7 @@ def interpolated(problem, function, intervals=10, degree=9):
     for a, axis in enumerate(space.axes):
         inverse = np.linalg.pinv(design(axis, points_of(axis)))
         values = np.moveaxis(np.tensordot(inverse, values, (1, a)), 0, a)
-    return Pass((Slab(0.0, 1.0, space, values, np.zeros(0), 1e-10, 0.0),))
+    return Pass((Slab(0.0, 1.0, space.axes, values, np.zeros(0), 1e-10, 0.0),))
 
 
 SHEETS = {
@@ -357,7 +349,7 @@ SHEETS = {
 
 @pytest.mark.parametrize("rank", SHEETS)
 def test_a_plane_field_has_as_many_product_nodes_as_it_has_rank(rank):
-    network = separated(Sheet(), interpolated(Sheet(), SHEETS[rank]), 9)
+    network = compress(Sheet(), interpolated(Sheet(), SHEETS[rank]), 9)
     assert network.width == ((0, rank),)
     points = np.random.default_rng(0).random((200, 2)) * [1, 2]
     found = network(torch.as_tensor(points)).detach().numpy()[:, 0]
@@ -368,207 +360,15 @@ def test_a_field_of_three_coordinates_is_in_tuckers_form():
     def fields(x, y, t):
         return np.sin(x) * np.cos(y) * np.exp(-t) + x * y, np.cos(x + y) * np.exp(-t)
 
-    network = separated(Room(), interpolated(Room(), fields, 6), 9)
+    network = compress(Room(), interpolated(Room(), fields, 6), 9)
     points = np.random.default_rng(0).random((200, 3)) * [1, 2, 1] - [0, 1, 0]
     found = network(torch.as_tensor(points)).detach().numpy()
     assert len(network.width) == 2 and np.abs(found - np.stack(fields(*points.T), axis=1)).max() < 1e-9
 
 
-def test_a_separated_network_has_exact_derivatives():
-    network = separated(Sheet(), interpolated(Sheet(), SHEETS[2]), 9)
+def test_a_compressed_network_has_exact_derivatives():
+    network = compress(Sheet(), interpolated(Sheet(), SHEETS[2]), 9)
     points = torch.as_tensor(np.random.default_rng(0).random((50, 2)))
     plan = JetPlan(2, [(0, 0), (0, 1)])
     jets = network.jets(network.prepare(points, plan), plan)[..., 0]
     assert torch.allclose(jets[:, plan.index[0, 1]], -torch.sin(points.sum(1)), atol=1e-7)
-
-
-# Marches -------------------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Front(Problem):
-    """Burgers' travelling front: nonlinear, with boundary data from the solution."""
-
-    domain = Box(x=(-1, 1), t=(0, 0.5))
-
-    def residual(self, u):
-        return u.t + u * u.x - 0.05 * u.xx
-
-    def conditions(self):
-        return {"start": Initial("exact"), "ends": Dirichlet("exact", on="x")}
-
-    def exact(self, x, t):
-        return sp.Rational(1, 2) - sp.tanh(5 * (x - t / 2)) / 2
-
-
-class Swing(Problem):
-    fields = ("u", "v")
-    domain = Box(t=(0, 3))
-
-    def residual(self, u, v):
-        return {"first": u.t - v, "second": v.t + u}
-
-    def conditions(self):
-        return {"u0": Initial(1, field="u"), "v0": Initial(0, field="v")}
-
-    def exact(self, t):
-        return {"u": sp.cos(t), "v": -sp.sin(t)}
-
-
-class String(Problem):
-    """u_tt = u_xx with values and velocity at first, both by construction."""
-
-    domain = Box(x=(0, 1), t=(0, 1.5))
-
-    def residual(self, u):
-        return u.tt - u.xx
-
-    def conditions(self):
-        x = sp.Symbol("x")
-        return {
-            "start": Initial(sp.sin(sp.pi * x), hard=True),
-            "push": Initial(0, order=1, hard=True),
-            "ends": Dirichlet(0, on="x"),
-        }
-
-    def exact(self, x, t):
-        return sp.sin(sp.pi * x) * sp.cos(sp.pi * t)
-
-
-class Bratu(Problem):
-    """−u'' = e^u, u = 0 at the ends: nonlinear and steady; u = −2 log(cosh((x − ½) θ/2)/cosh(θ/4))."""
-
-    domain = Box(x=(0, 1))
-
-    def residual(self, u):
-        return u.xx + torch.exp(u.d())
-
-    def conditions(self):
-        return {"ends": Dirichlet(0)}
-
-    def exact(self, x):
-        theta = sp.Float("1.5171645990507543685218444212962", 25)
-        return -2 * sp.log(sp.cosh((x - sp.Rational(1, 2)) * theta / 2) / sp.cosh(theta / 4))
-
-
-class Rate(Problem):
-    """u' = −k u, k from measurements."""
-
-    domain = Box(t=(0, 2))
-    unknowns = {"k": 1.0}
-
-    def residual(self, u, k):
-        return u.t + k * u
-
-    def conditions(self):
-        t = np.linspace(0, 2, 9)[:, None]
-        return {"start": Initial(1), "seen": Data(t, np.exp(-0.6 * t[:, 0]))}
-
-    def exact(self, t):
-        return sp.exp(-sp.Rational(3, 5) * t)
-
-
-@pytest.mark.parametrize(
-    ("problem", "bound"),
-    [(Front(), 1e-6), (Swing(), 1e-10), (String(), 1e-9), (Bratu(), 1e-9), (Rate(), 1e-9)],
-    ids=str,
-)
-def test_problems_are_solved_to_many_digits(problem, bound):
-    solution = solve(problem, device="cpu", training={"target": 1e-6})
-    assert solution.errors()["relative_l2"] < bound
-    assert solution.stopped_because.startswith(("target", "converged"))
-
-
-def test_an_unknown_constant_is_found():
-    assert abs(solve(Rate(), device="cpu", training={"target": 1e-7}).unknowns["k"] - 0.6) < 1e-8
-
-
-def test_slabs_follow_each_other_only_where_time_begins_at_the_first_time():
-    assert evolves(Front()) and evolves(Swing()) and evolves(String())
-    assert not evolves(Bratu()) and not evolves(Rate()) and not evolves(load_problem("poisson"))
-
-    class NoVelocity(String):
-        def conditions(self):
-            return {"start": Initial(0), "ends": Dirichlet(0, on="x")}
-
-    class KnownEnd(Front):
-        def conditions(self):
-            return {**super().conditions(), "end": Dirichlet("exact", on="t+")}
-
-    assert not evolves(NoVelocity()) and not evolves(KnownEnd())
-
-
-def in_slab(low, high, function, degree=7):
-    """A slab of time whose solution is the function of x and t, fitted."""
-    space = TensorProduct([uniform(-1, 1, 4), LegendreAxis(np.array([low, high]), degree)])
-    values = function(*np.meshgrid(*(points_of(axis) for axis in space.axes), indexing="ij"))[..., None]
-    for a, axis in enumerate(space.axes):
-        values = np.moveaxis(np.tensordot(np.linalg.pinv(design(axis, points_of(axis))), values, (1, a)), 0, a)
-    return Slab(low, high, space, values, np.zeros(0), 0.0, 0.0)
-
-
-def test_a_slab_starts_as_the_last_one_would_go_on():
-    def cubic(x, t):
-        return (1 - x) * t**3 + x**2 * t
-
-    last, next_one = in_slab(0.0, 0.2, cubic), in_slab(0.2, 0.5, cubic)
-    assert np.abs(going_on(last, next_one.space, 1) - next_one.coefficients).max() < 1e-12
-    last, next_one = (in_slab(*bounds, lambda x, t: np.sin(9 * t) * (1 + x)) for bounds in ((0.0, 0.1), (0.1, 0.2)))
-    started = going_on(last, next_one.space, 1)
-    assert np.abs(started - next_one.coefficients).max() < 1e-3
-    noisy = dataclasses.replace(last, coefficients=last.coefficients + 1e-6 * np.sign(last.coefficients))
-    assert np.abs(going_on(noisy, next_one.space, 1) - next_one.coefficients).max() < 1e-2  # P_7(3) is 5e4: uncut, 0.2
-
-
-def test_last_coefficients_that_do_not_fall_are_noise():
-    slab = in_slab(0.0, 0.5, lambda x, t: np.exp(-3 * t) * (2 + x))
-    tail, flat = tail_of(slab.space, 1, slab.coefficients)
-    assert 1e-8 < tail < 1e-4 and not flat
-    tail, flat = tail_of(slab.space, 1, slab.coefficients + 1e-3)
-    assert 1e-4 < tail < 1e-2 and flat
-
-
-def test_a_march_that_was_written_down_takes_the_same_steps():
-    march, again = march_of(Front()), march_of(Front())
-    while len(march.slabs) < 1 or not march.iteration:
-        march.step()
-    records.read(again, *records.written(march))
-    for _ in range(8):
-        assert march.step().loss == again.step().loss
-    assert torch.equal(march.vector, again.vector) and march.low == again.low
-
-
-def test_the_end_of_an_unfinished_march_is_held():
-    march = march_of(Front())
-    for _ in range(4):
-        march.step()
-    found = march.so_far()
-    assert found.slabs[-1].high == 1.0 and march.high < 0.9
-    network = separated(Front(), found, 9)
-    end, middle, late = (
-        network(torch.tensor([[0.1, 0.5 * share]], dtype=F64)).item() for share in (march.high, 0.95, 1)
-    )
-    # The network leaves out what is small beside the residual.
-    assert abs(late - end) < found.residual and abs(late - middle) < found.residual
-
-
-def test_every_pass_has_a_smaller_residual_at_more_or_better_knots():
-    march, found = march_of(Front()), []
-    while not march.done and len(found) < 3:
-        march.step()
-        if march.best is not None and (not found or found[-1] is not march.best):
-            found.append(march.best)
-    residuals = [one.residual for one in found]
-    assert residuals == sorted(residuals, reverse=True) and residuals[-1] < residuals[0] / 100
-
-
-def test_unknowns_stay_below_the_most_there_may_be():
-    march = march_of(Front(), most=500)
-    for _ in range(60):
-        assert march.step() and march.system.size <= 500
-
-
-def test_a_march_without_a_way_gives_way_to_a_descent(monkeypatch):
-    monkeypatch.setattr("kanpde.training.march_phase.LOST", 0.0)
-    solution = solve(Swing(), device="cpu", training={"target": 1e-3, "budget_seconds": 60})
-    assert solution.network.width != ((2, 0),) and solution.errors()["relative_l2"] < 1e-2

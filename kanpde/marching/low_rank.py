@@ -1,4 +1,4 @@
-"""From a solved tensor product to the network that it is: few products of learned functions of one coordinate each.
+"""A solved tensor product as a network with few products, each of learned functions of one coordinate.
 
 In two dimensions the singular value decomposition u = Σ_k σ_k X_k(x) T_k(t) is the network with the fewest product
 nodes; in three, u = Σ_c T_c(t) Σ_ij g_ijc X_i(x) Y_j(y) is Tucker's form by higher-order singular values (De Lathauwer,
@@ -22,16 +22,16 @@ from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 from kanpde.problem.problem import Problem
 
-LEAST = 12  # intervals of an edge
+LEAST = 12  # least number of intervals of an edge
 IN_SLAB = 6  # intervals of an edge in time for each slab
-CLOSER = 1.15  # than the closest knots of any slab
-SINGULAR = 0.3  # of the relative residual: singular values below it are left out
-ROUND_OFF = 1e-14  # relative: singular values below it are
-MARGIN = 0.1  # of a node's range, beyond it
+CLOSER = 1.15  # factor by which knots are closer than the closest of any slab
+SINGULAR = 0.3  # share of the relative residual below which relative singular values are dropped
+ROUND_OFF = 1e-14  # relative singular value below which all is rounding
+MARGIN = 0.1  # share of a node's range by which its knots reach beyond it
 
 
-def separated(problem: Problem, found: Pass, degree: int) -> KAN:
-    """The network of a pass, without what makes hard conditions hold."""
+def compress(problem: Problem, found: Pass, degree: int) -> KAN:
+    """Return the network of a pass, without the lift and factor of hard conditions."""
     axes = edge_axes(problem, found, degree)
     time = problem.domain.time if len(found.slabs) > 1 else None
     spans, solve = [], []
@@ -39,72 +39,75 @@ def separated(problem: Problem, found: Pass, degree: int) -> KAN:
         orthonormal, triangle = np.linalg.qr(np.sqrt(gauss_weights(axis))[:, None] * design(axis, points_of(axis)))
         weighted = np.sqrt(gauss_weights(axis))[:, None] * orthonormal
         maps = in_time(found, a, axis, weighted) if a == time else in_space(found, a, axis, weighted)
-        span = spanned(maps)
+        span = orthonormal_basis(maps)
         spans.append([span.T @ each for each in maps])
         solve.append(np.linalg.inv(triangle) @ span)
-    pieces = (mapped(slab.coefficients, maps) for slab, *maps in zip(found.slabs, *spans, strict=True))
+    pieces = (apply_along_axes(slab.coefficients, maps) for slab, *maps in zip(found.slabs, *spans, strict=True))
     values = reduce(np.add, pieces)  # each is zero outside its own part of time
     tolerance = max(ROUND_OFF, SINGULAR * found.residual)
-    build = {1: line, 2: plane, 3: volume}[len(axes)]
+    build = {1: compress_line, 2: compress_plane, 3: compress_volume}[len(axes)]
     return build(axes, solve, values, tolerance)
 
 
 def in_space(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
-    """For every slab, (n, size): its functions of an axis in the orthonormal ones of the network's."""
+    """Return for every slab, (n, size), its functions of an axis in the orthonormal ones of the network's axis.
+
+    Slabs that share an axis share the matrix.
+    """
     known: dict[int, Array] = {}
     for slab in found.slabs:
-        own = slab.space.axes[a]
+        own = slab.axes[a]
         if id(own) not in known:
             known[id(own)] = weighted.T @ design(own, points_of(axis))
-    return [known[id(slab.space.axes[a])] for slab in found.slabs]
+    return [known[id(slab.axes[a])] for slab in found.slabs]
 
 
 def in_time(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
-    """The same for time, where every slab has its own part of the axis and nothing elsewhere."""
+    """Return the same for time, of which every slab has its own part; it is zero elsewhere."""
     places = points_of(axis)
-    which = np.searchsorted([slab.space.axes[a].breakpoints[1] for slab in found.slabs[:-1]], places)
+    which = np.searchsorted([slab.axes[a].breakpoints[1] for slab in found.slabs[:-1]], places)
     inside = [which == number for number in range(len(found.slabs))]
-    return [weighted[i].T @ design(slab.space.axes[a], places[i]) for slab, i in zip(found.slabs, inside, strict=True)]
+    return [weighted[i].T @ design(slab.axes[a], places[i]) for slab, i in zip(found.slabs, inside, strict=True)]
 
 
-def spanned(maps: Sequence[Array]) -> Array:
-    """Orthonormal columns that hold those of all maps (n, size)."""
+def orthonormal_basis(maps: Sequence[Array]) -> Array:
+    """Return orthonormal columns that span those of all maps (n, size)."""
     columns = np.concatenate([*{id(each): each for each in maps}.values()], axis=1)
     return np.linalg.qr(columns)[0] if columns.shape[1] < len(columns) else np.eye(len(columns))
 
 
-def mapped(coefficients: Array, maps: Sequence[Array]) -> Array:
-    """A tensor (*shape, f) with one matrix for every axis applied."""
+def apply_along_axes(coefficients: Array, maps: Sequence[Array]) -> Array:
+    """Apply one matrix along every axis of a tensor (*shape, f)."""
     for a, each in enumerate(maps):
         coefficients = np.moveaxis(np.tensordot(each, coefficients, (1, a)), 0, a)
     return coefficients
 
 
 def edge_axes(problem: Problem, found: Pass, degree: int) -> list[SplineAxis]:
-    """One axis for every coordinate, as fine everywhere as that of any slab, and all with as many intervals."""
+    """Return one axis for every coordinate, nowhere coarser than any slab's, all with the same number of intervals."""
     domain, count, densities = problem.domain, LEAST, []
     for a in range(domain.dimension):
-        grids = [slab.space.axes[a].breakpoints for slab in found.slabs]
+        grids = [slab.axes[a].breakpoints for slab in found.slabs]
         slabbed = len(found.slabs) > 1 and a == domain.time
-        densities.append(in_slabs(grids) if slabbed else densest(grids))
+        densities.append(density_in_slabs(grids) if slabbed else largest_density(grids))
         count = max(count, int(np.ceil(CLOSER * densities[-1][1] @ np.diff(densities[-1][0]))))
     axes = []
     for a, (edges, density) in enumerate(densities):
         cumulative = np.concatenate([[0.0], np.cumsum(density * np.diff(edges))])
         breakpoints = np.interp(np.linspace(0, cumulative[-1], count + 1), cumulative, edges)
         breakpoints[[0, -1]] = domain.low[a], domain.high[a]
-        axes.append(SplineAxis(breakpoints, degree, getattr(found.slabs[0].space.axes[a], "periodic", False)))
+        axes.append(SplineAxis(breakpoints, degree, getattr(found.slabs[0].axes[a], "periodic", False)))
     return axes
 
 
-def in_slabs(grids: Sequence[Array]) -> tuple[Array, Array]:
-    """The slabs' edges (n + 1,) and the intervals per length (n,) that each gets."""
+def density_in_slabs(grids: Sequence[Array]) -> tuple[Array, Array]:
+    """Return the slabs' edges (n + 1,) and the intervals per length (n,) of each."""
     edges = np.concatenate([grids[0][:1], *(grid[-1:] for grid in grids)])
     return edges, np.asarray(IN_SLAB / np.diff(edges))
 
 
-def densest(grids: Sequence[Array]) -> tuple[Array, Array]:
-    """Edges (n + 1,) and, between them, the largest number of intervals per length (n,) that any grid has there."""
+def largest_density(grids: Sequence[Array]) -> tuple[Array, Array]:
+    """Return edges (n + 1,) and between them the largest number of intervals per length (n,) of any grid."""
     edges = np.unique(np.concatenate(list(grids)))
     middles = (edges[:-1] + edges[1:]) / 2
     density = np.zeros(len(middles))
@@ -115,15 +118,15 @@ def densest(grids: Sequence[Array]) -> tuple[Array, Array]:
     return edges, density
 
 
-def line(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
-    """One edge for every field."""
+def compress_line(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
+    """Return a network with one edge for every field."""
     fields = values.shape[1]
-    first = edges(axes, [(0, f, column) for f, column in enumerate((solve[0] @ values).T)], fields, 0)
-    return network(axes, [first, weights(nodes_of([first], axes), np.eye(fields), fields, 0, axes[0].degree)])
+    first = edge_layer(axes, [(0, f, column) for f, column in enumerate((solve[0] @ values).T)], fields, 0)
+    return network(axes, [first, linear_layer(node_values([first], axes), np.eye(fields), fields, 0, axes[0].degree)])
 
 
-def plane(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
-    """One product node for every singular value of every field."""
+def compress_plane(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
+    """Return a network with one product node for every singular value of every field."""
     columns, sizes = [], []
     for f in range(values.shape[2]):
         left, singular, right = np.linalg.svd(values[:, :, f])
@@ -134,20 +137,20 @@ def plane(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tol
     matrix = np.zeros((len(columns), values.shape[2]))
     given = []
     for k, ((x, t), (f, size)) in enumerate(zip(columns, sizes, strict=True)):
-        x, t, scale = normalised(axes[0], x, axes[1], t)
+        x, t, scale = normalise(axes[0], x, axes[1], t)
         matrix[k, f] = size * scale
         given += [(0, 2 * k, x), (1, 2 * k + 1, t)]
-    first = edges(axes, given, 0, len(columns))
-    return network(axes, [first, weights(nodes_of([first], axes), matrix, values.shape[2], 0, axes[0].degree)])
+    first = edge_layer(axes, given, 0, len(columns))
+    return network(axes, [first, linear_layer(node_values([first], axes), matrix, values.shape[2], 0, axes[0].degree)])
 
 
-def volume(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
-    """Products of two axes' functions, and of their sums with the third one's: Tucker's form."""
+def compress_volume(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
+    """Return Tucker's form: products of two axes' functions, and of sums of these with the third axis's functions."""
     bases = []
     for a in range(3):
         left, singular, _ = np.linalg.svd(np.moveaxis(values, a, 0).reshape(values.shape[a], -1), full_matrices=False)
         bases.append(left[:, : max(1, int((singular > tolerance * singular[0]).sum()))])
-    core = mapped(values, [basis.T for basis in bases])
+    core = apply_along_axes(values, [basis.T for basis in bases])
     last = int(np.argmin(core.shape[:3]))
     a, b = (axis for axis in range(3) if axis != last)
     core = np.moveaxis(core, last, 2)
@@ -164,20 +167,22 @@ def volume(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, to
         for j in range(columns):
             node = depth + 2 * (i * columns + j)
             given += [(a, node, bases[a][i]), (b, node + 1, bases[b][j])]
-    first = edges(axes, given, depth, rows * columns)
+    first = edge_layer(axes, given, depth, rows * columns)
     # Product node (k, f) of the second layer: Σ_ij g_ijkf X_i Y_j, and T_k.
     matrix = np.zeros((depth + rows * columns, 2 * depth * fields))
     for k in range(depth):
         for f in range(fields):
             matrix[depth:, 2 * (k * fields + f)] = core[:, :, k, f].ravel()
             matrix[k, 2 * (k * fields + f) + 1] = 1.0
-    second = weights(nodes_of([first], axes), matrix, 0, depth * fields, axes[0].degree)
+    second = linear_layer(node_values([first], axes), matrix, 0, depth * fields, axes[0].degree)
     gather = np.tile(np.eye(fields), (depth, 1))
-    return network(axes, [first, second, weights(nodes_of([first, second], axes), gather, fields, 0, axes[0].degree)])
+    return network(
+        axes, [first, second, linear_layer(node_values([first, second], axes), gather, fields, 0, axes[0].degree)]
+    )
 
 
-def normalised(x_axis: SplineAxis, x: Array, t_axis: SplineAxis, t: Array) -> tuple[Array, Array, float]:
-    """Two factors with a largest value of 1 each, and the scale that this leaves."""
+def normalise(x_axis: SplineAxis, x: Array, t_axis: SplineAxis, t: Array) -> tuple[Array, Array, float]:
+    """Return two factors scaled to a largest value of 1 each, and the product of their scales."""
     scale = 1.0
     result = []
     for axis, column in ((x_axis, x), (t_axis, t)):
@@ -188,8 +193,10 @@ def normalised(x_axis: SplineAxis, x: Array, t_axis: SplineAxis, t: Array) -> tu
     return result[0], result[1], scale
 
 
-def edges(axes: Sequence[SplineAxis], given: Sequence[tuple[int, int, Array]], sums: int, products: int) -> KANLayer:
-    """A first layer: (axis, subnode, coefficients) of the edges that there are."""
+def edge_layer(
+    axes: Sequence[SplineAxis], given: Sequence[tuple[int, int, Array]], sums: int, products: int
+) -> KANLayer:
+    """Return a first layer with the given edges: (axis, subnode, coefficients) of each."""
     knots = np.concatenate(
         [(splines.periodic_knots if a.periodic else splines.clamped_knots)(a.breakpoints, a.degree) for a in axes]
     )
@@ -201,8 +208,8 @@ def edges(axes: Sequence[SplineAxis], given: Sequence[tuple[int, int, Array]], s
     return layer
 
 
-def weights(nodes: Array, matrix: Array, sums: int, products: int, degree: int) -> KANLayer:
-    """A layer of straight edges, subnode o = Σ_i matrix[i, o] h_i, from nodes with values (n, i)."""
+def linear_layer(nodes: Array, matrix: Array, sums: int, products: int, degree: int) -> KANLayer:
+    """Return a layer of straight edges, subnode o = Σ_i matrix[i, o] h_i, from nodes with values (n, i)."""
     low, high = nodes.min(axis=0), nodes.max(axis=0)
     margin = MARGIN * (high - low) + 1e-6
     knots = splines.uniform_knots(low - margin, high + margin, 1, degree)
@@ -214,8 +221,8 @@ def weights(nodes: Array, matrix: Array, sums: int, products: int, degree: int) 
     return layer
 
 
-def nodes_of(layers: Sequence[KANLayer], axes: Sequence[SplineAxis]) -> Array:
-    """Values (n, i) of the nodes after these layers at points of the domain."""
+def node_values(layers: Sequence[KANLayer], axes: Sequence[SplineAxis]) -> Array:
+    """Return the values (n, i) of the nodes after these layers at random points of the domain."""
     low, high = (np.array([axis.breakpoints[end] for axis in axes]) for end in (0, -1))
     unit = np.random.default_rng(0).random((4096, len(axes)))
     x = torch.as_tensor(low + (high - low) * unit)
@@ -226,7 +233,7 @@ def nodes_of(layers: Sequence[KANLayer], axes: Sequence[SplineAxis]) -> Array:
 
 
 def network(axes: Sequence[SplineAxis], layers: Sequence[KANLayer]) -> KAN:
-    """The network of these layers."""
+    """Return the network of these layers."""
     width = [(layer.sums, layer.products) for layer in layers[:-1]]
     result = KAN(width, axes[0].degree, [layer.basis.intervals for layer in layers])
     result.layers.extend(layers)

@@ -1,4 +1,4 @@
-"""Marching: a network whose sizes nobody chose is solved for, slab after slab of time, and separated into products."""
+"""Marching: solve on a tensor-product spline space, slab by slab in time, and compress the result to a network."""
 
 from __future__ import annotations
 
@@ -9,30 +9,37 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.errors import Ending
 from kanpde.geometry.box import as_box
-from kanpde.marching import records
-from kanpde.marching.low_rank import separated
-from kanpde.marching.march import March
+from kanpde.marching import state as states
+from kanpde.marching.low_rank import compress
+from kanpde.marching.march import March, begin
 from kanpde.marching.slabs import Pass
+from kanpde.marching.state import MarchState
+from kanpde.marching.task import MarchTask
 from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.training.phase import NO_WAY, Setting, check_degree
 
-DEGREES = {1: 9, 2: 9, 3: 9}  # of splines, by the number of coordinates
+DEGREES = {1: 9, 2: 9, 3: 9}  # degree of the splines, by the number of coordinates
 MOST = 8000  # unknowns of a slab
-LOST = 0.1  # a relative residual above this is no solution
+LOST = 0.1  # relative residual above which a pass is no solution
+ENDINGS = {Ending.CONVERGED: "converged: finer knots gain nothing", Ending.DIVERGED: "diverged"}
 
 
 class Marching:
-    """The phase around a `March`. Its model is the network of the best pass over all of time so far."""
+    """The phase around a `March`, which continues from `state` if given; its model is the network of the best pass."""
 
-    def __init__(self, setting: Setting, network: KAN, march: March | None = None) -> None:
+    march: March
+    _step: Step
+
+    def __init__(self, setting: Setting, network: KAN, state: MarchState | None = None) -> None:
         self.setting = setting
         degree = network.degree or DEGREES[setting.problem.domain.dimension]
         check_degree(KAN(degree=degree), setting.problem.blocks())
         most = setting.training.max_parameters
-        self.march = march or March(
+        self.march_task = MarchTask(
             setting.problem,
             degree=degree,
             intervals=network.intervals if isinstance(network.intervals, int) else None,
@@ -40,7 +47,7 @@ class Marching:
             most=MOST if most is None else int(most),
             device=setting.device,
         )
-        self._step = Step(self.march.vector, np.inf)
+        self._state = state
         self._known: tuple[Pass, Model] | None = None
 
     @staticmethod
@@ -60,28 +67,30 @@ class Marching:
         return not network.built and one and own and not any(chosen) and small_box
 
     def begin(self) -> None:
-        """Nothing to do: the first slab is open."""
+        """Open the first slab, or the one under way."""
+        self.march = March(self.march_task, self._state or begin(self.march_task))
 
     def iterate(self) -> Step:
-        """One step of Newton's method."""
+        """Take one step of Newton's method."""
         self._step = self.march.step()
         return self._step
 
     def end(self) -> str | None:
-        """Why there is no next step; `NO_WAY` where none has led to a solution."""
-        if not self.march.done:
+        """Return why there is no next step; `NO_WAY` if none has led to a solution."""
+        done = self.march.state.done
+        if done is None:
             return None
-        return NO_WAY if self._found is None else self.march.done
+        return NO_WAY if self._found is None else ENDINGS[done]
 
     @property
     def finite(self) -> bool:
-        """Whether the coefficients are numbers."""
-        return bool(torch.isfinite(self.march.vector).all())
+        """Whether all coefficients are finite."""
+        return bool(torch.isfinite(self.march.state.iterate.vector).all())
 
     @property
     def version(self) -> int:
         """The number of passes done."""
-        return self.march.passes
+        return self.march.state.passes
 
     @property
     def estimate(self) -> float:
@@ -91,7 +100,7 @@ class Marching:
     @property
     def _found(self) -> Pass | None:
         """The best pass, if it has led to a solution."""
-        best = self.march.best
+        best = self.march.state.best
         return best if best is not None and best.residual <= LOST else None
 
     def confirmed(self, target: float) -> bool:
@@ -100,39 +109,38 @@ class Marching:
 
     @property
     def current(self) -> Model:
-        """The network of the best pass; before there is one, of what there is, held until the last time."""
-        found = self.march.best or self.march.so_far()
+        """The network of the best pass; before there is one, that of the pass under way, held until the last time."""
+        found = self.march.state.best or self.march.so_far()
         if self._known is None or self._known[0] is not found:
-            problem = self.setting.problem
-            network = separated(problem, found, self.march.axes[0].degree if self.march.axes else DEGREES[1])
+            problem, axes = self.setting.problem, self.march.state.attempt.axes
+            network = compress(problem, found, axes[0].degree if axes else DEGREES[1])
             constants = dict(zip(problem.unknowns, found.slabs[0].constants.tolist(), strict=True))
-            model = Model(network, self.march.ansatz, constants)
+            model = Model(network, self.march_task.ansatz, constants)
             self._known = found, model.to(device=self.setting.device, dtype=self.setting.dtype)
         return self._known[1]
 
     def columns(self) -> dict[str, float]:
-        """What the history keeps of an iteration: the sizes are those of the slab under way."""
-        march = self.march
-        rms, system = march.seen
-        constants = march.system.split(march.vector)[1]
+        """Return the history's row of an iteration; the sizes are those of the slab under way."""
+        state, seen = self.march.state, self.march.seen
+        unknowns = self.setting.problem.unknowns
+        constants = state.iterate.vector[len(state.iterate.vector) - len(unknowns) :].tolist()
         return {
-            "stage": march.passes + 1,
-            "reach": march.low,
+            "stage": state.passes + 1,
+            "reach": state.attempt.low,
             "damping": self._step.damping,
-            "points": sum(len(piece.weights) for piece in system.pieces),
-            "parameters": system.size,
-            **{f"rms/{name}": rms.get(name, np.nan) for name in march.names},
-            **{f"unknown/{name}": float(value) for name, value in constants.items()},
+            "points": seen.points,
+            "parameters": seen.unknowns,
+            **{f"rms/{name}": seen.rms.get(name, np.nan) for name in self.march_task.names},
+            **{f"unknown/{name}": value for name, value in zip(unknowns, constants, strict=True)},
         }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and JSON that `restored` takes up."""
-        tensors, numbers = records.written(self.march)
-        return tensors, {"kind": "marching", **numbers}
+        """Return tensors and JSON for `restored`."""
+        tensors, numbers = states.write(self.march.state)
+        return tensors, {"kind": "marching", "degree": self.march_task.degree, **numbers}
 
     @classmethod
     def restored(cls, setting: Setting, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Marching:
-        """The phase whose `state` that was."""
-        marching = cls(setting, KAN(degree=numbers["degree"]))
-        records.read(marching.march, tensors, numbers)
-        return marching
+        """Return the phase whose `state` that was; ConfigurationError if another version of kanpde wrote it."""
+        state = states.read(tensors, numbers, setting.device)
+        return cls(setting, KAN(degree=numbers["degree"]), state)

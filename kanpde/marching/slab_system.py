@@ -1,0 +1,159 @@
+"""The equations of one attempt at a slab: their rows, an initial guess, and the slab that a vector is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.arrays import Array
+from kanpde.calculus.jets import JetPlan
+from kanpde.marching.axes import LegendreAxis
+from kanpde.marching.piece import Image, Shapes
+from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, tail_of
+from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
+from kanpde.marching.system import Before, Numbered, System
+from kanpde.marching.task import MarchTask
+from kanpde.marching.tensor_product import TensorProduct
+from kanpde.optim.band import Factor
+from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
+
+# Rows ----------------------------------------------------------------------------------------------------------------
+
+
+def slab_system(task: MarchTask, state: MarchState, numbered: Numbered | None = None) -> System:
+    """Return the rows of the attempt under way, divided by its scales; these are measured if that is due."""
+    attempt, last, iterate = state.attempt, state.last, state.iterate
+    system = System(
+        task.space(attempt.axes, attempt.low, attempt.high),
+        task.part(attempt.low, attempt.high),
+        task.later if last else task.blocks,
+        task.problem.fields,
+        ansatz=task.ansatz,
+        unknowns=tuple(task.problem.unknowns),
+        device=task.device,
+        going_on=task.joins if last else (),
+        before=end_of(task, last) if last else None,
+        numbered=numbered,
+    )
+    if iterate.scales is not None:
+        system.scale(iterate.scales)
+    elif not iterate.fresh:
+        system.rescale(iterate.vector)
+    return system
+
+
+def end_of(task: MarchTask, last: Slab) -> Before:
+    """Return the function that evaluates the jets of a solved slab."""
+
+    def jets(points: Tensor, plan: JetPlan, shapes: Shapes) -> Tensor:
+        return Image.of(points, last.space, plan, task.ansatz, shapes).jets(last.tensor(task.device))
+
+    return jets
+
+
+def factor_at(task: MarchTask, anchor: Anchor, numbered: Numbered | None) -> tuple[Factor, Numbered]:
+    """Return the factor computed at an anchor, and its numbering of the unknowns.
+
+    The rows of a slab that follows another one differ from its conditions' own by numbers, so J is the same without.
+    """
+    attempt = anchor.attempt
+    system = System(
+        task.space(attempt.axes, attempt.low, attempt.high),
+        task.part(attempt.low, attempt.high),
+        (*task.later, *task.joins) if anchor.joined else task.blocks,
+        task.problem.fields,
+        ansatz=task.ansatz,
+        unknowns=tuple(task.problem.unknowns),
+        device=task.device,
+        numbered=numbered,
+    )
+    system.scale(anchor.scales)
+    return Factor(system.linearise(anchor.vector), anchor.damping), system.numbered
+
+
+# Initial guesses -----------------------------------------------------------------------------------------------------
+
+
+def initial_iterate(
+    task: MarchTask, attempt: Attempt, last: Slab | None, failed: Slab | None = None, best: Pass | None = None
+) -> Iterate:
+    """Return the failed attempt's solution, else the last slab extrapolated, else the initial conditions, else zero.
+
+    Unknown constants begin at their values in the best pass, or at the given ones.
+    """
+    guess = _initial_vector(task, attempt, last, failed, best)
+    return Iterate(torch.as_tensor(guess, device=task.device), fresh=not (failed or task.slabbed))
+
+
+def _initial_vector(
+    task: MarchTask, attempt: Attempt, last: Slab | None, failed: Slab | None, best: Pass | None
+) -> Array:
+    space = task.space(attempt.axes, attempt.low, attempt.high)
+    if failed is not None:
+        return np.concatenate([space.transferred(failed.space, failed.coefficients).ravel(), failed.constants])
+    if last is not None:
+        return extrapolated(last, space, task.time).ravel()
+    if task.slabbed and task.starts:
+        return initial_conditions(task, attempt, space).ravel()
+    given = np.array([*task.problem.unknowns.values()], dtype=np.float64)
+    constants = best.slabs[0].constants if best else given
+    return np.concatenate([np.zeros(space.size * len(task.problem.fields)), constants])
+
+
+def initial_conditions(task: MarchTask, attempt: Attempt, space: TensorProduct) -> Array:
+    """Return coefficients of the initial values, continued with the initial velocity if that is prescribed."""
+    time, fields = task.time, task.problem.fields
+    order = max(len(p) for block in task.starts for partials in block.partials.values() for p in partials)
+    axes = [LegendreAxis(axis.breakpoints, order) if a == time else axis for a, axis in enumerate(space.axes)]
+    box = task.part(attempt.low, attempt.high)
+    fit = System(TensorProduct(axes), box, task.starts, fields, ansatz=task.ansatz, device=task.device)
+    found = LaggedGaussNewton().step(fit, torch.zeros(fit.size, dtype=torch.float64, device=task.device)).vector
+    start = np.zeros((*space.shape, len(fields)))
+    known = found.cpu().numpy().reshape(*fit.space.shape, len(fields))
+    np.moveaxis(start, time, 0)[: order + 1] = np.moveaxis(known, time, 0)
+    return start
+
+
+# Solved slabs --------------------------------------------------------------------------------------------------------
+
+
+def measure_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tensor) -> Slab:
+    """Return the slab that a vector is, with its residual and its last coefficients in time."""
+    coefficients, _ = system.split(vector)
+    space = system.space
+    array = coefficients.cpu().numpy().reshape(*space.shape, len(task.problem.fields))
+    constants = vector[coefficients.numel() :].cpu().numpy()
+    tail, flat = tail_of(space, task.time, array) if task.slabbed else (0.0, False)
+    residual = relative_residual(system, vector, task.tolerances.checked)
+    return Slab(attempt.low, attempt.high, space.axes, array, constants, residual, tail, flat)
+
+
+def relative_residual(system: System, vector: Tensor, checked: int) -> float:
+    """Return the equation's relative residual on a grid of its own, as fine as the intervals, and the conditions'."""
+    random = np.random.default_rng(0)
+    lines, weights = [], np.ones(1)
+    for axis in system.space.axes:
+        b, each = axis.breakpoints, max(2, math.ceil(checked / axis.intervals))
+        places = (np.arange(axis.intervals * each) + random.random(axis.intervals * each)) / each
+        lines.append((np.interp(places, np.arange(len(b)), b) - b[0]) / (b[-1] - b[0]))
+        weights = np.multiply.outer(weights, np.repeat(np.diff(b), each)).ravel()
+    unit = np.stack([line.ravel() for line in np.meshgrid(*lines, indexing="ij")], axis=-1)
+    points = torch.as_tensor(system.box.interior(unit), device=vector.device)
+    shape = tuple(len(line) for line in lines)
+    squares = system.relative_squares(vector, points, shape).cpu().numpy()
+    return math.sqrt(float(weights @ squares / weights.sum()) + system.conditions_loss(vector))
+
+
+def complete_pass(task: MarchTask, state: MarchState, system: System) -> Pass:
+    """Return the pass under way as if it were complete: the attempt as it is, then its end held until the last time."""
+    attempt = state.attempt
+    here = measure_slab(task, attempt, system, state.iterate.vector)
+    if attempt.high == 1.0:
+        return Pass((*state.slabs, here))
+    space = task.space(attempt.axes, attempt.high, 1.0)
+    rest = constant_in_time(here, space, task.time)
+    held = Slab(attempt.high, 1.0, space.axes, rest, here.constants, here.residual, 0.0)
+    return Pass((*state.slabs, here, held))

@@ -1,0 +1,186 @@
+"""All that the next step of a march depends on, as frozen values, and these as tensors and JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.errors import ConfigurationError, Ending
+from kanpde.marching.axes import LegendreAxis, SplineAxis
+from kanpde.marching.slabs import Pass, Slab
+
+FORMAT = 2  # version of the written state; 1 was a list of attributes
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What has been tried at one slab.
+
+    `tries` attempts, the last `stalls` of which gained little over the residual `reached` on the same part of time;
+    `uncut` is the residual at which the slab was last cut for want of progress.
+    """
+
+    tries: int = 0
+    stalls: int = 0
+    reached: float = math.inf
+    uncut: float = math.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """One attempt at a slab: its part of time, between two shares of it, and its axes with splines."""
+
+    low: float
+    high: float
+    axes: tuple[SplineAxis, ...]
+    counters: Counters = Counters()
+
+
+@dataclass(frozen=True, eq=False)
+class Iterate:
+    """Where Newton's method is in an attempt, after `iteration` steps.
+
+    `scales` divide the rows of every block; None before the first step. They are then measured at the initial guess
+    unless that is `fresh`, that is, zero, and otherwise after that step. `moved` is the relative size of the last step,
+    `damping` its λ, each None before there is one.
+    """
+
+    vector: Tensor
+    fresh: bool
+    scales: tuple[Tensor, ...] | None = None
+    iteration: int = 0
+    moved: float | None = None
+    damping: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Anchor:
+    """Where the factor in use was computed: the attempt, the vector and the scales of the rows there, and λ.
+
+    `joined` says whether the rows were those of a slab that follows another one.
+    """
+
+    attempt: Attempt
+    joined: bool
+    vector: Tensor
+    scales: tuple[Tensor, ...]
+    damping: float
+
+
+@dataclass(frozen=True, eq=False)
+class MarchState:
+    """A march between two steps.
+
+    `level` numbers the tolerance that the pass aims at, `passes` counts those done, `length` bounds the next slab,
+    `slabs` are the solved ones of the pass, `best` is the best pass so far, and `done` says how the march has ended.
+    """
+
+    attempt: Attempt
+    iterate: Iterate
+    length: float
+    level: int = 0
+    passes: int = 0
+    slabs: tuple[Slab, ...] = ()
+    best: Pass | None = None
+    anchor: Anchor | None = None
+    done: Ending | None = None
+
+    @property
+    def last(self) -> Slab | None:
+        """The slab that the attempt follows."""
+        return self.slabs[-1] if self.slabs else None
+
+
+KINDS: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (Counters, Attempt, Iterate, Anchor, MarchState, Slab, Pass, SplineAxis, LegendreAxis)
+}
+
+
+def write(state: MarchState) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return tensors and JSON from which `read` makes the same state, in which equal objects are one again."""
+    writer = Writer()
+    root = writer.value(state)
+    return writer.tensors, {"format": FORMAT, "objects": writer.objects, "state": root}
+
+
+class Writer:
+    """A list of objects, each written once, whose fields name tensors and earlier objects.
+
+    Slabs share their axes, and what is computed from an axis is computed once: an axis must not come back as two.
+    """
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, Tensor] = {}
+        self.objects: list[dict[str, Any]] = []
+        self._places: dict[int, int] = {}
+
+    def value(self, value: Any) -> Any:
+        """Return a value as JSON."""
+        if isinstance(value, Ending):
+            return {"ending": value.name}
+        if isinstance(value, Tensor):
+            return {"tensor": self._named(value)}
+        if isinstance(value, np.ndarray):
+            return {"array": self._named(torch.from_numpy(value))}
+        if isinstance(value, tuple):
+            return [self.value(each) for each in value]
+        return {"object": self._place(value)} if is_dataclass(value) else value
+
+    def _named(self, tensor: Tensor) -> str:
+        name = str(len(self.tensors))
+        self.tensors[name] = tensor
+        return name
+
+    def _place(self, value: Any) -> int:
+        if id(value) not in self._places:
+            written = {field.name: self.value(getattr(value, field.name)) for field in fields(value)}
+            self.objects.append({"kind": type(value).__name__, "fields": written})
+            self._places[id(value)] = len(self.objects) - 1
+        return self._places[id(value)]
+
+
+def read(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any], device: torch.device) -> MarchState:
+    """Return the state that `write` was given, its tensors on `device`.
+
+    Raises ConfigurationError for a state that another version of kanpde wrote.
+    """
+    if numbers.get("format") != FORMAT:
+        raise ConfigurationError(
+            f"expected a checkpoint of a march in format {FORMAT}, got format {numbers.get('format', 1)} of another "
+            "version of kanpde; start the run again"
+        )
+    reader = Reader(tensors, device)
+    for each in numbers["objects"]:
+        named = {name: reader.value(value) for name, value in each["fields"].items()}
+        reader.objects.append(KINDS[each["kind"]](**named))
+    state = reader.value(numbers["state"])
+    assert isinstance(state, MarchState)
+    return state
+
+
+class Reader:
+    """The inverse of `Writer`: `objects` are those read so far."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
+        self._tensors, self._device = tensors, device
+        self.objects: list[Any] = []
+
+    def value(self, value: Any) -> Any:
+        """Return the value that was written so."""
+        if isinstance(value, list):
+            return tuple(self.value(each) for each in value)
+        if not isinstance(value, Mapping):
+            return value
+        ((key, name),) = value.items()
+        if key == "object":
+            return self.objects[name]
+        if key == "ending":
+            return Ending[name]
+        return self._tensors[name].to(self._device) if key == "tensor" else self._tensors[name].cpu().numpy()

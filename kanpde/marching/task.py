@@ -1,0 +1,131 @@
+"""What a march is given, and what follows from it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from kanpde.geometry.box import Box
+from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
+from kanpde.marching.evolution import box, evolves
+from kanpde.marching.tensor_product import TensorProduct
+from kanpde.marching.tolerances import MarchTolerances
+from kanpde.problem.block import Block
+from kanpde.problem.lift import Ansatz
+from kanpde.problem.problem import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class MarchTask:
+    """A problem and how to march through it.
+
+    `degree` and `intervals` (None for the default) are those of the splines, `affine` says whether the problem is
+    linear in its fields, and `most` bounds the unknowns of a slab.
+    """
+
+    problem: Problem
+    degree: int
+    intervals: int | None
+    affine: bool
+    most: int
+    device: torch.device
+    tolerances: MarchTolerances = field(default_factory=MarchTolerances)
+
+    @cached_property
+    def linear(self) -> bool:
+        """Whether one step solves a slab: an unknown constant times a field is not linear in both."""
+        return self.affine and not self.problem.unknowns
+
+    @cached_property
+    def ansatz(self) -> Ansatz | None:
+        """The lift and factor by which hard conditions hold."""
+        return Ansatz.of(self.problem)
+
+    @cached_property
+    def slabbed(self) -> bool:
+        """Whether time is solved in slabs."""
+        return evolves(self.problem)
+
+    @property
+    def time(self) -> int:
+        """The axis of time, of a slabbed problem."""
+        return self.problem.domain.time or 0
+
+    @cached_property
+    def along(self) -> tuple[int, ...]:
+        """The axes with splines."""
+        domain = self.problem.domain
+        return domain.space if self.slabbed else tuple(range(domain.dimension))
+
+    @property
+    def degree_in_time(self) -> int | None:
+        """The degree of a slab's polynomials in time, None for a problem that is one slab."""
+        return self.tolerances.degree_in_time[len(self.along)] if self.slabbed else None
+
+    @cached_property
+    def order(self) -> int:
+        """The highest order of the equation's derivatives in space."""
+        time = self.problem.domain.time if self.slabbed else None
+        needed = (partial for partials in self.blocks[0].partials.values() for partial in partials)
+        return max(sum(axis != time for axis in partial) for partial in needed)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of all blocks, those of hard conditions included."""
+        return tuple(block.name for block in self.problem.blocks(hard=True))
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks of the first slab: all of the problem's."""
+        return tuple(self.problem.blocks())
+
+    @cached_property
+    def starts(self) -> tuple[Block, ...]:
+        """The initial conditions among them."""
+        return tuple(block for block in self.blocks if block.name in self._initial)
+
+    @cached_property
+    def later(self) -> tuple[Block, ...]:
+        """The others, which every slab has."""
+        return tuple(block for block in self.blocks if block.name not in self._initial)
+
+    @cached_property
+    def joins(self) -> tuple[Block, ...]:
+        """The initial conditions, hard ones included, which join a later slab to the one before."""
+        return tuple(block for block in self.problem.blocks(hard=True) if block.name in self._initial)
+
+    @cached_property
+    def _initial(self) -> set[str]:
+        return {name for name, condition in self.problem.conditions().items() if condition.is_start}
+
+    @cached_property
+    def first_axes(self) -> tuple[SplineAxis, ...]:
+        """The axes with splines at the start of the first pass."""
+        domain = self.problem.domain
+        count = self.intervals or self.tolerances.first_intervals[domain.dimension - 1]
+        periodic = (False,) * domain.dimension if self.ansatz is None else self.ansatz.periodic
+        return tuple(
+            SplineAxis(np.linspace(domain.low[a], domain.high[a], count + 1), self.degree, periodic[a])
+            for a in self.along
+        )
+
+    def part(self, low: float, high: float) -> Box:
+        """The part of the domain between two shares of time."""
+        return box(self.problem, self.slabbed, low, high)
+
+    def space(self, axes: Sequence[SplineAxis], low: float, high: float) -> TensorProduct:
+        """The functions on that part that have splines along these axes."""
+        return space(self.part(low, high), axes, self.degree_in_time)
+
+
+def space(domain: Box, axes: Sequence[SplineAxis], degree_in_time: int | None) -> TensorProduct:
+    """Splines along the axes of a box and, if a degree in time is given, polynomials of that degree in time."""
+    every: list[Axis] = [*axes]
+    if degree_in_time is not None:
+        assert domain.time is not None
+        every.insert(domain.time, LegendreAxis(np.array(domain.bounds()["t"]), degree_in_time))
+    return TensorProduct(every)
