@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.errors import Ending
 from kanpde.marching import records
 from kanpde.marching.low_rank import separated
 from kanpde.marching.march import March
@@ -16,7 +17,7 @@ from kanpde.marching.slabs import Pass
 from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
-from kanpde.training.phase import NO_WAY, Setting, check_degree
+from kanpde.training.phase import NothingFound, Stop, TrainingTask, check_degree
 
 DEGREES = {1: 9, 2: 9, 3: 9}  # of splines, by the number of coordinates
 MOST = 8000  # unknowns of a slab
@@ -26,49 +27,46 @@ LOST = 0.1  # a relative residual above this is no solution
 class Marching:
     """The phase around a `March`. Its model is the network of the best pass over all of time so far."""
 
-    def __init__(self, setting: Setting, network: KAN, march: March | None = None) -> None:
-        self.setting = setting
-        degree = network.degree or DEGREES[setting.problem.domain.dimension]
-        check_degree(KAN(degree=degree), setting.problem.blocks())
-        most = setting.training.max_parameters
-        self.march = march or March(
-            setting.problem,
+    def __init__(self, task: TrainingTask, network: KAN) -> None:
+        self.task = task
+        degree = network.degree or DEGREES[task.problem.domain.dimension]
+        check_degree(KAN(degree=degree), task.problem.blocks())
+        most = task.settings.training.max_parameters
+        self.march = March(
+            task.problem,
             degree=degree,
             intervals=network.intervals if isinstance(network.intervals, int) else None,
-            affine=setting.affine,
+            affine=task.affine,
             most=MOST if most is None else int(most),
-            device=setting.device,
+            device=task.device,
         )
         self._step = Step(self.march.vector, np.inf)
         self._known: tuple[Pass, Model] | None = None
 
     @staticmethod
-    def fits(setting: Setting, network: KAN) -> bool:
+    def fits(task: TrainingTask, network: KAN) -> bool:
         """Whether network, training and points are all left open, in up to three dimensions."""
         chosen = (
             network.width,
             network.base,
-            setting.training.stages,
-            setting.sampling.interior,
-            setting.sampling.boundary,
+            task.settings.training.stages,
+            task.settings.sampling.interior,
+            task.settings.sampling.boundary,
         )
         one = network.intervals is None or isinstance(network.intervals, int)
-        own = setting.training.weighting == "none"
-        return not network.built and one and own and not any(chosen) and setting.problem.domain.dimension in DEGREES
+        own = task.settings.training.weighting == "none"
+        return not network.built and one and own and not any(chosen) and task.problem.domain.dimension in DEGREES
 
     def begin(self) -> None:
         """Nothing to do: the first slab is open."""
 
-    def iterate(self) -> Step:
-        """One step of Newton's method."""
+    def advance(self) -> Step | Stop | NothingFound:
+        """One step of Newton's method; `NothingFound` after the last one if no pass has led to a solution."""
+        if self.march.done:
+            ending = Ending.DIVERGED if self.march.done == "diverged" else Ending.CONVERGED
+            return NothingFound() if self._found is None else Stop(ending)
         self._step = self.march.step()
         return self._step
-
-    def end(self) -> str | None:
-        """Why there is no next step; `NO_WAY` where none has led to a solution."""
-        if not self.march.done:
-            return None
-        return NO_WAY if self._found is None else self.march.done
 
     @property
     def finite(self) -> bool:
@@ -100,11 +98,11 @@ class Marching:
         """The network of the best pass; before there is one, of what there is, held until the last time."""
         found = self.march.best or self.march.so_far()
         if self._known is None or self._known[0] is not found:
-            problem = self.setting.problem
+            problem = self.task.problem
             network = separated(problem, found, self.march.axes[0].degree if self.march.axes else DEGREES[1])
             constants = dict(zip(problem.unknowns, found.slabs[0].constants.tolist(), strict=True))
             model = Model(network, self.march.ansatz, constants)
-            self._known = found, model.to(device=self.setting.device, dtype=self.setting.dtype)
+            self._known = found, model.to(device=self.task.device, dtype=self.task.dtype)
         return self._known[1]
 
     def columns(self) -> dict[str, float]:
@@ -128,8 +126,8 @@ class Marching:
         return tensors, {"kind": "marching", **numbers}
 
     @classmethod
-    def restored(cls, setting: Setting, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Marching:
+    def restored(cls, task: TrainingTask, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Marching:
         """The phase whose `state` that was."""
-        marching = cls(setting, KAN(degree=numbers["degree"]))
+        marching = cls(task, KAN(degree=numbers["degree"]))
         records.read(marching.march, tensors, numbers)
         return marching
