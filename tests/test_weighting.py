@@ -234,6 +234,15 @@ def test_a_resumed_training_has_the_same_weights(rule, problem, tmp_path):
     assert longer.history["loss"] == resumed.history["loss"]
 
 
+@every_rule
+@pytest.mark.parametrize("before", ["none", "residual_attention"])
+def test_a_resumed_training_may_have_another_rule(before, rule, tmp_path):
+    run(before, 3, callbacks=[Keeper(tmp_path / "checkpoint")])
+    changes = {"weighting": rule, "stages": [{"optimiser": "gauss_newton", "iterations": 6}]}
+    losses = resume(tmp_path / "checkpoint", load_problem("heat"), training=changes).history["loss"]
+    assert len(losses) == 6 and losses[-1] < losses[2]
+
+
 class Beam(Problem):
     domain = Box(x=(-1, 2))
 

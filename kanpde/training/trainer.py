@@ -81,8 +81,7 @@ class Trainer:
             except KeyboardInterrupt:
                 if interrupts.insisted:
                     raise
-        over = isinstance(outcome, Stop) and not interrupts.asked
-        self.stop = outcome if isinstance(outcome, Stop) and over else Stop(Ending.INTERRUPTED)
+        self.stop = outcome if isinstance(outcome, Stop) and not interrupts.asked else Stop(Ending.INTERRUPTED)
         for callback in callbacks:
             callback.on_end(self)
         return self.solution()

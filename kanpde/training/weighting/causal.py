@@ -53,8 +53,8 @@ class Causal:
         return {}, {"stage": self._stage}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take up the number of an ε."""
-        self._stage = int(numbers["stage"])
+        """Take up the number of an ε; the first after another rule."""
+        self._stage = int(numbers.get("stage", 0))
 
 
 def causal(share: Tensor, squares: Tensor, strictness: float, pieces: int = PIECES) -> Tensor:
