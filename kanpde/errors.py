@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from enum import Enum
+from enum import Enum, IntEnum
 
 
 class KanpdeError(Exception):
@@ -19,27 +19,45 @@ class ConfigurationError(KanpdeError):
     """A setting of the network, the sampling, the training or the device is not usable."""
 
 
+class ExitStatus(IntEnum):
+    """What a command returns to the shell."""
+
+    SOLVED = 0
+    FAILED = 1  # a benchmark measured nothing
+    BAD_INPUT = 2  # said in one line
+    DIVERGED = 3
+    INTERRUPTED = 130
+
+
 class Ending(Enum):
-    """How a training ended: its word, the reason, what to do about it, and the exit status of a command."""
+    """How a training ended: its word, the reason, what to do about it, and the exit status of a command.
+
+    The reason names the limit that was reached, where there is one.
+    """
 
     word: str
     reason: str
     remedy: str
-    status: int
+    status: ExitStatus
 
-    CONVERGED = "converged", "finer knots and more steps gain nothing", "", 0
-    TARGET = "target", "the estimated relative error is at most training.target", "", 0
-    BUDGET = "budget", "the seconds of training.budget_seconds are over", "go on with kanpde resume", 0
+    CONVERGED = "converged", "more steps and finer knots gain nothing", "", ExitStatus.SOLVED
+    TARGET = "target", "the estimated relative error is at most {limit:g}", "", ExitStatus.SOLVED
+    ITERATIONS = "iterations", "the last stage has run its {limit:.0f} iterations", "", ExitStatus.SOLVED
+    BUDGET = "budget", "{limit:g} seconds are over", "", ExitStatus.SOLVED
     DIVERGED = (
         "diverged",
         "the residual is not finite, however small the step",
         "check the equation and its parameters",
-        3,
+        ExitStatus.DIVERGED,
     )
-    INTERRUPTED = "interrupted", "by Ctrl-C", "go on with kanpde resume", 130
+    INTERRUPTED = "interrupted", "Ctrl-C was pressed", "", ExitStatus.INTERRUPTED
 
-    def __init__(self, word: str, reason: str, remedy: str, status: int) -> None:
+    def __init__(self, word: str, reason: str, remedy: str, status: ExitStatus) -> None:
         self.word, self.reason, self.remedy, self.status = word, reason, remedy, status
+
+    def sentence(self, limit: float | None = None) -> str:
+        """Return the ending in words, such as "budget: 5 seconds are over" for the limit 5."""
+        return f"{self.word}: {self.reason.format(limit=limit)}" + (f"; {self.remedy}" if self.remedy else "")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -14,7 +14,8 @@ from omegaconf import OmegaConf
 from kanpde import KAN, cli
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.files import shipped
-from kanpde.options import SymbolicOptions, TrainingOptions
+from kanpde.symbolic.options import SymbolicOptions
+from kanpde.training.settings import TrainingOptions
 
 ROD = '''
 """u_t = D u_xx: a rod."""

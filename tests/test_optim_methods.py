@@ -15,11 +15,9 @@ from kanpde.optim.first_order import adam, lbfgs
 from kanpde.optim.gauss_newton import GaussNewton, systems
 from kanpde.optim.krylov import KrylovGaussNewton, Subspace, krylov
 from kanpde.optim.line_search import CURVATURE, DECREASE, Point, strong_wolfe
-from kanpde.optim.methods import DENSE, KRYLOV, chosen
+from kanpde.optim.methods import DENSE, KRYLOV, METHODS, default_methods
 from kanpde.optim.soap import DECAY, EVERY, SMALL, SOAP, rotated, split
 from kanpde.optim.woodbury import Woodbury
-from kanpde.options import OPTIMISERS
-from kanpde.training.descent import METHODS
 
 SECOND_ORDER = {
     "gauss_newton": GaussNewton,
@@ -43,7 +41,7 @@ def random(*shape, seed=0):
 
 
 def test_every_optimiser_is_tested():
-    assert {*SECOND_ORDER, *FIRST_ORDER} == set(OPTIMISERS) == set(METHODS)
+    assert {*SECOND_ORDER, *FIRST_ORDER} == set(METHODS)
 
 
 @pytest.mark.parametrize("name", CLASSICS)
@@ -349,11 +347,16 @@ def test_rotations_of_a_tensor_are_undone_by_their_transposes():
 
 
 def test_the_methods_are_chosen_by_size_and_precision():
-    assert chosen(500, 2000, F64) == chosen(DENSE, 10**6, F64) == ("gauss_newton",)
-    assert chosen(10**6, DENSE, F64) == ("gauss_newton",)
-    assert chosen(DENSE + 1, 3 * DENSE, F64) == ("krylov_gauss_newton",)
-    assert chosen(KRYLOV + 1, 3 * KRYLOV, F64) == ("soap", "lbfgs")
-    assert chosen(500, 2000, torch.float32) == ("adam", "ssbroyden")
-    assert chosen(10**5, 10**6, torch.float32) == ("adam", "lbfgs")
-    names = {name for size in (1, 10**4, 10**6) for kind in (F64, torch.float32) for name in chosen(size, size, kind)}
-    assert names <= set(OPTIMISERS)
+    assert default_methods(500, 2000, F64) == default_methods(DENSE, 10**6, F64) == ("gauss_newton",)
+    assert default_methods(10**6, DENSE, F64) == ("gauss_newton",)
+    assert default_methods(DENSE + 1, 3 * DENSE, F64) == ("krylov_gauss_newton",)
+    assert default_methods(KRYLOV + 1, 3 * KRYLOV, F64) == ("soap", "lbfgs")
+    assert default_methods(500, 2000, torch.float32) == ("adam", "ssbroyden")
+    assert default_methods(10**5, 10**6, torch.float32) == ("adam", "lbfgs")
+    names = {
+        name
+        for size in (1, 10**4, 10**6)
+        for kind in (F64, torch.float32)
+        for name in default_methods(size, size, kind)
+    }
+    assert names <= set(METHODS)

@@ -4,13 +4,17 @@ import io
 import json
 import math
 import time
+from copy import deepcopy
+from typing import ClassVar
 
 import pytest
 from rich.console import Console
 
-from kanpde.errors import ConfigurationError
+from kanpde.errors import ConfigurationError, Ending
 from kanpde.runs import console, progress, run_folder
 from kanpde.runs.tensorboard import TensorBoard
+from kanpde.training.phase import Stop
+from kanpde.training.settings import Settings
 
 METRICS = {
     "problem": "rod",
@@ -43,7 +47,31 @@ class Trained:
         path.write_bytes(b"network")
 
     def metrics(self):
-        return dict(METRICS)
+        return deepcopy(METRICS)
+
+    def symbolify(self, **options):
+        return Found()
+
+
+class Found:
+    """What a run's folder needs of a formula."""
+
+    expressions: ClassVar[dict] = {}
+    seconds = 1.5
+
+    def summary(self):
+        return {"status": "proved"}
+
+    def to_json(self):
+        return {}
+
+    def latex(self):
+        return "u = 0"
+
+
+SETTINGS = Settings.read(
+    {"network": {}, "training": {}, "sampling": {}, "symbolic": {}, "seed": 0, "device": "cpu", "dtype": "float64"}
+)
 
 
 class Trainer:
@@ -57,14 +85,14 @@ def no_figures(monkeypatch):
 
 
 def test_nothing_is_there_before_training_starts(tmp_path):
-    folder = run_folder.RunFolder(tmp_path / "results" / "run", "seed: 0\n")
+    folder = run_folder.RunFolder(tmp_path / "results" / "run", 0.0, "seed: 0\n")
     assert not list(tmp_path.iterdir())
     folder.on_start(Trainer())
     assert (tmp_path / "results" / "run" / "config.yaml").read_text() == "seed: 0\n"
 
 
 def test_two_runs_never_share_a_folder(tmp_path):
-    first, second, third = (run_folder.RunFolder(tmp_path / "run", f"seed: {seed}\n") for seed in range(3))
+    first, second, third = (run_folder.RunFolder(tmp_path / "run", 0.0, f"seed: {seed}\n") for seed in range(3))
     for folder in (first, second, third):
         folder.on_start(Trainer())
     assert [folder.path.name for folder in (first, second, third)] == ["run", "run_2", "run_3"]
@@ -72,10 +100,11 @@ def test_two_runs_never_share_a_folder(tmp_path):
 
 
 def test_a_run_leaves_its_files(tmp_path, no_figures):
-    folder = run_folder.RunFolder(tmp_path / "run", "seed: 0\n")
+    folder = run_folder.RunFolder(tmp_path / "run", time.perf_counter() - 5, "seed: 0\n")
     folder.on_start(Trainer())
     folder.on_checkpoint(Trainer())
-    metrics = folder.save(Trained(), time.perf_counter() - 5)
+    folder.save(Trained())
+    metrics = folder.metrics
     assert {file.name for file in folder.path.iterdir()} == {
         "config.yaml", "checkpoint.safetensors", "solution.kan", "history.csv", "metrics.json"
     }  # fmt: skip
@@ -86,13 +115,41 @@ def test_a_run_leaves_its_files(tmp_path, no_figures):
 
 
 def test_a_resumed_run_keeps_its_folder_and_its_seconds(tmp_path, no_figures):
-    first = run_folder.RunFolder(tmp_path / "run", "seed: 0\n")
+    first = run_folder.RunFolder(tmp_path / "run", time.perf_counter() - 5, "seed: 0\n")
     first.on_start(Trainer())
-    first.save(Trained(), time.perf_counter() - 5)
-    again = run_folder.RunFolder(tmp_path / "run")
+    first.save(Trained())
+    again = run_folder.RunFolder(tmp_path / "run", time.perf_counter() - 7)
     again.on_start(Trainer())
+    again.save(Trained())
     assert again.path == first.path
-    assert again.save(Trained(), time.perf_counter() - 7)["seconds"]["total"] == pytest.approx(12, abs=1)
+    assert again.metrics["seconds"]["total"] == pytest.approx(12, abs=1)
+
+
+def test_metrics_are_written_though_figures_fail(tmp_path, monkeypatch):
+    def failing(solution, folder):
+        raise RuntimeError("no figure today")
+
+    monkeypatch.setattr("kanpde.plots.write_figures", failing)
+    folder = run_folder.RunFolder(tmp_path / "run", time.perf_counter(), "seed: 0\n")
+    folder.on_start(Trainer())
+    with pytest.raises(RuntimeError, match="no figure"):
+        folder.save(Trained())
+    assert json.loads((folder.path / "metrics.json").read_text())["relative_l2"] == METRICS["relative_l2"]
+
+
+def test_a_solution_is_measured_once_and_its_metrics_are_written_twice(tmp_path, no_figures, monkeypatch):
+    """After training, and after the formula, which changes its own entries alone."""
+    calls = []
+    monkeypatch.setattr(Trained, "metrics", lambda self: calls.append("metrics") or deepcopy(METRICS))
+    monkeypatch.setattr(run_folder, "write", lambda path, text: calls.append(path.name))
+    folder = run_folder.RunFolder(tmp_path / "run", time.perf_counter(), "seed: 0\n")
+    folder.on_start(Trainer())
+    folder.save(Trained())
+    before = deepcopy(folder.metrics)
+    folder.symbolify(Trained(), SETTINGS)
+    assert calls.count("metrics") == 1 and calls.count("metrics.json") == 2
+    assert folder.metrics["formula"] == {"status": "proved"} and folder.metrics["seconds"]["symbolic"] == 1.5
+    assert {**folder.metrics, "formula": None, "seconds": None} == {**before, "formula": None, "seconds": None}
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -122,13 +179,19 @@ def test_a_folder_without_a_run_is_refused(tmp_path, action):
 
 
 @pytest.mark.parametrize(
-    ("reason", "status"), [("converged", 0), ("budget", 0), ("diverged: loss is nan", 3), ("interrupted", 130)]
+    ("ending", "status", "said"),
+    [
+        (Ending.CONVERGED, 0, ""),
+        (Ending.BUDGET, 0, ""),
+        (Ending.DIVERGED, 3, "error: training diverged: the residual is not finite, however small the step; check "),
+        (Ending.INTERRUPTED, 130, "interrupted: go on with kanpde resume results/rod/1\n"),
+    ],
 )
-def test_the_exit_status_says_how_training_ended(reason, status, capsys):
-    assert run_folder.last_word(reason, "results/rod/1") == status
+def test_the_exit_status_says_how_training_ended(ending, status, said, capsys):
+    assert run_folder.last_word(Stop(ending, 5.0), "results/rod/1") == status
     captured = capsys.readouterr()
     assert captured.out == "run: results/rod/1\n"
-    assert bool(captured.err) == bool(status)
+    assert captured.err.startswith(said) and bool(captured.err) == bool(said)
 
 
 def record(stage, iteration, **more):

@@ -70,7 +70,12 @@ def solution_of(problem, network=None, dtype=torch.float64):
         network = KAN(width=[(2, 1)], degree=6, intervals=4)
         network.build(problem.domain.low, problem.domain.high, len(problem.fields), seed=2)
     model = Model(network.to(dtype), Ansatz.of(problem), problem.unknowns)
-    record = {"seed": 4, "iterations": 2, "seconds": 0.5, "stopped_because": "converged: the loss falls no further"}
+    record = {
+        "seed": 4,
+        "iterations": 2,
+        "seconds": 0.5,
+        "stopped_because": "converged: more steps and finer knots gain nothing",
+    }
     return Solution(problem, model, {"loss": [1.0, 0.1], "error": [float("nan"), 0.5]}, record)
 
 

@@ -18,9 +18,10 @@ import torch
 from kanpde import KAN, files, load_problem, solve
 from kanpde.errors import ConfigurationError, KanpdeError
 from kanpde.geometry.box import Box
-from kanpde.options import OPTIMISERS, TrainingOptions
+from kanpde.optim.methods import METHODS
 from kanpde.problem.conditions import Data, Dirichlet, Initial
 from kanpde.problem.problem import Problem
+from kanpde.training.settings import TrainingOptions
 from kanpde.training.trainer import resume
 
 POINTS = {"interior": 400, "boundary": 64}
@@ -457,7 +458,7 @@ def test_ctrl_c_that_is_ignored_stays_ignored(press):
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
+@pytest.mark.parametrize("optimiser", METHODS)
 def test_more_iterations_after_the_end_are_those_of_a_longer_training(optimiser, tmp_path):
     options = {"network": KAN(width=[2], degree=5, intervals=4), "sampling": {"interior": 20}, "resample_every": 3}
     longer = run(Beam(), stages=[steps(16, optimiser)], **options)
@@ -536,7 +537,7 @@ def test_a_training_that_gains_nothing_more_has_converged():
     assert solution.stopped_because.startswith("converged") and len(solution.history["loss"]) < 400
 
 
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
+@pytest.mark.parametrize("optimiser", METHODS)
 def test_a_training_that_has_run_its_iterations_says_so(optimiser):
     solution = run(Beam(), stages=[steps(3, "adam"), steps(4, optimiser)], network=KAN(width=[1], degree=5))
     assert solution.stopped_because == "iterations: the last stage has run its 4 iterations"
@@ -603,7 +604,7 @@ def test_an_equation_without_numbers_at_fresh_points_keeps_its_points_and_has_di
     network, sampling = KAN(width=[1], degree=5, intervals=2), {"interior": 20}
     solution = run(Shy(), None, network, sampling=sampling, callbacks=[watcher], max_parameters=0)
     assert np.isfinite(solution.history["loss"]).all() and watcher.exchanges == []
-    assert set(watcher.trainer.phase.checks) == {math.inf}
+    assert set(watcher.trainer.phase.course.checks) == {math.inf}
     assert solution.stopped_because.startswith("diverged")
 
 
@@ -723,7 +724,7 @@ BAD = [
 
 def test_settings_that_can_be_are_taken():
     stages = [{"optimiser": "adam", "iterations": 3.0}, {"optimiser": "lbfgs"}]
-    assert TrainingOptions(stages=stages, resample_every=1e1).stages[0]["iterations"] == 3
+    assert TrainingOptions(stages=stages, resample_every=1e1).stages[0].iterations == 3
     solution = run(Beam(), stages=stages[:1], network=KAN(width=[2]))
     assert solution.stopped_because == "iterations: the last stage has run its 3 iterations"
 

@@ -12,10 +12,12 @@ from kanpde import KAN, files, load_problem, solve
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.errors import ConfigurationError
 from kanpde.geometry.box import Box
-from kanpde.options import WEIGHTINGS, TrainingOptions
 from kanpde.problem.conditions import Dirichlet
 from kanpde.problem.problem import Problem
+from kanpde.symbolic.options import SymbolicOptions
+from kanpde.training.settings import Settings, TrainingOptions
 from kanpde.training.trainer import Trainer, resume
+from kanpde.training.weighting import RULES
 from kanpde.training.weighting.causal import STRICTNESS, causal, tightened
 from kanpde.training.weighting.gradient_norm import gradient_norm
 from kanpde.training.weighting.measures import gradient_norms, squared_residuals, traces
@@ -23,8 +25,8 @@ from kanpde.training.weighting.ntk import ntk
 from kanpde.training.weighting.residual_attention import inherited, residual_attention
 
 F64 = torch.float64
-RULES = [name for name in WEIGHTINGS if name != "none"]
-every_rule = pytest.mark.parametrize("rule", RULES)
+NAMES = [name for name in RULES if name != "none"]
+every_rule = pytest.mark.parametrize("rule", NAMES)
 
 
 def random(*shape, seed=0):
@@ -113,18 +115,18 @@ def test_causal_weights_are_tightened_when_all_are_open_and_not_beyond_the_last(
 # Measures ------------------------------------------------------------------------------------------------------------
 
 
-def training(rule="none", *, problem=None, **more):
-    made = Trainer(
-        problem or load_problem("heat"),
-        KAN(width=[(1, 1)], degree=5, intervals=[4, 2]),
+def training(rule="none", *, problem=None):
+    settings = Settings(
+        network=KAN(width=[(1, 1)], degree=5, intervals=[4, 2]),
+        training=TrainingOptions(weighting=rule),
+        sampling=SamplingOptions(interior=64, boundary=16),
+        symbolic=SymbolicOptions(enabled=False),
         seed=0,
         device="cpu",
         dtype="float64",
-        training=TrainingOptions(weighting=rule, **more),
-        sampling=SamplingOptions(interior=64, boundary=16),
-    ).phase
-    made.resample()
-    made.rescale()
+    )
+    made = Trainer(problem or load_problem("heat"), settings).phase
+    made.begin()
     return made
 
 
@@ -148,7 +150,7 @@ def test_measures_of_blocks_are_those_of_the_whole_jacobian():
 def test_weights_have_the_mean_one_and_multiply_the_rows(rule):
     made = training(rule)
     before = [squared_residuals(made.residuals, part) for part in made.residuals.parts]
-    made.weighting.apply(made.residuals, made.vector, 0)
+    made.weighting.apply(made.residuals, 0)
     emphasis = [part.emphasis for part in made.residuals.parts]
     assert sum(emphasis) == pytest.approx(len(emphasis)) and min(emphasis) > 0
     expected = 0.0
@@ -162,7 +164,7 @@ def test_weights_have_the_mean_one_and_multiply_the_rows(rule):
 @pytest.mark.parametrize(("rule", "measure"), [("gradient_norm", gradient_norms), ("ntk", None)])
 def test_blocks_are_alike_by_their_measure_once_they_are_weighed(rule, measure):
     made = training(rule)
-    made.weighting.apply(made.residuals, made.vector, 0)
+    made.weighting.apply(made.residuals, 0)
     sizes = measure(made.residuals) if measure else traces(made.residuals, made.vector)
     weighed = sizes * torch.tensor([part.emphasis for part in made.residuals.parts], dtype=F64)
     assert torch.allclose(weighed, weighed[0], rtol=1e-10)
@@ -170,9 +172,9 @@ def test_blocks_are_alike_by_their_measure_once_they_are_weighed(rule, measure):
 
 def test_causal_weights_of_a_training_fall_in_time():
     made = training("causal")
-    made.weighting.apply(made.residuals, made.vector, 0)
+    made.weighting.apply(made.residuals, 0)
     part = made.residuals.parts[0]
-    order = torch.argsort(part.points[:, made.problem.domain.time])
+    order = torch.argsort(part.points[:, made.task.problem.domain.time])
     assert (part.attention[order].diff() <= 0).all() and part.attention.min() < part.attention.max()
     assert all((other.attention == 1).all() for other in made.residuals.parts[1:])
 
@@ -220,7 +222,7 @@ def test_heat_is_trained_with_every_rule(rule):
 
 @pytest.mark.parametrize(
     ("rule", "problem"),
-    [(rule, "heat") for rule in RULES] + [("residual_attention", "burgers"), ("causal", "burgers")],
+    [(rule, "heat") for rule in NAMES] + [("residual_attention", "burgers"), ("causal", "burgers")],
 )
 def test_a_resumed_training_has_the_same_weights(rule, problem, tmp_path):
     options = {"problem": problem, "resample_every": 3}
@@ -230,6 +232,15 @@ def test_a_resumed_training_has_the_same_weights(rule, problem, tmp_path):
     resumed = resume(tmp_path / "checkpoint", load_problem(problem), training={"stages": stages})
     assert torch.equal(longer.model.vector, resumed.model.vector)
     assert longer.history["loss"] == resumed.history["loss"]
+
+
+@every_rule
+@pytest.mark.parametrize("before", ["none", "residual_attention"])
+def test_a_resumed_training_may_have_another_rule(before, rule, tmp_path):
+    run(before, 3, callbacks=[Keeper(tmp_path / "checkpoint")])
+    changes = {"weighting": rule, "stages": [{"optimiser": "gauss_newton", "iterations": 6}]}
+    losses = resume(tmp_path / "checkpoint", load_problem("heat"), training=changes).history["loss"]
+    assert len(losses) == 6 and losses[-1] < losses[2]
 
 
 class Beam(Problem):

@@ -11,13 +11,11 @@ from kanpde.bench.machine import machine
 from kanpde.bench.peers import PEERS
 from kanpde.bench.process import Measure, carry_out
 from kanpde.bench.side_by_side import BenchOptions, compare, settings_of
-from kanpde.errors import ConfigurationError
+from kanpde.errors import ConfigurationError, ExitStatus
 from kanpde.options import options
 from kanpde.problem import registry
 from kanpde.runs import console
-from kanpde.runs.run_folder import INTERRUPTED, SOLVED, shown
-
-FAILED = 1
+from kanpde.runs.run_folder import shown
 
 
 def run(folder: Path, settings: Mapping[str, Any], measure: Measure = carry_out) -> int:
@@ -30,7 +28,7 @@ def run(folder: Path, settings: Mapping[str, Any], measure: Measure = carry_out)
     for name in chosen.problems:
         check_comparable(name)
     book = Book(folder, settings_of(chosen))
-    status = SOLVED
+    status = ExitStatus.SOLVED
     try:
         for row in compare(chosen, console.say, measure):
             book.add(book.rows, row)
@@ -39,10 +37,10 @@ def run(folder: Path, settings: Mapping[str, Any], measure: Measure = carry_out)
             book.add(book.costs, row)
     except KeyboardInterrupt:
         console.say("interrupted: what was measured before is written")
-        status = INTERRUPTED
+        status = ExitStatus.INTERRUPTED
     if not book.rows and not book.costs:
         console.fail("nothing was measured; see the lines above")
-        return status or FAILED
+        return status or ExitStatus.FAILED
     tables.draw(folder, book.rows, book.costs)
     print(f"bench: {shown(folder)}", flush=True)
     return status

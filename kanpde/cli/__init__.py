@@ -19,8 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from kanpde.cli.hydra_sources import ProblemSource, SearchPath
-from kanpde.cli.messages import BAD_INPUT, INTERRUPTED, SOLVED, explain, is_hydras
-from kanpde.errors import ConfigurationError, KanpdeError
+from kanpde.cli.messages import explain, is_hydras
+from kanpde.errors import ConfigurationError, ExitStatus, KanpdeError
 from kanpde.files import shipped
 from kanpde.problem import registry
 from kanpde.runs import console
@@ -29,8 +29,7 @@ from kanpde.runs import console
 def main() -> int:
     """Carry out the words of ``sys.argv``; returns the exit status.
 
-    0 solved, 2 bad input (said in one line), 3 training diverged, 130 interrupted; a mistake of kanpde's own is shown
-    with its traceback.
+    The statuses are those of `ExitStatus`; a mistake of kanpde's own is shown with its traceback.
     """
     # Threads that wait by spinning slow a busy machine down many times over; read by OpenMP when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
@@ -40,12 +39,12 @@ def main() -> int:
             return carry_out(sys.argv[1:])
     except KeyboardInterrupt:
         console.say("interrupted")
-        return INTERRUPTED
+        return ExitStatus.INTERRUPTED
     except (KanpdeError, HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         if isinstance(error, ValueError) and not is_hydras(error):
             raise
         console.fail(explain(error))
-        return BAD_INPUT
+        return ExitStatus.BAD_INPUT
 
 
 def carry_out(words: Sequence[str]) -> int:
@@ -61,7 +60,7 @@ def list_problems(words: Sequence[str]) -> int:
     console.problems({name: registry.describe(name) for name in registry.discover()})
     for complaint in registry.ambiguous().values():
         console.warn(complaint)
-    return SOLVED
+    return ExitStatus.SOLVED
 
 
 def show(words: Sequence[str]) -> int:
@@ -74,7 +73,7 @@ def show(words: Sequence[str]) -> int:
     from kanpde.runs import run_folder
 
     run_folder.show(Path(folders[0]), proof="--proof" in words)
-    return SOLVED
+    return ExitStatus.SOLVED
 
 
 def resume(words: Sequence[str]) -> int:
@@ -88,8 +87,8 @@ def resume(words: Sequence[str]) -> int:
 
     folder = Path(words[0])
     run_folder.check_resumable(folder)
-    settings = plain(OmegaConf.load(folder / run_folder.CONFIG))
-    return run_folder.resume(folder, settings, plain(overrides).get("training", {}))
+    config = plain(OmegaConf.load(folder / run_folder.CONFIG))
+    return run_folder.resume(folder, config["problem"], plain(overrides).get("training", {}))
 
 
 def bench(words: Sequence[str]) -> int:
@@ -112,31 +111,33 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
             statuses.append((work or run_job)(config, folder))
         except (KanpdeError, OmegaConfBaseException, OSError) as error:
             # One job's mistake must not cost the jobs after it; a launcher's other process has no other way to tell.
-            statuses.append(BAD_INPUT)
+            statuses.append(ExitStatus.BAD_INPUT)
             console.fail(f"{job_title()}{explain(error)}")
             discard(folder)
             if os.getpid() != home:
                 raise
-        if statuses[-1] == INTERRUPTED and is_sweep():
+        if statuses[-1] == ExitStatus.INTERRUPTED and is_sweep():
             raise KeyboardInterrupt
 
     for plugin in (ProblemSource, SearchPath):
         Plugins.instance().register(plugin)
     with whole_errors():
         hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name=name)(job)()
-    return max(statuses, default=SOLVED)
+    return max(statuses, default=ExitStatus.SOLVED)
 
 
 def run_job(config: DictConfig, folder: Path) -> int:
     """One problem solved into ``folder``; returns the exit status."""
     if missing := sorted(OmegaConf.missing_keys(config)):
         raise ConfigurationError(f"expected a value for {missing[0]}, got none; give {missing[0]}=VALUE")
-    settings = plain(config)
+    groups = plain(config)
     from kanpde.runs import run_folder
+    from kanpde.training.settings import Settings
 
     if is_sweep():
         console.say(job_title().removesuffix(": "))
-    return run_folder.run(folder, settings, OmegaConf.to_yaml(config, resolve=True))
+    settings = Settings.read(groups)
+    return run_folder.run(folder, groups["problem"], settings, OmegaConf.to_yaml(config, resolve=True))
 
 
 def run_bench(config: DictConfig, folder: Path) -> int:

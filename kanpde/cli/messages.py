@@ -10,8 +10,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from kanpde.errors import nearest
 
-SOLVED, BAD_INPUT, DIVERGED, INTERRUPTED = 0, 2, 3, 130
-
 
 def explain(error: BaseException) -> str:
     """What was expected, what was got and what to do, as one line."""

@@ -8,51 +8,54 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kanpde import files
-from kanpde.errors import ConfigurationError
-from kanpde.network.kan import KAN
-from kanpde.options import SymbolicOptions, options
+from kanpde.errors import ConfigurationError, Ending, ExitStatus
 from kanpde.problem import registry
 from kanpde.problem.problem import Problem
 from kanpde.runs import console
 from kanpde.runs.progress import FormulaProgress, Progress
 from kanpde.runs.tensorboard import TensorBoard
 from kanpde.solution import Solution
-from kanpde.training import trainer
-from kanpde.training.trainer import Callback
+from kanpde.training.checkpoint import Checkpoint
+from kanpde.training.phase import Stop
+from kanpde.training.settings import Settings
+from kanpde.training.trainer import Callback, Trainer
 
 CONFIG, CHECKPOINT, METRICS = "config.yaml", "checkpoint.safetensors", "metrics.json"
 HISTORY, SOLUTION, FIGURES = "history.csv", "solution.kan", "figures"
 FORMULA, TEX = "formula.json", "formula.tex"
-SOLVED, DIVERGED, INTERRUPTED = 0, 3, 130
-# How stopped_because begins where a run did not end well.
-ENDINGS = {"diverged": DIVERGED, "interrupted": INTERRUPTED}
 
 
-def run(folder: Path, settings: Mapping[str, Any], config: str) -> int:
-    """Solve the problem of ``settings`` into ``folder``, whose config.yaml is the text ``config``.
+def run(folder: Path, chosen: Mapping[str, Any], settings: Settings, config: str) -> int:
+    """Solve the problem that is ``chosen`` by its name and parameters into ``folder``; returns the exit status.
 
-    Returns the exit status. Raises KanpdeError, and leaves no file, where the settings or the problem are not usable.
+    ``config`` is the text of config.yaml. Raises KanpdeError, and leaves no file, if the problem is not usable.
     """
-    more = {key: settings[key] for key in ("seed", "device", "dtype", "training", "sampling")}
-
-    def start(problem: Problem, callbacks: list[Callback]) -> Solution:
-        return trainer.solve(problem, network(settings["network"]), callbacks=callbacks, **more)
-
-    return _carry_out(RunFolder(folder, config), settings, settings["training"], start)
+    started = time.perf_counter()
+    problem = load(chosen)
+    return _carry_out(RunFolder(folder, started, config), problem, settings, lambda: Trainer(problem, settings))
 
 
-def resume(folder: Path, settings: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
+def resume(folder: Path, chosen: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
     """Go on in ``folder`` from its checkpoint, with ``changes`` to the training's settings; returns the exit status."""
+    started = time.perf_counter()
+    problem = load(chosen)
+    checkpoint = Checkpoint.read(folder / CHECKPOINT, problem)
+    settings = checkpoint.settings.with_training(changes)
+    start = partial(Trainer.restored, checkpoint, problem, settings)
+    return _carry_out(RunFolder(folder, started), problem, settings, start)
 
-    def start(problem: Problem, callbacks: list[Callback]) -> Solution:
-        return trainer.resume(folder / CHECKPOINT, problem, callbacks=callbacks, training=changes or None)
 
-    return _carry_out(RunFolder(folder), settings, {**settings["training"], **changes}, start)
+def load(chosen: Mapping[str, Any]) -> Problem:
+    """Return the problem of a name and parameters; warn if its exact solution does not satisfy it."""
+    problem = registry.load_problem(chosen["name"], **{key: chosen[key] for key in chosen if key != "name"})
+    for warning in problem.check_exact():
+        console.warn(warning)
+    return problem
 
 
 def check_resumable(folder: Path) -> None:
@@ -95,73 +98,51 @@ def draw_formula(solution: Solution, folder: Path) -> list[Path]:
     return plots.write_figures(solution, folder / FIGURES, ("formula",))
 
 
-def network(settings: Mapping[str, Any]) -> KAN:
-    """The network of ``settings``; ConfigurationError for a name or a type that KAN does not take."""
-    try:
-        return KAN(**settings)
-    except TypeError as error:
-        raise ConfigurationError(f"expected the settings of a network, got {dict(settings)}: {error}") from error
-
-
-def _carry_out(
-    folder: RunFolder,
-    settings: Mapping[str, Any],
-    training_settings: Mapping[str, Any],
-    start: Callable[[Problem, list[Callback]], Solution],
-) -> int:
-    """Load the problem, train, save and report; returns the exit status."""
-    started = time.perf_counter()
-    symbolic = symbolic_options(settings)
-    name = settings["problem"]["name"]
-    problem = registry.load_problem(name, **{key: value for key, value in settings["problem"].items() if key != "name"})
-    for warning in problem.check_exact():
-        console.warn(warning)
-    progress = Progress(f"{name}: {registry.describe(name)}", training_settings.get("budget_seconds"))
+def _carry_out(folder: RunFolder, problem: Problem, settings: Settings, start: Callable[[], Trainer]) -> int:
+    """Train, save, look for the formula and report; returns the exit status."""
+    title = f"{problem.name}: {registry.describe(problem.name)}"
+    progress = Progress(title, settings.training.budget_seconds)
     callbacks: list[Callback] = [folder, progress]
-    if training_settings.get("tensorboard"):
+    if settings.training.tensorboard:
         callbacks.append(TensorBoard(lambda: folder.path / "tensorboard"))
     try:
         with progress:
-            solution = start(problem, callbacks)
-        metrics = folder.save(solution, started)
+            trainer = start()
+            solution = trainer.run(callbacks)
+        assert trainer.stop is not None, "a training that has been run has stopped"
+        stop = trainer.stop
+        folder.save(solution)
         try:
-            if symbolic and not solution.stopped_because.startswith(tuple(ENDINGS)):
-                metrics = folder.symbolify(solution, symbolic, started)
+            if settings.symbolic.enabled and stop.ending.status == ExitStatus.SOLVED:
+                folder.symbolify(solution, settings)
         finally:
-            console.run(metrics)
+            console.run(folder.metrics)
     except KeyboardInterrupt:
         # A second Ctrl-C, or one while files are written: the last checkpoint is what there is to go on from.
         if not (folder.path / CHECKPOINT).is_file():
             raise
-        return last_word("interrupted", shown(folder.path))
-    return last_word(solution.stopped_because, shown(folder.path))
+        stop = Stop(Ending.INTERRUPTED)
+    return last_word(stop, shown(folder.path))
 
 
-def symbolic_options(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of `Solution.symbolify` in a run's settings; none where it is off."""
-    group = asdict(options(SymbolicOptions, "symbolic", settings.get("symbolic", {"enabled": False})))
-    enabled = group.pop("enabled")
-    return {**group, "seed": settings["seed"]} if enabled else {}
-
-
-def last_word(reason: str, folder: str) -> int:
-    """Say where the run is and, where it is not done, what to do; returns the exit status."""
-    status = next((code for word, code in ENDINGS.items() if reason.startswith(word)), SOLVED)
-    if status == INTERRUPTED:
-        console.say(f"interrupted: go on with kanpde resume {folder}")
-    if status == DIVERGED:
-        console.fail(f"training {reason}")
+def last_word(stop: Stop, folder: str) -> ExitStatus:
+    """Print where the run is and, if it is not solved, what to do; returns the exit status."""
+    if stop.ending is Ending.INTERRUPTED:
+        console.say(f"{stop.ending.word}: go on with kanpde resume {folder}")
+    elif stop.ending.status != ExitStatus.SOLVED:
+        console.fail(f"training {stop}")
     print(f"run: {folder}", flush=True)
-    return status
+    return stop.ending.status
 
 
 class RunFolder:
     """A training callback that makes the run's folder as training starts and keeps the checkpoint in it."""
 
-    def __init__(self, path: Path, config: str | None = None) -> None:
-        """``config`` is the text of config.yaml for a new run, None to go on in a folder that has one."""
+    def __init__(self, path: Path, started: float, config: str | None = None) -> None:
+        """``started`` is a time.perf_counter(), ``config`` the text of config.yaml; None in a folder that has one."""
         self.path, self._config = path, config
-        self._seconds_before = 0.0 if config is not None else _seconds(path / METRICS)
+        self.metrics: dict[str, Any] = {}
+        self._started = started - (0.0 if config is not None else _seconds(path / METRICS))
 
     def on_start(self, trainer: Any) -> None:
         """A new run takes a folder that no other run has: its config.yaml can be made only once."""
@@ -188,34 +169,35 @@ class RunFolder:
         """The last checkpoint, of an interrupted training too."""
         self.on_checkpoint(trainer)
 
-    def save(self, solution: Solution, started: float) -> dict[str, Any]:
-        """Write what a run leaves behind and return its metrics; ``started`` is a time.perf_counter()."""
+    def save(self, solution: Solution) -> None:
+        """Measure the solution, and write what a run leaves behind."""
         solution.save(self.path / SOLUTION)
         write(self.path / HISTORY, _csv(solution.history))
-        metrics = {key: finite(value) for key, value in solution.metrics().items()}
-        self._save_metrics(metrics, started)
-        draw(solution, self.path)
-        # Once more, for drawing takes its time too; but nothing that goes wrong there may cost the numbers.
-        self._save_metrics(metrics, started)
-        return metrics
+        self.metrics = finite(solution.metrics())
+        self._draw_and_save_metrics(partial(draw, solution, self.path))
 
-    def symbolify(self, solution: Solution, options: Mapping[str, Any], started: float) -> dict[str, Any]:
-        """Look for the formula and write what is found beside the rest; returns the metrics with it."""
-        with FormulaProgress(options.get("budget_seconds")) as progress:
-            formula = solution.symbolify(**options, progress=progress)
+    def symbolify(self, solution: Solution, settings: Settings) -> None:
+        """Look for the formula of a solution that has been saved, and write what is found beside the rest."""
+        budget = settings.symbolic.budget_seconds
+        with FormulaProgress(budget) as progress:
+            formula = solution.symbolify(
+                budget_seconds=budget, functions=settings.symbolic.functions, seed=settings.seed, progress=progress
+            )
         solution.save(self.path / SOLUTION)
         write(self.path / FORMULA, json.dumps(finite(formula.to_json()), indent=2, allow_nan=False) + "\n")
         write(self.path / TEX, formula.latex() + "\n")
-        metrics = {key: finite(value) for key, value in solution.metrics().items()}
-        self._save_metrics(metrics, started)
-        if formula.expressions:
-            draw_formula(solution, self.path)
-            self._save_metrics(metrics, started)
-        return metrics
+        self.metrics["formula"] = finite(formula.summary())
+        self.metrics["seconds"]["symbolic"] = formula.seconds
+        figures = partial(draw_formula, solution, self.path) if formula.expressions else list
+        self._draw_and_save_metrics(figures)
 
-    def _save_metrics(self, metrics: dict[str, Any], started: float) -> None:
-        metrics["seconds"]["total"] = self._seconds_before + time.perf_counter() - started
-        write(self.path / METRICS, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    def _draw_and_save_metrics(self, figures: Callable[[], object]) -> None:
+        """Draw figures, and write the metrics whatever happens there: the seconds of a run hold those of drawing."""
+        try:
+            figures()
+        finally:
+            self.metrics["seconds"]["total"] = time.perf_counter() - self._started
+            write(self.path / METRICS, json.dumps(self.metrics, indent=2, allow_nan=False) + "\n")
 
 
 def shown(path: Path) -> str:

@@ -13,10 +13,10 @@ import numpy as np
 from kanpde.arrays import Array, MultiIndex
 from kanpde.collocation.comparison import Comparison, grid
 from kanpde.errors import KanpdeError
-from kanpde.options import SymbolicOptions
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
 from kanpde.symbolic.formula import Formula
+from kanpde.symbolic.options import SymbolicOptions
 from kanpde.symbolic.proof.certification import Certificate, certify
 from kanpde.symbolic.proof.maximum_principle import error_bound
 

@@ -9,10 +9,9 @@ from typing import Any
 
 
 class Interrupts:
-    """A context in which the first Ctrl-C sets `asked`, for the work to end when it can; a second one raises at once.
+    """A context in which the first Ctrl-C sets `asked`, and the work ends when it can; a second one raises at once.
 
-    Outside the main thread, and where Ctrl-C is ignored, nothing changes. KeyboardInterrupt is then, as ever, what
-    others raise.
+    Outside the main thread, and if Ctrl-C is ignored, nothing changes: KeyboardInterrupt behaves as usual.
     """
 
     def __init__(self) -> None:

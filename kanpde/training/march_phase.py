@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.errors import Ending
 from kanpde.geometry.box import as_box
 from kanpde.marching import state as states
 from kanpde.marching.low_rank import compress
@@ -20,12 +19,11 @@ from kanpde.marching.task import MarchTask
 from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
-from kanpde.training.phase import NO_WAY, Setting, check_degree
+from kanpde.training.phase import NothingFound, Stop, TrainingTask, check_degree
 
 DEGREES = {1: 9, 2: 9, 3: 9}  # degree of the splines, by the number of coordinates
 MOST = 8000  # unknowns of a slab
 LOST = 0.1  # relative residual above which a pass is no solution
-ENDINGS = {Ending.CONVERGED: "converged: finer knots gain nothing", Ending.DIVERGED: "diverged"}
 
 
 class Marching:
@@ -34,35 +32,35 @@ class Marching:
     march: March
     _step: Step
 
-    def __init__(self, setting: Setting, network: KAN, state: MarchState | None = None) -> None:
-        self.setting = setting
-        degree = network.degree or DEGREES[setting.problem.domain.dimension]
-        check_degree(KAN(degree=degree), setting.problem.blocks())
-        most = setting.training.max_parameters
+    def __init__(self, task: TrainingTask, network: KAN, state: MarchState | None = None) -> None:
+        self.task = task
+        degree = network.degree or DEGREES[task.problem.domain.dimension]
+        check_degree(KAN(degree=degree), task.problem.blocks())
+        most = task.settings.training.max_parameters
         self.march_task = MarchTask(
-            setting.problem,
+            task.problem,
             degree=degree,
             intervals=network.intervals if isinstance(network.intervals, int) else None,
-            affine=setting.affine,
+            affine=task.affine,
             most=MOST if most is None else int(most),
-            device=setting.device,
+            device=task.device,
         )
         self._state = state
         self._known: tuple[Pass, Model] | None = None
 
     @staticmethod
-    def fits(setting: Setting, network: KAN) -> bool:
+    def fits(task: TrainingTask, network: KAN) -> bool:
         """Whether network, training and points are all left open, on a box in up to three dimensions."""
-        problem = setting.problem
+        problem = task.problem
         chosen = (
             network.width,
             network.base,
-            setting.training.stages,
-            setting.sampling.interior,
-            setting.sampling.boundary,
+            task.settings.training.stages,
+            task.settings.sampling.interior,
+            task.settings.sampling.boundary,
         )
         one = network.intervals is None or isinstance(network.intervals, int)
-        own = setting.training.weighting == "none" and network.family == "bspline"
+        own = task.settings.training.weighting == "none" and network.family == "bspline"
         small_box = as_box(problem.domain) is not None and problem.domain.dimension in DEGREES
         return not network.built and one and own and not any(chosen) and small_box
 
@@ -70,17 +68,13 @@ class Marching:
         """Open the first slab, or the one under way."""
         self.march = March(self.march_task, self._state or begin(self.march_task))
 
-    def iterate(self) -> Step:
-        """Take one step of Newton's method."""
+    def advance(self) -> Step | Stop | NothingFound:
+        """Take one step of Gauss–Newton; `NothingFound` after the last one if no pass has led to a solution."""
+        done = self.march.state.done
+        if done is not None:
+            return NothingFound() if self._found is None else Stop(done)
         self._step = self.march.step()
         return self._step
-
-    def end(self) -> str | None:
-        """Return why there is no next step; `NO_WAY` if none has led to a solution."""
-        done = self.march.state.done
-        if done is None:
-            return None
-        return NO_WAY if self._found is None else ENDINGS[done]
 
     @property
     def finite(self) -> bool:
@@ -112,17 +106,17 @@ class Marching:
         """The network of the best pass; before there is one, that of the pass under way, held until the last time."""
         found = self.march.state.best or self.march.so_far()
         if self._known is None or self._known[0] is not found:
-            problem, axes = self.setting.problem, self.march.state.attempt.axes
+            problem, axes = self.task.problem, self.march.state.attempt.axes
             network = compress(problem, found, axes[0].degree if axes else DEGREES[1])
             constants = dict(zip(problem.unknowns, found.slabs[0].constants.tolist(), strict=True))
             model = Model(network, self.march_task.ansatz, constants)
-            self._known = found, model.to(device=self.setting.device, dtype=self.setting.dtype)
+            self._known = found, model.to(device=self.task.device, dtype=self.task.dtype)
         return self._known[1]
 
     def columns(self) -> dict[str, float]:
         """Return the history's row of an iteration; the sizes are those of the slab under way."""
         state, seen = self.march.state, self.march.seen
-        unknowns = self.setting.problem.unknowns
+        unknowns = self.task.problem.unknowns
         constants = state.iterate.vector[len(state.iterate.vector) - len(unknowns) :].tolist()
         return {
             "stage": state.passes + 1,
@@ -140,7 +134,7 @@ class Marching:
         return tensors, {"kind": "marching", "degree": self.march_task.degree, **numbers}
 
     @classmethod
-    def restored(cls, setting: Setting, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Marching:
+    def restored(cls, task: TrainingTask, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Marching:
         """Return the phase whose `state` that was; ConfigurationError if another version of kanpde wrote it."""
-        state = states.read(tensors, numbers, setting.device)
-        return cls(setting, KAN(degree=numbers["degree"]), state)
+        state = states.read(tensors, numbers, task.device)
+        return cls(task, KAN(degree=numbers["degree"]), state)

@@ -1,33 +1,31 @@
-"""A training: a phase's iterations, watched and written down, until nothing is left to gain or somebody says stop."""
+"""A training: a phase's iterations, watched and written down, until converged, out of budget or interrupted."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from torch import Tensor
 
-from kanpde import files
-from kanpde.collocation.affine import is_affine
 from kanpde.collocation.comparison import Comparison
 from kanpde.collocation.sampling import SamplingOptions
-from kanpde.device import torch_device, torch_dtype
-from kanpde.errors import ConfigurationError
+from kanpde.errors import Ending
 from kanpde.network.kan import KAN
-from kanpde.options import TrainingOptions, options
+from kanpde.optim.least_squares import Step
+from kanpde.options import options
 from kanpde.problem.problem import Problem
-from kanpde.solution import Solution, check_saved, described
+from kanpde.solution import Solution
+from kanpde.symbolic.options import SymbolicOptions
+from kanpde.training.checkpoint import Checkpoint
 from kanpde.training.descent import Descent
 from kanpde.training.interrupts import Interrupts
 from kanpde.training.march_phase import Marching
-from kanpde.training.phase import DIVERGED, NO_WAY, Phase, Setting
+from kanpde.training.phase import NothingFound, Phase, Stop, TrainingTask
+from kanpde.training.settings import Settings, TrainingOptions
 
-INTERRUPTED = "interrupted by Ctrl-C"
 ERROR_SECONDS = 0.5  # least time between two measurements of the error
 ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}
 KINDS: Mapping[str, type[Descent] | type[Marching]] = {"descent": Descent, "marching": Marching}
@@ -50,91 +48,71 @@ class Callback(Protocol):
 
 
 class Trainer:
-    """One training. All that its next step depends on is in `state`."""
+    """One training. All that its next step depends on is in its `checkpoint`."""
 
-    def __init__(
-        self,
-        problem: Problem,
-        network: KAN,
-        *,
-        seed: int,
-        device: str,
-        dtype: str,
-        training: TrainingOptions,
-        sampling: SamplingOptions,
-        callbacks: Sequence[Callback] = (),
-        phase: Phase | None = None,
-    ) -> None:
-        """`phase` is one to go on with; without it training begins with the one that fits."""
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise ConfigurationError(f"expected seed to be a whole number of at least 0, got {seed!r}")
-        if not isinstance(problem, Problem):
-            raise ConfigurationError(f"expected a problem such as load_problem('heat'), got {problem!r}")
-        if not isinstance(network, KAN):
-            raise ConfigurationError(f"expected a network such as KAN(width=[5, 5]), got {network!r}")
-        self.problem, self.options, self.callbacks = problem, training, callbacks
-        self.network, self.seed, self.device, self.dtype = network, seed, device, dtype
-        affine = all(is_affine(block, problem) for block in problem.blocks())
-        where, precision = torch_device(device), torch_dtype(dtype)
-        self.setting = Setting(problem, affine, training, sampling, where, precision, np.random.default_rng(seed))
-        self.phase: Phase = phase or (Marching if Marching.fits(self.setting, network) else Descent)(
-            self.setting, network
+    def __init__(self, problem: Problem, settings: Settings) -> None:
+        self.problem, self.settings = problem, settings
+        self.task = TrainingTask.of(problem, settings)
+        self.phase: Phase = (Marching if Marching.fits(self.task, settings.network) else Descent)(
+            self.task, settings.network
         )
+        self.callbacks: Sequence[Callback] = ()
         self.iteration, self.seconds = 0, 0.0
         self.history: dict[str, list[Any]] = {}
-        self.stopped_because = "not started"
+        self.stop: Stop | None = None
         self._error, self._error_known_at, self._error_of = math.nan, -math.inf, 0
         self._comparison: Comparison | None = None
 
-    def run(self) -> Solution:
+    def run(self, callbacks: Sequence[Callback] = ()) -> Solution:
         """Train to the end, or to the iteration in which Ctrl-C comes, and return the solution."""
-        reason: str | None = None
+        self.callbacks = callbacks
+        outcome: Step | Stop | None = None
         with Interrupts() as interrupts:
             self.phase.begin()
-            for callback in self.callbacks:
+            for callback in callbacks:
                 callback.on_start(self)
             started = self._checkpointed = time.monotonic()
             before = self.seconds
             try:
-                while not interrupts.asked and (reason := self._finished()) is None:
-                    loss = self.phase.iterate().loss
+                while not interrupts.asked and not isinstance(outcome := self._advance(), Stop):
                     self.iteration += 1
                     self.seconds = before + time.monotonic() - started
-                    self._report(loss)
+                    self._report(outcome.loss)
             except KeyboardInterrupt:
                 if interrupts.insisted:
                     raise
-        self.stopped_because = INTERRUPTED if reason is None or interrupts.asked else reason
-        for callback in self.callbacks:
+        self.stop = outcome if isinstance(outcome, Stop) and not interrupts.asked else Stop(Ending.INTERRUPTED)
+        for callback in callbacks:
             callback.on_end(self)
         return self.solution()
 
     def solution(self) -> Solution:
-        """What has been found so far."""
+        """Return the solution found so far."""
         record = {
-            "seed": self.seed,
+            "seed": self.settings.seed,
             "iterations": self.iteration,
             "seconds": self.seconds,
-            "stopped_because": self.stopped_because,
+            "stopped_because": "not started" if self.stop is None else str(self.stop),
             "estimate": self.phase.estimate if math.isfinite(self.phase.estimate) else None,
         }
         return Solution(self.problem, self.phase.current, self.history, record)
 
-    def _finished(self) -> str | None:
-        """Why to stop, or None. A phase that has no way on gives way to a descent."""
-        reason = self._limit() or self.phase.end()
-        if reason == NO_WAY:
-            self.phase = Descent(self.setting, self.network)
+    def _advance(self) -> Step | Stop:
+        """Carry out one iteration, or return why there is none; a phase that found nothing gives way to a descent."""
+        outcome = self._limit() or self.phase.advance()
+        if isinstance(outcome, NothingFound):
+            self.phase = Descent(self.task, self.settings.network)
             self.phase.begin()
-            return None
-        return reason if reason is None or self.phase.finite else DIVERGED
+            outcome = self.phase.advance()
+        return Stop(Ending.DIVERGED) if isinstance(outcome, Stop) and not self.phase.finite else outcome
 
-    def _limit(self) -> str | None:
-        budget, target = self.options.budget_seconds, self.options.target
+    def _limit(self) -> Stop | None:
+        """Return the limit of the settings that has been reached, if any."""
+        budget, target = self.settings.training.budget_seconds, self.settings.training.target
         if budget is not None and self.seconds >= budget:
-            return f"budget: {budget:g} seconds are over"
+            return Stop(Ending.BUDGET, budget)
         if target is not None and self.phase.estimate <= target and self.phase.confirmed(target):
-            return f"target: the estimated relative error is at most {target:g}"
+            return Stop(Ending.TARGET, target)
         return None
 
     def _report(self, loss: float) -> None:
@@ -152,7 +130,7 @@ class Trainer:
             self.history.setdefault(name, []).append(value)
         for callback in self.callbacks:
             callback.on_iteration(record)
-        if now - self._checkpointed >= self.options.checkpoint_seconds:
+        if now - self._checkpointed >= self.settings.training.checkpoint_seconds:
             self._checkpointed = now
             for callback in self.callbacks:
                 callback.on_checkpoint(self)
@@ -163,51 +141,26 @@ class Trainer:
         error = self.solution().relative_l2(self._comparison)
         return math.nan if error is None else error
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and JSON from which `restored` makes a trainer that takes the same next step."""
+    def checkpoint(self) -> Checkpoint:
+        """Return all that `restored` needs."""
         tensors, phase = self.phase.state()
-        return {f"phase.{name}": value for name, value in tensors.items()}, {
-            "checkpoint": {name: getattr(self, name) for name in COUNTERS},
-            "phase": phase,
-            "problem": described(self.problem),
-            "network": self.network.settings(),
-            "training": asdict(self.options),
-            "sampling": asdict(self.setting.sampling),
-            "generator": self.setting.generator.bit_generator.state,
-        }
+        generator = self.task.generator.bit_generator.state
+        return Checkpoint(self.settings, self.iteration, self.seconds, self.history, generator, tensors, phase)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the checkpoint as tensors and JSON for a file."""
+        return self.checkpoint().written(self.problem)
 
     @classmethod
-    def restored(
-        cls, path: str | Path, problem: Problem, *, callbacks: Sequence[Callback], training: Mapping[str, Any] | None
-    ) -> Trainer:
-        """The trainer whose `state` was written to `path`."""
-        tensors, numbers = files.read(path)
-        counters = numbers.get("checkpoint")
-        if counters is None or numbers["problem"]["name"] != problem.name:
-            raise ConfigurationError(
-                f"expected a checkpoint of {problem.name} at {path}, got another file; give a run's folder"
-            )
-        check_saved(path, numbers["problem"], described(problem))
-        trainer = cls(
-            problem,
-            KAN(**numbers["network"]),
-            seed=counters["seed"],
-            device=counters["device"],
-            dtype=counters["dtype"],
-            training=options(TrainingOptions, "training", {**numbers["training"], **(training or {})}),
-            sampling=options(SamplingOptions, "sampling", numbers["sampling"]),
-            callbacks=callbacks,
-        )
-        phase = numbers["phase"]
-        trainer.phase = KINDS[phase["kind"]].restored(trainer.setting, files.below("phase.", tensors), phase)
-        for name in COUNTERS:
-            setattr(trainer, name, counters[name])
-        trainer.setting.generator.bit_generator.state = numbers["generator"]
+    def restored(cls, checkpoint: Checkpoint, problem: Problem, settings: Settings) -> Trainer:
+        """Return the training of a checkpoint, to go on under `settings`."""
+        trainer = cls(problem, settings)
+        kind = KINDS[checkpoint.phase["kind"]]
+        trainer.phase = kind.restored(trainer.task, checkpoint.tensors, checkpoint.phase)
+        trainer.iteration, trainer.seconds = checkpoint.iteration, checkpoint.seconds
+        trainer.history = dict(checkpoint.history)
+        trainer.task.generator.bit_generator.state = dict(checkpoint.generator)
         return trainer
-
-
-# The attributes that a checkpoint writes down as they are.
-COUNTERS = ("seed", "device", "dtype", "iteration", "seconds", "history")
 
 
 def solve(
@@ -221,7 +174,7 @@ def solve(
     sampling: Mapping[str, Any] | SamplingOptions | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Solution:
-    """Solve a problem and return what was found.
+    """Solve a problem and return the solution.
 
     `network` gives the sizes, or, if it has been built before, also the start; it is left as it is. `training` and
     `sampling` are the settings of those groups by name. Ctrl-C ends the training after the iteration under way, not the
@@ -230,17 +183,16 @@ def solve(
 
     Raises ProblemError for a problem that is not well written and ConfigurationError for settings that cannot be.
     """
-    trainer = Trainer(
-        problem,
-        KAN() if network is None else network,
+    settings = Settings(
+        network=KAN() if network is None else network,
+        training=options(TrainingOptions, "training", training),
+        sampling=options(SamplingOptions, "sampling", sampling),
+        symbolic=SymbolicOptions(enabled=False),
         seed=seed,
         device=device,
         dtype=dtype,
-        training=options(TrainingOptions, "training", training),
-        sampling=options(SamplingOptions, "sampling", sampling),
-        callbacks=callbacks,
     )
-    return trainer.run()
+    return Trainer(problem, settings).run(callbacks)
 
 
 def resume(
@@ -252,6 +204,8 @@ def resume(
 ) -> Solution:
     """Go on exactly where the checkpoint at `path` was made; `training` changes settings, such as the budget.
 
-    Raises KanpdeError for a file that is no checkpoint and ConfigurationError for one of another problem.
+    Raises KanpdeError for a file that is not a checkpoint and ConfigurationError for one of another problem.
     """
-    return Trainer.restored(path, problem, callbacks=callbacks, training=training).run()
+    checkpoint = Checkpoint.read(path, problem)
+    settings = checkpoint.settings.with_training(training or {})
+    return Trainer.restored(checkpoint, problem, settings).run(callbacks)

@@ -16,9 +16,8 @@ from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.problem.problem import Problem
+from kanpde.training.policies import SETTLING
 from kanpde.version import __version__
-
-SETTLING = (0, 5, 10, 20, 40)  # iterations before which the scales are measured anew, as in kanpde's own training
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
@@ -38,7 +37,7 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
     while not recorder.look(evaluated(network)):
         if iteration and not (fixed and accepted):
             place(residuals, problem, task, generator)
-        if iteration in SETTLING:
+        if iteration == 0 or iteration in SETTLING:
             rescale(residuals, balanced=not fixed)
         step = method.step(residuals, vector)
         vector, accepted, iteration = step.vector, step.accepted, iteration + 1

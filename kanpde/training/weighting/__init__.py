@@ -1,5 +1,24 @@
-"""Weights that balance themselves: rules as functions of numbers, one a file, and `Balance`, which applies one."""
+"""Weights that balance themselves: one rule a file, and all of them by name."""
 
-from kanpde.training.weighting.balance import Balance
+from __future__ import annotations
 
-__all__ = ["Balance"]
+from collections.abc import Callable, Mapping
+
+from kanpde.geometry.domain import Domain
+from kanpde.training.weighting.block_weights import BlockWeights
+from kanpde.training.weighting.causal import Causal
+from kanpde.training.weighting.gradient_norm import gradient_norm
+from kanpde.training.weighting.measures import gradient_norms, traces
+from kanpde.training.weighting.ntk import ntk
+from kanpde.training.weighting.residual_attention import ResidualAttention
+from kanpde.training.weighting.rule import Rule, Unweighted
+
+RULES: Mapping[str, Callable[[Domain], Rule]] = {
+    "none": lambda domain: Unweighted(),
+    "gradient_norm": lambda domain: BlockWeights(lambda residuals: gradient_norm(gradient_norms(residuals))),
+    "ntk": lambda domain: BlockWeights(lambda residuals: ntk(traces(residuals, residuals.model.vector))),
+    "residual_attention": lambda domain: ResidualAttention(),
+    "causal": Causal,
+}
+
+__all__ = ["RULES", "Rule"]

@@ -5,12 +5,56 @@ Wang, Sankaran and Perdikaris, CMAME 421 (2024) 116813 (arXiv 2203.07404), algor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from kanpde.errors import ConfigurationError
+from kanpde.geometry.domain import Domain
+from kanpde.network.residuals import Residuals
+from kanpde.training.weighting.measures import squared_residuals
+from kanpde.training.weighting.rule import relative
 
 PIECES = 16  # of time
 STRICTNESS = (1.0, 10.0, 100.0, 1000.0)  # ε in turn; the paper's 0.01 … 100 are for losses that are not relative
 OPEN = 0.99  # the least weight at which the next ε is taken
+
+
+class Causal:
+    """The rule for the equation's points; its state is the number of the present ε. Conditions hold at all times alike.
+
+    Raises ConfigurationError for a domain without time.
+    """
+
+    orders_time = True
+
+    def __init__(self, domain: Domain) -> None:
+        if domain.time is None:
+            raise ConfigurationError(
+                f"expected a coordinate t for training.weighting=causal, got {', '.join(domain.names)}; "
+                "choose another weighting"
+            )
+        self._axis = domain.time
+        self._low, self._high = float(domain.low[domain.time]), float(domain.high[domain.time])
+        self._stage = 0
+
+    def apply(self, residuals: Residuals, iteration: int) -> None:
+        """Set the `attention` of the equation's points."""
+        part = residuals.parts[0]
+        share = (part.points[:, self._axis] - self._low) / (self._high - self._low)
+        weights = causal(share, squared_residuals(residuals, part), STRICTNESS[self._stage])
+        self._stage = tightened(self._stage, weights)
+        part.attention = relative(weights)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the number of the present ε."""
+        return {}, {"stage": self._stage}
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take up the number of an ε; the first after another rule."""
+        self._stage = int(numbers.get("stage", 0))
 
 
 def causal(share: Tensor, squares: Tensor, strictness: float, pieces: int = PIECES) -> Tensor:

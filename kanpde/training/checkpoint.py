@@ -1,0 +1,49 @@
+"""All that is written down of a training, from which another one takes the same next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from kanpde import files
+from kanpde.errors import ConfigurationError
+from kanpde.problem.problem import Problem
+from kanpde.solution import check_saved, described
+from kanpde.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training between two iterations."""
+
+    settings: Settings
+    iteration: int
+    seconds: float
+    history: Mapping[str, list[Any]]
+    generator: Mapping[str, Any]  # the state of NumPy's bit generator
+    tensors: Mapping[str, Tensor]  # of the phase
+    phase: Mapping[str, Any]  # JSON of the phase, with its "kind"
+
+    def written(self, problem: Problem) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return tensors and JSON for a file that `read` takes up."""
+        course = {name: getattr(self, name) for name in ("iteration", "seconds", "history", "generator", "phase")}
+        numbers = {"checkpoint": course, "settings": self.settings.written(), "problem": described(problem)}
+        return dict(self.tensors), numbers
+
+    @classmethod
+    def read(cls, path: str | Path, problem: Problem) -> Checkpoint:
+        """Return the checkpoint at `path`.
+
+        Raises KanpdeError for a file that is not a checkpoint and ConfigurationError for one of another problem.
+        """
+        tensors, numbers = files.read(path)
+        if not {"checkpoint", "settings"} <= set(numbers) or numbers["problem"]["name"] != problem.name:
+            raise ConfigurationError(
+                f"expected a checkpoint of {problem.name} at {path}, got another file; give a run's folder"
+            )
+        check_saved(path, numbers["problem"], described(problem))
+        return cls(Settings.read(numbers["settings"]), **numbers["checkpoint"], tensors=tensors)

@@ -1,0 +1,90 @@
+"""The stages of a descent: an optimiser each, and for how many iterations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from kanpde.errors import ConfigurationError, nearest
+from kanpde.optim.least_squares import Method
+from kanpde.optim.methods import METHODS, Entry
+from kanpde.options import number
+
+EXAMPLE = "{optimiser: gauss_newton}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One entry of training.stages."""
+
+    optimiser: str
+    iterations: float | None = None  # None: as many as the optimiser has by default
+    learning_rate: float | None = None  # None: the optimiser's own
+
+    def __post_init__(self) -> None:
+        if self.optimiser not in METHODS:
+            raise ConfigurationError(f"unknown optimiser {self.optimiser!r}; {nearest(str(self.optimiser), METHODS)}")
+        for key, kind in (("iterations", "whole "), ("learning_rate", "")):
+            value = getattr(self, key)
+            if value is not None and not (number(value, whole=bool(kind)) and value > 0):
+                raise ConfigurationError(
+                    f"expected {key} in training.stages to be a positive {kind}number or null, got {value!r}"
+                )
+        if not self.entry.has_rate and self.learning_rate is not None:
+            raise ConfigurationError(
+                f"expected no learning_rate for {self.optimiser} in training.stages, which finds its own; leave it out"
+            )
+
+    @classmethod
+    def of(cls, given: Any) -> Stage:
+        """Return the stage that a user wrote as a mapping; raise ConfigurationError if it cannot be one."""
+        if isinstance(given, cls):
+            return given
+        if not isinstance(given, Mapping) or "optimiser" not in given:
+            raise ConfigurationError(f"expected training.stages entries like {EXAMPLE}, got {given!r}")
+        keys = [field.name for field in fields(cls)]
+        if unknown := sorted(set(given) - set(keys)):
+            raise ConfigurationError(f"unknown key {unknown[0]!r} in training.stages; {nearest(unknown[0], keys)}")
+        return cls(**given)
+
+    @property
+    def entry(self) -> Entry:
+        """The optimiser in the registry."""
+        return METHODS[self.optimiser]
+
+    @property
+    def limit(self) -> float | None:
+        """The number of iterations; None: until convergence."""
+        return self.iterations or self.entry.iterations
+
+    def method(self) -> Method:
+        """Return the optimiser at its start."""
+        return self.entry.make(**({} if self.learning_rate is None else {"learning_rate": float(self.learning_rate)}))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Stages in turn, and the place in them: the number of the present one and the iterations that it has run."""
+
+    stages: tuple[Stage, ...]
+    number: int = 0
+    iterations: int = 0
+
+    @property
+    def stage(self) -> Stage:
+        """The present stage."""
+        return self.stages[self.number]
+
+    @property
+    def over(self) -> bool:
+        """True if the present stage has run its iterations."""
+        return self.stage.limit is not None and self.iterations >= self.stage.limit
+
+    def stepped(self) -> Schedule:
+        """Return the schedule after one more iteration."""
+        return replace(self, iterations=self.iterations + 1)
+
+    def advanced(self) -> Schedule | None:
+        """Return the schedule at the start of the next stage; None after the last."""
+        return replace(self, number=self.number + 1, iterations=0) if self.number + 1 < len(self.stages) else None

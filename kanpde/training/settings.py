@@ -1,0 +1,106 @@
+"""The settings of a training: validated once, and handed down whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from kanpde.collocation.sampling import SamplingOptions
+from kanpde.device import torch_device, torch_dtype
+from kanpde.errors import ConfigurationError, nearest
+from kanpde.network.kan import KAN
+from kanpde.options import number, options
+from kanpde.symbolic.options import SymbolicOptions
+from kanpde.training.schedule import EXAMPLE, Stage
+from kanpde.training.weighting import RULES
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How long, how well, and by which methods a network is trained."""
+
+    budget_seconds: float | None = None  # the most wall time; None: until convergence
+    target: float | None = None  # the estimated relative error at which training ends; None: none
+    stages: tuple[Stage, ...] | None = None  # the optimisers; None: a march if there can be one, else by size and dtype
+    max_parameters: int | None = None  # that finer knots lead to; None: 8000 in a march, else 1500, 2000 if nonlinear
+    resample_every: int = 5  # iterations between losses at fresh points; 0: all points stay
+    weighting: str = "none"  # the rule that weighs blocks and points beyond the size of their terms
+    checkpoint_seconds: float = 5.0  # between checkpoints
+    tensorboard: bool = False  # whether a run writes event files
+
+    def __post_init__(self) -> None:
+        for name in ("budget_seconds", "target"):
+            value = getattr(self, name)
+            if value is not None and not (number(value) and value > 0):
+                raise ConfigurationError(f"expected training.{name} to be a positive number or null, got {value!r}")
+        for name, kind in (("max_parameters", ""), ("resample_every", "whole "), ("checkpoint_seconds", "")):
+            value = getattr(self, name)
+            if value is None and name == "max_parameters":
+                continue
+            if not (number(value, whole=bool(kind)) and value >= 0):
+                raise ConfigurationError(f"expected training.{name} to be a {kind}number of at least 0, got {value!r}")
+        if self.weighting not in RULES:
+            raise ConfigurationError(
+                f"unknown training.weighting {self.weighting!r}; {nearest(str(self.weighting), RULES)}"
+            )
+        if self.stages is not None:
+            if not isinstance(self.stages, (list, tuple)) or not self.stages:
+                raise ConfigurationError(
+                    f"expected training.stages to be null or a list with an entry like {EXAMPLE}, got {self.stages!r}"
+                )
+            object.__setattr__(self, "stages", tuple(map(Stage.of, self.stages)))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that is asked for of a run beside its problem.
+
+    Raises ConfigurationError for a value that cannot be; the groups raise it for theirs.
+    """
+
+    network: KAN  # its sizes and, if it has been built, its start
+    training: TrainingOptions
+    sampling: SamplingOptions
+    symbolic: SymbolicOptions
+    seed: int
+    device: str  # as the user wrote it: "auto" may be another one on another machine
+    dtype: str
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise ConfigurationError(f"expected seed to be a whole number of at least 0, got {self.seed!r}")
+        if not isinstance(self.network, KAN):
+            raise ConfigurationError(f"expected a network such as KAN(width=[5, 5]), got {self.network!r}")
+        torch_device(self.device)
+        torch_dtype(self.dtype)
+
+    @classmethod
+    def read(cls, groups: Mapping[str, Any]) -> Settings:
+        """Return the settings that a configuration, or `written`, holds by group; other keys are left alone."""
+        return cls(
+            network=network_of(groups["network"]),
+            training=options(TrainingOptions, "training", groups["training"]),
+            sampling=options(SamplingOptions, "sampling", groups["sampling"]),
+            symbolic=options(SymbolicOptions, "symbolic", groups.get("symbolic", {"enabled": False})),
+            **{name: groups[name] for name in ("seed", "device", "dtype")},
+        )
+
+    def written(self) -> dict[str, Any]:
+        """Return the settings by group as JSON; of the network its sizes."""
+        sizes = self.network.settings()
+        groups = {name: asdict(getattr(self, name)) for name in ("training", "sampling", "symbolic")}
+        return {"network": sizes, **groups, **{name: getattr(self, name) for name in ("seed", "device", "dtype")}}
+
+    def with_training(self, changes: Mapping[str, Any]) -> Settings:
+        """Return the settings with some of the training's changed."""
+        known = {field.name: getattr(self.training, field.name) for field in fields(self.training)}
+        return replace(self, training=options(TrainingOptions, "training", {**known, **changes}))
+
+
+def network_of(sizes: Mapping[str, Any]) -> KAN:
+    """Return the network of these sizes; raise ConfigurationError for a name or a type that KAN does not take."""
+    try:
+        return KAN(**sizes)
+    except TypeError as error:
+        raise ConfigurationError(f"expected the settings of a network, got {dict(sizes)}: {error}") from error
