@@ -9,6 +9,7 @@ from dataclasses import asdict
 from functools import partial
 
 import pytest
+from equations import ROD
 from omegaconf import OmegaConf
 
 from kanpde import KAN, cli
@@ -17,26 +18,6 @@ from kanpde.files import shipped
 from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training.settings import TrainingOptions
 
-ROD = '''
-"""u_t = D u_xx: a rod."""
-from dataclasses import dataclass
-import sympy as sp
-from kanpde import Box, Dirichlet, Initial, Problem
-
-@dataclass(frozen=True)
-class Rod(Problem):
-    diffusivity: float = 0.3
-    domain = Box(x=(0, 2), t=(0, 1))
-
-    def residual(self, u, x, t):
-        return u.t - self.diffusivity * u.xx
-
-    def conditions(self):
-        return {"start": Initial("exact"), "ends": Dirichlet(0, on="x")}
-
-    def exact(self, x, t):
-        return sp.exp(-self.diffusivity * sp.pi**2 * t / 4) * sp.sin(sp.pi * x / 2)
-'''
 QUICK = ["training.budget_seconds=1", "device=cpu", "symbolic=off"]
 
 

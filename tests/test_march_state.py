@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
-from march_problems import Bratu, Front, Plate, Rate, String, Swing, march_of, task_of
+from equations import Plate, Swing
+from march_problems import Bratu, Front, Rate, String, march_of, task_of
 
 from kanpde import Dirichlet, Initial, files, load_problem, solve
 from kanpde.errors import ConfigurationError
