@@ -15,6 +15,8 @@ from scipy.linalg import cho_solve_banded, cholesky_banded
 from scipy.linalg.blas import dtrsv
 from torch import Tensor
 
+from kanpde.device import threads_for
+
 FLOOR = 1e-12  # the least entry of D, relative to the largest entry
 LARGEST = 2**22  # numbers held at once while rows are added
 WIDEST = 0.35  # the widest band that is factored as a band, as a share of the unknowns
@@ -122,7 +124,8 @@ class Factor:
         scaled = gram * scale * scale[:, None]
         scaled.diagonal().add_(shift * scale.square())
         factor: Tensor
-        factor, info = torch.linalg.cholesky_ex(scaled)
+        with threads_for(self.storage.size**3 / 3):
+            factor, info = torch.linalg.cholesky_ex(scaled)
         self.solvable = int(info) == 0
         # BLAS' solver for one right-hand side is several times faster than that for many, and wants columns.
         return factor if factor.is_cuda else np.asfortranarray(factor.numpy())

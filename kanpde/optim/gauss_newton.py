@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kanpde.device import threads_for
 from kanpde.optim.least_squares import Damped, LeastSquares, Linearisation, Step
 from kanpde.optim.woodbury import Woodbury
 
@@ -131,7 +132,8 @@ class Search:
 def systems(factor: Tensor) -> tuple[Tensor, Callable[[float], Damped | Woodbury]]:
     """D, and the damped system of every λ: in the space of parameters, or of rows where these are fewer."""
     wide = factor.shape[0] < factor.shape[1]
-    gram = factor.T @ factor if not wide else None
+    with threads_for(2 * len(factor) * factor.shape[1] ** 2):
+        gram = factor.T @ factor if not wide else None
     squares = factor.square().sum(dim=0) if gram is None else gram.diagonal()
     scale = squares + FLOOR * squares.max()
     if gram is None:

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from kanpde.device import threads_for
+
 # Dampings below which a solve is refined once, and twice: an error of eps/λ, relative to D's scaling, falls each time.
 REFINED_BELOW = (1e-5, 1e-10)
 Chunks = Callable[[], Iterable[tuple[Tensor, Tensor]]]
@@ -129,7 +131,8 @@ class Damped:
 
     def __init__(self, factor: Tensor, gram: Tensor, diagonal: Tensor, damping: float) -> None:
         self._factor, self._shift = factor, damping * diagonal
-        self._cholesky, info = torch.linalg.cholesky_ex(gram + torch.diag(self._shift))
+        with threads_for(len(gram) ** 3 / 3):
+            self._cholesky, info = torch.linalg.cholesky_ex(gram + torch.diag(self._shift))
         self.solvable = int(info) == 0
         self._refinements = sum(damping < limit for limit in REFINED_BELOW)
 

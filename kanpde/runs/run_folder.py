@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kanpde import files
+from kanpde.device import one_thread
 from kanpde.errors import ConfigurationError, Ending, ExitStatus
 from kanpde.problem import registry
 from kanpde.problem.problem import Problem
@@ -98,6 +99,7 @@ def draw_formula(solution: Solution, folder: Path) -> list[Path]:
     return plots.write_figures(solution, folder / FIGURES, ("formula",))
 
 
+@one_thread()
 def _carry_out(folder: RunFolder, problem: Problem, settings: Settings, start: Callable[[], Trainer]) -> int:
     """Train, save, look for the formula and report; returns the exit status."""
     title = f"{problem.name}: {registry.describe(problem.name)}"
