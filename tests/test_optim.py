@@ -10,8 +10,8 @@ import pytest
 import torch
 from classic_problems import CLASSICS, F64, MATRIX, MINIMA, RIGHT, Function, kowalik_osborne, minimise
 
-from kanpde.optim.first_order import SHRINK, adam, lbfgs
-from kanpde.optim.gauss_newton import FLOOR, LARGEST, RATIO, SMALLEST, GaussNewton, Search
+from kanpde.optim.first_order import RATE_REDUCTION, adam, lbfgs
+from kanpde.optim.gauss_newton import FLOOR, MAX_DAMPING, MIN_DAMPING, RATIO, GaussNewton, Search
 from kanpde.optim.least_squares import Damped, Linearisation
 
 METHODS = {"gauss_newton": GaussNewton, "lbfgs": lbfgs, "adam": adam}
@@ -140,18 +140,18 @@ def test_gauss_newton_retreats_to_more_damping_and_not_beyond_the_most():
     assert method.damping > 100 * bold.damping
     for _ in range(40):
         method.retreat()
-    assert method.damping == LARGEST
+    assert method.damping == MAX_DAMPING
 
 
-@pytest.mark.parametrize("damping", [SMALLEST, 3 * SMALLEST, 5 * SMALLEST, LARGEST / 3, LARGEST])
+@pytest.mark.parametrize("damping", [MIN_DAMPING, 3 * MIN_DAMPING, 5 * MIN_DAMPING, MAX_DAMPING / 3, MAX_DAMPING])
 @pytest.mark.parametrize("uphill", [False, True])
 def test_dampings_stay_in_their_range(damping, uphill, monkeypatch):
     """Whether every trial gains and the search goes down, or none does and it goes up."""
     tried, trial = [], Search.trial
     monkeypatch.setattr(Search, "trial", lambda self, d: tried.append(d) or (None if uphill else trial(self, d)))
     step = GaussNewton(damping).step(CLASSICS["linear"], CLASSICS["linear"].start)
-    assert all(SMALLEST <= d <= LARGEST for d in [*tried, step.damping])
-    assert tried[-1] in (SMALLEST, LARGEST) or len(tried) == 16
+    assert all(MIN_DAMPING <= d <= MAX_DAMPING for d in [*tried, step.damping])
+    assert tried[-1] in (MIN_DAMPING, MAX_DAMPING) or len(tried) == 16
 
 
 @pytest.mark.parametrize("kind", ["lbfgs", "adam"])
@@ -160,7 +160,7 @@ def test_methods_of_first_order_retreat_to_a_new_beginning_with_a_smaller_rate(k
     method = METHODS[kind](rate)
     vector = minimise(method, problem, 4)[-1].vector
     method.retreat()
-    fresh = METHODS[kind](SHRINK * rate)
+    fresh = METHODS[kind](RATE_REDUCTION * rate)
     assert str(method.state()) == str(fresh.state())
     for ours, theirs in zip(minimise(method, problem, 3, vector), minimise(fresh, problem, 3, vector), strict=True):
         assert torch.equal(ours.vector, theirs.vector)
@@ -255,10 +255,10 @@ def test_a_linearisation_is_the_dense_one(cuts, keep):
         weights = torch.randn(len(residual), generator=generator, dtype=F64)
         moved = jacobian @ step + residual
         assert float((linear.factor @ step + linear.rest).norm()) == pytest.approx(float(moved.norm()), rel=1e-13)
-        product, pulled = linear.product_and_pulled(step)
+        product, pulled = linear.product_and_pullback(step)
         assert torch.allclose(product, jacobian @ step, rtol=1e-13, atol=1e-13)
         assert torch.allclose(pulled, jacobian.T @ (jacobian @ step), rtol=1e-13, atol=1e-12)
-        moved_by, pulled = linear.product_and_pulled(step, -3.0, weights)
+        moved_by, pulled = linear.product_and_pullback(step, -3.0, weights)
         assert torch.allclose(moved_by, weights - 3 * jacobian @ step, rtol=1e-13, atol=1e-13)
         assert torch.allclose(pulled, jacobian.T @ (weights - 3 * jacobian @ step), rtol=1e-13, atol=1e-12)
         assert torch.allclose(linear.transposed(weights), jacobian.T @ weights, rtol=1e-13, atol=1e-13)

@@ -12,11 +12,11 @@ from classic_problems import CLASSICS, F64, Function, minimise
 
 from kanpde.optim.broyden import QuasiNewton, scaled_bfgs, scaled_broyden, ssbfgs, ssbroyden
 from kanpde.optim.first_order import adam, lbfgs
-from kanpde.optim.gauss_newton import GaussNewton, systems
+from kanpde.optim.gauss_newton import GaussNewton, damped_systems
 from kanpde.optim.krylov import KrylovGaussNewton, Subspace, krylov
 from kanpde.optim.line_search import CURVATURE, DECREASE, Point, strong_wolfe
-from kanpde.optim.methods import DENSE, KRYLOV, METHODS, default_methods
-from kanpde.optim.soap import DECAY, EVERY, SMALL, SOAP, rotated, split
+from kanpde.optim.methods import MAX_DENSE, MAX_KRYLOV, METHODS, default_methods
+from kanpde.optim.soap import DECAY, EPSILON, ROTATE_EVERY, SOAP, rotate, split
 from kanpde.optim.woodbury import Woodbury
 
 SECOND_ORDER = {
@@ -135,12 +135,14 @@ def test_steps_in_row_space_are_those_of_the_stacked_system(damping):
     expected = np.linalg.lstsq(stacked, np.concatenate([-residual.numpy(), np.zeros(12)]), rcond=None)[0]
     step = system.descent(residual, matrix.T @ residual).numpy()
     assert system.solvable and np.abs(step - expected).max() <= 1e-8 * np.abs(expected).max()
-    assert torch.equal(system.pulled(-residual, matrix.T @ -residual), system.descent(residual, matrix.T @ residual))
+    assert torch.equal(
+        system.solve_transposed(-residual, matrix.T @ -residual), system.descent(residual, matrix.T @ residual)
+    )
 
 
 def test_fewer_rows_than_parameters_choose_the_space_of_rows():
     for shape, kind in (((5, 12), "Woodbury"), ((12, 12), "Damped"), ((20, 12), "Damped")):
-        scale, system = systems(random(*shape))
+        scale, system = damped_systems(random(*shape))
         assert type(system(1e-3)).__name__ == kind and scale.shape == (12,)
 
 
@@ -199,7 +201,7 @@ def test_more_dimensions_reach_further_in_one_step():
 def test_a_jacobian_that_is_not_kept_takes_the_same_steps(monkeypatch):
     problem = CLASSICS["wood"]
     kept = minimise(KrylovGaussNewton(3), problem, 5)
-    monkeypatch.setattr("kanpde.optim.krylov.KEPT", 0)
+    monkeypatch.setattr("kanpde.optim.krylov.MAX_STORED_ENTRIES", 0)
     for one, other in zip(kept, minimise(KrylovGaussNewton(3), problem, 5), strict=True):
         assert torch.equal(one.vector, other.vector)
 
@@ -299,7 +301,7 @@ def test_a_line_search_stays_where_there_is_no_way_down():
 def test_soap_of_a_vector_is_adam_with_its_own_constants():
     problem = CLASSICS["rosenbrock"]
     parameter = torch.nn.Parameter(problem.start.clone())
-    reference = torch.optim.Adam([parameter], lr=0.01, betas=(DECAY, DECAY), eps=SMALL)
+    reference = torch.optim.Adam([parameter], lr=0.01, betas=(DECAY, DECAY), eps=EPSILON)
     for step in minimise(SOAP(0.01), problem, 25):
         parameter.grad = problem.gradient(parameter.detach())[1]
         reference.step()
@@ -309,14 +311,14 @@ def test_soap_of_a_vector_is_adam_with_its_own_constants():
 def test_soap_of_a_matrix_follows_the_published_algorithm():
     """Algorithm 3 of the paper written out for one matrix and one vector, until after the bases have turned.
 
-    In its own eigenbasis the first gradient is diagonal, and what else there is of it is round-off over `SMALL`.
+    In its own eigenbasis the first gradient is diagonal, and what else there is of it is round-off over `EPSILON`.
     """
     problem, rate = Shaped(), 0.02
     vector = problem.start
     left = right = bases = None
     first, squares = torch.zeros(3, 4, dtype=F64), torch.zeros(3, 4, dtype=F64)
     first_vector, squares_vector = torch.zeros(4, dtype=F64), torch.zeros(4, dtype=F64)
-    for count, step in enumerate(minimise(SOAP(rate), problem, EVERY + 3), start=1):
+    for count, step in enumerate(minimise(SOAP(rate), problem, ROTATE_EVERY + 3), start=1):
         matrix, tail = split(problem.gradient(vector)[1], problem.shapes)
         if bases is None:
             left, right = (1 - DECAY) * matrix @ matrix.T, (1 - DECAY) * matrix.T @ matrix
@@ -327,10 +329,10 @@ def test_soap_of_a_matrix_follows_the_published_algorithm():
         first_vector = DECAY * first_vector + (1 - DECAY) * tail
         squares_vector = DECAY * squares_vector + (1 - DECAY) * tail**2
         bias = 1 - DECAY**count
-        inner = bases[0].T @ first @ bases[1] / bias / ((squares / bias).sqrt() + SMALL)
-        flat = first_vector / bias / ((squares_vector / bias).sqrt() + SMALL)
+        inner = bases[0].T @ first @ bases[1] / bias / ((squares / bias).sqrt() + EPSILON)
+        flat = first_vector / bias / ((squares_vector / bias).sqrt() + EPSILON)
         vector = vector - rate * torch.cat([(bases[0] @ inner @ bases[1].T).reshape(-1), flat])
-        if count % EVERY == 0:
+        if count % ROTATE_EVERY == 0:
             bases = [torch.linalg.qr(factor @ q).Q for factor, q in zip((left, right), bases, strict=True)]
         assert torch.allclose(step.vector, vector, rtol=1e-9, atol=1e-9)
 
@@ -338,19 +340,19 @@ def test_soap_of_a_matrix_follows_the_published_algorithm():
 def test_rotations_of_a_tensor_are_undone_by_their_transposes():
     tensor = random(3, 4, 5)
     bases = {axis: torch.linalg.qr(random(n, n, seed=axis)).Q for axis, n in enumerate(tensor.shape) if axis != 1}
-    there = rotated(tensor, bases)
+    there = rotate(tensor, bases)
     assert torch.allclose(there, torch.einsum("ai,abc,cj->ibj", bases[0], tensor, bases[2]))
-    assert torch.allclose(rotated(there, {axis: basis.T for axis, basis in bases.items()}), tensor)
+    assert torch.allclose(rotate(there, {axis: basis.T for axis, basis in bases.items()}), tensor)
 
 
 # The choice ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_methods_are_chosen_by_size_and_precision():
-    assert default_methods(500, 2000, F64) == default_methods(DENSE, 10**6, F64) == ("gauss_newton",)
-    assert default_methods(10**6, DENSE, F64) == ("gauss_newton",)
-    assert default_methods(DENSE + 1, 3 * DENSE, F64) == ("krylov_gauss_newton",)
-    assert default_methods(KRYLOV + 1, 3 * KRYLOV, F64) == ("soap", "lbfgs")
+    assert default_methods(500, 2000, F64) == default_methods(MAX_DENSE, 10**6, F64) == ("gauss_newton",)
+    assert default_methods(10**6, MAX_DENSE, F64) == ("gauss_newton",)
+    assert default_methods(MAX_DENSE + 1, 3 * MAX_DENSE, F64) == ("krylov_gauss_newton",)
+    assert default_methods(MAX_KRYLOV + 1, 3 * MAX_KRYLOV, F64) == ("soap", "lbfgs")
     assert default_methods(500, 2000, torch.float32) == ("adam", "ssbroyden")
     assert default_methods(10**5, 10**6, torch.float32) == ("adam", "lbfgs")
     names = {

@@ -90,7 +90,7 @@ def test_the_jacobian_with_penalties_is_the_slope_of_its_rows():
     assert torch.allclose(linear.residual, problem.residual(vector), rtol=1e-9, atol=1e-14)
     step = 1e-5 * direction
     slope = (problem.residual(vector + step) - problem.residual(vector - step)) / 2
-    assert (linear.product_and_pulled(step)[0] - slope).norm() < 1e-5 * slope.norm()
+    assert (linear.product_and_pullback(step)[0] - slope).norm() < 1e-5 * slope.norm()
     loss, gradient = problem.gradient(vector)
     assert loss == pytest.approx(linear.loss) and torch.allclose(gradient, 2 * linear.factor.T @ linear.residual)
 
