@@ -1,12 +1,58 @@
-"""Where and how precisely to compute, by the names users write."""
+"""Where and how precisely to compute, by the names users write, and on how many threads."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
 import torch
+from threadpoolctl import ThreadpoolController
 
 from kanpde.errors import ConfigurationError
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
+LARGE = 1e10  # floating-point operations of one dense product or factorisation above which more threads pay
+
+
+@cache
+def libraries() -> ThreadpoolController:
+    """Return the BLAS and OpenMP libraries that are loaded, to limit their threads."""
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, unless OMP_NUM_THREADS says how many.
+
+    Arrays of a few thousand numbers gain nothing from more threads, and lose a factor of 2 to 60 to threads that wait
+    for each other as soon as another process keeps a core busy.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        yield
+        return
+    threads = torch.get_num_threads()
+    with libraries().limit(limits=1):
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+@contextmanager
+def threads_for(operations: float) -> Iterator[None]:
+    """Compute on all cores if one dense `operations`-sized product or factorisation is large enough to gain by it."""
+    if operations < LARGE or "OMP_NUM_THREADS" in os.environ:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def torch_device(name: str) -> torch.device:

@@ -19,7 +19,7 @@ from kanpde.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import Comparison
 from kanpde.collocation.sampling import sample
-from kanpde.device import torch_device
+from kanpde.device import one_thread, torch_device
 from kanpde.errors import ConfigurationError, KanpdeError, ProblemError, nearest
 from kanpde.network.kan import KAN
 from kanpde.network.residuals import Residuals
@@ -124,6 +124,7 @@ class Solution:
 
         return solution_figure(self)
 
+    @one_thread()
     def symbolify(self, **options: Any) -> Formula:
         """Look for the formula behind the solution and prove it; what is found is kept as `formula` too.
 

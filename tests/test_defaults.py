@@ -6,9 +6,9 @@ import inspect
 import re
 from pathlib import Path
 
-from kanpde.options import TrainingOptions
 from kanpde.training.descent import MAX_PARAMETERS
 from kanpde.training.march_phase import DEGREES, MOST
+from kanpde.training.settings import TrainingOptions
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 

@@ -9,7 +9,7 @@ import torch
 from classic_problems import CLASSICS, F64, minimise
 from optimisers import METHODS, logarithm
 
-from kanpde.optim.first_order import SHRINK
+from kanpde.optim.first_order import RATE_REDUCTION
 
 
 @pytest.mark.parametrize("kind", ["lbfgs", "adam"])
@@ -24,7 +24,7 @@ def test_methods_of_first_order_retreat_to_a_new_beginning_with_a_smaller_rate(k
     method = METHODS[kind](rate)
     vector = minimise(method, problem, 4)[-1].vector
     method.retreat()
-    fresh = METHODS[kind](SHRINK * rate)
+    fresh = METHODS[kind](RATE_REDUCTION * rate)
     assert str(method.state()) == str(fresh.state())
     for ours, theirs in zip(minimise(method, problem, 3, vector), minimise(fresh, problem, 3, vector), strict=True):
         assert torch.equal(ours.vector, theirs.vector)

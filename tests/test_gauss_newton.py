@@ -10,7 +10,7 @@ import torch
 from classic_problems import CLASSICS, F64, MATRIX, MINIMA, RIGHT, Function, kowalik_osborne, minimise
 from optimisers import logarithm
 
-from kanpde.optim.gauss_newton import FLOOR, LARGEST, RATIO, SMALLEST, GaussNewton, Search
+from kanpde.optim.gauss_newton import FLOOR, MAX_DAMPING, MIN_DAMPING, RATIO, GaussNewton, Search
 
 classic = pytest.mark.parametrize("name", CLASSICS)
 
@@ -119,15 +119,15 @@ def test_gauss_newton_retreats_to_more_damping_and_not_beyond_the_most():
     assert method.damping > 100 * bold.damping
     for _ in range(40):
         method.retreat()
-    assert method.damping == LARGEST
+    assert method.damping == MAX_DAMPING
 
 
-@pytest.mark.parametrize("damping", [SMALLEST, 3 * SMALLEST, 5 * SMALLEST, LARGEST / 3, LARGEST])
+@pytest.mark.parametrize("damping", [MIN_DAMPING, 3 * MIN_DAMPING, 5 * MIN_DAMPING, MAX_DAMPING / 3, MAX_DAMPING])
 @pytest.mark.parametrize("uphill", [False, True])
 def test_dampings_stay_in_their_range(damping, uphill, monkeypatch):
     """Whether every trial gains and the search goes down, or none does and it goes up."""
     tried, trial = [], Search.trial
     monkeypatch.setattr(Search, "trial", lambda self, d: tried.append(d) or (None if uphill else trial(self, d)))
     step = GaussNewton(damping).step(CLASSICS["linear"], CLASSICS["linear"].start)
-    assert all(SMALLEST <= d <= LARGEST for d in [*tried, step.damping])
-    assert tried[-1] in (SMALLEST, LARGEST) or len(tried) == 16
+    assert all(MIN_DAMPING <= d <= MAX_DAMPING for d in [*tried, step.damping])
+    assert tried[-1] in (MIN_DAMPING, MAX_DAMPING) or len(tried) == 16

@@ -230,7 +230,7 @@ def test_the_factors_of_a_product_start_from_different_coordinates():
 @pytest.mark.parametrize("affine", [True, False])
 def test_what_is_left_open_is_fitted_to_the_equation(dimension, order, affine):
     open_ended = KAN()
-    network = open_ended.fitted(dimension, order, affine=affine).build([0.0] * dimension, [1.0] * dimension, 2)
+    network = open_ended.sized_for(dimension, order, affine=affine).build([0.0] * dimension, [1.0] * dimension, 2)
     description = network.architecture()
     assert description["degree"] > order
     assert len(description["intervals"]) == len(description["width"]) + 1 == len(network.layers) >= 2
@@ -241,10 +241,10 @@ def test_what_is_left_open_is_fitted_to_the_equation(dimension, order, affine):
 def test_what_was_chosen_stays_chosen():
     chosen = KAN(width=[(2, 1), 3], degree=4, intervals=[5, 3, 2], base="tanh")
     for affine in (True, False):
-        description = chosen.fitted(2, 3, affine=affine).build(LOW, HIGH, 1).architecture()
+        description = chosen.sized_for(2, 3, affine=affine).build(LOW, HIGH, 1).architecture()
         assert description["width"] == [[2, 1], [3, 0]]
         assert (description["degree"], description["intervals"], description["base"]) == (4, [5, 3, 2], "tanh")
-    assert KAN(intervals=6).fitted(2, 2, affine=True).build(LOW, HIGH, 1).architecture()["intervals"] == [6, 6]
+    assert KAN(intervals=6).sized_for(2, 2, affine=True).build(LOW, HIGH, 1).architecture()["intervals"] == [6, 6]
 
 
 def test_intervals_are_one_number_or_one_a_layer():

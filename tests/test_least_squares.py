@@ -42,10 +42,10 @@ def test_a_linearisation_is_the_dense_one(cuts, keep):
         weights = torch.randn(len(residual), generator=generator, dtype=F64)
         moved = jacobian @ step + residual
         assert float((linear.factor @ step + linear.rest).norm()) == pytest.approx(float(moved.norm()), rel=1e-13)
-        product, pulled = linear.product_and_pulled(step)
+        product, pulled = linear.product_and_pullback(step)
         assert torch.allclose(product, jacobian @ step, rtol=1e-13, atol=1e-13)
         assert torch.allclose(pulled, jacobian.T @ (jacobian @ step), rtol=1e-13, atol=1e-12)
-        moved_by, pulled = linear.product_and_pulled(step, -3.0, weights)
+        moved_by, pulled = linear.product_and_pullback(step, -3.0, weights)
         assert torch.allclose(moved_by, weights - 3 * jacobian @ step, rtol=1e-13, atol=1e-13)
         assert torch.allclose(pulled, jacobian.T @ (weights - 3 * jacobian @ step), rtol=1e-13, atol=1e-12)
         assert torch.allclose(linear.transposed(weights), jacobian.T @ weights, rtol=1e-13, atol=1e-13)

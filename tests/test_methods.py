@@ -14,7 +14,7 @@ from kanpde.optim.broyden import ssbfgs, ssbroyden
 from kanpde.optim.first_order import adam, lbfgs
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.krylov import KrylovGaussNewton
-from kanpde.optim.methods import DENSE, KRYLOV, METHODS, default_methods
+from kanpde.optim.methods import MAX_DENSE, MAX_KRYLOV, METHODS, default_methods
 from kanpde.optim.soap import SOAP
 
 SECOND_ORDER = {
@@ -92,10 +92,10 @@ def test_a_method_begins_anew_when_the_problem_has_another_size(kind):
 
 
 def test_the_methods_are_chosen_by_size_and_precision():
-    assert default_methods(500, 2000, F64) == default_methods(DENSE, 10**6, F64) == ("gauss_newton",)
-    assert default_methods(10**6, DENSE, F64) == ("gauss_newton",)
-    assert default_methods(DENSE + 1, 3 * DENSE, F64) == ("krylov_gauss_newton",)
-    assert default_methods(KRYLOV + 1, 3 * KRYLOV, F64) == ("soap", "lbfgs")
+    assert default_methods(500, 2000, F64) == default_methods(MAX_DENSE, 10**6, F64) == ("gauss_newton",)
+    assert default_methods(10**6, MAX_DENSE, F64) == ("gauss_newton",)
+    assert default_methods(MAX_DENSE + 1, 3 * MAX_DENSE, F64) == ("krylov_gauss_newton",)
+    assert default_methods(MAX_KRYLOV + 1, 3 * MAX_KRYLOV, F64) == ("soap", "lbfgs")
     assert default_methods(500, 2000, torch.float32) == ("adam", "ssbroyden")
     assert default_methods(10**5, 10**6, torch.float32) == ("adam", "lbfgs")
     names = {

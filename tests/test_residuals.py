@@ -134,7 +134,7 @@ def residuals_of(problem, width=((1, 1),), count=12, scaled=True, seed=0):
 
 def jacobian_of(linear, size):
     """The columns one by one."""
-    return torch.stack([linear.product_and_pulled(column)[0] for column in torch.eye(size, dtype=F64)], dim=1)
+    return torch.stack([linear.product_and_pullback(column)[0] for column in torch.eye(size, dtype=F64)], dim=1)
 
 
 def jacobian_by_autograd(residuals):
@@ -190,7 +190,7 @@ def test_the_linearisation_predicts_small_steps(name):
     vector = residuals.model.vector
     step = torch.randn(len(vector), generator=torch.Generator().manual_seed(0), dtype=F64)
     linear = residuals.linearise(vector)
-    along, here = linear.product_and_pulled(step)[0], linear.residual
+    along, here = linear.product_and_pullback(step)[0], linear.residual
     errors = [float((residuals.residual(vector + h * step) - here - h * along).norm()) for h in (1e-2, 1e-3)]
     assert errors[1] == pytest.approx(errors[0] / 100, rel=0.2)
 
@@ -242,7 +242,7 @@ def test_chunks_make_no_difference(name, streamed, monkeypatch):
     linear = pieces.linearise(vector)
     step = torch.randn(len(vector), generator=torch.Generator().manual_seed(0), dtype=F64)
     weights = torch.randn(len(linear.residual), generator=torch.Generator().manual_seed(1), dtype=F64)
-    found = linear.product_and_pulled(step)[0], linear.transposed(weights), pieces.gradient(vector)[1]
+    found = linear.product_and_pullback(step)[0], linear.transposed(weights), pieces.gradient(vector)[1]
     monkeypatch.undo()
     monkeypatch.setattr("kanpde.network.residuals.CHUNK", 10 * count)
     whole = residuals_of(problem, count=count)
@@ -255,7 +255,7 @@ def test_chunks_make_no_difference(name, streamed, monkeypatch):
     assert linear.predicted(step) == pytest.approx(expected.predicted(step), rel=1e-10)
     if all(len(part.block.components) == 1 for part in whole.parts):
         assert_close(linear.residual, expected.residual)
-        assert_close(found[0], expected.product_and_pulled(step)[0])
+        assert_close(found[0], expected.product_and_pullback(step)[0])
         assert_close(found[1], expected.transposed(weights), 1e-11)
 
 
@@ -270,7 +270,7 @@ def test_a_linearisation_stays_where_it_was_made(streamed, monkeypatch):
     residuals.residual(vector + 1)
     step = torch.randn(len(vector), generator=torch.Generator().manual_seed(0), dtype=F64)
     weights = torch.randn(len(linear.residual), generator=torch.Generator().manual_seed(1), dtype=F64)
-    assert_close(linear.product_and_pulled(step)[0], expected @ step, 1e-11)
+    assert_close(linear.product_and_pullback(step)[0], expected @ step, 1e-11)
     residuals.residual(vector - 1)
     assert_close(linear.transposed(weights), expected.T @ weights, 1e-11)
 

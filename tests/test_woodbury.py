@@ -10,7 +10,7 @@ import torch
 from classic_problems import F64, Function
 from optimisers import random, reaches
 
-from kanpde.optim.gauss_newton import GaussNewton, systems
+from kanpde.optim.gauss_newton import GaussNewton, damped_systems
 from kanpde.optim.woodbury import Woodbury
 
 
@@ -22,12 +22,14 @@ def test_steps_in_row_space_are_those_of_the_stacked_system(damping):
     expected = np.linalg.lstsq(stacked, np.concatenate([-residual.numpy(), np.zeros(12)]), rcond=None)[0]
     step = system.descent(residual, matrix.T @ residual).numpy()
     assert system.solvable and np.abs(step - expected).max() <= 1e-8 * np.abs(expected).max()
-    assert torch.equal(system.pulled(-residual, matrix.T @ -residual), system.descent(residual, matrix.T @ residual))
+    assert torch.equal(
+        system.solve_transposed(-residual, matrix.T @ -residual), system.descent(residual, matrix.T @ residual)
+    )
 
 
 def test_fewer_rows_than_parameters_choose_the_space_of_rows():
     for shape, kind in (((5, 12), "Woodbury"), ((12, 12), "Damped"), ((20, 12), "Damped")):
-        scale, system = systems(random(*shape))
+        scale, system = damped_systems(random(*shape))
         assert type(system(1e-3)).__name__ == kind and scale.shape == (12,)
 
 

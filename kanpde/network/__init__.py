@@ -1,1 +1,1 @@
-"""Kolmogorov–Arnold networks as trial functions: edges, layers, jets and Jacobians."""
+"""Kolmogorov–Arnold networks as trial functions: edge functions, layers, jets and Jacobians."""

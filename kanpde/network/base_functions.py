@@ -1,4 +1,7 @@
-"""Base functions, the smooth part that an edge adds to its splines, with derivatives of any order in closed form."""
+"""Base functions, which an edge adds to its splines, with derivatives of any order in closed form.
+
+Each function takes x and a number of orders and returns the derivatives 0 … orders − 1, of the shape of x each.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,25 @@ from torch import Tensor
 
 
 def silu(x: Tensor, orders: int) -> list[Tensor]:
-    """x σ(x): (x σ)^(m) = x σ^(m) + m σ^(m−1), and σ^(m) is a polynomial in σ because σ' = σ − σ²."""
+    """Return x σ(x) and its derivatives (x σ)^(m) = x σ^(m) + m σ^(m−1); σ^(m) is a polynomial in σ as σ' = σ − σ²."""
     sigmoid = torch.sigmoid(x)
     sigmoids = [horner(polynomial, sigmoid) for polynomial in derivatives([0.0, 1.0, -1.0], orders)]
     return [x * s + m * sigmoids[m - 1] if m else x * s for m, s in enumerate(sigmoids)]
 
 
 def identity(x: Tensor, orders: int) -> list[Tensor]:
-    """x."""
+    """Return x and its derivatives."""
     return [x, torch.ones_like(x), *(torch.zeros_like(x) for _ in range(2, orders))][:orders]
 
 
 def tanh(x: Tensor, orders: int) -> list[Tensor]:
-    """tanh x, whose derivatives are polynomials in it because tanh' = 1 − tanh²."""
+    """Return tanh x and its derivatives, which are polynomials in tanh x because tanh' = 1 − tanh²."""
     value = torch.tanh(x)
     return [horner(polynomial, value) for polynomial in derivatives([1.0, 0.0, -1.0], orders)]
 
 
 def derivatives(slope: Sequence[float], orders: int) -> list[list[float]]:
-    """Coefficients, the lowest power first, of s, s', s'' … as polynomials in s, where `slope` is s'."""
+    """Return the coefficients, lowest power first, of s, s', s'' … as polynomials in s, given those of s' (`slope`)."""
     result = [[0.0, 1.0]]
     for _ in range(1, orders):
         below = [power * c for power, c in enumerate(result[-1])][1:]
@@ -40,7 +43,7 @@ def derivatives(slope: Sequence[float], orders: int) -> list[list[float]]:
 
 
 def horner(polynomial: Sequence[float], x: Tensor) -> Tensor:
-    """The polynomial's value at x, from its coefficients, the lowest power first."""
+    """Return the value at x of a polynomial with these coefficients, lowest power first."""
     value = torch.zeros_like(x)
     for coefficient in reversed(polynomial):
         value = value * x + coefficient

@@ -11,13 +11,13 @@ from torch import Tensor
 from kanpde.arrays import Array
 from kanpde.calculus import splines
 from kanpde.network.edge_basis import EdgeBasis
-from kanpde.network.knots import finer, transfer
+from kanpde.network.knots import refine_breakpoints, transfer_matrix
 
 
 class BSpline(EdgeBasis):
-    """n + k B-splines for every input, on knots (i, n + 2k + 1).
+    """n + k B-splines of degree k for each input, on knots (i, n + 2k + 1).
 
-    A periodic input wraps its splines around the ends of the grid: its first n coefficients are the free ones.
+    The splines of a periodic input wrap around the ends of the grid, so only its first n coefficients are free.
     """
 
     knots: Tensor
@@ -43,17 +43,18 @@ class BSpline(EdgeBasis):
         base: str | None,
         periodic: tuple[bool, ...] | None,
     ) -> BSpline:
-        """Return equidistant splines."""
+        """Return splines on equidistant knots over [low, high], (i,) each, `intervals` of them for each input."""
         return BSpline(splines.uniform_knots(low, high, intervals, degree), degree, base, periodic)
 
     def adopt(self, buffers: Mapping[str, Tensor]) -> None:
-        """Take the knots of saved buffers."""
+        """Set the knots to those of saved buffers."""
         self.set_knots(buffers["knots"].double().cpu().numpy(), uniform=buffers["pieces"].dim() == 3)
 
     def set_knots(self, knots: Array, uniform: bool | None = None) -> None:
-        """Replace the grid; coefficients are the layer's business.
+        """Replace the knots by `knots` (i, n + 2k + 1); the layer keeps its coefficients.
 
-        `uniform` says whether knots are equidistant where they cannot tell, being rounded to single precision.
+        `uniform` states whether the knots are equidistant; None tests it. Knots that were rounded to single precision
+        need the statement, because the test would fail.
         """
         spacing = np.diff(knots, axis=1)
         self.uniform = bool(np.allclose(spacing, spacing[:, :1], rtol=1e-9, atol=0)) if uniform is None else uniform
@@ -68,19 +69,19 @@ class BSpline(EdgeBasis):
 
     @property
     def functions(self) -> int:
-        """How many B-splines an input has."""
+        """The number of B-splines of an input."""
         return self.intervals + self.degree
 
     def range(self) -> tuple[Tensor, Tensor]:
-        """The ends of the grid, (i,) each."""
+        """Return the ends of each input's grid, (i,) each."""
         return self.knots[:, self.degree], self.knots[:, self.degree + self.intervals]
 
     def features(self, x: Tensor, orders: int) -> Tensor:
-        """x (n, i) -> (i, orders, n, size): the derivatives of every feature."""
+        """Return the derivatives 0 … orders − 1 of every feature: x (n, i) -> (i, orders, n, size)."""
         columns, local = self.local(x, orders)
         dense = x.new_zeros(self.inputs, orders, x.shape[0], self.size)
         columns = columns[:, None].expand(-1, orders, -1, -1)
-        # In place, for features are the largest arrays of a pass; wrapped columns may coincide.
+        # In place, because features are the largest arrays of a pass; wrapped columns may coincide.
         scatter = dense.scatter_add_ if any(self.periodic) else dense.scatter_
         scatter(-1, columns, local.transpose(1, 2))
         if self.base is not None:
@@ -88,9 +89,9 @@ class BSpline(EdgeBasis):
         return dense
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
-        """x (n, i) -> numbers (i, n, k+1) of the splines that do not vanish there, and values (i, n, orders, k+1)."""
+        """Return the non-zero splines at x (n, i): their indices (i, n, k+1) and derivatives (i, n, orders, k+1)."""
         if any(self.periodic):
-            x = self._wrapped(x)
+            x = self._wrap(x)
         interval, xi, inverse = splines.local_coordinates(x, self.knots, self.degree, self.uniform)
         columns = interval.T[..., None] + torch.arange(self.degree + 1, device=x.device)
         if any(self.periodic):
@@ -98,7 +99,7 @@ class BSpline(EdgeBasis):
         return columns, self._local(interval, xi.T, inverse, orders)
 
     def _local(self, interval: Tensor, xi: Tensor, inverse: Tensor, orders: int) -> Tensor:
-        """The k + 1 non-zero splines and their derivatives at ξ (i, n), (i, n, orders, k+1)."""
+        """Return the k + 1 non-zero splines and their derivatives at ξ (i, n): (i, n, orders, k+1)."""
         powers = [torch.ones_like(xi)]
         for _ in range(self.degree):
             powers.append(powers[-1] * xi)
@@ -114,7 +115,8 @@ class BSpline(EdgeBasis):
             derivatives.reshape(*xi.shape, orders, self.degree + 1) @ self.pieces[rows, interval.T.contiguous()] * scale
         )
 
-    def _wrapped(self, x: Tensor) -> Tensor:
+    def _wrap(self, x: Tensor) -> Tensor:
+        """Return x (n, i) with each periodic input shifted into its grid."""
         low, high = self.range()
         shifts = torch.floor((x.detach() - low) / (high - low)) * (high - low)
         return torch.where(self.periodic_mask(x), x - shifts, x)
@@ -133,13 +135,13 @@ class BSpline(EdgeBasis):
         return result
 
     def one(self, i: int) -> Tensor:
-        """Return ones: B-splines add up to one."""
+        """Return ones, (functions,), because B-splines add up to one; zeros for the dependent ones of a circle."""
         result = self.knots.new_zeros(self.functions)
         result[: self.intervals if self.periodic[i] else self.functions] = 1
         return result
 
     def subset(self, inputs: Sequence[int]) -> BSpline:
-        """Return the basis of some of the inputs, with the same grids."""
+        """Return the basis of some of the inputs, on the same grids."""
         which = list(inputs)
         knots = self.knots.cpu().double().numpy()[which]
         result = BSpline(knots, self.degree, self.base, tuple(self.periodic[i] for i in which))
@@ -149,7 +151,7 @@ class BSpline(EdgeBasis):
         return result
 
     def regrid(self, i: int, low: float, high: float, margin: float) -> None:
-        """Give input i a uniform grid over [low − margin, high + margin]."""
+        """Set the grid of input i to equidistant knots over [low − margin, high + margin]."""
         knots = self.knots.cpu().double().numpy().copy()
         ends = np.array(low - margin), np.array(high + margin)
         knots[i] = splines.uniform_knots(*ends, self.intervals, self.degree)[0]
@@ -158,25 +160,27 @@ class BSpline(EdgeBasis):
 
     @property
     def growth(self) -> int:
-        """As many as there are intervals."""
+        """The number of functions that `refine` adds to an input: one for each interval."""
         return self.intervals
 
     def refine(self, values: Array, mass: Array, coefficients: Tensor) -> Tensor:
         """Double the intervals by exact knot insertion, where most of the `mass` (n,) at `values` (n, i) is.
 
-        Returns the coefficients (i, functions, o), in double precision on the CPU, of the same splines.
+        Return the coefficients (i, functions, o) of the same splines on the new knots, in double precision on the CPU.
         """
         old = [self._knots_of(i) for i in range(self.inputs)]
-        breakpoints = [finer(knots[self.degree : -self.degree], values[:, i], mass) for i, knots in enumerate(old)]
+        breakpoints = [
+            refine_breakpoints(knots[self.degree : -self.degree], values[:, i], mass) for i, knots in enumerate(old)
+        ]
         through = [splines.periodic_knots if periodic else splines.knots_through for periodic in self.periodic]
         new = np.concatenate([knots(b, self.degree) for knots, b in zip(through, breakpoints, strict=True)])
-        matrices = [transfer(old[i], new[i], self.degree, self.periodic[i]) for i in range(self.inputs)]
-        every = self._repeated(coefficients).cpu().double()
+        matrices = [transfer_matrix(old[i], new[i], self.degree, self.periodic[i]) for i in range(self.inputs)]
+        every = self._repeat_periodic(coefficients).cpu().double()
         self.set_knots(new)
         return torch.einsum("ihg,igo->iho", torch.as_tensor(np.stack(matrices)), every)
 
-    def _repeated(self, coefficients: Tensor) -> Tensor:
-        """The coefficients (i, functions, o), a periodic input's free ones repeated at its end."""
+    def _repeat_periodic(self, coefficients: Tensor) -> Tensor:
+        """Return the coefficients (i, functions, o) with the free ones of each periodic input repeated at its end."""
         result = coefficients.clone()
         for i, periodic in enumerate(self.periodic):
             if periodic:

@@ -1,6 +1,6 @@
-"""What a family of edge functions answers: features with derivatives, least-squares fits, finer and smaller bases.
+"""The interface of a family of edge functions: features with derivatives, least-squares fits, refinement, subsets.
 
-A new family is a class derived from `EdgeBasis` in a file of its own and a row in `kanpde.network.families`.
+A new family is a class derived from `EdgeBasis` in its own file and a row in `kanpde.network.families`.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from kanpde.network.base_functions import BASE_FUNCTIONS
 
 
 class EdgeBasis(nn.Module, ABC):
-    """φ(x) = Σ_j c_j f_j(x) + w b(x): functions f_j for every input of a layer, each on an interval of its own.
+    """φ(x) = Σ_j c_j f_j(x) + w b(x): functions f_j for each input of a layer, on the input's interval.
 
-    `base` names the function b of (x − centre) / half_width, None for none; its feature is the last. `periodic` has a
-    flag for every input; a periodic one has no base function. Buffers hold all that a state_dict has to.
+    `base` is the name of b, a function of (x − centre) / half_width; if it is None there is no such term. Its feature
+    is the last one. `periodic` has one flag for each input; a periodic input has no base function. All that a
+    state_dict must contain is registered as buffers.
     """
 
     centre: Tensor
     half_width: Tensor
 
     def __init__(self, low: Array, high: Array, base: str | None, periodic: tuple[bool, ...] | None) -> None:
-        """`low` and `high` (i,) are the ends of every input's interval."""
+        """Set the inputs' intervals [low, high], (i,) each."""
         super().__init__()
         self.base = base
         self.periodic = periodic or (False,) * len(low)
@@ -45,11 +46,11 @@ class EdgeBasis(nn.Module, ABC):
         base: str | None,
         periodic: tuple[bool, ...] | None,
     ) -> EdgeBasis:
-        """Return the basis of a new network on [low, high], as fine as `degree` and `intervals` of a `KAN` say."""
+        """Return the basis of a new network on [low, high], (i,) each, with `degree` and `intervals` as in `KAN`."""
 
     @abstractmethod
     def adopt(self, buffers: Mapping[str, Tensor]) -> None:
-        """Take the shape of saved buffers, so that a state_dict loads."""
+        """Set the shapes to those of saved buffers, so that a state_dict can be loaded."""
 
     @property
     def inputs(self) -> int:
@@ -58,16 +59,16 @@ class EdgeBasis(nn.Module, ABC):
     @property
     @abstractmethod
     def intervals(self) -> int:
-        """What `intervals` of `spanning` has to be to give this many functions."""
+        """The value of `intervals` for which `spanning` returns this number of functions."""
 
     @property
     @abstractmethod
     def functions(self) -> int:
-        """How many functions an input has, without the base function."""
+        """The number of functions of an input, without the base function."""
 
     @property
     def size(self) -> int:
-        """How many features an input has."""
+        """The number of features of an input, with the base function."""
         return self.functions + (self.base is not None)
 
     @abstractmethod
@@ -79,7 +80,7 @@ class EdgeBasis(nn.Module, ABC):
         """Return the derivatives 0 … orders − 1 of every feature: x (n, i) -> (i, orders, n, size)."""
 
     def base_features(self, x: Tensor, orders: int) -> Tensor:
-        """Return the base function's derivatives by x (n, i): (orders, n, i)."""
+        """Return the derivatives 0 … orders − 1 of the base function at x (n, i): (orders, n, i)."""
         scaled = (x - self.centre) / self.half_width
         values = BASE_FUNCTIONS[str(self.base)](scaled, orders)
         result = torch.stack([value / self.half_width**m for m, value in enumerate(values)])
@@ -95,24 +96,25 @@ class EdgeBasis(nn.Module, ABC):
 
     @abstractmethod
     def one(self, i: int) -> Tensor:
-        """Return the coefficients (functions,) with which the functions of input i add up to one."""
+        """Return the coefficients (functions,) of the constant function 1 of input i."""
 
     @abstractmethod
     def subset(self, inputs: Sequence[int]) -> EdgeBasis:
-        """Return the basis of some of the inputs, the functions the same."""
+        """Return the basis of some of the inputs, with the same functions."""
 
     @abstractmethod
     def regrid(self, i: int, low: float, high: float, margin: float) -> None:
-        """Move the functions of input i evenly to [low − margin, high + margin]."""
+        """Replace the functions of input i by evenly spaced ones on [low − margin, high + margin]."""
 
     @property
     @abstractmethod
     def growth(self) -> int:
-        """How many functions `refine` adds to an input."""
+        """The number of functions that `refine` adds to an input."""
 
     @abstractmethod
     def refine(self, values: Array, mass: Array, coefficients: Tensor) -> Tensor:
         """Add functions where most of the `mass` (n,) at inputs `values` (n, i) is.
 
-        Returns the coefficients (i, functions, o), in double precision on the CPU, of what these were before.
+        Return the coefficients (i, functions, o) of the same edge functions in the refined basis, in double precision
+        on the CPU.
         """

@@ -1,4 +1,4 @@
-"""The families of edge functions by the names that `KAN(family=...)` and saved networks call them."""
+"""The families of edge functions by name, as in `KAN(family=...)` and in saved networks."""
 
 from __future__ import annotations
 

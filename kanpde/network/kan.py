@@ -21,19 +21,20 @@ from kanpde.network.layer import KANLayer, Tape
 Width = int | Sequence[int]
 T = TypeVar("T")
 
-# How far beyond the values met at the start the grid of a hidden node reaches, as a share of their range.
+# Margin of the grid of a hidden node beyond the node's initial values, as a share of their range.
 MARGIN = 0.1
 SETTINGS = ("width", "degree", "intervals", "base", "family")  # the arguments of a KAN; old files have no family
-# Networks by the number of coordinates: hidden layers, and every layer's intervals. Equations linear in the fields
-# have solutions that are short sums of products; a composition bends itself into the fronts of the others. A
-# product of five factors takes three layers of pairs, which swing between the points: there all are compositions.
-SEPARATED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
+# Default sizes by the number of coordinates: (sums, products) of the hidden layers, and the intervals of all layers.
+# Equations linear in the fields have solutions that are short sums of products; solutions of the others have fronts,
+# which compositions represent better. Five coordinates would need three layers of products, which oscillate between
+# the points, so all networks of five and more coordinates are compositions.
+PRODUCT_SIZES: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
     1: (((2, 1),), (16, 4)),
     2: (((0, 6),), (12, 2)),
     3: (((0, 8), (0, 4)), (8, 3, 2)),
     4: (((0, 8), (0, 4)), (5, 3, 2)),
 }
-COMPOSED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
+COMPOSITION_SIZES: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
     1: (((2, 1),), (16, 4)),
     2: (((5, 0), (5, 0), (5, 0)), (12, 8, 8, 8)),
     3: (((6, 0), (6, 0)), (10, 8, 8)),
@@ -41,24 +42,24 @@ COMPOSED: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
     5: (((5, 0), (5, 0)), (2, 4, 4)),
     6: (((5, 0), (5, 0)), (2, 4, 4)),
 }
-# Waves of dispersive equations, of third order and more, have more to bend.
-DISPERSIVE = (((6, 0), (6, 0), (6, 0)), (10, 6, 6, 6))
-DEGREE = 7  # of a network that nobody chose the degree of and that is built without an equation
+# Sizes for nonlinear equations of third or higher order in two coordinates, whose dispersive waves need wider layers.
+DISPERSIVE_SIZES = (((6, 0), (6, 0), (6, 0)), (10, 6, 6, 6))
+DEGREE = 7  # default degree of a network that is built without an equation
 
 
 class KAN(nn.Module):
-    """u_f(x) = Σ_j φ_{jf}(… Σ_i φ_{ij}(x_i) …): sums, and where asked for products, of univariate splines on edges.
+    """u_f(x) = Σ_j φ_{jf}(… Σ_i φ_{ij}(x_i) …): sums, and optionally products, of univariate edge functions.
 
-    `width` names the hidden layers: a number of sum nodes, or a pair (sums, products); None picks them by the number of
-    coordinates and the kind of equation. `degree` is that of the splines, `intervals` their number,
-    `base` a function that every edge adds to its spline (silu, tanh, identity, or None). `family` names what edges
-    are made of, one of `kanpde.network.families`.
+    `width` has one entry for each hidden layer: a number of sum nodes, or a pair (sums, products). If it is None, the
+    number of coordinates and the kind of equation determine it. `degree` is the degree of the splines, `intervals`
+    their number of intervals, for all layers or for each. `base` is the function that each edge adds to its spline
+    (silu, tanh, identity, or None), and `family` is the name of the edge functions in `kanpde.network.families`.
 
-    The coordinates and fields come from a problem: `build` makes the layers, and after it the network is a module as
-    any other, points (n, d) -> values (n, fields). Sources: Liu et al., "KAN", arXiv 2404.19756; "KAN 2.0", arXiv
-    2408.10205 (product nodes).
+    `build` creates the layers for a problem's coordinates and fields; the network then is a module that maps points
+    (n, d) to values (n, fields). Sources: Liu et al., "KAN", arXiv 2404.19756; "KAN 2.0", arXiv 2408.10205 (product
+    nodes).
 
-    Raises ConfigurationError for sizes that no network has.
+    Raises ConfigurationError for invalid sizes and for an unknown base function or family.
     """
 
     def __init__(
@@ -70,8 +71,8 @@ class KAN(nn.Module):
         family: str = "bspline",
     ) -> None:
         super().__init__()
-        self.width = None if width is None else tuple(node_counts(entry) for entry in listed("width", width))
-        self.degree = None if degree is None else whole("degree", degree, 1)
+        self.width = None if width is None else tuple(node_counts(entry) for entry in require_list("width", width))
+        self.degree = None if degree is None else require_whole("degree", degree, 1)
         self.intervals = intervals
         if intervals is not None:
             per_layer(intervals, None if self.width is None else len(self.width) + 1)
@@ -92,7 +93,11 @@ class KAN(nn.Module):
         seed: int | np.random.Generator = 0,
         dtype: torch.dtype = torch.float64,
     ) -> KAN:
-        """Make the layers for coordinates in [low, high] and `outputs` fields, start them at random, return it."""
+        """Create layers with random coefficients and return the network.
+
+        Its coordinates are in [low, high], (d,) each, `periodic` marks those on a circle, and it has `outputs` fields.
+        Raises ConfigurationError if the number of intervals' entries does not fit the layers.
+        """
         generator = np.random.default_rng(seed)
         degree = self.degree = self.degree or DEGREE
         low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
@@ -113,21 +118,22 @@ class KAN(nn.Module):
             low, high = padded(values)
         return self.to(dtype)
 
-    def fitted(self, dimension: int, order: int, *, affine: bool) -> KAN:
-        """An unbuilt network of the same settings, those left open chosen for an equation of this order."""
-        affine = affine and dimension in SEPARATED
+    def sized_for(self, dimension: int, order: int, *, affine: bool) -> KAN:
+        """Return an unbuilt network whose open settings have defaults for an equation of this dimension and order."""
+        affine = affine and dimension in PRODUCT_SIZES
         if self.width is not None:
             width, intervals = self.width, self.intervals
         else:
-            width, intervals = (SEPARATED if affine else COMPOSED)[dimension]
+            width, intervals = (PRODUCT_SIZES if affine else COMPOSITION_SIZES)[dimension]
             if not affine and order > 2 and dimension == 2:
-                width, intervals = DISPERSIVE
+                width, intervals = DISPERSIVE_SIZES
             intervals = intervals if self.intervals is None else self.intervals
         degree = self.degree or (9 if affine else max(5, 2 * order + 1))
         return KAN(width, degree, intervals, self.base, self.family)
 
     def _sizes(self, dimension: int) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
-        width = (SEPARATED.get(dimension) or COMPOSED[dimension])[0] if self.width is None else self.width
+        default = (PRODUCT_SIZES.get(dimension) or COMPOSITION_SIZES[dimension])[0]
+        width = default if self.width is None else self.width
         intervals = 8 if self.intervals is None else self.intervals
         return width, per_layer(intervals, len(width) + 1)
 
@@ -136,21 +142,21 @@ class KAN(nn.Module):
         return len(self.layers) > 0
 
     def forward(self, x: Tensor) -> Tensor:
-        """Points (n, d) -> values (n, fields)."""
+        """Return the values (n, fields) at points (n, d)."""
         for layer in self.layers:
             x = layer(x)
         return x
 
     def prepare(self, points: Tensor, plan: JetPlan) -> Tensor:
-        """What the first layer needs of fixed points, (d, M, n, g); it stays the same while they and the knots do."""
+        """Return the first layer's features at points (n, d), (d, M, n, g); they change only with points and knots."""
         return self.first.features(points, plan.order + 1)
 
     def jets(self, prepared: Tensor, plan: JetPlan) -> Tensor:
-        """The fields' jets (n, S, fields) at prepared points; differentiable by autograd."""
+        """Return the fields' jets (n, S, fields) at prepared points; autograd can differentiate them."""
         return self.taped(prepared, plan, taped=False)[0]
 
     def taped(self, prepared: Tensor, plan: JetPlan, *, taped: bool = True) -> tuple[Tensor, list[Tape]]:
-        """The jets, with the tapes that `rows` needs."""
+        """Return the jets (n, S, fields) and the tapes that `rows` needs."""
         jet, tape = self.first.coordinate_jet(prepared, plan)
         tapes = [tape]
         for layer in self.hidden:
@@ -159,7 +165,10 @@ class KAN(nn.Module):
         return jet, tapes
 
     def rows(self, tapes: Sequence[Tape], adjoint: Tensor, plan: JetPlan) -> list[Tensor]:
-        """Per-point derivatives of Σ adjoint · jet (n, S, fields) by every parameter in its order, (n, *its shape)."""
+        """Return the per-point derivatives of Σ adjoint · jet by each parameter in order, (n, *shape) each.
+
+        `adjoint` is (n, S, fields).
+        """
         result: list[Tensor] = []
         incoming: Tensor | None = adjoint
         for layer, tape in zip(reversed([self.first, *self.hidden]), reversed(tapes), strict=True):
@@ -180,18 +189,18 @@ class KAN(nn.Module):
         return [layer for layer in self.layers[1:] if isinstance(layer, KANLayer)]
 
     def node_values(self, points: Tensor) -> list[Tensor]:
-        """What arrives at every layer: [(n, i) for each layer]."""
+        """Return the inputs of each layer, (n, i) each, at points (n, d)."""
         values = [points]
         for layer in [self.first, *self.hidden][:-1]:
             values.append(layer(values[-1]))
         return values
 
     def edge_curves(self, resolution: int = 65) -> list[dict[str, Any]]:
-        """Every edge's curve over its grid, for each layer.
+        """Return the curves of all edges over their grids, one dictionary for each layer.
 
-        That is: inputs (i, m), values (i, o, m), importance (i, o), sums, products, and the atoms by edge, {(i, o):
-        (name, (a, b, c, d))}. The importance of an edge is the root mean square of its curve about its mean, relative
-        to the largest in its layer.
+        Its keys are "inputs" (i, m), "values" (i, o, m), "importance" (i, o), "sums", "products", and "atoms" by edge,
+        {(i, o): (name, (a, b, c, d))}. The importance of an edge is the root mean square of its curve about its mean,
+        relative to the largest in its layer.
         """
         result = []
         for layer in [self.first, *self.hidden]:
@@ -214,11 +223,11 @@ class KAN(nn.Module):
         return result
 
     def settings(self) -> dict[str, Any]:
-        """Return the arguments with which an unbuilt network of the same settings is made."""
+        """Return the arguments of `KAN` that give an unbuilt network of the same settings."""
         return {name: getattr(self, name) for name in SETTINGS}
 
     def architecture(self) -> dict[str, Any]:
-        """What `from_architecture` needs, as JSON; bases and coefficients are in the state_dict."""
+        """Return the sizes that `from_architecture` needs, as JSON; the state_dict has bases and coefficients."""
         layers = [self.first, *self.hidden]
         return {
             "width": [[layer.sums, layer.products] for layer in layers[:-1]],
@@ -233,14 +242,14 @@ class KAN(nn.Module):
 
     @classmethod
     def from_architecture(cls, description: Mapping[str, Any], state: Mapping[str, Tensor]) -> KAN:
-        """The network that an architecture and its state_dict describe, refined knots included."""
+        """Return the network that an architecture and a state_dict describe, refined knots included."""
         settings = {name: description[name] for name in SETTINGS if name in description}
         network = cls(**settings)
         inputs = state["layers.0.coefficients"].shape[0]
         network.build([0.0] * inputs, [1.0] * inputs, description["outputs"], periodic=description["periodic"])
         layers = [network.first, *network.hidden]
-        held = description.get("fixed", [None] * len(layers))
-        for position, (layer, fixed) in enumerate(zip(layers, held, strict=True)):
+        atoms = description.get("fixed", [None] * len(layers))
+        for position, (layer, fixed) in enumerate(zip(layers, atoms, strict=True)):
             layer.basis.adopt(below(f"layers.{position}.basis.", state))
             if fixed is not None:
                 layer.hold({(i, o): name for i, o, name in fixed["atoms"]}, map(tuple, fixed["pruned"]))
@@ -250,7 +259,7 @@ class KAN(nn.Module):
 
 
 def node_counts(width: Width) -> tuple[int, int]:
-    """(sums, products) of one entry of `width`."""
+    """Return (sums, products) of one entry of `width`; raise ConfigurationError if it is no valid entry."""
     if isinstance(width, int) and not isinstance(width, bool):
         sums, products = width, 0
     elif isinstance(width, Sequence) and len(width) == 2 and all(isinstance(w, int) for w in width):
@@ -265,31 +274,34 @@ def node_counts(width: Width) -> tuple[int, int]:
 
 
 def per_layer(intervals: int | Sequence[int], layers: int | None) -> tuple[int, ...]:
-    """One number of intervals for each layer; `layers` is None where their number is not known yet."""
+    """Return the number of intervals of each layer; `layers` is None if the number of layers is not known yet.
+
+    Raises ConfigurationError for numbers below one and for a list of another length.
+    """
     if isinstance(intervals, int):
-        return (whole("intervals", intervals, 1),) * (layers or 1)
-    counts = tuple(whole("intervals", n, 1) for n in listed("intervals", intervals))
+        return (require_whole("intervals", intervals, 1),) * (layers or 1)
+    counts = tuple(require_whole("intervals", n, 1) for n in require_list("intervals", intervals))
     if layers is not None and len(counts) != layers:
         raise ConfigurationError(f"expected {layers} entries in network.intervals, one a layer, got {len(counts)}")
     return counts
 
 
-def listed(name: str, values: Sequence[T]) -> Sequence[T]:
-    """The values if they are a list or a tuple."""
+def require_list(name: str, values: Sequence[T]) -> Sequence[T]:
+    """Return the values; raise ConfigurationError if they are not a list or a tuple."""
     if isinstance(values, str) or not isinstance(values, Sequence):
         raise ConfigurationError(f"expected network.{name} to be a list such as [5, 5], got {values!r}")
     return values
 
 
-def whole(name: str, value: object, least: int) -> int:
-    """The value if it is a whole number of at least `least`."""
+def require_whole(name: str, value: object, least: int) -> int:
+    """Return the value; raise ConfigurationError if it is not a whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigurationError(f"expected network.{name} to be a whole number of at least {least}, got {value!r}")
     return value
 
 
 def padded(values: Tensor) -> tuple[Array, Array]:
-    """The range of every column with a margin, as arrays."""
+    """Return the smallest and largest entries of each column of `values` (n, i), with a margin; (i,) each."""
     low, high = values.min(dim=0).values.numpy(), values.max(dim=0).values.numpy()
     pad = MARGIN * (high - low) + 1e-6
     return low - pad, high + pad

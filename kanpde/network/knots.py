@@ -1,4 +1,4 @@
-"""Finer knots for B-splines where a mass sits, and what coefficients become on them."""
+"""Breakpoints refined where a mass is, and the matrix that transfers B-spline coefficients to them."""
 
 from __future__ import annotations
 
@@ -10,28 +10,31 @@ from kanpde.arrays import Array
 from kanpde.calculus import splines
 
 
-def finer(breakpoints: Array, values: Array, mass: Array) -> Array:
-    """Return breakpoints of twice the intervals, halving again and again the one with most of the mass at values."""
-    return halved(breakpoints, shares(breakpoints, values, mass), 2 * (len(breakpoints) - 1))
+def refine_breakpoints(breakpoints: Array, values: Array, mass: Array) -> Array:
+    """Return breakpoints (2n + 1,) of twice as many intervals, by halving those with the most `mass` at `values`."""
+    return halve_heaviest(breakpoints, interval_masses(breakpoints, values, mass), 2 * (len(breakpoints) - 1))
 
 
-def transfer(old: Array, new: Array, degree: int, periodic: bool) -> Array:
-    """The refinement matrix; for a periodic input only the free coefficients, the rest zero."""
+def transfer_matrix(old: Array, new: Array, degree: int, periodic: bool) -> Array:
+    """Return the refinement matrix (new size, old size); of a periodic input only the free coefficients' rows."""
     matrix = splines.refinement_matrix(old, new, degree)
     if periodic:
         matrix[len(new) - 2 * degree - 1 :] = 0.0
     return matrix
 
 
-def shares(breakpoints: Array, values: Array, mass: Array) -> Array:
-    """The mass in every interval, with a tenth of it spread evenly, so that no part of the grid is forgotten."""
+def interval_masses(breakpoints: Array, values: Array, mass: Array) -> Array:
+    """Return each interval's share of the mass, (n,); a tenth is spread evenly so that each interval may be refined."""
     found, _ = np.histogram(values, bins=breakpoints, weights=mass)
     total = found.sum() or 1.0
     return np.asarray(0.9 * found / total + 0.1 * np.diff(breakpoints) / (breakpoints[-1] - breakpoints[0]))
 
 
-def halved(breakpoints: Array, mass: Array, count: int) -> Array:
-    """Breakpoints of `count` intervals: the heaviest is halved, its mass falling eightfold, until there are enough."""
+def halve_heaviest(breakpoints: Array, mass: Array, count: int) -> Array:
+    """Return breakpoints (count + 1,): halve the interval of largest mass until there are `count`.
+
+    Halving is taken to reduce the mass of an interval by a factor of eight, so each half gets one sixteenth.
+    """
     heap = [(-m, a, b) for m, a, b in zip(mass, breakpoints[:-1], breakpoints[1:], strict=True)]
     heapq.heapify(heap)
     points = list(breakpoints)

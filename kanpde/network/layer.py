@@ -1,8 +1,8 @@
 """One layer of a Kolmogorov–Arnold network: edges, sum nodes and product nodes.
 
 Subnode o of a layer is s_o = Σ_i φ_{io}(h_i). The first `sums` subnodes are the sum nodes; each product node multiplies
-two of the rest (Liu et al., "KAN 2.0", arXiv 2408.10205, §2). Jets, tensors (n, S, nodes), pass through by Faà di
-Bruno's formula and Leibniz' rule, and one reverse sweep gives every point's row of the Jacobian: with Q the Bell
+two of the rest (Liu et al., "KAN 2.0", arXiv 2408.10205, §2). Faà di Bruno's formula and Leibniz's rule propagate jets,
+tensors (n, S, nodes), through the layer. One reverse sweep computes each point's row of the Jacobian: with Q the Bell
 polynomials of the incoming jet and δ the adjoint, the row is Σ_m B^(m) ⊗ (Σ_α Q_{α,m} δ^α).
 """
 
@@ -22,7 +22,7 @@ from kanpde.network.edge_basis import EdgeBasis
 
 @dataclass(frozen=True)
 class Tape:
-    """What the reverse sweep through a layer needs of the forward one."""
+    """The intermediate results of the forward sweep through a layer that the reverse sweep needs."""
 
     features: Tensor  # (i, M+1 or M, n, g)
     edges: Tensor  # (M+1 or M, n, i, o): derivatives of the edge functions
@@ -32,9 +32,9 @@ class Tape:
 
 
 class KANLayer(nn.Module):
-    """`basis.inputs` nodes to `sums` sum nodes followed by `products` product nodes.
+    """A layer from `basis.inputs` nodes to `sums` sum nodes followed by `products` product nodes.
 
-    `fixed` has the edges that are atoms or pruned; it is None where every edge is in the basis.
+    `fixed` has the edges that are atoms or pruned; it is None if all edges are in the basis.
     """
 
     fixed: FixedEdges | None
@@ -53,31 +53,35 @@ class KANLayer(nn.Module):
         return self.sums + self.products
 
     def forward(self, x: Tensor) -> Tensor:
-        """Values (n, i) -> (n, outputs)."""
+        """Return the nodes' values (n, outputs) from the inputs (n, i)."""
         features = self.features(x, 1)
         if self.fixed is None:
             return self.combined(torch.einsum("ing,igo->no", features[:, 0], self.coefficients))
         return self.combined(self.edges(features)[0].sum(dim=1))
 
     def hold(self, atoms: Mapping[Edge, str], pruned: Iterable[Edge] = ()) -> FixedEdges:
-        """Make these edges (i, o) atoms, with a = c = 1 and b = d = 0, and these zero; all the others are splines."""
+        """Turn edges (i, o) into atoms c f(a x + b) + d with a = c = 1 and b = d = 0, and the `pruned` ones into zero.
+
+        All other edges are splines. Return the fixed edges. Raises ConfigurationError for an edge or an atom that does
+        not exist.
+        """
         self.fixed = FixedEdges(self.basis.inputs, self.subnodes, atoms, pruned, self.coefficients.detach())
         with torch.no_grad():
             self.coefficients.mul_(self.fixed.mask)
         return self.fixed
 
     def combined(self, subnodes: Tensor) -> Tensor:
-        """Values of the subnodes (n, o) -> those of the nodes (n, outputs)."""
+        """Return the nodes' values (n, outputs) from the subnodes' (n, o)."""
         factors = subnodes[:, self.sums :]
         return torch.cat([subnodes[:, : self.sums], factors[:, 0::2] * factors[:, 1::2]], dim=1)
 
     def features(self, x: Tensor, orders: int) -> Tensor:
-        """What `edges` needs of inputs x (n, i), with derivatives 0 … orders − 1: (i, orders, n, g)."""
+        """Return the features with derivatives 0 … orders − 1 at inputs x (n, i): (i, orders, n, g)."""
         features = self.basis.features(x, orders)
         return features if self.fixed is None else self.fixed.remember(features, x)
 
     def edges(self, features: Tensor) -> Tensor:
-        """Derivatives of every edge function: features (i, m, n, g) -> (m, n, i, o)."""
+        """Return the derivatives of all edge functions: features (i, m, n, g) -> (m, n, i, o)."""
         inputs, orders, count, size = features.shape
         coefficients = self.coefficients if self.fixed is None else self.fixed.masked(self.coefficients)
         values = torch.bmm(features.reshape(inputs, orders * count, size), coefficients)
@@ -85,7 +89,7 @@ class KANLayer(nn.Module):
         return values if self.fixed is None else self.fixed.added(values, features)
 
     def coordinate_jet(self, features: Tensor, plan: JetPlan) -> tuple[Tensor, Tape]:
-        """The jet after a first layer whose inputs are the coordinates, from their features (i, M, n, g)."""
+        """Return the jet (n, S, outputs) after a first layer from the features (i, M, n, g) of the coordinates."""
         edges = self.edges(features)
         subnodes = edges.new_zeros(edges.shape[1], len(plan), self.subnodes)
         subnodes[:, 0] = edges[0].sum(dim=1)
@@ -94,7 +98,7 @@ class KANLayer(nn.Module):
         return self._multiply(subnodes, plan), Tape(features, edges, None, None, subnodes)
 
     def jet(self, jet: Tensor, plan: JetPlan, *, taped: bool = False) -> tuple[Tensor, Tape]:
-        """The jet after the layer, (n, S, i) -> (n, S, outputs). A taped pass keeps one more derivative, for `pull`."""
+        """Return the jet after the layer, (n, S, i) -> (n, S, outputs); `taped` adds a derivative that `pull` needs."""
         features = self.features(jet[:, 0], plan.order + (2 if taped else 1))
         edges = self.edges(features)
         bell = jets.bell_polynomials(plan, jet)
@@ -110,9 +114,10 @@ class KANLayer(nn.Module):
         return torch.cat([subnodes[..., : self.sums], products], dim=-1)
 
     def pull(self, tape: Tape, adjoint: Tensor, plan: JetPlan) -> tuple[list[Tensor], Tensor | None]:
-        """The reverse sweep: adjoint (n, S, outputs) -> each parameter's rows and the incoming adjoint (n, S, i).
+        """Return each parameter's rows and the adjoint (n, S, i) of the inputs, from `adjoint` (n, S, outputs).
 
-        The rows are (n, i, g, o) and, where edges are fixed, (n, k, 4); the latter is None for coordinates.
+        The rows are (n, i, g, o) and, if edges are fixed, also (n, k, 4). In a first layer the inputs are coordinates
+        and their adjoint is None.
         """
         adjoint = self._multiply_adjoint(tape.subnodes, adjoint, plan)
         if tape.jet is None or tape.bell is None:
@@ -148,5 +153,5 @@ class KANLayer(nn.Module):
 
 
 def outer(features: Tensor, seeds: Tensor) -> Tensor:
-    """Σ_m features[i, m, n, g] seeds[n, m, i, o] as (n, i, g, o)."""
+    """Return Σ_m features[i, m, n, g] seeds[n, m, i, o], (n, i, g, o)."""
     return torch.matmul(features.permute(2, 0, 3, 1), seeds.permute(0, 2, 1, 3))

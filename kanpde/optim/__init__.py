@@ -1,1 +1,1 @@
-"""Optimisers: vectors and functions only, nothing of networks or equations."""
+"""Optimisers: they work on vectors and functions and know neither networks nor equations."""

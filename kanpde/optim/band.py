@@ -1,6 +1,6 @@
-"""JᵀJ of least squares whose rows touch few unknowns each: a banded or dense matrix and its Cholesky factor.
+"""Store and factor JᵀJ of a least-squares problem whose rows depend on few unknowns each, as a band or a dense matrix.
 
-JᵀJ is banded where the unknowns can be numbered so that those of one row are near each other.
+JᵀJ is banded if the unknowns can be numbered so that those of one row have numbers close together.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from scipy.linalg import cho_solve_banded, cholesky_banded
 from scipy.linalg.blas import dtrsv
 from torch import Tensor
 
-FLOOR = 1e-12  # the least entry of D, relative to the largest entry
-LARGEST = 2**22  # numbers held at once while rows are added
-WIDEST = 0.35  # the widest band that is factored as a band, as a share of the unknowns
+from kanpde.device import threads_for
+
+FLOOR = 1e-12  # smallest entry of D, relative to the largest entry
+MAX_ENTRIES = 2**22  # largest number of products held in memory at once while rows are added
+MAX_BAND_SHARE = 0.35  # largest bandwidth that is stored as a band, as a share of the number of unknowns
 
 
 @dataclass(frozen=True, eq=False)
 class Storage:
-    """How JᵀJ is kept: its lower band, or all of its lower triangle where `bandwidth` is None.
+    """The storage scheme of JᵀJ: its lower band, or its whole lower triangle if `bandwidth` is None.
 
-    `numbering` (P,) says where each unknown stands in it. Entries are counted by their place in one long row, with
-    `slack` more diagonals above the main one, which may be written to and are not read.
+    `numbering` (P,) is the row of each unknown in the matrix. Entries are addressed by an index into one flat array;
+    `slack` extra diagonals above the main one may be written to and are never read.
     """
 
     numbering: Tensor
@@ -34,13 +36,13 @@ class Storage:
 
     @classmethod
     def of(cls, numbering: Tensor, reach: int, slack: int) -> Storage:
-        """A band where it pays, for unknowns of one row that stand up to `reach` apart."""
-        banded = numbering.device.type == "cpu" and reach < WIDEST * len(numbering)
+        """Return a band if that is cheaper, else a dense matrix; `reach` is the largest distance within a row."""
+        banded = numbering.device.type == "cpu" and reach < MAX_BAND_SHARE * len(numbering)
         return cls(numbering, reach, slack) if banded else cls(numbering)
 
     @property
     def size(self) -> int:
-        """P."""
+        """The number of unknowns P."""
         return len(self.numbering)
 
     @property
@@ -49,18 +51,18 @@ class Storage:
 
     @property
     def factors(self) -> tuple[int, int, int]:
-        """(a, b, c): the entry of the unknowns that stand at i and j has the place a i + b j + c."""
+        """The coefficients (a, b, c): entry (i, j) of the matrix has the flat index a i + b j + c."""
         return (self.size, 1, 0) if self.bandwidth is None else (self.size, 1 - self.size, self.slack * self.size)
 
     def empty(self, like: Tensor) -> Tensor:
-        """Zeros, with one spare place at the end."""
+        """Return zeros in flat storage, with one spare entry at the end."""
         return like.new_zeros(self._height * self.size + 1)
 
     def add_rows(self, total: Tensor, columns: Tensor, rows: Tensor) -> None:
-        """Add JᵀJ of rows (c, n, m) that touch the unknowns `columns` (n, m)."""
+        """Add JᵀJ of rows (c, n, m) that depend on the unknowns `columns` (n, m) to the flat storage `total`."""
         row, column, start = self.factors
-        most = max(1, LARGEST // columns.shape[1] ** 2)
-        for numbers, part in zip(torch.split(columns, most), torch.split(rows, most, dim=1), strict=True):
+        block = max(1, MAX_ENTRIES // columns.shape[1] ** 2)
+        for numbers, part in zip(torch.split(columns, block), torch.split(rows, block, dim=1), strict=True):
             places = self.numbering[numbers]
             down, across = places[:, :, None], places[:, None, :]
             spare = len(total) - 1
@@ -68,32 +70,35 @@ class Storage:
             total.index_add_(0, target.reshape(-1), torch.einsum("cnm,cnk->nmk", part, part).reshape(-1))
 
     def matrix(self, total: Tensor) -> Tensor:
-        """The lower band (b+1, P), or (P, P)."""
+        """Return flat storage as the lower band (b+1, P), or as a matrix (P, P)."""
         return total[:-1].view(self._height, self.size)[self.slack :]
 
 
 class LocalLinearisation(Protocol):
-    """r (N,) and J at a vector."""
+    """The residual r (N,) and the Jacobian J (N, P) at a vector."""
 
     residual: Tensor
 
     @property
     def storage(self) -> Storage:
-        """How JᵀJ is kept."""
+        """The storage scheme of JᵀJ."""
 
     @property
     def gram(self) -> Tensor:
-        """JᵀJ, as it is kept."""
+        """JᵀJ in that storage scheme: the lower band (b+1, P), or (P, P)."""
 
     def product(self, step: Tensor, /) -> Tensor:
-        """J p, (N,)."""
+        """Return J p, (N,)."""
 
     def transposed(self, weights: Tensor, /) -> Tensor:
-        """Jᵀ k, (P,)."""
+        """Return Jᵀ k, (P,)."""
 
 
 class Factor:
-    """Cholesky's factor of JᵀJ + S with S = λ D, D = diag(JᵀJ), of one linearisation; `solvable` where there is one."""
+    """The Cholesky factor of JᵀJ + S of one linearisation, with S = λ D and D = diag(JᵀJ).
+
+    `solvable` is False if the factorisation fails, that is if the matrix is not positive definite in floating point.
+    """
 
     def __init__(self, linear: LocalLinearisation, damping: float) -> None:
         self.storage, self.damping, gram = linear.storage, damping, linear.gram
@@ -122,13 +127,14 @@ class Factor:
         scaled = gram * scale * scale[:, None]
         scaled.diagonal().add_(shift * scale.square())
         factor: Tensor
-        factor, info = torch.linalg.cholesky_ex(scaled)
+        with threads_for(self.storage.size**3 / 3):
+            factor, info = torch.linalg.cholesky_ex(scaled)
         self.solvable = int(info) == 0
-        # BLAS' solver for one right-hand side is several times faster than that for many, and wants columns.
+        # BLAS solves for one right-hand side several times faster than for many; it needs column-major storage.
         return factor if factor.is_cuda else np.asfortranarray(factor.numpy())
 
     def solve(self, right: Tensor) -> Tensor:
-        """(JᵀJ + S)⁻¹ b, but for rounding."""
+        """Return (JᵀJ + S)⁻¹ b, (P,), up to rounding errors."""
         scaled = (self._unit * right)[self._order]
         if isinstance(self._factor, Tensor):
             found = torch.cholesky_solve(scaled[:, None], self._factor)[:, 0]

@@ -5,7 +5,7 @@ With s = θ⁺ − θ, y = g⁺ − g and v = √(yᵀHy) (s/yᵀs − Hy/yᵀHy
     H⁺ = (H − Hy yᵀH/yᵀHy + φ v vᵀ)/τ + s sᵀ/yᵀs
 
 (Al-Baali, Comput. Optim. Appl. 9 (1998) 191–203). Where the eigenvalues of the Hessian span many decades, as for
-residuals of differential equations, τ < 1 and a φ chosen anew at every step correct H far quicker than BFGS, τ = φ = 1:
+residuals of differential equations, τ < 1 and a φ computed at each step correct H much faster than BFGS, τ = φ = 1:
 Urbán, Stefanou and Pons, arXiv 2405.04230; Kiyani, Shukla, Urbán, Darbon and Karniadakis, arXiv 2501.16371.
 """
 
@@ -22,19 +22,19 @@ from torch import Tensor
 from kanpde.optim.least_squares import LeastSquares, Step
 from kanpde.optim.line_search import Point, strong_wolfe
 
-INNER = 10  # updates in a step: the gradient at the start of one is then seldom asked for twice
+UPDATES_PER_STEP = 10  # updates of H in one step: the gradient at a step's start is then rarely computed twice
 Rule = Callable[[float, float, int], tuple[float, float]]
 
 
 def scaled_bfgs(b: float, h: float, size: int) -> tuple[float, float]:
-    """(τ, φ) of SSBFGS: τ = min(1, 1/b), φ = 1, with b = sᵀH⁻¹s/yᵀs and h = yᵀHy/yᵀs."""
+    """Return (τ, φ) of SSBFGS: τ = min(1, 1/b), φ = 1, with b = sᵀH⁻¹s/yᵀs and h = yᵀHy/yᵀs."""
     return min(1.0, 1 / b), 1.0
 
 
 def scaled_broyden(b: float, h: float, size: int) -> tuple[float, float]:
-    """(τ, φ) of SSBroyden, the second of the self-scaled Broyden methods in arXiv 2405.04230.
+    """Return (τ, φ) of SSBroyden, the second of the self-scaled Broyden methods in arXiv 2405.04230.
 
-    With a = bh − 1 ≥ 0 (Cauchy and Schwarz), θ is (1 − b)/b held in an interval in which H⁺ stays positive definite.
+    With a = bh − 1 ≥ 0 (Cauchy–Schwarz), θ is (1 − b)/b, clipped to an interval in which H⁺ is positive definite.
     """
     a = max(b * h - 1, 1e-14)
     least = min(1.0, h * (1 - math.sqrt(a / (1 + a))))
@@ -47,19 +47,19 @@ def scaled_broyden(b: float, h: float, size: int) -> tuple[float, float]:
 
 
 class QuasiNewton:
-    """The method's state is H, kept from step to step; a step is `inner` line searches, each followed by an update.
+    """A quasi-Newton method: one step is `inner` line searches, each followed by an update of H, which is the state.
 
-    Secant pairs never mix two losses, for the gradient is taken anew when a step begins: points may have moved.
+    The gradient is recomputed when a step begins, because points may have moved: no secant pair mixes two losses.
     """
 
-    def __init__(self, rule: Rule, inner: int = INNER) -> None:
+    def __init__(self, rule: Rule, inner: int = UPDATES_PER_STEP) -> None:
         self._rule, self._inner = rule, inner
         self._inverse: Tensor | None = None
-        self._scaled = False  # whether a secant pair has given H a scale; until then it is the identity
-        self._correlated = False  # whether H is more than a diagonal
+        self._scaled = False  # True once a secant pair has scaled H; until then H is the identity
+        self._correlated = False  # True if H has off-diagonal entries
 
     def step(self, problem: LeastSquares, vector: Tensor) -> Step:
-        """One step from `vector`."""
+        """Return one step from `vector`, (P,)."""
         loss, gradient = problem.gradient(vector)
         start = here = Point(0.0, loss, math.nan, gradient)
         position = vector
@@ -67,7 +67,7 @@ class QuasiNewton:
             direction = self._direction(here.gradient)
             found = self._search(problem, position, here, direction)
             if found.step == 0:
-                if not self._loosen():
+                if not self._drop_correlations():
                     break
                 continue
             moved = found.step * direction
@@ -76,23 +76,23 @@ class QuasiNewton:
         return Step(position, here.value, accepted=here is not start, before=loss)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """H, where there is one, whether it has a scale, and whether it is more than a diagonal."""
+        """Return H if it exists, and as JSON whether it is scaled and whether it has off-diagonal entries."""
         numbers = {"scaled": self._scaled, "correlated": self._correlated}
         return {} if self._inverse is None else {"inverse": self._inverse.clone()}, numbers
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take up such a state."""
+        """Restore what `state` returned."""
         self._inverse = tensors["inverse"].clone() if "inverse" in tensors else None
         self._scaled, self._correlated = bool(numbers["scaled"]), bool(numbers["correlated"])
 
     def retreat(self) -> None:
-        """Begin anew with the identity."""
+        """Reset H to the identity."""
         self._inverse, self._scaled, self._correlated = None, False, False
 
-    def _loosen(self) -> bool:
-        """After a search without gain: keep H's diagonal, the scales of the parameters; where that was all, begin anew.
+    def _drop_correlations(self) -> bool:
+        """After a line search without gain, keep only the diagonal of H, the scales of the parameters.
 
-        Whether there is something to go on with.
+        Reset H and return False if H is diagonal already, or not finite.
         """
         if self._inverse is None or not self._correlated or not bool(torch.isfinite(self._inverse).all()):
             self.retreat()
@@ -101,7 +101,7 @@ class QuasiNewton:
         return True
 
     def _direction(self, gradient: Tensor) -> Tensor:
-        """−H g; steepest descent where round-off has left H indefinite."""
+        """Return −H g; steepest descent if rounding errors have made H indefinite."""
         if self._inverse is None or len(self._inverse) != len(gradient):
             self.retreat()
             self._inverse = torch.eye(len(gradient), dtype=gradient.dtype, device=gradient.device)
@@ -124,7 +124,10 @@ class QuasiNewton:
         return strong_wolfe(evaluate, replace(here, step=0.0, slope=slope), first)
 
     def _update(self, moved: Tensor, change: Tensor, curved: float) -> None:
-        """H⁺ from s, y and sᵀH⁻¹s, which is −α sᵀg and costs no solve; H stays where round-off has taken a sign."""
+        """Update H from s, y and sᵀH⁻¹s = −α sᵀg, which needs no solve.
+
+        H is unchanged if rounding errors leave yᵀs or yᵀHy without a reliable positive sign.
+        """
         assert self._inverse is not None
         product = float(change @ moved)
         if not product > torch.finfo(moved.dtype).eps * float(moved.norm() * change.norm()):
@@ -144,10 +147,10 @@ class QuasiNewton:
 
 
 def ssbfgs() -> QuasiNewton:
-    """BFGS with the inverse Hessian scaled down where it is too large along the last step."""
+    """Return BFGS whose inverse Hessian is scaled down if it is too large along the last step."""
     return QuasiNewton(scaled_bfgs)
 
 
 def ssbroyden() -> QuasiNewton:
-    """The self-scaled Broyden method."""
+    """Return the self-scaled Broyden method."""
     return QuasiNewton(scaled_broyden)

@@ -9,16 +9,16 @@ from torch import Tensor
 
 from kanpde.optim.band import Factor, LocalLinearisation
 
-ITERATIONS = 40  # the most iterations with a factor of the same JᵀJ
-CONVERGED = 1e-15  # the share of the gradient's norm at which the iteration ends
-TRIED = 5  # the iteration from which the pace of convergence is judged
-PATIENCE = 1.5  # the factor by which that pace may still improve
-STALL = 1e-6  # the share of the preconditioned gradient's square below which a stall ends the iteration
+MAX_ITERATIONS = 40  # largest number of iterations if the factor belongs to the same JᵀJ
+TOLERANCE = 1e-15  # the iteration ends if the gradient's norm falls below this share of its initial value
+FIRST_JUDGED_ITERATION = 5  # the first iteration at which the rate of convergence is judged
+RATE_ALLOWANCE = 1.5  # factor by which the logarithmic rate of convergence is assumed to improve later
+STALL = 1e-6  # a stall ends the iteration if the squared preconditioned gradient is below this share of its start
 
 
 @dataclass(frozen=True)
 class Solve:
-    """A step p, its `image` J p, and the share of the gradient's norm that is `left` after `iterations`."""
+    """A `step` p (P,), its `image` J p (N,), and the share of the gradient's norm `left` after `iterations`."""
 
     step: Tensor
     image: Tensor
@@ -27,14 +27,14 @@ class Solve:
 
 
 def conjugate_gradients(
-    linear: LocalLinearisation, factor: Factor, most: int = ITERATIONS, enough: float = CONVERGED
+    linear: LocalLinearisation, factor: Factor, max_iterations: int = MAX_ITERATIONS, tolerance: float = TOLERANCE
 ) -> Solve:
-    """p that minimises ‖J p + r‖² + ‖p‖²_S with the factor's S, by conjugate gradients on the least-squares problem.
+    """Return the p that minimises ‖J p + r‖² + ‖p‖²_S with the factor's S, computed by conjugate gradients.
 
-    The factor is the preconditioner: Cholesky's of JᵀJ costs half the digits, which the iteration with J itself gives
-    back in a few steps (CGLS: Björck, "Numerical Methods for Least Squares Problems", §7.4); and it may be that of
-    another J nearby. They end where so little of the gradient is left that it is `enough`, or early where the way they
-    go `most` iterations would not lead there.
+    The factor is the preconditioner. A Cholesky factor of JᵀJ loses half the digits; the iteration with J itself
+    recovers them in a few steps (CGLS: Björck, "Numerical Methods for Least Squares Problems", §7.4). The factor may
+    also belong to another J nearby. The iteration ends if the gradient's norm is at most `tolerance` times its initial
+    value, or early if its rate of convergence would not reach that within `max_iterations`.
     """
     rest = -linear.residual
     step, image = torch.zeros_like(factor.shift), torch.zeros_like(rest)
@@ -42,7 +42,7 @@ def conjugate_gradients(
     direction = factor.solve(gradient)
     size = best = start = float(gradient @ direction)
     iteration = 0
-    while size > 0 and iteration < most:
+    while size > 0 and iteration < max_iterations:
         iteration += 1
         along = linear.product(direction)
         length = size / float(along @ along + direction @ (factor.shift * direction))
@@ -51,10 +51,11 @@ def conjugate_gradients(
         towards = factor.solve(gradient)
         before, size = size, float(gradient @ towards)
         stalls = size > 0.5 * best and best < STALL * start
-        if size <= enough**2 * start or size > 1e3 * best or stalls:
+        if size <= tolerance**2 * start or size > 1e3 * best or stalls:
             break
         best = min(best, size)
-        if iteration >= TRIED and (best / start) ** (PATIENCE * most / iteration) > enough**2:
+        forecast = (best / start) ** (RATE_ALLOWANCE * max_iterations / iteration)
+        if iteration >= FIRST_JUDGED_ITERATION and forecast > tolerance**2:
             break
         direction = towards + size / before * direction
     left = min(best, size) if size > 0 else 0.0

@@ -1,12 +1,12 @@
 """Gauss–Newton with probed damping and geodesic acceleration.
 
-At every step the Jacobian is made once, and several dampings λ are tried for
+Each step computes the Jacobian once and tries several dampings λ in
 
     p = argmin ‖J p + r‖² + λ ‖p‖²_D,    D = diag(JᵀJ) (Marquardt's scaling) + a floor.
 
-The smallest λ whose actual reduction is at least `ratio` of the predicted one wins: bold steps where the model allows
-them (Webb, Jerad and Cartis, arXiv 2607.02194). Each trial step is bent along the valley by half the geodesic
-acceleration a = −(JᵀJ + λD)⁻¹ Jᵀ r_pp, with r_pp = d²r(θ + h p)/dh² by a finite difference (Transtrum and Sethna, arXiv
+It takes the smallest λ whose actual reduction is at least `RATIO` times the predicted one, so steps are long if the
+linear model allows it (Webb, Jerad and Cartis, arXiv 2607.02194). Half the geodesic acceleration is added to each trial
+step: a = −(JᵀJ + λD)⁻¹ Jᵀ r_pp, with r_pp = d²r(θ + h p)/dh² by a finite difference (Transtrum and Sethna, arXiv
 1201.5885, eq. (17)–(19)).
 """
 
@@ -20,21 +20,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kanpde.device import threads_for
 from kanpde.optim.least_squares import Damped, LeastSquares, Linearisation, Step
 from kanpde.optim.woodbury import Woodbury
 
-RATIO = 0.075  # least actual over predicted reduction of an accepted step, as in the paper
-FLOOR = 1e-5  # the least entry of D, relative to the largest: columns that hardly act are held, not freed
-SMALLEST, LARGEST = 1e-16, 1e12  # the range of λ
-STEP, STRIDE = 4.0, 16.0  # the factors between neighbouring λ: near the last one, and farther away
-NEAR = 3  # how many probes go in small factors
-BEND = 1.5  # largest 2‖a‖/‖p‖ of an acceleration that is used
+RATIO = 0.075  # smallest ratio of actual to predicted reduction of an accepted step, as in arXiv 2607.02194
+FLOOR = 1e-5  # smallest entry of D, relative to the largest; it damps parameters with hardly any effect
+MIN_DAMPING, MAX_DAMPING = 1e-16, 1e12  # the range of λ
+FINE_FACTOR, COARSE_FACTOR = 4.0, 16.0  # ratios of successive λ: in the first probes, and in later ones
+FINE_PROBES = 3  # number of probes, the first included, before FINE_FACTOR gives way to COARSE_FACTOR
+MAX_ACCELERATION = 1.5  # largest 2‖a‖/‖p‖ of an acceleration that is used
 DIFFERENCE = 0.1  # the h of the finite difference
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A step tried for one damping."""
+    """The result of a trial step with one damping that was good enough."""
 
     vector: Tensor
     loss: float
@@ -44,13 +45,13 @@ class Trial:
 
 
 class GaussNewton:
-    """The method's state is one number, `damping`, the λ of the last step."""
+    """Gauss–Newton with at most `probes` dampings a step; its state is `damping`, the λ of the last accepted step."""
 
     def __init__(self, damping: float = 1e-3, probes: int = 16) -> None:
         self.damping, self.probes = damping, probes
 
     def step(self, problem: LeastSquares, vector: Tensor) -> Step:
-        """One step from `vector`."""
+        """Return one step from `vector`, (P,); it is not accepted if no damping within the range succeeds."""
         search = Search(problem, vector, problem.linearise(vector))
         best, count = self._search(search)
         if best is None:
@@ -59,24 +60,28 @@ class GaussNewton:
         return Step(best.vector, best.loss, True, search.linear.loss, best.damping, best.ratio, count, best.accelerated)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The damping."""
+        """Return the damping as JSON; there are no tensors."""
         return {}, {"damping": self.damping}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take up a damping."""
+        """Restore the damping."""
         self.damping = float(numbers["damping"])
 
     def retreat(self) -> None:
-        """More damping."""
-        self.damping = clamped(self.damping * STRIDE**2)
+        """Increase the damping."""
+        self.damping = clamp_damping(self.damping * COARSE_FACTOR**2)
 
     def _search(self, search: Search) -> tuple[Trial | None, int]:
-        """Down from the last damping while trials are good; up, if the first was not, until one is."""
-        damping = clamped(self.damping / STEP)
+        """Return the best trial and the number of trials.
+
+        Decrease λ while trials succeed; if the first one fails, increase λ until one succeeds.
+        """
+        damping = clamp_damping(self.damping / FINE_FACTOR)
         best = search.trial(damping)
         count, down = 1, best is not None
-        while count < self.probes and (damping > SMALLEST if down else damping < LARGEST):
-            damping = clamped(damping * (STEP if count < NEAR else STRIDE) ** (-1 if down else 1))
+        while count < self.probes and (damping > MIN_DAMPING if down else damping < MAX_DAMPING):
+            factor = FINE_FACTOR if count < FINE_PROBES else COARSE_FACTOR
+            damping = clamp_damping(damping * factor ** (-1 if down else 1))
             trial = search.trial(damping)
             count += 1
             if down and trial is None:
@@ -88,39 +93,39 @@ class GaussNewton:
 
 
 class Search:
-    """Trial steps from one point."""
+    """Trial steps from one point with one Jacobian."""
 
     def __init__(self, problem: LeastSquares, vector: Tensor, linear: Linearisation) -> None:
         self._problem, self._vector, self.linear = problem, vector, linear
-        self._scale, self._system = systems(linear.factor)
+        self._scale, self._system = damped_systems(linear.factor)
         self._gradient = linear.factor.T @ linear.rest
 
     def trial(self, damping: float) -> Trial | None:
-        """The step for one damping, bent where that is good enough, else straight; None where neither is."""
+        """Return the step for one damping, accelerated if that is good enough, else plain; None if neither is."""
         system = self._system(damping)
         if not system.solvable:
             return None
         step = system.descent(self.linear.rest, self._gradient)
         predicted = self.linear.predicted(step)
-        bent = self._bent(system, step)
-        for candidate in ([] if bent is None else [bent]) + [step]:
+        accelerated = self._accelerated(system, step)
+        for candidate in ([] if accelerated is None else [accelerated]) + [step]:
             loss = self._loss(candidate)
             ratio = (self.linear.loss - loss) / predicted if predicted > 0 else -math.inf
             if ratio >= RATIO:
-                return Trial(self._vector + candidate, loss, damping, ratio, candidate is bent)
+                return Trial(self._vector + candidate, loss, damping, ratio, candidate is accelerated)
         return None
 
     def _loss(self, step: Tensor) -> float:
         loss = float(self._problem.residual(self._vector + step).square().sum())
         return loss if math.isfinite(loss) else math.inf
 
-    def _bent(self, system: Damped | Woodbury, step: Tensor) -> Tensor | None:
-        """p + a/2, None where the second order is too large to be trusted."""
+    def _accelerated(self, system: Damped | Woodbury, step: Tensor) -> Tensor | None:
+        """Return p + a/2; None if the acceleration a is too large for the second-order model to hold."""
         ahead = self._problem.residual(self._vector + DIFFERENCE * step)
         # r_pp = 2/h ((r(θ + h p) − r)/h − J p)
         chord = 2 / DIFFERENCE**2 * (ahead - self.linear.residual)
-        acceleration = -system.pulled(*self.linear.product_and_pulled(step, -2 / DIFFERENCE, chord))
-        if not 2 * self._norm(acceleration) <= BEND * self._norm(step):
+        acceleration = -system.solve_transposed(*self.linear.product_and_pullback(step, -2 / DIFFERENCE, chord))
+        if not 2 * self._norm(acceleration) <= MAX_ACCELERATION * self._norm(step):
             return None
         return step + acceleration / 2
 
@@ -128,10 +133,11 @@ class Search:
         return float(torch.sqrt((self._scale * step.square()).sum()))
 
 
-def systems(factor: Tensor) -> tuple[Tensor, Callable[[float], Damped | Woodbury]]:
-    """D, and the damped system of every λ: in the space of parameters, or of rows where these are fewer."""
+def damped_systems(factor: Tensor) -> tuple[Tensor, Callable[[float], Damped | Woodbury]]:
+    """Return D (P,) and a function from λ to the damped system: of size P, or of size N if there are fewer rows."""
     wide = factor.shape[0] < factor.shape[1]
-    gram = factor.T @ factor if not wide else None
+    with threads_for(2 * len(factor) * factor.shape[1] ** 2):
+        gram = factor.T @ factor if not wide else None
     squares = factor.square().sum(dim=0) if gram is None else gram.diagonal()
     scale = squares + FLOOR * squares.max()
     if gram is None:
@@ -140,6 +146,6 @@ def systems(factor: Tensor) -> tuple[Tensor, Callable[[float], Damped | Woodbury
     return scale, lambda damping: Damped(factor, gram, scale, damping)
 
 
-def clamped(damping: float) -> float:
-    """The damping within its range."""
-    return min(max(damping, SMALLEST), LARGEST)
+def clamp_damping(damping: float) -> float:
+    """Return the damping clipped to its range."""
+    return min(max(damping, MIN_DAMPING), MAX_DAMPING)

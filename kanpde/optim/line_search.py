@@ -1,6 +1,6 @@
 """A line search for the strong Wolfe conditions.
 
-Along a direction p of descent, φ(α) = f(θ + α p), an α is sought with
+Along a descent direction p, with φ(α) = f(θ + α p), the search returns an α with
 
     φ(α) ≤ φ(0) + c₁ α φ'(0)   and   |φ'(α)| ≤ c₂ |φ'(0)|
 
@@ -15,14 +15,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-DECREASE, CURVATURE = 1e-4, 0.9  # c₁ and c₂, as is usual for quasi-Newton methods
-GROWTH = 4.0  # of the step while the minimum lies ahead
-MARGIN = 0.1  # how far inside a bracket, as a share of it, the next step is kept
+DECREASE, CURVATURE = 1e-4, 0.9  # c₁ and c₂, the usual values in quasi-Newton methods
+GROWTH = 4.0  # factor on the step until it brackets a minimum
+MARGIN = 0.1  # smallest distance of a trial step from the ends of its bracket, as a share of the bracket
 
 
 @dataclass(frozen=True)
 class Point:
-    """A step α along the line, φ(α), φ'(α), and the gradient there."""
+    """A step α along the line, the value φ(α), the slope φ'(α) and the gradient (P,) at that step."""
 
     step: float
     value: float
@@ -31,15 +31,15 @@ class Point:
 
 
 def strong_wolfe(evaluate: Callable[[float], Point], start: Point, step: float, evaluations: int = 20) -> Point:
-    """A point that satisfies the conditions, or after so many evaluations the lowest that decreases enough.
+    """Return a point that satisfies both conditions; after `evaluations` the lowest one that satisfies the first.
 
-    It is `start`, whose step is 0, where none does. Numbers that are not finite count as too high.
+    Return `start`, whose step is 0, if no point satisfies the first. A value that is not finite fails it.
     """
     before, count = start, 0
     while count < evaluations:
         point = evaluate(step)
         count += 1
-        if not_lower(point, start) or (count > 1 and point.value >= before.value):
+        if decreases_too_little(point, start) or (count > 1 and point.value >= before.value):
             return zoom(evaluate, start, before, point, evaluations - count)
         if abs(point.slope) <= -CURVATURE * start.slope:
             return point
@@ -50,10 +50,10 @@ def strong_wolfe(evaluate: Callable[[float], Point], start: Point, step: float, 
 
 
 def zoom(evaluate: Callable[[float], Point], start: Point, low: Point, high: Point, evaluations: int) -> Point:
-    """A point that satisfies the conditions between `low`, the best so far, and `high`."""
+    """Return a point that satisfies the conditions between `low`, the lowest so far, and `high`; else the lowest."""
     for _ in range(evaluations):
-        point = evaluate(between(low, high))
-        if not_lower(point, start) or point.value >= low.value:
+        point = evaluate(cubic_minimum(low, high))
+        if decreases_too_little(point, start) or point.value >= low.value:
             high = point
             continue
         if abs(point.slope) <= -CURVATURE * start.slope:
@@ -64,13 +64,13 @@ def zoom(evaluate: Callable[[float], Point], start: Point, low: Point, high: Poi
     return low
 
 
-def not_lower(point: Point, start: Point) -> bool:
-    """Whether the first condition fails."""
+def decreases_too_little(point: Point, start: Point) -> bool:
+    """Return True if the first condition fails."""
     return not point.value <= start.value + DECREASE * point.step * start.slope
 
 
-def between(low: Point, high: Point) -> float:
-    """The minimum of the cubic through both points, kept inside the bracket; its middle where there is none."""
+def cubic_minimum(low: Point, high: Point) -> float:
+    """Return the minimum of the cubic interpolant of both points, clipped to the bracket; its middle if none exists."""
     width = high.step - low.step
     first = low.slope + high.slope - 3 * (low.value - high.value) / (low.step - high.step)
     square = first * first - low.slope * high.slope

@@ -1,4 +1,4 @@
-"""The methods by name, and which of them are taken by default: by the size of the problem and its precision."""
+"""The registry of methods by name, and the default methods by the problem's size and precision."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from kanpde.optim.soap import SOAP
 class Entry:
     """A method of the registry."""
 
-    make: Callable[..., Method]  # takes a learning_rate if the method has one
-    has_rate: bool = False  # the other methods find their own steps
-    gauss_newton: bool = False  # steps from the residual's Jacobian, whose loss tells when they gain nothing more
-    iterations: int | None = 2000  # of a stage that names none; None: until convergence
+    make: Callable[..., Method]  # returns the method; takes a learning_rate if has_rate is True
+    has_rate: bool = False  # True if the method has a learning rate
+    gauss_newton: bool = False  # True if the method uses the residual's Jacobian: the loss then shows convergence
+    iterations: int | None = 2000  # default number of iterations of a stage; None: until convergence
 
 
 METHODS: Mapping[str, Entry] = {
@@ -35,22 +35,23 @@ METHODS: Mapping[str, Entry] = {
     "adam": Entry(adam, has_rate=True),
 }
 
-DENSE = 4000  # parameters or rows, whichever are fewer, up to which a factor of that size is affordable at every step
-KRYLOV = 50_000  # parameters up to which some dozens of products with J are
-QUASI_NEWTON = 4000  # parameters up to which a dense inverse Hessian is
+MAX_DENSE = 4000  # largest size, parameters or rows, whichever are fewer, of a matrix that is factored at each step
+MAX_KRYLOV = 50_000  # largest number of parameters for which a step of some dozens of products with J is affordable
+MAX_QUASI_NEWTON = 4000  # largest number of parameters for which a dense inverse Hessian is affordable
 
 
 def default_methods(parameters: int, rows: int, dtype: torch.dtype) -> tuple[str, ...]:
-    """Return the methods of a training that names none, one after the other.
+    """Return the names of the methods of a training whose stages are not set, in their order.
 
-    In double precision Gauss–Newton with a dense factor, in the space of rows where these are fewer than parameters
-    (`woodbury`), then in a Krylov space, then SOAP and L-BFGS. Single precision loses the small singular values that
-    Gauss–Newton lives on: Adam comes first there, and what follows needs gradients alone.
+    In double precision they are Gauss–Newton with a dense factor, of the size of the rows if these are fewer than the
+    parameters (`woodbury`); for larger problems Gauss–Newton in a Krylov space; for still larger ones SOAP, then
+    L-BFGS. Single precision loses the small singular values that Gauss–Newton needs, so the methods are Adam and then
+    a quasi-Newton method, which need gradients only.
     """
     if dtype != torch.float64:
-        return "adam", ("ssbroyden" if parameters <= QUASI_NEWTON else "lbfgs")
-    if min(parameters, rows) <= DENSE:
+        return "adam", ("ssbroyden" if parameters <= MAX_QUASI_NEWTON else "lbfgs")
+    if min(parameters, rows) <= MAX_DENSE:
         return ("gauss_newton",)
-    if parameters <= KRYLOV:
+    if parameters <= MAX_KRYLOV:
         return ("krylov_gauss_newton",)
     return "soap", "lbfgs"

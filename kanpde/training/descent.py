@@ -281,7 +281,7 @@ def built_for(task: TrainingTask, network: KAN, ansatz: Ansatz | None) -> KAN:
         check_degree(network, blocks)
         return copy.deepcopy(network)
     order = max(plan_of(block, domain.dimension).order for block in blocks)
-    fresh = network.fitted(domain.dimension, order, affine=task.affine)
+    fresh = network.sized_for(domain.dimension, order, affine=task.affine)
     check_degree(fresh, blocks)
     periodic = None if ansatz is None else ansatz.periodic
     return fresh.build(domain.low, domain.high, outputs, periodic=periodic, seed=task.generator)

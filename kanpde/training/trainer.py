@@ -12,6 +12,7 @@ from torch import Tensor
 
 from kanpde.collocation.comparison import Comparison
 from kanpde.collocation.sampling import SamplingOptions
+from kanpde.device import one_thread
 from kanpde.errors import Ending
 from kanpde.network.kan import KAN
 from kanpde.optim.least_squares import Step
@@ -63,6 +64,7 @@ class Trainer:
         self._error, self._error_known_at, self._error_of = math.nan, -math.inf, 0
         self._comparison: Comparison | None = None
 
+    @one_thread()
     def run(self, callbacks: Sequence[Callback] = ()) -> Solution:
         """Train to the end, or to the iteration in which Ctrl-C comes, and return the solution."""
         self.callbacks = callbacks
