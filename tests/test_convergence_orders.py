@@ -197,7 +197,7 @@ def error_of_slabs(problem: Problem, count: int, degree: int) -> float:
         iterate = initial_iterate(task, attempt, slabs[-1] if slabs else None)
         system = slab_system(task, MarchState(attempt, iterate, 1 / count, slabs=slabs))
         method, vector = LaggedGaussNewton(), iterate.vector
-        for _ in range(8):  # Gauss–Newton converges to round-off
+        for _ in range(4):  # Gauss–Newton converges to round-off
             vector = method.step(system, vector).vector
         slabs = (*slabs, measure_slab(task, attempt, system, vector))
     return math.sqrt(np.mean([l2_error(problem, slab.space, slab.tensor(task.device)) ** 2 for slab in slabs]))
@@ -205,7 +205,7 @@ def error_of_slabs(problem: Problem, count: int, degree: int) -> float:
 
 @pytest.mark.parametrize("degree", [2, 3, 4, 5])
 def test_polynomials_of_degree_p_in_time_have_the_order_p_plus_1_in_the_length_of_a_slab(degree):
-    """By duality from p in H1; u' has no higher derivatives, so the slope is that of the theory to a tenth."""
-    counts = (8, 12, 16, 24)
+    """The residual has the order p and, by duality, the error one more; the slope is that to a tenth."""
+    counts = (6, 8, 11)
     errors = [error_of_slabs(Logistic(), count, degree) for count in counts]
     assert_order(errors, 1 / np.array(counts), degree + 1, above=0.1)
