@@ -58,10 +58,10 @@ def test_a_schedule_goes_through_its_stages_and_ends():
     seen = []
     while schedule is not None:
         seen.append(schedule.stage.optimiser)
-        schedule = schedule.stepped()
+        schedule = schedule.after_step()
         if schedule.over:
             assert schedule.iterations == schedule.stage.limit
-            schedule = schedule.advanced()
+            schedule = schedule.next_stage()
             assert schedule is None or schedule.iterations == 0
     assert seen == ["adam"] * 3 + ["lbfgs"] * 2 + ["soap"]
 
