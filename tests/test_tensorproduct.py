@@ -15,7 +15,15 @@ from kanpde import Box, Data, Dirichlet, Initial, Neumann, Periodic, Problem
 from kanpde.calculus.jets import JetPlan
 from kanpde.calculus.legendre import legendre
 from kanpde.marching import knot_placement
-from kanpde.marching.axes import LegendreAxis, SplineAxis, design, gauss_points, gauss_weights, points_of, transfer
+from kanpde.marching.axes import (
+    LegendreAxis,
+    SplineAxis,
+    design,
+    gauss_points,
+    gauss_weights,
+    points_of,
+    transfer_matrix,
+)
 from kanpde.marching.low_rank import compress
 from kanpde.marching.slabs import Pass, Slab
 from kanpde.marching.system import System
@@ -65,7 +73,9 @@ def test_a_finer_axis_holds_the_functions_of_a_coarser_one():
     old, new = uniform(-1, 1, 4), uniform(-1, 1, 8)
     coefficients = np.random.default_rng(0).normal(size=(old.size, 2))
     x = np.linspace(-1, 1, 33)
-    assert np.allclose(design(new, x) @ (transfer(old, new) @ coefficients), design(old, x) @ coefficients, atol=1e-11)
+    assert np.allclose(
+        design(new, x) @ (transfer_matrix(old, new) @ coefficients), design(old, x) @ coefficients, atol=1e-11
+    )
 
 
 def test_a_tensor_product_differentiates_polynomials_exactly():
@@ -305,9 +315,9 @@ def test_knots_go_where_the_front_is():
 
 def test_neighbouring_densities_change_by_a_bounded_factor():
     found = knot_placement.grade(np.array([1e-6, 1.0, 1e-6, 1e-6, 1e-6]))
-    assert (found[1:] / found[:-1]).max() <= knot_placement.SLOPE * (1 + 1e-12) and (
+    assert (found[1:] / found[:-1]).max() <= knot_placement.MAX_DENSITY_RATIO * (1 + 1e-12) and (
         found[:-1] / found[1:]
-    ).max() <= knot_placement.SLOPE * (1 + 1e-12)
+    ).max() <= knot_placement.MAX_DENSITY_RATIO * (1 + 1e-12)
 
 
 # Compression ---------------------------------------------------------------------------------------------------------

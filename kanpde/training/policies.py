@@ -11,8 +11,8 @@ import numpy as np
 
 SETTLING = (5, 10, 20, 40)  # iterations of a stage before which the scales of the blocks are measured again
 CHECK_EVERY = 5  # number of iterations between checks of the loss if points are not exchanged
-HIDING = 3.0  # points are exchanged if the loss at fresh points exceeds this multiple of the loss at the present ones
-ROUND_OFF = 3e-16  # smallest loss worth reducing: below it rounding errors of second derivatives dominate its root
+EXCHANGE_RATIO = 3.0  # points are exchanged if the loss at fresh ones is above this multiple of the present loss
+MIN_LOSS = 3e-16  # smallest loss worth reducing: below it rounding errors of second derivatives dominate its root
 REFINEMENT_CHECKS = 2  # number of checks over which the fall of the loss decides on finer knots
 REFINEMENT_FALL = 0.3  # knots are refined if the loss falls to more than this share over REFINEMENT_CHECKS checks
 PATIENCE = 8  # number of checks over which the fall of the loss decides on the end, if no finer knots are allowed
@@ -40,7 +40,7 @@ class PointPolicy:
 
     def exchanges(self, seen: float, hidden: float) -> bool:
         """Return True if the loss at fresh points, `hidden`, is too much above that at the present ones, `seen`."""
-        return math.isfinite(hidden) and hidden > max(HIDING * seen, ROUND_OFF)
+        return math.isfinite(hidden) and hidden > max(EXCHANGE_RATIO * seen, MIN_LOSS)
 
 
 class Verdict(Enum):
@@ -65,7 +65,7 @@ class KnotPolicy:
         """
         if not math.isfinite(loss):
             return Verdict.STEP
-        if loss <= ROUND_OFF or rejected >= REJECTIONS:
+        if loss <= MIN_LOSS or rejected >= REJECTIONS:
             return Verdict.END
         if not rejected and fall(checks, REFINEMENT_CHECKS) < REFINEMENT_FALL:
             return Verdict.STEP

@@ -27,8 +27,8 @@ from kanpde.training.march_phase import Marching
 from kanpde.training.phase import NothingFound, Phase, Stop, TrainingTask
 from kanpde.training.settings import Settings, TrainingOptions
 
-ERROR_SECONDS = 0.5  # shortest time between two measurements of the error
-ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}  # points along each axis in them, by the number of axes
+ERROR_SECONDS = 0.5  # shortest time between two measurements of the error on grids of ERROR_RESOLUTION
+ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}  # points along each axis, by the number of axes
 KINDS: Mapping[str, type[Descent] | type[Marching]] = {"descent": Descent, "marching": Marching}
 
 
