@@ -11,11 +11,7 @@ class MarchTolerances:
 
     passes: tuple[float, ...] = (1e-3, 1e-5, 1e-7, 1e-9, 1e-11)  # tolerance of each pass's relative residual, in order
     in_time: float = 1e-2  # largest last coefficients in time, relative to all, as a share of the pass's tolerance
-    first_intervals: tuple[int, ...] = (
-        8,
-        8,
-        2,
-    )  # initial number of intervals of each axis, by the number of coordinates
+    first_intervals: tuple[int, ...] = (8, 8, 2)  # initial intervals of each axis, by the number of coordinates
     degree_in_time: tuple[int, ...] = (15, 11, 9)  # degree of the polynomials in time, by the number of axes in space
 
     growth: float = 2.5  # largest factor on an axis's number of intervals from one attempt to the next
@@ -26,9 +22,7 @@ class MarchTolerances:
 
     gain: float = 0.5  # an attempt, a cut or a pass is progress if the residual is below this share of the earlier one
     stalls: int = 2  # number of attempts without progress after which knots are not refined
-    cut_above: float = (
-        3.0  # a slab that finer knots do not help is cut if its residual exceeds this times the tolerance
-    )
+    cut_above: float = 3.0  # a slab may be cut, if finer knots do not help, above this multiple of the tolerance
     tries: int = 30  # largest number of attempts at one slab
     negligible: float = 0.1  # a slab is accepted if its share of the pass's residual is below this times the tolerance
 
