@@ -57,11 +57,7 @@ class TrainingPoints:
 
     def rescale(self) -> None:
         """Measure the size of every block's terms."""
-        if not self._affine:
-            self._residuals.balance()
-        for part in self._residuals.parts:
-            sizes = self._residuals.sizes_of_terms(part)
-            part.scale = torch.where(torch.isfinite(sizes) & (sizes > 0), sizes, torch.ones_like(sizes))
+        self._residuals.rescale(balanced=not self._affine)
 
     def renew(self) -> None:
         """Draw fresh interior points in place of those where the residual is below its mean."""
