@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kanpde.collocation.rows import plan_of
 from kanpde.collocation.time_window import FIRST_REACH, Window
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.files import below
 from kanpde.network import knot_insertion
 from kanpde.network.kan import KAN
-from kanpde.network.residuals import Residuals, plan_of
+from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.optim.methods import default_methods

@@ -57,11 +57,7 @@ class TrainingPoints:
 
     def rescale(self) -> None:
         """Set each block's scale to the size of its terms; 1 if that is zero or not finite."""
-        if not self._affine:
-            self._residuals.balance()
-        for part in self._residuals.parts:
-            sizes = self._residuals.sizes_of_terms(part)
-            part.scale = torch.where(torch.isfinite(sizes) & (sizes > 0), sizes, torch.ones_like(sizes))
+        self._residuals.rescale(balanced=not self._affine)
 
     def renew(self) -> None:
         """Replace the interior points at which the residual is below its mean by fresh ones."""

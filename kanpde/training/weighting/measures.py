@@ -19,7 +19,7 @@ def gradient_norms(residuals: Residuals) -> Tensor:
 def gradient(residuals: Residuals, part: BlockPoints) -> Tensor:
     """Return the gradient (P,) of one block's part of the loss."""
     parameters = residuals.model.ordered()
-    rows = [residuals.values(part, [chunk]) * part.row_factors(chunk) for chunk in part.chunks]
+    rows = [residuals.values([chunk]) * part.row_factors(chunk) for chunk in part.chunks]
     loss = torch.stack([row.square().sum() for row in rows]).sum()
     if not loss.requires_grad:
         return torch.zeros_like(residuals.model.vector)
@@ -43,4 +43,4 @@ def traces(residuals: Residuals, vector: Tensor) -> Tensor:
 def squared_residuals(residuals: Residuals, part: BlockPoints) -> Tensor:
     """Return Σ_c (r_cn / s_c)² at each point, (n,), with the block's scales s_c but without weights."""
     with torch.no_grad():
-        return (residuals.values(part, part.chunks) / part.scale[:, None]).square().sum(dim=0)
+        return (residuals.values(part.chunks) / part.scale[:, None]).square().sum(dim=0)
