@@ -8,8 +8,8 @@ import torch
 from readable_cases import points_in, random_network
 
 from kanpde import KAN, Box, fix, suggest, unfix
+from kanpde.calculus.functions import ATOMS
 from kanpde.errors import ConfigurationError
-from kanpde.network.atom_functions import ATOMS
 from kanpde.readable.edges import name_edge
 
 # c f(a x + b) + d on (0.2, 1); a cosine is a sine, and is called one.

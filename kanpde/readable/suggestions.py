@@ -16,8 +16,7 @@ from scipy.optimize import least_squares
 from torch import Tensor
 
 from kanpde.arrays import Array
-from kanpde.errors import ConfigurationError, nearest
-from kanpde.network.atom_functions import ATOMS, Atom
+from kanpde.calculus.functions import ATOMS, Atom, atom
 from kanpde.network.kan import KAN
 from kanpde.readable.source import check_edge, network_of, points_of
 from kanpde.solution import Solution
@@ -79,8 +78,7 @@ def checked(atoms: Iterable[str] | None) -> list[str]:
     """The names of atoms to be tried; ConfigurationError for one that is unknown."""
     names = list(ATOMS) if atoms is None else [atoms] if isinstance(atoms, str) else list(atoms)
     for name in names:
-        if name not in ATOMS:
-            raise ConfigurationError(f"unknown atom {name!r}; {nearest(str(name), ATOMS)}")
+        atom(name)
     return names
 
 

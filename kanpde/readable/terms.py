@@ -9,19 +9,15 @@ from typing import Any
 
 import sympy as sp
 
+from kanpde.calculus.functions import ATOMS, HEADS, SHIPPED, Atom
 from kanpde.errors import ProblemError
-from kanpde.network.atom_functions import ATOMS
 
-FUNCTIONS: dict[Any, str] = {
-    sp.exp: "exp", sp.log: "log", sp.sin: "sin", sp.cos: "cos", sp.tan: "tan", sp.sinh: "sinh", sp.cosh: "cosh",
-    sp.tanh: "tanh", sp.sech: "sech", sp.atan: "atan", sp.atanh: "atanh", sp.erf: "erf",
-}  # fmt: skip
-POWERS: dict[Any, str] = {
-    sp.Integer(2): "x^2", sp.Integer(3): "x^3", sp.Integer(4): "x^4", sp.Integer(5): "x^5", sp.Integer(-1): "1/x",
-    sp.Integer(-2): "1/x^2", sp.Rational(1, 2): "sqrt", sp.Rational(-1, 2): "1/sqrt",
-}  # fmt: skip
-LARGEST_POWER = 5
 ARGUMENT = sp.Symbol("h", real=True)  # of a function that is no atom
+FUNCTIONS: dict[Any, str] = {row.sympy: row.name for row in HEADS.values() if isinstance(row, Atom)}
+POWERS: dict[Any, str] = {
+    form.exp: name for name in SHIPPED if (form := ATOMS[name].sympy(ARGUMENT)).is_Pow and form.base == ARGUMENT
+}
+LARGEST_POWER = max(int(exponent) for exponent in POWERS if exponent.is_Integer)
 
 
 @dataclass(frozen=True)
