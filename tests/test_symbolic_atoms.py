@@ -1,30 +1,24 @@
-"""Atoms and variable projection: derivatives, agreement with a slow oracle, a library that users extend."""
+"""Atoms and variable projection: derivatives, agreement with a slow oracle, the library of the search."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import scipy.optimize
-import sympy as sp
 import torch
 
-import kanpde
+from kanpde.calculus.functions import ATOMS, HEADS
 from kanpde.errors import ConfigurationError
 from kanpde.symbolic.families.proposal import eliminated
 from kanpde.symbolic.structure import atoms
 from kanpde.symbolic.structure.variable_projection import Target, fit
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(40)
-BASES = atoms.library()[0]
+BASES = atoms.library()
 
 
 def target(values):
     return Target.of(NODES, np.atleast_2d(values).reshape(len(NODES), -1), WEIGHTS)
-
-
-@pytest.fixture
-def added(monkeypatch):
-    monkeypatch.setattr(atoms, "_ADDED", {})
 
 
 @pytest.mark.parametrize("basis", [b for b in BASES if b.parameters], ids=lambda b: f"{b.name}{len(b.functions)}")
@@ -87,33 +81,12 @@ def test_elimination_keeps_the_columns_that_are_needed():
     np.testing.assert_allclose(coefficients, [2, -1], atol=1e-6)
 
 
-def test_a_user_adds_a_function_in_one_line(added):
-    kanpde.register_atom("lorentz", lambda z: 1 / (1 + z**2))
-    assert "lorentz" in atoms.names()
-    (basis,), failures = atoms.library(["lorentz"])
-    assert not failures
-    found = fit(target(2 / (1 + (3 * NODES - 1) ** 2)), (basis,), basis.starts(-1, 1, 40))[0]
-    assert np.abs(found.parameters) == pytest.approx([3, 1], rel=1e-6)
-
-
-def broken(z):
-    raise ValueError("no such thing")
-
-
-@pytest.mark.parametrize(("function", "said"), [(broken, "ValueError: no such thing"), (sp.airyai, "numerical")])
-def test_a_function_that_fails_is_named_and_skipped(added, function, said):
-    kanpde.register_atom("odd", function)
-    bases, (line,) = atoms.library()
-    assert "'odd'" in line and said in line and len(bases) == len(BASES)
-
-
-@pytest.mark.parametrize(("name", "function"), [("sin", sp.sin), ("two words", sp.sin), ("mine", 3)])
-def test_slips_in_registering_are_told(added, name, function):
-    with pytest.raises(ConfigurationError, match="expected"):
-        kanpde.register_atom(name, function)
-
-
 def test_unknown_functions_bring_the_nearest():
     with pytest.raises(ConfigurationError, match="'tanhh'.*did you mean 'tanh'"):
         atoms.library(["tanhh"])
-    assert {b.name for b in atoms.library(["exp"])[0]} == {"exp"}
+    assert {b.name for b in atoms.library(["exp"])} == {"exp"}
+
+
+def test_the_library_has_every_family_of_the_table():
+    families = {row.family for row in (*ATOMS.values(), *HEADS.values()) if row.family}
+    assert set(atoms.names()) == families

@@ -47,11 +47,6 @@ class Suggestion:
     d: float
 
     @property
-    def r2(self) -> float:
-        """1 − error², the share of the edge's variance that is explained."""
-        return 1 - self.error**2
-
-    @property
     def constants(self) -> tuple[float, float, float, float]:
         """(a, b, c, d)."""
         return self.a, self.b, self.c, self.d
@@ -143,8 +138,9 @@ def grid(atom: Atom, low: float, high: float) -> Array:
     middle, half = (low + high) / 2, max((high - low) / 2, 1e-300)
     if atom.free == (True, True):
         a = np.repeat(SCALES, len(CENTRES) + len(PHASES)) / half
-        shifts = [np.concatenate([-scale * CENTRES, PHASES]) for scale in SCALES]
-        return np.stack([a, np.concatenate(shifts) - a * middle], axis=1)
+        shifts = np.concatenate([np.concatenate([-scale * CENTRES, PHASES]) for scale in SCALES])
+        signs = (1, -1) if atom.mirrored else (1,)
+        return np.concatenate([np.stack([sign * a, shifts - sign * a * middle], axis=1) for sign in signs])
     if atom.free == (True, False):
         a = np.concatenate([SCALES, -SCALES]) / half
         return np.stack([a, np.zeros_like(a)], axis=1)

@@ -80,9 +80,7 @@ def candidates(
     """
     tell = progress or (lambda line: None)
     clock = Clock(seconds)
-    bases, failures = library(functions)
-    for line in failures:
-        tell(line)
+    bases = library(functions)
     fields, names = sample(solution), solution.problem.fields
     if not all(field.finite for field in fields):
         tell("the solution is not finite: there is nothing to search")
