@@ -31,7 +31,7 @@ from kanpde.calculus.expressions import numpy_function, torch_function
 from kanpde.calculus.functions import ATOMS, registered
 from kanpde.errors import ConfigurationError
 from kanpde.readable.edges import atoms_of, name_edge
-from kanpde.symbolic.search import proposals
+from kanpde.symbolic.proposals import proposals
 from kanpde.symbolic.structure.atoms import library, names
 
 x, t, z = sp.symbols("x t z", real=True)

@@ -9,7 +9,7 @@ import torch
 
 from kanpde.calculus.functions import ATOMS, HEADS
 from kanpde.errors import ConfigurationError
-from kanpde.symbolic.families.proposal import eliminated
+from kanpde.symbolic.families.proposal import eliminate
 from kanpde.symbolic.structure import atoms
 from kanpde.symbolic.structure.variable_projection import Target, fit
 
@@ -76,7 +76,7 @@ def test_elimination_keeps_the_columns_that_are_needed():
     design = random.normal(size=(200, 6))
     truth = design @ np.array([0, 2.0, 0, 0, -1.0, 0])
     size = np.linalg.norm(truth)
-    kept, coefficients, left = eliminated(design / size, truth / size + 1e-9 * random.normal(size=200), 1e-7)
+    kept, coefficients, left = eliminate(design / size, truth / size + 1e-9 * random.normal(size=200), 1e-7)
     assert kept == [1, 4] and left < 1e-7
     np.testing.assert_allclose(coefficients, [2, -1], atol=1e-6)
 

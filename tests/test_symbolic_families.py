@@ -18,12 +18,13 @@ from kanpde.symbolic.families.ordinary import general
 from kanpde.symbolic.families.polynomial import polynomial_in_one
 from kanpde.symbolic.families.proposal import evaluated
 from kanpde.symbolic.families.separated import Separation
-from kanpde.symbolic.families.similarity import radial, reduced, reductions
+from kanpde.symbolic.families.similarity import profile_proposals, radial, reductions
 from kanpde.symbolic.proof.simplification import tidy
-from kanpde.symbolic.search import Hints, candidates, proposals
+from kanpde.symbolic.proposals import Hints, proposals
+from kanpde.symbolic.search import candidates
 from kanpde.symbolic.structure.atoms import VARIABLE, library
 from kanpde.symbolic.structure.factors import antiderivative, closures, subspace
-from kanpde.symbolic.structure.outer_functions import peeled
+from kanpde.symbolic.structure.outer_functions import peel
 from kanpde.symbolic.structure.sampled import sample
 from kanpde.symbolic.symbolification import symbolify
 
@@ -130,7 +131,7 @@ def test_two_pulses_that_run_through_each_other():
 def test_a_gaussian_whose_variance_changes():
     variance = 1 + sp.exp(-2 * t)
     u = field(sp.exp(-(x**2) / (2 * variance)) / sp.sqrt(variance), Box(x=(-3, 3), t=(0, 1)), error=0.0)
-    name, w, wrap = next(peeled(u))
+    name, w, wrap = next(peel(u))
     found = min(polynomial_in_one(w, name, wrap), key=lambda p: len(p.constants))
     assert misfit(found, u) < 1e-7 and len(found.constants) <= 7
     assert not [*polynomial_in_one(field(sp.sin(x * t), Box(x=(0, 3), t=(1, 3))), "u", lambda w: w)]
@@ -148,7 +149,7 @@ def test_a_ratio_is_taken_by_what_stays_away_from_zero():
     u = field(sp.atan(y / x), Box(x=(1, 2), y=(0, 1)))
     (form,) = [reduction for reduction in reductions(u) if reduction.name == "x u_x, t u_t, u"]
     assert form.variable.has(y) and sp.diff(form.variable, y, 2) == 0
-    assert next(reduced(u, library(["atan"]), form)).misfit < 1e-6
+    assert next(profile_proposals(u, library(["atan"]), form)).misfit < 1e-6
 
 
 # Logarithmic derivatives ----------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from kanpde.symbolic import workers
 from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.constants.fit import refit
 from kanpde.symbolic.families.proposal import Proposal, constant
-from kanpde.symbolic.search import SOLVED, beside, candidates, in_turn, joint
+from kanpde.symbolic.proposals import in_turn
+from kanpde.symbolic.search import SOLVED, beside, candidates, joint
 
 x, t = sp.symbols("x t", real=True)
 
