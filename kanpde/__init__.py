@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kanpde.version import __version__
 
 if TYPE_CHECKING:
+    from kanpde.calculus.registration import register_atom
     from kanpde.geometry.box import Box
     from kanpde.network.kan import KAN
     from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from kanpde.readable import as_sympy, fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
     from kanpde.solution import Solution
     from kanpde.symbolic.proof.certification import certify
-    from kanpde.symbolic.structure.atoms import register_atom
     from kanpde.training.trainer import solve
 
 # name -> module; loaded when first asked for, so that `kanpde list` need not wait for torch.
@@ -43,7 +43,7 @@ _HOMES = {
     "prune": "readable",
     "read": "readable",
     "refit": "readable",
-    "register_atom": "symbolic.structure.atoms",
+    "register_atom": "calculus.registration",
     "solve": "training.trainer",
     "sparsify": "readable",
     "suggest": "readable",

@@ -8,7 +8,7 @@ from kanpde.symbolic.structure import atoms
 from kanpde.symbolic.structure.variable_projection import Target
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(40)
-BASES = atoms.library()[0]
+BASES = atoms.library()
 
 
 def target(values):

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from kanpde import cli
+from kanpde.calculus import functions
 
 
 @pytest.fixture
@@ -20,3 +21,11 @@ def command(monkeypatch, capsys):
         return (status, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture
+def no_atoms_stay():
+    """Atoms that a test registers are gone after it."""
+    yield
+    for name in functions.registered():
+        del functions.ATOMS[name]

@@ -12,9 +12,9 @@ from test_kan import Jets, assert_close, built, nested, plan_up_to, points_in, r
 
 from kanpde import files
 from kanpde.calculus.expressions import torch_function
+from kanpde.calculus.functions import ATOMS
 from kanpde.errors import ConfigurationError
 from kanpde.network import knot_insertion
-from kanpde.network.atom_functions import ATOMS
 from kanpde.network.kan import KAN
 
 ORDERS = 6

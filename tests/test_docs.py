@@ -19,7 +19,6 @@ import pytest
 
 import kanpde
 from kanpde import KAN, load_problem, solve
-from kanpde.symbolic.structure import atoms
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / name for name in ("README.md", "AGENTS.md", "CONTRIBUTING.md")] + sorted((ROOT / "docs").glob("*.md"))
@@ -109,8 +108,7 @@ class Printed:
 
 
 @pytest.mark.parametrize("page", SCRIPTS)
-def test_the_script_of_a_page_prints_what_it_says(page, here, monkeypatch):
-    monkeypatch.setattr(atoms, "_ADDED", {})
+def test_the_script_of_a_page_prints_what_it_says(page, here, no_atoms_stay):
     code = "\n".join(SCRIPTS[page])
     printed = Printed(code.splitlines())
     names = {"print": printed}

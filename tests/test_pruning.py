@@ -16,7 +16,7 @@ from kanpde.readable import Regularisation, penalties, penalty_rows, pruning
 from kanpde.readable.gauge import passing, straightened
 from kanpde.readable.penalties import Majorised, looked_at, spreads_of
 from kanpde.readable.pruning import reaches
-from kanpde.readable.refitting import Bench
+from kanpde.readable.refitting import FixedRows
 from kanpde.readable.source import importances, points_of
 from kanpde.readable.sparsity import Penalised
 
@@ -78,7 +78,7 @@ def test_the_jacobian_with_penalties_is_the_slope_of_its_rows():
     solution = Solution(Flat(), copy.deepcopy(solution.model), solution.history, solution.record)
     with torch.no_grad():
         solution.network.first.coefficients += torch.linspace(-1, 1, 26, dtype=torch.float64).sin().view(2, 13, 1)
-    residuals = Bench(solution).residuals(solution)
+    residuals = FixedRows(solution).residuals(solution)
     problem = Penalised(
         solution.model, residuals, Majorised(solution.network, Regularisation(1, 1, 1), points_in(UNIT, 32)), 1e-2
     )
@@ -201,7 +201,7 @@ def test_a_pruning_that_does_harm_is_taken_back(monkeypatch):
     solution = flat_solution()
     monkeypatch.setattr(pruning, "STEPS", 1)
     kept = prune(solution, threshold=0.9, factor=1.5, tolerance=1e-12)
-    assert Bench(solution).loss(kept) <= 1.5 * Bench(solution).start
+    assert FixedRows(solution).loss(kept) <= 1.5 * FixedRows(solution).start
     assert live_edges(prune(solution.network, threshold=0.9)) < live_edges(kept.network)
 
 
@@ -220,7 +220,7 @@ def test_names_that_do_harm_are_taken_back():
     solution = additive_solution()
     kept = read(solution, atoms=["x", "x^2", "gaussian"])
     assert kept.network.first.fixed.names == ()
-    assert Bench(solution).loss(kept) <= Bench(solution).start
+    assert FixedRows(solution).loss(kept) <= FixedRows(solution).start
 
 
 def test_an_edge_that_is_nearly_an_atom_is_read_by_the_formula_alone():

@@ -13,7 +13,8 @@ from kanpde import Box, Dirichlet, Initial, load_problem
 from kanpde.calculus.expressions import real_expression
 from kanpde.symbolic.constants.fit import refit
 from kanpde.symbolic.families.proposal import Proposal, constant
-from kanpde.symbolic.search import SOLVED, beside, candidates, in_turn, joint
+from kanpde.symbolic.proposals import in_turn
+from kanpde.symbolic.search import SOLVED, beside, candidates, joint
 
 x, y, t = sp.symbols("x y t", real=True)
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from kanpde.calculus import jets
+from kanpde.calculus.derivatives import tanh
 from kanpde.calculus.jets import JetPlan
-from kanpde.network.base_functions import tanh
 from kanpde.problem.problem import Problem
 
 

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from kanpde.arrays import Array, MultiIndex
-from kanpde.calculus.torch_functions import Operation, add, multiply, operation, power
+from kanpde.calculus.functions import operation
+from kanpde.calculus.torch_functions import Operation, add, multiply, power
 from kanpde.errors import ProblemError
 
 TorchFunction = Callable[..., Tensor]

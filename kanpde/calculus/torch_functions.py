@@ -1,10 +1,9 @@
-"""The tensor operation behind each SymPy function, for :mod:`kanpde.expressions`."""
+"""Operations on tensors that torch has not, or has under other conventions than SymPy."""
 
 from __future__ import annotations
 
 import functools
 import importlib
-import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +11,6 @@ from typing import Any
 import sympy as sp
 import torch
 from torch import Tensor
-
-from kanpde.errors import ProblemError
 
 Operation = Callable[..., Any]
 
@@ -40,7 +37,7 @@ def power(exponent: sp.Expr) -> Operation:
     return lambda base: torch.pow(base, constant)
 
 
-def _host(name: str) -> Operation:
+def from_scipy(name: str) -> Operation:
     """A function that torch lacks, by SciPy: values at points only, no gradient flows through it."""
 
     def call(*arguments: Tensor) -> Tensor:
@@ -51,68 +48,38 @@ def _host(name: str) -> Operation:
     return call
 
 
-def _one_over(function: Operation) -> Operation:
+def one_over(function: Operation) -> Operation:
+    """1/f(x), by f."""
     return lambda x: 1 / function(x)
 
 
-def _inverse_of(function: Operation) -> Operation:
+def at_reciprocal(function: Operation) -> Operation:
+    """f(1/x), by f."""
     return lambda x: function(1 / x)
 
 
-def _smallest(*values: Tensor) -> Tensor:
+def smallest(*values: Tensor) -> Tensor:
+    """The smallest of several values, point by point."""
     return functools.reduce(torch.minimum, values)
 
 
-def _largest(*values: Tensor) -> Tensor:
+def largest(*values: Tensor) -> Tensor:
+    """The largest of several values, point by point."""
     return functools.reduce(torch.maximum, values)
 
 
-def _heaviside(x: Tensor, at_zero: Tensor) -> Tensor:
+def heaviside(x: Tensor, at_zero: Tensor) -> Tensor:
+    """0 below zero, 1 above it."""
     return torch.where(x > 0, torch.ones_like(x), torch.where(x < 0, torch.zeros_like(x), at_zero))
 
 
-def _nothing(x: Tensor, *_: Tensor) -> Tensor:
+def zero(x: Tensor, *_: Tensor) -> Tensor:
+    """0 everywhere."""
     return torch.zeros_like(x)
 
 
-def _lambert(x: Tensor, branch: Tensor | None = None) -> Tensor:
+def lambert_w(x: Tensor, branch: Tensor | None = None) -> Tensor:
+    """Lambert's W, w e^w = x, by SciPy."""
     lambertw = importlib.import_module("scipy.special").lambertw
     values = lambertw(x.detach().cpu().double().numpy(), 0 if branch is None else int(branch))
     return torch.as_tensor(values.real, dtype=x.dtype, device=x.device)
-
-
-_OPERATIONS: dict[Any, Operation] = {
-    sp.exp: torch.exp, sp.log: torch.log, sp.Abs: torch.abs, sp.sign: torch.sign,
-    sp.floor: torch.floor, sp.ceiling: torch.ceil, sp.Mod: torch.remainder, sp.Min: _smallest, sp.Max: _largest,
-    sp.sin: torch.sin, sp.cos: torch.cos, sp.tan: torch.tan,
-    sp.cot: _one_over(torch.tan), sp.sec: _one_over(torch.cos), sp.csc: _one_over(torch.sin),
-    sp.asin: torch.asin, sp.acos: torch.acos, sp.atan: torch.atan, sp.atan2: torch.atan2,
-    sp.acot: _inverse_of(torch.atan), sp.asec: _inverse_of(torch.acos), sp.acsc: _inverse_of(torch.asin),
-    sp.sinh: torch.sinh, sp.cosh: torch.cosh, sp.tanh: torch.tanh,
-    sp.coth: _one_over(torch.tanh), sp.sech: _one_over(torch.cosh), sp.csch: _one_over(torch.sinh),
-    sp.asinh: torch.asinh, sp.acosh: torch.acosh, sp.atanh: torch.atanh,
-    sp.acoth: _inverse_of(torch.atanh), sp.asech: _inverse_of(torch.acosh), sp.acsch: _inverse_of(torch.asinh),
-    sp.sinc: lambda x: torch.sinc(x / math.pi), sp.Heaviside: _heaviside,
-    # The derivative of a jump: zero almost everywhere, and points never sit on the jump.
-    sp.DiracDelta: _nothing,
-    sp.erf: torch.erf, sp.erfc: torch.erfc, sp.erfinv: torch.erfinv, sp.erfi: _host("erfi"),
-    sp.gamma: _host("gamma"), sp.loggamma: torch.lgamma, sp.LambertW: _lambert,
-    sp.besselj: _host("jv"), sp.bessely: _host("yv"), sp.besseli: _host("iv"), sp.besselk: _host("kv"),
-    sp.elliptic_k: _host("ellipk"), sp.elliptic_e: _host("ellipe"), sp.Ei: _host("expi"),
-    sp.StrictGreaterThan: operator.gt, sp.GreaterThan: operator.ge,
-    sp.StrictLessThan: operator.lt, sp.LessThan: operator.le,
-    sp.Equality: operator.eq, sp.Unequality: operator.ne,
-    sp.And: lambda *c: functools.reduce(torch.logical_and, c), sp.Or: lambda *c: functools.reduce(torch.logical_or, c),
-    sp.Not: torch.logical_not,
-}  # fmt: skip
-
-
-def operation(expression: sp.Basic) -> Operation:
-    """The operation of tensors that an expression's outermost function stands for; ProblemError where there is none."""
-    found = _OPERATIONS.get(expression.func)
-    if found is None or (expression.func is sp.elliptic_e and len(expression.args) > 1):
-        raise ProblemError(
-            f"expected functions that have a numerical counterpart, got {type(expression).__name__} in {expression}; "
-            "rewrite it, or give a torch callable instead"
-        )
-    return found

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kanpde.errors import ConfigurationError, nearest
-from kanpde.network.atom_functions import ATOMS
+from kanpde.calculus.functions import ATOMS, atom
+from kanpde.errors import ConfigurationError
 
 Edge = tuple[int, int]
 
@@ -37,8 +37,7 @@ class FixedEdges(nn.Module):
     ) -> None:
         super().__init__()
         for name in atoms.values():
-            if name not in ATOMS:
-                raise ConfigurationError(f"unknown atom {name!r}; {nearest(str(name), ATOMS)}")
+            atom(name)
         self.pruned = tuple(sorted(pruned))
         self.edges = tuple(sorted(atoms, key=lambda edge: (atoms[edge], edge)))  # those of one atom stand together
         self.names = tuple(atoms[edge] for edge in self.edges)

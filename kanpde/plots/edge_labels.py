@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 from matplotlib.textpath import TextPath
 
-from kanpde.network.atom_functions import ATOMS
+from kanpde.calculus.functions import ATOMS
 
 DIGITS = 3  # significant digits of the constants in a label
 POINTS_PER_INCH = 72.0

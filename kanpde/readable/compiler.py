@@ -49,7 +49,7 @@ def formula_to_kan(
     for one in outputs:
         if not np.isfinite(numpy_function(one, box.names)(*points.numpy().T)).all():
             raise ProblemError(f"expected an expression that is finite on {box}, got {one}; change the domain")
-    plan = planned(Grammar(symbols(box.names)), outputs)
+    plan = planned(Grammar(symbols(box.names), tuple(points.numpy().T)), outputs)
     network = KAN([(sums, (len(rows) - sums) // 2) for rows, sums, _ in plan[:-1]], degree, intervals)
     network.layers = torch.nn.ModuleList()
     values, low, high = points, box.low, box.high

@@ -9,8 +9,8 @@ from typing import Any
 import sympy as sp
 
 from kanpde.calculus.expressions import symbols
+from kanpde.calculus.functions import ATOMS
 from kanpde.errors import ConfigurationError
-from kanpde.network.atom_functions import ATOMS
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 from kanpde.readable.edges import Constants, atoms_of, pruned_of

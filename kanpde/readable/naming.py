@@ -11,7 +11,7 @@ from kanpde.options import number
 from kanpde.readable.edges import atoms_of, name_edge, pruned_of, spline_edge
 from kanpde.readable.gauge import passing, straightened
 from kanpde.readable.pruning import prune
-from kanpde.readable.refitting import Bench
+from kanpde.readable.refitting import FixedRows
 from kanpde.readable.source import Source, check_edge, copied, layers_of, renewed
 from kanpde.readable.suggestions import Suggestion, checked, edge_curve, fitted, suggest
 from kanpde.solution import Solution
@@ -73,11 +73,11 @@ def read(
     for name, value in (("factor", factor), ("tolerance", tolerance), ("budget_seconds", budget_seconds)):
         if not (number(value) and value > 0):
             raise ConfigurationError(f"expected {name} to be a positive number, got {value!r}")
-    names, bench = checked(atoms), Bench(solution)
-    limit, until = max(factor * bench.start, tolerance**2), time.monotonic() + budget_seconds
+    names, fixed_rows = checked(atoms), FixedRows(solution)
+    limit, until = max(factor * fixed_rows.start, tolerance**2), time.monotonic() + budget_seconds
     solution = prune(solution, NEGLIGIBLE, factor, tolerance)
     for layer, node in passing(solution.network):
-        straight, loss = bench.refitted(straightened(solution, layer, node), STEPS, enough=bench.start)
+        straight, loss = fixed_rows.refitted(straightened(solution, layer, node), STEPS, enough=fixed_rows.start)
         solution = straight if loss <= limit else solution
     named = True
     while named:  # what could not be named at first may be when others have been
@@ -85,9 +85,9 @@ def read(
         for place in clearest(solution, names):
             if time.monotonic() > until:
                 break
-            if (better := tried(bench, solution, place, names, limit)) is not None:
+            if (better := tried(fixed_rows, solution, place, names, limit)) is not None:
                 solution, named = better, True
-    return prune(bench.refitted(solution, STEPS)[0], NEGLIGIBLE, factor, tolerance)
+    return prune(fixed_rows.refitted(solution, STEPS)[0], NEGLIGIBLE, factor, tolerance)
 
 
 def clearest(solution: Solution, names: list[str]) -> list[Place]:
@@ -96,13 +96,13 @@ def clearest(solution: Solution, names: list[str]) -> list[Place]:
     return sorted(fits, key=lambda place: fits[place][0].error if fits[place] else float("inf"))
 
 
-def tried(bench: Bench, solution: Solution, place: Place, names: list[str], limit: float) -> Solution | None:
+def tried(fixed_rows: FixedRows, solution: Solution, place: Place, names: list[str], limit: float) -> Solution | None:
     """The solution with one edge named by the first of its likeliest atoms with which the loss is small enough."""
     layer, i, o = place
     for fit in likely(suggest(solution, layer, i, o, names)):
         network = copied(solution)
         name_edge(layers_of(network)[layer], (i, o), fit.name, fit.constants)
-        refitted, loss = bench.refitted(renewed(solution, network), STEPS, enough=bench.start)
+        refitted, loss = fixed_rows.refitted(renewed(solution, network), STEPS, enough=fixed_rows.start)
         if loss <= limit:
             return refitted
     return None

@@ -15,7 +15,7 @@ from kanpde.errors import ConfigurationError
 from kanpde.network.kan import KAN
 from kanpde.options import number
 from kanpde.readable.edges import pruned_of
-from kanpde.readable.refitting import Bench
+from kanpde.readable.refitting import FixedRows
 from kanpde.readable.source import Source, copied, importances, layers_of, points_of, renewed
 from kanpde.readable.surgery import Flags, Place, without
 from kanpde.solution import Solution
@@ -58,10 +58,10 @@ def prune(
 def pruned(solution: Solution, threshold: float, factor: float, tolerance: float, seconds: float | None) -> Solution:
     """The solution without weak edges, and without all that can be done without if there are `seconds` for it."""
     points = points_of(solution)
-    bench = Bench(solution)
-    start = min(bench.start, bench.refitted(solution, STEPS)[1])
+    fixed_rows = FixedRows(solution)
+    start = min(fixed_rows.start, fixed_rows.refitted(solution, STEPS)[1])
     needed = dependence(solution.network, points) > threshold
-    trial = Trial(bench, points, needed, max(factor * start, tolerance**2))
+    trial = Trial(fixed_rows, points, needed, max(factor * start, tolerance**2))
     weakest = candidates(solution.network, points, threshold)
     while weakest:
         if (smaller := trial.without(solution, weakest)) is None:
@@ -71,7 +71,7 @@ def pruned(solution: Solution, threshold: float, factor: float, tolerance: float
             weakest = candidates(solution.network, points, threshold)
     if seconds is not None:
         solution = greedily(trial, solution, seconds)
-    return bench.refitted(solution, STEPS)[0]
+    return fixed_rows.refitted(solution, STEPS)[0]
 
 
 def lightest(network: KAN, threshold: float) -> KAN:
@@ -91,7 +91,7 @@ def lightest(network: KAN, threshold: float) -> KAN:
 class Trial:
     """What a smaller network must stand: a refit to a loss of at most `limit`, and the `needed` paths (d, fields)."""
 
-    bench: Bench
+    fixed_rows: FixedRows
     points: Tensor
     needed: Flags
     limit: float
@@ -101,7 +101,7 @@ class Trial:
         smaller = without(solution.network, places, self.points)
         if smaller is None or not keeps(smaller, self.needed):
             return None
-        refitted, loss = self.bench.refitted(renewed(solution, smaller), STEPS, enough=self.limit / 10)
+        refitted, loss = self.fixed_rows.refitted(renewed(solution, smaller), STEPS, enough=self.limit / 10)
         return refitted if loss <= self.limit else None
 
 

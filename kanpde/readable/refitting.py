@@ -24,8 +24,8 @@ LEAST, BOUNDARY = 1024, 256  # points inside, at least, and of every condition
 PER_PARAMETER = 3
 
 
-class Bench:
-    """The rows of a solution's problem, where networks are compared: `limit` is the loss that others may reach."""
+class FixedRows:
+    """The rows of a solution's problem, where networks are compared: `start` is its own loss."""
 
     def __init__(self, solution: Solution) -> None:
         problem = solution.problem
@@ -90,4 +90,4 @@ def refit(solution: Solution, steps: int = 50) -> Solution:
 
     Raises ConfigurationError for a network with too many parameters for that.
     """
-    return Bench(solution).refitted(solution, steps)[0]
+    return FixedRows(solution).refitted(solution, steps)[0]

@@ -14,7 +14,7 @@ from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.least_squares import Linearisation
 from kanpde.options import number
 from kanpde.readable.penalties import Majorised, Regularisation
-from kanpde.readable.refitting import Bench
+from kanpde.readable.refitting import FixedRows
 from kanpde.readable.source import copied, points_of, renewed
 from kanpde.solution import Solution
 
@@ -37,12 +37,12 @@ def sparsify(
     options = Regularisation(l1, entropy, smoothness)
     if not (number(allowance) and allowance > 0):
         raise ConfigurationError(f"expected allowance to be a positive number, got {allowance!r}")
-    bench = Bench(solution)
-    limit = max(allowance**2, bench.start)
+    fixed_rows = FixedRows(solution)
+    limit = max(allowance**2, fixed_rows.start)
     for weight in WEIGHTS:
         sparser = renewed(solution, copied(solution))
-        descend(sparser.model, bench.residuals(sparser), options, weight * limit)
-        if not bench.loss(sparser) <= limit:
+        descend(sparser.model, fixed_rows.residuals(sparser), options, weight * limit)
+        if not fixed_rows.loss(sparser) <= limit:
             break
         solution = sparser
     return solution
@@ -74,7 +74,7 @@ class Penalised:
             return torch.cat([rows, self._factor * self._penalty.rows(self._model.network)])
 
     def linearise(self, vector: Tensor) -> Linearisation:
-        """All rows and their Jacobian; the problem's is whole, see `Bench`."""
+        """All rows and their Jacobian; the problem's is whole, see `FixedRows`."""
         linear = self._residuals.linearise(vector)
         jacobian, rows = self._of_penalty()
         return Linearisation.whole(torch.cat([linear.factor, jacobian]), torch.cat([linear.residual, rows]))

@@ -16,8 +16,7 @@ from scipy.optimize import least_squares
 from torch import Tensor
 
 from kanpde.arrays import Array
-from kanpde.errors import ConfigurationError, nearest
-from kanpde.network.atom_functions import ATOMS, Atom
+from kanpde.calculus.functions import ATOMS, Atom, atom
 from kanpde.network.kan import KAN
 from kanpde.readable.source import check_edge, network_of, points_of
 from kanpde.solution import Solution
@@ -48,11 +47,6 @@ class Suggestion:
     d: float
 
     @property
-    def r2(self) -> float:
-        """1 − error², the share of the edge's variance that is explained."""
-        return 1 - self.error**2
-
-    @property
     def constants(self) -> tuple[float, float, float, float]:
         """(a, b, c, d)."""
         return self.a, self.b, self.c, self.d
@@ -79,8 +73,7 @@ def checked(atoms: Iterable[str] | None) -> list[str]:
     """The names of atoms to be tried; ConfigurationError for one that is unknown."""
     names = list(ATOMS) if atoms is None else [atoms] if isinstance(atoms, str) else list(atoms)
     for name in names:
-        if name not in ATOMS:
-            raise ConfigurationError(f"unknown atom {name!r}; {nearest(str(name), ATOMS)}")
+        atom(name)
     return names
 
 
@@ -145,8 +138,9 @@ def grid(atom: Atom, low: float, high: float) -> Array:
     middle, half = (low + high) / 2, max((high - low) / 2, 1e-300)
     if atom.free == (True, True):
         a = np.repeat(SCALES, len(CENTRES) + len(PHASES)) / half
-        shifts = [np.concatenate([-scale * CENTRES, PHASES]) for scale in SCALES]
-        return np.stack([a, np.concatenate(shifts) - a * middle], axis=1)
+        shifts = np.concatenate([np.concatenate([-scale * CENTRES, PHASES]) for scale in SCALES])
+        signs = (1, -1) if atom.mirrored else (1,)
+        return np.concatenate([np.stack([sign * a, shifts - sign * a * middle], axis=1) for sign in signs])
     if atom.free == (True, False):
         a = np.concatenate([SCALES, -SCALES]) / half
         return np.stack([a, np.zeros_like(a)], axis=1)

@@ -7,21 +7,22 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
+from kanpde.arrays import Array
+from kanpde.calculus.expressions import numpy_function
+from kanpde.calculus.functions import ATOMS, HEADS, SHIPPED, Atom, registered
 from kanpde.errors import ProblemError
-from kanpde.network.atom_functions import ATOMS
+from kanpde.readable.suggestions import RESOLUTION, fitted
 
-FUNCTIONS: dict[Any, str] = {
-    sp.exp: "exp", sp.log: "log", sp.sin: "sin", sp.cos: "cos", sp.tan: "tan", sp.sinh: "sinh", sp.cosh: "cosh",
-    sp.tanh: "tanh", sp.sech: "sech", sp.atan: "atan", sp.atanh: "atanh", sp.erf: "erf",
-}  # fmt: skip
-POWERS: dict[Any, str] = {
-    sp.Integer(2): "x^2", sp.Integer(3): "x^3", sp.Integer(4): "x^4", sp.Integer(5): "x^5", sp.Integer(-1): "1/x",
-    sp.Integer(-2): "1/x^2", sp.Rational(1, 2): "sqrt", sp.Rational(-1, 2): "1/sqrt",
-}  # fmt: skip
-LARGEST_POWER = 5
 ARGUMENT = sp.Symbol("h", real=True)  # of a function that is no atom
+FUNCTIONS: dict[Any, str] = {row.sympy: row.name for row in HEADS.values() if isinstance(row, Atom)}
+POWERS: dict[Any, str] = {
+    form.exp: name for name in SHIPPED if (form := ATOMS[name].sympy(ARGUMENT)).is_Pow and form.base == ARGUMENT
+}
+SAME = 1e-12  # a function is a user's atom if the fit leaves less than this share of its spread
+LARGEST_POWER = max(int(exponent) for exponent in POWERS if exponent.is_Integer)
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,13 @@ class Term:
 
 @dataclass(frozen=True)
 class Grammar:
-    """How expressions in these `symbols` are taken apart."""
+    """How expressions in these `symbols` are taken apart; a user's own functions are recognised by values at `points`.
+
+    `points` holds an array of values for each symbol.
+    """
 
     symbols: tuple[Any, ...]
+    points: tuple[Array, ...] = ()
 
     @cached_property
     def _levels(self) -> dict[Any, int]:
@@ -64,6 +69,8 @@ class Grammar:
         constant, rest = expression.as_independent(*self.symbols, as_Add=True)
         if rest == 0:
             return [Term("x", self.symbols[0], c=sp.S.Zero, d=constant)]
+        if rest.is_Add and (own := self._own(rest)) is not None:
+            return [replace(own, d=own.d + constant)]
         terms: list[Term] = []
         for piece in sp.Add.make_args(rest):
             factor, function = piece.as_independent(*self.symbols, as_Add=False)
@@ -94,6 +101,32 @@ class Grammar:
 
     def term(self, function: Any) -> Term:
         """A function, with neither terms nor constant factors, as one edge from one node."""
+        shipped = self._shipped(function)
+        if shipped.argument.is_Symbol and shipped.function in ATOMS:
+            return shipped
+        return self._own(function) or shipped
+
+    def _own(self, function: Any) -> Term | None:
+        """A function as a user's own atom of the one expression that it depends on; None where it is no such atom."""
+        names, core = registered(), self._core(function) if self.points else None
+        if not names or core is None:
+            return None
+        met = numpy_function(core, [symbol.name for symbol in self.symbols])(*self.points)
+        x = np.linspace(met.min(), met.max(), RESOLUTION)
+        y = numpy_function(function.xreplace({core: ARGUMENT}), [ARGUMENT.name])(x)
+        for name in names if np.isfinite(y).all() else ():
+            found = fitted(name, x, y)
+            if found is not None and found.error < SAME:
+                return Term(name, core, *map(sp.Float, found.constants))
+        return None
+
+    def _core(self, function: Any) -> Any | None:
+        """The smallest part of a function through which alone it depends on the coordinates; None without one."""
+        parts = {part for part in sp.preorder_traversal(function) if part != function and part.has(*self.symbols)}
+        alone = (part for part in parts if not function.xreplace({part: ARGUMENT}).has(*self.symbols))
+        return min(alone, key=lambda part: (part.count_ops(), str(part)), default=None)
+
+    def _shipped(self, function: Any) -> Term:
         if function.is_Symbol or self.factors(function) is not None:
             return Term("x", function)
         if function.is_Pow and function.exp.has(*self.symbols):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,20 +10,12 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.constants.fit import LeastSquares
-from kanpde.symbolic.families.cole_hopf import transformation, transformed
-from kanpde.symbolic.families.liouville import prefactors
-from kanpde.symbolic.families.ordinary import general
-from kanpde.symbolic.families.polynomial import polynomial_in_one
 from kanpde.symbolic.families.proposal import Proposal, evaluated
-from kanpde.symbolic.families.separated import Separation, at_error
-from kanpde.symbolic.families.similarity import reduced, reductions
-from kanpde.symbolic.families.travelling import two_waves
-from kanpde.symbolic.structure.atoms import Basis, library
-from kanpde.symbolic.structure.outer_functions import peeled
-from kanpde.symbolic.structure.report import rank, report
+from kanpde.symbolic.proposals import Hints, proposals
+from kanpde.symbolic.structure.atoms import library
+from kanpde.symbolic.structure.report import report
 from kanpde.symbolic.structure.sampled import Sampled, Surrogate, sample
 from kanpde.symbolic.workers import in_order
 
@@ -37,8 +28,6 @@ ROUND_OFF = 1e-10
 ASTRAY = 0.05
 # Proposals that miss the network by more errors than this, and by more than FAR, come last.
 BEYOND, FAR = 30.0, 1e-2
-# How many quick proposals go first, and up to which rank.
-SOON, FEW = 6, 2
 # Seconds for one refit.
 REFIT = 5.0
 # How many candidates that solve the problem are given, and for how long others are looked for after the first, beside
@@ -80,9 +69,7 @@ def candidates(
     """
     tell = progress or (lambda line: None)
     clock = Clock(seconds)
-    bases, failures = library(functions)
-    for line in failures:
-        tell(line)
+    bases = library(functions)
     fields, names = sample(solution), solution.problem.fields
     if not all(field.finite for field in fields):
         tell("the solution is not finite: there is nothing to search")
@@ -125,63 +112,6 @@ def nothing(field: Sampled, largest: float) -> Iterator[Proposal]:
         yield Proposal("nothing", sp.S.Zero, {}, 0.0, 0.0)
 
 
-@dataclass(frozen=True)
-class Hints:
-    """What the equation itself says of its solutions, found out when it is asked for."""
-
-    problem: Problem
-    clock: Clock
-    functions: Sequence[str] | None
-
-    def general(self, field: Sampled, linear: bool) -> Iterator[Proposal]:
-        """Its general solutions, where it is an ordinary equation."""
-        return general(field, self.problem, self.clock, self.functions, linear)
-
-    def logarithmic(self, field: Sampled, bases: Sequence[Basis]) -> list[Iterator[Proposal]]:
-        """Families for u = κ D_x / D, where it is Burgers'."""
-        by = transformation(self.problem)
-        if by is None:
-            return []
-        d, wrap = transformed(field, by)
-        families = [reduced(d, bases, reduction, wrap) for reduction in reductions(d)] if d.finite else []
-        return [*families, Separation(d, "a logarithmic derivative, separated", wrap).quick()] if d.finite else []
-
-    def prefactors(self) -> Mapping[int, sp.Expr]:
-        """By axis, what the factors may have in common."""
-        return prefactors(self.problem) if self.functions is None else {}
-
-
-def proposals(field: Sampled, bases: Sequence[Basis], hints: Hints | None = None) -> Iterator[Proposal]:
-    """Every proposal for one field, what is found fast first."""
-    seen = set()
-    for families in _stages(field, bases, hints):
-        for proposal in in_turn(families):
-            key = (proposal.expression, *(f"{abs(value):.2g}" for value in proposal.constants.values()))
-            if key not in seen:
-                seen.add(key)
-                yield proposal
-
-
-def _stages(field: Sampled, bases: Sequence[Basis], hints: Hints | None) -> Iterator[list[Iterator[Proposal]]]:
-    """Families of proposals, each with its best first."""
-    plain = Separation(field, "separated", prefactors=hints.prefactors() if hints else {})
-    found = [reduced(field, bases, reduction) for reduction in reductions(field)]
-    quick = plain.quick()
-    if max(at_error(field, axis) for axis in range(field.dimension)) <= FEW:
-        # Enough for all cores, before anything that takes longer than a refit.
-        yield [itertools.islice(quick, SOON)]
-    if hints:
-        yield [hints.general(field, linear=True)]
-    inner = [Separation(w, f"{name} separated", wrap) for name, w, wrap in peeled(field) if rank(w).holds]
-    of_one = [polynomial_in_one(w, name, wrap) for name, w, wrap in (("u", field, plain.wrap), *peeled(field))]
-    burgers = hints.logarithmic(field, bases) if hints else []
-    yield [*found, *burgers, two_waves(field, bases), *(separation.quick() for separation in inner), *of_one, quick]
-    yield [plain.thorough(bases)]
-    yield [separation.thorough(bases) for separation in inner]
-    if hints:
-        yield [hints.general(field, linear=False)]
-
-
 def plausible_first(stream: Iterator[Proposal], misfit: float) -> Iterator[Proposal]:
     """Those within a misfit as they come, then the others, the nearest first."""
     others = []
@@ -191,25 +121,6 @@ def plausible_first(stream: Iterator[Proposal], misfit: float) -> Iterator[Propo
         else:
             others.append(proposal)
     yield from sorted(others, key=lambda p: p.misfit)
-
-
-def in_turn(families: Sequence[Iterator[Proposal]]) -> Iterator[Proposal]:
-    """One of every family, then another of every family, and so on; none is made before it is asked for."""
-    going = [unbroken(family) for family in families]
-    while going:
-        for family in [*going]:
-            proposal = next(family, None)
-            if proposal is None:
-                going.remove(family)
-            else:
-                yield proposal
-
-
-def unbroken(family: Iterator[Proposal]) -> Iterator[Proposal]:
-    """A family up to where its algebra breaks down, which ends no search."""
-    # NumPy's and torch's errors of linear algebra are a ValueError and a RuntimeError.
-    with contextlib.suppress(ArithmeticError, ValueError, RuntimeError):
-        yield from family
 
 
 def joint(streams: Sequence[Iterator[Proposal]]) -> Iterator[tuple[Proposal, ...]]:

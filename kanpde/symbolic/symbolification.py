@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -65,8 +64,9 @@ def candidates(
     solution: Solved, seconds: float, seed: int, progress: Progress, functions: Sequence[str] | None
 ) -> Iterator[tuple[Any, Any]]:
     """(ansatz, constants) of the search, best first."""
-    # Imported when it is needed: the search brings its library of functions along.
-    search = import_module("kanpde.symbolic.search")
+    # Imported when it is needed, because the search builds its library of functions.
+    from kanpde.symbolic import search
+
     return iter(search.candidates(solution, seconds=seconds, seed=seed, progress=progress, functions=functions))
 
 

@@ -17,7 +17,7 @@ Fields = tuple[Any, ...]
 _ROUND_OFF = 1e-13
 
 
-def reduced(ansatz: Fields, fit: Fit, squares: LeastSquares, clock: Clock) -> tuple[Fields, Fit]:
+def drop_redundant(ansatz: Fields, fit: Fit, squares: LeastSquares, clock: Clock) -> tuple[Fields, Fit]:
     """The ansatz and its fit with the constants held that the problem does not determine.
 
     Constants that are zero but for round-off are held there, and those that their terms take along are gone. Of

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import sympy as sp
 
-from kanpde.symbolic.families.proposal import eliminated
+from kanpde.symbolic.families.proposal import eliminate
 from kanpde.symbolic.structure.atoms import VARIABLE, Basis, polynomials
 from kanpde.symbolic.structure.factors import Subspace, closures, subspace
-from kanpde.symbolic.structure.outer_functions import peeled
+from kanpde.symbolic.structure.outer_functions import peel
 from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import alone, target_of
 from kanpde.symbolic.structure.variable_projection import Fit, fit
@@ -29,7 +29,7 @@ def nested(space: Subspace, error: float) -> list[Fit]:
     columns = (space.functions[:, 0], (space.first[:, 0],), (space.second[:, 0],))
     factor = Sampled((VARIABLE.name,), (space.nodes,), (space.weights,), *columns, error)
     found = []
-    for name, w, back in peeled(factor):
+    for name, w, back in peel(factor):
         if name.replace("(-u)", "u") in SCALE_FREE and w.finite and w.norm() > 0:
             for expression, constants in sums(w):
                 scaled = _scaled(expression, constants, name.startswith("log"))
@@ -54,7 +54,7 @@ def sums(w: Sampled) -> Iterator[tuple[sp.Expr, dict[sp.Symbol, float]]]:
     functions = best.functions(VARIABLE, names)
     values = sp.lambdify(VARIABLE, [f.subs(constants) for f in functions], "numpy")(w.nodes[0])
     design = np.sqrt(w.weights[0])[:, None] * np.stack([np.broadcast_to(v, w.values.shape) for v in values], axis=1)
-    kept, coefficients, _ = eliminated(design / w.norm(), np.sqrt(w.weights[0]) * w.values / w.norm(), w.error)
+    kept, coefficients, _ = eliminate(design / w.norm(), np.sqrt(w.weights[0]) * w.values / w.norm(), w.error)
     if not kept or len(kept) > MOST:
         return
     total = sp.S.Zero

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from kanpde.calculus.functions import FAMILIES
 from kanpde.errors import KanpdeError
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
@@ -24,11 +25,6 @@ from kanpde.symbolic.structure.span_search import criterion
 
 # Seconds for SymPy to solve an equation with its parameters as symbols, and once more with numbers.
 SECONDS = 4.0
-# What a solution may be made of, by the names in the library of functions.
-ELEMENTARY: dict[Any, str] = {
-    sp.exp: "exp", sp.sinh: "exp", sp.cosh: "exp", sp.sin: "sin", sp.cos: "sin", sp.tan: "tan", sp.tanh: "tanh",
-    sp.sech: "sech", sp.atan: "atan", sp.erf: "erf", sp.log: "log",
-}  # fmt: skip
 # Values tried for the constants that come in nonlinearly, how many of these there may be, and how many fits are kept.
 TRIED = np.concatenate([[0.0], *(sign * np.geomspace(0.02, 50, 24) for sign in (1, -1))])
 MOST, KEPT = 2, 4
@@ -80,13 +76,13 @@ def _linear(equation: Any, u: Any) -> bool:
 def _known(expression: Any) -> bool:
     """Whether it is explicit, real and made of elementary functions."""
     return not expression.has(sp.I, sp.Integral, sp.Derivative, sp.core.function.AppliedUndef) and all(
-        part.func in ELEMENTARY for part in expression.atoms(sp.Function)
+        part.func in FAMILIES for part in expression.atoms(sp.Function)
     )
 
 
 def _fitted(field: Sampled, solution: Any, statement: Statement, functions: Sequence[str] | None) -> list[Proposal]:
     """The solution with its constants fitted to the field, the best first."""
-    if functions is not None and {ELEMENTARY[part.func] for part in solution.atoms(sp.Function)} - set(functions):
+    if functions is not None and {FAMILIES[part.func] for part in solution.atoms(sp.Function)} - set(functions):
         return []
     number = itertools.count()
     own: Constants = {}

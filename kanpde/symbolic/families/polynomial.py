@@ -15,7 +15,7 @@ from kanpde.calculus.expressions import symbols
 from kanpde.symbolic.families.nested import sums
 from kanpde.symbolic.families.proposal import Constants, Proposal, constant, evaluated
 from kanpde.symbolic.structure.atoms import VARIABLE
-from kanpde.symbolic.structure.outer_functions import peeled
+from kanpde.symbolic.structure.outer_functions import peel
 from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import criterion
 
@@ -68,7 +68,7 @@ def _read(part: Sampled) -> tuple[sp.Expr, dict[sp.Symbol, float]] | None:
 def _levels(part: Sampled) -> Iterator[tuple[Sampled, Wrap]]:
     """The coefficient itself, outer functions taken off, and exp(a T)."""
     yield part, lambda w: w
-    yield from ((w, back) for name, w, back in peeled(part) if not name.startswith(("exp", "log")))
+    yield from ((w, back) for name, w, back in peel(part) if not name.startswith(("exp", "log")))
     for a in SHARES:
         if np.abs(a * part.values).max() < 50:
             yield (

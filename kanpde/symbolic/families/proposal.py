@@ -66,7 +66,7 @@ def linear(
     Rows are weighted and the target's norm is one. `constants` are the nonlinear ones in the terms; `wrap` turns the
     sum into the field. The error is the target's, `count` how many numbers are taken to be known of it.
     """
-    kept, coefficients, misfit = eliminated(design, target, error)
+    kept, coefficients, misfit = eliminate(design, target, error)
     if not kept:
         return None
     numbers = itertools.count()
@@ -82,7 +82,7 @@ def linear(
     return Proposal(family, whole.xreplace(inner), found, misfit, criterion(misfit, len(found), count, error))
 
 
-def eliminated(design: Array, target: Array, error: float) -> tuple[list[int], Array, float]:
+def eliminate(design: Array, target: Array, error: float) -> tuple[list[int], Array, float]:
     """Backward elimination: the columns that are needed, their coefficients, and the norm of what is left.
 
     Leaving out column i adds c_i² / (G⁻¹)_ii to the misfit's square, G the columns' Gram matrix.

@@ -198,7 +198,7 @@ def radial(field: Sampled) -> Reduction | None:
     return Reduction("radial", sp.S.One, sp.Add(*squares), sp.S.Zero, constants, number, threshold(field))
 
 
-def reduced(
+def profile_proposals(
     field: Sampled, bases: Sequence[Basis], reduction: Reduction, wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w
 ) -> Iterator[Proposal]:
     """Proposals for a field that has this reduction, or for what `wrap` makes of it: many functions for its profile."""

@@ -16,7 +16,7 @@ from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.constants.exact_constants import SOLVES, Snapped, exponents, recognised, snap
 from kanpde.symbolic.constants.fit import Fit, LeastSquares, expressions_of, started
 from kanpde.symbolic.constants.recognition import exact_number, exactly
-from kanpde.symbolic.constants.redundancy import reduced
+from kanpde.symbolic.constants.redundancy import drop_redundant
 from kanpde.symbolic.proof.simplification import tidy
 from kanpde.symbolic.proof.smoothness import irregularities
 from kanpde.symbolic.proof.statement import Statement, real_parameters, state
@@ -86,7 +86,7 @@ def certify(
     complaint = found.complaint(starts, surrogate, CLOSE if tolerance is None else tolerance)
     if complaint:
         return found.approximate(complaint)
-    found.ansatz, found.fit = reduced(found.ansatz, fit, squares, clock)
+    found.ansatz, found.fit = drop_redundant(found.ansatz, fit, squares, clock)
     try:
         return found.proof(clock)
     except Untraceable as error:

@@ -6,22 +6,18 @@ off; boxes that decide nothing are halved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from kanpde.arrays import Array
-
-Interval = tuple[Array, Array]
+from kanpde.calculus.functions import HEADS
+from kanpde.calculus.ranges import Interval, Unbounded, increasing
 
 _OUTWARD = 1e-14
 LARGEST = 20000  # boxes looked at altogether
-
-
-class Unbounded(Exception):
-    """A function whose range over an interval is not known here."""
 
 
 def sign(expression: Any, boxes: Mapping[Any, tuple[float, float]]) -> str:
@@ -135,10 +131,10 @@ def _evaluate(expression: Any, values: Mapping[Any, Interval], count: int) -> In
         return product
     if expression.is_Pow:
         return _power(expression, parts)
-    function = _FUNCTIONS.get(expression.func)
-    if function is None or len(parts) != 1:
+    function = HEADS.get(expression.func)
+    if function is None or function.range is None or len(parts) != 1:
         raise Unbounded
-    return _outward(*function(*parts[0]))
+    return _outward(*function.range(*parts[0]))
 
 
 def _times(x: Interval, y: Interval) -> Interval:
@@ -151,7 +147,7 @@ def _power(expression: Any, parts: list[Interval]) -> Interval:
     if not exponent.is_number:
         if expression.base.is_number and expression.base > 0:
             scale = float(sp.log(expression.base))
-            return _outward(*_increasing(np.exp)(*_times(parts[1], (np.full_like(a, scale), np.full_like(a, scale)))))
+            return _outward(*increasing(np.exp)(*_times(parts[1], (np.full_like(a, scale), np.full_like(a, scale)))))
         raise Unbounded
     n = float(exponent)
     if n < 0:
@@ -171,50 +167,3 @@ def _raised(a: Array, b: Array, n: float) -> Interval:
     if n % 2:
         return p, q
     return np.where((a <= 0) & (b >= 0), 0.0, np.minimum(p, q)), np.maximum(p, q)
-
-
-def _increasing(function: Callable[[Array], Array]) -> Callable[[Array, Array], Interval]:
-    return lambda a, b: (function(a), function(b))
-
-
-def _log(a: Array, b: Array) -> Interval:
-    if (a <= 0).any():
-        raise Unbounded
-    return np.log(a), np.log(b)
-
-
-def _cos(a: Array, b: Array) -> Interval:
-    """The cosine is 1 at the even and -1 at the odd multiples of π."""
-    ends = np.stack([np.cos(a), np.cos(b)])
-    turns = np.floor(b / (2 * np.pi) + 1e-12) >= np.ceil(a / (2 * np.pi) - 1e-12)
-    half = np.floor(b / (2 * np.pi) - 0.5 + 1e-12) >= np.ceil(a / (2 * np.pi) - 0.5 - 1e-12)
-    return np.where(half, -1.0, ends.min(axis=0)), np.where(turns, 1.0, ends.max(axis=0))
-
-
-def _cosh(a: Array, b: Array) -> Interval:
-    p, q = np.cosh(a), np.cosh(b)
-    return np.where((a <= 0) & (b >= 0), 1.0, np.minimum(p, q)), np.maximum(p, q)
-
-
-def _sech(a: Array, b: Array) -> Interval:
-    p, q = _cosh(a, b)
-    return 1 / q, 1 / p
-
-
-def _abs(a: Array, b: Array) -> Interval:
-    p, q = abs(a), abs(b)
-    return np.where((a <= 0) & (b >= 0), 0.0, np.minimum(p, q)), np.maximum(p, q)
-
-
-_FUNCTIONS: dict[Any, Callable[[Array, Array], Interval]] = {
-    sp.exp: _increasing(np.exp), sp.log: _log, sp.tanh: _increasing(np.tanh), sp.sinh: _increasing(np.sinh),
-    sp.atan: _increasing(np.arctan), sp.asinh: _increasing(np.arcsinh), sp.cosh: _cosh, sp.sech: _sech,
-    sp.cos: _cos, sp.sin: lambda a, b: _cos(a - np.pi / 2, b - np.pi / 2), sp.Abs: _abs,
-    sp.erf: lambda a, b: (_erf(a), _erf(b)), sp.erfc: lambda a, b: (1 - _erf(b), 1 - _erf(a)),
-}  # fmt: skip
-
-
-def _erf(x: Array) -> Array:
-    from scipy.special import erf
-
-    return np.asarray(erf(x), dtype=np.float64)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+import torch
 from torch import Tensor
 
 from kanpde.arrays import MultiIndex
+from kanpde.calculus.functions import HEADS
 from kanpde.errors import ProblemError
 from kanpde.problem.field import parse_partial
 from kanpde.symbolic.constants.recognition import exact_number
@@ -108,13 +110,17 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
     return sp.Piecewise((a, condition), (b, True))
 
 
-_SAME_NAME = (
-    "sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh exp log sqrt erf erfc erfinv sign floor gamma atan2"
-)
+def _called_alike() -> dict[str, Any]:
+    """The functions that are torch's own, by torch's names of them."""
+    named = {getattr(row.torch, "__name__", ""): row for row in HEADS.values()}
+    return {word: row.sympy for word, row in named.items() if row.torch is getattr(torch, word, None)}
+
+
+_ALIKE = _called_alike()
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{name: getattr(sp, name) for name in _SAME_NAME.split()},
-    **{"arc" + name[1:]: getattr(sp, name) for name in _SAME_NAME.split() if name[0] == "a" and name != "atan2"},
-    "arctan2": sp.atan2, "abs": sp.Abs, "absolute": sp.Abs, "sgn": sp.sign, "ceil": sp.ceiling, "lgamma": sp.loggamma,
+    **_ALIKE,
+    **{"arc" + word[1:]: function for word, function in _ALIKE.items() if word[0] == "a" and word != "abs"},
+    "sqrt": sp.sqrt, "gamma": sp.gamma, "absolute": sp.Abs, "sgn": sp.sign,
     "rsqrt": lambda x: 1 / sp.sqrt(x), "square": lambda x: x**2, "reciprocal": lambda x: 1 / x,
     "exp2": lambda x: 2**x, "expm1": lambda x: sp.exp(x) - 1, "log1p": lambda x: sp.log(1 + x),
     "log2": lambda x: sp.log(x, 2), "log10": lambda x: sp.log(x, 10), "expit": lambda x: 1 / (1 + sp.exp(-x)),

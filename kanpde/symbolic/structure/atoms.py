@@ -1,4 +1,4 @@
-"""The functions of one variable that formulas are made of, and how users add their own.
+"""The functions of one variable that formulas are made of.
 
 A :class:`Basis` is a few functions that share nonlinear constants, such as sin(b s), cos(b s); what is fitted is their
 span, so no phase, shift or scale is left that another constant could take over. Each is written once, in SymPy; its
@@ -20,13 +20,14 @@ from torch import Tensor
 
 from kanpde.arrays import Array
 from kanpde.calculus.expressions import torch_function
+from kanpde.calculus.functions import registered
 from kanpde.errors import ConfigurationError, nearest
 
 Starts = Callable[[float, float, int], Array]
 Function = Callable[[Any], Any]
 
 VARIABLE = sp.Symbol("s", real=True)
-B, C = PARAMETERS = sp.symbols("p0 p1", real=True)
+B, C = sp.symbols("p0 p1", real=True)
 LARGEST_DEGREE = 6
 
 
@@ -178,57 +179,20 @@ def _shipped() -> dict[str, tuple[Basis, ...]]:
 _LIBRARY = _shipped()
 
 
-def register_atom(name: str, function: Function) -> None:
-    """Let formulas contain a function of yours: ``register_atom("airy", sympy.airyai)``, SymPy in, SymPy out.
-
-    It is tried as a0 + a1 f(b s + c). Raises ConfigurationError for a name that is taken or no word. A function that
-    raises, or has no numerical counterpart in torch, is named and skipped by the search.
-    """
-    if not isinstance(name, str) or not name.isidentifier():
-        raise ConfigurationError(f"expected a word as the name of an atom, got {name!r}; choose one such as 'airy'")
-    if name in names():
-        raise ConfigurationError(f"expected a new name for an atom, got {name!r}; {', '.join(names())} are taken")
-    if not callable(function):
-        raise ConfigurationError(f"expected a function of a SymPy expression as the atom {name!r}, got {function!r}")
-    _ADDED[name] = function
-
-
-_ADDED: dict[str, Function] = {}
-
-
 def names() -> tuple[str, ...]:
     """What `symbolic.functions` chooses from."""
-    return ("polynomial", *_LIBRARY, *_ADDED)
+    return ("polynomial", *_LIBRARY, *registered())
 
 
-def library(chosen: Sequence[str] | None = None) -> tuple[list[Basis], list[str]]:
-    """The bases of the functions with these names, all of them for None; and a line on every function that failed.
-
-    Raises ConfigurationError for an unknown name.
-    """
+def library(chosen: Sequence[str] | None = None) -> list[Basis]:
+    """The bases of the functions with these names, of all for None; ConfigurationError for an unknown name."""
     for name in chosen or ():
         if name not in names():
             raise ConfigurationError(f"unknown function {name!r} in symbolic.functions; {nearest(str(name), names())}")
-    bases, failures = [], []
-    for name in names() if chosen is None else chosen:
-        if name == "polynomial":
-            bases += polynomials()
-        elif name in _LIBRARY:
-            bases += _LIBRARY[name]
-        else:
-            found, failure = _added(name)
-            bases += found
-            failures += failure
-    return bases, failures
+    return [basis for name in (names() if chosen is None else chosen) for basis in _bases(name)]
 
 
-def _added(name: str) -> tuple[list[Basis], list[str]]:
-    """A user's function, tried once."""
-    try:
-        basis = composed(name, _ADDED[name])
-        guess = torch.tensor([[1.0, 0.3]], dtype=torch.float64)
-        basis.values(torch.linspace(0, 1, 3, dtype=torch.float64), guess)
-        basis.slopes(torch.linspace(0, 1, 3, dtype=torch.float64), guess)
-    except Exception as error:  # whatever a user's function raises must not end the search
-        return [], [f"the function {name!r} is skipped: {type(error).__name__}: {error}"]
-    return [basis], []
+def _bases(name: str) -> Sequence[Basis]:
+    if name == "polynomial":
+        return polynomials()
+    return _LIBRARY[name] if name in _LIBRARY else (composed(name, registered()[name].sympy),)

@@ -58,7 +58,7 @@ OUTER = (
 )
 
 
-def peeled(field: Sampled) -> Iterator[tuple[str, Sampled, Callable[[sp.Expr], sp.Expr]]]:
+def peel(field: Sampled) -> Iterator[tuple[str, Sampled, Callable[[sp.Expr], sp.Expr]]]:
     """name, w on the grid, and the way back to u, for every outer function that fits the field or its negative."""
     for sign in (1, -1):
         for outer in OUTER:

@@ -10,7 +10,7 @@ import numpy as np
 from kanpde.symbolic.families.separated import LARGEST_RANK, at_error
 from kanpde.symbolic.families.similarity import RELATIONS, radial, ridge, symmetry
 from kanpde.symbolic.structure.factors import spectrum, tails
-from kanpde.symbolic.structure.outer_functions import peeled
+from kanpde.symbolic.structure.outer_functions import peel
 from kanpde.symbolic.structure.sampled import Sampled
 
 
@@ -43,7 +43,7 @@ def report(field: Sampled) -> Iterator[Finding]:
     for relation in RELATIONS if field.dimension == 2 else ():
         if (reduction := symmetry(field, relation)) is not None and reduction.number <= reduction.threshold:
             yield Finding(f"a relation of {reduction.name}", reduction.number, reduction.threshold)
-    for name, inside, _ in peeled(field):
+    for name, inside, _ in peel(field):
         if (simpler := rank(inside)).holds:
             yield Finding(f"{name}: {simpler.name}", simpler.number, simpler.threshold)
 

@@ -1,39 +1,45 @@
-"""Atoms: the elementary functions that an edge can be named by, with derivatives of any order in closed form.
-
-An edge that is an atom f is c f(a x + b) + d. Which of a and b are free says `Atom.free`: the rest would only repeat
-what c and d do (e^{x+b} = e^b e^x), and a least-squares fit is better off without them.
-"""
+"""Derivatives of any order in closed form, by torch: `derivatives(x, orders)` is f, f', …, f^(orders − 1) at x."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import sympy as sp
 import torch
 from torch import Tensor
-
-from kanpde.network.base_functions import derivatives as polynomials
-from kanpde.network.base_functions import horner, identity, tanh
 
 Derivatives = Callable[[Tensor, int], list[Tensor]]
 
 
-@dataclass(frozen=True)
-class Atom:
-    """f with its derivatives 0 … orders − 1 by torch, `derivatives(x, orders)`, and as a SymPy expression, `sympy(x)`.
+def polynomials(slope: Sequence[float], orders: int) -> list[list[float]]:
+    """Coefficients, the lowest power first, of s, s', s'' … as polynomials in s, where `slope` is s'."""
+    result = [[0.0, 1.0]]
+    for _ in range(1, orders):
+        below = [power * c for power, c in enumerate(result[-1])][1:]
+        above = [0.0] * (len(below) + len(slope) - 1)
+        for i, a in enumerate(below):
+            for j, b in enumerate(slope):
+                above[i + j] += a * b
+        result.append(above)
+    return result
 
-    `free` tells whether the scale a and the shift b of c f(a x + b) + d are; a scale that is not free is ±1 and a shift
-    that is not is 0. `domain` is the open interval in which f is smooth. `complexity` ranks atoms that fit alike.
-    """
 
-    derivatives: Derivatives
-    sympy: Callable[[Any], Any]
-    complexity: int
-    free: tuple[bool, bool] = (True, True)
-    domain: tuple[float, float] = (-math.inf, math.inf)
+def horner(polynomial: Sequence[float], x: Tensor) -> Tensor:
+    """The polynomial's value at x, from its coefficients, the lowest power first."""
+    value = torch.zeros_like(x)
+    for coefficient in reversed(polynomial):
+        value = value * x + coefficient
+    return value
+
+
+def identity(x: Tensor, orders: int) -> list[Tensor]:
+    """x."""
+    return [x, torch.ones_like(x), *(torch.zeros_like(x) for _ in range(2, orders))][:orders]
+
+
+def tanh(x: Tensor, orders: int) -> list[Tensor]:
+    """tanh x, whose derivatives are polynomials in it because tanh' = 1 − tanh²."""
+    value = torch.tanh(x)
+    return [horner(polynomial, value) for polynomial in polynomials([1.0, 0.0, -1.0], orders)]
 
 
 def power(exponent: float) -> Derivatives:
@@ -109,36 +115,3 @@ def gaussian(x: Tensor, orders: int) -> list[Tensor]:
 def integral(value: Callable[[Tensor], Tensor], slope: Derivatives, factor: float = 1.0) -> Derivatives:
     """A function given by its value, and its slope, `factor` times a function with known derivatives."""
     return lambda x, orders: [value(x), *(factor * d for d in (slope(x, orders - 1) if orders > 1 else []))]
-
-
-POSITIVE = (0.0, math.inf)
-UNSCALED = (False, True)  # homogeneous functions: c takes the scale
-_sin, _cos = torch.sin, torch.cos
-
-# From the simplest on; what fits alike is named by the first.
-ATOMS: dict[str, Atom] = {
-    "x": Atom(identity, lambda x: x, 1, (False, False)),
-    "x^2": Atom(power(2), lambda x: x**2, 2, UNSCALED),
-    "x^3": Atom(power(3), lambda x: x**3, 3, UNSCALED),
-    "x^4": Atom(power(4), lambda x: x**4, 4, UNSCALED),
-    "x^5": Atom(power(5), lambda x: x**5, 5, UNSCALED),
-    "1/x": Atom(power(-1), lambda x: 1 / x, 3, UNSCALED, POSITIVE),
-    "1/x^2": Atom(power(-2), lambda x: x**-2, 4, UNSCALED, POSITIVE),
-    "sqrt": Atom(power(0.5), sp.sqrt, 3, UNSCALED, POSITIVE),
-    "1/sqrt": Atom(power(-0.5), lambda x: 1 / sp.sqrt(x), 4, UNSCALED, POSITIVE),
-    "exp": Atom(cycle((1, torch.exp)), sp.exp, 2, (True, False)),
-    "log": Atom(integral(torch.log, power(-1)), sp.log, 3, UNSCALED, POSITIVE),
-    "sin": Atom(cycle((1, _sin), (1, _cos), (-1, _sin), (-1, _cos)), sp.sin, 3),
-    "cos": Atom(cycle((1, _cos), (-1, _sin), (-1, _cos), (1, _sin)), sp.cos, 4),
-    "tan": Atom(tan, sp.tan, 5, domain=(-math.pi / 2, math.pi / 2)),
-    "sinh": Atom(cycle((1, torch.sinh), (1, torch.cosh)), sp.sinh, 5),
-    "cosh": Atom(cycle((1, torch.cosh), (1, torch.sinh)), sp.cosh, 5),
-    "tanh": Atom(tanh, sp.tanh, 4),
-    "sech": Atom(sech, sp.sech, 5),
-    "sech^2": Atom(square_sech, lambda x: sp.sech(x) ** 2, 5),
-    "atan": Atom(integral(torch.atan, reciprocal_quadratic(1.0)), sp.atan, 5),
-    "atanh": Atom(integral(torch.atanh, reciprocal_quadratic(-1.0)), sp.atanh, 6, domain=(-1.0, 1.0)),
-    "1/(1+x^2)": Atom(reciprocal_quadratic(1.0), lambda x: 1 / (1 + x**2), 5),
-    "erf": Atom(integral(torch.erf, gaussian, 2 / math.sqrt(math.pi)), sp.erf, 5),
-    "gaussian": Atom(gaussian, lambda x: sp.exp(-(x**2)), 4),
-}
