@@ -39,7 +39,7 @@ class MLP(nn.Module):
     """Three hidden layers of tanh with at most as many parameters as given; coordinates are scaled to [−1, 1].
 
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010), for the
-    start. What `kanpde.loss.Residuals` asks of a model is what it offers.
+    start. It offers what `network.residuals.ParametricFunction` names.
     """
 
     names: tuple[str, ...] = ()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from kanpde.arrays import Array
 from kanpde.errors import ConfigurationError
@@ -49,6 +52,11 @@ class Sample:
     points: Array
     index: Index | None
 
+    def tensors(self, like: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return copies on the device of `like`, the points of its dtype."""
+        index = None if self.index is None else torch.tensor(self.index, device=like.device)
+        return torch.tensor(self.points, dtype=like.dtype, device=like.device), index
+
 
 def unit_points(count: int, dimension: int, sequence: str, generator: np.random.Generator) -> Array:
     """A scrambled low-discrepancy set in the unit cube, (count, dimension)."""
@@ -78,6 +86,13 @@ def sample(block: Block, domain: Domain, count: int, sequence: str, generator: n
     shares = shares_of_faces(domain, block.faces, count)
     points = [face_points(domain, face, share, draw) for face, share in zip(block.faces, shares, strict=True)]
     return Sample(np.concatenate(points), np.repeat(np.arange(len(shares)), shares))
+
+
+def samples(
+    blocks: Iterable[Block], domain: Domain, count: Callable[[Block], int], generator: np.random.Generator
+) -> Iterator[Sample]:
+    """Sobol' points of every block, as many as `count` gives it."""
+    return (sample(block, domain, count(block), "sobol", generator) for block in blocks)
 
 
 def shares_of_faces(domain: Domain, faces: tuple[Face, ...], count: int) -> list[int]:
