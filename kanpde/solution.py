@@ -18,7 +18,6 @@ from kanpde import files
 from kanpde.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import Comparison
-from kanpde.collocation.sampling import sample
 from kanpde.device import one_thread, torch_device
 from kanpde.errors import ConfigurationError, KanpdeError, ProblemError, nearest
 from kanpde.network.kan import KAN
@@ -170,11 +169,7 @@ class Solution:
         """The root mean square of the residual and of every condition, hard ones too, on points of their own."""
         residuals = self._residuals(hard=True)
         generator = np.random.default_rng(2**32 + 1)
-        for number, part in enumerate(residuals.parts):
-            drawn = sample(part.block, self.problem.domain, CHECKED, "sobol", generator)
-            residuals.place(
-                number, self._tensor(drawn.points), None if drawn.index is None else self._index(drawn.index)
-            )
+        residuals.sample(self.problem.domain, lambda block: CHECKED, generator)
         return residuals.rms()
 
     def save(self, path: str | Path) -> None:
@@ -252,9 +247,6 @@ class Solution:
             raise ProblemError(f"expected real numbers as coordinates, got {values!r}")
         # A copy: torch takes no array that is read-only, runs backwards or has the other order of bytes.
         return torch.from_numpy(array.astype(np.float64, order="C")).to(like)
-
-    def _index(self, values: npt.NDArray[np.int64]) -> Tensor:
-        return torch.as_tensor(values, device=self.network.first.coefficients.device)
 
 
 def _formula(saved: Mapping[str, Any] | None) -> Formula | None:

@@ -13,7 +13,7 @@ from kanpde import load_problem
 from kanpde.bench import autograd, benchmark, chebyshev, fourier, process, scaling, side_by_side, tables
 from kanpde.bench.affine import affine
 from kanpde.bench.mlp import MLP, count, layer_sizes
-from kanpde.bench.peers import PEERS, Peer, load, perceptron, pykan
+from kanpde.bench.peers import PEERS, Peer, load, pykan
 from kanpde.bench.process import Answer
 from kanpde.bench.side_by_side import BenchOptions
 from kanpde.bench.task import Recorder, Task, search_seconds
@@ -72,7 +72,7 @@ def test_linear_rows_are_their_coefficients(name):
     for part in autograd.placed(problem, task(name)):
         sides = [autograd.side(network, image, problem) for image in part.images]
         rows = part.block.evaluate(tuple(sides), part.index, {})
-        for row, component in zip(rows, affine(part.block, part.images, part.index, problem), strict=True):
+        for row, component in zip(rows, affine(part, len(problem.fields)), strict=True):
             total = torch.as_tensor(component.offset)
             for (image, field, partial), coefficient in component.coefficients.items():
                 words = [problem.domain.names[axis] for axis in partial]
@@ -118,7 +118,7 @@ def test_the_mlps_jacobian_is_that_of_automatic_differentiation(name):
     problem = load_problem(name)
     network = MLP(problem, 120, seed=3)
     residuals = Residuals(network, problem.blocks(hard=True), problem.domain.names)
-    perceptron.place(residuals, problem, task(name, interior=6, boundary=4), np.random.default_rng(0))
+    residuals.sample(problem.domain, task(name, interior=6, boundary=4).points_of, np.random.default_rng(0))
     linear = residuals.linearise(network.vector)
     slow = []
     for row in residuals.rows():

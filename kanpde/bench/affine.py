@@ -7,13 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from kanpde.arrays import Array, MultiIndex
-from kanpde.problem.block import Block, Side
-from kanpde.problem.field import Field
-from kanpde.problem.problem import Problem
+from kanpde.collocation.rows import Placed
 
 Key = tuple[int, int, MultiIndex]
 
@@ -26,26 +21,18 @@ class Affine:
     coefficients: dict[Key, Array]
 
 
-def affine(block: Block, images: tuple[Tensor, ...], index: Tensor | None, problem: Problem) -> list[Affine]:
-    """Return the coefficients of every component of a block whose rows are linear in its fields."""
-    leaves = {
-        (image, field, partial): torch.zeros(len(points), dtype=points.dtype, requires_grad=True)
-        for image, points in enumerate(images)
-        for field, partials in block.partials.items()
-        for partial in sorted(partials)
-    }
-
-    def side(image: int) -> Side:
-        fields = tuple(
-            Field(name, problem.domain.names, lambda partial, f=f: leaves[image, f, partial])  # type: ignore[misc]
-            for f, name in enumerate(problem.fields)
-        )
-        return Side(images[image], fields)
-
-    rows = block.evaluate(tuple(map(side, range(len(images)))), index, {})
+def affine(placed: Placed, fields: int) -> list[Affine]:
+    """Return every component of a block whose rows are linear in its fields."""
+    plan, partials = placed.plan, placed.block.partials.items()
+    zeros = [points.new_zeros(len(points), len(plan), fields) for points in placed.images]
+    rows, slopes = placed.slopes(zeros, {})
     result = []
-    for row in rows:
-        slopes = torch.autograd.grad(row.sum(), list(leaves.values()), retain_graph=True, allow_unused=True)
-        found = {key: slope.numpy() for key, slope in zip(leaves, slopes, strict=True) if slope is not None}
-        result.append(Affine(row.detach().numpy(), found))
+    for row, slope in zip(rows, slopes, strict=True):
+        columns = {
+            (image, f, partial): by_jet[:, plan.index[partial], f]
+            for image, by_jet in enumerate(slope.by_jets)
+            for f, wanted in partials
+            for partial in sorted(wanted)
+        }
+        result.append(Affine(row.numpy(), {key: each.numpy() for key, each in columns.items() if each.any()}))
     return result

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,7 +15,8 @@ from torch import Tensor
 
 from kanpde.arrays import Array, MultiIndex
 from kanpde.bench.task import Evaluate, Task
-from kanpde.collocation.sampling import sample
+from kanpde.collocation.rows import Placed
+from kanpde.collocation.sampling import samples
 from kanpde.problem.block import Block, Side
 from kanpde.problem.field import Field
 from kanpde.problem.problem import Problem
@@ -28,34 +28,19 @@ Function = Callable[[Tensor], Tensor]
 CONDITIONS = 100.0
 
 
-@dataclass(frozen=True)
-class Placed:
-    """A block at its points: `images` are the points of the fields, `index` (n,) is the face or point of each row."""
-
-    block: Block
-    images: tuple[Tensor, ...]
-    index: Tensor | None
-
-    @property
-    def count(self) -> int:
-        return len(self.images[0])
-
-    @property
-    def weight(self) -> float:
-        """The factor on the block's mean square."""
-        return self.block.weight * (CONDITIONS if self.block.kind == "condition" else 1.0)
+def weight_of(block: Block) -> float:
+    """Return the factor on the block's mean square."""
+    return block.weight * (CONDITIONS if block.kind == "condition" else 1.0)
 
 
 def placed(problem: Problem, task: Task) -> list[Placed]:
     """Return every block of the problem, hard conditions included, at points of the task's number and seed."""
-    generator = np.random.default_rng(task.seed)
-    result = []
-    for block in problem.blocks(hard=True):
-        count = task.boundary if block.faces else task.interior
-        drawn = sample(block, problem.domain, count, "sobol", generator)
-        index = None if drawn.index is None else torch.as_tensor(drawn.index)
-        result.append(Placed(block, block.images(torch.as_tensor(drawn.points)), index))
-    return result
+    blocks, generator = problem.blocks(hard=True), np.random.default_rng(task.seed)
+    drawn = samples(blocks, problem.domain, task.points_of, generator)
+    like = torch.zeros((), dtype=torch.float64)
+    return [
+        Placed.at(block, problem.domain.names, *each.tensors(like)) for block, each in zip(blocks, drawn, strict=True)
+    ]
 
 
 def points_of(parts: Sequence[Placed]) -> int:
@@ -88,14 +73,14 @@ def side(function: Function, points: Tensor, problem: Problem) -> Side:
 
 def rows(part: Placed, function: Function, problem: Problem) -> Tensor:
     """Return the block's rows (components, n)."""
-    return part.block.evaluate(tuple(side(function, image, problem) for image in part.images), part.index, {})
+    return part.evaluate([side(function, image, problem) for image in part.images], {})
 
 
 def loss(parts: Sequence[Placed], function: Function, problem: Problem) -> Tensor:
     """Return Σ_b w_b mean_n r_bn²."""
     total = torch.zeros((), dtype=torch.float64)
     for part in parts:
-        total = total + part.weight * rows(part, function, problem).square().mean(dim=1).sum()
+        total = total + weight_of(part.block) * rows(part, function, problem).square().mean(dim=1).sum()
     return total
 
 

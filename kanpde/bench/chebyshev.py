@@ -17,6 +17,7 @@ from numpy.polynomial import chebyshev
 from kanpde.arrays import Array, MultiIndex
 from kanpde.bench.affine import affine
 from kanpde.bench.task import Evaluate
+from kanpde.collocation.rows import Placed
 from kanpde.geometry.domain import Domain
 from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
@@ -41,12 +42,12 @@ def _equations(block: Block, problem: Problem, nodes: Array, degree: int) -> tup
     domain = problem.domain
     size = (degree + 1) ** domain.dimension
     points, index = nodes_of(block, domain, (nodes + 1) / 2)
-    images = block.images(torch.as_tensor(points))
+    placed = Placed.at(block, domain.names, torch.as_tensor(points), index)
     matrices, rights = [], []
-    for component in affine(block, images, index, problem):
+    for component in affine(placed, len(problem.fields)):
         matrix = np.zeros((len(points), len(problem.fields) * size))
         for (image, field, partial), coefficient in component.coefficients.items():
-            columns = basis(domain, images[image].numpy(), partial, degree)
+            columns = basis(domain, placed.images[image].numpy(), partial, degree)
             matrix[:, field * size : (field + 1) * size] += coefficient[:, None] * columns
         matrices.append(matrix)
         rights.append(-component.offset)

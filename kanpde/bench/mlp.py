@@ -39,7 +39,8 @@ class MLP(nn.Module):
     """Three hidden layers of tanh with at most `parameters` parameters; coordinates are scaled to [−1, 1].
 
     The weights start as in Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
-    networks" (2010). The methods are those that `kanpde.network.residuals.Residuals` needs of a model.
+    networks" (2010). The methods are those of
+    `network.residuals.ParametricFunction`.
     """
 
     names: tuple[str, ...] = ()

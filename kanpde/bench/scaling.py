@@ -13,10 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from kanpde.bench.process import Measure, Say, run_process
-from kanpde.collocation.sampling import sample
 from kanpde.geometry.box import Box
 from kanpde.network.kan import KAN
 from kanpde.network.residuals import Residuals
@@ -85,10 +83,7 @@ def measure(size: Size) -> dict[str, Any]:
     network = KAN([width(size)], DEGREE, INTERVALS).build(problem.domain.low, problem.domain.high, 1)
     residuals = Residuals(Model(network), problem.blocks(), problem.domain.names)
     generator = np.random.default_rng(0)
-    for number, (part, share) in enumerate(zip(residuals.parts, (0.9, 0.1), strict=True)):
-        drawn = sample(part.block, problem.domain, round(share * size.points), "sobol", generator)
-        index = None if drawn.index is None else torch.as_tensor(drawn.index)
-        residuals.place(number, torch.as_tensor(drawn.points), index)
+    residuals.sample(problem.domain, lambda block: round((0.1 if block.faces else 0.9) * size.points), generator)
     method, vector, seconds = GaussNewton(probes=PROBES), residuals.model.vector, list[float]()
     while len(seconds) < MAX_STEPS and sum(seconds) < MAX_SECONDS:
         started = time.perf_counter()

@@ -12,6 +12,7 @@ import numpy as np
 from kanpde.arrays import Array
 from kanpde.calculus.expressions import numpy_function
 from kanpde.collocation.comparison import Comparison
+from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
 Evaluate = Callable[[Array], Array]
@@ -37,6 +38,10 @@ class Task:
     boundary: int = 256
     parameters: int = 1500
     symbolic_seconds: float | None = None
+
+    def points_of(self, block: Block) -> int:
+        """How many points a block gets."""
+        return self.boundary if block.faces else self.interior
 
 
 @dataclass

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from kanpde.arrays import MultiIndex
 from kanpde.bench.affine import affine
-from kanpde.bench.autograd import Placed
+from kanpde.bench.autograd import weight_of
 from kanpde.collocation.affine import is_affine
+from kanpde.collocation.rows import Placed
 from kanpde.errors import ProblemError
 from kanpde.problem.block import Side
 from kanpde.problem.field import parse_partial
@@ -102,7 +103,7 @@ def partials_of(function: Callable[[Any], Any], points: Any, wanted: Sequence[Mu
 def rows_of(part: Placed, problem: Problem) -> Rows:
     """Return the block's rows as a function of the partials at each image."""
     if is_affine(part.block, problem):
-        components = affine(part.block, part.images, part.index, problem)
+        components = affine(part, len(problem.fields))
 
         def linear(partials: Sequence[Mapping[MultiIndex, Any]]) -> Any:
             return jnp.stack(
@@ -124,7 +125,7 @@ def rows_of(part: Placed, problem: Problem) -> Rows:
             for image, known in zip(images, partials, strict=True)
         ]
         try:
-            return cast(Any, part.block.evaluate(tuple(sides), part.index, {})).array
+            return cast(Any, part.evaluate(sides, {})).array
         except (AttributeError, TypeError) as error:
             raise ProblemError(
                 f"{part.block.name} of {problem.name} uses what JAX has under another name: {error}"
@@ -139,7 +140,9 @@ def loss_of(problem: Problem, parts: Sequence[Placed], function: Function) -> Ca
     for part in parts:
         # The value is added, because a field may stand for its value.
         wanted = sorted({(), *(p for partials in part.block.partials.values() for p in partials)})
-        known.append((part.weight, wanted, [jnp.asarray(i.numpy()) for i in part.images], rows_of(part, problem)))
+        known.append(
+            (weight_of(part.block), wanted, [jnp.asarray(i.numpy()) for i in part.images], rows_of(part, problem))
+        )
 
     def loss(parameters: Any) -> Any:
         total = 0.0

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array, MultiIndex
+from kanpde.arrays import Array
+from kanpde.collocation.rows import Placed
 from kanpde.geometry.domain import face_points, interior_points
-from kanpde.problem.block import Block, Side
-from kanpde.problem.field import Field
+from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
 TRIALS = 16
@@ -22,13 +22,14 @@ def is_affine(block: Block, problem: Problem) -> bool:
     The jets have both signs, and are positive where the rows are not finite then: roots and logarithms are.
     """
     generator = np.random.default_rng(0)
-    points, index = trial_points(block, problem, generator)
+    placed = Placed.at(block, problem.domain.names, *trial_points(block, problem, generator))
+    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.unknowns.items()}
+    fields = len(problem.fields)
 
     def trial(low: float) -> tuple[Tensor, Tensor]:
         """Where the rows are finite, and where they are affine."""
-        a, b = (jets(block, generator, low) for _ in range(2))
-        middle = {key: (a[key] + b[key]) / 2 for key in a}
-        at_a, at_b, between = (rows(block, problem, points, index, jet) for jet in (a, b, middle))
+        a, b = (random_jet(placed, fields, generator, low) for _ in range(2))
+        at_a, at_b, between = (placed.rows([jet] * len(placed.images), unknowns) for jet in (a, b, (a + b) / 2))
         size = at_a.abs() + at_b.abs() + between.abs()
         return size.isfinite(), ((at_a + at_b) / 2 - between).abs() <= TOLERANCE * size
 
@@ -36,10 +37,13 @@ def is_affine(block: Block, problem: Problem) -> bool:
     return bool(torch.where(finite, affine, affine_above).all())
 
 
-def jets(block: Block, generator: np.random.Generator, low: float) -> dict[tuple[int, MultiIndex], Tensor]:
-    """Random values between `low` and 1.5 for every partial that the block needs."""
-    keys = [(f, partial) for f, partials in sorted(block.partials.items()) for partial in sorted(partials)]
-    return {key: torch.as_tensor(generator.uniform(low, 1.5, TRIALS)) for key in keys}
+def random_jet(placed: Placed, fields: int, generator: np.random.Generator, low: float) -> Tensor:
+    """Random values between `low` and 1.5 of every partial that the block needs, (n, S, f)."""
+    jet = torch.zeros(TRIALS, len(placed.plan), fields, dtype=torch.float64)
+    for f, partials in sorted(placed.block.partials.items()):
+        for partial in sorted(partials):
+            jet[:, placed.plan.index[partial], f] = torch.as_tensor(generator.uniform(low, 1.5, TRIALS))
+    return jet
 
 
 def trial_points(block: Block, problem: Problem, generator: np.random.Generator) -> tuple[Tensor, Tensor | None]:
@@ -55,17 +59,3 @@ def trial_points(block: Block, problem: Problem, generator: np.random.Generator)
     if not block.faces:
         return torch.as_tensor(interior_points(domain, TRIALS, draw)), None
     return torch.as_tensor(face_points(domain, block.faces[0], TRIALS, draw)), torch.zeros(TRIALS, dtype=torch.long)
-
-
-def rows(
-    block: Block, problem: Problem, points: Tensor, index: Tensor | None, jet: dict[tuple[int, MultiIndex], Tensor]
-) -> Tensor:
-    """The block's rows with these values of the partials at every image."""
-    fields = tuple(
-        Field(name, problem.domain.names, lambda partial, f=f: jet[f, partial])  # type: ignore[misc]
-        for f, name in enumerate(problem.fields)
-    )
-    sides = tuple(Side(image, fields) for image in block.images(points))
-    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.unknowns.items()}
-    with torch.no_grad():
-        return block.evaluate(sides, index, unknowns)

@@ -25,15 +25,11 @@ from kanpde.problem.field import Field
 
 
 class TrialFunction(Protocol):
-    """An unknown function with given parameters: prepared at points once, evaluated there often."""
+    """An unknown function with given parameters, at points where what stays the same is prepared once."""
 
     @property
     def unknowns(self) -> Mapping[str, Tensor]:
         """The values of the unknown constants, each a scalar."""
-        ...
-
-    def prepare(self, points: Tensor, plan: JetPlan) -> Any:
-        """Return what stays the same at points (n, d) while the parameters change."""
         ...
 
     def jets(self, prepared: Any) -> Tensor:

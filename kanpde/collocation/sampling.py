@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from kanpde.arrays import Array
 from kanpde.errors import ConfigurationError
@@ -48,6 +51,11 @@ class Sample:
     points: Array
     index: Index | None
 
+    def tensors(self, like: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return copies on the device of `like`, the points of its dtype."""
+        index = None if self.index is None else torch.tensor(self.index, device=like.device)
+        return torch.tensor(self.points, dtype=like.dtype, device=like.device), index
+
 
 def unit_points(count: int, dimension: int, sequence: str, generator: np.random.Generator) -> Array:
     """Return a scrambled low-discrepancy set in the unit cube, (count, dimension)."""
@@ -77,6 +85,13 @@ def sample(block: Block, domain: Domain, count: int, sequence: str, generator: n
     counts = points_per_face(domain, block.faces, count)
     points = [face_points(domain, face, number, draw) for face, number in zip(block.faces, counts, strict=True)]
     return Sample(np.concatenate(points), np.repeat(np.arange(len(counts)), counts))
+
+
+def samples(
+    blocks: Iterable[Block], domain: Domain, count: Callable[[Block], int], generator: np.random.Generator
+) -> Iterator[Sample]:
+    """Return Sobol' points of every block, as many as `count` gives it."""
+    return (sample(block, domain, count(block), "sobol", generator) for block in blocks)
 
 
 def points_per_face(domain: Domain, faces: tuple[Face, ...], count: int) -> list[int]:

@@ -11,10 +11,11 @@ where all terms are large, does not outweigh the rest. Both are multiplied by wh
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +31,8 @@ from kanpde.collocation.rows import (
     sizes_of_terms,
     usable_scale,
 )
+from kanpde.collocation.sampling import samples
+from kanpde.geometry.domain import Domain
 from kanpde.optim.least_squares import Linearisation
 from kanpde.problem.block import Block
 
@@ -65,6 +68,10 @@ class ParametricFunction(TrialFunction, Protocol):
 
     def ordered(self) -> list[nn.Parameter]:
         """Return the parameters in the vector's order."""
+        ...
+
+    def prepare(self, points: Tensor, plan: JetPlan) -> Any:
+        """Return what stays the same at points (n, d) while the parameters change."""
         ...
 
     def taped(self, prepared: Any) -> tuple[Tensor, Any]:
@@ -136,6 +143,12 @@ class Residuals:
     def place(self, number: int, points: Tensor, index: Tensor | None, shares: Tensor | None = None) -> None:
         """Put block `number` on these points, each with a weight of its own (1 unless given)."""
         self.parts[number] = self.placed(self.parts[number], points, index, shares)
+
+    def sample(self, domain: Domain, count: Callable[[Block], int], generator: np.random.Generator) -> None:
+        """Put every block on as many quasi-random points as `count` gives it."""
+        blocks = [part.block for part in self.parts]
+        for number, drawn in enumerate(samples(blocks, domain, count, generator)):
+            self.place(number, *drawn.tensors(self.parts[number].points))
 
     def placed(
         self, part: BlockPoints, points: Tensor, index: Tensor | None, shares: Tensor | None = None

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from kanpde.collocation.affine import is_affine
-from kanpde.collocation.sampling import sample
 from kanpde.errors import ConfigurationError
 from kanpde.network.residuals import LARGEST, Residuals
 from kanpde.optim.gauss_newton import GaussNewton
@@ -38,12 +36,7 @@ class FixedRows:
                 f"expected a network small enough for a whole Jacobian, got {solution.model.size} parameters; train a "
                 "smaller one to read it"
             )
-        for number, part in enumerate(residuals.parts):
-            count = BOUNDARY if part.block.faces else inside
-            drawn = sample(part.block, problem.domain, count, "sobol", generator)
-            vector = solution.model.vector
-            index = None if drawn.index is None else torch.as_tensor(drawn.index, device=vector.device)
-            residuals.place(number, torch.as_tensor(drawn.points).to(vector), index)
+        residuals.sample(problem.domain, lambda block: BOUNDARY if block.faces else inside, generator)
         residuals.rescale(balanced=not all(is_affine(part.block, problem) for part in residuals.parts))
         self._measured = residuals
         self.start = self.loss(solution)

@@ -52,8 +52,7 @@ class TrainingPoints:
             given = interior if number == 0 else None
             drawn = self._sample(part.block, self._count(part.block)) if given is None else given
             drawn, weights = self._window.place(drawn, fixed=part.block.points is not None)
-            index = None if drawn.index is None else torch.as_tensor(drawn.index, device=part.points.device)
-            self._residuals.place(number, self._tensor(drawn.points), index, self._tensor(weights))
+            self._residuals.place(number, *drawn.tensors(part.points), self._tensor(weights))
 
     def rescale(self) -> None:
         """Set each block's scale to the size of its terms; 1 if that is zero or not finite."""

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from kanpde.arrays import Array, MultiIndex
-from kanpde.bench.autograd import Placed, placed, points_of
+from kanpde.bench.autograd import placed, points_of, weight_of
 from kanpde.bench.mlp import count, layer_sizes
 from kanpde.bench.task import Recorder, Task
+from kanpde.collocation.rows import Placed
 from kanpde.problem.block import Side
 from kanpde.problem.field import Field
 from kanpde.problem.problem import Problem
@@ -48,7 +49,7 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
     model = dde.Model(data, network)
     method = "tanh MLP, Adam then L-BFGS"
     recorder.describe(method, count(sizes), points_of(parts), deepxde=dde.__version__, torch=torch.__version__)
-    weights = [part.weight for part in parts for _ in part.block.components]
+    weights = [weight_of(part.block) for part in parts for _ in part.block.components]
     model.compile("adam", lr=LEARNING_RATE, loss_weights=weights)
     model.train(
         iterations=10**9, display_every=10**9, verbose=0, callbacks=[watch(dde, recorder, ADAM * task.budget_seconds)]
@@ -105,5 +106,5 @@ class Rows:
         """Return the rows (n, 1) from the outputs at all points, of which [first, last) are this condition's."""
         part, size = self._part, self._part.count
         slices = [slice(start, start + size) for start in range(first, last, size)]
-        sides = tuple(side(self._dde, self._problem, inputs, outputs, where) for where in slices)
-        return part.block.evaluate(sides, part.index, {})[self._component][:, None]
+        sides = [side(self._dde, self._problem, inputs, outputs, where) for where in slices]
+        return part.evaluate(sides, {})[self._component][:, None]

@@ -10,7 +10,7 @@ above it: that gap tells a solution, where closeness to a network does not.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,10 +22,17 @@ from torch import Tensor
 
 from kanpde.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import real_expression, symbols, torch_functions
-from kanpde.collocation.sampling import sample
+from kanpde.collocation.rows import (
+    Placed,
+    Slope,
+    scale_of_condition,
+    scale_of_equation,
+    sizes_of_terms,
+    usable_scale,
+)
+from kanpde.collocation.sampling import samples
 from kanpde.errors import ProblemError
-from kanpde.problem.block import Block, Side
-from kanpde.problem.field import Field
+from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
 Key = tuple[int, MultiIndex]  # a partial of a field, by its number
@@ -57,18 +64,58 @@ class Fit:
     redundant: tuple[dict[str, float], ...] = ()
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Part:
-    """A block with its points; `places` says where the points of each image stand among all points."""
+    """A block with its points; `places` are the places of each image's points among all points."""
 
-    block: Block
-    index: Tensor | None
-    images: tuple[Tensor, ...]
+    placed: Placed
     places: tuple[slice, ...]
 
     @property
     def keys(self) -> list[Key]:
-        return [(f, partial) for f, partials in sorted(self.block.partials.items()) for partial in sorted(partials)]
+        partials = self.placed.block.partials
+        return [(f, partial) for f, wanted in sorted(partials.items()) for partial in sorted(wanted)]
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    """A formula with given constants, a trial function at points where its partials (K, N) are known.
+
+    `slopes` (P, K, N) are their derivatives by the constants; `place` is the number of every partial.
+    """
+
+    values: Tensor
+    slopes: Tensor
+    place: Mapping[Key, int]
+    fields: int
+    unknowns: Mapping[str, Tensor]
+
+    def jets(self, prepared: tuple[_Part, slice]) -> Tensor:
+        """The jets (n, S, f) of a block at one of its images, with zeros for partials that the block does not need."""
+        part, place = prepared
+        return self._jet(part, self.values[:, place])
+
+    def typical(self, part: _Part, inside: slice) -> Tensor:
+        """The root mean square (S, f) of the partials inside the domain."""
+        return self._jet(part, self.values[:, inside].square().mean(dim=1).sqrt()[:, None])[0]
+
+    def _jet(self, part: _Part, values: Tensor) -> Tensor:
+        plan = part.placed.plan
+        jet = values.new_zeros(values.shape[1], len(plan), self.fields)
+        for f, partial in part.keys:
+            jet[:, plan.index[partial], f] = values[self.place[f, partial]]
+        return jet
+
+    def pulled(self, part: _Part, slope: Slope) -> Tensor:
+        """The derivatives (P, n) of rows by the constants, without their own by the unknowns."""
+        total = torch.zeros(len(self.slopes), part.placed.count, dtype=self.slopes.dtype)
+        for place, by_jet in zip(part.places, slope.by_jets, strict=True):
+            for f, partial in part.keys:
+                adjoint = by_jet[:, part.placed.plan.index[partial], f]
+                # A term that is not there is 0, also if a derivative by a constant is infinite.
+                if adjoint.any():
+                    total = total + adjoint * self.slopes[:, self.place[f, partial], place]
+        return total
 
 
 class LeastSquares:
@@ -76,18 +123,19 @@ class LeastSquares:
 
     def __init__(self, problem: Problem, seed: int = 0, interior: int = INTERIOR, boundary: int = BOUNDARY) -> None:
         self.problem, self.names = problem, problem.domain.names
-        generator = np.random.default_rng(seed)
+        blocks, generator = problem.blocks(hard=True), np.random.default_rng(seed)
+
+        def count(block: Block) -> int:
+            return boundary * max(1, len(block.faces)) if block.faces else interior
+
         self.parts: list[_Part] = []
         points: list[Tensor] = []
-        for block in problem.blocks(hard=True):
-            count = boundary * max(1, len(block.faces)) if block.faces else interior
-            drawn = sample(block, problem.domain, count, "sobol", generator)
-            index = None if drawn.index is None else torch.as_tensor(drawn.index)
-            images = block.images(torch.as_tensor(np.array(drawn.points)))
-            starts = np.cumsum([sum(map(len, points)), *map(len, images)])
+        for block, drawn in zip(blocks, samples(blocks, problem.domain, count, generator), strict=True):
+            placed = Placed.at(block, self.names, *drawn.tensors(torch.zeros((), dtype=torch.float64)))
+            starts = np.cumsum([sum(map(len, points)), *map(len, placed.images)])
             places = tuple(slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:], strict=True))
-            self.parts.append(_Part(block, index, images, places))
-            points += images
+            self.parts.append(_Part(placed, places))
+            points += placed.images
         self.points = torch.cat(points)
 
     @cached_property
@@ -103,8 +151,9 @@ class LeastSquares:
     def homogeneous(self) -> bool:
         """Whether the fields 0 solve the problem."""
         rows = _Rows(self, [sp.S.Zero] * self.fields, started({}, self.problem))
-        values, slopes = rows.jets(rows.start)
-        return all(bool((rows._block(part, rows.start, values, slopes)[0] == 0).all()) for part in self.parts)
+        zero = rows.at(rows.start)
+        found = [part.placed.rows_of(zero, [(part, place) for place in part.places]) for part in self.parts]
+        return all(bool((each == 0).all()) for each in found)
 
     def fit(self, ansatz: Any, constants: Mapping[Any, float], evaluations: int = 60, rounds: int = 2) -> Fit:
         """The constants that solve the problem best, from where they start; see :func:`refit`."""
@@ -164,7 +213,7 @@ class _Rows:
         self.problem, self.names = problem, tuple(constants)
         self.start = np.array([*constants.values()], dtype=np.float64)
         self.unit: float | None = None
-        self.scales = [torch.ones(len(part.block.components), dtype=torch.float64) for part in problem.parts]
+        self.scales = [torch.ones(len(part.placed.block.components), dtype=torch.float64) for part in problem.parts]
         self.compile([real_expression(e, (*problem.names, *self.names)) for e in ansatz])
 
     def compile(self, ansatz: Sequence[Any]) -> None:
@@ -186,72 +235,40 @@ class _Rows:
         found = torch.stack(self.program(*columns))
         return found[: len(self.place)], found[len(self.place) :].view(len(vector), len(self.place), found.shape[1])
 
-    def _block(self, part: _Part, vector: Array, values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
-        leaves = [
-            {key: values[self.place[key], place].detach().requires_grad_() for key in part.keys}
-            for place in part.places
-        ]
-        given = self._unknowns(vector, len(part.images[0]))
-        rows = part.block.evaluate(self._sides(part, leaves), part.index, given)
-        inputs = [leaf for side in leaves for leaf in side.values()] + [*given.values()]
-        columns = [
-            slopes[:, self.place[key], place] for place, side in zip(part.places, leaves, strict=True) for key in side
-        ]
-        columns += [self._own(name, len(part.images[0])) for name in given]
-        jacobian = []
-        for row in rows:
-            adjoints = torch.autograd.grad(row.sum(), inputs, retain_graph=True, allow_unused=True)
-            terms = [a * column for a, column in zip(adjoints, columns, strict=True) if a is not None]
-            jacobian.append(sum(terms, torch.zeros(len(vector), row.shape[0], dtype=row.dtype)).T)
-        return rows.detach(), torch.stack(jacobian)
-
-    def _sides(self, part: _Part, leaves: Sequence[Mapping[Key, Tensor]]) -> tuple[Side, ...]:
-        names, fields = self.problem.names, self.problem.problem.fields
-        return tuple(
-            Side(image, tuple(Field(f, names, lambda p, i=i, side=side: side[i, p]) for i, f in enumerate(fields)))  # type: ignore[misc]
-            for image, side in zip(part.images, leaves, strict=True)
-        )
-
-    def _unknowns(self, vector: Array, count: int) -> dict[str, Tensor]:
-        """One copy of every unknown for each point, so that its derivative comes out point by point."""
-        return {
-            name: torch.full((count,), float(vector[self.names.index(name)]), dtype=torch.float64, requires_grad=True)
+    def at(self, vector: Array) -> _Evaluated:
+        """The ansatz with these constants, at all points."""
+        unknowns = {
+            name: torch.tensor(float(vector[self.names.index(name)]), dtype=torch.float64)
             for name in self.problem.problem.unknowns
         }
+        return _Evaluated(*self.jets(vector), self.place, self.problem.fields, unknowns)
 
-    def _own(self, name: str, count: int) -> Tensor:
-        """The derivatives of an unknown by the constants, (P, n): it is one of them."""
-        column = torch.zeros(len(self.names), count, dtype=torch.float64)
-        column[self.names.index(name)] = 1
-        return column
+    def _slopes(self, part: _Part, ansatz: _Evaluated) -> tuple[Tensor, Iterator[Slope]]:
+        return part.placed.slopes([ansatz.jets((part, place)) for place in part.places], ansatz.unknowns)
+
+    def _block(self, part: _Part, ansatz: _Evaluated) -> tuple[Tensor, Tensor]:
+        """The block's own rows (c, n) and their Jacobian (c, n, P)."""
+        rows, slopes = self._slopes(part, ansatz)
+        jacobian = []
+        for slope in slopes:
+            column = ansatz.pulled(part, slope)
+            for name, own in zip(ansatz.unknowns, slope.by_unknowns.T, strict=True):
+                column[self.names.index(name)] += own
+            jacobian.append(column.T)
+        return rows, torch.stack(jacobian)
 
     def measure(self, vector: Array) -> None:
         """Set every block's scale to the size of its terms; terms that are all zero leave it as it was."""
-        values, _ = self.jets(vector)
+        ansatz = self.at(vector)
         inside = self.problem.parts[0].places[0]
-        typical = {key: values[i, inside].square().mean().sqrt() for key, i in self.place.items()}
         for number, part in enumerate(self.problem.parts):
-            sizes = self._sizes(part, vector, values, None if number == 0 else typical)
-            self.scales[number] = torch.where(sizes.isfinite() & (sizes > 0), sizes, self.scales[number])
-
-    def _sizes(self, part: _Part, vector: Array, values: Tensor, typical: Mapping[Key, Tensor] | None) -> Tensor:
-        """rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|, the last factor typical of the interior where that is given."""
-        leaves = [
-            {key: values[self.place[key], place].detach().requires_grad_() for key in part.keys}
-            for place in part.places
-        ]
-        rows = part.block.evaluate(self._sides(part, leaves), part.index, self._unknowns(vector, len(part.images[0])))
-        sizes = []
-        for row in rows:
-            slopes = torch.autograd.grad(row.sum(), [*leaves[0].values()], retain_graph=True, allow_unused=True)
-            terms = [
-                (slope * (leaf.detach() if typical is None else typical[key])).abs()
-                for (key, leaf), slope in zip(leaves[0].items(), slopes, strict=True)
-                if slope is not None
-            ]
-            total = sum(terms, torch.zeros_like(row))
-            sizes.append(total.detach().square().mean().sqrt())
-        return torch.stack(sizes)
+            slopes = [slope.by_jets[0] for slope in self._slopes(part, ansatz)[1]]
+            each = torch.ones(part.placed.count, dtype=torch.float64)
+            if number == 0:
+                scale = scale_of_equation(sizes_of_terms(slopes, ansatz.jets((part, inside))), each)
+            else:
+                scale = scale_of_condition(slopes, ansatz.typical(part, inside), each)
+            self.scales[number] = usable_scale(scale, self.scales[number])
 
     def scaled(self, vector: Array) -> Array:
         return self.rows(vector)[0]
@@ -262,16 +279,16 @@ class _Rows:
         Of a homogeneous problem every row is divided by the size of the fields too, for else c u with c -> 0 would
         always be a better solution than u.
         """
-        values, slopes = self.jets(vector)
+        ansatz = self.at(vector)
         pieces, jacobians = [], []
         for part, scale in zip(self.problem.parts, self.scales, strict=True):
-            rows, jacobian = self._block(part, vector, values, slopes)
+            rows, jacobian = self._block(part, ansatz)
             factor = 1 / (scale * np.sqrt(rows.shape[1]))
             pieces.append((rows * factor[:, None]).reshape(-1))
             jacobians.append((jacobian * factor[:, None, None]).flatten(0, 1))
         found, jacobian = torch.cat(pieces), torch.cat(jacobians)
         if self.problem.homogeneous:
-            size, change = self._size(values, slopes)
+            size, change = self._size(ansatz.values, ansatz.slopes)
             if not size > 0:
                 return found.numpy(), jacobian.numpy()
             found, jacobian = found / size, (jacobian - found[:, None] * (change / size)) / size
@@ -287,16 +304,16 @@ class _Rows:
 
     def failed(self) -> Fit:
         """The summary of an ansatz that is not finite where it is to hold."""
-        blocks = {part.block.name: float("nan") for part in self.problem.parts}
+        blocks = {part.placed.block.name: float("nan") for part in self.problem.parts}
         return Fit(dict(zip(self.names, self.start.tolist(), strict=True)), float("inf"), blocks)
 
     def summary(self, vector: Array) -> Fit:
         rows, jacobian = self.rows(vector)
         residuals, start = {}, 0
         for part, scale in zip(self.problem.parts, self.scales, strict=True):
-            piece = rows[start : start + len(scale) * len(part.images[0])]
+            piece = rows[start : start + len(scale) * part.placed.count]
             start += len(piece)
-            residuals[part.block.name] = float(np.sqrt(np.sum(piece**2) / len(scale)))
+            residuals[part.placed.block.name] = float(np.sqrt(np.sum(piece**2) / len(scale)))
         total = float(np.sqrt(np.mean(np.square([*residuals.values()]))))
         constants = dict(zip(self.names, vector.tolist(), strict=True))
         if not len(vector) or not np.isfinite(jacobian).all():
