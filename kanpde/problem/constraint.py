@@ -26,7 +26,7 @@ from kanpde.problem.equation import Equation, Formulation
 
 @dataclass(frozen=True)
 class BoundaryValue:
-    """∂_a^order u = value on ``faces``, where a is the axis normal to a face; ``value`` is of any of the four kinds."""
+    """∂_a^order u = value on ``faces``, where a is the axis normal to a face; see `value_function` for ``value``."""
 
     faces: tuple[Face, ...]
     value: Any
