@@ -22,13 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "images" / "first_page.png"
 POINTS = 201  # along each axis of a map
 EDGES = (((0, 0), "x", PALETTE[0]), ((1, 1), "t", PALETTE[1]))  # of the first layer: (from node, to subnode)
-SIZE = 13.0  # of the panels' titles, in points
+SIZE = 13.0  # font size of the panels' titles
 
 
 def main() -> None:
-    """Solve, draw, write the picture."""
+    """Solve the problem, draw the picture and write it."""
     with tempfile.TemporaryDirectory() as folder:
-        solution = solved(Path(folder))
+        solution = run_default_command(Path(folder))
     figure = new_figure(12.0, 6.0, layout="none")
     draw_heading(figure)
     draw_maps(figure, solution)
@@ -39,22 +39,22 @@ def main() -> None:
     print(PICTURE.relative_to(ROOT), solution.errors())
 
 
-def solved(folder: Path) -> Solution:
-    """The solution that the default command leaves in a folder, with its formula."""
+def run_default_command(folder: Path) -> Solution:
+    """Run the default command in a folder and return its solution, with its formula."""
     command = [sys.executable, "-m", "kanpde", f"hydra.run.dir={folder}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)})
     return Solution.load(folder / "solution.kan")
 
 
 def draw_heading(figure: Figure) -> None:
-    """The command and the problem that it solves."""
+    """Draw the command and the problem that it solves."""
     figure.text(0.05, 0.935, "$ kanpde", fontsize=SIZE + 2, weight="bold", family="monospace", parse_math=False)
     problem = r"$u_t = D\,u_{xx}$,   $u(x, 0) = \sin\,\pi x$,   $u = 0$ at both ends"
     figure.text(0.365, 0.935, problem, fontsize=SIZE + 2, color=INK)
 
 
 def draw_maps(figure: Figure, solution: Solution) -> None:
-    """The solution, and its error on a logarithmic scale."""
+    """Draw the solution, and its error on a logarithmic scale."""
     domain = solution.problem.domain
     x, t = (np.linspace(low, high, POINTS) for low, high in zip(domain.low, domain.high, strict=True))
     points = np.stack(np.meshgrid(x, t, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -67,7 +67,7 @@ def draw_maps(figure: Figure, solution: Solution) -> None:
 
 
 def draw_map(figure: Figure, left: float, title: str, values: Any, norm: Normalize, palette: str) -> Axes:
-    """One map over time and space, with its colour bar."""
+    """Draw one map over time and space, with its colour bar."""
     axes = figure.add_axes((left, 0.335, 0.225, 0.50))
     image = axes.imshow(values, origin="lower", extent=(0, 1, 0, 1), aspect="auto", norm=norm, cmap=palette)
     style_axes(axes, "$t$", "$x$")
@@ -80,7 +80,7 @@ def draw_map(figure: Figure, left: float, title: str, values: Any, norm: Normali
 
 
 def draw_network(figure: Figure, network: Solution) -> None:
-    """Two edges with their curves and their formulas, the node that multiplies them, and the field."""
+    """Draw two edges with their curves and formulas, the node that multiplies them, and the field."""
     figure.text(0.835, 0.853, "network, its edges named", fontsize=SIZE, color=INK, ha="center")
     node = figure.add_axes((0.785, 0.665, 0.10, 0.17))
     node.set(xlim=(-1, 1), ylim=(-1, 1), aspect="equal")
@@ -101,7 +101,7 @@ def draw_network(figure: Figure, network: Solution) -> None:
 
 
 def draw_formula(figure: Figure, solution: Solution) -> None:
-    """The formula, and by which steps it was proved."""
+    """Draw the formula and the steps of its proof."""
     formula = solution.formula
     assert formula is not None and formula.proved
     equations = formula.latex_lines()
@@ -119,7 +119,7 @@ def draw_formula(figure: Figure, solution: Solution) -> None:
 
 
 def scientific(value: float | None) -> str:
-    """1.1e-14 as 1.1 × 10^-14, set by matplotlib."""
+    """Return 1.1e-14 as 1.1 × 10^-14, in matplotlib's mathematics."""
     assert value is not None
     digits, exponent = f"{value:.1e}".split("e")
     return rf"${digits} \times 10^{{{int(exponent)}}}$"

@@ -51,14 +51,14 @@ def main() -> None:
     lines = heading(seeds)
     for words, budget in RUNS:
         command = ["kanpde", *words, f"training.budget_seconds={budget}"]
-        lines.append(row(" ".join(command), [measured([*command, f"seed={seed}"]) for seed in seeds]))
+        lines.append(row(" ".join(command), [measure([*command, f"seed={seed}"]) for seed in seeds]))
         print(lines[-1], flush=True)
         RESULT.parent.mkdir(exist_ok=True)
         RESULT.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def heading(seeds: Sequence[int]) -> list[str]:
-    """The lines above the table's rows: how it was measured, and how to read it."""
+    """Return the lines above the table's rows: the command that measured it, and how to read it."""
     return [
         "# The shipped problems, default settings",
         "",
@@ -74,8 +74,8 @@ def heading(seeds: Sequence[int]) -> list[str]:
     ]
 
 
-def measured(command: list[str]) -> Metrics:
-    """The metrics of one run of the command line."""
+def measure(command: list[str]) -> Metrics:
+    """Run a command and return its metrics."""
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-m", *command, f"hydra.run.dir={folder}"]
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
@@ -84,7 +84,7 @@ def measured(command: list[str]) -> Metrics:
 
 
 def row(command: str, runs: Sequence[Metrics]) -> str:
-    """The row of one command: every cell over all its runs."""
+    """Return the row of one command, with every cell over all its runs."""
     cells = [
         f"`{command}`",
         spread((run["relative_l2"] for run in runs), ".1e"),
@@ -100,18 +100,18 @@ def row(command: str, runs: Sequence[Metrics]) -> str:
 
 
 def spread(values: Iterable[float], form: str) -> str:
-    """The smallest and the largest value as written; one number if these look the same."""
+    """Return the smallest and the largest value in this format; one value if both look the same."""
     ordered = sorted(values)
     return " … ".join(dict.fromkeys(format(value, form) for value in (ordered[0], ordered[-1])))
 
 
 def distinct(words: Iterable[str]) -> str:
-    """The words without repetition, in order."""
+    """Return the distinct words in order."""
     return " / ".join(dict.fromkeys(words))
 
 
 def formula(runs: Sequence[Metrics]) -> str:
-    """The status, the seconds of the search, and the formula itself if it is proved."""
+    """Return the status, the seconds of the search, and the formula itself if it is proved."""
     found = [run["formula"] for run in runs]
     seconds = spread((run["seconds"]["symbolic"] for run in runs), ".1f")
     texts = distinct(f"`{each['text']}`" for each in found if each["status"] == "proved")

@@ -1,4 +1,4 @@
-"""What else could stand in the network's place before a formula is sought: finite differences, a perceptron."""
+"""Alternatives to the network as the input of the search for a formula: finite differences and a perceptron."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POINTS = {1: 401, 2: 49, 3: 17}  # of the grid, along each axis
 
 
 def sides(problem: Problem, images: Sequence[Any], lookups: Sequence[Any]) -> tuple[Side, ...]:
-    """`lookups` has one function (field, partial) -> values for each image."""
+    """Return one side for each image; `lookups` has one function (field, partial) -> values for each image."""
     fields = list(enumerate(problem.fields))
     return tuple(
         Side(image, tuple(Field(f, problem.domain.names, functools.partial(lookup, i)) for i, f in fields))
@@ -34,9 +34,9 @@ def sides(problem: Problem, images: Sequence[Any], lookups: Sequence[Any]) -> tu
 
 
 class FiniteDifferences:
-    """Second-order differences for all derivatives on a tensor grid, time included; Gauss-Newton's steps on all rows.
+    """Second-order finite differences on a tensor grid, time included, solved by Gauss-Newton for all rows.
 
-    Between the grid's points a spline of degree 5 answers.
+    Values between the grid's points are interpolated by splines of degree 5.
     """
 
     def __init__(self, problem: Problem, steps: int = 15) -> None:
@@ -57,7 +57,7 @@ class FiniteDifferences:
                     break
             if np.linalg.norm(step) < 1e-9 * np.linalg.norm(self.values):
                 break
-        # The error of second-order differences, for the shortest length that they see as one of the solution.
+        # The relative error of second-order differences for a solution with a length scale of half the domain.
         self.estimate = float((2.0 / count) ** 2)
         shape = [count] * domain.dimension
         self._splines = [scipy.interpolate.NdBSpline(*_spline(self.axes, u.reshape(shape))) for u in self.values]
@@ -71,7 +71,7 @@ class FiniteDifferences:
         return np.concatenate(rows), scipy.sparse.vstack(matrices).tocsr()
 
     def _places(self, block: Block) -> tuple[list[np.ndarray], torch.Tensor | None]:
-        """The numbers of the grid's points at which the block's images lie, and the faces' index."""
+        """Return the indices of the grid points of the block's images, and the index of each point's face."""
         domain, every = self.problem.domain, np.arange(len(self.points))
         if not block.faces:
             inside = np.all((self.points > domain.low) & (self.points < domain.high), axis=1)
@@ -85,7 +85,7 @@ class FiniteDifferences:
         return [tree.query(np.array(image))[1] for image in images], index
 
     def _linear(self, block: Block, places: list[np.ndarray], index: torch.Tensor | None) -> tuple[Any, Any]:
-        """The block's rows and their Jacobian by the grid's values, divided by the size of the Jacobian's rows."""
+        """Return the block's rows and their Jacobian by the grid values, both divided by the size of its rows."""
         leaves: dict[tuple[int, int, tuple[int, ...]], torch.Tensor] = {}
 
         def lookup(image: int, field: int, partial: tuple[int, ...]) -> torch.Tensor:
@@ -115,13 +115,13 @@ class FiniteDifferences:
 
     @functools.lru_cache(maxsize=64)  # noqa: B019
     def _operator(self, partial: tuple[int, ...]) -> Any:
-        """The matrix of a partial derivative on the whole grid."""
+        """Return the matrix of a partial derivative on the whole grid."""
         factors = [derivative(axis, partial.count(number)) for number, axis in enumerate(self.axes)]
         return functools.reduce(lambda a, b: scipy.sparse.kron(a, b, format="csr"), factors)
 
 
 def derivative(nodes: np.ndarray, order: int) -> Any:
-    """Differences of second order on equidistant nodes: central ones inside, one-sided ones at the ends."""
+    """Return the matrix of second-order differences on equidistant nodes, central inside and one-sided at the ends."""
     if order == 0:
         return scipy.sparse.eye(len(nodes), format="csr")
     matrix = scipy.sparse.lil_matrix((len(nodes), len(nodes)))
@@ -136,7 +136,7 @@ def derivative(nodes: np.ndarray, order: int) -> Any:
 
 
 def _spline(axes: list[np.ndarray], values: np.ndarray) -> tuple[Any, Any, int]:
-    """Knots, coefficients and degree of the tensor spline through the values."""
+    """Return knots, coefficients and degree of the tensor spline that interpolates the values."""
     knots = []
     for axis, nodes in enumerate(axes):
         spline = scipy.interpolate.make_interp_spline(nodes, values, k=5, axis=axis)

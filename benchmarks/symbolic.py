@@ -3,9 +3,9 @@
     python benchmarks/symbolic.py --problems heat,poisson --seeds 0 --training 20 --search 60
     python benchmarks/symbolic.py --numbers --without structure,equation,refit,beam --surrogates grid,perceptron
 
-`--numbers` adds a column in which conditions are given as numbers without a formula; `--without` and `--surrogates` add
-one each in which a part is missing, or something else stands in the network's place. All options and one seed take
-about half an hour on one core.
+`--numbers` adds a column in which conditions are numbers without a formula. `--without` adds one column for each
+missing part of the search, `--surrogates` one for each replacement of the network. All options and one seed take about
+half an hour on one core.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CLOSED = [
 
 
 class Torsion(Problem):
-    """-(u_xx + u_yy) = 1 on a square: a series, no closed form."""
+    """-(u_xx + u_yy) = 1 on a square: the solution is a series without a closed form."""
 
     domain = Box(x=(-1, 1), y=(-1, 1))
 
@@ -59,7 +59,7 @@ class Torsion(Problem):
 
 
 class Perturbed(Problem):
-    """The Poisson problem with a source that is off by 1 %."""
+    """The Poisson problem with a source that is changed by 1 %."""
 
     domain = Box(x=(-1, 1), y=(-1, 1))
 
@@ -72,7 +72,7 @@ class Perturbed(Problem):
 
 
 class Variable(Problem):
-    """Heat in a rod whose conductivity varies."""
+    """The heat equation in a rod with variable conductivity."""
 
     domain = Box(x=(0, 1), t=(0, 1))
 
@@ -96,7 +96,7 @@ CONTROLS: dict[str, Callable[[], Problem]] = {
 
 
 def opaque(function: Callable[[torch.Tensor], torch.Tensor], names: tuple[str, ...]) -> Callable[..., torch.Tensor]:
-    """The same values from code that nobody can read a formula from."""
+    """Return a function with the same values that cannot be traced to a formula."""
 
     def value(**coordinates: torch.Tensor) -> torch.Tensor:
         points = torch.stack([coordinates[name] for name in names], dim=-1).detach().double().numpy()
@@ -105,8 +105,8 @@ def opaque(function: Callable[[torch.Tensor], torch.Tensor], names: tuple[str, .
     return value
 
 
-def as_numbers(problem: Problem) -> Problem:
-    """The problem with every value of a condition as numbers; a derivative's on the faces that one condition is on."""
+def without_formulas(problem: Problem) -> Problem:
+    """Return the problem with every condition's value as numbers without a formula."""
     names = problem.domain.names
 
     def one(condition: Any, i: int) -> Any:
@@ -132,12 +132,12 @@ def as_numbers(problem: Problem) -> Problem:
     return type(type(problem).__name__, (type(problem),), {"conditions": conditions})(**problem.parameters())
 
 
-# What is left out, or stands in the network's place -----------------------------------------------------------------
+# Missing parts and replacements of the network ----------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def without(part: str) -> Iterator[None]:
-    """The search without its tests of structure, what the equation says, its refits to the problem, or its beam."""
+    """Disable one part of the search: its structure tests, its use of the equation, its refits, or its beam."""
     whole = fit.LeastSquares.fit
     joint = search.joint
     patches = {
@@ -170,7 +170,7 @@ def surrogate(kind: str, problem: Problem, seed: int, seconds: float) -> Any:
 
 
 def read(solution: Any, seconds: float, seed: int, missing: str = "") -> dict[str, Any]:
-    """What symbolify says of a solution, and how it compares with the truth."""
+    """Run symbolify on a solution and compare its formula with the exact solution."""
     start = time.monotonic()
     with without(missing):
         formula = symbolify(solution, budget_seconds=seconds, seed=seed)
@@ -185,7 +185,7 @@ def read(solution: Any, seconds: float, seed: int, missing: str = "") -> dict[st
 
 
 def row(name: str, seed: int, settings: argparse.Namespace) -> dict[str, Any]:
-    """One problem and seed: every column that was asked for."""
+    """Measure all requested columns for one problem and seed."""
     problem = load_problem(name) if name in CLOSED else CONTROLS[name]()
     found: dict[str, Any] = {"problem": name, "seed": seed, "columns": {}}
 
@@ -203,7 +203,7 @@ def row(name: str, seed: int, settings: argparse.Namespace) -> dict[str, Any]:
     known: dict[str, Any] = {}
     column("formulas")
     if settings.numbers:
-        column("numbers", given=as_numbers(problem))
+        column("numbers", given=without_formulas(problem))
     for missing in settings.without:
         column(f"without {missing}", missing=missing)
     for kind in settings.surrogates:
@@ -214,19 +214,19 @@ def row(name: str, seed: int, settings: argparse.Namespace) -> dict[str, Any]:
 # The tables ---------------------------------------------------------------------------------------------------------
 
 MEANINGS = {
-    "formulas": "the library as it is",
-    "numbers": "as it is, but conditions are numbers, about which SymPy can prove nothing: the best status is numeric",
-    "without structure": "no tests for symmetries, outer functions, ranks and waves: products of functions of one axis",
-    "without equation": "nothing but the final refit and the proof knows the equation",
-    "without refit": "constants stay as they were fitted to the solution, which is good to many digits itself",
-    "without beam": "the first proposal alone",
-    "grid": "finite differences of second order in the network's place",
-    "perceptron": "a perceptron of 3 x 32 tanh in the network's place",
+    "formulas": "the library without changes",
+    "numbers": "conditions are numbers without a formula, so SymPy cannot prove them: the best status is numeric",
+    "without structure": "no symmetries, outer functions, ranks and waves are tested: only products of functions",
+    "without equation": "only the final refit and the proof use the equation",
+    "without refit": "constants are fitted to the solution only, which is accurate to many digits",
+    "without beam": "only the first proposal is tried",
+    "grid": "second-order finite differences instead of the network",
+    "perceptron": "a perceptron of 3 x 32 tanh instead of the network",
 }
 
 
-def written(rows: list[dict[str, Any]], settings: argparse.Namespace) -> None:
-    """Both files, from all rows so far."""
+def write_results(rows: list[dict[str, Any]], settings: argparse.Namespace) -> None:
+    """Write both files from all rows so far."""
     found = {"command": settings.command, "machine": machine(), "rows": rows}
     (RESULTS / "symbolic.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     titles = list(dict.fromkeys(title for entry in rows for title in entry["columns"]))
@@ -239,17 +239,17 @@ def written(rows: list[dict[str, Any]], settings: argparse.Namespace) -> None:
         f"{settings.search:g} s of search and proof at most ({settings.others:g} s in all columns but the first). "
         "*proved*: SymPy showed that the equation and all conditions hold. *true*: the formula is the exact solution "
         "to nine digits. *median seconds*: of the search and the proof, over the problems with a closed form. "
-        "*controls* have no closed form: nothing may be proved there.",
+        "*controls* have no closed form, so no formula of them may be proved.",
         "",
         "| column | what it is | closed forms proved | true | median seconds | median error | controls proved |",
         "|---|---|---|---|---|---|---|",
         *(summary(title, rows) for title in titles),
         "",
-        *(f"* {sentence}" for title in titles[1:] for sentence in said(title, rows)),
+        *(f"* {sentence}" for title in titles[1:] for sentence in compare_columns(title, rows)),
     ]
     for title in titles:
         lines += ["", f"## {title}: {MEANINGS[title]}", ""]
-        lines += ["*error*: the solution's relative L2 error; *estimated*: what the search took it for.", ""]
+        lines += ["*error*: the solution's relative L2 error; *estimated*: the search's estimate of it.", ""]
         lines += ["| problem | seed | error | estimated | status | true | seconds | formula |"]
         lines += ["|---|---|---|---|---|---|---|---|"]
         lines += [line(entry, entry["columns"][title]) for entry in rows if title in entry["columns"]]
@@ -257,7 +257,7 @@ def written(rows: list[dict[str, Any]], settings: argparse.Namespace) -> None:
 
 
 def columns(title: str, rows: list[dict[str, Any]], among: Collection[str]) -> dict[tuple[str, int], dict[str, Any]]:
-    """(problem, seed) -> entry of one column."""
+    """Return (problem, seed) -> entry of one column."""
     chosen = [r for r in rows if r["problem"] in among and title in r["columns"]]
     return {(r["problem"], r["seed"]): r["columns"][title] for r in chosen}
 
@@ -272,8 +272,8 @@ def summary(title: str, rows: list[dict[str, Any]]) -> str:
     return f"| {title} | {MEANINGS[title]} | {counts} | {seconds} | {error} | {refuted}/{len(controls)} |"
 
 
-def said(title: str, rows: list[dict[str, Any]]) -> Iterator[str]:
-    """What a column shows beside the first one."""
+def compare_columns(title: str, rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield a comparison of a column with the first column."""
     whole, other = columns("formulas", rows, CLOSED), columns(title, rows, CLOSED)
     lost = [key for key, e in other.items() if whole[key]["true"] and not e["true"]]
     won = [key for key, e in other.items() if e["true"] and not whole[key]["true"]]
@@ -324,12 +324,12 @@ def main() -> None:
     settings.command = " ".join(["benchmarks/symbolic.py", *sys.argv[1:]])
     RESULTS.mkdir(exist_ok=True)
     rows: list[dict[str, Any]] = []
-    # The first search of a process takes longer: what it imports and compiles is there for all others.
+    # The first search of a process takes longer, because it imports and compiles code that later searches reuse.
     read(solve(load_problem("heat"), training={"budget_seconds": 5}), 10, 0)
     for name, seed in itertools.product(settings.problems, settings.seeds):
         rows.append(row(name, seed, settings))
         print(line(rows[-1], rows[-1]["columns"]["formulas"]), flush=True)
-        written(rows, settings)
+        write_results(rows, settings)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from kanpde.symbolic.proof.certification import certify
     from kanpde.training.trainer import solve
 
-# name -> module; loaded when first asked for, so that `kanpde list` need not wait for torch.
-_HOMES = {
+# Public name -> its module, imported on first use, so that `kanpde list` does not import torch.
+_MODULES = {
     "Box": "geometry.box",
     "Condition": "problem.conditions",
     "Constraint": "problem.constraint",
@@ -82,6 +82,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'kanpde' has no attribute {name!r}")
-    return getattr(import_module(f"kanpde.{_HOMES[name]}"), name)
+    return getattr(import_module(f"kanpde.{_MODULES[name]}"), name)

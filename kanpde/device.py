@@ -1,4 +1,4 @@
-"""Where and how precisely to compute, by the names users write, and on how many threads."""
+"""Choose the device, the dtype and the number of threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 from kanpde.errors import ConfigurationError
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
-LARGE = 1e10  # floating-point operations of one dense product or factorisation above which more threads pay
+LARGE = 1e10  # floating-point operations of a dense product or factorisation, above which more threads save time
 
 
 @cache
@@ -24,10 +24,10 @@ def libraries() -> ThreadpoolController:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread, unless OMP_NUM_THREADS says how many.
+    """Compute on one thread, unless OMP_NUM_THREADS sets their number.
 
-    Arrays of a few thousand numbers gain nothing from more threads, and lose a factor of 2 to 60 to threads that wait
-    for each other as soon as another process keeps a core busy.
+    More threads do not speed up arrays of a few thousand numbers, and slow them down by a factor of 2 to 60 if another
+    process keeps a core busy, because the threads then wait for each other.
     """
     if "OMP_NUM_THREADS" in os.environ:
         yield
@@ -43,7 +43,7 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def threads_for(operations: float) -> Iterator[None]:
-    """Compute on all cores if one dense `operations`-sized product or factorisation is large enough to gain by it."""
+    """Compute on all cores if a dense product or factorisation with this number of operations is large enough."""
     if operations < LARGE or "OMP_NUM_THREADS" in os.environ:
         yield
         return
@@ -56,7 +56,10 @@ def threads_for(operations: float) -> Iterator[None]:
 
 
 def torch_device(name: str) -> torch.device:
-    """The device of "auto" (cuda where there is one), "cpu", "cuda" or "cuda:1"; ConfigurationError if absent."""
+    """Return the device named "auto" (cuda if available), "cpu", "cuda" or "cuda:1".
+
+    Raises ConfigurationError if the name is invalid or the machine does not have the device.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cpu":
@@ -73,7 +76,7 @@ def torch_device(name: str) -> torch.device:
 
 
 def torch_dtype(name: str) -> torch.dtype:
-    """The dtype of "float64" or "float32"."""
+    """Return the dtype "float64" or "float32"; raise ConfigurationError for another name."""
     if name not in DTYPES:
         raise ConfigurationError(f"expected dtype float64 or float32, got {name!r}")
     return DTYPES[name]

@@ -1,4 +1,4 @@
-"""What can go wrong, said in one line: what was expected, what was got, and what to do."""
+"""Errors, which say in one line what was expected, what was got and what to do, and the endings of a training."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from enum import Enum, IntEnum
 
 
 class KanpdeError(Exception):
-    """Any mistake that a user can mend; the command line shows its one line and ends with status 2."""
+    """An error that the user can correct; the command line prints it in one line and returns status 2."""
 
 
 class ProblemError(KanpdeError):
-    """A problem file, a residual, a condition or a value in them is not usable."""
+    """A problem file, a residual, a condition or a value is invalid."""
 
 
 class ConfigurationError(KanpdeError):
-    """A setting of the network, the sampling, the training or the device is not usable."""
+    """A setting of the network, the sampling, the training or the device is invalid."""
 
 
 class ExitStatus(IntEnum):
-    """What a command returns to the shell."""
+    """The exit status that a command returns to the shell."""
 
     SOLVED = 0
     FAILED = 1  # a benchmark measured nothing
-    BAD_INPUT = 2  # said in one line
+    BAD_INPUT = 2  # explained in one line on stderr
     DIVERGED = 3
     INTERRUPTED = 130
 
 
 class Ending(Enum):
-    """How a training ended: its word, the reason, what to do about it, and the exit status of a command.
+    """How a training ended: a word, the reason, the remedy, and the exit status of the command.
 
-    The reason names the limit that was reached, where there is one.
+    The reason contains the limit that was reached, if there is one.
     """
 
     word: str
@@ -61,7 +61,7 @@ class Ending(Enum):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the closest known names first, then all of them."""
+    """Return the end of a message about an unknown name: the closest known names, then all known names."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(c) for c in close)}? " if close else ""

@@ -1,6 +1,6 @@
-"""Files: named tensors and JSON in the safetensors format, atomic writes, and the folders that are shipped.
+"""Read and write named tensors and JSON in the safetensors format, write atomically, and find the shipped folders.
 
-torch and safetensors are imported where they are needed: a list of problems needs neither.
+torch and safetensors are imported inside the functions, because listing problems needs neither.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-FORMAT = "kanpde"
+FORMAT = "kanpde"  # the key of the JSON in the metadata of a safetensors file
 
 
 def write_atomically(path: str | Path, write_to: Callable[[Path], object]) -> None:
-    """Let `write_to` write a temporary file, then rename it: a reader sees the old file or the new one."""
+    """Let `write_to` write a temporary file and rename it to `path`, so that `path` is never incomplete."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -36,16 +36,16 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str
     import torch
     from safetensors.torch import save
 
-    # Copies, for the format has no place for one tensor under two names.
+    # Copied, because the format cannot store one tensor under two names.
     copies = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
     data = save(copies, metadata={FORMAT: json.dumps(metadata)})
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
 def read(path: str | Path, device: str | torch.device = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and metadata of a file made by `write`.
+    """Return the tensors and metadata of a file made by `write`.
 
-    Raises KanpdeError where there is no such file or it is of another kind.
+    Raises KanpdeError if the file does not exist, cannot be read, or was not written by kanpde.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -55,7 +55,7 @@ def read(path: str | Path, device: str | torch.device = "cpu") -> tuple[dict[str
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
             metadata = (file.metadata() or {}).get(FORMAT)
-            # Copied into memory of their own: products may round otherwise where numbers are not aligned.
+            # Copied into aligned memory, because the alignment of a tensor can change the rounding of products.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise KanpdeError(f"expected a file saved by kanpde at {path}, got one that cannot be read ({error})") from None
@@ -65,18 +65,18 @@ def read(path: str | Path, device: str | torch.device = "cpu") -> tuple[dict[str
 
 
 def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with the prefix, without it."""
+    """Return the tensors whose names begin with the prefix, with the prefix removed."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def shipped(folder: str) -> Path:
-    """The shipped ``problems`` or ``conf`` folder.
+    """Return the path of the shipped ``problems`` or ``conf`` folder.
 
-    A wheel carries it inside the package, a checkout (or an editable install of one) beside the package. Raises
-    KanpdeError where neither is there.
+    A wheel contains it inside the package; a checkout (or an editable install of one) contains it next to the package.
+    Raises KanpdeError if both are missing.
     """
     package = Path(__file__).resolve().parent
-    # Inside first: beside an installed package stand other people's folders, which may have the same name.
+    # Inside first, because the folders next to an installed package may have the same name.
     for place in (package / folder, package.parent / folder):
         if place.is_dir():
             return place

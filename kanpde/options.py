@@ -1,4 +1,4 @@
-"""Validation of settings: a group's dataclass from what a user wrote, and what counts as a number."""
+"""Validate settings: build a group's dataclass from a mapping, and test numbers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 
 def number(value: object, *, whole: bool = False) -> bool:
-    """Return whether it is a finite real number, and a whole one if that is asked for: 1e3 is."""
+    """Return whether a value is a finite real number and, if `whole`, an integer; 1e3 counts as an integer."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return False
     return not whole or value % 1 == 0
 
 
 def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T:
-    """Return the options of a group from a mapping; raise ConfigurationError for a name that it does not have."""
+    """Return the options of a group from a mapping; raise ConfigurationError if a name is unknown."""
     if isinstance(given, kind):
         return given
     names = [f.name for f in fields(kind)]  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What a user holds at the end: a solution that answers at any point, compares, plots and saves itself."""
+"""The solution of a problem: evaluate, compare, plot and save it."""
 
 from __future__ import annotations
 
@@ -35,21 +35,24 @@ if TYPE_CHECKING:
     from kanpde.symbolic.formula import Formula
 
 Array = npt.NDArray[Any]
-PIECE = 8192  # points evaluated together
-CHECKED = 4096  # points on which the residual's and the conditions' root mean squares are taken
+CHUNK = 8192  # points evaluated at once
+CHECK_POINTS = 4096  # of the root mean squares of the residual and of each condition
 
 
 class Solution:
-    """u(x): called with coordinates by name, ``solution(x=xs, t=ts)``.
+    """u(x), evaluated at coordinates by name: ``solution(x=xs, t=ts)``.
 
     NumPy arrays and numbers give NumPy arrays, torch tensors give torch tensors; shapes broadcast. A system gives a
     dict by field.
+
+    `problem` is the problem, `model` the trained function, `history` the columns of the training's history by name,
+    and `formula` the formula that `symbolify` found, None before.
     """
 
     def __init__(
         self, problem: Problem, model: Model, history: Mapping[str, list[Any]], record: Mapping[str, Any]
     ) -> None:
-        """`record` holds what a run knows of itself: seed, iterations, seconds, stopped_because, estimate."""
+        """`record` contains seed, iterations, seconds, stopped_because and estimate of the training."""
         self.problem, self.model = problem, model
         self.history = {name: list(column) for name, column in history.items()}
         self.record = dict(record)
@@ -61,28 +64,31 @@ class Solution:
 
     @property
     def stopped_because(self) -> str:
-        """Why training ended, in words."""
+        """The reason why training ended, in words."""
         return str(self.record["stopped_because"])
 
     @property
     def estimate(self) -> float:
-        """The relative error that training believes in, infinite where it believes in none; `exact` has no say."""
+        """The relative error that training estimates without `exact`; infinite if it has no estimate."""
         found = self.record.get("estimate")
         return math.inf if found is None else float(found)
 
     @property
     def unknowns(self) -> dict[str, float]:
-        """The constants that an inverse problem asked for."""
+        """The values of the unknown constants of an inverse problem, by name."""
         return {name: float(value.detach()) for name, value in self.model.unknowns.items()}
 
     def __call__(self, **coordinates: Any) -> Any:
-        """The fields at points given by coordinate: an array of the broadcast shape, or a dict of them for a system."""
+        """Return u at coordinates by name: an array of the broadcast shape, or a dict by field for a system.
+
+        Raises ProblemError if a coordinate is missing or unknown, or if shapes do not broadcast.
+        """
         return self._shaped(lambda points: self._jets(points, ()), coordinates, self.problem.fields)
 
     def derivative(self, partial: str, field: str | None = None, **coordinates: Any) -> Any:
-        """A partial derivative such as "xx" or "xt", as `__call__` gives values; of one `field` where that is named.
+        """Return a partial derivative such as "xx" or "xt" in the form of `__call__`; of one `field` if it is given.
 
-        Raises ProblemError for a partial that cannot be read.
+        Raises ProblemError if `partial` is not a partial derivative, or if a field or coordinate is unknown.
         """
         alpha = parse_partial(partial, self.problem.domain.names)
         if not alpha:
@@ -96,7 +102,10 @@ class Solution:
         return result[field] if field is not None and isinstance(result, dict) else result
 
     def residual(self, **coordinates: Any) -> Any:
-        """The equation's residual at points given by coordinate; a dict by component for a system of equations."""
+        """Return the equation's residual at coordinates by name; a dict by component for a system of equations.
+
+        Raises ProblemError if a coordinate is missing or unknown, or if shapes do not broadcast.
+        """
         residuals = self._residuals()
         part = residuals.parts[0]
 
@@ -106,26 +115,30 @@ class Solution:
         return self._shaped(evaluate, coordinates, part.block.components)
 
     def errors(self) -> dict[str, float | None]:
-        """relative_l2, max_error and relative_h1 against the exact solution or the reference; None where neither is."""
+        """Return relative_l2, max_error and relative_h1 against the known solution v, exact or else reference.
+
+        relative_l2 is sqrt(∫Σ(u - v)² / ∫Σv²) over all fields, max_error is max |u - v|, and relative_h1 adds all first
+        derivatives to both integrals. They are None without a known solution; relative_h1 needs an exact one.
+        """
         return Comparison(self.problem).errors(self.evaluate)
 
     def relative_l2(self, comparison: Comparison) -> float | None:
-        """The relative L2 error on the grid of a comparison made before."""
+        """Return the relative L2 error on the grid of `comparison`; None without an exact or reference solution."""
         return comparison.relative_l2(self.evaluate)
 
     def evaluate(self, points: npt.NDArray[np.float64], partial: MultiIndex = ()) -> npt.NDArray[np.float64]:
-        """One partial of all fields at points (n, d), as (n, fields)."""
-        return np.asarray(self._in_pieces(lambda p: self._jets(p, partial), self._tensor(points)).cpu().double())
+        """Return one partial of all fields at points (n, d): (n, fields)."""
+        return np.asarray(self._in_chunks(lambda p: self._jets(p, partial), self._tensor(points)).cpu().double())
 
     def plot(self) -> Figure:
-        """The solution as a figure, beside the known one and the error where there is one."""
+        """Return a figure of the solution, with the exact or reference solution and the error if one is known."""
         from kanpde.plots import solution_figure
 
         return solution_figure(self)
 
     @one_thread()
     def symbolify(self, **options: Any) -> Formula:
-        """Look for the formula behind the solution and prove it; what is found is kept as `formula` too.
+        """Search for a formula of the solution, try to prove it, return it and store it in `formula`.
 
         The options are those of `kanpde.symbolic.symbolification.symbolify`: budget_seconds, seed, functions, progress.
         """
@@ -135,11 +148,11 @@ class Solution:
         return self.formula
 
     def edge_curves(self) -> list[dict[str, Any]]:
-        """What every edge has learned; see `KAN.edge_curves`."""
+        """Return the learned function of every edge; see `KAN.edge_curves`."""
         return self.network.edge_curves()
 
     def metrics(self) -> dict[str, Any]:
-        """The numbers of a run, as they stand in metrics.json."""
+        """Return the numbers of a run, as they are written to metrics.json."""
         rms, formula = self.rms(), self.formula
         symbolic = None if formula is None else formula.seconds
         parameter = self.network.first.coefficients
@@ -166,14 +179,14 @@ class Solution:
         }
 
     def rms(self) -> dict[str, float]:
-        """The root mean square of the residual and of every condition, hard ones too, on points of their own."""
+        """Return the root mean square of the residual and of every condition, hard ones included, at new points."""
         residuals = self._residuals(hard=True)
         generator = np.random.default_rng(2**32 + 1)
-        residuals.sample(self.problem.domain, lambda block: CHECKED, generator)
+        residuals.sample(self.problem.domain, lambda block: CHECK_POINTS, generator)
         return residuals.rms()
 
     def save(self, path: str | Path) -> None:
-        """Write everything into one file, numbers and JSON with nothing to execute, that `load` reads on any device."""
+        """Write one file of tensors and JSON, without executable code, that `load` reads on any device."""
         metadata = {
             "problem": described(self.problem),
             "architecture": self.network.architecture(),
@@ -186,10 +199,10 @@ class Solution:
 
     @classmethod
     def load(cls, path: str | Path, problem: Problem | None = None, device: str = "cpu") -> Solution:
-        """Read what `save` wrote. The problem is found by its name; give `problem` where it was defined in a script.
+        """Read a file written by `save`. The problem is found by its name; pass `problem` if a script defines it.
 
-        Raises KanpdeError for a file of another kind or with other names in it than the problem's, and ProblemError for
-        a problem that cannot be found.
+        Raises KanpdeError if the file is of another kind or its names differ from the problem's, and ProblemError if
+        the problem is not found.
         """
         tensors, metadata = files.read(path, torch_device(device))
         if "architecture" not in metadata or "unknowns" not in tensors:
@@ -214,7 +227,7 @@ class Solution:
         return self.model.jets(self.model.prepare(points, plan))[:, plan.index[partial]]
 
     def _shaped(self, evaluate: Any, coordinates: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-        """Coordinates to points, and (n, names) values back to the coordinates' shape and kind."""
+        """Evaluate at coordinates and return the (n, names) values in the coordinates' shape and array type."""
         expected = self.problem.domain.names
         if set(coordinates) != set(expected):
             given = ", ".join(coordinates) or "none"
@@ -229,14 +242,14 @@ class Solution:
             shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in zip(expected, tensors, strict=True))
             raise ProblemError(f"expected shapes that broadcast, got {shapes}; a grid is x[:, None] and t") from None
         points = torch.stack([column.reshape(-1) for column in columns], dim=1)
-        values = self._in_pieces(evaluate, points)
+        values = self._in_chunks(evaluate, points)
         shaped = [column.reshape(columns[0].shape) for column in values.T]
         arrays = shaped if as_torch else [np.asarray(column.cpu()) for column in shaped]
         return arrays[0] if len(names) == 1 else dict(zip(names, arrays, strict=True))
 
-    def _in_pieces(self, evaluate: Any, points: Tensor) -> Tensor:
+    def _in_chunks(self, evaluate: Any, points: Tensor) -> Tensor:
         with torch.no_grad():
-            return torch.cat([evaluate(self._tensor(piece)).detach() for piece in torch.split(points, PIECE)])
+            return torch.cat([evaluate(self._tensor(chunk)).detach() for chunk in torch.split(points, CHUNK)])
 
     def _tensor(self, values: Any) -> Tensor:
         like = self.network.first.coefficients
@@ -245,12 +258,12 @@ class Solution:
         array = np.asarray(values)
         if array.dtype.kind not in "biuf":
             raise ProblemError(f"expected real numbers as coordinates, got {values!r}")
-        # A copy: torch takes no array that is read-only, runs backwards or has the other order of bytes.
+        # Copied, because torch rejects arrays that are read-only or have negative strides or another byte order.
         return torch.from_numpy(array.astype(np.float64, order="C")).to(like)
 
 
 def _formula(saved: Mapping[str, Any] | None) -> Formula | None:
-    """The formula that a file holds, if any."""
+    """Return the formula of a saved solution; None if it has no formula."""
     if saved is None:
         return None
     from kanpde.symbolic.formula import Formula
@@ -259,14 +272,14 @@ def _formula(saved: Mapping[str, Any] | None) -> Formula | None:
 
 
 def described(problem: Problem) -> dict[str, Any]:
-    """What a file says of its problem, as it is read again."""
+    """Return the description of a problem that a file stores, in the form in which JSON reads it back."""
     names = {"coordinates": problem.domain.names, "fields": problem.fields, "unknowns": tuple(problem.unknowns)}
-    description = {"name": problem.name, "parameters": plain(problem.parameters()), **names}
+    description = {"name": problem.name, "parameters": json_parameters(problem.parameters()), **names}
     return dict(json.loads(json.dumps(description)))
 
 
 def check_saved(path: str | Path, got: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Raise ConfigurationError where the file at `path` says other things of its problem than expected."""
+    """Raise ConfigurationError if the file at `path` describes another problem than expected."""
     for key, value in expected.items():
         if got.get(key) != value:
             raise ConfigurationError(
@@ -274,8 +287,8 @@ def check_saved(path: str | Path, got: Mapping[str, Any], expected: Mapping[str,
             )
 
 
-def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that JSON can hold, NumPy's numbers as Python's."""
+def json_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that JSON can represent, with NumPy numbers converted to Python numbers."""
     numbers = {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
     return {
         name: value

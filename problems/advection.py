@@ -1,4 +1,4 @@
-"""u_t + c u_x = 0: a sine carried around a circle, fast."""
+"""u_t + c u_x = 0: fast advection of a sine on a periodic interval."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""u_t + c u_x = D u_xx: a sine carried around a circle, fading."""
+"""u_t + c u_x = D u_xx: advection and diffusion of a sine on a periodic interval."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""u_t = 0.0001 u_xx + 5 (u - u^3): the Allen-Cahn equation; two phases part, from x^2 cos(pi x) on a circle."""
+"""u_t = 0.0001 u_xx + 5 (u - u^3): the Allen-Cahn equation on a periodic interval; two phases separate."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from kanpde import Box, Initial, Periodic, Problem
 
 @dataclass(frozen=True)
 class AllenCahn(Problem):
-    diffusivity, rate = 1e-4, 5  # not parameters: the reference is for these
+    diffusivity, rate = 1e-4, 5  # not parameters, because the reference is known only for these values
 
     domain = Box(x=(-1, 1), t=(0, 1))
 
@@ -25,9 +25,9 @@ class AllenCahn(Problem):
         return {"start": Initial(x**2 * sp.cos(sp.pi * x)), "circle": Periodic("x", order=1)}
 
     def reference(self, x, t):
-        """u = w + sum_jk c_jk T_j(2 t - 1) cos(pi k x); references/make.py makes the c, right to 1e-9.
+        """Return u = w + sum_jk c_jk T_j(2 t - 1) cos(pi k x), with c computed by references/make.py to 1e-9.
 
-        w carries the kink that the start has at x = 1: w_t = 1e-4 w_xx - 10 w from -x^2, on the circle.
+        w contains the kink of the initial values at x = 1: w_t = 1e-4 w_xx - 10 w, periodic, with w = -x^2 at t = 0.
         """
         with np.load(Path(__file__).parent / "references" / "allen_cahn.npz") as file:
             coefficients = file["coefficients"]
@@ -42,7 +42,7 @@ class AllenCahn(Problem):
 
 
 def double_sum(coefficients, x, t):
-    """The sum at points (n,); on a grid few of the x and t differ, and each function is evaluated there once."""
+    """Return the sum at points (n,); each basis function is evaluated once for each distinct x or t."""
     degrees, modes = coefficients.shape
     places, place = np.unique(x, return_inverse=True)
     times, time = np.unique(t, return_inverse=True)

@@ -1,4 +1,4 @@
-"""u_t = D u_xx + r (u - u^3): the Allen-Cahn equation; a front that travels into the unstable state u = 0."""
+"""u_t = D u_xx + r (u - u^3): the Allen-Cahn equation; a front travels into the unstable state u = 0."""
 
 from dataclasses import dataclass
 

@@ -21,9 +21,10 @@ class Burgers(Problem):
         return {"start": Initial(-sp.sin(sp.pi * sp.Symbol("x"))), "ends": Dirichlet(0, on="x")}
 
     def reference(self, x, t):
-        """Cole and Hopf: the mean of -sin(pi y), weighted by exp(-cos(pi y) / (2 pi nu) - z^2), y = x - z sqrt(4 nu t).
+        """Return the mean of -sin(pi y) with weights exp(-cos(pi y) / (2 pi nu) - z^2), where y = x - z sqrt(4 nu t).
 
-        The trapezoidal rule converges exponentially here; beyond `reach` the weights are below the last digit.
+        This is the Cole-Hopf transformation. The trapezoidal rule in z converges exponentially; beyond `reach` the
+        weights are below round-off.
         """
         reach = np.sqrt(40 + 1 / (np.pi * self.viscosity))
         z = np.linspace(-reach, reach, 2 * int(10 * reach) + 1)
@@ -34,5 +35,5 @@ class Burgers(Problem):
     def _mean(self, z, x, t):
         angle = np.pi * (x[:, None] - z * np.sqrt(4 * self.viscosity * t)[:, None])
         exponent = -np.cos(angle) / (2 * np.pi * self.viscosity) - z**2
-        weight = np.exp(exponent - exponent.max(axis=1, keepdims=True))  # shifted: none overflows, one is 1
+        weight = np.exp(exponent - exponent.max(axis=1, keepdims=True))  # shifted so that the largest is 1
         return -(weight * np.sin(angle)).sum(axis=1) / weight.sum(axis=1)

@@ -1,4 +1,4 @@
-"""u_t + u u_x = nu u_xx: Burgers' equation; a front that keeps its shape."""
+"""u_t + u u_x = nu u_xx: Burgers' equation; a front travels with constant shape."""
 
 from dataclasses import dataclass
 

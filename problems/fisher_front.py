@@ -1,4 +1,4 @@
-"""u_t = u_xx + r u (1 - u): Fisher and KPP's equation; the front of Ablowitz and Zeppetella (1979)."""
+"""u_t = u_xx + r u (1 - u): the Fisher-KPP equation; the travelling front of Ablowitz and Zeppetella (1979)."""
 
 from dataclasses import dataclass
 

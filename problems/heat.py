@@ -1,4 +1,4 @@
-"""u_t = D u_xx: heat in a rod whose ends are kept cold."""
+"""u_t = D u_xx: the heat equation in a rod whose ends are kept at u = 0."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""u_t = D u_xx: a drop of heat that has spread for a while spreads on."""
+"""u_t = D u_xx: the heat equation; a Gaussian spreads."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from kanpde import Box, Dirichlet, Initial, Problem
 @dataclass(frozen=True)
 class HeatKernel(Problem):
     diffusivity: float = 0.5
-    age: float = 0.5  # for how long it has spread at t = 0
+    age: float = 0.5  # time since the Gaussian was a point source, at t = 0
 
     domain = Box(x=(-2, 2), t=(0, 1))
 

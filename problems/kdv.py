@@ -12,7 +12,7 @@ from kanpde import Box, Initial, Periodic, Problem
 
 @dataclass(frozen=True)
 class KdV(Problem):
-    dispersion = 0.022**2  # not a parameter: the reference is for this one
+    dispersion = 0.022**2  # not a parameter, because the reference is known only for this value
 
     domain = Box(x=(-1, 1), t=(0, 1))
 
@@ -23,7 +23,7 @@ class KdV(Problem):
         return {"start": Initial(sp.cos(sp.pi * sp.Symbol("x"))), "circle": Periodic("x", order=2)}
 
     def reference(self, x, t):
-        """u = Re sum_jk c_jk T_j(2 t - 1) exp(i pi k x); references/make.py makes the c, right to 1e-10."""
+        """Return u = Re sum_jk c_jk T_j(2 t - 1) exp(i pi k x), with c computed by references/make.py to 1e-10."""
         with np.load(Path(__file__).parent / "references" / "kdv.npz") as file:
             coefficients = file["coefficients"]
         x, t = np.broadcast_arrays(np.asarray(x, float), t)
@@ -33,7 +33,7 @@ class KdV(Problem):
 
 
 def double_sum(coefficients, x, t):
-    """The sum at points (n,); on a grid few of the x and t differ, and each function is evaluated there once."""
+    """Return the sum at points (n,); each basis function is evaluated once for each distinct x or t."""
     degrees, modes = coefficients.shape
     places, place = np.unique(x, return_inverse=True)
     times, time = np.unique(t, return_inverse=True)

@@ -1,4 +1,4 @@
-"""u_t + 6 u u_x + u_xxx = 0: the Korteweg-de Vries equation; one soliton, which travels as fast as it is high."""
+"""u_t + 6 u u_x + u_xxx = 0: the Korteweg-de Vries equation; a single soliton."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""u_tt - u_xx + u = f, solved by exp(x^2 - t/2): the Klein-Gordon equation, driven."""
+"""u_tt - u_xx + u = f, solved by exp(x^2 - t/2): the Klein-Gordon equation with a source."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""u_tt - u_xx - u_yy + u^2 = f, solved by (x + y) cos(2t) + x y sin(2t): a nonlinear Klein-Gordon equation, driven."""
+"""u_tt - u_xx - u_yy + u^2 = f, solved by (x + y) cos(2t) + x y sin(2t): a nonlinear Klein-Gordon equation."""
 
 from dataclasses import dataclass
 

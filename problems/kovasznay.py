@@ -23,7 +23,7 @@ class Kovasznay(Problem):
 
     def conditions(self):
         velocity = {name: Dirichlet("exact", field=name) for name in ("u", "v")}
-        return {**velocity, "outlet": Dirichlet("exact", on="x+", field="p")}  # the equations leave p + constant free
+        return {**velocity, "outlet": Dirichlet("exact", on="x+", field="p")}  # fixes the constant in p + constant
 
     def exact(self, x, y):
         rate = self.reynolds / 2 - sp.sqrt(self.reynolds**2 / 4 + 4 * sp.pi**2)

@@ -1,4 +1,4 @@
-"""u_t + u u_x + v u_y + p_x = nu (u_xx + u_yy), …: the Navier-Stokes equations; vortices that fade (Taylor, Green)."""
+"""u_t + u u_x + v u_y + p_x = nu (u_xx + u_yy), …: the Navier-Stokes equations; decaying Taylor-Green vortices."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class TaylorGreen(Problem):
     def conditions(self):
         start = {f"{name}_start": Initial("exact", field=name) for name in ("u", "v")}
         walls = {f"{name}_walls": Dirichlet("exact", field=name) for name in ("u", "v")}
-        return {**start, **walls, "pressure": Dirichlet("exact", on="x-", field="p")}  # p + c(t) would solve it too
+        return {**start, **walls, "pressure": Dirichlet("exact", on="x-", field="p")}  # fixes the c(t) in p + c(t)
 
     def exact(self, x, y, t):
         fading = sp.exp(-2 * self.viscosity * t)

@@ -1,4 +1,4 @@
-"""u_t = D u_xx: two modes of a cold-ended rod, of which the shorter fades nine times as fast."""
+"""u_t = D u_xx: the heat equation in a rod; two modes, one decays nine times as fast as the other."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""u_tt = c^2 u_xx: a string with fixed ends, let go in two of its modes."""
+"""u_tt = c^2 u_xx: the wave equation; a string with fixed ends oscillates in two modes."""
 
 from dataclasses import dataclass
 

@@ -1,1 +1,1 @@
-"""Domains: named coordinates, faces, outward normals, measures."""
+"""Domains with named coordinates, faces, outward normals and measures."""

@@ -14,9 +14,8 @@ from kanpde.arrays import Array, Constant
 from kanpde.errors import ProblemError
 from kanpde.geometry.domain import Domain, Face
 
-MOST = 6  # coordinates: sizes of networks and grids are chosen for as many
-# contains() forgives this many units of round-off, relative to the box's own numbers.
-_SLACK = 64 * np.finfo(np.float64).eps
+MAX_COORDINATES = 6  # of a box, because the default sizes of networks and grids are chosen for at most six
+_TOLERANCE = 64 * np.finfo(np.float64).eps  # of contains(), relative to the bounds
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,13 @@ class BoxFace(Face):
 
 
 class Box(Domain):
-    """The product of closed intervals with one to six named coordinates; one named ``t`` is time.
+    """Π_a [low_a, high_a], the product of closed intervals in one to six named coordinates; ``t`` is time.
 
-    ``Box(x=(0, 1), y=(0, 2), t=(0, 1))``. Bounds are numbers (SymPy's included). Boxes over different coordinates
-    multiply: ``Box(x=(0, 1)) * Box(t=(0, 2))``.
+    ``Box(x=(0, 1), y=(0, 2), t=(0, 1))``. Bounds are numbers, SymPy's included. Boxes with different coordinates can be
+    multiplied: ``Box(x=(0, 1)) * Box(t=(0, 2))``.
 
-    ``names`` are the coordinates in order; ``low`` and ``high`` arrays of shape (d,); ``time`` is the axis of ``t`` or
-    None; ``space`` are the other axes. Raises ProblemError for bounds that are not two finite increasing numbers.
+    ``names`` are the coordinates in order; ``low`` and ``high`` are arrays of shape (d,); ``time`` is the axis of ``t``
+    or None; ``space`` are the other axes. Raises ProblemError if bounds are not two finite increasing numbers.
     """
 
     __slots__ = ("_faces", "_normals", "high", "low", "names")
@@ -47,14 +46,15 @@ class Box(Domain):
     high: Array
 
     def __init__(self, /, **bounds: Any) -> None:
-        if not 1 <= len(bounds) <= MOST:
+        if not 1 <= len(bounds) <= MAX_COORDINATES:
             raise ProblemError(
-                f"a Box expects 1 to {MOST} coordinates, got {len(bounds)}; write it like Box(x=(0, 1), t=(0, 1))"
+                f"a Box expects 1 to {MAX_COORDINATES} coordinates, got {len(bounds)}; "
+                "write it like Box(x=(0, 1), t=(0, 1))"
             )
         self.names = tuple(_coordinate(name) for name in bounds)
         intervals = [_interval(name, interval) for name, interval in bounds.items()]
-        self.low = _frozen([low for low, _ in intervals])
-        self.high = _frozen([high for _, high in intervals])
+        self.low = _read_only([low for low, _ in intervals])
+        self.high = _read_only([high for _, high in intervals])
         self._faces = {
             f"{name}{sign}": BoxFace(f"{name}{sign}", (axis,), side)
             for axis, name in enumerate(self.names)
@@ -65,20 +65,20 @@ class Box(Domain):
 
     @property
     def faces(self) -> dict[str, BoxFace]:
-        """Every face by name, time's included."""
+        """Every face by name, including the faces of time."""
         return dict(self._faces)
 
     @property
     def groups(self) -> dict[str, tuple[str, ...]]:
-        """A coordinate's name stands for both its faces."""
+        """The faces of each coordinate: its name means both of them."""
         return {name: (f"{name}-", f"{name}+") for name in self.names}
 
     def interior(self, unit: Array) -> Array:
-        """Move points of the unit cube, (n, d), into the box: all of them."""
+        """Map points of the unit cube, (n, d), into the box; all of them lie inside."""
         return np.asarray(self.low * (1 - unit) + self.high * unit, dtype=np.float64)
 
     def on_face(self, face: Face, unit: Array) -> Array:
-        """Move points of the unit cube one dimension down, (n, d-1), onto a face: (n, d), exactly on it."""
+        """Map points of the (d-1)-dimensional unit cube, (n, d-1), onto a face: (n, d), exactly on the face."""
         cut = self._faces[face.name]
         bound = self.low if cut.side < 0 else self.high
         points = np.empty((len(unit), self.dimension))
@@ -89,7 +89,7 @@ class Box(Domain):
 
     @property
     def measure(self) -> float:
-        """The volume, time included."""
+        """The volume Π_a (high_a - low_a), time included."""
         return float(np.prod(self.high - self.low))
 
     def face_measure(self, face: Face) -> float:
@@ -97,13 +97,13 @@ class Box(Domain):
         return float(np.prod(np.delete(self.high - self.low, self._faces[face.name].axis)))
 
     def normals(self, face: Face, points: Tensor) -> Tensor:
-        """Return the outward unit normals (n, d), all the same."""
+        """Return the outward unit normal of a face for every point, (n, d)."""
         return self._normals[face.name].like(points).expand_as(points)
 
     def contains(self, points: Array) -> npt.NDArray[np.bool_]:
-        """Which of the points (n, d) lie in the closed box, round-off forgiven."""
-        slack = _SLACK * np.maximum(np.abs(self.low), np.abs(self.high))
-        inside = (points >= self.low - slack) & (points <= self.high + slack)
+        """Return whether each of the points (n, d) lies in the closed box up to round-off: (n,)."""
+        tolerance = _TOLERANCE * np.maximum(np.abs(self.low), np.abs(self.high))
+        inside = (points >= self.low - tolerance) & (points <= self.high + tolerance)
         return np.asarray(inside.all(axis=-1))
 
     def __mul__(self, other: object) -> Box:
@@ -115,11 +115,11 @@ class Box(Domain):
         return Box(**self.bounds(), **other.bounds())
 
     def bounds(self) -> dict[str, tuple[float, float]]:
-        """name -> (low, high)."""
+        """Return name -> (low, high)."""
         return {name: (float(a), float(b)) for name, a, b in zip(self.names, self.low, self.high, strict=True)}
 
     def __eq__(self, other: object) -> bool:
-        # Order matters: points are columns in the order of the coordinates.
+        # The order matters, because the columns of points follow it.
         return isinstance(other, Box) and list(self.bounds().items()) == list(other.bounds().items())
 
     def __hash__(self) -> int:
@@ -130,11 +130,11 @@ class Box(Domain):
 
 
 def as_box(domain: Domain) -> Box | None:
-    """Return the domain where it is a box; None for other shapes. The one question that needs a tensor grid."""
+    """Return the domain if it is a box, None for other shapes; algorithms on tensor grids need a box."""
     return domain if isinstance(domain, Box) else None
 
 
-def _frozen(values: list[float]) -> Array:
+def _read_only(values: list[float]) -> Array:
     array = np.array(values, dtype=np.float64)
     array.setflags(write=False)
     return array
@@ -159,7 +159,7 @@ def _interval(name: str, interval: Any) -> tuple[float, float]:
 
 def _bound(name: str, value: Any) -> float:
     try:
-        # Strings and truth values would convert as well, and hide a slip of the pen.
+        # Strings and booleans would convert too, and hide a mistake.
         number = math.nan if isinstance(value, (str, bytes, bool)) else float(value)
     except (TypeError, ValueError):
         number = math.nan

@@ -1,4 +1,4 @@
-"""What a domain answers, whatever its shape: coordinates, points inside, faces with outward normals, measures."""
+"""The base class of domains: coordinates, points inside, faces with outward normals, measures."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from torch import Tensor
 from kanpde.arrays import Array
 from kanpde.errors import ProblemError, nearest
 
-# (count, dimension) -> that many points of the unit cube.
+# A source of points: (count, dimension) -> points of the unit cube, (count, dimension).
 Draw = Callable[[int, int], Array]
 
 
 @dataclass(frozen=True)
 class Face:
-    """A named part of a domain's boundary; ``axes`` are the axes along which its normal can have a component."""
+    """A named part of a domain's boundary; ``axes`` are the axes along which its normal can be nonzero."""
 
     name: str
     axes: tuple[int, ...]
 
 
 class Domain(ABC):
-    """Where an equation holds. A new shape derives from this class and fills in what is abstract.
+    """The set of points on which an equation holds. A new shape derives from it and defines its abstract methods.
 
-    ``names`` are the coordinates in order, one named ``t`` is time; ``low`` and ``high``, arrays of shape (d,), are the
-    corners of the bounding box. Points are arrays (n, d).
+    ``names`` are the coordinates in order; the coordinate ``t`` is time. ``low`` and ``high``, arrays of shape (d,),
+    are the corners of the bounding box. Points are arrays (n, d).
     """
 
     __slots__ = ()
@@ -48,7 +48,7 @@ class Domain(ABC):
 
     @property
     def time(self) -> int | None:
-        """The axis of ``t``; None where there is none."""
+        """The axis of ``t``; None without a coordinate ``t``."""
         return self.names.index("t") if "t" in self.names else None
 
     @property
@@ -57,7 +57,7 @@ class Domain(ABC):
         return tuple(axis for axis in range(self.dimension) if axis != self.time)
 
     def axis(self, name: str) -> int:
-        """Return the position of a coordinate; ProblemError for an unknown one."""
+        """Return the position of a coordinate; raise ProblemError if it is unknown."""
         if name not in self.names:
             raise ProblemError(f"expected a coordinate of the domain, got {name!r}; {nearest(str(name), self.names)}")
         return self.names.index(name)
@@ -65,17 +65,17 @@ class Domain(ABC):
     @property
     @abstractmethod
     def faces(self) -> Mapping[str, Face]:
-        """Every face by name, time's included."""
+        """Every face by name, including the faces of time."""
 
     @property
     def groups(self) -> Mapping[str, tuple[str, ...]]:
-        """Words that stand for several faces: "x" for "x-" and "x+"; "boundary" is known everywhere."""
+        """Names of several faces: "x" means "x-" and "x+"; every domain also accepts "boundary"."""
         return {}
 
     def resolve(self, on: str | Iterable[str]) -> tuple[Face, ...]:
-        """Return the faces meant by a face's name, a group, "boundary" (every face in space) or a list, each once.
+        """Return the faces of a name, a group, "boundary" (every face in space) or a list of these, each face once.
 
-        Raises ProblemError, with the known names, where a name is unknown or no face is left.
+        Raises ProblemError, with the known names, if a name is unknown or no face remains.
         """
         if not isinstance(on, str):
             if not isinstance(on, Iterable):
@@ -101,7 +101,7 @@ class Domain(ABC):
 
     @abstractmethod
     def contains(self, points: Array) -> npt.NDArray[np.bool_]:
-        """Return which of the points lie in the closed domain, round-off forgiven: (n,)."""
+        """Return whether each of the points lies in the closed domain up to round-off: (n,)."""
 
     @property
     @abstractmethod
@@ -113,33 +113,31 @@ class Domain(ABC):
         """Return the area of a face; 1 for a point."""
 
     def interior(self, unit: Array) -> Array:
-        """Move points of the unit cube (n, d) into the bounding box and return those inside, at most n."""
+        """Map points of the unit cube (n, d) into the bounding box and return those inside the domain, at most n."""
         points = np.asarray(self.low * (1 - unit) + self.high * unit, dtype=np.float64)
         return points[self.contains(points)]
 
     @abstractmethod
     def on_face(self, face: Face, unit: Array) -> Array:
-        """Move points of the unit cube one dimension down, (n, d-1), onto a face: at most n points, evenly spread."""
+        """Map points of the (d-1)-dimensional unit cube, (n, d-1), onto a face: at most n points, evenly spread."""
 
     @abstractmethod
     def normals(self, face: Face, points: Tensor) -> Tensor:
-        """Return the outward unit normals (n, d) at points on a face; finite, whatever they are, at other points."""
+        """Return the outward unit normals (n, d) at points on a face; at other points return any finite values."""
 
 
 def interior_points(domain: Domain, count: int, draw: Draw) -> Array:
-    """Return `count` points inside the domain, drawn until enough points of the bounding box lie inside."""
-    filled = domain.measure / float(np.prod(domain.high - domain.low))
-    return _collected(domain.interior, count, lambda missing: draw(math.ceil(missing / filled), domain.dimension))
+    """Return `count` points inside the domain (count, d), by rejection of points of the bounding box."""
+    fraction = domain.measure / float(np.prod(domain.high - domain.low))
+    return _collect(domain.interior, count, lambda missing: draw(math.ceil(missing / fraction), domain.dimension))
 
 
 def face_points(domain: Domain, face: Face, count: int, draw: Draw) -> Array:
-    """Return `count` points of a face."""
-    return _collected(
-        lambda unit: domain.on_face(face, unit), count, lambda missing: draw(missing, domain.dimension - 1)
-    )
+    """Return `count` points of a face, (count, d)."""
+    return _collect(lambda unit: domain.on_face(face, unit), count, lambda missing: draw(missing, domain.dimension - 1))
 
 
-def _collected(place: Callable[[Array], Array], count: int, draw: Callable[[int], Array]) -> Array:
+def _collect(place: Callable[[Array], Array], count: int, draw: Callable[[int], Array]) -> Array:
     points = place(draw(count))
     while len(points) < count:
         points = np.concatenate([points, place(draw(count - len(points)))])
@@ -147,9 +145,9 @@ def _collected(place: Callable[[Array], Array], count: int, draw: Callable[[int]
 
 
 def outward_normals(domain: Domain, faces: tuple[Face, ...], points: Tensor, index: Tensor | None) -> Tensor:
-    """Return the outward unit normals (n, d) at points, of which `index` (n,) says on which of the faces each lies.
+    """Return the outward unit normals (n, d) at points; point i lies on faces[index[i]].
 
-    Raises ValueError where there are several faces and no index.
+    Raises ValueError if there are several faces and no index.
     """
     if index is None and len(faces) > 1:
         raise ValueError("points on several faces need an index that says which face each lies on")

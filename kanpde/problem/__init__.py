@@ -1,1 +1,1 @@
-"""What must vanish: the equation, its conditions and the solutions that are known."""
+"""A problem: its equation, its conditions, and its exact or reference solution if one is known."""

@@ -1,4 +1,4 @@
-"""The arguments that a user's function asks for by name."""
+"""Match the arguments of a user's function by name and report its errors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from kanpde.errors import KanpdeError, ProblemError, nearest
 
 
 def asked(function: Callable[..., Any], known: Iterable[str], what: str) -> tuple[str, ...]:
-    """The names in a function's signature, all of which must be known; ``**anything`` asks for every one.
+    """Return the argument names of a function, all of which must be in ``known``; ``**anything`` means all of them.
 
-    Raises ProblemError, beginning with ``what``, for a name that is unknown and has no default.
+    Raises ProblemError, beginning with ``what``, if a name is unknown and has no default.
     """
     names = tuple(known)
     found: list[str] = []
@@ -25,7 +25,7 @@ def asked(function: Callable[..., Any], known: Iterable[str], what: str) -> tupl
             continue
         if parameter.name not in names or parameter.kind is parameter.POSITIONAL_ONLY:
             got = parameter.name
-            raise ProblemError(f"{what} has an argument {got!r} that stands for nothing; {nearest(got, names)}")
+            raise ProblemError(f"{what} has an unknown argument {got!r}; {nearest(got, names)}")
         found.append(parameter.name)
     return tuple(found)
 
@@ -44,7 +44,7 @@ def _has_default(parameter: inspect.Parameter) -> bool:
 
 
 def call(function: Callable[..., Any], arguments: dict[str, Any], what: str) -> Any:
-    """The function's value; whatever it raises becomes a ProblemError that says where."""
+    """Return the function's value; turn every exception into a ProblemError that names the file and line."""
     try:
         return function(**arguments)
     except KanpdeError as error:
@@ -54,13 +54,13 @@ def call(function: Callable[..., Any], arguments: dict[str, Any], what: str) -> 
 
 
 def place(error: BaseException, function: Callable[..., Any]) -> str:
-    """(heat.py, line 12): the innermost line of the function's own file that an error came through."""
+    """Return " (heat.py, line 12)", the innermost line of the function's own file in the error's traceback."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     line = place_in(error, code.co_filename) if code is not None else None
     return f" ({Path(code.co_filename).name}, line {line})" if code is not None and line else ""
 
 
 def place_in(error: BaseException, file: str) -> int | None:
-    """The number of that line; None where the error did not come through the file."""
+    """Return the number of the innermost line of ``file`` in the error's traceback; None if there is none."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     return lines[-1] if lines else None

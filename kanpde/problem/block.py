@@ -1,4 +1,4 @@
-"""One named group of residual rows that must vanish, and where: what a problem hands to the loss."""
+"""A block: one named group of residual rows that must vanish, and the points where they must."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kanpde.problem.field import Field
 
 Evaluate = Callable[[tuple["Side", ...], "Tensor | None", Mapping[str, Tensor]], Tensor]
 Images = Callable[[Tensor], tuple[Tensor, ...]]
-# Which partials of which field (by its number) a block looks up.
+# The partials that a block looks up, by the index of the field.
 Partials = Mapping[int, frozenset[MultiIndex]]
 
 
@@ -25,8 +25,8 @@ class Side:
     fields: tuple[Field, ...]
 
 
-def in_place(points: Tensor) -> tuple[Tensor, ...]:
-    """The images of points for a block that needs the fields at the points themselves, and nowhere else."""
+def same_points(points: Tensor) -> tuple[Tensor, ...]:
+    """Return the images of points for a block that needs the fields only at the points themselves."""
     return (points,)
 
 
@@ -34,13 +34,13 @@ def in_place(points: Tensor) -> tuple[Tensor, ...]:
 class Block:
     """Rows of the least-squares problem that share their points.
 
-    ``name`` is "residual" for the equation and the condition's name otherwise, ``components`` name the rows. ``faces``
-    are where points are sampled, () for the interior; ``points`` are fixed ones (n, d), and then nothing is sampled.
-    ``images`` maps sampled points to the points where fields are needed, one Side for each.
+    ``name`` is "residual" for the equation, else the condition's name; ``components`` are the names of the rows.
+    ``faces`` are the faces on which points are sampled, () for the interior. ``points`` (n, d), if given, are fixed
+    points, and no points are sampled. ``images`` maps the points to the points where fields are needed, one Side each.
 
-    ``evaluate(sides, index, unknowns)`` gives the rows, (components, n). ``index`` (n,) says for every point which of
-    ``faces`` it lies on, or which of the fixed ``points`` it is (None: all of them, in order); the interior needs none.
-    It runs tensor operations only, on any device and dtype, and autograd flows through it to what the fields look up.
+    ``evaluate(sides, index, unknowns)`` returns the rows, (components, n). ``index`` (n,) is the position of each
+    point's face in ``faces``, or of the point in ``points`` (None: all of them, in order); it is None in the interior.
+    It uses tensor operations only, on any device and dtype, and autograd differentiates it by the looked-up partials.
     """
 
     name: str
@@ -50,6 +50,6 @@ class Block:
     partials: Partials
     evaluate: Evaluate
     points: Array | None = None
-    images: Images = in_place
+    images: Images = same_points
     weight: float = 1.0
     hard: bool = False

@@ -1,4 +1,4 @@
-"""Prescribed values as functions of points: a number, a callable of named coordinates, a SymPy expression, "exact"."""
+"""Convert prescribed values to functions of points: numbers, callables of coordinates, SymPy expressions, "exact"."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ ValueFunction = PointFunction
 
 
 def value_function(value: Any, problem: Declaration, field_index: int = 0, partial: MultiIndex = ()) -> ValueFunction:
-    """The function points (n, d) -> (n,) that a value stands for, or one of its partial derivatives.
+    """Return the function points (n, d) -> (n,) of a value, or one of the function's partial derivatives.
 
-    Expressions are differentiated by SymPy, callables by automatic differentiation. Runs on any dtype and device.
-    Raises ProblemError where the value is none of the four kinds.
+    Expressions are differentiated by SymPy, callables by automatic differentiation. Any dtype and device is accepted.
+    Raises ProblemError if the value is not of one of the four kinds.
     """
     if isinstance(value, (str, sp.Expr, int, float, np.number)):
         return function_of_points(_expression(value, problem, field_index), problem.domain.names, partial)
     if isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0:
         return value_function(float(value), problem, field_index, partial)
     if callable(value):
-        return _differentiated(_callable(value, problem.domain.names), partial)
+        return _differentiate(_function_of_points(value, problem.domain.names), partial)
     raise ProblemError(
         "expected a number, a callable of coordinates, a SymPy expression or 'exact' as the value, "
         f"got {value!r} of type {type(value).__name__}"
@@ -43,14 +43,14 @@ def _expression(value: Any, problem: Declaration, field_index: int) -> Any:
     if not isinstance(value, str):
         return value
     if value != "exact":
-        raise ProblemError(f"the only word for a value is 'exact', got {value!r}; give formulas as SymPy expressions")
+        raise ProblemError(f"the only word for a value is 'exact', got {value!r}; write formulas as SymPy expressions")
     exact = exact_functions(problem)
     if exact is None:
         raise ProblemError(f"the value 'exact' needs a method exact, and {problem.name} has none; write one")
     return exact[field_index]
 
 
-def _callable(function: Callable[..., Any], names: tuple[str, ...]) -> ValueFunction:
+def _function_of_points(function: Callable[..., Any], names: tuple[str, ...]) -> ValueFunction:
     wanted = [(name, names.index(name)) for name in asked(function, names, "the value's function")]
 
     def evaluate(points: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ def _callable(function: Callable[..., Any], names: tuple[str, ...]) -> ValueFunc
     return evaluate
 
 
-def _differentiated(function: ValueFunction, partial: MultiIndex) -> ValueFunction:
+def _differentiate(function: ValueFunction, partial: MultiIndex) -> ValueFunction:
     if not partial:
         return function
 
@@ -85,7 +85,7 @@ def _differentiated(function: ValueFunction, partial: MultiIndex) -> ValueFuncti
 
 
 def check_value(function: ValueFunction, problem: Declaration, faces: tuple[Face, ...]) -> None:
-    """Try a value at some points of every face; ProblemError where it fails, has a wrong shape or is not finite."""
+    """Evaluate a value at points of every face; raise ProblemError if it fails, has a wrong shape or is not finite."""
     random = np.random.default_rng(0)
     domain = problem.domain
     for face in faces:

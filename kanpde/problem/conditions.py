@@ -1,8 +1,8 @@
-"""What holds besides the equation: conditions on faces, at the first time, and at measured points.
+"""Conditions on faces, at the initial time, and at measured points.
 
 Every condition takes ``weight=`` (a factor on its rows) and ``hard=True`` (it holds by construction). ``value`` is a
-number, a callable of named coordinates (torch), a SymPy expression, or "exact". ``field`` is needed in a system, except
-with "exact", which then stands for all fields.
+number, a callable of named coordinates (torch), a SymPy expression, or "exact". A system needs ``field``, except with
+the value "exact", which applies to all fields.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _LeftSide = Callable[[Lookup, Tensor], Tensor]
 
 
 class _OnFaces(Constraint):
-    """a u + b du/dn = value on faces: Dirichlet, Neumann and Robin in one."""
+    """a u + b du/dn = value on faces: the common base of Dirichlet, Neumann and Robin."""
 
     value: Any
     on: On
 
     def coefficients(self) -> tuple[Any, Any]:
-        """Return a and b as they are given."""
+        """Return a and b as the user wrote them."""
         raise NotImplementedError
 
     def block(self, name: str, problem: Declaration) -> Block:
@@ -73,7 +73,7 @@ class _OnFaces(Constraint):
     def _target(
         self, problem: Declaration, i: int, faces: tuple[Face, ...], needed: list[MultiIndex], left_side: _LeftSide
     ) -> Callable[[Tensor, Tensor], Tensor]:
-        """The right side at points with normals; for "exact" it is the exact solution's own left side."""
+        """Return the right side at points with normals; for "exact" it is the left side of the exact solution."""
         exact = isinstance(self.value, str)
         known = {p: value_function(self.value, problem, i, p) for p in (needed if exact else [()])}
         for function in known.values():
@@ -113,7 +113,7 @@ class Dirichlet(_OnFaces):
 
 @dataclass(frozen=True)
 class Neumann(_OnFaces):
-    """du/dn = value, n the outward unit normal."""
+    """du/dn = value on faces, where n is the outward unit normal."""
 
     value: Any = 0
     on: On = "boundary"
@@ -125,7 +125,7 @@ class Neumann(_OnFaces):
 
 @dataclass(frozen=True)
 class Robin(_OnFaces):
-    """a u + b du/dn = value, n the outward unit normal; a and b are numbers, not both zero."""
+    """a u + b du/dn = value on faces, where n is the outward unit normal; a and b are numbers, not both zero."""
 
     a: float
     b: float
@@ -148,7 +148,7 @@ class Robin(_OnFaces):
 
 @dataclass(frozen=True)
 class Initial(Constraint):
-    """The order-th time derivative of u at the first time = value."""
+    """∂^order u / ∂t^order = value at the initial time."""
 
     value: Any = 0
     order: int = 0
@@ -181,18 +181,18 @@ class Initial(Constraint):
             raise ProblemError(f"a hard Initial of order {self.order} can't be built; leave out hard=True")
 
     def faces(self, problem: Declaration) -> tuple[Face, ...]:
-        """The first time; ProblemError without a coordinate t."""
+        """Return the face of the initial time; raise ProblemError without a coordinate t."""
         if problem.domain.time is None:
             known = ", ".join(problem.domain.names)
             raise ProblemError(f"Initial expects a coordinate t, got {known}; use Dirichlet on a face")
         return problem.domain.resolve("t-")
 
     def partial(self, problem: Declaration) -> MultiIndex:
-        """The time derivative that is prescribed."""
+        """Return the multi-index of the prescribed time derivative."""
         return () if problem.domain.time is None else (problem.domain.time,) * self.order
 
     def target(self, problem: Declaration, field_index: int) -> ValueFunction:
-        """The prescribed values of one field; the exact solution's own derivative for "exact"."""
+        """Return the prescribed values of one field; for "exact" the derivative of the exact solution."""
         exact = isinstance(self.value, str)
         return value_function(self.value, problem, field_index, self.partial(problem) if exact else ())
 
@@ -210,7 +210,7 @@ class Initial(Constraint):
 
 @dataclass(frozen=True)
 class Periodic(Constraint):
-    """u and its derivatives along ``axis`` (a coordinate's name), up to ``order``, agree on both faces of the axis."""
+    """u and its derivatives along the coordinate ``axis``, up to ``order``, agree on both faces of the axis."""
 
     axis: str
     order: int = 1
@@ -223,7 +223,7 @@ class Periodic(Constraint):
         axis, domain = problem.domain.axis(self.axis), problem.domain
         chosen = self.field_indices(problem)
         orders: list[MultiIndex] = [(axis,) * order for order in range(self.order + 1)]
-        # keep * p + move sets one coordinate exactly, without writing into the points.
+        # keep * p + move sets one coordinate exactly and leaves the points unchanged.
         keep, move = np.ones(domain.dimension), np.zeros(domain.dimension)
         keep[axis], move[axis] = 0, domain.high[axis]
         keeps, moves = Constant(keep), Constant(move)
@@ -269,7 +269,7 @@ class Periodic(Constraint):
 
 @dataclass(frozen=True)
 class Condition(Constraint):
-    """Any residual on faces, written as the equation's: its arguments are fields, coordinates and unknowns by name."""
+    """residual = 0 on faces; its arguments are fields, coordinates and unknowns by name, as in the equation."""
 
     residual: Callable[..., Any]
     on: On = "boundary"

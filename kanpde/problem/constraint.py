@@ -1,12 +1,12 @@
-"""What every condition of a problem shares, and what one of your own has to answer.
+"""The base class of all conditions, and the methods that a condition of your own may define.
 
-A condition is a frozen dataclass derived from `Constraint` with a method ``block``, the rows that must vanish; that is
-enough for a solution. What else it can say of itself has defaults that claim nothing:
+A condition is a frozen dataclass derived from `Constraint` with a method ``block``, which returns the rows that must
+vanish; this is sufficient for a solution. The other methods and attributes are optional:
 
-* ``equations`` lets a formula be proved; without it formulas are "numeric" at best,
-* ``boundary_values`` and ``hardenable`` let it hold by construction (``hard=True``), and error bounds use them,
-* ``is_start`` lets an evolution start from it, slab by slab of time,
-* ``is_measured`` tells data with errors, about which nothing is proved.
+* ``equations`` allows a formula to be proved; without it the best status of a formula is "numeric",
+* ``boundary_values`` and ``hardenable`` allow the condition to hold by construction (``hard=True``) and error bounds,
+* ``is_start`` marks an initial condition, from which an evolution is solved slab by slab in time,
+* ``is_measured`` marks data with errors, about which nothing can be proved.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from kanpde.problem.equation import Equation, Formulation
 
 @dataclass(frozen=True)
 class BoundaryValue:
-    """On these faces the order-th derivative along the axis that they cut has this value, of any kind of a value."""
+    """∂_a^order u = value on ``faces``, where a is the axis normal to a face; see `value_function` for ``value``."""
 
     faces: tuple[Face, ...]
     value: Any
@@ -35,7 +35,7 @@ class BoundaryValue:
 
 @dataclass(frozen=True)
 class Closing:
-    """Both ends of an axis are one: the fields and their derivatives up to an order agree there."""
+    """A periodic axis: the fields and their derivatives along it, up to ``order``, agree at both ends."""
 
     axis: int
     order: int
@@ -43,7 +43,7 @@ class Closing:
 
 @dataclass(frozen=True, kw_only=True)
 class Constraint(ABC):
-    """A condition. Its methods raise ProblemError where it does not fit the problem."""
+    """A condition with a weight, soft or hard. Its methods raise ProblemError if it does not fit the problem."""
 
     weight: float = 1.0
     hard: bool = False
@@ -57,26 +57,29 @@ class Constraint(ABC):
         """Return the rows that must vanish."""
 
     def equations(self, name: str, formulation: Formulation) -> Iterable[Equation] | None:
-        """Return the same in SymPy; None where it cannot be written so."""
+        """Return the condition's equations in SymPy; None if they cannot be written in SymPy."""
         return None
 
     def boundary_values(self, problem: Declaration) -> tuple[BoundaryValue, ...]:
-        """Return the values that the condition prescribes; empty where it prescribes anything else."""
+        """Return the values that the condition prescribes; empty if it prescribes anything else."""
         return ()
 
     def closing(self, problem: Declaration) -> Closing | None:
-        """Return the axis that the condition closes to a circle; None where it closes none."""
+        """Return the axis that the condition makes periodic; None if it makes no axis periodic."""
         return None
 
     def check(self) -> None:
-        """Raise ProblemError for a weight or a ``hard`` that can't be met."""
+        """Raise ProblemError if the weight is not positive and finite or the condition cannot be hard."""
         if not (isinstance(self.weight, (int, float)) and math.isfinite(self.weight) and self.weight > 0):
             raise ProblemError(f"expected a positive finite weight, got {self.weight!r}")
         if self.hard and not self.hardenable:
             raise ProblemError(f"a hard {type(self).__name__} can't be built; leave out hard=True")
 
     def field_indices(self, problem: Declaration) -> tuple[int, ...]:
-        """Return the numbers of the fields that the condition is about: of ``field`` where it has one, else of all."""
+        """Return the indices of the condition's fields: of ``field`` if it is given, else of all fields.
+
+        Raises ProblemError if the field is unknown, or if a system needs one and it is missing.
+        """
         name = getattr(self, "field", None)
         if name is not None:
             if name not in problem.fields:
@@ -88,6 +91,6 @@ class Constraint(ABC):
         return tuple(range(len(problem.fields)))
 
     def about_all_fields(self) -> bool:
-        """Return whether the condition stands for all fields of a system where none is named."""
+        """Return whether the condition without ``field`` applies to all fields of a system."""
         value = getattr(self, "value", None)
         return isinstance(value, str) and value == "exact"

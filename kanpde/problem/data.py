@@ -1,4 +1,4 @@
-"""Measured values of the fields: what an inverse problem learns from."""
+"""Measured values of the fields, the data of an inverse problem."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from kanpde.problem.field import lookup
 
 @dataclass(frozen=True, eq=False)
 class Data(Constraint):
-    """Measurements: u = values (n,) at points (n, d), in the order of the domain's coordinates.
+    """u = values (n,) at measured points (n, d), with columns in the order of the domain's coordinates.
 
-    For a system without ``field``, values are (n, fields).
+    For a system without ``field``, values are (n, fields). `block` raises ProblemError if a shape is wrong, a number is
+    not finite, or a point lies outside the domain.
     """
 
     points: Any

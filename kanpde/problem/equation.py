@@ -1,4 +1,4 @@
-"""A condition written in SymPy: what must vanish, and the words in which a condition says so."""
+"""A condition as an equation in SymPy, and the operations with which a condition writes it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Fields = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Equation:
-    """What must vanish: `of(fields)`, on a face where `face` names one, else in the whole domain."""
+    """of(fields) = 0 on the face named `face`, or in the whole domain if `face` is None."""
 
     name: str
     component: str
@@ -24,28 +24,28 @@ class Equation:
 
     @property
     def title(self) -> str:
-        """What it is called in a proof: the condition's name, its component, its face."""
+        """The equation's name in a proof: the condition's name, its component, its face."""
         words = [self.name] if self.component in (self.name, "") else [self.name, self.component]
         return " ".join(words) + (f" on {self.face}" if self.face else "")
 
 
 class Formulation(Protocol):
-    """A problem in SymPy, some of its parameters as symbols: what `Constraint.equations` writes equations with."""
+    """A problem in SymPy with some parameters as symbols; `Constraint.equations` writes its equations with it."""
 
     @property
     def problem(self) -> Declaration: ...
 
     def residual(self, name: str, function: Callable[..., Any], faces: tuple[Face, ...] | None) -> Iterator[Equation]:
-        """Yield the equations of a residual written as the problem's own, on faces."""
+        """Yield the equations residual = 0 on faces (None: in the whole domain), for a residual by argument names."""
 
     def equal(self, name: str, field: int, face: Face, left: Callable[[Any], Any], right: Any) -> Equation:
-        """Return the equation left(u) = right on a face, u one of the fields."""
+        """Return the equation left(u) = right on a face, where u is the field with this index."""
 
     def number(self, value: Any) -> Any:
-        """Return a number, or an expression in the problem's parameters, exactly."""
+        """Return an exact number, or an exact expression in the problem's parameters."""
 
     def value(self, value: Any, field: int) -> Any:
-        """Return what a condition prescribes, of any kind that `value_function` knows, in the coordinates."""
+        """Return a prescribed value of any kind that `value_function` accepts, as an expression in the coordinates."""
 
     def partial(self, expression: Any, partial: MultiIndex) -> Any:
         """Return a partial derivative of an expression in the coordinates."""
@@ -57,4 +57,4 @@ class Formulation(Protocol):
         """Return the expression on a face."""
 
     def component(self, field: int) -> str:
-        """Return what an equation about one field is called beside its condition's name."""
+        """Return the name of the component of an equation about one field."""

@@ -1,4 +1,4 @@
-"""A problem's known solution: closed form or reference, its values, its gradient, and whether it solves the problem."""
+"""Evaluate a problem's exact or reference solution, and check that the exact solution satisfies the problem."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from kanpde.problem.block import Block, Side
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field
 
-# An exact solution's residual is this small beside its terms, or beside the solution it is round-off.
-_SMALL, _ROUND_OFF = 1e-8, 1e-12
+_RESIDUAL_TOLERANCE = 1e-8  # largest residual of an exact solution, relative to the residual's terms
+_ROUND_OFF_TOLERANCE = 1e-12  # residual that counts as round-off, relative to the solution and its partials
 
 
 def exact_functions(problem: Declaration) -> tuple[Any, ...] | None:
-    """One SymPy expression a field, in real symbols named as the coordinates; None without a method ``exact``."""
+    """Return one SymPy expression for each field, in real symbols named as the coordinates; None without ``exact``.
+
+    Raises ProblemError if ``exact`` fails, has unknown arguments, or returns other fields than the problem's.
+    """
     method = getattr(problem, "exact", None)
     if method is None:
         return None
@@ -36,7 +39,7 @@ def exact_functions(problem: Declaration) -> tuple[Any, ...] | None:
 
 
 def _by_field(result: Any, problem: Declaration, what: str) -> list[Any]:
-    """A solution given as one object, a tuple or a dict, as a list in the order of the fields."""
+    """Return a solution given as one object, a tuple or a dict as a list in the order of the fields."""
     if isinstance(result, Mapping):
         if set(result) != set(problem.fields):
             got = ", ".join(map(str, result))
@@ -50,8 +53,8 @@ def _by_field(result: Any, problem: Declaration, what: str) -> list[Any]:
     return parts
 
 
-def compiled(problem: Declaration, partial: MultiIndex = ()) -> list[PointFunction]:
-    """A partial derivative of each exact solution, as functions of points; ProblemError without ``exact``."""
+def point_functions(problem: Declaration, partial: MultiIndex = ()) -> list[PointFunction]:
+    """Return a partial of each exact solution as a function of points; raise ProblemError without ``exact``."""
     expressions = exact_functions(problem)
     if expressions is None:
         raise ProblemError(f"{problem.name} expects a method exact for this, and has none; write it")
@@ -59,19 +62,22 @@ def compiled(problem: Declaration, partial: MultiIndex = ()) -> list[PointFuncti
 
 
 def exact_values(problem: Declaration, points: Array, partial: MultiIndex = ()) -> Array:
-    """The exact solution, or a partial derivative of it, at points (n, d): (n, fields)."""
+    """Return the exact solution, or a partial derivative of it, at points (n, d): (n, fields)."""
     inputs = torch.from_numpy(np.array(points, dtype=np.float64))
-    return np.stack([f(inputs).numpy() for f in compiled(problem, partial)], axis=-1)
+    return np.stack([f(inputs).numpy() for f in point_functions(problem, partial)], axis=-1)
 
 
 def exact_gradient(problem: Declaration, points: Array) -> Array:
-    """The exact solution's first derivatives at points (n, d): (n, fields, d)."""
+    """Return the exact solution's first derivatives at points (n, d): (n, fields, d)."""
     axes = range(problem.domain.dimension)
     return np.stack([exact_values(problem, points, (axis,)) for axis in axes], axis=-1)
 
 
 def reference_values(problem: Declaration, points: Array) -> Array | None:
-    """The solution at points (n, d) from ``exact``, else from ``reference``: (n, fields); None with neither."""
+    """Return the solution at points (n, d) from ``exact``, else from ``reference``: (n, fields); None with neither.
+
+    Raises ProblemError if the method fails or returns another shape.
+    """
     if getattr(problem, "exact", None) is not None:
         return exact_values(problem, points)
     method = getattr(problem, "reference", None)
@@ -81,7 +87,7 @@ def reference_values(problem: Declaration, points: Array) -> Array | None:
     wanted = asked(method, names, what)
     columns = {name: np.array(points[:, names.index(name)], dtype=np.float64) for name in wanted}
     result = call(method, columns, what)
-    # One array (n, fields) is taken too, where it can mean nothing else.
+    # One array (n, fields) is accepted too, because its meaning is clear.
     if isinstance(result, np.ndarray) and result.shape == (len(points), len(problem.fields)):
         return np.array(result, dtype=np.float64)
     parts = [np.asarray(part, dtype=np.float64) for part in _by_field(result, problem, what)]
@@ -92,18 +98,19 @@ def reference_values(problem: Declaration, points: Array) -> Array | None:
 
 
 def check_exact(problem: Declaration, blocks: Iterable[Block], count: int = 64) -> list[str]:
-    """Return warnings, one for each block whose residual the exact solution does not make vanish.
+    """Return one warning for each block that the exact solution does not satisfy.
 
-    The residual's rms is measured against its rms when every term is off by up to a half, so that scales do not matter.
-    Unknowns take the values that fit best; measured data are left out, for they may be noisy.
+    The rms of the residual is compared with its rms after a random relative change of every partial by at most 1/2, so
+    the check does not depend on units. Unknowns take their least-squares values. Measured data are not checked, because
+    they may be noisy.
     """
-    placed = [block for block in blocks if block.points is None]
-    return [warning for block in placed for warning in _check_block(problem, block, count)]
+    sampled = [block for block in blocks if block.points is None]
+    return [warning for block in sampled for warning in _check_block(problem, block, count)]
 
 
 def _check_block(problem: Declaration, block: Block, count: int) -> Iterator[str]:
     points, index = _sample(problem, block, count)
-    functions = {p: compiled(problem, p) for looked_up in block.partials.values() for p in looked_up}
+    functions = {p: point_functions(problem, p) for looked_up in block.partials.values() for p in looked_up}
     images = block.images(torch.from_numpy(points))
     starts = np.array([float(v) for v in problem.unknowns.values()])
 
@@ -117,21 +124,21 @@ def _check_block(problem: Declaration, block: Block, count: int) -> Iterator[str
         yield f"the exact solution of {problem.name} gives numbers that are not finite in {block.name!r}"
         return
     if len(starts):
-        starts = _fitted(rows, starts)
+        starts = _fit_unknowns(rows, starts)
         found = rows(starts)
-    inside = torch.from_numpy(interior_points(problem.domain, count, _unit()))
+    inside = torch.from_numpy(interior_points(problem.domain, count, _random_points()))
     size = max(_rms(f(inside).numpy()) for fs in functions.values() for f in fs)
     scale = _rms(rows(starts, noise=0.5))
-    if _rms(found) > max(_SMALL * scale, _ROUND_OFF * size):
+    if _rms(found) > max(_RESIDUAL_TOLERANCE * scale, _ROUND_OFF_TOLERANCE * size):
         yield (
             f"the exact solution of {problem.name} does not satisfy {block.name!r}: rms {_rms(found):.2g} "
             f"where the terms are about {scale:.2g}"
         )
 
 
-def _fitted(rows: Callable[[Array], Array], starts: Array) -> Array:
-    """The unknowns' least-squares values."""
-    # SciPy's optimisers take long to import, and few problems have unknowns.
+def _fit_unknowns(rows: Callable[[Array], Array], starts: Array) -> Array:
+    """Return the least-squares values of the unknowns."""
+    # Imported here, because SciPy's optimisers are slow to import and few problems have unknowns.
     from scipy.optimize import least_squares
 
     return np.asarray(least_squares(rows, starts, xtol=1e-15, ftol=1e-15, gtol=1e-15).x)
@@ -140,7 +147,7 @@ def _fitted(rows: Callable[[Array], Array], starts: Array) -> Array:
 def _side(
     problem: Declaration, functions: Mapping[MultiIndex, list[PointFunction]], points: Tensor, noise: float
 ) -> Side:
-    """The exact solution as fields; with noise, every partial is multiplied with random numbers around one."""
+    """Return the exact solution as fields; every partial is multiplied by random numbers in [1 - noise, 1 + noise]."""
     random = np.random.default_rng(1)
 
     def field(i: int, name: str) -> Field:
@@ -154,17 +161,17 @@ def _side(
 
 
 def _sample(problem: Declaration, block: Block, count: int) -> tuple[Array, Tensor | None]:
-    """Points of a block, and which face each lies on."""
+    """Return points of a block, and the index of each point's face."""
     domain = problem.domain
     if not block.faces:
-        return interior_points(domain, count, _unit()), None
+        return interior_points(domain, count, _random_points()), None
     each = count if domain.dimension > 1 else 1
-    points = np.concatenate([face_points(domain, face, each, _unit()) for face in block.faces])
+    points = np.concatenate([face_points(domain, face, each, _random_points()) for face in block.faces])
     return points, torch.arange(len(block.faces)).repeat_interleave(each)
 
 
-def _unit() -> Draw:
-    """Random points of the unit cube, every time the same."""
+def _random_points() -> Draw:
+    """Return a source of random points of the unit cube, always the same ones."""
     generator = np.random.default_rng(0)
     return lambda count, dimension: generator.random((count, dimension))
 

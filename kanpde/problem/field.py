@@ -1,4 +1,4 @@
-"""An unknown function as a residual sees it: a tensor of values that knows its partial derivatives."""
+"""A field: a tensor of values that looks up its partial derivatives, as a residual uses it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Lookup = Callable[[MultiIndex], Tensor]
 
 @functools.lru_cache(maxsize=4096)
 def parse_partial(word: str, names: tuple[str, ...]) -> MultiIndex | None:
-    """The axes of a partial written as coordinates in a row, "xxt"; None if the word can't be read so.
+    """Return the sorted axes of a partial derivative written as "xxt"; None if the word is not a partial derivative.
 
     Longer names are tried first: with coordinates r, th and theta, "rtheta" is (r, theta).
     """
@@ -32,18 +32,19 @@ def parse_partial(word: str, names: tuple[str, ...]) -> MultiIndex | None:
 class Field:
     """``u`` in a residual: values (n,), and partials ``u.x``, ``u.xt``, ``u.d("theta", "theta")``, looked up on demand.
 
-    ``lookup`` gives the tensor of a multi-index. Arithmetic, comparisons and torch functions act on the values; what is
-    no partial is an attribute of the tensor of values (``u.shape``, ``u.sin()``).
+    ``lookup`` returns the tensor of a multi-index. Arithmetic, comparisons and torch functions act on the values; an
+    attribute that is not a partial is an attribute of the tensor of values (``u.shape``, ``u.sin()``). An unknown
+    partial raises ProblemError.
     """
 
-    # NumPy's numbers leave arithmetic to the field.
+    # Makes NumPy leave arithmetic between its arrays and a field to the field.
     __array_ufunc__ = None
 
     def __init__(self, name: str, domain_names: tuple[str, ...], lookup: Lookup) -> None:
         self._name, self._names, self._lookup = name, domain_names, lookup
 
     def d(self, *coordinates: str) -> Tensor:
-        """The partial derivative along these coordinates, in any order; ``u.d()`` are the values."""
+        """Return the partial derivative along these coordinates, in any order; ``u.d()`` returns the values."""
         unknown = [c for c in coordinates if c not in self._names]
         if unknown:
             raise ProblemError(self._no_partial(", ".join(map(repr, unknown))))
@@ -51,7 +52,7 @@ class Field:
 
     def __getattr__(self, word: str) -> Any:
         if word.startswith("_"):
-            # Copying and inspection ask for such names, before there is anything to look up.
+            # Copying and inspection look up private names before the field is initialised.
             raise AttributeError(word)
         partial = parse_partial(word, self._names)
         if partial is not None:
@@ -82,7 +83,7 @@ class Field:
 
 
 def values(item: Any) -> Any:
-    """A field's tensor of values; anything else as it is."""
+    """Return a field's tensor of values; return anything else unchanged."""
     return item._lookup(()) if isinstance(item, Field) else item
 
 
@@ -111,5 +112,5 @@ for _word in (*_BINARY, *(f"r{word}" for word in _BINARY), *_OTHERS):
 
 
 def lookup(field: Field) -> Lookup:
-    """A field's partial derivatives by multi-index."""
+    """Return the function that maps a multi-index to the field's partial derivative."""
     return field._lookup

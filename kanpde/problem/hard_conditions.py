@@ -1,7 +1,8 @@
-"""What hard conditions prescribe on the faces of a box, and whether one smooth function can have it all.
+"""Collect the values that hard conditions prescribe on the faces of a box, and check that they are compatible.
 
-Where two faces meet, both conditions speak of the same derivative of the same field: ∂_a^i of what is given on the face
-of axis b, and ∂_b^j of what is given on the face of axis a. A function that meets both exists only if these agree.
+Where a face normal to axis a meets a face normal to axis b, both conditions determine the same derivative of the field:
+∂_a^i of the data on the face of axis b, and ∂_b^j of the data on the face of axis a. A smooth function satisfies both
+conditions only if these agree.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from kanpde.problem.boundary_values import ValueFunction, value_function
 from kanpde.problem.constraint import BoundaryValue, Closing, Constraint
 from kanpde.problem.problem import Problem
 
-# Data on two faces agree when they differ by less than this beside their size on the faces, or by round-off.
-_TOLERANCE, _ROUND_OFF = 1e-8, 1e-12
+_TOLERANCE = 1e-8  # largest difference between data on two faces, relative to their size on the faces
+_ABSOLUTE_TOLERANCE = 1e-12  # largest difference between data that are zero up to round-off
 
 Derivatives = Callable[[MultiIndex], ValueFunction]
 
 
 @dataclass(frozen=True, eq=False)
 class Prescribed:
-    """One field's order-th derivative along a face's axis is ``data(())`` on the face; data(α) are its partials."""
+    """∂_a^order u = ``data(())`` on a face normal to axis a, for one field u; ``data(α)`` is a partial of the data."""
 
     condition: str
     face: BoxFace
@@ -40,10 +41,10 @@ class Prescribed:
 
 
 def prescriptions(problem: Problem, box: Box) -> tuple[tuple[Prescribed, ...], ...]:
-    """For each field what is prescribed, in the order of axes, and along each of them value, velocity, value.
+    """Return the prescribed data of each field, sorted by axis and along it by side and order of the derivative.
 
-    `box` is the problem's domain. Raises ProblemError where two conditions prescribe the same, a velocity comes without
-    a value, data on faces that meet do not agree, or a condition does not say what holds.
+    `box` is the problem's domain. Raises ProblemError if two conditions prescribe the same derivative, a velocity is
+    prescribed without a value, data disagree where faces meet, or a condition does not report its boundary values.
     """
     found: list[list[Prescribed]] = [[] for _ in problem.fields]
     for name, condition in problem.hard_conditions():
@@ -51,7 +52,7 @@ def prescriptions(problem: Problem, box: Box) -> tuple[tuple[Prescribed, ...], .
         if not values and condition.closing(problem) is None:
             raise ProblemError(f"the hard {name!r} of {problem.name} can't be built; leave out hard=True")
         for field, value in itertools.product(condition.field_indices(problem), values):
-            found[field] += _prescribed(name, value, problem, box, field)
+            found[field] += _read_prescriptions(name, value, problem, box, field)
     for field, given in enumerate(found):
         given.sort(key=lambda one: (one.face.axis, one.face.side, one.order))
         _check_slots(problem, field, given)
@@ -61,8 +62,8 @@ def prescriptions(problem: Problem, box: Box) -> tuple[tuple[Prescribed, ...], .
     return tuple(map(tuple, found))
 
 
-def _prescribed(name: str, given: BoundaryValue, problem: Problem, box: Box, field: int) -> list[Prescribed]:
-    # "exact" stands for the solution, and its derivative is meant.
+def _read_prescriptions(name: str, given: BoundaryValue, problem: Problem, box: Box, field: int) -> list[Prescribed]:
+    # The value "exact" is the solution, of which the derivative is prescribed.
     order = given.order if isinstance(given.value, str) else 0
     what = f"the value of condition {name!r} of {problem.name}"
 
@@ -79,10 +80,10 @@ def _prescribed(name: str, given: BoundaryValue, problem: Problem, box: Box, fie
 
 
 def periodic_axes(problem: Problem, box: Box, given: tuple[tuple[Prescribed, ...], ...]) -> tuple[bool, ...]:
-    """Return which axes of the box, the problem's domain, close to a circle.
+    """Return for each axis of the box, the problem's domain, whether it is periodic.
 
-    Raises ProblemError where only some fields are to, where a face of the axis has data, or where data on other faces
-    do not close.
+    Raises ProblemError if only some fields are periodic along an axis, if a face of the axis has data, or if data on
+    other faces are not periodic.
     """
     circles = list(_closings(problem))
     fields_on: dict[int, set[int]] = {}
@@ -140,7 +141,7 @@ def _check_closing(problem: Problem, box: Box, field: int, one: Prescribed, name
     axis, names = circle.axis, box.names
     if one.face.axis == axis:
         raise ProblemError(
-            f"the hard conditions {name!r} and {one.condition!r} of {problem.name} both speak of {one.face.name}; "
+            f"the hard conditions {name!r} and {one.condition!r} of {problem.name} both prescribe {one.face.name}; "
             "leave out hard=True on one of them"
         )
     low, high = (box.faces[f"{names[axis]}{sign}"] for sign in "-+")
@@ -153,7 +154,7 @@ def _check_closing(problem: Problem, box: Box, field: int, one: Prescribed, name
 
 
 def samples(domain: Box, *faces: BoxFace) -> Tensor:
-    """Points (n, d) where faces meet: the corners and some between."""
+    """Return points (n, d) where faces meet: the corners and random points between them."""
     corners = np.array(list(itertools.product((0.0, 1.0), repeat=domain.dimension)))
     unit = np.concatenate([corners, np.random.default_rng(0).random((64, domain.dimension))])
     for face in faces:
@@ -162,7 +163,7 @@ def samples(domain: Box, *faces: BoxFace) -> Tensor:
 
 
 def _size(box: Box, one: Prescribed, partial: MultiIndex) -> float:
-    """The largest finite value of data on their face."""
+    """Return the largest finite magnitude of data on their face."""
     values = one.data(partial)(samples(box, one.face))
     return float(values[values.isfinite()].abs().max()) if values.isfinite().any() else 0.0
 
@@ -178,8 +179,8 @@ def _check_equal(
 ) -> None:
     (left, right), points = (function(points) for function, points in sides), sides[0][1]
     gaps = (left - right).abs()
-    # Written so that what is not a number does not agree.
-    if bool((gaps <= _TOLERANCE * size + _ROUND_OFF).all()):
+    # This comparison is False for NaN, so values that are not numbers do not agree.
+    if bool((gaps <= _TOLERANCE * size + _ABSOLUTE_TOLERANCE).all()):
         return
     worst = int(gaps.nan_to_num(torch.inf).argmax())
     names, u = problem.domain.names, problem.fields[field]

@@ -1,14 +1,14 @@
-"""Conditions that hold by construction: u = lift + factor N with N the network's output.
+"""Satisfy hard conditions by construction: u = lift + factor N, where N is the network's output.
 
-Let P_a interpolate along the axis a between what is prescribed on its faces, with the polynomials of lowest degree in
+Let P_a interpolate along axis a between the data on its faces, with polynomials of lowest degree in
 s = (x_a - low) / (high - low). The lift is the Boolean sum of these interpolations, by inclusion and exclusion
 
     lift = f - Π_a (1 - P_a) f = Σ_{∅ ≠ A} (-1)^{|A|+1} (Π_{a∈A} P_a) f,
 
-which takes nothing of f but what is prescribed; it interpolates all of that where data agree at edges and corners
-(Gordon, "Blending-function methods of bivariate and multivariate interpolation", SIAM J. Numer. Anal. 8 (1971) 158).
-The factor, a product of polynomials s^p (1-s)^q, vanishes there (Lagaris, Likas and Fotiadis, IEEE Trans. Neural Netw.
-9 (1998) 987). Every term is a product over different coordinates, so its partials are products as well.
+which depends on the prescribed data of f only, and interpolates all of them if they agree at edges and corners (Gordon,
+"Blending-function methods of bivariate and multivariate interpolation", SIAM J. Numer. Anal. 8 (1971) 158). The factor,
+a product of polynomials s^p (1-s)^q, vanishes on these faces (Lagaris, Likas and Fotiadis, IEEE Trans. Neural Netw. 9
+(1998) 987). Every term is a product over different coordinates, so its partials are products too.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from kanpde.geometry.box import Box, as_box
 from kanpde.problem.hard_conditions import Derivatives, Prescribed, periodic_axes, prescriptions
 from kanpde.problem.problem import Problem
 
-# Of a polynomial in s, the lowest power first.
+# The coefficients of a polynomial in s, the lowest power first.
 Coefficients = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Term:
-    """Π_a p_a(s_a) · data: polynomials by axis, and data with the coordinates of these axes fixed to a face each."""
+    """Π_a p_a(s_a) · data: polynomials by axis, and data at points moved along these axes to the faces in `fixed`."""
 
     polynomials: Mapping[int, Coefficients]
     data: Derivatives
@@ -45,9 +45,9 @@ class Term:
 
 @dataclass(frozen=True)
 class Ansatz:
-    """u = lift + factor N on a box; ``periodic`` says along which axes N itself has to be periodic.
+    """u = lift + factor N on a box; N must be periodic along the axes where ``periodic`` is True.
 
-    ``lifts`` are the terms of each field's lift, ``factors`` each field's polynomials by axis, multiplied.
+    ``lifts`` are the terms of each field's lift; ``factors`` are the polynomials by axis whose product is its factor.
     """
 
     domain: Box
@@ -57,9 +57,10 @@ class Ansatz:
 
     @classmethod
     def of(cls, problem: Problem) -> Ansatz | None:
-        """What makes the problem's hard conditions hold; None where it has none.
+        """Return the ansatz that satisfies the problem's hard conditions; None if it has no hard conditions.
 
-        Raises ProblemError where that can't be built: see `prescriptions` and `periodic_axes`.
+        Raises ProblemError if the domain is not a box or the conditions are incompatible: see `prescriptions` and
+        `periodic_axes`.
         """
         if not problem.hard_conditions():
             return None
@@ -71,12 +72,14 @@ class Ansatz:
             )
         given = prescriptions(problem, box)
         lifts = tuple(tuple(lift_terms(ones, box)) for ones in given)
-        factors = tuple({axis: vanishing(ones) for axis, ones in by_axis(ones).items()} for ones in given)
+        factors = tuple(
+            {axis: vanishing_polynomial(ones) for axis, ones in group_by_axis(ones).items()} for ones in given
+        )
         return cls(box, periodic_axes(problem, box, given), lifts, factors)
 
     @torch.no_grad()
     def jets(self, points: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor]:
-        """The jets of lift and factor at points (n, d): (n, S, fields) each, on the points' device, in their dtype."""
+        """Return the jets of lift and factor at points (n, d): (n, S, fields) each, in the points' device and dtype."""
         polynomial_at = polynomials_at(points, self.domain)
         lift = points.new_zeros(len(points), len(plan), len(self.factors))
         factor = torch.zeros_like(lift)
@@ -94,14 +97,14 @@ class Ansatz:
         return lift, factor
 
 
-def by_axis(given: Sequence[Prescribed]) -> dict[int, list[Prescribed]]:
-    """What is prescribed along each axis."""
+def group_by_axis(given: Sequence[Prescribed]) -> dict[int, list[Prescribed]]:
+    """Return the prescriptions of each axis."""
     return {axis: list(ones) for axis, ones in itertools.groupby(given, lambda one: one.face.axis)}
 
 
 def lift_terms(given: Sequence[Prescribed], domain: Box) -> Iterator[Term]:
-    """The Boolean sum: a term for every choice of at most one prescription along each axis, none at all left out."""
-    axes = by_axis(given)
+    """Yield the terms of the Boolean sum: one for every nonempty choice of at most one prescription along each axis."""
+    axes = group_by_axis(given)
     spans = domain.high - domain.low
     blending = {axis: dict(zip(ones, cardinals(ones, spans[axis]), strict=True)) for axis, ones in axes.items()}
     for choice in itertools.product(*([None, *ones] for ones in axes.values())):
@@ -113,23 +116,23 @@ def lift_terms(given: Sequence[Prescribed], domain: Box) -> Iterator[Term]:
             first = chosen[0].face.axis
             polynomials[first] = tuple(-c for c in polynomials[first])
         fixed = {one.face.axis: float((domain.low, domain.high)[one.face.side > 0][one.face.axis]) for one in chosen}
-        # Data agree where faces meet, so any will do; a velocity's need no derivative in time.
+        # Data agree where faces meet, so any data are correct; those of a velocity need no derivative in time.
         data = max(chosen, key=lambda one: one.order).data
         yield Term(polynomials, data, fixed)
 
 
 def cardinals(given: Sequence[Prescribed], span: float) -> list[Coefficients]:
-    """For each prescription along an axis the polynomial that has it equal to 1 and the others equal to 0."""
+    """Return for each prescription along an axis the polynomial whose value is 1 for it and 0 for the others."""
     powers = range(len(given))
     # The value of s^j at s = 0, its slope there, or its value at s = 1.
     functionals = [[float(j == one.order) if one.face.side < 0 else 1.0 for j in powers] for one in given]
     columns = np.linalg.inv(np.array(functionals)).T
-    # A slope is one in x, not in s.
+    # Slopes are prescribed in x, not in s.
     return [tuple((column * span**one.order).tolist()) for column, one in zip(columns, given, strict=True)]
 
 
-def vanishing(given: Sequence[Prescribed]) -> Coefficients:
-    """s^p (1-s)^q over its largest value, with p prescriptions on the low face and q on the high one."""
+def vanishing_polynomial(given: Sequence[Prescribed]) -> Coefficients:
+    """Return s^p (1-s)^q, divided by its maximum, for p prescriptions on the low face and q on the high face."""
     p, q = (sum(one.face.side == side for one in given) for side in (-1, +1))
     largest = p**p * q**q / (p + q) ** (p + q)
     product = polynomial.polymul(polynomial.polypow([0, 1], p), polynomial.polypow([1, -1], q))
@@ -137,14 +140,14 @@ def vanishing(given: Sequence[Prescribed]) -> Coefficients:
 
 
 def vanishes(polynomials: Mapping[int, Coefficients], partial: MultiIndex) -> bool:
-    """Whether a partial differentiates one of the polynomials to zero."""
+    """Return whether a partial differentiates one of the polynomials to zero."""
     return any(partial.count(axis) >= len(coefficients) for axis, coefficients in polynomials.items())
 
 
 def polynomials_at(points: Tensor, domain: Box) -> Callable[[Mapping[int, Coefficients], MultiIndex], Tensor]:
-    """A function that gives partials of products of polynomials at points; it computes each factor once."""
+    """Return a function that computes partials of products of polynomials at points, and each factor only once."""
     low, high = points.new_tensor(domain.low.tolist()), points.new_tensor(domain.high.tolist())
-    # The span is rounded as the points are, so that s is 0 and 1 on the faces in any dtype.
+    # The span has the points' dtype, so that s is exactly 0 and 1 on the faces.
     s = (points - low) / (high - low)
     spans = (domain.high - domain.low).tolist()
 
@@ -166,7 +169,7 @@ def polynomials_at(points: Tensor, domain: Box) -> Callable[[Mapping[int, Coeffi
 
 
 def trace_at(points: Tensor, term: Term) -> Callable[[MultiIndex], Tensor]:
-    """A function that gives partials of a term's data at points moved onto its faces; it computes each once."""
+    """Return a function that computes partials of a term's data at points moved onto its faces, each only once."""
     moved = points.clone()
     for axis, bound in term.fixed.items():
         moved[:, axis] = bound

@@ -1,4 +1,4 @@
-"""A problem as a user writes it: a domain, fields, a residual, conditions, and a solution where one is known."""
+"""The base class of problems: a domain, fields, a residual, conditions, and a solution if one is known."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ __all__ = ["Block", "Field", "MultiIndex", "Problem", "Side"]
 
 
 class Problem(Declaration):
-    """What users derive from: ``@dataclass(frozen=True) class Heat(Problem)``, with parameters as dataclass fields.
+    """A boundary value problem: residual = 0 in the domain, subject to conditions.
 
-    A problem has a ``domain``, a method ``residual`` and, where wanted, ``fields``, ``unknowns`` (constants to be
-    found, with their starting values), and methods ``conditions``, ``exact`` (SymPy) and ``reference`` (NumPy). The
-    methods' arguments are matched by name: fields, coordinates, unknowns. Whatever is asked of a problem that is not
-    well written raises ProblemError.
+    Users derive from it: ``@dataclass(frozen=True) class Heat(Problem)``, with parameters as dataclass fields. A
+    problem has a ``domain`` and a method ``residual``. Optional are ``fields``, ``unknowns`` (constants to find, with
+    starting values), and the methods ``conditions``, ``exact`` (SymPy) and ``reference`` (NumPy). Arguments of the
+    methods are matched by name: fields, coordinates, unknowns. All methods raise ProblemError if the problem is not
+    well defined.
     """
 
     def conditions(self) -> Mapping[str, Constraint]:
-        """name -> condition; none unless a problem says so."""
+        """Return a mapping name -> condition; empty by default."""
         return {}
 
     def blocks(self, *, hard: bool = False) -> tuple[Block, ...]:
-        """What must vanish: the equation, then the conditions in order; hard ones only where asked for.
+        """Return the equation's block and then the conditions' blocks in order, those of hard conditions if `hard`.
 
-        Every part of the problem is checked on the way, hard conditions included.
+        Every part of the problem is checked, hard conditions included. Raises ProblemError if a part is wrong.
         """
         self.check()
         blocks = [residual_block(self.residual, self, "residual", kind="residual")]
@@ -45,27 +46,27 @@ class Problem(Declaration):
         return tuple(block for block in blocks if hard or not block.hard)
 
     def hard_conditions(self) -> tuple[tuple[str, Any], ...]:
-        """(name, condition) of those that are to hold by construction."""
+        """Return (name, condition) of the conditions that must hold by construction."""
         return tuple((name, condition) for name, condition in self._conditions().items() if condition.hard)
 
     def exact_functions(self) -> tuple[Any, ...] | None:
-        """One SymPy expression for each field, in real symbols named as the coordinates; None where none is known."""
+        """Return one SymPy expression for each field, in real symbols named as the coordinates; None without exact."""
         return exact.exact_functions(self)
 
     def exact_values(self, points: Array) -> Array:
-        """The exact solution at points (n, d): (n, fields)."""
+        """Return the exact solution at points (n, d): (n, fields). Raises ProblemError without a method exact."""
         return exact.exact_values(self, points)
 
     def exact_gradient(self, points: Array) -> Array:
-        """Its first derivatives: (n, fields, d)."""
+        """Return the exact solution's first derivatives at points (n, d): (n, fields, d)."""
         return exact.exact_gradient(self, points)
 
     def reference_values(self, points: Array) -> Array | None:
-        """The exact or else the reference solution at points (n, d): (n, fields); None where neither is known."""
+        """Return the exact, else the reference solution at points (n, d): (n, fields); None if neither is known."""
         return exact.reference_values(self, points)
 
     def check_exact(self) -> list[str]:
-        """Warnings, one for each part of the problem that the exact solution does not satisfy."""
+        """Return one warning for each part of the problem that the exact solution does not satisfy."""
         return exact.check_exact(self, self.blocks(hard=True)) if exact.exact_functions(self) else []
 
     def _conditions(self) -> Mapping[str, Constraint]:
@@ -89,7 +90,7 @@ class Problem(Declaration):
             raise ProblemError(f"condition {name!r} of {self.name}: {error}") from error
 
     def check(self) -> None:
-        """Raise ProblemError for a missing part, a name that can't be, or a parameter that is not finite."""
+        """Raise ProblemError if a part is missing, a name is invalid, or a parameter is not finite."""
         if not isinstance(getattr(self, "domain", None), Domain):
             got = getattr(self, "domain", None)
             raise ProblemError(f"{self.name} expects a domain such as Box(x=(0, 1)), got {got!r}")
@@ -117,7 +118,7 @@ class Problem(Declaration):
 
 
 def check_finite(problem: str, name: str, value: Any) -> None:
-    """Raise ProblemError for a parameter that is, or contains, a number that is not finite."""
+    """Raise ProblemError if a parameter is or contains a number that is not finite."""
     if isinstance(value, (tuple, list)):
         for part in value:
             check_finite(problem, name, part)

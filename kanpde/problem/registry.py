@@ -1,4 +1,4 @@
-"""Where problems are found: a file NAME.py in the shipped folder or in ./problems is the problem NAME."""
+"""Find and load problems: a file NAME.py in the shipped folder or in ./problems is the problem NAME."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def problem_folders() -> list[Path]:
-    """The shipped folder, then ./problems of the working folder where that is another one."""
+    """Return the shipped folder and, if it exists and is another folder, ./problems."""
     folders, own = [shipped("problems")], Path.cwd() / "problems"
     if own.is_dir() and not own.samefile(folders[0]):
         folders.append(own)
@@ -29,12 +29,12 @@ def problem_folders() -> list[Path]:
 
 
 def discover() -> dict[str, Path]:
-    """name -> file of every problem, sorted by name; without those that `ambiguous` tells of."""
+    """Return name -> file of every problem, sorted by name, without the names that `ambiguous` returns."""
     return {name: files[0] for name, files in _files().items() if len(files) == 1}
 
 
 def ambiguous() -> dict[str, str]:
-    """name -> what is wrong, for every name that both folders have."""
+    """Return name -> error message, for every name that exists in both folders."""
     return {
         name: f"expected one file for the problem {name!r}, got {' and '.join(map(str, files))}; rename one of them"
         for name, files in _files().items()
@@ -52,7 +52,7 @@ def _files() -> dict[str, list[Path]]:
 
 
 def find(name: str) -> Path:
-    """The file of a problem; ProblemError for a name in both folders, and with the nearest names for an unknown one."""
+    """Return the file of a problem; raise ProblemError for a name that is unknown or exists in both folders."""
     files = discover()
     if name not in files:
         unknown = f"expected a problem, got {name!r}; {nearest(name, files)}; yours go into ./problems"
@@ -61,7 +61,7 @@ def find(name: str) -> Path:
 
 
 def load_class(name: str) -> type[Problem]:
-    """The class of a problem, from its file. ProblemError where the file fails or has not one problem in it."""
+    """Return the class of a problem; raise ProblemError if its file fails or does not define exactly one problem."""
     file = find(name)
     stamp = file.stat()
     return _load_file(name, file.resolve(), (stamp.st_mtime_ns, stamp.st_size))
@@ -69,18 +69,18 @@ def load_class(name: str) -> type[Problem]:
 
 @functools.lru_cache(maxsize=256)
 def _load_file(name: str, file: Path, stamp: tuple[int, int]) -> type[Problem]:
-    """Loaded once as long as the file stays the same, so that a problem has one class."""
-    return _the_problem(_module(name, file), name, file)
+    """Load a file once while it is unchanged, so that a problem has one class."""
+    return _problem_class(_module(name, file), name, file)
 
 
 def _module(name: str, file: Path) -> ModuleType:
-    """Import a file by its path: its folder never comes onto sys.path, and no bytecode is written beside it."""
+    """Import a file by its path, without adding its folder to sys.path and without writing bytecode."""
     module_name = f"kanpde_problem_{name}"
     spec = importlib.util.spec_from_file_location(module_name, file)
     if spec is None or spec.loader is None:
-        raise ProblemError(f"expected a Python file, got {_shown(file)}")
+        raise ProblemError(f"expected a Python file, got {_relative_path(file)}")
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up here.
+    # Dataclasses look up their module in sys.modules.
     sys.modules[module_name] = module
     wrote_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
@@ -89,7 +89,7 @@ def _module(name: str, file: Path) -> ModuleType:
         del sys.modules[module_name]
         kind = "" if isinstance(error, KanpdeError) else f"{type(error).__name__}: "
         message = error.msg if isinstance(error, SyntaxError) else error
-        raise ProblemError(f"{_shown(file)}{_line(error, file)}: {kind}{message}") from error
+        raise ProblemError(f"{_relative_path(file)}{_line(error, file)}: {kind}{message}") from error
     finally:
         sys.dont_write_bytecode = wrote_bytecode
     return module
@@ -100,8 +100,8 @@ def _line(error: BaseException, file: Path) -> str:
     return f", line {line}" if line else ""
 
 
-def _the_problem(module: ModuleType, name: str, file: Path) -> type[Problem]:
-    # Not at the top: finding and describing problems is to need neither torch nor sympy.
+def _problem_class(module: ModuleType, name: str, file: Path) -> type[Problem]:
+    # Imported here, so that finding and describing problems needs neither torch nor sympy.
     from kanpde.problem.declaration import snake_case
     from kanpde.problem.problem import Problem
 
@@ -115,13 +115,18 @@ def _the_problem(module: ModuleType, name: str, file: Path) -> type[Problem]:
         return (found if len(found) == 1 else named)[0]
     wanted = f"class {_camel(name)}(Problem)"
     if not found:
-        raise ProblemError(f"{_shown(file)}: expected a class derived from Problem, got none; write {wanted}")
+        raise ProblemError(f"{_relative_path(file)}: expected a class derived from Problem, got none; write {wanted}")
     classes = ", ".join(item.__name__ for item in found)
-    raise ProblemError(f"{_shown(file)}: expected one class derived from Problem, got {classes}; name one {wanted}")
+    raise ProblemError(
+        f"{_relative_path(file)}: expected one class derived from Problem, got {classes}; name one {wanted}"
+    )
 
 
 def load_problem(name: str, /, **parameters: Any) -> Problem:
-    """A problem by its name, with parameters changed from their defaults. ProblemError for an unknown or unfit one."""
+    """Return the problem with this name; `parameters` replace its defaults.
+
+    Raises ProblemError if the name or a parameter is unknown, a value has a wrong type, or the problem is not valid.
+    """
     cls = load_class(name)
     known: dict[str, dataclasses.Field[Any]] = {}
     if dataclasses.is_dataclass(cls):
@@ -130,21 +135,21 @@ def load_problem(name: str, /, **parameters: Any) -> Problem:
         if key not in known:
             hint = "" if known or not cls.__annotations__ else "; put @dataclass(frozen=True) above the class"
             raise ProblemError(f"problem {name} has no parameter {key!r}; {nearest(key, known)}{hint}")
-    given = {key: _converted(name, known[key], value) for key, value in parameters.items()}
+    given = {key: _convert(name, known[key], value) for key, value in parameters.items()}
     try:
         problem = cls(**given)
     except KanpdeError:
         raise
     except Exception as error:
         raise ProblemError(f"problem {name}: {type(error).__name__}: {error}") from error
-    # Set past a frozen dataclass: the file's name is the problem's name.
+    # The file's name is the problem's name; object.__setattr__ works on a frozen dataclass too.
     object.__setattr__(problem, "_name", name)
     problem.check()
     return problem
 
 
-def _converted(problem: str, parameter: dataclasses.Field[Any], value: Any) -> Any:
-    """A value as the parameter's type has it: 2 for a float is 2.0, a list for a tuple is a tuple."""
+def _convert(problem: str, parameter: dataclasses.Field[Any], value: Any) -> Any:
+    """Convert a value to the parameter's type: 2 to 2.0 for a float, a list to a tuple for a tuple."""
     from kanpde.problem.problem import check_finite
 
     check_finite(problem, parameter.name, value)
@@ -164,14 +169,14 @@ _EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", st
 
 
 def _type(parameter: dataclasses.Field[Any]) -> Any:
-    """The declared type, under ``from __future__ import annotations`` as well; None where it is no plain one."""
+    """Return the declared type, also under ``from __future__ import annotations``; None if it is not a basic type."""
     types = {"bool": bool, "int": int, "float": float, "str": str, "tuple": tuple}
     declared = parameter.type if isinstance(parameter.type, str) else getattr(parameter.type, "__name__", "")
     return types.get(str(declared).split("[")[0])
 
 
 def describe(name: str) -> str:
-    """The first line of the docstring of a problem's file, else of its class; the file is read, not imported."""
+    """Return the first line of the docstring of a problem's file, else of its class, without importing the file."""
     try:
         with tokenize.open(find(name)) as file:
             tree = ast.parse(file.read())
@@ -186,8 +191,8 @@ def _camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def _shown(file: Path) -> str:
-    """The path as a user would write it: from the working folder where it lies inside."""
+def _relative_path(file: Path) -> str:
+    """Return the path relative to the working folder if it lies inside, else the absolute path."""
     try:
         return str(file.relative_to(Path.cwd().resolve()))
     except ValueError:

@@ -1,4 +1,4 @@
-"""From a residual written by a user to a block: its arguments by name, its rows, and the partials it needs."""
+"""Make a block of a user's residual: match its arguments by name, find its rows and the partials it needs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from kanpde.problem.block import Block, Side
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field, values
 
-# A trial's number of points: unlike any number of fields or coordinates, so that a wrong shape shows.
-_TRIAL = 7
+_POINTS = 7  # of the trial call; unlike usual numbers of fields or coordinates, so that a wrong shape is detected
 
 _Arguments = Callable[[Side, Mapping[str, Tensor]], dict[str, Any]]
 _Record = list[dict[MultiIndex, Tensor]]
@@ -34,10 +33,10 @@ def residual_block(
     weight: float = 1.0,
     hard: bool = False,
 ) -> Block:
-    """The block of ``function(fields, coordinates, unknowns)``, which is tried once to see what it needs and gives.
+    """Return the block function(fields, coordinates, unknowns) = 0; one trial call finds its partials and its rows.
 
-    Raises ProblemError for unknown arguments or partials, for rows that have not the shape (n,), and for whatever the
-    function raises.
+    Raises ProblemError for unknown arguments or partials, if a row does not have the shape (n,), or if the function
+    raises an exception.
     """
     what = f"the residual of {problem.name}" if kind == "residual" else "its residual"
     arguments = _arguments(function, problem, what)
@@ -72,21 +71,21 @@ def _arguments(function: Callable[..., Any], problem: Declaration, what: str) ->
 
 
 def _trial(problem: Declaration, faces: tuple[Face, ...]) -> tuple[Side, _Record]:
-    """A side of random points with fields of random values, and the record of the partials that are looked up there."""
+    """Return a side of random points and field values, and the record of the partials that are looked up."""
     random = np.random.default_rng(0)
     domain = problem.domain
 
     def draw(count: int, dimension: int) -> Array:
         return random.random((count, dimension))
 
-    points = face_points(domain, faces[0], _TRIAL, draw) if faces else interior_points(domain, _TRIAL, draw)
+    points = face_points(domain, faces[0], _POINTS, draw) if faces else interior_points(domain, _POINTS, draw)
     record: _Record = [{} for _ in problem.fields]
 
     def field(i: int, name: str) -> Field:
         def lookup(partial: MultiIndex) -> Tensor:
             if partial not in record[i]:
-                # Positive, so that roots and logarithms of the field pass the trial.
-                record[i][partial] = torch.from_numpy(random.uniform(0.5, 1.5, _TRIAL))
+                # The values are positive, so that roots and logarithms of the field are defined.
+                record[i][partial] = torch.from_numpy(random.uniform(0.5, 1.5, _POINTS))
             return record[i][partial]
 
         return Field(name, domain.names, lookup)
@@ -102,17 +101,17 @@ def _rows(result: Any) -> list[Tensor]:
 
 
 def _named_rows(result: Any, name: str, what: str) -> list[str]:
-    """The rows' names, after a check that each is a tensor of shape (n,)."""
+    """Return the rows' names; raise ProblemError if a row is not a tensor of shape (n,)."""
     rows = _rows(result)
     if not rows:
         raise ProblemError(f"{what} expects at least one tensor of shape (n,), got {result!r}")
     for row in rows:
         if not isinstance(row, Tensor):
             raise ProblemError(f"{what} expects tensors of shape (n,), got {row!r} of type {type(row).__name__}")
-        if row.shape != (_TRIAL,) or not row.is_floating_point():
+        if row.shape != (_POINTS,) or not row.is_floating_point():
             raise ProblemError(
-                f"{what} expects real tensors of shape (n,), one number a point: ({_TRIAL},) for {_TRIAL} points; got "
-                f"shape {tuple(row.shape)} of {row.dtype}; leave out sums and means over the points"
+                f"{what} expects real tensors of shape (n,), one number for each point, here ({_POINTS},); got shape "
+                f"{tuple(row.shape)} of {row.dtype}; leave out sums and means over the points"
             )
     if isinstance(result, dict):
         return [str(key) for key in result]

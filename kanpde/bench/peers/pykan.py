@@ -18,7 +18,7 @@ from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
 
 GRID_UPDATES = (0, 5, 10, 20, 40)  # iterations before which the grids are fitted to the samples
 WIDTH, GRID, DEGREE = 10, 10, 5
-FITTED = 256  # points at which its edges are compared with functions: more take longer, for the same names
+FITTED = 256  # points at which its edges are compared with functions; more points give the same names and take longer
 INNER = 5  # L-BFGS iterations between two looks at the clock
 
 
