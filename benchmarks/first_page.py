@@ -16,7 +16,7 @@ from matplotlib.patches import Circle, ConnectionPatch
 
 from kanpde import Solution, read
 from kanpde.plots.edge_labels import formula_label
-from kanpde.plots.style import INK, MUTED, PALETTE, Figure, new_figure, tidy
+from kanpde.plots.style import INK, MUTED, PALETTE, Figure, new_figure, style_axes
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "images" / "first_page.png"
@@ -70,7 +70,7 @@ def draw_map(figure: Figure, left: float, title: str, values: Any, norm: Normali
     """One map over time and space, with its colour bar."""
     axes = figure.add_axes((left, 0.335, 0.225, 0.50))
     image = axes.imshow(values, origin="lower", extent=(0, 1, 0, 1), aspect="auto", norm=norm, cmap=palette)
-    tidy(axes, "$t$", "$x$")
+    style_axes(axes, "$t$", "$x$")
     axes.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     axes.set_title(title, fontsize=SIZE, color=INK, pad=9)
     bar = figure.colorbar(image, cax=axes.inset_axes((1.04, 0.0, 0.045, 1.0)))
@@ -93,7 +93,7 @@ def draw_network(figure: Figure, network: Solution) -> None:
     for left, ((i, o), name, colour) in zip((0.695, 0.85), EDGES, strict=True):
         axes = figure.add_axes((left, 0.335, 0.125, 0.20))
         axes.plot(layer["inputs"][i], layer["values"][i, o], color=colour, lw=2.6)
-        tidy(axes, f"${name}$")
+        style_axes(axes, f"${name}$")
         axes.set(xlim=(0, 1), ylim=(-0.06, 1.12), xticks=(0, 1), yticks=(0, 1))
         axes.set_title(formula_label(*layer["atoms"][i, o], name), fontsize=SIZE, color=colour, pad=7)
         link: dict[str, Any] = {"coordsA": axes.transAxes, "coordsB": node.transData, "color": MUTED, "lw": 1.6}

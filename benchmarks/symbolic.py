@@ -27,7 +27,7 @@ import sympy as sp
 import torch
 
 from kanpde import Box, Dirichlet, Initial, Neumann, Problem, load_problem, solve
-from kanpde.bench.machine import described, machine
+from kanpde.bench.machine import describe_machine, machine
 from kanpde.collocation.comparison import Comparison
 from kanpde.problem.boundary_values import value_function
 from kanpde.symbolic import search
@@ -233,7 +233,7 @@ def written(rows: list[dict[str, Any]], settings: argparse.Namespace) -> None:
     lines = [
         "# Formulas read off solutions",
         "",
-        f"`{settings.command}` on {described(machine())}.",
+        f"`{settings.command}` on {describe_machine(machine())}.",
         "",
         f"{settings.training:g} s of training at most ({settings.perceptron:g} s for a perceptron), "
         f"{settings.search:g} s of search and proof at most ({settings.others:g} s in all columns but the first). "

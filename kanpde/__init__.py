@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kanpde.problem.constraint import Constraint
     from kanpde.problem.problem import Problem
     from kanpde.problem.registry import load_problem
-    from kanpde.readable import fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
+    from kanpde.readable import as_sympy, fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
     from kanpde.solution import Solution
     from kanpde.symbolic.proof.certification import certify
     from kanpde.symbolic.structure.atoms import register_atom
@@ -34,6 +34,7 @@ _HOMES = {
     "Problem": "problem.problem",
     "Robin": "problem.conditions",
     "Solution": "solution",
+    "as_sympy": "readable",
     "certify": "symbolic.proof.certification",
     "fix": "readable",
     "formula": "readable",
@@ -63,6 +64,7 @@ __all__ = [
     "Robin",
     "Solution",
     "__version__",
+    "as_sympy",
     "certify",
     "fix",
     "formula",

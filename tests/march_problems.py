@@ -41,20 +41,6 @@ class Front(Problem):
         return sp.Rational(1, 2) - sp.tanh(5 * (x - t / 2)) / 2
 
 
-class Swing(Problem):
-    fields = ("u", "v")
-    domain = Box(t=(0, 3))
-
-    def residual(self, u, v):
-        return {"first": u.t - v, "second": v.t + u}
-
-    def conditions(self):
-        return {"u0": Initial(1, field="u"), "v0": Initial(0, field="v")}
-
-    def exact(self, t):
-        return {"u": sp.cos(t), "v": -sp.sin(t)}
-
-
 class String(Problem):
     """u_tt = u_xx with values and velocity at first, both by construction."""
 
@@ -106,16 +92,3 @@ class Rate(Problem):
 
     def exact(self, t):
         return sp.exp(-sp.Rational(3, 5) * t)
-
-
-class Plate(Problem):
-    domain = Box(x=(0, 1), y=(0, 1), t=(0, 0.5))
-
-    def residual(self, u):
-        return u.t - 0.1 * (u.xx + u.yy)
-
-    def conditions(self):
-        return {"start": Initial("exact"), "rim": Dirichlet(0)}
-
-    def exact(self, x, y, t):
-        return sp.exp(-(sp.pi**2) * t / 5) * sp.sin(sp.pi * x) * sp.sin(sp.pi * y)

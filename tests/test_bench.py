@@ -261,8 +261,8 @@ def test_a_search_that_takes_too_long_is_cut():
 
 
 def test_kanpdes_formula_is_written_down_with_its_status():
-    answer = process.carry_out(asdict(task("heat", symbolic_seconds=20.0)), 120)
-    assert answer.complaint == "" and answer.result is not None
+    answer = process.run_process(asdict(task("heat", symbolic_seconds=20.0)), 120)
+    assert answer.error == "" and answer.result is not None
     found = answer.result["formula"]
     assert found["status"] == "proved" and found["relative_l2"] < 1e-14
 
@@ -274,9 +274,9 @@ def test_formulas_are_looked_for_where_there_is_one_and_it_is_asked_for():
 
 
 def test_a_cell_holds_a_formula_in_few_letters():
-    assert tables.shortened("0.123456789*sin(3.14159265358979*x) + 2*x**2") == "0.1235*sin(3.142*x) + 2*x**2"
-    long = tables.shortened(" + ".join(f"sin({n}*x)" for n in range(99)))
-    assert len(long) == tables.LONGEST and long.endswith(" …")
+    assert tables.shorten("0.123456789*sin(3.14159265358979*x) + 2*x**2") == "0.1235*sin(3.142*x) + 2*x**2"
+    long = tables.shorten(" + ".join(f"sin({n}*x)" for n in range(99)))
+    assert len(long) == tables.MAX_CHARACTERS and long.endswith(" …")
 
 
 # Side by side ---------------------------------------------------------------------------------------------------------
@@ -468,17 +468,17 @@ def test_a_peer_is_measured_in_a_process_of_its_own(tmp_path, monkeypatch):
     (tmp_path / "numpy.py").write_text("raise RuntimeError('taken for the real one')")
     monkeypatch.chdir(tmp_path)
     given = {"problem": "heat", "peer": "classical", "budget_seconds": 60.0}
-    answer = process.carry_out(given, 300)
-    assert answer.complaint == "" and answer.result["finished"]
+    answer = process.run_process(given, 300)
+    assert answer.error == "" and answer.result["finished"]
     assert min(error for _, error in answer.result["trace"]) < 1e-9
     assert [file.name for file in tmp_path.iterdir()] == ["numpy.py"]
 
 
 def test_a_process_that_fails_or_takes_too_long_is_a_line():
-    failed = process.carry_out({"problem": "nonesuch", "peer": "classical", "budget_seconds": 1.0}, 300)
-    assert failed.result is None and "got 'nonesuch'; known: " in failed.complaint
-    late = process.carry_out({"problem": "heat", "peer": "kanpde", "budget_seconds": 60.0}, 0.2)
-    assert late.complaint == "ended after 0 seconds"
+    failed = process.run_process({"problem": "nonesuch", "peer": "classical", "budget_seconds": 1.0}, 300)
+    assert failed.result is None and "got 'nonesuch'; known: " in failed.error
+    late = process.run_process({"problem": "heat", "peer": "kanpde", "budget_seconds": 60.0}, 0.2)
+    assert late.error == "ended after 0 seconds"
 
 
 @pytest.mark.parametrize("peer", ["kanpde", "mlp", "first_order"])
@@ -495,8 +495,8 @@ def test_others_learn_something_of_the_heat_equation(peer):
     if PEERS[peer].missing:
         pytest.skip(f"{peer} is not installed")
     given = {"problem": "heat", "peer": peer, "budget_seconds": 1.0, "interior": 128, "boundary": 32, "parameters": 300}
-    answer = process.carry_out(given, 300)
-    assert answer.complaint == "" and answer.result["finished"]
+    answer = process.run_process(given, 300)
+    assert answer.error == "" and answer.result["finished"]
     assert_learned(answer.result)
 
 

@@ -1,5 +1,7 @@
 """Plant a formula: it is proved. Plant a near miss: it is refused."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
@@ -7,8 +9,9 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
+from planted import problem_of
 
-from kanpde import Box, Data, Dirichlet, Initial, Periodic, Problem, Robin, certify, load_problem
+from kanpde import Box, Data, Dirichlet, Initial, Neumann, Periodic, Problem, Robin, certify, load_problem
 from kanpde.calculus.expressions import numpy_function, symbols
 
 x, t, y = symbols("xty")
@@ -304,3 +307,33 @@ def test_a_problem_that_does_not_determine_its_solution_is_named_as_such():
     found = certify(A * sp.exp(-rate * t) * sp.sin(k * x), {A: 0.73, rate: 1.0001, k: 0.9999}, Open())
     assert found.proved and sp.simplify(found.expression - sp.Rational(73, 100) * sp.exp(-t) * sp.sin(x)) == 0
     assert found.undetermined == ("the conditions leave open A",) and "leave open A" in found.reason
+
+
+def test_linear_constants_are_solved_for_together():
+    conditions = {"top": Dirichlet(sp.sin(sp.pi * x), on="y+"), "rest": Dirichlet(0, on=["x", "y-"])}
+    problem = problem_of(Box(x=(0, 1), y=(0, 1)), lambda u: u.xx + u.yy, conditions=lambda self: conditions)
+    a, b, k, m = sp.symbols("a b k m", real=True)
+    ansatz = (a * sp.exp(m * y) + b * sp.exp(-m * y)) * sp.sin(k * x)
+    found = certify(ansatz, {a: 0.043, b: -0.043, k: 3.14, m: 3.14}, problem)
+    assert found.proved and sp.simplify(found.constants["a"] - 1 / (2 * sp.sinh(sp.pi)).rewrite(sp.exp)) == 0
+
+
+def test_rates_that_are_roots_of_a_quadratic_equation():
+    problem = problem_of(
+        Box(x=(0, 1)),
+        lambda u: u.xx - u.x - u,
+        conditions=lambda self: {"left": Dirichlet(2, on="x-"), "slope": Neumann(-1, on="x-")},
+    )
+    a, b, p, q = sp.symbols("a b p q", real=True)
+    found = certify(a * sp.exp(p * x) + b * sp.exp(q * x), {a: 1, b: 1, p: -0.6, q: 1.6}, problem)
+    assert found.proved and {found.constants["p"], found.constants["q"]} == {(1 - sp.sqrt(5)) / 2, (1 + sp.sqrt(5)) / 2}
+
+
+def test_roots_of_squares_are_proved():
+    problem = problem_of(
+        Box(x=(-1, 1)),
+        lambda u: u.xx - torch.sqrt(1 + u.x**2),
+        conditions=lambda self: {"ends": Dirichlet(sp.cosh(1), on="x")},
+    )
+    a, b = sp.symbols("a b", real=True)
+    assert certify(a * (sp.exp(b * x) + sp.exp(-b * x)), {a: 0.5, b: 1.0}, problem).proved

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from functools import partial
 
 import pytest
+from equations import ROD
 from omegaconf import OmegaConf
 
 from kanpde import KAN, cli
@@ -17,26 +18,6 @@ from kanpde.files import shipped
 from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training.settings import TrainingOptions
 
-ROD = '''
-"""u_t = D u_xx: a rod."""
-from dataclasses import dataclass
-import sympy as sp
-from kanpde import Box, Dirichlet, Initial, Problem
-
-@dataclass(frozen=True)
-class Rod(Problem):
-    diffusivity: float = 0.3
-    domain = Box(x=(0, 2), t=(0, 1))
-
-    def residual(self, u, x, t):
-        return u.t - self.diffusivity * u.xx
-
-    def conditions(self):
-        return {"start": Initial("exact"), "ends": Dirichlet(0, on="x")}
-
-    def exact(self, x, t):
-        return sp.exp(-self.diffusivity * sp.pi**2 * t / 4) * sp.sin(sp.pi * x / 2)
-'''
 QUICK = ["training.budget_seconds=1", "device=cpu", "symbolic=off"]
 
 
@@ -232,7 +213,7 @@ def test_an_interrupt_while_figures_are_drawn_leaves_a_run_to_go_on_with(kanpde,
         patched.setattr("kanpde.runs.run_folder.draw", interrupted)
         status, out, err = kanpde("problem=rod", *QUICK)
     folder = out.removeprefix("run: ").removesuffix("\n")
-    assert status == 130 and err.endswith(f"interrupted: go on with kanpde resume {folder}\n")
+    assert status == 130 and err.endswith(f"interrupted: continue with kanpde resume {folder}\n")
     status, out, _ = kanpde("resume", folder)
     assert status == 0 and out.splitlines()[-1] == f"run: {folder}" and list((here / folder / "figures").iterdir())
 
@@ -279,7 +260,7 @@ def test_the_shipped_defaults_are_those_of_python():
 
 def test_a_warning_is_one_line(here):
     program = (
-        "import warnings; from kanpde import cli; cli.carry_out = lambda words: warnings.warn('so\\nso'); cli.main()"
+        "import warnings; from kanpde import cli; cli.run_command = lambda words: warnings.warn('so\\nso'); cli.main()"
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=here, capture_output=True, text=True, check=True)
     assert ran.stderr == "warning: so so\n"

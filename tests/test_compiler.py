@@ -8,7 +8,8 @@ import sympy as sp
 import torch
 from readable_cases import points_in, random_network
 
-from kanpde import Box, Solution, formula, formula_to_kan, load_problem, solve
+import kanpde
+from kanpde import Box, Solution, as_sympy, formula_to_kan, load_problem, solve
 from kanpde.errors import ConfigurationError, ProblemError
 
 x, t = sp.symbols("x t", real=True)
@@ -39,7 +40,7 @@ def test_a_network_of_atoms_is_its_expression_to_round_off(expression):
     network, points = formula_to_kan(expression, BOX), points_in(BOX)
     found, expected = network(points).detach()[:, 0].numpy(), values(expression, points)
     assert np.abs(found - expected).max() <= 1e-12 * max(1.0, np.abs(expected).max())
-    back = formula(network, ["x", "t"])
+    back = as_sympy(network, ["x", "t"])
     assert np.abs(values(back, points) - expected).max() <= 1e-12 * max(1.0, np.abs(expected).max())
 
 
@@ -55,7 +56,13 @@ def test_several_expressions_are_several_outputs():
     network, points = formula_to_kan([x * t, sp.sin(x)], {"x": (0.1, 1), "t": (0.2, 2)}), points_in(BOX)
     expected = np.stack([values(x * t, points), values(sp.sin(x), points)], axis=1)
     assert np.abs(network(points).detach().numpy() - expected).max() < 1e-13
-    assert formula(network, ["x", "t"]) == (x * t, sp.sin(x))
+    assert as_sympy(network, ["x", "t"]) == (x * t, sp.sin(x))
+
+
+def test_the_former_name_of_as_sympy_gives_the_same_and_warns():
+    network = formula_to_kan(sp.exp(-t) * sp.sin(x), BOX)
+    with pytest.warns(DeprecationWarning, match="as_sympy"):
+        assert kanpde.formula(network, ["x", "t"]) == as_sympy(network, ["x", "t"])
 
 
 def test_a_product_is_one_product_node():
@@ -77,7 +84,7 @@ def test_training_goes_on_from_a_formula(tmp_path):
         sampling={"interior": 200, "boundary": 64},
     )
     assert solution.errors()["relative_l2"] < 1e-12
-    assert formula(solution, decimals=9) == sp.exp(-sp.Float(9.869604401) * t) * sp.sin(sp.Float(3.141592654) * x)
+    assert as_sympy(solution, decimals=9) == sp.exp(-sp.Float(9.869604401) * t) * sp.sin(sp.Float(3.141592654) * x)
     solution.save(tmp_path / "run.kan")
     again = Solution.load(tmp_path / "run.kan")
     assert np.array_equal(again(x=0.3, t=0.2), solution(x=0.3, t=0.2))
@@ -104,6 +111,6 @@ def test_what_cannot_be_compiled_or_read_is_said():
     with pytest.raises(ProblemError, match="expected functions of one variable, sums and products, got Max"):
         formula_to_kan(sp.Max(x, t), BOX)
     with pytest.raises(ConfigurationError, match=r"got a spline at \(0, 0, 0\)"):
-        formula(random_network([2]))
+        as_sympy(random_network([2]))
     with pytest.raises(ConfigurationError, match="expected 2 names of coordinates, got x"):
-        formula(formula_to_kan(x * t, BOX), ["x"])
+        as_sympy(formula_to_kan(x * t, BOX), ["x"])

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from march_problems import Bratu, Front, Rate, String, Swing, march_of
+from equations import Swing
+from march_problems import Bratu, Front, Rate, String, march_of
 
 from kanpde import Box, Dirichlet, Initial, Problem, load_problem, solve
 from kanpde.errors import Ending

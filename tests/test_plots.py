@@ -19,7 +19,7 @@ from kanpde import plots
 from kanpde.geometry.box import Box
 from kanpde.plots import history_figure, network_figure, solution_figure, write_figures
 from kanpde.plots.network_layout import arrange
-from kanpde.plots.style import headline, letters, number
+from kanpde.plots.style import headline, latex_name, number
 
 pi, sin, cos, exp = np.pi, np.sin, np.cos, np.exp
 Function = Callable[..., Any]
@@ -498,7 +498,7 @@ def test_a_notebook_sees_a_picture() -> None:
     ],
 )
 def test_names_as_mathematics(name: str, expected: str) -> None:
-    assert letters(name) == expected
+    assert latex_name(name) == expected
 
 
 def test_numbers_and_headline() -> None:

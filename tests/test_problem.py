@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import sympy as sp
 import torch
+from equations import Fisher, Swing
 from known_fields import rows
 
 from kanpde.errors import ProblemError
@@ -17,39 +17,6 @@ from kanpde.problem.conditions import Data, Dirichlet, Initial, Neumann, Periodi
 from kanpde.problem.declaration import snake_case
 from kanpde.problem.field import Field, parse_partial
 from kanpde.problem.problem import Problem
-
-
-@dataclass(frozen=True)
-class Fisher(Problem):
-    """The contract's own example."""
-
-    rate: float = 1.0
-
-    domain = Box(x=(-5, 5), t=(0, 1))
-
-    def residual(self, u, x, t):
-        return u.t - u.xx - self.rate * u * (1 - u)
-
-    def conditions(self):
-        return {"start": Initial("exact"), "ends": Dirichlet("exact", on="x")}
-
-    def exact(self, x, t):
-        s = sp.sqrt(sp.Rational(self.rate) / 6)
-        return (1 + sp.exp(s * (x - 5 * s * t))) ** -2
-
-
-class Swing(Problem):
-    fields = ("u", "v")
-    domain = Box(t=(0, 3))
-
-    def residual(self, u, v, t):
-        return {"first": u.t - v, "second": v.t + u}
-
-    def conditions(self):
-        return {"u0": Initial(1, field="u"), "v0": Initial(0, field="v")}
-
-    def exact(self, t):
-        return {"v": -sp.sin(t), "u": sp.cos(t)}
 
 
 def with_residual(function: Any, **attributes: Any) -> Problem:

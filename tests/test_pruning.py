@@ -9,7 +9,7 @@ import sympy as sp
 import torch
 from readable_cases import UNIT, Flat, additive_solution, flat_solution, live_edges, points_in, random_network
 
-from kanpde import KAN, Solution, formula, prune, read, refit, sparsify
+from kanpde import KAN, Solution, as_sympy, prune, read, refit, sparsify
 from kanpde.errors import ConfigurationError
 from kanpde.optim.least_squares import Linearisation
 from kanpde.readable import Regularisation, penalties, penalty_rows, pruning
@@ -208,10 +208,10 @@ def test_a_solution_is_read_as_its_formula(tmp_path):
     assert named.network.first.fixed.names == ("sin",) and named.network.first.fixed.pruned == ((1, 0),)
     assert named.errors()["relative_l2"] < 1e-13
     x = sp.Symbol("x", real=True)
-    assert formula(named, decimals=9) == sp.sin(sp.Float(3.141592654) * x)
+    assert as_sympy(named, decimals=9) == sp.sin(sp.Float(3.141592654) * x)
     named.save(tmp_path / "run.kan")
     again = Solution.load(tmp_path / "run.kan", Flat())
-    assert again(x=0.3, y=0.2) == named(x=0.3, y=0.2) and formula(again) == formula(named)
+    assert again(x=0.3, y=0.2) == named(x=0.3, y=0.2) and as_sympy(again) == as_sympy(named)
 
 
 def test_names_that_do_harm_are_taken_back():
@@ -225,9 +225,9 @@ def test_an_edge_that_is_nearly_an_atom_is_read_by_the_formula_alone():
     solution = prune(additive_solution())
     assert solution.network.first.fixed.names == ()
     x, error = sp.Symbol("x", real=True), 1e-6
-    assert formula(solution, tolerance=error, decimals=4) == sp.sin(sp.Float(3.1416) * x)
+    assert as_sympy(solution, tolerance=error, decimals=4) == sp.sin(sp.Float(3.1416) * x)
     with pytest.raises(ConfigurationError, match="got a spline at"):
-        formula(solution, tolerance=1e-13)
+        as_sympy(solution, tolerance=1e-13)
 
 
 def test_a_node_that_passes_on_is_straightened_without_a_change():

@@ -5,7 +5,7 @@ import json
 import matplotlib.text
 import pytest
 import sympy as sp
-from test_cli import ROD
+from equations import ROD
 
 from kanpde import Solution, load_problem
 from kanpde.plots import formula_figure, write_figures

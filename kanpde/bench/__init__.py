@@ -1,1 +1,1 @@
-"""kanpde beside its peers: the same equation, points and wall clock in one run, and what a step costs by size."""
+"""Compare kanpde with other programs on the same equations, points and clock, and measure the cost of a step."""

@@ -1,6 +1,6 @@
-"""The coefficients of linear rows, found by differentiating them once: r = offset + Σ c_α ∂^α u.
+"""Compute the coefficients of linear rows r = offset + Σ c_α ∂^α u by differentiating the rows once.
 
-Conditions, and equations that are linear in their fields, are these numbers at given points, whatever computes u.
+At given points these numbers represent conditions, and equations linear in their fields, for any representation of u.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Affine:
 
 
 def affine(block: Block, images: tuple[Tensor, ...], index: Tensor | None, problem: Problem) -> list[Affine]:
-    """Every component of a block whose rows are linear in its fields."""
+    """Return the coefficients of every component of a block whose rows are linear in its fields."""
     leaves = {
         (image, field, partial): torch.zeros(len(points), dtype=points.dtype, requires_grad=True)
         for image, points in enumerate(images)

@@ -1,7 +1,7 @@
-"""A problem as any torch module sees it: its blocks at fixed points, partial derivatives by automatic differentiation.
+"""Evaluate a problem's blocks for any torch module, with partial derivatives by automatic differentiation.
 
-The equation is the user's own, called with fields whose lookups differentiate the module's output; nothing is written
-anew for a peer. Hard conditions are soft here: only kanpde's own ansatz makes them hold by construction.
+The user's own equation is called with fields whose lookups differentiate the module's output, so no equation is
+rewritten for a peer. Hard conditions are soft here, because only kanpde's ansatz makes them hold by construction.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from kanpde.problem.problem import Problem
 
 Function = Callable[[Tensor], Tensor]
 
-# How much more a condition counts than the equation, whose rows are larger, for peers that do not scale rows: 100 in
-# pykan's example of Poisson's equation and in DeepXDE's of Helmholtz'.
+# Weight of a condition against the equation, whose rows are larger, for peers that do not scale rows. It is 100 in
+# pykan's example of Poisson's equation and in DeepXDE's example of Helmholtz's equation.
 CONDITIONS = 100.0
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A block at its points: `images` are where the fields are needed, `index` says which face or point each is."""
+    """A block at its points: `images` are the points of the fields, `index` (n,) is the face or point of each row."""
 
     block: Block
     images: tuple[Tensor, ...]
@@ -42,12 +42,12 @@ class Placed:
 
     @property
     def weight(self) -> float:
-        """What the block's mean square is multiplied by."""
+        """The factor on the block's mean square."""
         return self.block.weight * (CONDITIONS if self.block.kind == "condition" else 1.0)
 
 
 def placed(problem: Problem, task: Task) -> list[Placed]:
-    """Every block of the problem, hard conditions too, on points of the task's number and seed."""
+    """Return every block of the problem, hard conditions included, at points of the task's number and seed."""
     generator = np.random.default_rng(task.seed)
     result = []
     for block in problem.blocks(hard=True):
@@ -59,19 +59,19 @@ def placed(problem: Problem, task: Task) -> list[Placed]:
 
 
 def points_of(parts: Sequence[Placed]) -> int:
-    """The number of points of all blocks."""
+    """Return the number of points of all blocks."""
     return sum(part.count for part in parts)
 
 
 def side(function: Function, points: Tensor, problem: Problem) -> Side:
-    """The fields ``function(points (n, d)) -> (n, fields)`` at points, with every partial that is asked for."""
+    """Return the fields ``function(points (n, d)) -> (n, fields)`` at points; partials are computed on demand."""
     points = points.detach().requires_grad_()
     values = function(points)
 
     def field(number: int, name: str) -> Field:
         @functools.cache
         def gradient(partial: MultiIndex) -> Tensor:
-            """All first derivatives (n, d) of a partial."""
+            """Return all first derivatives (n, d) of a partial."""
             below = lookup(partial)
             if not below.requires_grad:
                 return torch.zeros_like(points)
@@ -87,12 +87,12 @@ def side(function: Function, points: Tensor, problem: Problem) -> Side:
 
 
 def rows(part: Placed, function: Function, problem: Problem) -> Tensor:
-    """The block's own rows (components, n)."""
+    """Return the block's rows (components, n)."""
     return part.block.evaluate(tuple(side(function, image, problem) for image in part.images), part.index, {})
 
 
 def loss(parts: Sequence[Placed], function: Function, problem: Problem) -> Tensor:
-    """Σ_b w_b mean_n r_bn²."""
+    """Return Σ_b w_b mean_n r_bn²."""
     total = torch.zeros((), dtype=torch.float64)
     for part in parts:
         total = total + part.weight * rows(part, function, problem).square().mean(dim=1).sum()
@@ -100,7 +100,7 @@ def loss(parts: Sequence[Placed], function: Function, problem: Problem) -> Tenso
 
 
 def evaluated(function: Function) -> Evaluate:
-    """The function from NumPy to NumPy, without gradients."""
+    """Return the function from NumPy arrays to NumPy arrays, without gradients."""
 
     def evaluate(points: Array) -> Array:
         with torch.no_grad():

@@ -1,7 +1,7 @@
-"""Chebyshev collocation over space and time at once, by least squares, for problems linear in their fields.
+"""Solve problems linear in their fields by Chebyshev collocation in space and time, with least squares.
 
-u = Σ_jk c_jk T_j T_k; the equation at Chebyshev points inside and the conditions at those of the faces, each row of
-unit length. Source: Boyd, "Chebyshev and Fourier Spectral Methods" (2001), ch. 3 and 6.
+u = Σ_jk c_jk T_j T_k satisfies the equation at Chebyshev points of the interior and the conditions at those of the
+faces; rows are scaled to unit length. Source: Boyd, "Chebyshev and Fourier Spectral Methods" (2001), ch. 3 and 6.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kanpde.problem.problem import Problem
 
 
 def solve(problem: Problem, blocks: Sequence[Block], degree: int) -> Evaluate:
-    """The polynomials of this degree in each coordinate that come nearest to satisfying all the blocks on a box."""
+    """Return the least-squares solution of all blocks on a box, a polynomial of this degree in each coordinate."""
     domain, fields = problem.domain, len(problem.fields)
     nodes = np.cos(np.pi * (np.arange(degree + 2) + 0.5) / (degree + 2))
     equations = [_equations(block, problem, nodes, degree) for block in blocks]
@@ -37,7 +37,7 @@ def solve(problem: Problem, blocks: Sequence[Block], degree: int) -> Evaluate:
 
 
 def _equations(block: Block, problem: Problem, nodes: Array, degree: int) -> tuple[Array, Array]:
-    """The rows of one block, (n, unknowns), and their right side."""
+    """Return the rows of one block, (n, unknowns), and their right side (n,)."""
     domain = problem.domain
     size = (degree + 1) ** domain.dimension
     points, index = nodes_of(block, domain, (nodes + 1) / 2)
@@ -54,7 +54,7 @@ def _equations(block: Block, problem: Problem, nodes: Array, degree: int) -> tup
 
 
 def nodes_of(block: Block, domain: Domain, unit: Array) -> tuple[Array, torch.Tensor | None]:
-    """The tensor products of nodes in [0, 1] inside the domain or on the block's faces, and which face each is on."""
+    """Return tensor products of nodes in [0, 1], mapped to the domain or the block's faces, and each one's face."""
     if block.points is not None:
         return block.points, torch.arange(len(block.points))
     dimension = domain.dimension - bool(block.faces)
@@ -66,7 +66,7 @@ def nodes_of(block: Block, domain: Domain, unit: Array) -> tuple[Array, torch.Te
 
 
 def basis(domain: Domain, points: Array, partial: MultiIndex, degree: int) -> Array:
-    """A partial derivative of all products of polynomials at points (n, d): (n, (degree + 1)^d)."""
+    """Return a partial derivative of all products T_j T_k … at points (n, d): (n, (degree + 1)^d)."""
     span = domain.high - domain.low
     factors = []
     for axis in range(domain.dimension):

@@ -1,7 +1,7 @@
-"""Exponential time differencing of fourth order for c' = L c + N(c), L diagonal.
+"""Solve c' = L c + N(c) with diagonal L by exponential time differencing of fourth order (ETDRK4).
 
-Cox and Matthews, J. Comput. Phys. 176 (2002) 430; the weights as contour integrals: Kassam and Trefethen, SIAM J. Sci.
-Comput. 26 (2005) 1214.
+Sources: Cox and Matthews, J. Comput. Phys. 176 (2002) 430; the weights as contour integrals: Kassam and Trefethen, SIAM
+J. Sci. Comput. 26 (2005) 1214.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 
 
 def exponential_weights(linear: Array, step: float, points: int = 64) -> tuple[Array, ...]:
-    """The weights of ETDRK4, each a mean over a circle around step * linear, where no digits cancel."""
+    """Return the weights of ETDRK4 as means over a circle around step * linear, because their formulas cancel at 0."""
     z = step * linear[:, None] + np.exp(2j * np.pi * (np.arange(points) + 0.5) / points)
     formulas = (
         (np.exp(z / 2) - 1) / z,
@@ -35,7 +35,7 @@ def march(
     times: Array,
     substeps: int,
 ) -> Array:
-    """States of c' = linear c + nonlinear(c) at all the times, with `substeps` steps between two of them."""
+    """Return the states of c' = linear c + nonlinear(c) at `times`, with `substeps` steps between two times."""
     states, step = [state], np.inf
     for length in np.diff(times):
         if not np.isclose(step, length / substeps, rtol=1e-12, atol=0):

@@ -1,4 +1,4 @@
-"""Fourier in space and ETDRK4 in time, for the shipped nonlinear evolutions on a circle."""
+"""Solve the shipped nonlinear evolutions on a circle by Fourier modes in space and ETDRK4 in time."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Transform = Callable[[Array], Modes]
 
 
 def transport(problem: Any, u: Array, modes: Transform, wavenumber: Array) -> Modes:
-    """−u u_x = −(u²)_x / 2, without the upper third of the modes, where u² would be aliased."""
+    """Return the modes of −u u_x = −(u²)_x / 2 without the upper third, which aliasing of u² would spoil."""
     return np.where(wavenumber < 2 / 3 * wavenumber[-1], -0.5j * wavenumber, 0) * modes(u**2)
 
 
 @dataclass(frozen=True)
 class Evolution:
-    """u_t = L u + N(u): `linear` by wavenumber, `rest` the modes of N(u) from u on the grid.
+    """u_t = L u + N(u): `linear` is L by wavenumber, `rest` computes the modes of N(u) from u on the grid.
 
-    `resolutions` are pairs of points and steps between two times that balance the errors of space and time.
+    `resolutions` are pairs (points, steps between two times) that balance the errors of space and time.
     """
 
     linear: Callable[[Any, Array], Modes]
@@ -38,7 +38,7 @@ class Evolution:
 
 
 EVOLUTIONS = {
-    # The solution is odd about both ends, so that it lives on a circle as well.
+    # The solution is odd about both ends, so it is periodic too.
     "burgers": Evolution(
         lambda p, k: -p.viscosity * k**2,
         transport,
@@ -58,9 +58,9 @@ EVOLUTIONS = {
 
 
 def solve(problem: Problem, times: Array, points: int, substeps: int) -> Evaluate:
-    """The evolution of a problem named in `EVOLUTIONS`, with so many points and steps between two times.
+    """Solve a problem of `EVOLUTIONS` with this number of points, and of steps between two times.
 
-    What is returned answers at these times only, anywhere in space.
+    The returned function accepts any point in space, but only these times.
     """
     evolution = EVOLUTIONS[problem.name]
     low, span = problem.domain.low[0], problem.domain.high[0] - problem.domain.low[0]
@@ -85,7 +85,7 @@ def solve(problem: Problem, times: Array, points: int, substeps: int) -> Evaluat
 
 
 def initial(problem: Problem, x: Array) -> Array:
-    """What the problem's first Initial condition prescribes at x."""
+    """Return the values at x that the problem's first Initial condition prescribes."""
     starts = (c.boundary_values(problem) for c in problem.conditions().values() if c.is_start)
     value = next(given.value for values in starts for given in values)
     points = torch.as_tensor(np.stack([x, np.full_like(x, problem.domain.low[1])], axis=1))

@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""Describe the machine on which the numbers were measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kanpde.version import __version__
 
 
 def machine() -> dict[str, Any]:
-    """The processor, its cores and the threads that are used, the memory, and the versions."""
+    """Return the processor, its cores, the number of threads in use, the memory, and the versions."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -25,7 +25,7 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's name where the system tells it."""
+    """Return the processor's name, or the architecture if the system does not report a name."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -33,15 +33,15 @@ def processor() -> str:
 
 
 def memory() -> float | None:
-    """The machine's memory in GiB where the system tells it."""
+    """Return the machine's memory in GiB; None if the system does not report it."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except (AttributeError, ValueError, OSError):
         return None
 
 
-def described(found: dict[str, Any]) -> str:
-    """The machine in a line."""
-    memory = "" if found["memory_gib"] is None else f", {found['memory_gib']:g} GiB"
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    return f"{found['cores']} × {found['processor']}{memory}, {found['threads']} threads, {found['system']}; {versions}"
+def describe_machine(given: dict[str, Any]) -> str:
+    """Return one line about a machine as `machine` returns it."""
+    memory = "" if given["memory_gib"] is None else f", {given['memory_gib']:g} GiB"
+    versions = ", ".join(f"{name} {version}" for name, version in given["versions"].items())
+    return f"{given['cores']} × {given['processor']}{memory}, {given['threads']} threads, {given['system']}; {versions}"

@@ -1,7 +1,7 @@
-"""A multilayer perceptron with tanh, as the loss of kanpde's networks sees it: jets and per-point Jacobians.
+"""A multilayer perceptron with tanh that offers the loss the jets and per-point Jacobians of a kanpde network.
 
-z_l = W_l a_{l-1} + b_l, a_l = tanh z_l, whose jets follow Faà di Bruno's formula. With δ_l the derivative of a point's
-Σ adjoint · jet by the jet of z_l, its row of the Jacobian is Σ_α δ_l^α ⊗ a_{l-1}^α for W_l and δ_l^() for b_l.
+z_l = W_l a_{l-1} + b_l and a_l = tanh z_l, with jets by Faà di Bruno's formula. Let δ_l be the derivative of a point's
+Σ adjoint · jet by the jet of z_l. The point's row of the Jacobian is Σ_α δ_l^α ⊗ a_{l-1}^α for W_l and δ_l^() for b_l.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kanpde.problem.problem import Problem
 
 @dataclass(frozen=True)
 class Prepared:
-    """The scaled coordinates' jet (n, S, d) at fixed points."""
+    """The jet (n, S, d) of the scaled coordinates at fixed points."""
 
     plan: JetPlan
     jet: Tensor
@@ -29,17 +29,17 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Tape:
-    """What enters a layer's sums, and the sums: jets (n, S, i) and (n, S, o)."""
+    """The jets of a layer's inputs (n, S, i) and of its sums (n, S, o)."""
 
     entering: Tensor
     sums: Tensor
 
 
 class MLP(nn.Module):
-    """Three hidden layers of tanh with at most as many parameters as given; coordinates are scaled to [−1, 1].
+    """Three hidden layers of tanh with at most `parameters` parameters; coordinates are scaled to [−1, 1].
 
-    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010), for the
-    start. What `kanpde.loss.Residuals` asks of a model is what it offers.
+    The weights start as in Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks" (2010). The methods are those that `kanpde.network.residuals.Residuals` needs of a model.
     """
 
     names: tuple[str, ...] = ()
@@ -58,17 +58,17 @@ class MLP(nn.Module):
             self.biases.append(nn.Parameter(torch.zeros(o, dtype=torch.float64)))
 
     def prepare(self, points: Tensor, plan: JetPlan) -> Prepared:
-        """Points (n, d) made ready for the partials of `plan`."""
+        """Compute the jet of the scaled coordinates at points (n, d), for the partials of `plan`."""
         jet = plan.coordinates(points) * (2 / self.span)
         jet[:, 0] = 2 * (points - self.low) / self.span - 1
         return Prepared(plan, jet)
 
     def jets(self, prepared: Prepared) -> Tensor:
-        """The fields' jets (n, S, fields); differentiable by autograd."""
+        """Return the fields' jets (n, S, fields), differentiable by autograd."""
         return self._forward(prepared)[0]
 
     def taped(self, prepared: Prepared) -> tuple[Tensor, list[Tape]]:
-        """The jets, with the tapes that `add_rows` needs."""
+        """Return the jets and the tapes that `add_rows` needs."""
         with torch.enable_grad():
             return self._forward(prepared)
 
@@ -83,7 +83,7 @@ class MLP(nn.Module):
         return jet, tapes
 
     def add_rows(self, prepared: Prepared, tapes: Sequence[Tape], adjoint: Tensor, rows: Tensor) -> None:
-        """Add the per-point derivatives of Σ adjoint · jet, in the order of the parameters, to `rows` (n, P)."""
+        """Add to `rows` (n, P) the per-point derivatives of Σ adjoint · jet by the parameters, in their order."""
         deltas = torch.autograd.grad(tapes[-1].sums, [tape.sums for tape in tapes], adjoint, retain_graph=True)
         blocks = [torch.einsum("nso,nsi->noi", d, t.entering) for d, t in zip(deltas, tapes, strict=True)]
         start = 0
@@ -93,11 +93,11 @@ class MLP(nn.Module):
             start += columns
 
     def forward(self, points: Tensor) -> Tensor:
-        """Values (n, fields) at points (n, d)."""
+        """Return the values (n, fields) at points (n, d)."""
         return self.jets(self.prepare(points, JetPlan(points.shape[1], [()])))[:, 0]
 
     def ordered(self) -> list[nn.Parameter]:
-        """All weights, then all biases."""
+        """Return all weights, then all biases."""
         return [*self.weights, *self.biases]
 
     @property
@@ -116,13 +116,13 @@ class MLP(nn.Module):
 
 
 def activated(sums: Tensor, plan: JetPlan) -> Tensor:
-    """The jet of tanh: (n, S, o) -> (n, S, o)."""
+    """Return the jet of tanh: (n, S, o) -> (n, S, o)."""
     derivatives = torch.stack(tanh(sums[:, 0], plan.order + 1), dim=1)
     return (jets.bell_polynomials(plan, sums) * derivatives[:, None]).sum(dim=2)
 
 
 def layer_sizes(inputs: int, outputs: int, parameters: int) -> list[int]:
-    """[inputs, w, w, w, outputs] with the widest w that has no more than so many weights and biases."""
+    """Return [inputs, w, w, w, outputs] with the largest w that needs at most this number of weights and biases."""
     width = 2
     while count([inputs, *[width + 1] * 3, outputs]) <= parameters:
         width += 1
@@ -130,5 +130,5 @@ def layer_sizes(inputs: int, outputs: int, parameters: int) -> list[int]:
 
 
 def count(sizes: Sequence[int]) -> int:
-    """The weights and biases of fully connected layers."""
+    """Return the number of weights and biases of fully connected layers."""
     return sum((i + 1) * o for i, o in zip(sizes[:-1], sizes[1:], strict=True))

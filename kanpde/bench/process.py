@@ -1,4 +1,4 @@
-"""A measurement in a process of its own, so that its crash or its greed costs nothing else."""
+"""Run a measurement in a process of its own, so that a crash or a shortage of memory ends it alone."""
 
 from __future__ import annotations
 
@@ -14,41 +14,42 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What was measured, None for nothing, and what went wrong, empty for nothing."""
+    """The result of a measurement, None without one, and the error in one line, empty without one."""
 
     result: dict[str, Any] | None
-    complaint: str = ""
+    error: str = ""
 
 
 Measure = Callable[[Mapping[str, Any], float], Answer]
 Say = Callable[[str], None]
 
 
-def carry_out(task: Mapping[str, Any], limit: float) -> Answer:
-    """Hand the task to ``python -m kanpde.bench``; end that after `limit` seconds. Ctrl-C ends it too.
+def run_process(task: Mapping[str, Any], limit: float) -> Answer:
+    """Run the task by ``python -m kanpde.bench``; kill the process after `limit` seconds or on Ctrl-C.
 
-    Task and result are JSON in a folder that is removed afterwards; a result counts however its process ended.
+    Task and result are JSON files in a temporary folder. A result counts even if the process then failed.
     """
     with tempfile.TemporaryDirectory() as place:
         source, target, log = (Path(place) / name for name in ("task.json", "result.json", "log"))
         source.write_text(json.dumps(task), encoding="utf-8")
         words = [sys.executable, "-m", "kanpde.bench", str(source), str(target)]
-        with log.open("wb") as said:
-            # A session of its own: Ctrl-C is for this process, which then ends that one.
-            child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True)
+        with log.open("wb") as output:
+            # The child has a session of its own, so that Ctrl-C reaches this process alone, which then kills the child.
+            streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+            child = subprocess.Popen(words, **streams, start_new_session=True)
             try:
                 status = child.wait(limit)
-                complaint = last_line(log) if status else ""
+                error = last_line(log) if status else ""
             except subprocess.TimeoutExpired:
-                complaint = f"ended after {limit:.0f} seconds"
+                error = f"ended after {limit:.0f} seconds"
             finally:
                 child.kill()
                 child.wait()
         result = json.loads(target.read_text(encoding="utf-8")) if target.is_file() else None
-    return Answer(result, complaint)
+    return Answer(result, error)
 
 
 def last_line(log: Path) -> str:
-    """The last line of what a process said, where Python names the error."""
+    """Return the last line of a process's output, in which Python names the error."""
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "it ended without a word"
+    return lines[-1].strip() if lines else "the process ended without output"

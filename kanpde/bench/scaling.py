@@ -1,6 +1,6 @@
-"""What one step of Gauss–Newton costs, in seconds and in memory, by points, parameters and dimensions.
+"""Measure the seconds and memory of one Gauss–Newton step by number of points, parameters and dimensions.
 
-A step is one Jacobian, its factorisation, and the trial steps of two dampings.
+A step computes one Jacobian and its factorisation, and tries two dampings.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kanpde.bench.process import Measure, Say, carry_out
+from kanpde.bench.process import Measure, Say, run_process
 from kanpde.collocation.sampling import sample
 from kanpde.geometry.box import Box
 from kanpde.network.kan import KAN
@@ -26,16 +26,17 @@ from kanpde.problem.conditions import Constraint, Dirichlet
 from kanpde.problem.field import Field
 from kanpde.problem.problem import Problem
 
-DEGREE, INTERVALS = 5, 8
-COORDINATES = "xyzwvs"
-STEPS, ENOUGH = 5, 2.0  # the most steps that are timed, and the seconds after which no other is begun
-PROBES = 2  # dampings that a step tries: how many it needs depends on the problem, not on the size
-LIMIT = 240.0  # seconds that one size may take, its process' start included
+DEGREE, INTERVALS = 5, 8  # of the network's splines
+COORDINATES = "xyzwvs"  # names of the coordinates, as many as the dimension
+MAX_STEPS = 5  # that are timed for one size
+MAX_SECONDS = 2.0  # of timed steps, after which no other step is begun
+PROBES = 2  # dampings tried in a step, fixed here because their number depends on the problem and not on the size
+TIMEOUT = 240.0  # seconds for one size, the start of its process included
 
 
 @dataclass(frozen=True)
 class Size:
-    """What is measured: about so many parameters, on so many points, in so many coordinates."""
+    """The numbers of points, of parameters (approximate) and of coordinates of a measured step."""
 
     points: int = 4096
     parameters: int = 1000
@@ -59,7 +60,7 @@ class Torsion(Problem):
         return {"boundary": Dirichlet(0)}
 
 
-# What varies, and the sizes that are measured for it.
+# The quantity that varies, and the sizes that are measured.
 SWEEPS: Mapping[str, tuple[Size, ...]] = {
     "points": tuple(Size(points=10**n, parameters=300) for n in (3, 4, 5, 6)),
     "parameters": tuple(Size(points=8192, parameters=n) for n in (100, 300, 1000, 3000, 10000)),
@@ -67,19 +68,19 @@ SWEEPS: Mapping[str, tuple[Size, ...]] = {
 }
 
 
-def sweep(say: Say, measure: Measure = carry_out) -> Iterator[dict[str, Any]]:
-    """A row for every size of every sweep, as soon as it is known; a line for one that takes too long."""
+def sweep(say: Say, measure: Measure = run_process) -> Iterator[dict[str, Any]]:
+    """Yield a row for every measured size of every sweep; report each size that fails or takes too long."""
     for varied, sizes in SWEEPS.items():
         for size in sizes:
-            answer = measure(asdict(size), LIMIT)
+            answer = measure(asdict(size), TIMEOUT)
             if answer.result is None:
-                say(f"a step with {varied} = {getattr(size, varied)}: {answer.complaint}")
+                say(f"a step with {varied} = {getattr(size, varied)}: {answer.error}")
             else:
                 yield {"varied": varied, **answer.result}
 
 
 def measure(size: Size) -> dict[str, Any]:
-    """Seconds of a step, the median of a few, and the peak of this process' memory in GiB."""
+    """Return the size, the median seconds of a step, and this process's peak memory in GiB."""
     problem = Torsion(size.dimension)
     network = KAN([width(size)], DEGREE, INTERVALS).build(problem.domain.low, problem.domain.high, 1)
     residuals = Residuals(Model(network), problem.blocks(), problem.domain.names)
@@ -89,7 +90,7 @@ def measure(size: Size) -> dict[str, Any]:
         index = None if drawn.index is None else torch.as_tensor(drawn.index)
         residuals.place(number, torch.as_tensor(drawn.points), index)
     method, vector, seconds = GaussNewton(probes=PROBES), residuals.model.vector, list[float]()
-    while len(seconds) < STEPS and sum(seconds) < ENOUGH:
+    while len(seconds) < MAX_STEPS and sum(seconds) < MAX_SECONDS:
         started = time.perf_counter()
         vector = method.step(residuals, vector).vector
         seconds.append(time.perf_counter() - started)
@@ -99,17 +100,17 @@ def measure(size: Size) -> dict[str, Any]:
         "parameters": residuals.model.size,
         "dimension": size.dimension,
         "seconds": statistics.median(seconds),
-        "gib": peak(),
+        "gib": peak_memory(),
     }
 
 
 def width(size: Size) -> int:
-    """The nodes of one hidden layer that make about so many parameters."""
+    """Return the nodes of one hidden layer that give about the number of parameters of `size`."""
     return max(1, round(size.parameters / ((DEGREE + INTERVALS) * (size.dimension + 1))))
 
 
-def peak() -> float | None:
-    """The most memory that this process has held, in GiB; None where the system does not tell."""
+def peak_memory() -> float | None:
+    """Return this process's peak memory in GiB; None if the system does not report it."""
     try:
         import resource
     except ImportError:

@@ -1,4 +1,4 @@
-"""The benchmark: every peer on every problem, one after the other, each in a process of its own."""
+"""Run every peer on every problem, one after the other, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from kanpde.bench.peers import OURS, PEERS
-from kanpde.bench.process import Measure, Say, carry_out
+from kanpde.bench.process import Measure, Say, run_process
 from kanpde.bench.task import Task
 from kanpde.errors import ConfigurationError, nearest
 from kanpde.options import number
 from kanpde.problem import registry
 
-LARGEST = 2000  # parameters of other networks: a dense Jacobian of more leaves few steps in the time
-STARTING = 240.0  # seconds beside twice the budgets that a process may take for imports, compiling and measuring
+MAX_PARAMETERS = 2000  # of other networks, because a larger dense Jacobian allows few steps in the time
+STARTUP_SECONDS = 240.0  # for imports, compilation and measuring, added to twice the budgets of a process
 
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """Which problems and peers (null: all), how long each, and how many points for those that do not choose their own.
+    """The problems, the peers (null: all installed ones), the seconds of each, and the numbers of points.
 
-    `interior` and `boundary` are numbers of points, the latter for every condition. `symbolic_seconds` are those of a
-    search for the formula after training, where there is one to be found; null leaves it out. `scaling` measures what a
-    step costs as well.
+    `interior` and `boundary` are the numbers of points for the equation and for every condition, for peers that do not
+    choose them. `symbolic_seconds` limits the search for a formula after training, for problems that have a closed
+    form; null skips the search. `scaling` also measures the cost of a step.
     """
 
     problems: tuple[str, ...] = ("heat", "poisson_kan", "helmholtz", "burgers", "allen_cahn")
@@ -36,9 +36,9 @@ class BenchOptions:
     scaling: bool = True
 
     def __post_init__(self) -> None:
-        names(self.problems, "problems", registry.discover())
+        check_names(self.problems, "problems", registry.discover())
         if self.peers is not None:
-            names(self.peers, "peers", PEERS)
+            check_names(self.peers, "peers", PEERS)
         for name in ("budget_seconds", "symbolic_seconds"):
             value = getattr(self, name)
             if not (number(value) and value > 0) and (value is not None or name == "budget_seconds"):
@@ -52,13 +52,13 @@ class BenchOptions:
             raise ConfigurationError(f"expected bench.scaling to be true or false, got {self.scaling!r}")
 
     @property
-    def chosen(self) -> tuple[str, ...]:
-        """The peers in their own order, the one that the rest are measured against first."""
+    def peer_names(self) -> tuple[str, ...]:
+        """The names of the peers in the order of `PEERS`, kanpde first."""
         return tuple(name for name in PEERS if self.peers is None or name in self.peers)
 
 
-def names(given: object, what: str, known: Sequence[str] | Mapping[str, Any]) -> None:
-    """Raise ConfigurationError where a list of names is none or holds one that is not known."""
+def check_names(given: object, what: str, known: Sequence[str] | Mapping[str, Any]) -> None:
+    """Raise ConfigurationError if `given` is not a list or contains a name that is not in `known`."""
     if isinstance(given, str) or not isinstance(given, Sequence):
         raise ConfigurationError(f"expected bench.{what} to be a list such as [{next(iter(known))}], got {given!r}")
     for name in given:
@@ -66,12 +66,12 @@ def names(given: object, what: str, known: Sequence[str] | Mapping[str, Any]) ->
             raise ConfigurationError(f"unknown {what.removesuffix('s')} {name!r}; {nearest(str(name), known)}")
 
 
-def compare(options: BenchOptions, say: Say, measure: Measure = carry_out) -> Iterator[dict[str, Any]]:
-    """One row for every problem and peer, as soon as it is known.
+def compare(options: BenchOptions, say: Say, measure: Measure = run_process) -> Iterator[dict[str, Any]]:
+    """Yield one row for every problem and peer.
 
-    A peer that is not installed, and one that fails, is skipped with a line.
+    A peer that is not installed or fails is reported in one line and skipped.
     """
-    peers = installed(options.chosen, say)
+    peers = installed_peers(options.peer_names, say)
     seconds = float(options.budget_seconds)
     symbolic = None if options.symbolic_seconds is None else float(options.symbolic_seconds)
     seed, interior, boundary = (int(n) for n in (options.seed, options.interior, options.boundary))
@@ -79,18 +79,18 @@ def compare(options: BenchOptions, say: Say, measure: Measure = carry_out) -> It
         size = Task.parameters
         for name in peers:
             task = Task(problem, name, seconds, seed, interior, boundary, size, symbolic)
-            answer = measure(asdict(task), 2 * (seconds + (symbolic or 0.0)) + STARTING)
-            if answer.complaint:
-                say(f"{PEERS[name].title} on {problem}: {answer.complaint}")
+            answer = measure(asdict(task), 2 * (seconds + (symbolic or 0.0)) + STARTUP_SECONDS)
+            if answer.error:
+                say(f"{PEERS[name].title} on {problem}: {answer.error}")
             if answer.result is None or not answer.result["trace"]:
                 continue
             if name == OURS:
-                size = min(answer.result["parameters"], LARGEST)
+                size = min(answer.result["parameters"], MAX_PARAMETERS)
             yield {"problem": problem, "peer": name, **answer.result}
 
 
-def installed(peers: Sequence[str], say: Say) -> list[str]:
-    """Those whose packages are there; a line for each of the others."""
+def installed_peers(peers: Sequence[str], say: Say) -> list[str]:
+    """Return the peers whose packages are installed; report each of the others in one line."""
     found = []
     for name in peers:
         missing = PEERS[name].missing
@@ -102,5 +102,5 @@ def installed(peers: Sequence[str], say: Say) -> list[str]:
 
 
 def settings_of(options: BenchOptions) -> dict[str, Any]:
-    """The options as they go into a file."""
+    """Return the options as a dictionary for JSON."""
     return {field.name: getattr(options, field.name) for field in fields(options)}

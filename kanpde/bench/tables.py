@@ -1,4 +1,4 @@
-"""The benchmark's files: JSON and Markdown, written anew whenever something is known, and figures."""
+"""Write the benchmark's files: JSON and Markdown after every measurement, and figures at the end."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kanpde.bench.machine import described
+from kanpde.bench.machine import describe_machine
 from kanpde.bench.peers import CLASSICAL, OURS, PEERS
-from kanpde.runs.run_folder import finite, write
+from kanpde.runs.run_folder import json_value, write
 
-TARGETS = (1e-3, 1e-4, 1e-6)
-NONE = "–"
-LONGEST = 80  # letters of a formula in its table
+TARGETS = (1e-3, 1e-4, 1e-6)  # relative L2 errors to which the tables give the seconds
+MISSING = "–"  # the cell of a value that does not exist
+MAX_CHARACTERS = 80  # of a formula in a table
 Row = Mapping[str, Any]
 
 
 def seconds_to(trace: Sequence[Sequence[float]], target: float) -> float | None:
-    """The first seconds at which the error was at most the target; None where it never was."""
+    """Return the first time at which the error is at most the target; None if it never is."""
     return next((seconds for seconds, error in trace if error is not None and error <= target), None)
 
 
 def last_error(row: Row) -> float | None:
-    """The error at the end."""
+    """Return the error at the end."""
     error: float | None = row["trace"][-1][1]
     return error
 
 
 def save(folder: Path, settings: Row, machine: dict[str, Any], rows: Sequence[Row], scaling: Sequence[Row]) -> None:
-    """Write bench.json and bench.md with what is known so far."""
+    """Write bench.json and bench.md with the results so far."""
     folder.mkdir(parents=True, exist_ok=True)
-    known = {"settings": settings, "machine": machine, "rows": rows, "scaling": scaling}
-    write(folder / "bench.json", json.dumps(finite(known), indent=1, allow_nan=False) + "\n")
+    results = {"settings": settings, "machine": machine, "rows": rows, "scaling": scaling}
+    write(folder / "bench.json", json.dumps(json_value(results), indent=1, allow_nan=False) + "\n")
     write(folder / "bench.md", markdown(settings, machine, rows, scaling))
 
 
 def draw(folder: Path, rows: Sequence[Row], scaling: Sequence[Row]) -> None:
-    """A figure for every problem, and one of what a step costs."""
-    # Imported here: matplotlib takes its time, and is not needed before.
+    """Draw a figure for every problem, and one of the cost of a step."""
+    # Imported here, because matplotlib is slow to import and not needed before.
     from kanpde.plots import write_figure
     from kanpde.plots.bench import curves_figure, scaling_figure
 
@@ -52,7 +52,7 @@ def draw(folder: Path, rows: Sequence[Row], scaling: Sequence[Row]) -> None:
 
 
 def by_problem(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """The rows of each problem, in order."""
+    """Return the rows of each problem, in order."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row["problem"], []).append(row)
@@ -60,15 +60,15 @@ def by_problem(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def markdown(settings: Row, machine: dict[str, Any], rows: Sequence[Row], scaling: Sequence[Row]) -> str:
-    """The tables, with what they were measured on and by which command."""
+    """Return the tables, the machine and the command that measured them."""
     lines = [
-        "# kanpde beside its peers",
+        "# kanpde compared with other programs",
         "",
-        f"`{command(settings)}` on {described(machine)}.",
+        f"`{command(settings)}` on {describe_machine(machine)}.",
         "",
-        "Errors are relative L2 on one dense grid for all; measuring them does not count. Network peers see the same",
-        "equation by automatic differentiation, on as many points as each other. The spectral method's seconds",
-        "are those of one solution that is good enough.",
+        "Errors are relative L2 errors on one dense grid for all programs; the time to measure them is not counted.",
+        "Other networks evaluate the same equation by automatic differentiation, all on the same number of points. The",
+        "seconds of the spectral method are those of the first resolution that reaches the target.",
     ]
     for problem, group in by_problem(rows).items():
         lines += ["", f"## {problem}", "", *comparison(group)]
@@ -81,20 +81,20 @@ def markdown(settings: Row, machine: dict[str, Any], rows: Sequence[Row], scalin
 
 
 def command(settings: Row) -> str:
-    """The words that measure this again."""
+    """Return the command that repeats the measurement."""
     listed = (f"bench.{key}={word(value)}" for key, value in settings.items() if value is not None)
     return " ".join(["kanpde bench", *listed])
 
 
 def word(value: Any) -> str:
-    """A setting as Hydra reads it."""
+    """Return a setting in Hydra's syntax."""
     if isinstance(value, (list, tuple)):
         return f"[{','.join(map(str, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def comparison(group: Sequence[Row]) -> list[str]:
-    """The table of one problem: a line for each peer, with how many times as long as kanpde it took to each target."""
+    """Return the table of one problem: for each peer the seconds to each target, and their ratio to kanpde's."""
     header = " | ".join(f"seconds to {target:.0e}".replace("e-0", "e-") for target in TARGETS)
     lines = [
         f"| | {header} | relative L2 at the end | seconds | parameters | points | method | versions |",
@@ -111,41 +111,41 @@ def comparison(group: Sequence[Row]) -> list[str]:
 
 
 def time_cell(row: Row, ours: Row | None, target: float) -> str:
-    """Seconds to a target, and for other networks that times kanpde's."""
+    """Return the seconds to a target and, for other networks, their ratio to kanpde's seconds."""
     seconds = seconds_to(row["trace"], target)
     if seconds is None:
-        return NONE
+        return MISSING
     reference = None if ours is None else seconds_to(ours["trace"], target)
     compared = row["peer"] not in (OURS, CLASSICAL) and reference
     return f"{seconds:.2g}" + (f" (×{seconds / reference:.2g})" if compared and reference else "")
 
 
 def formulas(rows: Sequence[Row]) -> list[str]:
-    """The table of what was read off the trained networks: kanpde's search beside pykan's auto_symbolic."""
+    """Return the table of the formulas read off trained networks, by kanpde's search or pykan's auto_symbolic."""
     lines = ["| problem | | formula | status | relative L2 | seconds |", "|---|---|---|---|---|---|"]
     for row in rows:
         formula = row["formula"]
-        text = NONE if formula["expression"] is None else f"`{shortened(formula['expression'])}`"
+        text = MISSING if formula["expression"] is None else f"`{shorten(formula['expression'])}`"
         end = f"{number(formula['relative_l2'])} | {formula['seconds']:.3g}"
         lines.append(f"| {row['problem']} | {PEERS[row['peer']].title} | {text} | {formula['status']} | {end} |")
     return lines
 
 
-def shortened(expression: str) -> str:
-    """An expression as a cell of a table: numbers in four digits, and not too long."""
+def shorten(expression: str) -> str:
+    """Round the numbers of an expression to four digits and cut it to the length of a cell."""
     rounded = re.sub(r"\d+\.\d+(e[+-]?\d+)?", lambda found: f"{float(found[0]):.4g}", expression)
-    return rounded if len(rounded) <= LONGEST else rounded[: LONGEST - 2] + " …"
+    return rounded if len(rounded) <= MAX_CHARACTERS else rounded[: MAX_CHARACTERS - 2] + " …"
 
 
 def costs(scaling: Sequence[Row]) -> list[str]:
-    """The table of what a step costs."""
+    """Return the table of the cost of a step."""
     lines = ["| varied | points | parameters | dimensions | seconds | peak memory (GiB) |", "|---|---|---|---|---|---|"]
     for row in scaling:
-        memory = NONE if row["gib"] is None else f"{row['gib']:.2f}"
+        memory = MISSING if row["gib"] is None else f"{row['gib']:.2f}"
         size = f"{row['points']} | {row['parameters']} | {row['dimension']}"
         lines.append(f"| {row['varied']} | {size} | {row['seconds']:.3g} | {memory} |")
     return lines
 
 
 def number(value: float | None) -> str:
-    return NONE if value is None else f"{value:.1e}"
+    return MISSING if value is None else f"{value:.1e}"

@@ -1,4 +1,4 @@
-"""One peer on one problem, and its error against the clock."""
+"""A task, one peer on one problem, and the recording of its error over time."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from kanpde.problem.problem import Problem
 Evaluate = Callable[[Array], Array]
 Keep = Callable[[object], None]
 
-FIRST, STRIDE = 0.1, 1.2  # seconds of the first measurement, and the factor from one to the next
-PIECE = 8192  # points evaluated together
+FIRST_SECONDS = 0.1  # of work before the first measurement of the error
+GROWTH = 1.2  # factor between the times of two measurements
+CHUNK = 8192  # points evaluated at once
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a peer is asked: points, seconds, and the number of parameters where it is free to choose one.
+    """The settings of a peer: its points, its seconds, and its number of parameters if the peer can choose one.
 
-    `symbolic_seconds` are those of a peer's search for a formula after its training, None for no search.
+    `symbolic_seconds` limits a peer's search for a formula after its training; None skips the search.
     """
 
     problem: str
@@ -40,9 +41,9 @@ class Task:
 
 @dataclass
 class Outcome:
-    """What came of it. `trace` holds (seconds, relative L2 error); `finished` says that the peer came to its end.
+    """The result of a task. `trace` is a list of (seconds, relative L2 error); `finished` is True after a full run.
 
-    `formula` has the keys expression, status, relative_l2 and seconds where a formula was looked for.
+    `formula` has the keys expression, status, relative_l2 and seconds; None if no formula was searched for.
     """
 
     trace: list[tuple[float, float]] = field(default_factory=list)
@@ -55,10 +56,10 @@ class Outcome:
 
 
 class Recorder:
-    """Measures the error at seconds that grow by a factor; the clock stands still meanwhile.
+    """Measure the error at times that grow by a constant factor; the clock stops during a measurement.
 
-    All peers are measured on the grid of :class:`kanpde.compare.Comparison`. What has been measured is kept at once, so
-    that a process that has to be ended has not worked in vain.
+    All peers are measured on the grid of :class:`kanpde.collocation.comparison.Comparison`. Each measurement is written
+    at once, so that it survives if the process is killed.
     """
 
     def __init__(self, problem: Problem, budget: float, keep: Keep) -> None:
@@ -66,11 +67,11 @@ class Recorder:
         self._names = problem.domain.names
         self.budget, self.outcome, self._keep = budget, Outcome(), keep
         self._paused = 0.0
-        self._due = FIRST
+        self._due = FIRST_SECONDS
         self._started = time.perf_counter()
 
     def start(self) -> None:
-        """Begin to count: called when all is imported."""
+        """Start the clock, after all imports."""
         self._started, self._paused = time.perf_counter(), 0.0
 
     @property
@@ -80,44 +81,44 @@ class Recorder:
 
     @property
     def over(self) -> bool:
-        """Whether the budget is used up."""
+        """True if the budget is used up."""
         return self.seconds >= self.budget
 
     @property
     def due(self) -> bool:
-        """Whether it is time to measure again."""
+        """True if it is time to measure again."""
         return self.over or self.seconds >= self._due
 
     def describe(self, method: str, parameters: int, points: int, **versions: str) -> None:
-        """Say what is being measured."""
+        """Record the method, its size and the versions of its packages."""
         self.outcome.method, self.outcome.parameters, self.outcome.points = method, parameters, points
         self.outcome.versions = versions
 
     def look(self, evaluate: Evaluate) -> bool:
-        """Measure ``evaluate(points (n, d)) -> (n, fields)`` where that is due; returns whether the time is over."""
+        """Measure ``evaluate(points (n, d)) -> (n, fields)`` if that is due; return whether the budget is used up."""
         over = self.over
         if self.due:
             self.measure(evaluate)
         return over
 
     def measure(self, evaluate: Evaluate) -> None:
-        """Measure now."""
+        """Measure the error now."""
         seconds, stopped = self.seconds, time.perf_counter()
         self.record(seconds, evaluate)
-        self._due = seconds * STRIDE
+        self._due = seconds * GROWTH
         self._paused += time.perf_counter() - stopped
 
     def record(self, seconds: float, evaluate: Evaluate) -> None:
-        """Write down the error of what took these seconds."""
-        error = self.comparison.relative_l2(lambda points, _: in_pieces(evaluate, points))
+        """Record the error of a solution that took these seconds."""
+        error = self.comparison.relative_l2(lambda points, _: evaluate_in_chunks(evaluate, points))
         assert error is not None
         self.outcome.trace.append((seconds, error))
         self._keep(asdict(self.outcome))
 
     def conclude(self, status: str, expressions: Sequence[Any], seconds: float) -> None:
-        """Write down what a search for a formula came to: an expression in the coordinates' symbols for each field.
+        """Record the result of a search for a formula: one expression in the coordinates' symbols for each field.
 
-        There is none where the search was cut.
+        `expressions` is empty if the search was cut.
         """
         error = None
         if expressions:
@@ -131,23 +132,23 @@ class Recorder:
         self._keep(asdict(self.outcome))
 
     def finish(self) -> None:
-        """The peer has come to its end."""
+        """Record that the peer has run to its end."""
         self.outcome.finished = True
         self._keep(asdict(self.outcome))
 
 
-def in_pieces(evaluate: Evaluate, points: Array) -> Array:
-    """The function's values, made for a piece of the points at a time."""
-    pieces = np.array_split(points, max(1, -(-len(points) // PIECE)))
-    return np.concatenate([evaluate(piece) for piece in pieces])
+def evaluate_in_chunks(evaluate: Evaluate, points: Array) -> Array:
+    """Return the function's values at points (n, d), computed in chunks to limit memory."""
+    chunks = np.array_split(points, max(1, -(-len(points) // CHUNK)))
+    return np.concatenate([evaluate(chunk) for chunk in chunks])
 
 
 def values(expressions: Sequence[Any], names: tuple[str, ...], points: Array) -> Array:
-    """SymPy expressions, one a field, at points (n, d): (n, fields)."""
+    """Return the values (n, fields) of SymPy expressions, one for each field, at points (n, d)."""
     functions = [numpy_function(expression, names) for expression in expressions]
     return np.stack([np.broadcast_to(f(*points.T), len(points)) for f in functions], axis=-1)
 
 
 def search_seconds(problem: Problem, task: Task) -> float | None:
-    """The seconds to look for a formula; None where none is asked for, and where the solution has no closed form."""
+    """Return the seconds to search for a formula; None if no search is wanted or the solution has no closed form."""
     return None if getattr(problem, "exact", None) is None else task.symbolic_seconds

@@ -1,7 +1,7 @@
-"""A problem as JAX sees it, without writing its equation anew.
+"""Evaluate a problem with JAX arrays, without rewriting its equation.
 
-Linear rows become their coefficients. Others are the user's own function, called with JAX arrays that answer to
-arithmetic, and to torch's functions by those of the same name in jax.numpy.
+Linear rows are represented by their coefficients. Other rows call the user's own function with wrapped JAX arrays
+that support arithmetic and map each torch function to the function of the same name in jax.numpy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Rows = Callable[[Sequence[Mapping[MultiIndex, Any]]], Any]  # partials at every 
 
 
 class Traced:
-    """An array of JAX's in a function written for torch."""
+    """A JAX array that a function written for torch accepts."""
 
     def __init__(self, array: Any) -> None:
         self.array = array
@@ -54,7 +54,7 @@ class TracedField(Traced):
         return self._at(partial)
 
     def d(self, *coordinates: str) -> Traced:
-        """The partial along these coordinates."""
+        """Return the partial derivative along these coordinates."""
         return self._at(tuple(sorted(map(self._names.index, coordinates))))
 
     def _at(self, partial: MultiIndex) -> Traced:
@@ -62,7 +62,7 @@ class TracedField(Traced):
 
 
 def plain(item: Any) -> Any:
-    """The arrays within, as JAX's."""
+    """Convert all arrays within an item to JAX arrays."""
     if isinstance(item, Traced):
         return item.array
     if isinstance(item, Tensor):
@@ -87,7 +87,7 @@ for _word in ("neg", "pos", "abs"):
 
 
 def partials_of(function: Callable[[Any], Any], points: Any, wanted: Sequence[MultiIndex]) -> dict[MultiIndex, Any]:
-    """Partials (n, fields) of ``points (n, d) -> (n, fields)`` by nested forward differentiation."""
+    """Return partials (n, fields) of ``points (n, d) -> (n, fields)`` by nested forward differentiation."""
 
     def differentiated(partial: MultiIndex) -> Callable[[Any], Any]:
         if not partial:
@@ -100,7 +100,7 @@ def partials_of(function: Callable[[Any], Any], points: Any, wanted: Sequence[Mu
 
 
 def rows_of(part: Placed, problem: Problem) -> Rows:
-    """The block's rows as a function of the partials at each image."""
+    """Return the block's rows as a function of the partials at each image."""
     if is_affine(part.block, problem):
         components = affine(part.block, part.images, part.index, problem)
 
@@ -134,10 +134,10 @@ def rows_of(part: Placed, problem: Problem) -> Rows:
 
 
 def loss_of(problem: Problem, parts: Sequence[Placed], function: Function) -> Callable[[Any], Any]:
-    """Σ_b w_b mean_n r_bn² as a function of the parameters."""
+    """Return Σ_b w_b mean_n r_bn² as a function of the parameters."""
     known = []
     for part in parts:
-        # The value too, for a field may stand for it.
+        # The value is added, because a field may stand for its value.
         wanted = sorted({(), *(p for partials in part.block.partials.values() for p in partials)})
         known.append((part.weight, wanted, [jnp.asarray(i.numpy()) for i in part.images], rows_of(part, problem)))
 

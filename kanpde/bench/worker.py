@@ -1,4 +1,4 @@
-"""What the process of one measurement does: a task in, a result out, both JSON."""
+"""Run one measurement in this process: read a task and write its result, both in JSON."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from kanpde.bench.peers import load
 from kanpde.bench.scaling import Size, measure
 from kanpde.bench.task import Keep, Recorder, Task
 from kanpde.problem import registry
-from kanpde.runs.run_folder import finite, write
+from kanpde.runs.run_folder import json_value, write
 
 
 def main(words: Sequence[str]) -> int:
-    """Carry out the task in the first file and keep the second one up to date with what has been measured."""
+    """Run the task in the first file; write the second file after each measurement."""
     source, target = map(Path, words)
     given = json.loads(source.read_text(encoding="utf-8"))
 
     def keep(result: object) -> None:
-        write(target, json.dumps(finite(result), allow_nan=False))
+        write(target, json.dumps(json_value(result), allow_nan=False))
 
-    # What others print goes to stderr, which is shown only where the process fails.
+    # The output of other programs goes to stderr, which is shown only if the process fails.
     with contextlib.redirect_stdout(sys.stderr):
         if "peer" in given:
             compare(Task(**given), keep)
@@ -33,7 +33,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def compare(task: Task, keep: Keep) -> None:
-    """One peer on one problem."""
+    """Run one peer on one problem."""
     problem = registry.load_problem(task.problem)
     recorder = Recorder(problem, task.budget_seconds, keep)
     load(task.peer)(problem, task, recorder)

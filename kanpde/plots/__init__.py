@@ -1,7 +1,6 @@
-"""The figures of a run: the solution, the history of its training, the network as a graph, and the formula.
+"""Draw the figures of a run: the solution, the history of its training, the network as a graph, and the formula.
 
-The only importer of matplotlib. Figures are made without pyplot, so that drawing neither needs a display
-nor leaves anything behind in a global state.
+Only this package imports matplotlib. It does without pyplot, so drawing needs no display and changes no global state.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ FIGURES: Mapping[str, Callable[[Any], Figure]] = {
     "network": network_figure,
     "formula": formula_figure,
 }
-ALWAYS = ("solution", "history", "network")
+DEFAULT_NAMES = ("solution", "history", "network")  # the figures that every solution has
 
 
-def write_figures(solution: Drawable, folder: str | Path, names: Sequence[str] = ALWAYS) -> list[Path]:
-    """Write solution.png, history.png and network.png into the folder, made where missing; return the paths written.
+def write_figures(solution: Drawable, folder: str | Path, names: Sequence[str] = DEFAULT_NAMES) -> list[Path]:
+    """Write solution.png, history.png and network.png into the folder and return the paths of the files written.
 
-    `names` chooses other figures; "formula" is there for solutions with a formula.
+    The folder is made if it is missing. `names` chooses other figures; "formula" needs a solution with a formula.
 
-    A figure that cannot be drawn is left out with one RuntimeWarning that names it: a run's numbers are not to
-    be lost to a picture. Each file is complete or absent.
+    A figure that cannot be drawn is left out with one RuntimeWarning that names it, because a failed picture must not
+    cost the run its numbers. Each file is complete or absent.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +45,7 @@ def write_figures(solution: Drawable, folder: str | Path, names: Sequence[str] =
         path = folder / f"{name}.png"
         try:
             write_figure(draw(solution), path)
-        except Exception as error:  # whatever is wrong with one figure, the others are still wanted
+        except Exception as error:  # an error in one figure must not stop the others
             reason = " ".join(str(error).split())
             warnings.warn(f"{path} was not drawn: {type(error).__name__}: {reason}", RuntimeWarning, stacklevel=2)
         else:
@@ -55,5 +54,5 @@ def write_figures(solution: Drawable, folder: str | Path, names: Sequence[str] =
 
 
 def write_figure(figure: Figure, path: Path, dpi: int = 150) -> None:
-    """Save as PNG, atomically."""
+    """Write the figure as a PNG file, atomically."""
     write_atomically(path, lambda temporary: figure.savefig(temporary, format="png", dpi=dpi))

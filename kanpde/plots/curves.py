@@ -1,4 +1,4 @@
-"""Curves over one coordinate, the error below them."""
+"""Draw curves over one coordinate, with the error below them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from kanpde.arrays import Array
 from kanpde.plots.quantities import Quantity
 from kanpde.plots.scales import log_scale
 from kanpde.plots.slices import Slice
-from kanpde.plots.style import INK, MUTED, PALETTE, TICK, Figure, new_figure, symbol, tidy
+from kanpde.plots.style import INK, MUTED, PALETTE, TICK, Figure, new_figure, style_axes, symbol
 
 
 def curves(rows: list[list[Quantity]], cut: Slice) -> Figure:
-    """For every field the curves and, lower and less tall, the error or residual on a logarithmic axis."""
+    """Draw for every field a panel of curves and, below it, a lower panel of the error or residual on a log axis."""
     halves = [[q for q in row if q.logarithmic is log] for row in rows for log in (False, True)]
     panels = [half for half in halves if half]
     heights = [1.0 if panel[0].logarithmic else 2.0 for panel in panels]
@@ -26,7 +26,7 @@ def curves(rows: list[list[Quantity]], cut: Slice) -> Figure:
     if len(panels[0]) > 1:
         look: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncols": 2, "borderpad": 0.1}
         grid[0, 0].legend(fontsize=TICK, frameon=False, **look)
-    tidy(grid[-1, 0], symbol(name), panels[-1][0].label)
+    style_axes(grid[-1, 0], symbol(name), panels[-1][0].label)
     grid[-1, 0].set_xlim(*cut.extent)
     return figure
 
@@ -42,7 +42,8 @@ def _draw_panel(axes: Axes, panel: list[Quantity], x: Array) -> None:
         axes.plot(x, quantity.values[0], label=quantity.kind, **look)
     if panel[0].logarithmic:
         scale = log_scale(panel)
-        axes.set_ylim(scale.vmin, 2 * (scale.vmax or 1.0))  # first: a logarithmic axis cannot find limits in zeros
+        # The limits come before the log scale, because matplotlib finds no limits if all values are 0.
+        axes.set_ylim(scale.vmin, 2 * (scale.vmax or 1.0))
         axes.set_yscale("log")
     axes.grid(color=MUTED, alpha=0.2, lw=0.6)
-    tidy(axes, y=panel[0].label)
+    style_axes(axes, y=panel[0].label)

@@ -1,4 +1,4 @@
-"""What the figures ask of a solution: met by kanpde.Solution, and by anything else of the same shape."""
+"""The protocols that the figures need: kanpde.Solution satisfies them, and so does any object of the same shape."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from kanpde.arrays import Array
 
 
-class Region(Protocol):
-    """A domain: named coordinates within the box from low to high, the points inside told by `contains`."""
+class DrawableDomain(Protocol):
+    """A domain: named coordinates, the bounding box from low to high, and `contains` to test points (n, d)."""
 
     @property
     def names(self) -> tuple[str, ...]: ...
@@ -22,38 +22,38 @@ class Region(Protocol):
     def contains(self, points: Array) -> Any: ...
 
 
-class Posed(Protocol):
-    """A problem: where it is posed, what is sought, and perhaps what the answer should be."""
+class DrawableProblem(Protocol):
+    """A problem: its domain, its fields, its parameters and, if known, the values of its solution."""
 
     @property
     def name(self) -> str: ...
     @property
-    def domain(self) -> Region: ...
+    def domain(self) -> DrawableDomain: ...
     @property
     def fields(self) -> tuple[str, ...]: ...
     def parameters(self) -> Mapping[str, Any]: ...
     def reference_values(self, points: Array) -> Any: ...
 
 
-class Wired(Protocol):
-    """A network whose edges can be looked at: per layer inputs (in, m), values (in, out, m), importance (in, out)."""
+class DrawableNetwork(Protocol):
+    """A network that returns for each layer inputs (in, m), values (in, out, m) and importance (in, out)."""
 
     def edge_curves(self) -> Sequence[Mapping[str, Any]]: ...
 
 
-class Drawable(Wired, Protocol):
+class Drawable(DrawableNetwork, Protocol):
     """A solution: callable at named coordinates, with its residual and the history of its training."""
 
     @property
-    def problem(self) -> Posed: ...
+    def problem(self) -> DrawableProblem: ...
     @property
     def history(self) -> Mapping[str, Sequence[float]]: ...
     def __call__(self, **coordinates: Any) -> Any: ...
     def residual(self, **coordinates: Any) -> Any: ...
 
 
-class Written(Protocol):
-    """A formula: callable at named coordinates, and told in LaTeX or in plain text."""
+class DrawableFormula(Protocol):
+    """A formula: callable at named coordinates, written in LaTeX and in plain text."""
 
     @property
     def status(self) -> str: ...
@@ -62,8 +62,8 @@ class Written(Protocol):
     def __call__(self, **coordinates: Any) -> Any: ...
 
 
-class Symbolified(Drawable, Protocol):
+class DrawableWithFormula(Drawable, Protocol):
     """A solution with its formula."""
 
     @property
-    def formula(self) -> Written: ...
+    def formula(self) -> DrawableFormula: ...

@@ -1,4 +1,4 @@
-"""The formulas of named edges, as they are written beside them."""
+"""Write the formulas of edges that are atoms as labels."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from matplotlib.textpath import TextPath
 
 from kanpde.network.atom_functions import ATOMS
 
-DIGITS = 3
-POINTS = 72.0  # to an inch
+DIGITS = 3  # significant digits of the constants in a label
+POINTS_PER_INCH = 72.0
 
 
 def formula_label(name: str, constants: Sequence[float], argument: str) -> str:
-    """c f(a h + b) + d with three digits, h being `argument`; numbers that are nothing against the others left out."""
+    """Return c f(a h + b) + d in LaTeX with three digits, where h is `argument`; negligible b and d are left out."""
     a, b, c, d = constants
     inner = number(a) * sp.Symbol(argument) + number(b, against=a)
     formula = number(c) * ATOMS[name].sympy(inner) + number(d, against=c)
@@ -23,15 +23,15 @@ def formula_label(name: str, constants: Sequence[float], argument: str) -> str:
 
 
 def name_label(name: str, argument: str) -> str:
-    """The atom's name alone, as mathematics; of powers with their argument in it."""
-    letters, _, power = name.partition("^")
+    """Return the atom's name alone in LaTeX; the name of a power contains its argument."""
+    latex_name, _, power = name.partition("^")
     if "x" in name.replace("exp", ""):
         return f"${name.replace('x', argument)}$"
-    return rf"$\mathrm{{{letters}}}{f'^{power}' if power else ''}$"
+    return rf"$\mathrm{{{latex_name}}}{f'^{power}' if power else ''}$"
 
 
 def number(value: float, against: float | None = None) -> Any:
-    """A number of three digits for SymPy, zero where it is nothing against another."""
+    """Round to three digits for SymPy; return zero if the value is negligible against `against`."""
     if against is not None and abs(value) < 10.0 ** (-DIGITS) * abs(against):
         return sp.Integer(0)
     nearest = float(f"{value:.{DIGITS}g}")
@@ -39,5 +39,5 @@ def number(value: float, against: float | None = None) -> Any:
 
 
 def width(text: str, size: float) -> float:
-    """How wide a text of this font size is, in inches."""
-    return float(TextPath((0, 0), text, size=size).get_extents().width) / POINTS
+    """Return the width of a text of this font size, in inches."""
+    return float(TextPath((0, 0), text, size=size).get_extents().width) / POINTS_PER_INCH

@@ -1,4 +1,4 @@
-"""The formula, typeset, over the solution and its error."""
+"""Draw the typeset formula above the solution and its error."""
 
 from __future__ import annotations
 
@@ -13,51 +13,50 @@ import numpy as np
 
 from kanpde.arrays import Array
 from kanpde.plots.curves import curves
-from kanpde.plots.drawable import Posed, Region, Symbolified
+from kanpde.plots.drawable import DrawableDomain, DrawableProblem, DrawableWithFormula
 from kanpde.plots.maps import maps, sliced_maps
 from kanpde.plots.quantities import Quantity, magnitude, quantities
 from kanpde.plots.slices import slices
 from kanpde.plots.style import INK, TITLE, Figure
 
-# A line of mathematics of more characters is too wide for the figure, and is set as text.
-LONGEST = 220
-STATUS = {"proved": "proved", "numeric": "holds in numbers", "none": "an approximation: no closed form was found"}
+MAX_CHARACTERS = 220  # of LaTeX in a line of mathematics; longer lines are too wide and are set as wrapped text
+STATUS = {"proved": "proved", "numeric": "verified numerically", "none": "an approximation: no closed form was found"}
 
 
-def formula_figure(solution: Symbolified) -> Figure:
-    """The solution, the formula below its typeset self, and how far the one is from the other."""
-    compared = _Compared(solution)
+def formula_figure(solution: DrawableWithFormula) -> Figure:
+    """Draw the solution, the values of the formula and their difference, with the typeset formula as the title."""
+    compared = _FormulaAsReference(solution)
     cuts = slices(solution.problem.domain, partial(magnitude, compared))
-    rows = [[_named(quantity) for quantity in row] for row in quantities(compared, cuts)]
-    figure = curves(rows, cuts[0]) if len(cuts[0].axes) == 1 else _mapped(rows, cuts)
+    rows = [[_relabel(quantity) for quantity in row] for row in quantities(compared, cuts)]
+    figure = curves(rows, cuts[0]) if len(cuts[0].axes) == 1 else _draw_maps(rows, cuts)
     figure.suptitle(title(solution, figure), fontsize=TITLE + 2, color=INK)
     return figure
 
 
-def _named(quantity: Quantity) -> Quantity:
+def _relabel(quantity: Quantity) -> Quantity:
     label = quantity.label.replace(r"_{\mathrm{ref}}", r"_{\mathrm{formula}}")
     return replace(quantity, kind="formula" if quantity.kind == "reference" else quantity.kind, label=label)
 
 
-def _mapped(rows: Any, cuts: Any) -> Figure:
+def _draw_maps(rows: Any, cuts: Any) -> Figure:
     return maps(rows, cuts[0]) if len(cuts) == 1 else sliced_maps(rows, cuts)
 
 
-def title(solution: Symbolified, figure: Figure) -> str:
-    """The equations as mathematics, as text where matplotlib cannot set them, and the status below."""
+def title(solution: DrawableWithFormula, figure: Figure) -> str:
+    """Return the equations as mathematics, or as text if matplotlib cannot set them, and the status below."""
     formula = solution.formula
-    set_ = [typeset(line) for line in formula.latex_lines()]
-    lines = [line for line in set_ if line is not None]
-    if len(lines) < len(set_):
+    typeset_lines = [typeset(line) for line in formula.latex_lines()]
+    lines = [line for line in typeset_lines if line is not None]
+    if len(lines) < len(typeset_lines):
         plain = textwrap.shorten(formula.text(), 400, placeholder=" …").replace("$", r"\$")
         lines = [textwrap.fill(plain, int(8 * figure.get_figwidth()))]
     return "\n".join([*lines, f"({STATUS[formula.status]})"])
 
 
 def typeset(latex: str) -> str | None:
-    """A line between dollar signs; None where matplotlib cannot set it or it is too long."""
+    """Return a line of LaTeX between dollar signs; None if it is too long or matplotlib cannot set it."""
     line = f"${latex}$"
-    if len(latex) > LONGEST:
+    if len(latex) > MAX_CHARACTERS:
         return None
     try:
         matplotlib.mathtext.MathTextParser("path").parse(line)
@@ -67,14 +66,14 @@ def typeset(latex: str) -> str | None:
 
 
 @dataclass
-class _Compared:
+class _FormulaAsReference:
     """A solution whose problem has the formula as its reference."""
 
-    solution: Symbolified
+    solution: DrawableWithFormula
 
     @property
-    def problem(self) -> Posed:
-        return _Known(self.solution)
+    def problem(self) -> DrawableProblem:
+        return _ProblemWithFormula(self.solution)
 
     @property
     def history(self) -> Mapping[str, Any]:
@@ -91,17 +90,17 @@ class _Compared:
 
 
 @dataclass
-class _Known:
-    """The solution's problem, its reference the formula."""
+class _ProblemWithFormula:
+    """The solution's problem with the formula as its reference."""
 
-    solution: Symbolified
+    solution: DrawableWithFormula
 
     @property
     def name(self) -> str:
         return self.solution.problem.name
 
     @property
-    def domain(self) -> Region:
+    def domain(self) -> DrawableDomain:
         return self.solution.problem.domain
 
     @property

@@ -1,4 +1,4 @@
-"""How training went: the loss, its blocks and the error against iterations and against seconds."""
+"""Draw the history of training: the loss, its blocks and the error over iterations and over seconds."""
 
 from __future__ import annotations
 
@@ -12,13 +12,25 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from kanpde.arrays import Array
 from kanpde.plots.drawable import Drawable
-from kanpde.plots.style import DASHES, FAINT, INK, MUTED, PALETTE, TICK, Figure, entitle, headline, new_figure, tidy
+from kanpde.plots.style import (
+    DASHES,
+    FAINT,
+    INK,
+    MUTED,
+    PALETTE,
+    TICK,
+    Figure,
+    headline,
+    new_figure,
+    set_title,
+    style_axes,
+)
 
-MOST_MARKS = 12  # changes of size that are still marked
+MAX_MARKS = 12  # changes of the number of parameters; if there are more, none of them is marked
 
 
 def history_figure(solution: Drawable) -> Figure:
-    """Loss, root mean square of every block and relative error, over iterations (left) and seconds (right).
+    """Draw the loss, the rms of every block and the relative error over iterations (left) and seconds (right).
 
     Vertical lines mark where a stage of training begins or the network gains or loses parameters.
     """
@@ -33,8 +45,8 @@ def history_figure(solution: Drawable) -> Figure:
             _draw_line(axes, along, history[name], look)
         axes.set_yscale("log")
         axes.grid(color=MUTED, alpha=0.2, lw=0.6)
-    tidy(left, "iterations", "loss, root mean squares and relative error")
-    tidy(right, "seconds of training")
+    style_axes(left, "iterations", "loss, root mean squares and relative error")
+    style_axes(right, "seconds of training")
     left.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     right.xaxis.set_major_locator(MaxNLocator(6))
     _logarithmic_time(right, seconds)
@@ -44,12 +56,12 @@ def history_figure(solution: Drawable) -> Figure:
     if handles:
         columns = math.ceil(len(handles) / math.ceil(len(handles) / 6))  # rows of equal length
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=TICK + 0.5, frameon=False)
-    entitle(figure, f"training of {headline(solution.problem)}")
+    set_title(figure, f"training of {headline(solution.problem)}")
     return figure
 
 
 def _looks(history: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
-    """The lines drawn, back to front: the loss, every block, the error where it is known."""
+    """Return the lines to draw, from back to front: the loss, every block, and the error if it is known."""
     looks: dict[str, dict[str, Any]] = {}
     if "loss" in history:
         looks["loss"] = {"label": "loss", "color": MUTED, "lw": 2.4, "alpha": 0.5}
@@ -63,13 +75,13 @@ def _looks(history: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
 
 
 def _draw_line(axes: Axes, along: Array, values: Array, look: Mapping[str, Any]) -> None:
-    known = np.isfinite(values) & (values > 0)  # a logarithmic axis has no place for the rest
-    marker = "o" if known.sum() < 3 else ""
-    axes.plot(along[known], values[known], marker=marker, ms=4, **look)
+    positive = np.isfinite(values) & (values > 0)  # a logarithmic axis cannot show the rest
+    marker = "o" if positive.sum() < 3 else ""
+    axes.plot(along[positive], values[positive], marker=marker, ms=4, **look)
 
 
 def _logarithmic_time(axes: Axes, seconds: Array) -> None:
-    """Early steps are as worth seeing as the last ones, once time spans more than a decade."""
+    """Make the time axis logarithmic if it spans more than a decade, so that early steps are visible too."""
     positive = seconds[seconds > 0]
     if positive.size and positive.max() > 10 * positive.min():
         axes.set_xscale("log")
@@ -79,10 +91,10 @@ def _logarithmic_time(axes: Axes, seconds: Array) -> None:
 
 
 def _boundaries(history: Mapping[str, Array]) -> list[tuple[int, str]]:
-    """Where in the history the stage or the number of parameters changed, and what to call it."""
+    """Return (row, label) for each row of the history at which the stage or the number of parameters changed."""
     length = len(history.get("iteration", ()))
     sizes = history.get("parameters", np.zeros(length))
-    many = np.count_nonzero(np.diff(sizes)) > MOST_MARKS
+    many = np.count_nonzero(np.diff(sizes)) > MAX_MARKS
     stage = history.get("stage", np.zeros(length))
     parameters = np.zeros(length) if many else sizes
     marks = []
@@ -98,8 +110,8 @@ def _boundaries(history: Mapping[str, Array]) -> list[tuple[int, str]]:
 
 
 def _mark(axes: Axes, along: Array, boundaries: Sequence[tuple[int, str]]) -> None:
-    """A thin line at every boundary, named where the name does not run into the one before."""
-    axes.autoscale_view()  # the limits are otherwise not known before drawing
+    """Draw a thin line at every boundary, with its label if the label does not overlap the previous one."""
+    axes.autoscale_view()  # otherwise the limits are unknown until the figure is drawn
     to_fraction = axes.transData + axes.transAxes.inverted()
     last = -1.0
     for index, text in boundaries:

@@ -1,4 +1,4 @@
-"""Maps of planes, in true proportions and with one colour bar to a scale."""
+"""Draw maps of planes, to scale where possible, with one colour bar for each colour scale."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from kanpde.arrays import Array
 from kanpde.plots.quantities import Quantity
 from kanpde.plots.scales import DECADES, colours
 from kanpde.plots.slices import Slice
-from kanpde.plots.style import LABEL, MUTED, TICK, TITLE, Figure, new_figure, symbol, tidy
+from kanpde.plots.style import LABEL, MUTED, TICK, TITLE, Figure, new_figure, style_axes, symbol
 
 
 def maps(rows: list[list[Quantity]], cut: Slice) -> Figure:
-    """One row per field; the columns are the quantities."""
+    """Draw one row of maps for each field and one column for each quantity."""
     kinds = list(dict.fromkeys(q.kind for row in rows for q in row))
     width, height = _map_size(cut, 3.0)
     figure = new_figure(0.6 + len(kinds) * (width + 1.25), 0.6 + len(rows) * (height + 0.5), "compressed")
-    # Wide gaps keep the label of a colour bar from passing for one of the next map's axis.
+    # Wide gaps separate the label of a colour bar from the next map's axis.
     grid = figure.subplots(len(rows), len(kinds), squeeze=False, gridspec_kw={"wspace": 0.1})
     for i, row in enumerate(rows):
         present = {q.kind: q for q in row}
@@ -42,7 +42,7 @@ def maps(rows: list[list[Quantity]], cut: Slice) -> Figure:
 
 
 def sliced_maps(rows: list[list[Quantity]], cuts: Sequence[Slice]) -> Figure:
-    """The columns are the slices; every quantity of every field is a row with one colour scale."""
+    """Draw one column of maps for each slice; every quantity of every field is a row with one colour scale."""
     width, height = _map_size(cuts[0], 2.1)
     lines = [(quantity, row) for row in rows for quantity in row]
     same_plane = all(cut.axes == cuts[0].axes for cut in cuts)
@@ -76,12 +76,12 @@ def _draw_map(axes: Axes, cut: Slice, values: Array, norm: Normalize, palette: s
     axes.set(xlim=(x0, x1), ylim=(y0, y1))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    tidy(axes, *(symbol(cut.domain.names[a]) for a in cut.axes))
+    style_axes(axes, *(symbol(cut.domain.names[a]) for a in cut.axes))
     return image
 
 
 def _colour_bar(figure: Figure, image: ScalarMappable, axes: Axes, label: str, logarithmic: bool) -> None:
-    """Right of the axes and exactly as tall."""
+    """Draw a colour bar to the right of the axes, exactly as tall as they are."""
     place = axes.inset_axes((1.04, 0.0, 0.05, 1.0))
     bar = figure.colorbar(image, cax=place, extend="min" if logarithmic else "neither", extendfrac=0.04)
     bar.set_label(label, fontsize=LABEL, labelpad=2)
@@ -96,13 +96,13 @@ def _colour_bar(figure: Figure, image: ScalarMappable, axes: Axes, label: str, l
 
 
 def _to_scale(cut: Slice) -> bool:
-    """Lengths are drawn to scale unless one axis is time or the plane is a long strip."""
+    """Return whether to draw lengths to scale: not if one axis is time or the plane is a long strip."""
     x0, x1, y0, y1 = cut.extent
     return cut.domain.time not in cut.axes and 1 / 5 <= (y1 - y0) / (x1 - x0) <= 5
 
 
 def _map_size(cut: Slice, side: float) -> tuple[float, float]:
-    """Width and height in inches of one map: an area of about side squared, in the plane's proportions."""
+    """Return the width and height of one map in inches: an area of about side², in the plane's proportions."""
     if not _to_scale(cut):
         return 1.1 * side, 0.9 * side
     x0, x1, y0, y1 = cut.extent

@@ -1,4 +1,4 @@
-"""The network as a graph: coordinates below, fields above, the learned curve of every edge on the edge itself."""
+"""Draw the network as a graph: coordinates at the bottom, fields at the top, on every edge its learned curve."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle, FancyBboxPatch
 
 from kanpde.arrays import Array
-from kanpde.plots.drawable import Wired
+from kanpde.plots.drawable import DrawableNetwork
 from kanpde.plots.edge_labels import formula_label, name_label, width
 from kanpde.plots.network_layout import Band, Layout, arrange
-from kanpde.plots.style import INK, LABEL, MUTED, PALETTE, TICK, TITLE, Figure, letters, new_figure, symbol
+from kanpde.plots.style import INK, LABEL, MUTED, PALETTE, TICK, TITLE, Figure, latex_name, new_figure, symbol
 
 SUM, PRODUCT, PALE, CURVE, NAMED = PALETTE[0], PALETTE[1], "#c3ccd3", "#1b3a57", "#00694d"
 RADIUS = 0.155  # of a node, in inches
-MARGIN = 0.55
+MARGIN = 0.55  # around the drawing, in inches
 
 
-def network_figure(source: Wired) -> Figure:
-    """Draw a solution's network, or a network alone (its inputs and outputs are then numbered).
+def network_figure(source: DrawableNetwork) -> Figure:
+    """Draw a solution's network, or a network alone with numbered inputs and outputs.
 
-    Σ nodes add the edges below them, Π nodes multiply two such sums. Width and shade of an edge tell its
-    importance within its layer; edges of importance 0, those pruned away, are left out. Edges that are atoms are green
-    and have their formula written beside them, or their name alone where there is no room for more.
+    Σ nodes add the edges below them, Π nodes multiply two sums. The width and shade of an edge show its importance
+    within its layer; edges of importance 0, the pruned ones, are left out. Edges that are atoms are green and are
+    labelled with their formula, or with their name alone if the formula does not fit.
     """
     layers = source.edge_curves()
     layout = arrange(layers)
@@ -44,7 +44,7 @@ def network_figure(source: Wired) -> Figure:
         _draw_formulas(axes, band, strength, layer, layout, inputs)
         inputs = _names((), "h", len(band.nodes))
         _draw_nodes(axes, band, strength.any(axis=0))
-    scale = float(np.clip((layout.width / 9) ** 0.5, 1.0, 1.8))  # a wide drawing is looked at from afar
+    scale = float(np.clip((layout.width / 9) ** 0.5, 1.0, 1.8))  # a wide drawing is shown reduced
     _draw_names(axes, source, layout.bands, (LABEL + 4) * scale)
     caption = "width and shade of an edge: its importance within the layer"
     look: dict[str, Any] = {"ha": "center", "va": "center"}
@@ -57,19 +57,19 @@ def network_figure(source: Wired) -> Figure:
 
 
 def _strength(importance: Array) -> Array:
-    """Importance against the layer's largest, compressed by a square root so that lesser edges are seen."""
-    known = np.where(np.isfinite(importance), importance, 0.0).clip(min=0.0)
-    return np.sqrt(known / max(float(known.max(initial=0.0)), 1e-300))
+    """Return √(importance / the layer's largest); the square root keeps less important edges visible."""
+    finite = np.where(np.isfinite(importance), importance, 0.0).clip(min=0.0)
+    return np.sqrt(finite / max(float(finite.max(initial=0.0)), 1e-300))
 
 
-def _shade(strength: Array, colour: str, least: float) -> Array:
-    """RGBA (n, 4): the colour, as opaque as the edge is strong."""
-    opacity = least + (1 - least) * strength[:, None]
+def _shade(strength: Array, colour: str, minimum: float) -> Array:
+    """Return RGBA (n, 4): the colour, with an opacity that grows linearly from `minimum` to 1 with the strength."""
+    opacity = minimum + (1 - minimum) * strength[:, None]
     return np.concatenate([np.tile(to_rgb(colour), (len(strength), 1)), opacity], axis=1)
 
 
 def _draw_wires(axes: Axes, band: Band, strength: Array, side: float) -> None:
-    """From the node below to the square and from there to the node above, the strongest drawn last."""
+    """Draw each edge's wires: from the node below to the square and from the square to the node above."""
     below, above = [], []
     edges = _edges(strength)
     top = float(band.squares[..., 1].max()) + side / 2
@@ -85,16 +85,16 @@ def _draw_wires(axes: Axes, band: Band, strength: Array, side: float) -> None:
 
 
 def _draw_squares(axes: Axes, band: Band, strength: Array, layer: Mapping[str, Any], side: float) -> None:
-    """White squares framed by their edge's shade, each with its curve fitted into it."""
+    """Draw a white square on each edge, framed in the edge's shade, with the edge's curve scaled to fit in it."""
     edges = _edges(strength)
     if not edges:
         return
     inputs, values = np.asarray(layer["inputs"]), np.asarray(layer["values"])
-    # A curve that is flat against the largest of its layer is drawn flat: its round-off is nothing to look at.
-    least = 1e-6 * float(np.ptp(values, axis=-1).max())
+    # A curve whose range is negligible in its layer is drawn flat, because scaling would show only its round-off.
+    flat = 1e-6 * float(np.ptp(values, axis=-1).max())
     corners = side / 2 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
     centres = np.array([band.squares[i, j] for i, j in edges])
-    fitted = [np.stack([_fit(inputs[i], 0.0), _fit(values[i, j], least)], axis=1) for i, j in edges]
+    fitted = [np.stack([_fit(inputs[i], 0.0), _fit(values[i, j], flat)], axis=1) for i, j in edges]
     curves = [0.8 * side * curve + centre for curve, centre in zip(fitted, centres, strict=True)]
     shades = np.array([strength[i, j] for i, j in edges])
     frames = list(centres[:, None] + corners)
@@ -108,13 +108,13 @@ def _draw_squares(axes: Axes, band: Band, strength: Array, layer: Mapping[str, A
 def _draw_formulas(
     axes: Axes, band: Band, strength: Array, layer: Mapping[str, Any], layout: Layout, inputs: Sequence[str]
 ) -> None:
-    """Beside the square of a named edge its formula, where that fits, or its name over the square's right half."""
+    """Write an atom's formula beside its square if it fits, else its name above the square's right half."""
     drawn = np.array([band.squares[edge] for edge in _edges(strength)]).reshape(-1, 2)
     look: dict[str, Any] = {"fontsize": LABEL - 1, "color": NAMED, "zorder": 6}
     for (i, o), (name, constants) in layer.get("atoms", {}).items():
         if not strength[i, o] > 0:
             continue
-        (x, y), argument, reach = band.squares[i, o], letters(inputs[i]), layout.side / 2 + 0.08
+        (x, y), argument, reach = band.squares[i, o], latex_name(inputs[i]), layout.side / 2 + 0.08
         text = formula_label(name, constants, argument)
         room = reach + width(text, LABEL - 1) + 0.1
         beside = drawn[np.abs(drawn[:, 1] - y) < layout.side, 0]
@@ -128,7 +128,7 @@ def _draw_formulas(
 
 
 def _draw_nodes(axes: Axes, band: Band, fed: Any) -> None:
-    """Sums as discs, products as rounded squares above two small sums; pale where every edge below was pruned."""
+    """Draw sums as discs and products as rounded squares above two small sums; pale if all edges below are pruned."""
     for (x, y), alive in zip(band.nodes[: band.sums], fed, strict=False):
         _draw_sum(axes, x, y, SUM if alive else PALE)
     pairs = band.targets[band.sums :].reshape(-1, 2, 2)
@@ -152,8 +152,8 @@ def _write(axes: Axes, x: float, y: float, glyph: str, size: float) -> None:
     axes.text(x, y, glyph, ha="center", va="center_baseline", fontsize=size, color="white", weight="bold", zorder=5)
 
 
-def _draw_names(axes: Axes, source: Wired, bands: Sequence[Band], size: float) -> None:
-    """Coordinates under the inputs, fields over the outputs; numbered letters where the counts do not match."""
+def _draw_names(axes: Axes, source: DrawableNetwork, bands: Sequence[Band], size: float) -> None:
+    """Write coordinates below the inputs and fields above the outputs; numbered latex_name if the counts differ."""
     problem = getattr(source, "problem", None)
     inputs = _names(problem.domain.names if problem else (), "x", len(bands[0].sources))
     outputs = _names(problem.fields if problem else (), "u", len(bands[-1].nodes))
@@ -168,8 +168,8 @@ def _names(known: tuple[str, ...], letter: str, count: int) -> tuple[str, ...]:
     return known if len(known) == count else tuple(f"{letter}_{i + 1}" for i in range(count))
 
 
-def _title(source: Wired, layers: Sequence[Mapping[str, Any]]) -> str:
-    """The problem's name and the width as a user writes it: poisson, network [2, (4, 4), 1]."""
+def _title(source: DrawableNetwork, layers: Sequence[Mapping[str, Any]]) -> str:
+    """Return the problem's name and the width as a user writes it: poisson, network [2, (4, 4), 1]."""
     width = [str(np.shape(layers[0]["importance"])[0])]
     width += [f"({y['sums']}, {y['products']})" if y["products"] else str(y["sums"]) for y in layers]
     problem = getattr(source, "problem", None)
@@ -183,16 +183,16 @@ def _edges(strength: Array) -> list[tuple[int, int]]:
     return [(i, j) for i, j in pairs if strength[i, j] > 0]
 
 
-def _fit(values: Array, least: float) -> Array:
-    """Shift and scale into [-1/2, 1/2]; a range of at most `least` stays flat."""
+def _fit(values: Array, flat: float) -> Array:
+    """Shift and scale values into [-1/2, 1/2]; return zeros if their range is at most `flat`."""
     low, high = float(values.min()), float(values.max())
-    return (values - (low + high) / 2) / (high - low) if high - low > least else np.zeros_like(values)
+    return (values - (low + high) / 2) / (high - low) if high - low > flat else np.zeros_like(values)
 
 
 def _bend(start: Any, end: Any, points: int = 40) -> Array:
-    """A cubic Bézier curve that leaves and arrives upright."""
+    """Return a cubic Bézier curve (points, 2) that is vertical at both ends."""
     (x0, y0), (x1, y1) = start, end
-    t = (1 - np.cos(np.linspace(0.0, np.pi, points))) / 2  # closest where the curve turns
+    t = (1 - np.cos(np.linspace(0.0, np.pi, points))) / 2  # dense at both ends, where the curve bends
     middle = (y0 + y1) / 2
     b0, b1, b2, b3 = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3
     return np.stack([(b0 + b1) * x0 + (b2 + b3) * x1, b0 * y0 + (b1 + b2) * middle + b3 * y1], axis=1)

@@ -1,8 +1,8 @@
-"""Where the network's drawing puts its nodes and its edges' squares, in inches.
+"""Place the nodes and the edges' squares of a network's drawing, in inches.
 
-Layers go upwards. Between two rows of nodes stands the band of the layer's edges: one square to an edge,
-grouped by the node that the edge feeds, so that only the wires from below cross. A product node is fed by two
-small sums, each with a group of its own.
+Layers go upwards. The band of a layer lies between two rows of nodes: one square for each edge, grouped by the node
+that the edge leads to, so that only the wires from below cross. A product node multiplies two small sums, and each sum
+has a group of its own.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import numpy as np
 from kanpde.arrays import Array
 
 SQUARE = 0.46  # side of an edge's square
-CLEARANCE = 1.15  # from one square to the next in a row, in sides
-FILLED = 0.9  # of the width, by the groups of a layer
-WIDEST = 32.0  # of all drawings; beyond it the squares of a layer stand in more than two rows
-ONE_ROW = 24  # edges; more of them in a layer stand in two staggered rows
-ROWS = 6  # at most; then the squares shrink
+CLEARANCE = 1.15  # distance between the centres of neighbouring squares in a row, in sides
+FILLED = 0.9  # fraction of the drawing's width that the groups of a layer take
+MAX_WIDTH = 32.0  # of a drawing; wider layers get more than two rows of squares
+MAX_EDGES_IN_ONE_ROW = 24  # layers with more edges get two staggered rows of squares
+MAX_ROWS = 6  # of squares in a band; layers that need more rows get smaller squares
 
 
 @dataclass(frozen=True)
 class Band:
-    """One layer: squares (in, out, 2) by centre, the fan-in points (out, 2), the nodes (sums + products, 2) above."""
+    """One layer: the centres of the squares (in, out, 2), the sums (out, 2) and the nodes (sums + products, 2)."""
 
     sources: Array
     squares: Array
@@ -38,7 +38,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Layout:
-    """The whole drawing: its size, the side of a square, the bands from the inputs up."""
+    """The whole drawing: its size, the side of a square, and the bands from bottom to top."""
 
     width: float
     height: float
@@ -47,12 +47,12 @@ class Layout:
 
 
 def arrange(layers: Sequence[Mapping[str, Any]]) -> Layout:
-    """Place every layer of `edge_curves()` above the one before, all of them across the same width."""
+    """Place every layer of `edge_curves()` above the previous one; all layers have the same width."""
     shapes = [np.shape(layer["importance"]) for layer in layers]
     edges = [inputs * outputs for inputs, outputs in shapes]
-    natural = max(n * (1.35 if n <= ONE_ROW else 0.68) for n in edges) * SQUARE
-    width = float(np.clip(natural, 4.2, WIDEST))
-    side = min(SQUARE, ROWS * FILLED * width / max(edges) / CLEARANCE)
+    natural = max(n * (1.35 if n <= MAX_EDGES_IN_ONE_ROW else 0.68) for n in edges) * SQUARE
+    width = float(np.clip(natural, 4.2, MAX_WIDTH))
+    side = min(SQUARE, MAX_ROWS * FILLED * width / max(edges) / CLEARANCE)
     nodes = _row(shapes[0][0], width, 0.0)
     bands = []
     for layer, shape in zip(layers, shapes, strict=True):
@@ -69,9 +69,9 @@ def _row(count: int, width: float, y: float) -> Array:
 
 def _band(sources: Array, shape: tuple[int, ...], sums: int, width: float, side: float) -> Band:
     inputs, outputs = shape
-    # A single group spreads over the whole width, each square above its source; several leave room between them.
+    # A single group takes the whole width, with each square above its source; several groups leave gaps.
     pitch = width / inputs if outputs == 1 else min(FILLED * width / outputs / inputs, 2.4 * side)
-    rows = min(ROWS, math.ceil(CLEARANCE * side / pitch - 1e-9))
+    rows = min(MAX_ROWS, math.ceil(CLEARANCE * side / pitch - 1e-9))
     slots = np.arange(inputs * outputs).reshape(outputs, inputs).T  # neighbours within a group are neighbours in number
     offsets = (np.arange(inputs) - (inputs - 1) / 2) * pitch
     bottom = float(sources[0, 1]) + 0.6 + 0.07 * width

@@ -1,4 +1,4 @@
-"""The arrays that the solution's figure shows: the solution, its reference, the error, the residual."""
+"""Compute the arrays that the solution's figure shows: the solution, its reference, the error, the residual."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Literal
 import numpy as np
 
 from kanpde.arrays import Array
-from kanpde.plots.drawable import Drawable, Region
+from kanpde.plots.drawable import Drawable, DrawableDomain
 from kanpde.plots.slices import Slice
 from kanpde.plots.style import symbol
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """One row of maps or one curve: what it is, its symbol, and its values on every slice."""
+    """One row of maps or one curve: its kind, its label, and its values on every slice."""
 
     kind: Literal["solution", "reference", "formula", "error", "residual"]
     label: str
@@ -28,10 +28,10 @@ class Quantity:
 
 
 def quantities(solution: Drawable, cuts: Sequence[Slice]) -> list[list[Quantity]]:
-    """Per field the quantities to draw: solution, reference and error, or solution and residual without a reference.
+    """Return for each field its solution, reference and error; its solution and residual if there is no reference.
 
-    The residual's components are one to an equation, not to a field: component i goes with field i, and
-    equations beyond the number of fields follow alone.
+    The residual has one component for each equation, not for each field: component i is listed with field i, and
+    components beyond the number of fields form rows of their own.
     """
     names = solution.problem.fields
     grids = [cut.coordinates() for cut in cuts]
@@ -55,7 +55,7 @@ def quantities(solution: Drawable, cuts: Sequence[Slice]) -> list[list[Quantity]
 
 
 def magnitude(solution: Drawable, coordinates: dict[str, Array]) -> Array:
-    """The root of the sum of squares of all fields, each against its own largest value there."""
+    """Return √(Σ_f (u_f / max |u_f|)²) over the fields f, at every point."""
     values = _by_field(solution(**coordinates), solution.problem.fields).values()
     largest = [np.nanmax(np.abs(v), initial=1e-300) for v in values]
     total: Array = np.sqrt(sum((v / m) ** 2 for v, m in zip(values, largest, strict=True)))
@@ -71,7 +71,7 @@ def _with_residual(rows: list[list[Quantity]], components: list[tuple[Array, ...
     return rows
 
 
-def _inside(domain: Region, grid: dict[str, Array]) -> Any:
+def _inside(domain: DrawableDomain, grid: dict[str, Array]) -> Any:
     return np.asarray(domain.contains(_points(grid)), dtype=bool).reshape(next(iter(grid.values())).shape)
 
 
@@ -80,7 +80,7 @@ def _points(grid: dict[str, Array]) -> Array:
 
 
 def _by_field(answer: Any, fields: tuple[str, ...]) -> dict[str, Array]:
-    """A solution answers with an array, or with a dict by field for a system."""
+    """Return the values by field: a solution returns an array, or a dict by field for a system."""
     if not isinstance(answer, Mapping):
         answer = {fields[0]: answer}
     return {name: np.asarray(answer[name], dtype=np.float64) for name in fields}
@@ -95,7 +95,7 @@ def _reference(solution: Drawable, grid: dict[str, Array]) -> Array | None:
 
 
 def _components(residual: Any, mask: Any) -> list[Array]:
-    """The magnitude of every equation's residual, whether it came as one array, a stack, a tuple or a dict of them."""
+    """Return the magnitude of every equation's residual, given as one array or as a stack, tuple or dict of arrays."""
     if isinstance(residual, Mapping):
         residual = list(residual.values())
     if isinstance(residual, (tuple, list)) or np.ndim(residual) > mask.ndim:
@@ -106,5 +106,5 @@ def _components(residual: Any, mask: Any) -> list[Array]:
 
 
 def _error_label(name: str) -> str:
-    """The difference in symbols, or in words where the field has a long name or a subscript already."""
+    """Return the difference in symbols; in words if the field has a long name or a subscript."""
     return rf"error $|{name} - {name}_{{\mathrm{{ref}}}}|$" if len(name) == 1 else f"error in {symbol(name)}"

@@ -1,4 +1,4 @@
-"""How values become colours and heights: limits, logarithms and colour maps."""
+"""Choose limits, logarithmic scales and colour maps."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from matplotlib.colors import LogNorm, Normalize
 from kanpde.arrays import Array
 from kanpde.plots.quantities import Quantity
 
-DECADES = 4  # how far below its largest value an error is told apart
+DECADES = 4  # shown of an error, counted down from its largest value
 
 
 def colours(quantity: Quantity, row: list[Quantity]) -> tuple[Normalize, str]:
-    """Scale and colour map: errors logarithmic, the rest on the limits that solution and reference share."""
+    """Return the scale and colour map: logarithmic for errors, else the limits that solution and reference share."""
     if quantity.logarithmic:
         return log_scale([quantity]), "magma"
     finite = _finite([q for q in row if not q.logarithmic])
@@ -26,7 +26,7 @@ def colours(quantity: Quantity, row: list[Quantity]) -> tuple[Normalize, str]:
 
 
 def log_scale(group: list[Quantity]) -> LogNorm:
-    """From the largest value down to the smallest positive one, over one decade at least and DECADES at most."""
+    """Return a scale from the smallest positive to the largest value, over at least one decade, at most DECADES."""
     finite = _finite(group)
     positive = finite[finite > 0]
     if not positive.size:

@@ -1,4 +1,4 @@
-"""Which lines and planes of the domain are drawn, and the points on them."""
+"""Choose the lines and planes of the domain that are drawn, and the points on them."""
 
 from __future__ import annotations
 
@@ -8,53 +8,53 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kanpde.arrays import Array
-from kanpde.plots.drawable import Region
-from kanpde.plots.style import letters, number
+from kanpde.plots.drawable import DrawableDomain
+from kanpde.plots.style import latex_name, number
 
-LINE, PLANE, SMALL_PLANE = 1001, 201, 121  # points to a side: one line, one map, one of several maps
-FRACTIONS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)  # where a cut may go, the middle preferred
+LINE, PLANE, SMALL_PLANE = 1001, 201, 121  # points along each side of a line, of one map, of one of several maps
+FRACTIONS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)  # of the domain's length at which a cut may be made, best first
 
 
 @dataclass(frozen=True)
 class Slice:
-    """A line or plane parallel to the axes: the axes shown (horizontal first), all others held fixed."""
+    """A line or plane parallel to the axes: the axes shown (horizontal first); all other coordinates are fixed."""
 
-    domain: Region
+    domain: DrawableDomain
     axes: tuple[int, ...]
     points: int
     fixed: dict[int, float] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
-        """The coordinates held fixed: z = 0.5, t = 1."""
-        parts = [f"${letters(self.domain.names[a])}$ = {number(v)}" for a, v in sorted(self.fixed.items())]
+        """The fixed coordinates: z = 0.5, t = 1."""
+        parts = [f"${latex_name(self.domain.names[a])}$ = {number(v)}" for a, v in sorted(self.fixed.items())]
         return ",  ".join(parts)
 
     @property
     def extent(self) -> tuple[float, ...]:
-        """Low and high of every axis shown."""
+        """The bounds low and high of every axis shown."""
         return tuple(float(b[a]) for a in self.axes for b in (self.domain.low, self.domain.high))
 
     def coordinates(self) -> dict[str, Array]:
-        """Every coordinate on the grid: arrays (points,) of a line, (points, points) of a plane, rows upwards."""
+        """Return every coordinate on the grid: (points,) for a line, (points, points) for a plane, rows upwards."""
         low, high = self.domain.low, self.domain.high
         lines = [np.linspace(low[a], high[a], self.points) for a in self.axes]
         shown = dict(zip(self.axes, np.meshgrid(*lines, indexing="xy"), strict=True))
-        held = {a: np.full_like(next(iter(shown.values())), value) for a, value in self.fixed.items()}
-        return {name: (shown | held)[a] for a, name in enumerate(self.domain.names)}
+        fixed = {a: np.full_like(next(iter(shown.values())), value) for a, value in self.fixed.items()}
+        return {name: (shown | fixed)[a] for a, name in enumerate(self.domain.names)}
 
 
-def slices(domain: Region, magnitude: Callable[[dict[str, Array]], Array]) -> tuple[Slice, ...]:
-    """The whole domain in one or two dimensions; beyond, a plane at four times or a plane of every pair of neighbours.
+def slices(domain: DrawableDomain, magnitude: Callable[[dict[str, Array]], Array]) -> tuple[Slice, ...]:
+    """Return the whole domain in one or two dimensions, else one plane at four times or planes of neighbouring axes.
 
-    `magnitude` of named coordinates tells where there is something to see: a cut is moved off the middle
-    of the domain only where the solution vanishes there, as an odd one does.
+    `magnitude` maps named coordinates to the size of the solution. A cut goes through the middle of the domain unless
+    the solution nearly vanishes there, as an odd function does.
     """
     space = [a for a in range(len(domain.names)) if a != domain.time]
     if len(domain.names) == 1:
         return (Slice(domain, (0,), LINE),)
     if len(domain.names) == 2:
-        # Time runs to the right, as in print; otherwise the first coordinate does.
+        # The horizontal axis is time, as in papers, or else the first coordinate.
         return (Slice(domain, (1, 0) if domain.time == 1 else (0, 1), PLANE),)
     cuts = _cuts(domain, space, magnitude)
     if domain.time is not None:
@@ -66,8 +66,8 @@ def slices(domain: Region, magnitude: Callable[[dict[str, Array]], Array]) -> tu
     return tuple(Slice(domain, p, SMALL_PLANE, {a: cuts[a] for a in space if a not in p}) for p in planes)
 
 
-def _cuts(domain: Region, space: list[int], magnitude: Callable[[dict[str, Array]], Array]) -> dict[int, float]:
-    """Per axis in space the coordinate to cut at: the fraction nearest the middle where the solution is not faint."""
+def _cuts(domain: DrawableDomain, space: list[int], magnitude: Callable[[dict[str, Array]], Array]) -> dict[int, float]:
+    """Return for each axis in space the coordinate nearest the middle at which the solution is not negligible."""
     unit = np.sort(np.array(FRACTIONS))
     lines = [domain.low[a] + unit * (domain.high[a] - domain.low[a]) for a in range(len(domain.names))]
     grid = np.meshgrid(*lines, indexing="ij")
@@ -76,7 +76,7 @@ def _cuts(domain: Region, space: list[int], magnitude: Callable[[dict[str, Array
     for axis in space:
         others = tuple(a for a in range(square.ndim) if a != axis)
         strength = dict(zip(unit.tolist(), np.sqrt(square.mean(axis=others)).tolist(), strict=True))
-        enough = 0.1 * max(strength.values())
-        fraction = next(f for f in FRACTIONS if strength[f] >= enough)
+        threshold = 0.1 * max(strength.values())
+        fraction = next(f for f in FRACTIONS if strength[f] >= threshold)
         cuts[axis] = float(domain.low[axis] + fraction * (domain.high[axis] - domain.low[axis]))
     return cuts

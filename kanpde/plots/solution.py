@@ -1,4 +1,4 @@
-"""The solution beside its reference, and how far apart they are."""
+"""Draw the solution, its reference and the error."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from kanpde.plots.drawable import Drawable
 from kanpde.plots.maps import maps, sliced_maps
 from kanpde.plots.quantities import magnitude, quantities
 from kanpde.plots.slices import slices
-from kanpde.plots.style import Figure, entitle, headline
+from kanpde.plots.style import Figure, headline, set_title
 
 
 def solution_figure(solution: Drawable) -> Figure:
-    """The solution, its reference and the error; without a reference the solution and the PDE's residual.
+    """Draw the solution, its reference and the error |u - u_ref|; the solution and the residual if no reference exists.
 
-    One dimension: curves, the error below them. Two: maps, one row per field. Beyond: maps of planes, at
-    four times or through the middle. Solution and reference share their limits; errors are on a logarithmic scale.
+    One dimension gives curves with the error below them. Two dimensions give maps, one row per field. More dimensions
+    give maps of planes, at four times or through the middle. Solution and reference have the same limits; errors have a
+    logarithmic scale.
     """
     cuts = slices(solution.problem.domain, partial(magnitude, solution))
     rows = quantities(solution, cuts)
@@ -26,5 +27,5 @@ def solution_figure(solution: Drawable) -> Figure:
         figure = maps(rows, cuts[0])
     else:
         figure = sliced_maps(rows, cuts)
-    entitle(figure, headline(solution.problem))
+    set_title(figure, headline(solution.problem))
     return figure

@@ -1,7 +1,7 @@
 """Networks to be read: sparsified, pruned, their edges named, turned into formulas, and made from them."""
 
 from kanpde.readable.compiler import formula_to_kan
-from kanpde.readable.formulas import formula
+from kanpde.readable.formulas import as_sympy, formula
 from kanpde.readable.naming import fix, read, unfix
 from kanpde.readable.penalties import Regularisation, penalty_rows
 from kanpde.readable.pruning import prune
@@ -12,6 +12,7 @@ from kanpde.readable.suggestions import Suggestion, suggest
 __all__ = [
     "Regularisation",
     "Suggestion",
+    "as_sympy",
     "fix",
     "formula",
     "formula_to_kan",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from kanpde.readable.suggestions import suggest
 from kanpde.solution import Solution
 
 
-def formula(
+def as_sympy(
     source: KAN | Solution,
     names: Sequence[str] | None = None,
     tolerance: float = 1e-6,
@@ -52,6 +53,12 @@ def formula(
     if len(nodes) == 1:
         return nodes[0]
     return dict(zip(source.problem.fields, nodes, strict=True)) if isinstance(source, Solution) else tuple(nodes)
+
+
+def formula(*arguments: Any, **options: Any) -> Any:
+    """The former name of `as_sympy`, with the same arguments; it warns with a DeprecationWarning."""
+    warnings.warn("kanpde.formula is now called kanpde.as_sympy; use that name", DeprecationWarning, stacklevel=2)
+    return as_sympy(*arguments, **options)
 
 
 def outputs(

@@ -1,4 +1,4 @@
-"""A run and its folder: what is written there, when, and how a run goes on from it."""
+"""Run a problem in a folder: write its files, resume from its checkpoint, show its results."""
 
 from __future__ import annotations
 
@@ -32,27 +32,30 @@ FORMULA, TEX = "formula.json", "formula.tex"
 
 
 def run(folder: Path, chosen: Mapping[str, Any], settings: Settings, config: str) -> int:
-    """Solve the problem that is ``chosen`` by its name and parameters into ``folder``; returns the exit status.
+    """Solve the problem with the name and parameters in ``chosen``, write ``folder`` and return the exit status.
 
-    ``config`` is the text of config.yaml. Raises KanpdeError, and leaves no file, if the problem is not usable.
+    ``config`` is the text of config.yaml. Raises KanpdeError and writes no file if the problem is unusable.
     """
     started = time.perf_counter()
     problem = load(chosen)
-    return _carry_out(RunFolder(folder, started, config), problem, settings, lambda: Trainer(problem, settings))
+    return _train(RunFolder(folder, started, config), problem, settings, lambda: Trainer(problem, settings))
 
 
 def resume(folder: Path, chosen: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
-    """Go on in ``folder`` from its checkpoint, with ``changes`` to the training's settings; returns the exit status."""
+    """Continue the run in ``folder`` from its checkpoint, with changed training settings; return the exit status.
+
+    Raises KanpdeError if the checkpoint is missing or belongs to another problem.
+    """
     started = time.perf_counter()
     problem = load(chosen)
     checkpoint = Checkpoint.read(folder / CHECKPOINT, problem)
     settings = checkpoint.settings.with_training(changes)
     start = partial(Trainer.restored, checkpoint, problem, settings)
-    return _carry_out(RunFolder(folder, started), problem, settings, start)
+    return _train(RunFolder(folder, started), problem, settings, start)
 
 
 def load(chosen: Mapping[str, Any]) -> Problem:
-    """Return the problem of a name and parameters; warn if its exact solution does not satisfy it."""
+    """Return the problem with this name and these parameters; warn if its exact solution does not satisfy it."""
     problem = registry.load_problem(chosen["name"], **{key: chosen[key] for key in chosen if key != "name"})
     for warning in problem.check_exact():
         console.warn(warning)
@@ -60,16 +63,17 @@ def load(chosen: Mapping[str, Any]) -> Problem:
 
 
 def check_resumable(folder: Path) -> None:
-    """Raise ConfigurationError where ``folder`` holds no run to go on with."""
+    """Raise ConfigurationError if ``folder`` contains no run that can be resumed."""
     for name in (CONFIG, CHECKPOINT):
         if not (folder / name).is_file():
             raise ConfigurationError(f"expected {name} in {folder}, got none; give the folder after a run's 'run:'")
 
 
 def show(folder: Path, *, proof: bool = False) -> None:
-    """Print a run's table and where its figures are; figures that are gone are drawn again.
+    """Print a run's table and the paths of its figures; draw the figures again if there are none.
 
-    With `proof` the formula and the steps of its proof are printed instead.
+    With `proof` print the formula and the steps of its proof instead. Raises ConfigurationError if the folder contains
+    no run or, with `proof`, no formula.
     """
     if not (folder / METRICS).is_file():
         raise ConfigurationError(f"expected {METRICS} in {folder}, got none; give the folder after a run's 'run:'")
@@ -81,27 +85,27 @@ def show(folder: Path, *, proof: bool = False) -> None:
     console.run(json.loads((folder / METRICS).read_text(encoding="utf-8")))
     figures = sorted((folder / FIGURES).glob("*.png"))
     for figure in figures or draw(Solution.load(folder / SOLUTION), folder):
-        print(shown(figure))
+        print(relative_path(figure))
 
 
 def draw(solution: Solution, folder: Path) -> list[Path]:
-    """Draw the run's figures; returns their files."""
-    # Imported here: matplotlib takes its time, and training can start before it is there.
+    """Draw the run's figures and return their paths."""
+    # Imported here, because matplotlib is slow to import and training does not need it.
     from kanpde import plots
 
     return plots.write_figures(solution, folder / FIGURES)
 
 
 def draw_formula(solution: Solution, folder: Path) -> list[Path]:
-    """Draw the figure of the formula; returns its file."""
+    """Draw the figure of the formula and return its path."""
     from kanpde import plots
 
     return plots.write_figures(solution, folder / FIGURES, ("formula",))
 
 
 @one_thread()
-def _carry_out(folder: RunFolder, problem: Problem, settings: Settings, start: Callable[[], Trainer]) -> int:
-    """Train, save, look for the formula and report; returns the exit status."""
+def _train(folder: RunFolder, problem: Problem, settings: Settings, start: Callable[[], Trainer]) -> int:
+    """Train, save, search for the formula, report, and return the exit status."""
     title = f"{problem.name}: {registry.describe(problem.name)}"
     progress = Progress(title, settings.training.budget_seconds)
     callbacks: list[Callback] = [folder, progress]
@@ -120,17 +124,17 @@ def _carry_out(folder: RunFolder, problem: Problem, settings: Settings, start: C
         finally:
             console.run(folder.metrics)
     except KeyboardInterrupt:
-        # A second Ctrl-C, or one while files are written: the last checkpoint is what there is to go on from.
+        # A second Ctrl-C, or one while files are written; the run can be resumed from its last checkpoint.
         if not (folder.path / CHECKPOINT).is_file():
             raise
         stop = Stop(Ending.INTERRUPTED)
-    return last_word(stop, shown(folder.path))
+    return last_word(stop, relative_path(folder.path))
 
 
 def last_word(stop: Stop, folder: str) -> ExitStatus:
-    """Print where the run is and, if it is not solved, what to do; returns the exit status."""
+    """Print the run's folder and, if the training failed, the remedy; return the exit status."""
     if stop.ending is Ending.INTERRUPTED:
-        console.say(f"{stop.ending.word}: go on with kanpde resume {folder}")
+        console.say(f"{stop.ending.word}: continue with kanpde resume {folder}")
     elif stop.ending.status != ExitStatus.SOLVED:
         console.fail(f"training {stop}")
     print(f"run: {folder}", flush=True)
@@ -138,16 +142,16 @@ def last_word(stop: Stop, folder: str) -> ExitStatus:
 
 
 class RunFolder:
-    """A training callback that makes the run's folder as training starts and keeps the checkpoint in it."""
+    """A training callback that makes the run's folder when training starts and writes the checkpoints."""
 
     def __init__(self, path: Path, started: float, config: str | None = None) -> None:
-        """``started`` is a time.perf_counter(), ``config`` the text of config.yaml; None in a folder that has one."""
+        """``started`` is a time.perf_counter(); ``config`` is the text of config.yaml, None if the file exists."""
         self.path, self._config = path, config
         self.metrics: dict[str, Any] = {}
         self._started = started - (0.0 if config is not None else _seconds(path / METRICS))
 
     def on_start(self, trainer: Any) -> None:
-        """A new run takes a folder that no other run has: its config.yaml can be made only once."""
+        """Choose a folder that no other run uses, by creating its config.yaml exclusively."""
         if self._config is None:
             return
         for folder in (self.path, *(self.path.with_name(f"{self.path.name}_{k}") for k in range(2, 10_000))):
@@ -161,40 +165,40 @@ class RunFolder:
             return
 
     def on_iteration(self, record: Mapping[str, Any]) -> None:
-        """Nothing to write: the training keeps the history, and a checkpoint holds it."""
+        """Write nothing, because the checkpoint contains the history."""
 
     def on_checkpoint(self, trainer: Any) -> None:
-        """Write all that is needed to go on from here."""
+        """Write the state from which the training can be resumed."""
         files.write(self.path / CHECKPOINT, *trainer.state())
 
     def on_end(self, trainer: Any) -> None:
-        """The last checkpoint, of an interrupted training too."""
+        """Write the last checkpoint, also after an interruption."""
         self.on_checkpoint(trainer)
 
     def save(self, solution: Solution) -> None:
-        """Measure the solution, and write what a run leaves behind."""
+        """Measure the solution's errors; write the solution, the history, the metrics and the figures."""
         solution.save(self.path / SOLUTION)
         write(self.path / HISTORY, _csv(solution.history))
-        self.metrics = finite(solution.metrics())
+        self.metrics = json_value(solution.metrics())
         self._draw_and_save_metrics(partial(draw, solution, self.path))
 
     def symbolify(self, solution: Solution, settings: Settings) -> None:
-        """Look for the formula of a solution that has been saved, and write what is found beside the rest."""
+        """Search for the formula of a saved solution; write the formula and update the other files."""
         budget = settings.symbolic.budget_seconds
         with FormulaProgress(budget) as progress:
             formula = solution.symbolify(
                 budget_seconds=budget, functions=settings.symbolic.functions, seed=settings.seed, progress=progress
             )
         solution.save(self.path / SOLUTION)
-        write(self.path / FORMULA, json.dumps(finite(formula.to_json()), indent=2, allow_nan=False) + "\n")
+        write(self.path / FORMULA, json.dumps(json_value(formula.to_json()), indent=2, allow_nan=False) + "\n")
         write(self.path / TEX, formula.latex() + "\n")
-        self.metrics["formula"] = finite(formula.summary())
+        self.metrics["formula"] = json_value(formula.summary())
         self.metrics["seconds"]["symbolic"] = formula.seconds
         figures = partial(draw_formula, solution, self.path) if formula.expressions else list
         self._draw_and_save_metrics(figures)
 
     def _draw_and_save_metrics(self, figures: Callable[[], object]) -> None:
-        """Draw figures, and write the metrics whatever happens there: the seconds of a run hold those of drawing."""
+        """Draw figures, then write the metrics even if drawing fails; the run's total seconds include drawing."""
         try:
             figures()
         finally:
@@ -202,8 +206,8 @@ class RunFolder:
             write(self.path / METRICS, json.dumps(self.metrics, indent=2, allow_nan=False) + "\n")
 
 
-def shown(path: Path) -> str:
-    """The path as a user would write it: from the working folder where it lies inside."""
+def relative_path(path: Path) -> str:
+    """Return the path relative to the working folder if it lies inside, else the absolute path."""
     path = path.resolve()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
@@ -213,24 +217,24 @@ def write(path: Path, text: str) -> None:
     files.write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def finite(value: Any) -> Any:
-    """The same with None for every number that is not finite, for JSON has no word for them."""
+def json_value(value: Any) -> Any:
+    """Return the value with None in place of every infinity and NaN, because JSON cannot represent them."""
     if isinstance(value, Mapping):
-        return {str(key): finite(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
+        return [json_value(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _csv(history: Mapping[str, Sequence[Any]]) -> str:
-    """One line per iteration under the names of the columns; what was not known is left empty."""
+    """Return a header and one line per iteration in CSV; unknown values are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(history)
-    writer.writerows([finite(item) for item in row] for row in zip(*history.values(), strict=True))
+    writer.writerows([json_value(item) for item in row] for row in zip(*history.values(), strict=True))
     return text.getvalue()
 
 
 def _seconds(metrics: Path) -> float:
-    """The total seconds of a run so far, as an earlier session left them."""
+    """Return the total seconds of a resumed run so far; 0 for a new run."""
     return float(json.loads(metrics.read_text(encoding="utf-8"))["seconds"]["total"]) if metrics.is_file() else 0.0

@@ -15,7 +15,7 @@ Run = Callable[[Problem, Task, Recorder], None]
 
 @dataclass(frozen=True)
 class Peer:
-    """`title` for people, `module` of this package, and the packages it imports, by the names it imports them by."""
+    """A peer's `title` for people, its `module` in this package, and the import names of the packages it needs."""
 
     title: str
     module: str
@@ -23,7 +23,7 @@ class Peer:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Those that are not installed."""
+        """The packages that are not installed."""
         return tuple(name for name in self.packages if importlib.util.find_spec(name) is None)
 
 
@@ -36,11 +36,11 @@ PEERS: Mapping[str, Peer] = {
     "jaxkan": Peer("jaxKAN", "kanpde.bench.peers.jaxkan", ("jaxkan", "jax", "flax", "optax")),
     "classical": Peer("spectral method", "kanpde.bench.peers.classical"),
 }
-# The one that the others are measured against, and the one that is no network.
+# The peer that the others are compared with, and the peer that is not a network.
 OURS, CLASSICAL = "kanpde", "classical"
 
 
 def load(name: str) -> Run:
-    """The function that measures a peer."""
+    """Return the function that measures a peer."""
     run: Run = import_module(PEERS[name].module).run
     return run

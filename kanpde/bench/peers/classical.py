@@ -1,4 +1,4 @@
-"""What a spectral method does with the same equation: every point of its curve is a solution of its own, ever finer."""
+"""Solve the same equation by a spectral method; each point of its curve is a separate solution on a finer grid."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from kanpde.geometry.box import as_box
 from kanpde.problem.problem import Problem
 
 DEGREES = (4, 6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36, 40, 44, 48)
-ENOUGH = 1e-12  # the error at which nothing finer is tried
+SMALLEST_ERROR = 1e-12  # at which no finer grid is tried
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
-    """Ever finer solutions, each timed by itself, until there is no time for more."""
+    """Compute and time solutions on finer and finer grids until the time is used up."""
     versions = {"numpy": np.__version__, "scipy": scipy.__version__}
     _, _, first = next(iter(solvers(problem, recorder)))
     first()  # a library's first call takes longer than the next
@@ -31,12 +31,12 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
         seconds = time.perf_counter() - started
         recorder.describe(method, unknowns, unknowns, **versions)
         recorder.record(seconds, evaluate)
-        if recorder.over or recorder.outcome.trace[-1][1] < ENOUGH:
+        if recorder.over or recorder.outcome.trace[-1][1] < SMALLEST_ERROR:
             break
 
 
 def solvers(problem: Problem, recorder: Recorder) -> Iterable[tuple[str, int, Callable[[], Evaluate]]]:
-    """(method, unknowns, solve), the coarsest first; ConfigurationError where neither method fits the problem."""
+    """Return (method, unknowns, solve) from coarse to fine; raise ConfigurationError if no method fits the problem."""
     if problem.name in fourier.EVOLUTIONS:
         times = np.unique(recorder.comparison.points[:, 1])
         for points, steps in fourier.EVOLUTIONS[problem.name].resolutions:

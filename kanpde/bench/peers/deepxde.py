@@ -27,7 +27,7 @@ INNER = 20  # L-BFGS iterations between two looks at the clock
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
-    """Adam for a fifth of the time, L-BFGS for the rest."""
+    """Train with Adam for a fifth of the time and with L-BFGS for the rest."""
     os.environ["DDE_BACKEND"] = "pytorch"
     import deepxde as dde
 
@@ -60,7 +60,7 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
 
 
 def watch(dde: Any, recorder: Recorder, until: float) -> Any:
-    """A callback of DeepXDE's that measures, and ends the training when so many seconds are over."""
+    """Return a callback for DeepXDE that measures the error and ends the training after `until` seconds."""
 
     class Watch(dde.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_end(self) -> None:
@@ -71,13 +71,13 @@ def watch(dde: Any, recorder: Recorder, until: float) -> Any:
 
 
 def equation(dde: Any, problem: Problem, part: Placed, inputs: Tensor, outputs: Tensor) -> list[Tensor]:
-    """The equation's rows at all points, one tensor (n, 1) for each component."""
+    """Return the equation's rows at all points, one tensor (n, 1) for each component."""
     rows = part.block.evaluate((side(dde, problem, inputs, outputs, slice(None)),), None, {})
     return [row[:, None] for row in rows]
 
 
 def side(dde: Any, problem: Problem, inputs: Tensor, outputs: Tensor, where: slice) -> Side:
-    """The fields at a part of the points, with DeepXDE's own derivatives."""
+    """Return the fields at some of the points, with DeepXDE's own derivatives."""
 
     def field(number: int, name: str) -> Field:
         def whole(partial: MultiIndex) -> Any:
@@ -92,17 +92,17 @@ def side(dde: Any, problem: Problem, inputs: Tensor, outputs: Tensor, where: sli
 
 
 class Rows:
-    """One component of a condition, as DeepXDE asks boundary conditions for their points and errors."""
+    """One component of a condition, with the interface of DeepXDE's boundary conditions."""
 
     def __init__(self, dde: Any, problem: Problem, part: Placed, component: int) -> None:
         self._dde, self._problem, self._part, self._component = dde, problem, part, component
 
     def collocation_points(self, points: Array) -> Array:
-        """The condition's own points: one set for each image."""
+        """Return the condition's own points, one set for each image."""
         return np.concatenate([image.numpy() for image in self._part.images])
 
     def error(self, points: Array, inputs: Tensor, outputs: Tensor, first: int, last: int) -> Tensor:
-        """The rows (n, 1) from the network's outputs at all points, of which [first, last) are this condition's."""
+        """Return the rows (n, 1) from the outputs at all points, of which [first, last) are this condition's."""
         part, size = self._part, self._part.count
         slices = [slice(start, start + size) for start in range(first, last, size)]
         sides = tuple(side(self._dde, self._problem, inputs, outputs, where) for where in slices)

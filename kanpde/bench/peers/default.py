@@ -1,4 +1,4 @@
-"""kanpde with its default settings."""
+"""Measure kanpde with its default settings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from kanpde.version import __version__
 
 
 class OutOfTime(Exception):
-    """Ends a training from within."""
+    """Raised to end a training from a callback."""
 
 
 class Watch:
-    """A training's callback that measures and, when the time is over, ends it.
+    """A training callback that measures the error and ends the training when the time is used up.
 
     The training's own budget would count the seconds of measuring.
     """
@@ -33,11 +33,11 @@ class Watch:
         self._measured: int | None = None
 
     def on_start(self, trainer: Trainer) -> None:
-        """Remember whom to ask."""
+        """Keep the trainer, which returns the current solution."""
         self._trainer = trainer
 
     def on_iteration(self, record: Mapping[str, Any]) -> None:
-        """Measure where that is due and there is something new; at the end whatever there is."""
+        """Measure if that is due and the solution is new; at the end of the time measure in any case."""
         assert self._trainer is not None
         version, over = self._trainer.phase.version, self._recorder.over
         if version != self._measured and (over or (version and self._recorder.due)):
@@ -46,10 +46,10 @@ class Watch:
             raise OutOfTime
 
     def on_checkpoint(self, trainer: Trainer) -> None:
-        """Nothing is kept."""
+        """Write no checkpoint."""
 
     def on_end(self, trainer: Trainer) -> None:
-        """Once more, for it ended before its time."""
+        """Measure once more, because the training ended before its time."""
         self._measure(trainer)
 
     def _measure(self, trainer: Trainer) -> None:
@@ -63,7 +63,7 @@ class Watch:
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
-    """Train as the command line would, and look for the formula."""
+    """Train as the command line does, and search for the formula."""
     solution = train(problem, task, recorder, "B-spline KAN, default settings", None)
     if seconds := search_seconds(problem, task):
         formula = solution.symbolify(budget_seconds=seconds, seed=task.seed)
@@ -73,7 +73,7 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
 def train(
     problem: Problem, task: Task, recorder: Recorder, method: str, training: Mapping[str, Any] | None
 ) -> Solution:
-    """Train with some settings other than the default ones; returns what was measured last."""
+    """Train with the default settings changed by `training`; return the last measured solution."""
     recorder.start()
     watch = Watch(recorder, method)
     with contextlib.suppress(OutOfTime):

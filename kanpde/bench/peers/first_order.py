@@ -1,4 +1,4 @@
-"""kanpde's own network and loss under first-order optimisation: what Gauss–Newton is worth."""
+"""Train kanpde's own network and loss with first-order methods, to show the effect of Gauss–Newton."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ STAGES = ({"optimiser": "adam", "iterations": 500}, {"optimiser": "lbfgs", "iter
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
-    """Adam, then L-BFGS, until the time is over."""
+    """Train with Adam, then with L-BFGS, until the time is used up."""
     train(problem, task, recorder, "B-spline KAN, Adam then L-BFGS", {"stages": STAGES})

@@ -23,7 +23,7 @@ MEMORY = 50  # pairs of L-BFGS
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
-    """Adam for a fifth of the time, L-BFGS for the rest; its compilation comes before the clock is started."""
+    """Train with Adam for a fifth of the time and with L-BFGS for the rest; the clock starts after compilation."""
     import jax
     import jax.numpy as jnp
     import optax
@@ -61,7 +61,7 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
 
 
 def compiled(method: Any, loss: Any, parameters: Any, *, remembers: bool) -> Any:
-    """One step of an Optax method, ready to run."""
+    """Compile one step of an Optax method."""
     import jax
 
     step = step_of(method, loss, remembers=remembers)
@@ -69,12 +69,12 @@ def compiled(method: Any, loss: Any, parameters: Any, *, remembers: bool) -> Any
 
 
 def evaluated(answer: Any, parameters: Any, points: Array) -> Array:
-    """Values (n, fields) at points (n, d)."""
+    """Return the values (n, fields) at points (n, d)."""
     return np.asarray(answer(parameters, points))
 
 
 def step_of(method: Any, loss: Any, *, remembers: bool) -> Any:
-    """One step of an Optax method; one with a line search remembers the loss and gradient that it ended with."""
+    """Make one step of an Optax method; a line search keeps its last loss and gradient for the next step."""
     import jax
     import optax
 
@@ -91,7 +91,7 @@ def step_of(method: Any, loss: Any, *, remembers: bool) -> Any:
 
 
 def widest(inputs: int, outputs: int, parameters: int) -> int:
-    """The width of two hidden layers that have no more than so many parameters."""
+    """Return the largest width of two hidden layers with at most this number of parameters."""
     width = 1
     while (DEGREE + 1) * (width + 1) * (inputs + width + 1 + outputs) + 2 * (width + 1) + outputs <= parameters:
         width += 1

@@ -1,4 +1,4 @@
-"""A tanh MLP of the size of kanpde's network under kanpde's optimiser, on the same rows: what the KAN is worth."""
+"""Train a tanh MLP of the size of kanpde's network with kanpde's optimiser and rows, to show the effect of the KAN."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kanpde.version import __version__
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
-    """Gauss–Newton until the time is over; a nonlinear equation sees fresh points at every iteration, as kanpde's."""
+    """Run Gauss–Newton until the time is used up; nonlinear equations get new points at every iteration, as kanpde."""
     recorder.start()
     blocks = problem.blocks(hard=True)
     fixed = all(is_affine(block, problem) for block in blocks)
@@ -45,7 +45,7 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
 
 
 def place(residuals: Residuals, problem: Problem, task: Task, generator: np.random.Generator) -> None:
-    """Points for every block."""
+    """Sample points for every block."""
     for number, part in enumerate(residuals.parts):
         count = task.boundary if part.block.faces else task.interior
         drawn = sample(part.block, problem.domain, count, "sobol", generator)

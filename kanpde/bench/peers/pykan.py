@@ -23,7 +23,7 @@ INNER = 5  # L-BFGS iterations between two looks at the clock
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
-    """L-BFGS until the time is over, then the formula by `auto_symbolic`."""
+    """Train with L-BFGS until the time is used up, then search for the formula with `auto_symbolic`."""
     torch.set_default_dtype(torch.float64)
     from kan import KAN
     from kan.LBFGS import LBFGS
@@ -62,7 +62,7 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
 
 
 def name(network: Any, points: torch.Tensor, names: tuple[str, ...], seconds: float, recorder: Recorder) -> None:
-    """`auto_symbolic` as it comes, and the formula that it leaves; a search that takes longer is cut."""
+    """Run `auto_symbolic` with its defaults and record its formula; cut a search that takes too long."""
     clock = Clock(seconds)
     try:
         with time_limit(seconds):

@@ -11,13 +11,11 @@ from planted import Planted, first, interpolated, problem_of, torsion
 
 from kanpde import Box, Dirichlet, Initial, load_problem
 from kanpde.calculus.expressions import real_expression
-from kanpde.symbolic import workers
-from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.constants.fit import refit
 from kanpde.symbolic.families.proposal import Proposal, constant
 from kanpde.symbolic.search import SOLVED, beside, candidates, in_turn, joint
 
-x, t = sp.symbols("x t", real=True)
+x, y, t = sp.symbols("x y t", real=True)
 
 
 def agrees(found, problem):
@@ -97,9 +95,6 @@ def test_progress_is_told_in_words():
     assert any("residual" in line for line in lines)
 
 
-# The order of proposals -----------------------------------------------------------------------------------------------
-
-
 def proposal(name, number=0):
     symbol = constant(number)
     return Proposal(name, symbol * x, {symbol: 1.0}, 0.1, 0.0)
@@ -118,59 +113,22 @@ def test_fields_are_joined_best_first_and_share_no_constant():
     assert list(joint([iter([proposal("a")]), iter([])])) == []
 
 
-# Processes ------------------------------------------------------------------------------------------------------------
-
-
-def computed(item):
-    if item == 3:
-        raise ValueError
-    if item == 5:
-        time.sleep(1000)
-    return item**2
-
-
-def test_results_keep_their_order_and_failures_are_none():
-    found = list(workers.in_order(computed, range(8), Clock(60), seconds=2.0))
-    assert found == [(i, None if i in (3, 5) else i**2) for i in range(8)]
-
-
-def test_without_processes_it_is_the_same(monkeypatch):
-    monkeypatch.setattr(workers, "forkable", lambda: False)
-    found = list(workers.in_order(computed, range(7), Clock(60), seconds=0.5))
-    assert found == [(i, None if i in (3, 5) else i**2) for i in range(7)]
-
-
-def test_the_clock_ends_it_and_a_computation_that_hangs():
-    start = time.monotonic()
-    assert list(workers.in_order(computed, [5, 1], Clock(1.0), seconds=1000.0)) == []
-    assert time.monotonic() - start < 30
-
-
-def test_the_clock_ends_the_making_of_an_item():
-    def items():
-        yield 1
-        time.sleep(1000)
-
-    start = time.monotonic()
-    assert list(workers.in_order(computed, items(), Clock(1.0), seconds=10.0)) in ([], [(1, 1)])
-    assert time.monotonic() - start < 30
-
-
-def test_items_are_made_as_they_are_needed():
-    asked = []
-
-    def items():
-        for i in (0, 1, 2, 4, 6, 7, *range(8, 1000)):
-            asked.append(i)
-            yield i
-
-    found = workers.in_order(computed, items(), Clock(60), seconds=10.0)
-    assert next(found) == (0, 0)
-    found.close()
-    assert len(asked) <= 2 + workers.AHEAD * workers.cores()
-
-
 def test_fields_share_what_stands_beside_the_same_coordinate():
     a, b, c = (constant(i) for i in range(3))
     assert beside(a * sp.exp(b * x) * sp.sin(c * t), b) == {x} and beside(sp.exp(b * x) * sp.sin(c * t), c) == {t}
     assert beside(a * x, a) == frozenset()
+
+
+def test_a_field_of_a_system_may_vanish():
+    def residual(u, v, p):
+        return u.xx + u.yy - p.x, v.xx + v.yy - p.y, u.x + v.y
+
+    conditions = {
+        "u": Dirichlet(y * (1 - y), field="u"),
+        "v": Dirichlet(0, field="v"),
+        "p": Dirichlet(1 - 2 * x, on="x-", field="p"),
+    }
+    exact = (y * (1 - y), sp.S.Zero, 1 - 2 * x)
+    members = {"fields": ("u", "v", "p"), "conditions": lambda self: conditions}
+    problem = problem_of(Box(x=(0, 1), y=(0, 1)), residual, exact, **members)
+    assert first(candidates(Planted(problem, 1e-8), seconds=120, seed=0))["v"] == 0

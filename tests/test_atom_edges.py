@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
-from test_network import Jets, assert_close, built, nested, plan_up_to, points_in, rows_by_jacrev
+from test_kan import Jets, assert_close, built, nested, plan_up_to, points_in, rows_by_jacrev
 
 from kanpde import files
 from kanpde.calculus.expressions import torch_function

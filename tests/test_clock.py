@@ -1,0 +1,63 @@
+"""Limits of time: they end what hangs in every thread and leave nothing behind."""
+
+import threading
+import time
+
+import pytest
+from boxes_of_symbols import hang, x
+
+from kanpde.symbolic.clock import TimeLimit, time_limit
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_time_is_limited_in_every_thread(threaded):
+    outcomes = []
+
+    def work():
+        try:
+            with time_limit(0.05):
+                hang(x)
+        except TimeLimit:
+            outcomes.append("cut")
+        with time_limit(30):
+            outcomes.append("in time")
+
+    if threaded:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(20)
+    else:
+        work()
+    assert outcomes == ["cut", "in time"]
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_limit_leaves_nothing_behind(threaded):
+    """Neither where the work ends just when the time is over nor where it catches what is raised in it."""
+    done = []
+
+    def work():
+        for k in range(60):
+            try:
+                with time_limit(1e-4 * (k % 20)):
+                    sum(range(100 * k))
+            except TimeLimit:
+                pass
+        try:
+            with time_limit(0.02):
+                try:
+                    hang(x)
+                except BaseException:
+                    hang(x)
+        except TimeLimit:
+            done.append("cut")
+        time.sleep(0.6)
+        done.append("quiet")
+
+    if threaded:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(30)
+    else:
+        work()
+    assert done == ["cut", "quiet"]

@@ -1,0 +1,93 @@
+"""The rows of a march: their local Jacobian is their derivative."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+from local_rows import F64, uniform
+
+from kanpde import Box, Data, Dirichlet, Initial, Neumann, Periodic, Problem
+from kanpde.marching.axes import LegendreAxis
+from kanpde.marching.system import System
+from kanpde.marching.tensor_product import TensorProduct
+from kanpde.problem.lift import Ansatz
+
+
+@dataclasses.dataclass(frozen=True)
+class Decay(Problem):
+    """A system of two fields with an unknown constant, nonlinear, and every kind of row."""
+
+    domain = Box(x=(0, 1), t=(0, 1))
+    fields = ("u", "v")
+    unknowns = {"rate": 0.7}
+
+    def residual(self, u, v, x, t, rate):
+        return {"first": u.t - u.xx + rate * v * u, "second": v.t + u.x * v}
+
+    def conditions(self):
+        points = np.array([[0.2, 0.1], [0.3, 0.9], [0.8, 0.5]])
+        return {
+            "start": Initial(sp.Symbol("x"), field="u"),
+            "left": Neumann(1, on="x-", field="v"),
+            "circle": Periodic("x", field="u"),
+            "seen": Data(points, np.array([0.1, 0.2, 0.3]), field="v"),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Box3(Problem):
+    """Three coordinates, mixed partials, and conditions by construction."""
+
+    domain = Box(x=(0, 1), y=(-1, 1), t=(0, 1))
+
+    def residual(self, u, x):
+        return u.t - u.xx - x * u.xy + u**2
+
+    def conditions(self):
+        return {"start": Initial(0), "left": Dirichlet(1, on="x-", hard=True), "circle": Periodic("y")}
+
+
+SYSTEMS = {
+    "constants": (Decay(), [uniform(0, 1, 3, 4), uniform(0, 1, 2, 3)]),
+    "slab": (Decay(), [uniform(0, 1, 9, 3), LegendreAxis(np.array([0.0, 1.0]), 3)]),
+    "hard": (Box3(), [uniform(0, 1, 3, 3), uniform(-1, 1, 5, 3), LegendreAxis(np.array([0.0, 1.0]), 2)]),
+    "circle": (Box3(), [uniform(0, 1, 1, 3), uniform(-1, 1, 9, 3, True), LegendreAxis(np.array([0.0, 1.0]), 1)]),
+}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_local_jacobian_is_the_derivative_of_the_rows(name):
+    problem, axes = SYSTEMS[name]
+    system = System(
+        TensorProduct(axes),
+        problem.domain,
+        problem.blocks(),
+        problem.fields,
+        ansatz=Ansatz.of(problem),
+        unknowns=tuple(problem.unknowns),
+    )
+    vector = torch.as_tensor(np.random.default_rng(0).normal(size=system.size))
+    system.rescale(vector)
+    linear = system.linearise(vector)
+    assert torch.allclose(linear.residual, system.residual(vector), atol=1e-14)
+    step = torch.as_tensor(np.random.default_rng(1).normal(size=system.size))
+    h = 1e-6
+    numeric = (system.residual(vector + h * step) - system.residual(vector - h * step)) / (2 * h)
+    assert torch.allclose(linear.product(step), numeric, rtol=1e-6, atol=1e-6)
+    weights = torch.as_tensor(np.random.default_rng(2).normal(size=len(numeric)))
+    assert abs(float(weights @ linear.product(step) - step @ linear.transposed(weights))) < 1e-9
+    dense = torch.stack([linear.product(unit) for unit in torch.eye(system.size, dtype=F64)], dim=1)
+    storage = linear.storage
+    order = torch.argsort(storage.numbering)
+    expected = (dense.T @ dense)[order][:, order].tril()
+    if storage.bandwidth is None:
+        found = linear.gram.tril()
+    else:
+        found = torch.zeros_like(expected)
+        for below, diagonal in enumerate(linear.gram):
+            found += torch.diag(diagonal[: system.size - below], -below)
+    assert torch.allclose(found, expected, atol=1e-11 * float(expected.abs().max()))

@@ -1,0 +1,57 @@
+"""Computations in other processes: their order, their failures, and their time."""
+
+from __future__ import annotations
+
+import time
+
+from kanpde.symbolic import workers
+from kanpde.symbolic.clock import Clock
+
+
+def computed(item):
+    if item == 3:
+        raise ValueError
+    if item == 5:
+        time.sleep(1000)
+    return item**2
+
+
+def test_results_keep_their_order_and_failures_are_none():
+    found = list(workers.in_order(computed, range(8), Clock(60), seconds=2.0))
+    assert found == [(i, None if i in (3, 5) else i**2) for i in range(8)]
+
+
+def test_without_processes_it_is_the_same(monkeypatch):
+    monkeypatch.setattr(workers, "forkable", lambda: False)
+    found = list(workers.in_order(computed, range(7), Clock(60), seconds=0.5))
+    assert found == [(i, None if i in (3, 5) else i**2) for i in range(7)]
+
+
+def test_the_clock_ends_it_and_a_computation_that_hangs():
+    start = time.monotonic()
+    assert list(workers.in_order(computed, [5, 1], Clock(1.0), seconds=1000.0)) == []
+    assert time.monotonic() - start < 30
+
+
+def test_the_clock_ends_the_making_of_an_item():
+    def items():
+        yield 1
+        time.sleep(1000)
+
+    start = time.monotonic()
+    assert list(workers.in_order(computed, items(), Clock(1.0), seconds=10.0)) in ([], [(1, 1)])
+    assert time.monotonic() - start < 30
+
+
+def test_items_are_made_as_they_are_needed():
+    asked = []
+
+    def items():
+        for i in (0, 1, 2, 4, 6, 7, *range(8, 1000)):
+            asked.append(i)
+            yield i
+
+    found = workers.in_order(computed, items(), Clock(60), seconds=10.0)
+    assert next(found) == (0, 0)
+    found.close()
+    assert len(asked) <= 2 + workers.AHEAD * workers.cores()
