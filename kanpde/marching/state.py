@@ -127,19 +127,19 @@ class Writer:
         if isinstance(value, Ending):
             return {"ending": value.name}
         if isinstance(value, Tensor):
-            return {"tensor": self._named(value)}
+            return {"tensor": self._add_tensor(value)}
         if isinstance(value, np.ndarray):
-            return {"array": self._named(torch.from_numpy(value))}
+            return {"array": self._add_tensor(torch.from_numpy(value))}
         if isinstance(value, tuple):
             return [self.value(each) for each in value]
-        return {"object": self._place(value)} if is_dataclass(value) else value
+        return {"object": self._add_object(value)} if is_dataclass(value) else value
 
-    def _named(self, tensor: Tensor) -> str:
+    def _add_tensor(self, tensor: Tensor) -> str:
         name = str(len(self.tensors))
         self.tensors[name] = tensor
         return name
 
-    def _place(self, value: Any) -> int:
+    def _add_object(self, value: Any) -> int:
         if id(value) not in self._places:
             written = {field.name: self.value(getattr(value, field.name)) for field in fields(value)}
             self.objects.append({"kind": type(value).__name__, "fields": written})

@@ -107,7 +107,7 @@ class Search:
             return None
         step = system.descent(self.linear.rest, self._gradient)
         predicted = self.linear.predicted(step)
-        accelerated = self._accelerated(system, step)
+        accelerated = self._accelerated_step(system, step)
         for candidate in ([] if accelerated is None else [accelerated]) + [step]:
             loss = self._loss(candidate)
             ratio = (self.linear.loss - loss) / predicted if predicted > 0 else -math.inf
@@ -119,7 +119,7 @@ class Search:
         loss = float(self._problem.residual(self._vector + step).square().sum())
         return loss if math.isfinite(loss) else math.inf
 
-    def _accelerated(self, system: Damped | Woodbury, step: Tensor) -> Tensor | None:
+    def _accelerated_step(self, system: Damped | Woodbury, step: Tensor) -> Tensor | None:
         """Return p + a/2; None if the acceleration a is too large for the second-order model to hold."""
         ahead = self._problem.residual(self._vector + DIFFERENCE * step)
         # r_pp = 2/h ((r(θ + h p) − r)/h − J p)
