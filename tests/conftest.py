@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+import torch
 
 from kanpde import cli
 
@@ -20,3 +21,11 @@ def command(monkeypatch, capsys):
         return (status, *capsys.readouterr())
 
     return call
+
+
+def pytest_collection_modifyitems(items):
+    """Tests marked `gpu` are skipped where there is no CUDA device."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu") is not None:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
