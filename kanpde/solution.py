@@ -102,7 +102,7 @@ class Solution:
         part = residuals.parts[0]
 
         def evaluate(points: Tensor) -> Tensor:
-            return residuals.values(part, residuals.chunks(part, points, None)).T
+            return residuals.values(residuals.chunks(part, points, None)).T
 
         return self._shaped(evaluate, coordinates, part.block.components)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from local_rows import uniform
 
-from kanpde.marching.axes import LegendreAxis, design, gauss_points, gauss_weights, points_of, transfer
+from kanpde.marching.axes import LegendreAxis, design, gauss_points, gauss_weights, points_of, transfer_matrix
 
 
 def test_legendre_polynomials_are_orthonormal():
@@ -28,4 +28,6 @@ def test_a_finer_axis_holds_the_functions_of_a_coarser_one():
     old, new = uniform(-1, 1, 4), uniform(-1, 1, 8)
     coefficients = np.random.default_rng(0).normal(size=(old.size, 2))
     x = np.linspace(-1, 1, 33)
-    assert np.allclose(design(new, x) @ (transfer(old, new) @ coefficients), design(old, x) @ coefficients, atol=1e-11)
+    assert np.allclose(
+        design(new, x) @ (transfer_matrix(old, new) @ coefficients), design(old, x) @ coefficients, atol=1e-11
+    )

@@ -213,7 +213,7 @@ def test_an_interrupt_while_figures_are_drawn_leaves_a_run_to_go_on_with(kanpde,
         patched.setattr("kanpde.runs.run_folder.draw", interrupted)
         status, out, err = kanpde("problem=rod", *QUICK)
     folder = out.removeprefix("run: ").removesuffix("\n")
-    assert status == 130 and err.endswith(f"interrupted: go on with kanpde resume {folder}\n")
+    assert status == 130 and err.endswith(f"interrupted: continue with kanpde resume {folder}\n")
     status, out, _ = kanpde("resume", folder)
     assert status == 0 and out.splitlines()[-1] == f"run: {folder}" and list((here / folder / "figures").iterdir())
 
@@ -260,7 +260,7 @@ def test_the_shipped_defaults_are_those_of_python():
 
 def test_a_warning_is_one_line(here):
     program = (
-        "import warnings; from kanpde import cli; cli.carry_out = lambda words: warnings.warn('so\\nso'); cli.main()"
+        "import warnings; from kanpde import cli; cli.run_command = lambda words: warnings.warn('so\\nso'); cli.main()"
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=here, capture_output=True, text=True, check=True)
     assert ran.stderr == "warning: so so\n"

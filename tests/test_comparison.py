@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 import sympy as sp
 
-from kanpde.collocation.comparison import RESOLUTION, TENSOR, Comparison, errors, grid
+from kanpde.collocation.comparison import MAX_TENSOR_AXES, RESOLUTION, Comparison, errors, grid
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box
 from kanpde.problem.problem import Problem
@@ -37,7 +37,7 @@ class Sine(Problem):
 def test_the_grid_integrates(box: Box) -> None:
     points, weights = grid(box)
     tensor = RESOLUTION[box.dimension] ** box.dimension
-    assert len(points) == tensor if box.dimension <= TENSOR else tensor / 2 < len(points) < 2 * tensor
+    assert len(points) == tensor if box.dimension <= MAX_TENSOR_AXES else tensor / 2 < len(points) < 2 * tensor
     assert box.contains(points).all()
     assert weights.sum() == pytest.approx(box.measure, rel=1e-12)
     # The trapezoidal rule, and the middles of equal cells, are exact for linear functions.

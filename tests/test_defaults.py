@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from kanpde.training.descent import MAX_PARAMETERS
-from kanpde.training.march_phase import DEGREES, MOST
+from kanpde.training.march_phase import DEGREES, MAX_UNKNOWNS
 from kanpde.training.settings import TrainingOptions
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -20,7 +20,7 @@ def told(file, setting):
 
 
 def test_documented_defaults_are_those_of_the_code():
-    limits = {MOST, *MAX_PARAMETERS.values()}
+    limits = {MAX_UNKNOWNS, *MAX_PARAMETERS.values()}
     assert told("training/default.yaml", "max_parameters") == limits
     assert {int(number) for number in re.findall(r"\b\d{4}\b", inspect.getsource(TrainingOptions))} == limits
     assert told("network/default.yaml", "degree") == set(DEGREES.values())

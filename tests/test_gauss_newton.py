@@ -10,7 +10,7 @@ import torch
 from classic_problems import CLASSICS, F64, MATRIX, MINIMA, RIGHT, Function, kowalik_osborne, minimise
 from optimisers import logarithm
 
-from kanpde.optim.gauss_newton import FLOOR, MAX_DAMPING, MIN_DAMPING, RATIO, GaussNewton, Search
+from kanpde.optim.gauss_newton import FLOOR, MAX_DAMPING, MIN_DAMPING, MIN_REDUCTION_RATIO, GaussNewton, Search
 
 classic = pytest.mark.parametrize("name", CLASSICS)
 
@@ -36,7 +36,7 @@ def test_gauss_newton_never_loses_and_keeps_its_promise(name):
     before = problem.loss(problem.start)
     for step in minimise(GaussNewton(), problem, 100):
         assert step.loss <= before and step.loss == problem.loss(step.vector)
-        assert not step.accepted or step.ratio >= RATIO
+        assert not step.accepted or step.ratio >= MIN_REDUCTION_RATIO
         assert 1 <= step.probes <= 16
         before = step.loss
 

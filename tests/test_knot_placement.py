@@ -43,6 +43,6 @@ def test_knots_go_where_the_front_is():
 
 def test_neighbouring_densities_change_by_a_bounded_factor():
     found = knot_placement.grade(np.array([1e-6, 1.0, 1e-6, 1e-6, 1e-6]))
-    assert (found[1:] / found[:-1]).max() <= knot_placement.SLOPE * (1 + 1e-12) and (
+    assert (found[1:] / found[:-1]).max() <= knot_placement.MAX_DENSITY_RATIO * (1 + 1e-12) and (
         found[:-1] / found[1:]
-    ).max() <= knot_placement.SLOPE * (1 + 1e-12)
+    ).max() <= knot_placement.MAX_DENSITY_RATIO * (1 + 1e-12)

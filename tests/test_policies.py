@@ -11,10 +11,10 @@ from kanpde.optim.methods import METHODS
 from kanpde.training.phase import Stop
 from kanpde.training.policies import (
     CHECK_EVERY,
-    HIDING,
+    EXCHANGE_RATIO,
+    MIN_LOSS,
     PATIENCE,
     REJECTIONS,
-    ROUND_OFF,
     KnotPolicy,
     PointPolicy,
     Verdict,
@@ -58,10 +58,10 @@ def test_a_schedule_goes_through_its_stages_and_ends():
     seen = []
     while schedule is not None:
         seen.append(schedule.stage.optimiser)
-        schedule = schedule.stepped()
+        schedule = schedule.after_step()
         if schedule.over:
             assert schedule.iterations == schedule.stage.limit
-            schedule = schedule.advanced()
+            schedule = schedule.next_stage()
             assert schedule is None or schedule.iterations == 0
     assert seen == ["adam"] * 3 + ["lbfgs"] * 2 + ["soap"]
 
@@ -109,10 +109,10 @@ def test_the_loss_is_checked_every_few_iterations_and_after_a_step_without_gain(
 @pytest.mark.parametrize(
     ("seen", "hidden", "exchanges"),
     [
-        (1e-4, 2 * HIDING * 1e-4, True),
-        (1e-4, HIDING * 1e-4, False),
-        (0.0, ROUND_OFF, False),
-        (0.0, 2 * ROUND_OFF, True),
+        (1e-4, 2 * EXCHANGE_RATIO * 1e-4, True),
+        (1e-4, EXCHANGE_RATIO * 1e-4, False),
+        (0.0, MIN_LOSS, False),
+        (0.0, 2 * MIN_LOSS, True),
         (1e-4, math.inf, False),
         (1e-4, math.nan, False),
     ],
@@ -137,7 +137,7 @@ QUICK, SLOW, FLAT = [1.0, 0.5, 0.1, 0.05], [1.0, 0.9, 0.8, 0.7], [1.0] * 2 * PAT
         (1.0, SLOW[1:], 0, True, Verdict.STEP),  # too few checks to tell
         (1.0, QUICK, 1, True, Verdict.INSERT_KNOTS),  # a step without gain is reason enough
         (1.0, QUICK, REJECTIONS, True, Verdict.END),
-        (ROUND_OFF, QUICK, 0, True, Verdict.END),
+        (MIN_LOSS, QUICK, 0, True, Verdict.END),
         (math.nan, FLAT, REJECTIONS, True, Verdict.STEP),
         (math.inf, FLAT, REJECTIONS, True, Verdict.STEP),
         (1.0, [math.inf] * 2 * PATIENCE, 0, False, Verdict.END),

@@ -79,7 +79,9 @@ def test_the_jacobian_with_penalties_is_the_slope_of_its_rows():
     with torch.no_grad():
         solution.network.first.coefficients += torch.linspace(-1, 1, 26, dtype=torch.float64).sin().view(2, 13, 1)
     residuals = Bench(solution).residuals(solution)
-    problem = Penalised(residuals, Majorised(solution.network, Regularisation(1, 1, 1), points_in(UNIT, 32)), 1e-2)
+    problem = Penalised(
+        solution.model, residuals, Majorised(solution.network, Regularisation(1, 1, 1), points_in(UNIT, 32)), 1e-2
+    )
     vector = solution.model.vector
     direction = torch.randn(vector.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     linear = problem.linearise(vector)

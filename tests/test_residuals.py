@@ -278,7 +278,7 @@ def test_a_linearisation_stays_where_it_was_made(streamed, monkeypatch):
 def test_rms_is_that_of_the_blocks_own_rows():
     residuals = residuals_of(PROBLEMS["system"])
     with torch.no_grad():
-        rows = {part.block.name: residuals.values(part, part.chunks) for part in residuals.parts}
+        rows = {part.block.name: residuals.values(part.chunks) for part in residuals.parts}
     assert {name: len(row) for name, row in rows.items()} == {"residual": 2, "u": 1, "v": 1, "both": 6}
     assert residuals.rms() == {name: pytest.approx(float(row.square().mean().sqrt())) for name, row in rows.items()}
 

@@ -163,7 +163,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 def test_show_prints_the_table_and_the_figures(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run_folder.write(
-        tmp_path / "metrics.json", json.dumps(run_folder.finite({**METRICS, "seconds": {"training": 2, "total": 3}}))
+        tmp_path / "metrics.json",
+        json.dumps(run_folder.json_value({**METRICS, "seconds": {"training": 2, "total": 3}})),
     )
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "solution.png").touch()
@@ -184,7 +185,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path, action):
         (Ending.CONVERGED, 0, ""),
         (Ending.BUDGET, 0, ""),
         (Ending.DIVERGED, 3, "error: training diverged: the residual is not finite, however small the step; check "),
-        (Ending.INTERRUPTED, 130, "interrupted: go on with kanpde resume results/rod/1\n"),
+        (Ending.INTERRUPTED, 130, "interrupted: continue with kanpde resume results/rod/1\n"),
     ],
 )
 def test_the_exit_status_says_how_training_ended(ending, status, said, capsys):

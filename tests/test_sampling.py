@@ -11,10 +11,10 @@ from scipy.stats import qmc
 from kanpde.collocation.sampling import (
     SEQUENCES,
     SamplingOptions,
-    adapted,
-    retained,
+    draw_by_residual,
+    points_per_face,
+    points_to_retain,
     sample,
-    shares_of_faces,
     unit_points,
 )
 from kanpde.errors import ConfigurationError
@@ -146,7 +146,7 @@ def test_a_sample_is_reproducible():
 @box_of
 def test_faces_share_points_by_their_measure(box):
     faces = box.resolve([*box.names])
-    shares = shares_of_faces(box, faces, 1000)
+    shares = points_per_face(box, faces, 1000)
     measures = np.array([box.face_measure(face) for face in faces])
     if box.dimension == 1:
         assert shares == [1, 1]
@@ -156,7 +156,7 @@ def test_faces_share_points_by_their_measure(box):
 
 def test_no_face_goes_without_points():
     thin = Box(x=(0, 1000), y=(0, 0.001))
-    assert min(shares_of_faces(thin, thin.resolve("boundary"), 10)) >= 2
+    assert min(points_per_face(thin, thin.resolve("boundary"), 10)) >= 2
 
 
 # Points that follow the residual -------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def candidates(count=4000):
 
 def test_adapted_points_are_candidates_without_repetition():
     pool = candidates()
-    chosen = adapted(pool, pool[:, 0] ** 8, 500, random())
+    chosen = draw_by_residual(pool, pool[:, 0] ** 8, 500, random())
     assert chosen.shape == (500, 2) and len(np.unique(chosen, axis=0)) == 500
     assert set(map(tuple, chosen)) <= set(map(tuple, pool))
 
@@ -179,7 +179,7 @@ def test_adapted_points_gather_where_the_residual_is_large():
     large = pool[:, 0] < 0.1
     share = large.mean()
     expected = (share + 1) / 2  # Σ (|r|/mean |r| + 1) is 1 + share there, and 2 in all
-    chosen = adapted(pool, -large.astype(float), 500, random())
+    chosen = draw_by_residual(pool, -large.astype(float), 500, random())
     found = (chosen[:, 0] < 0.1).mean()
     # Three standard deviations of 500 draws, and a little for what is drawn not being put back.
     assert abs(found - expected) < 3 * np.sqrt(expected * (1 - expected) / 500) + 0.02
@@ -189,24 +189,26 @@ def test_adapted_points_gather_where_the_residual_is_large():
 def test_adapted_points_do_not_depend_on_the_residuals_size(size):
     pool = candidates()
     residual = np.exp(-50 * (pool[:, 1] - 0.5) ** 2)
-    assert np.array_equal(adapted(pool, residual, 300, random()), adapted(pool, size * residual, 300, random()))
+    assert np.array_equal(
+        draw_by_residual(pool, residual, 300, random()), draw_by_residual(pool, size * residual, 300, random())
+    )
 
 
 def test_without_a_residual_all_candidates_are_alike():
     pool = candidates()
-    chosen = adapted(pool, np.zeros(len(pool)), 1000, random())
+    chosen = draw_by_residual(pool, np.zeros(len(pool)), 1000, random())
     assert np.abs(chosen.mean(axis=0) - pool.mean(axis=0)).max() < 0.03
 
 
 def test_no_more_points_are_chosen_than_there_are():
     pool = candidates(20)
-    assert np.array_equal(adapted(pool, pool[:, 0], 50, random()), pool)
-    assert adapted(pool, pool[:, 0], 0, random()).shape == (0, 2)
+    assert np.array_equal(draw_by_residual(pool, pool[:, 0], 50, random()), pool)
+    assert draw_by_residual(pool, pool[:, 0], 0, random()).shape == (0, 2)
 
 
 def test_adapted_points_are_reproducible():
     pool = candidates()
-    one, same, other = (adapted(pool, pool[:, 0], 100, random(seed)) for seed in (3, 3, 4))
+    one, same, other = (draw_by_residual(pool, pool[:, 0], 100, random(seed)) for seed in (3, 3, 4))
     assert np.array_equal(one, same) and not np.array_equal(one, other)
 
 
@@ -246,14 +248,14 @@ def test_settings_that_can_be_are_taken(settings):
 
 
 def test_points_above_the_mean_are_retained_in_their_order():
-    assert retained(np.array([0.0, 5.0, -4.0, 1.0, 0.0]), 5).tolist() == [1, 2]
+    assert points_to_retain(np.array([0.0, 5.0, -4.0, 1.0, 0.0]), 5).tolist() == [1, 2]
 
 
 def test_the_largest_are_retained_where_there_is_no_room_for_more():
     residual = np.array([9.0, 0.0, -11.0, 0.0, 10.0, 0.0, 0.0])
-    assert retained(residual, 2).tolist() == [2, 4]
-    assert retained(residual, 0).tolist() == []
+    assert points_to_retain(residual, 2).tolist() == [2, 4]
+    assert points_to_retain(residual, 0).tolist() == []
 
 
 def test_none_is_retained_where_all_are_alike():
-    assert retained(np.full(6, -2.0), 3).tolist() == []
+    assert points_to_retain(np.full(6, -2.0), 3).tolist() == []

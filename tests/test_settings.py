@@ -27,9 +27,9 @@ GROUPS = {
 
 def test_settings_are_the_same_after_they_have_been_written():
     settings = Settings.read(GROUPS)
-    again = Settings.read(json.loads(json.dumps(settings.written())))
+    again = Settings.read(json.loads(json.dumps(settings.to_json())))
     assert replace(again, network=settings.network) == settings
-    assert again.written() == settings.written() and again.network.width == settings.network.width == ((0, 3), (4, 0))
+    assert again.to_json() == settings.to_json() and again.network.width == settings.network.width == ((0, 3), (4, 0))
     assert settings.training.stages == (Stage("adam", 3, 0.1), Stage("lbfgs"))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from kanpde import Box
 from kanpde.collocation.sampling import Sample
-from kanpde.collocation.time_window import BEYOND, FIRST, PATIENCE, SOLVED, WEIGHT, Window
+from kanpde.collocation.time_window import FIRST_REACH, LOSS_TO_GROW, MAX_AGE, SHARE_BEYOND, WEIGHT_BEYOND, Window
 
 DOMAIN = Box(x=(-1, 1), t=(2, 6))
 
@@ -19,8 +19,8 @@ def drawn(count: int = 4096) -> Sample:
 def test_most_points_lie_in_the_window_and_the_rest_weigh_little(reach):
     placed, weights = Window(DOMAIN, reach=reach).place(drawn(), fixed=False)
     inside = placed.points[:, 1] <= 2 + 4 * reach
-    assert np.isclose(inside.mean(), 1 - BEYOND, atol=0.03)
-    assert np.array_equal(weights, np.where(inside, 1.0, WEIGHT))
+    assert np.isclose(inside.mean(), 1 - SHARE_BEYOND, atol=0.03)
+    assert np.array_equal(weights, np.where(inside, 1.0, WEIGHT_BEYOND))
     assert placed.points[:, 1].min() >= 2 and placed.points[:, 1].max() <= 6
 
 
@@ -42,7 +42,7 @@ def test_measurements_stay_where_they_are_and_those_beyond_weigh_little():
     given = Sample(np.array([[0.0, 2.2], [0.0, 5.0]]), np.arange(2))
     placed, weights = Window(DOMAIN, reach=0.1).place(given, fixed=True)
     assert np.array_equal(placed.points, given.points)
-    assert np.array_equal(weights, [1.0, WEIGHT])
+    assert np.array_equal(weights, [1.0, WEIGHT_BEYOND])
 
 
 def test_a_closed_window_changes_nothing():
@@ -54,13 +54,13 @@ def test_a_closed_window_changes_nothing():
 
 def test_it_grows_when_solved_and_after_its_patience_else_not():
     window = Window(DOMAIN)
-    assert not window.advance(2 * SOLVED)
-    assert window.advance(SOLVED / 2)
-    assert window.reach > FIRST
+    assert not window.advance(2 * LOSS_TO_GROW)
+    assert window.advance(LOSS_TO_GROW / 2)
+    assert window.reach > FIRST_REACH
     reach = window.reach
-    grown = [window.advance(1.0) for _ in range(PATIENCE)]
-    assert grown == [False] * (PATIENCE - 1) + [True]
-    assert np.isclose(window.reach, reach + FIRST), "after a hard part the stride is the least again"
+    grown = [window.advance(1.0) for _ in range(MAX_AGE)]
+    assert grown == [False] * (MAX_AGE - 1) + [True]
+    assert np.isclose(window.reach, reach + FIRST_REACH), "after a hard part the stride is the least again"
 
 
 def test_easy_parts_lengthen_the_stride_and_the_end_is_met():

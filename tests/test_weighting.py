@@ -18,11 +18,11 @@ from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training.settings import Settings, TrainingOptions
 from kanpde.training.trainer import Trainer, resume
 from kanpde.training.weighting import RULES
-from kanpde.training.weighting.causal import STRICTNESS, causal, tightened
+from kanpde.training.weighting.causal import STRICTNESS, causal, next_stage
 from kanpde.training.weighting.gradient_norm import gradient_norm
 from kanpde.training.weighting.measures import gradient_norms, squared_residuals, traces
 from kanpde.training.weighting.ntk import ntk
-from kanpde.training.weighting.residual_attention import inherited, residual_attention
+from kanpde.training.weighting.residual_attention import nearest_values, residual_attention
 
 F64 = torch.float64
 NAMES = [name for name in RULES if name != "none"]
@@ -81,8 +81,8 @@ def test_attention_stays_where_the_residual_says_nothing(residual):
 def test_a_new_point_inherits_from_the_nearest_old_one():
     before, values, points = random(40, 3), random(40, seed=1), random(25, 3, seed=2)
     nearest = [min(range(40), key=lambda n, p=p: float((before[n] - p).square().sum())) for p in points]
-    assert torch.equal(inherited(points, before, values), values[nearest])
-    assert torch.equal(inherited(before, before, values), values)
+    assert torch.equal(nearest_values(points, before, values), values[nearest])
+    assert torch.equal(nearest_values(before, before, values), values)
 
 
 def test_causal_weights_follow_the_formula():
@@ -108,8 +108,8 @@ def test_causal_weights_are_one_where_nothing_is_left_and_pieces_may_be_empty():
 
 
 def test_causal_weights_are_tightened_when_all_are_open_and_not_beyond_the_last():
-    assert tightened(0, torch.tensor([1.0, 0.995])) == 1 and tightened(1, torch.tensor([1.0, 0.9])) == 1
-    assert tightened(len(STRICTNESS) - 1, torch.ones(3)) == len(STRICTNESS) - 1
+    assert next_stage(0, torch.tensor([1.0, 0.995])) == 1 and next_stage(1, torch.tensor([1.0, 0.9])) == 1
+    assert next_stage(len(STRICTNESS) - 1, torch.ones(3)) == len(STRICTNESS) - 1
 
 
 # Measures ------------------------------------------------------------------------------------------------------------

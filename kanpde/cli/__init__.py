@@ -1,4 +1,4 @@
-"""The command line: words in, a run's folder and an exit status out. The only importer of hydra."""
+"""The command line: read the words, write a run's folder, return an exit status. Only this package imports hydra."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from kanpde.cli.hydra_sources import ProblemSource, SearchPath
-from kanpde.cli.messages import explain, is_hydras
+from kanpde.cli.messages import explain, raised_by_hydra
 from kanpde.errors import ConfigurationError, ExitStatus, KanpdeError
 from kanpde.files import shipped
 from kanpde.problem import registry
@@ -27,34 +27,34 @@ from kanpde.runs import console
 
 
 def main() -> int:
-    """Carry out the words of ``sys.argv``; returns the exit status.
+    """Run the command in ``sys.argv`` and return the exit status.
 
-    The statuses are those of `ExitStatus`; a mistake of kanpde's own is shown with its traceback.
+    The statuses are those of `ExitStatus`. An error inside kanpde is shown with its traceback.
     """
-    # Threads that wait by spinning slow a busy machine down many times over; read by OpenMP when torch is loaded.
+    # Threads that spin while they wait slow a busy machine down; OpenMP reads this variable when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *where, **more: console.warn(str(message))
-            return carry_out(sys.argv[1:])
+            return run_command(sys.argv[1:])
     except KeyboardInterrupt:
         console.say("interrupted")
         return ExitStatus.INTERRUPTED
     except (KanpdeError, HydraException, OmegaConfBaseException, OSError, ValueError) as error:
-        if isinstance(error, ValueError) and not is_hydras(error):
+        if isinstance(error, ValueError) and not raised_by_hydra(error):
             raise
         console.fail(explain(error))
         return ExitStatus.BAD_INPUT
 
 
-def carry_out(words: Sequence[str]) -> int:
-    """The command that the first word names; words that name none are for Hydra."""
+def run_command(words: Sequence[str]) -> int:
+    """Run the command named by the first word; if it names no command, let Hydra read the words."""
     commands = {"list": list_problems, "show": show, "resume": resume, "bench": bench}
     return commands[words[0]](words[1:]) if words and words[0] in commands else compose_and_run()
 
 
 def list_problems(words: Sequence[str]) -> int:
-    """``kanpde list``: every problem that can be solved from here, with its equation."""
+    """``kanpde list``: print every problem that can be solved from the working folder, with its equation."""
     if words:
         raise ConfigurationError(f"expected kanpde list and nothing more, got {' '.join(words)!r}; leave that out")
     console.problems({name: registry.describe(name) for name in registry.discover()})
@@ -64,7 +64,7 @@ def list_problems(words: Sequence[str]) -> int:
 
 
 def show(words: Sequence[str]) -> int:
-    """``kanpde show RUN_DIR [--proof]``: the run's table and figures again; with --proof, how its formula was shown."""
+    """``kanpde show RUN_DIR [--proof]``: print the run's table and figures; with --proof the proof of its formula."""
     folders = [word for word in words if word != "--proof"]
     if len(folders) != 1:
         raise ConfigurationError(
@@ -77,7 +77,7 @@ def show(words: Sequence[str]) -> int:
 
 
 def resume(words: Sequence[str]) -> int:
-    """``kanpde resume RUN_DIR [training.KEY=VALUE ...]``: go on where the run stopped."""
+    """``kanpde resume RUN_DIR [training.KEY=VALUE ...]``: continue a run where it stopped."""
     if not words:
         raise ConfigurationError("expected kanpde resume RUN_DIR, got no folder; give the one after 'run:'")
     overrides = OmegaConf.from_dotlist(list(words[1:]))
@@ -87,20 +87,20 @@ def resume(words: Sequence[str]) -> int:
 
     folder = Path(words[0])
     run_folder.check_resumable(folder)
-    config = plain(OmegaConf.load(folder / run_folder.CONFIG))
-    return run_folder.resume(folder, config["problem"], plain(overrides).get("training", {}))
+    config = to_dict(OmegaConf.load(folder / run_folder.CONFIG))
+    return run_folder.resume(folder, config["problem"], to_dict(overrides).get("training", {}))
 
 
 def bench(words: Sequence[str]) -> int:
-    """``kanpde bench [bench.KEY=VALUE ...]``: kanpde beside its peers."""
+    """``kanpde bench [bench.KEY=VALUE ...]``: compare kanpde with other programs."""
     sys.argv = [sys.argv[0], *words]
     return compose_and_run("bench", run_bench)
 
 
 def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int] | None = None) -> int:
-    """Let Hydra read ``sys.argv`` and run every job that it asks for; returns the worst of their statuses.
+    """Let Hydra read ``sys.argv``, run every job, and return the worst of their statuses.
 
-    `name` is the file of settings, `work` what is done with them: a problem is solved unless told otherwise.
+    `name` is the file of settings; `work` runs a job with them, by default `run_job`.
     """
     statuses: list[int] = []
     home = os.getpid()
@@ -110,7 +110,7 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
         try:
             statuses.append((work or run_job)(config, folder))
         except (KanpdeError, OmegaConfBaseException, OSError) as error:
-            # One job's mistake must not cost the jobs after it; a launcher's other process has no other way to tell.
+            # A failed job must not end the later jobs; in a launcher's process, raising is the only way to report it.
             statuses.append(ExitStatus.BAD_INPUT)
             console.fail(f"{job_title()}{explain(error)}")
             discard(folder)
@@ -121,16 +121,16 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
 
     for plugin in (ProblemSource, SearchPath):
         Plugins.instance().register(plugin)
-    with whole_errors():
+    with hydra_raises():
         hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name=name)(job)()
     return max(statuses, default=ExitStatus.SOLVED)
 
 
 def run_job(config: DictConfig, folder: Path) -> int:
-    """One problem solved into ``folder``; returns the exit status."""
+    """Solve one problem, write ``folder`` and return the exit status."""
     if missing := sorted(OmegaConf.missing_keys(config)):
         raise ConfigurationError(f"expected a value for {missing[0]}, got none; give {missing[0]}=VALUE")
-    groups = plain(config)
+    groups = to_dict(config)
     from kanpde.runs import run_folder
     from kanpde.training.settings import Settings
 
@@ -141,14 +141,14 @@ def run_job(config: DictConfig, folder: Path) -> int:
 
 
 def run_bench(config: DictConfig, folder: Path) -> int:
-    """The benchmark measured into ``folder``; returns the exit status."""
+    """Run the benchmark, write ``folder`` and return the exit status."""
     from kanpde.bench import benchmark
 
-    return benchmark.run(folder, plain(config)["bench"])
+    return benchmark.run(folder, to_dict(config)["bench"])
 
 
-def plain(config: Any) -> dict[str, Any]:
-    """The settings as a dictionary, with nothing of OmegaConf left."""
+def to_dict(config: Any) -> dict[str, Any]:
+    """Convert OmegaConf's settings to a plain dictionary."""
     settings = OmegaConf.to_container(config, resolve=True)
     if not isinstance(settings, dict):
         raise ConfigurationError(f"expected settings as KEY: VALUE, got {type(settings).__name__}")
@@ -160,12 +160,12 @@ def is_sweep() -> bool:
 
 
 def job_title() -> str:
-    """Which of a sweep's jobs speaks; empty for a single run."""
+    """Return the number and settings of a sweep's job; empty for a single run."""
     return f"job {HydraConfig.get().job.num} ({' '.join(HydraConfig.get().overrides.task)}): " if is_sweep() else ""
 
 
 def discard(folder: Path) -> None:
-    """Remove the folders that Hydra made for a job, up to where the user stands, as far as they are empty."""
+    """Remove the empty folders that Hydra made for a job, up to the working folder."""
     here = Path.cwd()
     for place in (folder, *(parent for parent in folder.parents if here in parent.parents)):
         if not place.is_dir() or any(place.iterdir()):
@@ -174,8 +174,8 @@ def discard(folder: Path) -> None:
 
 
 @contextmanager
-def whole_errors() -> Iterator[None]:
-    """Hydra prints errors in its own way and exits with 1, unless it is told to raise them."""
+def hydra_raises() -> Iterator[None]:
+    """Let Hydra raise errors; by default it prints them and exits with 1."""
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:

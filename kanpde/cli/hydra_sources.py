@@ -1,4 +1,4 @@
-"""Where Hydra finds settings: in the problem files, in what is shipped, in the user's own conf/."""
+"""The sources of Hydra's settings: the problem files, the shipped conf/ and the user's conf/."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from kanpde.errors import ConfigurationError
 from kanpde.files import shipped
 from kanpde.problem import registry
 
-# Parts of a problem that an annotation makes dataclass fields, though they are no parameters.
+# Parts of a problem that an annotation turns into dataclass fields although they are not parameters.
 DECLARATIONS = ("domain", "fields", "unknowns")
 
 
 class SearchPath(SearchPathPlugin):
-    """Where settings are looked for: the problem files first, then what is shipped, then the user's own conf/."""
+    """The search path of settings: first the problem files, then the shipped conf/, then the user's conf/."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         ProblemSource.search_path = search_path
@@ -29,20 +29,20 @@ class SearchPath(SearchPathPlugin):
         own, ours = Path("conf").resolve(), shipped("conf").resolve()
         if own.is_dir() and own != ours:
             for file in sorted(own.rglob("*.yaml")):
-                # Hydra would pass over the user's file without a word.
+                # Hydra would ignore the user's file silently.
                 if (ours / file.relative_to(own)).exists():
                     raise ConfigurationError(f"expected new names in ./conf, got {file}, which kanpde ships; rename it")
             search_path.append(provider="user", path=f"file://{own}")
 
 
 class ProblemSource(ConfigSource):
-    """The group ``problem``: every problem file is an option, its dataclass fields the settings.
+    """The group ``problem``: every problem file is an option, and its dataclass fields are the settings.
 
-    A ``problem/NAME.yaml`` on the search path changes their defaults; one with ``name: OTHER`` in it is a preset of the
-    problem OTHER.
+    A file ``problem/NAME.yaml`` on the search path changes the defaults of NAME; with ``name: OTHER`` in it, it is a
+    preset of the problem OTHER.
     """
 
-    # Kept whole, for Hydra adds the folder of --config-dir after the plugins have had their say.
+    # A reference to Hydra's own path, because Hydra adds the folder of --config-dir after it has called the plugins.
     search_path: ClassVar[ConfigSearchPath]
 
     @staticmethod
@@ -87,7 +87,7 @@ class ProblemSource(ConfigSource):
 
 
 def defaults(problem: type) -> dict[str, Any]:
-    """A problem's parameters as far as they can be written in YAML; one without a default must be given."""
+    """Return the default values of a problem's parameters that YAML can represent; "???" if a value is required."""
     found: dict[str, Any] = {}
     for field in fields(problem) if is_dataclass(problem) else ():
         value: Any = field.default_factory() if field.default_factory is not MISSING else field.default

@@ -1,4 +1,4 @@
-"""Errors as one line and an exit status, Hydra's own included."""
+"""Explain errors in one line, Hydra's own errors included."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kanpde.errors import nearest
 
 
 def explain(error: BaseException) -> str:
-    """What was expected, what was got and what to do, as one line."""
+    """Return one line that says what was expected, what was got and what to do."""
     cause = error.__cause__
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
@@ -29,7 +29,7 @@ def explain(error: BaseException) -> str:
     return " ".join(f"{error} {cause or ''}".split()) if isinstance(error, HydraException) else str(error)
 
 
-def is_hydras(error: BaseException) -> bool:
-    """Whether Hydra itself raised the error: some of its complaints about the user's words are bare ValueErrors."""
+def raised_by_hydra(error: BaseException) -> bool:
+    """Return whether Hydra raised the error, because Hydra reports some wrong words as plain ValueErrors."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return str(frame.f_globals.get("__name__", "")).startswith("hydra.")

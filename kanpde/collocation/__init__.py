@@ -1,1 +1,1 @@
-"""Where the rows of a problem are taken, and how they are scaled and compared."""
+"""The points at which a problem's rows are evaluated, the rows' scales, and the comparison with known solutions."""

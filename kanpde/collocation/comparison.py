@@ -1,4 +1,4 @@
-"""Errors of a computed solution against the exact one or a reference, on a dense grid of its own."""
+"""Errors of a computed solution against the exact one or a reference, on a dense grid."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 
 Evaluate = Callable[[Array, MultiIndex], Array]
 
-# Points along each axis, by the number of axes: dense enough for seven digits of a smooth solution's norm in a plane.
+# Points along each axis, by the number of axes; in two dimensions they give seven digits of a smooth solution's norm.
 RESOLUTION = {1: 4001, 2: 257, 3: 49, 4: 17, 5: 10, 6: 7}
-TENSOR = 4  # axes beyond which a tensor grid would have too few different numbers along each
+MAX_TENSOR_AXES = 4  # largest number of axes of a tensor grid; with more, too few points would lie along each axis
 
 
 def grid(domain: Domain, resolution: int | None = None) -> tuple[Array, Array]:
-    """Return points (n, d) that fill the domain evenly, with weights (n,) to integrate by.
+    """Return points (n, d) that fill the domain evenly, and quadrature weights (n,).
 
-    In a box of up to four axes they are a tensor grid with trapezoidal weights, exact for linear functions; elsewhere
-    Sobol' points with equal ones, those inside of 2^m in the bounding box, 2^m nearest to resolution^d.
+    In a box of up to four axes the points are a tensor grid with trapezoidal weights, which are exact for linear
+    functions. Elsewhere they are those of 2^m Sobol' points of the bounding box that lie inside, with equal weights;
+    2^m is nearest to resolution^d.
     """
     count = resolution or RESOLUTION[domain.dimension]
-    if domain.dimension > TENSOR or as_box(domain) is None:
-        return even(domain, round(domain.dimension * math.log2(count)))
+    if domain.dimension > MAX_TENSOR_AXES or as_box(domain) is None:
+        return sobol_grid(domain, round(domain.dimension * math.log2(count)))
     axes = [np.linspace(low, high, count) for low, high in zip(domain.low, domain.high, strict=True)]
     points = np.stack([column.ravel() for column in np.meshgrid(*axes, indexing="ij")], axis=-1)
     line = np.ones(count)
@@ -42,9 +43,12 @@ def grid(domain: Domain, resolution: int | None = None) -> tuple[Array, Array]:
     return points, weights
 
 
-def even(domain: Domain, power: int) -> tuple[Array, Array]:
-    """Return 2^m Sobol' points, those inside, in the middles of their cells: along every axis they are equidistant."""
-    # Imported here: scipy.stats takes its time, and few problems have so many coordinates.
+def sobol_grid(domain: Domain, power: int) -> tuple[Array, Array]:
+    """Return those of 2^power Sobol' points that lie inside, (n, d), and equal weights (n,).
+
+    The points are moved to the middles of their cells, so they are equidistant along each axis.
+    """
+    # Imported here because scipy.stats is slow to import and few problems need it.
     from scipy.stats import qmc
 
     unit = qmc.Sobol(domain.dimension, scramble=False).random_base2(power) + 0.5 ** (power + 1)
@@ -53,7 +57,10 @@ def even(domain: Domain, power: int) -> tuple[Array, Array]:
 
 
 class Comparison:
-    """The known solution of a problem on a grid, computed once, for the errors of many computed ones."""
+    """The known solution of a problem on a grid, computed once to measure the errors of many computed solutions.
+
+    Raises ProblemError if the known solution is not finite at more than a tenth of the points.
+    """
 
     def __init__(self, problem: Problem, resolution: int | None = None) -> None:
         self.points, self._weights = grid(problem.domain, resolution)
@@ -64,7 +71,7 @@ class Comparison:
             self._drop_singular(problem.name)
 
     def _drop_singular(self, name: str) -> None:
-        """Leave out the points where the known solution is not finite, such as a corner; they have no weight."""
+        """Remove the points at which the known solution is not finite, such as corners; raise ProblemError if many."""
         assert self._values is not None
         keep = np.isfinite(self._values).all(axis=1)
         if self._gradient is not None:
@@ -78,10 +85,11 @@ class Comparison:
         self.points, self._weights, self._values = self.points[keep], self._weights[keep], self._values[keep]
 
     def errors(self, evaluate: Evaluate) -> dict[str, float | None]:
-        """relative_l2, max_error and relative_h1 of ``evaluate(points (n, d), partial) -> (n, fields)``.
+        """Return relative_l2, max_error and relative_h1 of ``evaluate(points (n, d), partial) -> (n, fields)``.
 
-        relative_l2 = sqrt(∫Σ(u - v)² / ∫Σv²) over all fields together; max_error is absolute; relative_h1 adds all
-        first derivatives and is None against a reference, which has none. All are None with nothing to compare with.
+        relative_l2 = sqrt(∫Σ(u - v)² / ∫Σv²) sums over all fields; max_error is absolute; relative_h1 adds all first
+        derivatives, and is None if the known solution is a reference, whose derivatives are unknown. All three are None
+        if the problem has no known solution.
         """
         if self._values is None:
             return {"relative_l2": None, "max_error": None, "relative_h1": None}
@@ -99,21 +107,21 @@ class Comparison:
         return errors
 
     def relative_l2(self, evaluate: Evaluate) -> float | None:
-        """The first of the errors alone, for a training that wants it often."""
+        """Return relative_l2 alone, which is cheaper than `errors`; None if the problem has no known solution."""
         if self._values is None:
             return None
         return _ratio(self._square(evaluate(self.points, ()) - self._values), self._square(self._values))
 
     def _square(self, values: Array) -> float:
-        """The squared norm of (n, ...) values, summed over all but the points."""
+        """Return the squared L2 norm of values (n, ...), summed over all axes but the first."""
         return float(self._weights @ np.square(values).reshape(len(values), -1).sum(axis=1))
 
 
 def _ratio(above: float, below: float) -> float:
-    """The relative norm; the absolute one where the solution is zero."""
+    """Return the relative norm; the absolute one if the solution is zero."""
     return float(np.sqrt(above / below)) if below > 0 else float(np.sqrt(above))
 
 
 def errors(evaluate: Evaluate, problem: Problem, resolution: int | None = None) -> dict[str, float | None]:
-    """The errors of one computed solution; see :meth:`Comparison.errors`."""
+    """Return the errors of one computed solution; see :meth:`Comparison.errors`."""
     return Comparison(problem, resolution).errors(evaluate)

@@ -1,4 +1,4 @@
-"""Where the residuals are asked to vanish: quasi-random points, and more of them where the residual is large."""
+"""Collocation points: quasi-random sequences, and adaptive sampling by the size of the residual."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ SEQUENCES = {"sobol": "Sobol", "halton": "Halton", "latin_hypercube": "LatinHype
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """How many points, of which sequence, and how far they follow the residual.
+    """The numbers of points, their sequence, and the share of them that the residual places.
 
-    `interior` and `boundary` are numbers of points, the latter for every condition; null chooses them by the number of
-    parameters. `adaptive` is the share of interior points that later samples place by the residual.
+    Raises ConfigurationError for values that are not valid.
     """
 
-    interior: int | None = None
-    boundary: int | None = None
-    sequence: str = "sobol"
-    adaptive: float = 0.5
+    interior: int | None = None  # number of interior points; None: by the number of parameters
+    boundary: int | None = None  # number of points of each condition; None: by the dimension
+    sequence: str = "sobol"  # a name in SEQUENCES
+    adaptive: float = 0.5  # share of interior points that later samples place by the residual
 
     def __post_init__(self) -> None:
         for name in ("interior", "boundary"):
@@ -44,29 +43,29 @@ class SamplingOptions:
 
 @dataclass(frozen=True)
 class Sample:
-    """Points (n, d) of one block, and for each the number of its face (None in the interior)."""
+    """Points (n, d) of one block and the number of each point's face, (n,); `index` is None in the interior."""
 
     points: Array
     index: Index | None
 
 
 def unit_points(count: int, dimension: int, sequence: str, generator: np.random.Generator) -> Array:
-    """A scrambled low-discrepancy set in the unit cube, (count, dimension)."""
+    """Return a scrambled low-discrepancy set in the unit cube, (count, dimension)."""
     if dimension == 0:
         return np.zeros((count, 0))
-    # Imported here: scipy.stats takes its time, and a march needs none of it.
+    # Imported here because scipy.stats is slow to import and a march does not need it.
     from scipy.stats import qmc
 
-    # A seed, for an engine given the generator would spawn from it, which the generator's written state does not tell.
+    # A seed instead of the generator: an engine would spawn from a generator, and its saved state omits the spawns.
     engine = getattr(qmc, SEQUENCES[sequence])(dimension, seed=np.random.default_rng(generator.integers(2**63)))
     if sequence == "sobol":
-        # Sobol' points are balanced in powers of two only: draw enough and keep the first.
+        # Only powers of two of Sobol' points are balanced: draw the next power and keep the first ones.
         return np.asarray(engine.random_base2(max(1, int(np.ceil(np.log2(max(count, 2))))))[:count])
     return np.asarray(engine.random(count))
 
 
 def sample(block: Block, domain: Domain, count: int, sequence: str, generator: np.random.Generator) -> Sample:
-    """`count` points where the block is to vanish; its own points where it has such."""
+    """Return about `count` points of the domain or faces on which the block must vanish, or the points that it has."""
 
     def draw(number: int, dimension: int) -> Array:
         return unit_points(number, dimension, sequence, generator)
@@ -75,39 +74,39 @@ def sample(block: Block, domain: Domain, count: int, sequence: str, generator: n
         return Sample(block.points, np.arange(len(block.points)))
     if not block.faces:
         return Sample(interior_points(domain, count, draw), None)
-    shares = shares_of_faces(domain, block.faces, count)
-    points = [face_points(domain, face, share, draw) for face, share in zip(block.faces, shares, strict=True)]
-    return Sample(np.concatenate(points), np.repeat(np.arange(len(shares)), shares))
+    counts = points_per_face(domain, block.faces, count)
+    points = [face_points(domain, face, number, draw) for face, number in zip(block.faces, counts, strict=True)]
+    return Sample(np.concatenate(points), np.repeat(np.arange(len(counts)), counts))
 
 
-def shares_of_faces(domain: Domain, faces: tuple[Face, ...], count: int) -> list[int]:
-    """How many of `count` points each face gets, by its measure; a face that is a point gets one."""
+def points_per_face(domain: Domain, faces: tuple[Face, ...], count: int) -> list[int]:
+    """Return each face's number of points: its share of `count` by measure, at least 2; 1 if the face is a point."""
     if domain.dimension == 1:
         return [1] * len(faces)
     measures = np.array([domain.face_measure(face) for face in faces])
     return [max(2, round(count * float(m))) for m in measures / measures.sum()]
 
 
-def adapted(candidates: Array, residual: Array, count: int, generator: np.random.Generator) -> Array:
-    """`count` of the candidates, drawn without repetition with probability ∝ |r|/mean |r| + 1.
+def draw_by_residual(candidates: Array, residual: Array, count: int, generator: np.random.Generator) -> Array:
+    """Return `count` of the candidates (n, d), drawn without repetition with probability ∝ |r|/mean |r| + 1.
 
-    Residual-based adaptive distribution, RAD with k = c = 1: Wu, Zhu, Tan, Kartha and Lu, CMAME 403 (2023) 115671, eq.
-    (2).
+    `residual` is r (n,). This is the residual-based adaptive distribution RAD with k = c = 1: Wu, Zhu, Tan, Kartha and
+    Lu, CMAME 403 (2023) 115671, eq. (2).
     """
     magnitude = np.abs(residual)
     density = magnitude / max(float(magnitude.mean()), np.finfo(float).tiny) + 1.0
-    chosen = generator.choice(
+    drawn = generator.choice(
         len(candidates), size=min(count, len(candidates)), replace=False, p=density / density.sum()
     )
-    return candidates[np.sort(chosen)]
+    return candidates[np.sort(drawn)]
 
 
-def retained(residual: Array, most: int) -> Index:
-    """Which points to keep: those where |r| is above its mean, of these the `most` with the largest; in order.
+def points_to_retain(residual: Array, limit: int) -> Index:
+    """Return the indices, in order, of the points at which |r| is above its mean, and at most the `limit` largest.
 
-    The retain-resample-release method: Daw, Bu, Wang, Perdikaris and Karpatne, ICML 2023 (arXiv 2207.02338), algorithm
-    1. Where the residual falls below the mean, points are released.
+    `residual` is r (n,). This is the retain-resample-release method (R3): Daw, Bu, Wang, Perdikaris and Karpatne, ICML
+    2023 (arXiv 2207.02338), algorithm 1. It releases a point as soon as its residual falls below the mean.
     """
     magnitude = np.abs(residual)
     above = np.flatnonzero(magnitude > magnitude.mean())
-    return np.sort(above[np.argsort(-magnitude[above], kind="stable")[:most]])
+    return np.sort(above[np.argsort(-magnitude[above], kind="stable")[:limit]])

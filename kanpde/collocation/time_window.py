@@ -1,8 +1,8 @@
-"""The window of time: an evolution is solved up to τ, and τ grows to the end as each part is found.
+"""The window of time: a descent solves an evolution up to time τ, and increases τ as each part converges.
 
-Fitted over all of time at once, a nonlinear evolution may settle on late states that satisfy the equation around early
-ones that are wrong (Wang, Sankaran and Perdikaris, CMAME 421 (2024) 116813). So most points lie at t ≤ τ at first; a
-few beyond, with a small weight, keep the network tame there.
+Trained over all of time at once, a network may converge to wrong early states with late states that satisfy the
+equation (Wang, Sankaran and Perdikaris, CMAME 421 (2024) 116813). Initially, therefore, most points lie at t ≤ τ; a few
+points beyond τ with a small weight keep the network bounded there.
 """
 
 from __future__ import annotations
@@ -16,30 +16,33 @@ from kanpde.arrays import Array
 from kanpde.collocation.sampling import Sample
 from kanpde.geometry.domain import Domain
 
-FIRST = 0.1  # the share of time that the window begins with, and the least by which it grows
-BEYOND = 0.2  # the share of points that lie beyond it
-WEIGHT = 1e-4  # of those points
-SOLVED = 1e-6  # the loss at which it grows
-PATIENCE = 15  # the iterations after which it grows in any case
-QUICK = 3  # iterations that call for a longer stride
+FIRST_REACH = 0.1  # initial share of time in the window, and smallest share by which the window grows
+SHARE_BEYOND = 0.2  # share of the points that lie beyond the window
+WEIGHT_BEYOND = 1e-4  # weight of the points beyond the window
+LOSS_TO_GROW = 1e-6  # loss at or below which the window grows
+MAX_AGE = 15  # number of iterations after which the window grows at any loss
+FAST_AGE = 3  # the stride is doubled if the window grows within this number of iterations
 
 
 @dataclass
 class Window:
-    """Times from the first one to `reach`, as a share of the domain's; `age` counts iterations since it last grew."""
+    """The times up to `reach`, a share of the domain's time; `age` counts the iterations since the window last grew."""
 
     domain: Domain
-    reach: float = FIRST
-    stride: float = FIRST
+    reach: float = FIRST_REACH
+    stride: float = FIRST_REACH
     age: int = 0
 
     @property
     def closed(self) -> bool:
-        """Whether it has grown to all of time."""
+        """True if the window has grown to all of time."""
         return self.reach >= 1
 
     def place(self, drawn: Sample, fixed: bool) -> tuple[Sample, Array]:
-        """The points, moved in time so that 1 − `BEYOND` of them lie in the window, and weights; `fixed` ones stay."""
+        """Return the points and their weights (n,), with a share 1 − `SHARE_BEYOND` of the points in the window.
+
+        Points are moved in time unless they are `fixed`.
+        """
         weights = np.ones(len(drawn.points))
         if self.closed:
             return drawn, weights
@@ -48,25 +51,28 @@ class Window:
         points = drawn.points.copy()
         share = (points[:, axis] - low) / span
         if not fixed:
-            share = np.interp(share, [0, 1 - BEYOND, 1], [0, self.reach, 1])
+            share = np.interp(share, [0, 1 - SHARE_BEYOND, 1], [0, self.reach, 1])
             points[:, axis] = low + span * share
-        weights[share > self.reach] = WEIGHT
+        weights[share > self.reach] = WEIGHT_BEYOND
         return Sample(points, drawn.index), weights
 
     def advance(self, loss: float) -> bool:
-        """Count an iteration that left this loss; grow where the window is solved or has had its time."""
+        """Count an iteration that ended with this loss; grow if the loss is small or the window old enough.
+
+        Return whether the window has grown.
+        """
         self.age += 1
-        if self.closed or (loss > SOLVED and self.age < PATIENCE):
+        if self.closed or (loss > LOSS_TO_GROW and self.age < MAX_AGE):
             return False
-        self.stride = min(2 * self.stride, 0.5) if self.age <= QUICK else FIRST
-        self.reach = self.reach + self.stride if self.reach + self.stride < 1 - FIRST / 2 else 1.0
+        self.stride = min(2 * self.stride, 0.5) if self.age <= FAST_AGE else FIRST_REACH
+        self.reach = self.reach + self.stride if self.reach + self.stride < 1 - FIRST_REACH / 2 else 1.0
         self.age = 0
         return True
 
     def state(self) -> dict[str, float]:
-        """What `restore` takes up."""
+        """Return the window's state as JSON."""
         return {"reach": self.reach, "stride": self.stride, "age": self.age}
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Take up a state."""
+        """Restore what `state` returned."""
         self.reach, self.stride, self.age = state["reach"], state["stride"], int(state["age"])

@@ -1,1 +1,1 @@
-"""A tensor product of splines, solved slab by slab in time and compressed to a network."""
+"""Solve a problem on a tensor product of splines, slab by slab in time, and compress the result to a network."""

@@ -1,4 +1,4 @@
-"""One axis of a tensor product: the functions of one coordinate, local splines or Legendre polynomials."""
+"""The axes of a tensor product: functions of one coordinate, either B-splines or Legendre polynomials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kanpde.network.bspline import BSpline
 
 @dataclass(frozen=True, eq=False)
 class SplineAxis:
-    """B-splines through breakpoints (n + 1,): n + k of them, or n where the axis is a circle."""
+    """B-splines of degree k on breakpoints (n + 1,): n + k functions, or n if the axis is periodic."""
 
     breakpoints: Array
     degree: int
@@ -27,7 +27,7 @@ class SplineAxis:
 
     @cached_property
     def basis(self) -> BSpline:
-        """The same as edge functions of one input."""
+        """The same splines as edge functions of one input."""
         knots = (splines.periodic_knots if self.periodic else splines.clamped_knots)(self.breakpoints, self.degree)
         return BSpline(knots, self.degree, None, (self.periodic,))
 
@@ -37,23 +37,27 @@ class SplineAxis:
 
     @property
     def size(self) -> int:
-        """How many functions there are."""
+        """The number of functions."""
         return self.intervals if self.periodic else self.intervals + self.degree
 
     @property
     def nodes(self) -> int:
-        """Gauss points for every interval; at three, terms with variable coefficients may vanish and grow between."""
+        """The number of Gauss points of each interval.
+
+        It is at least four, because with three a residual with variable coefficients may vanish at the points and be
+        large between them.
+        """
         return max(4, math.ceil(1.5 * self.size / self.intervals))
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
-        """x (n,) -> columns (n, k+1) and values (n, orders, k+1)."""
+        """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1)."""
         columns, values = self.basis.to(x.device).local(x[:, None], orders)
         return columns[0], values[0]
 
 
 @dataclass(frozen=True, eq=False)
 class LegendreAxis:
-    """Polynomials on the one interval between two breakpoints."""
+    """Legendre polynomials up to degree k on one interval, between two breakpoints."""
 
     breakpoints: Array
     degree: int
@@ -64,16 +68,16 @@ class LegendreAxis:
 
     @property
     def size(self) -> int:
-        """How many functions there are."""
+        """The number of functions."""
         return self.degree + 1
 
     @property
     def nodes(self) -> int:
-        """Gauss points."""
+        """The number of Gauss points of the interval."""
         return self.degree + 3
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
-        """x (n,) -> columns (n, k+1) and values (n, orders, k+1)."""
+        """Return all functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1)."""
         low, high = self.breakpoints
         columns = torch.arange(self.size, device=x.device).expand(len(x), -1)
         return columns, legendre(x, float(low), float(high), self.degree, orders)
@@ -83,7 +87,7 @@ Axis = SplineAxis | LegendreAxis
 
 
 def gauss_points(axis: Axis) -> Array:
-    """Gauss–Legendre points of every interval, one after the other, as shares of the axis in [0, 1]."""
+    """Return the Gauss–Legendre points of all intervals in order, scaled to [0, 1], (n,)."""
     b = axis.breakpoints
     nodes = np.polynomial.legendre.leggauss(axis.nodes)[0]
     points = ((b[:-1] + b[1:]) / 2)[:, None] + np.diff(b)[:, None] / 2 * nodes
@@ -91,34 +95,36 @@ def gauss_points(axis: Axis) -> Array:
 
 
 def gauss_weights(axis: Axis) -> Array:
-    """Their weights, which sum to 1."""
+    """Return the weights of the Gauss points, (n,), which sum to 1."""
     b = axis.breakpoints
     weights = np.polynomial.legendre.leggauss(axis.nodes)[1]
     return np.asarray((np.diff(b)[:, None] * weights).ravel() / (2 * (b[-1] - b[0])))
 
 
 def design(axis: Axis, x: Array) -> Array:
-    """All functions of the axis at x: (n, size)."""
+    """Return the values of all functions of the axis at x (n,), (n, size)."""
     columns, values = axis.local(torch.as_tensor(x), 1)
     matrix = np.zeros((len(x), axis.size))
     np.add.at(matrix, (np.arange(len(x))[:, None], columns.numpy()), values[:, 0].numpy())
     return matrix
 
 
-def transfer(old: Axis, new: Axis) -> Array:
-    """(new size, old size): a function of the old axis fitted on the new one, exactly where it can be."""
-    low, high = new.breakpoints[[0, -1]]
-    places = low + (high - low) * gauss_points(new)
-    orthonormal, triangle = np.linalg.qr(design(new, places))
-    return np.asarray(solve_triangular(triangle, orthonormal.T @ design(old, places)))
+def transfer_matrix(old: Axis, new: Axis) -> Array:
+    """Return the matrix (new size, old size) of the least-squares fit of the old axis's functions by the new one's.
+
+    The fit is exact if the new functions contain the old ones.
+    """
+    points = points_of(new)
+    orthonormal, triangle = np.linalg.qr(design(new, points))
+    return np.asarray(solve_triangular(triangle, orthonormal.T @ design(old, points)))
 
 
 def points_of(axis: Axis) -> Array:
-    """The axis' Gauss points."""
+    """Return the axis's Gauss points, (n,)."""
     low, high = axis.breakpoints[[0, -1]]
     return np.asarray(low + (high - low) * gauss_points(axis))
 
 
 def norm(axis: Axis, along: Array) -> float:
-    """The root mean square of functions of one axis, (size, c)."""
+    """Return the root of the mean over the axis of Σ_c u_c², for functions with coefficients `along` (size, c)."""
     return float(np.linalg.norm(np.sqrt(gauss_weights(axis))[:, None] * (design(axis, points_of(axis)) @ along)))

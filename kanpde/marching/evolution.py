@@ -1,4 +1,4 @@
-"""Which problems evolve, and the parts of time that they are solved in."""
+"""The problems that can be solved slab by slab in time, and the part of the domain that belongs to a slab."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from kanpde.problem.problem import Problem
 
 
 def evolves(problem: Problem) -> bool:
-    """Whether slabs of time can follow each other.
+    """Return True if the problem can be solved slab by slab in time.
 
-    They can where what is differentiated in time starts at the first time, and no other condition and no measurement
-    lies at a time of its own.
+    Each field must have initial conditions for all its time derivatives below the highest one in the equation. No other
+    condition may hold at a single time, and there must be no measurements and no unknown constants.
     """
     time = problem.domain.time
     if time is None or problem.unknowns:
@@ -20,7 +20,7 @@ def evolves(problem: Problem) -> bool:
     for block in blocks:
         if block.points is not None or (block.name not in starts and any(time in f.axes for f in block.faces)):
             return False
-    known = {
+    initial = {
         (field, value.order)
         for condition in starts.values()
         for value in condition.boundary_values(problem)
@@ -28,13 +28,13 @@ def evolves(problem: Problem) -> bool:
     }
     for field, partials in blocks[0].partials.items():
         order = max((p.count(time) for p in partials), default=0)
-        if any((field, m) not in known for m in range(order)):
+        if any((field, m) not in initial for m in range(order)):
             return False
     return bool(starts)
 
 
 def box(problem: Problem, slabbed: bool, low: float, high: float) -> Box:
-    """The domain, which is a box, or the part of it between two shares of time."""
+    """Return the domain, which must be a box; if `slabbed`, the part of it between two shares of time."""
     whole = as_box(problem.domain)
     assert whole is not None
     bounds = whole.bounds()

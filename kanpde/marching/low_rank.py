@@ -1,8 +1,8 @@
-"""A solved tensor product as a network with few products, each of learned functions of one coordinate.
+"""Low-rank compression: convert a solution in a tensor product to a network with few product nodes.
 
-In two dimensions the singular value decomposition u = Σ_k σ_k X_k(x) T_k(t) is the network with the fewest product
-nodes; in three, u = Σ_c T_c(t) Σ_ij g_ijc X_i(x) Y_j(y) is Tucker's form by higher-order singular values (De Lathauwer,
-De Moor and Vandewalle, SIAM J. Matrix Anal. Appl. 21 (2000) 1253).
+In two dimensions the singular value decomposition u = Σ_k σ_k X_k(x) T_k(t) gives the network with the fewest product
+nodes. In three, the network is the Tucker form u = Σ_c T_c(t) Σ_ij g_ijc X_i(x) Y_j(y) by the higher-order singular
+value decomposition (De Lathauwer, De Moor and Vandewalle, SIAM J. Matrix Anal. Appl. 21 (2000) 1253).
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 from kanpde.problem.problem import Problem
 
-LEAST = 12  # least number of intervals of an edge
-IN_SLAB = 6  # intervals of an edge in time for each slab
-CLOSER = 1.15  # factor by which knots are closer than the closest of any slab
-SINGULAR = 0.3  # share of the relative residual below which relative singular values are dropped
-ROUND_OFF = 1e-14  # relative singular value below which all is rounding
-MARGIN = 0.1  # share of a node's range by which its knots reach beyond it
+MIN_INTERVALS = 12  # smallest number of intervals of an edge
+INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
+DENSITY_FACTOR = 1.15  # ratio of the density of an edge's knots to the largest density in any slab
+TRUNCATION = 0.3  # relative singular values below this share of the relative residual are dropped
+MIN_SINGULAR_VALUE = 1e-14  # relative singular values below this are rounding errors
+MARGIN = 0.1  # margin of a node's grid beyond the node's values, as a share of their range
 
 
 def compress(problem: Problem, found: Pass, degree: int) -> KAN:
-    """Return the network of a pass, without the lift and factor of hard conditions."""
+    """Return the network of degree `degree` that represents a pass, without the lift and factor of hard conditions."""
     axes = edge_axes(problem, found, degree)
     time = problem.domain.time if len(found.slabs) > 1 else None
     spans, solve = [], []
     for a, axis in enumerate(axes):
         orthonormal, triangle = np.linalg.qr(np.sqrt(gauss_weights(axis))[:, None] * design(axis, points_of(axis)))
         weighted = np.sqrt(gauss_weights(axis))[:, None] * orthonormal
-        maps = in_time(found, a, axis, weighted) if a == time else in_space(found, a, axis, weighted)
+        maps = maps_in_time(found, a, axis, weighted) if a == time else maps_in_space(found, a, axis, weighted)
         span = orthonormal_basis(maps)
         spans.append([span.T @ each for each in maps])
         solve.append(np.linalg.inv(triangle) @ span)
     pieces = (apply_along_axes(slab.coefficients, maps) for slab, *maps in zip(found.slabs, *spans, strict=True))
-    values = reduce(np.add, pieces)  # each is zero outside its own part of time
-    tolerance = max(ROUND_OFF, SINGULAR * found.residual)
+    values = reduce(np.add, pieces)  # each piece is zero outside its slab's part of time
+    tolerance = max(MIN_SINGULAR_VALUE, TRUNCATION * found.residual)
     build = {1: compress_line, 2: compress_plane, 3: compress_volume}[len(axes)]
     return build(axes, solve, values, tolerance)
 
 
-def in_space(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
-    """Return for every slab, (n, size), its functions of an axis in the orthonormal ones of the network's axis.
+def maps_in_space(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
+    """Return for each slab the matrix (n, size) from its functions of axis `a` to the network's orthonormal ones.
 
     Slabs that share an axis share the matrix.
     """
@@ -62,8 +62,8 @@ def in_space(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Arr
     return [known[id(slab.axes[a])] for slab in found.slabs]
 
 
-def in_time(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
-    """Return the same for time, of which every slab has its own part; it is zero elsewhere."""
+def maps_in_time(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
+    """Return the same matrices for the axis of time, where a slab's functions are zero outside its part of time."""
     places = points_of(axis)
     which = np.searchsorted([slab.axes[a].breakpoints[1] for slab in found.slabs[:-1]], places)
     inside = [which == number for number in range(len(found.slabs))]
@@ -71,26 +71,26 @@ def in_time(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Arra
 
 
 def orthonormal_basis(maps: Sequence[Array]) -> Array:
-    """Return orthonormal columns that span those of all maps (n, size)."""
+    """Return orthonormal columns (n, r) that span the columns of all maps (n, size)."""
     columns = np.concatenate([*{id(each): each for each in maps}.values()], axis=1)
     return np.linalg.qr(columns)[0] if columns.shape[1] < len(columns) else np.eye(len(columns))
 
 
 def apply_along_axes(coefficients: Array, maps: Sequence[Array]) -> Array:
-    """Apply one matrix along every axis of a tensor (*shape, f)."""
+    """Return a tensor (*shape, f) with one matrix applied along each axis but the last."""
     for a, each in enumerate(maps):
         coefficients = np.moveaxis(np.tensordot(each, coefficients, (1, a)), 0, a)
     return coefficients
 
 
 def edge_axes(problem: Problem, found: Pass, degree: int) -> list[SplineAxis]:
-    """Return one axis for every coordinate, nowhere coarser than any slab's, all with the same number of intervals."""
-    domain, count, densities = problem.domain, LEAST, []
+    """Return one axis for each coordinate, nowhere coarser than any slab's; all have the same number of intervals."""
+    domain, count, densities = problem.domain, MIN_INTERVALS, []
     for a in range(domain.dimension):
         grids = [slab.axes[a].breakpoints for slab in found.slabs]
         slabbed = len(found.slabs) > 1 and a == domain.time
         densities.append(density_in_slabs(grids) if slabbed else largest_density(grids))
-        count = max(count, int(np.ceil(CLOSER * densities[-1][1] @ np.diff(densities[-1][0]))))
+        count = max(count, int(np.ceil(DENSITY_FACTOR * densities[-1][1] @ np.diff(densities[-1][0]))))
     axes = []
     for a, (edges, density) in enumerate(densities):
         cumulative = np.concatenate([[0.0], np.cumsum(density * np.diff(edges))])
@@ -101,13 +101,13 @@ def edge_axes(problem: Problem, found: Pass, degree: int) -> list[SplineAxis]:
 
 
 def density_in_slabs(grids: Sequence[Array]) -> tuple[Array, Array]:
-    """Return the slabs' edges (n + 1,) and the intervals per length (n,) of each."""
+    """Return the slabs' ends (n + 1,) and the number of intervals per length in each slab, (n,)."""
     edges = np.concatenate([grids[0][:1], *(grid[-1:] for grid in grids)])
-    return edges, np.asarray(IN_SLAB / np.diff(edges))
+    return edges, np.asarray(INTERVALS_PER_SLAB / np.diff(edges))
 
 
 def largest_density(grids: Sequence[Array]) -> tuple[Array, Array]:
-    """Return edges (n + 1,) and between them the largest number of intervals per length (n,) of any grid."""
+    """Return all grids' breakpoints (n + 1,) and between them the largest number of intervals per length, (n,)."""
     edges = np.unique(np.concatenate(list(grids)))
     middles = (edges[:-1] + edges[1:]) / 2
     density = np.zeros(len(middles))
@@ -119,14 +119,14 @@ def largest_density(grids: Sequence[Array]) -> tuple[Array, Array]:
 
 
 def compress_line(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
-    """Return a network with one edge for every field."""
+    """Return the network of a solution of one coordinate, with one edge for each field."""
     fields = values.shape[1]
     first = edge_layer(axes, [(0, f, column) for f, column in enumerate((solve[0] @ values).T)], fields, 0)
     return network(axes, [first, linear_layer(node_values([first], axes), np.eye(fields), fields, 0, axes[0].degree)])
 
 
 def compress_plane(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
-    """Return a network with one product node for every singular value of every field."""
+    """Return the network of a solution of two coordinates, with one product node for each field's singular values."""
     columns, sizes = [], []
     for f in range(values.shape[2]):
         left, singular, right = np.linalg.svd(values[:, :, f])
@@ -145,7 +145,11 @@ def compress_plane(axes: Sequence[SplineAxis], solve: Sequence[Array], values: A
 
 
 def compress_volume(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
-    """Return Tucker's form: products of two axes' functions, and of sums of these with the third axis's functions."""
+    """Return the network of the Tucker form of a solution of three coordinates.
+
+    The first layer multiplies the functions of two axes; the second multiplies sums of these products by the functions
+    of the third axis, that of the smallest rank.
+    """
     bases = []
     for a in range(3):
         left, singular, _ = np.linalg.svd(np.moveaxis(values, a, 0).reshape(values.shape[a], -1), full_matrices=False)
@@ -168,7 +172,7 @@ def compress_volume(axes: Sequence[SplineAxis], solve: Sequence[Array], values: 
             node = depth + 2 * (i * columns + j)
             given += [(a, node, bases[a][i]), (b, node + 1, bases[b][j])]
     first = edge_layer(axes, given, depth, rows * columns)
-    # Product node (k, f) of the second layer: Σ_ij g_ijkf X_i Y_j, and T_k.
+    # The factors of product node (k, f) of the second layer are Σ_ij g_ijkf X_i Y_j and T_k.
     matrix = np.zeros((depth + rows * columns, 2 * depth * fields))
     for k in range(depth):
         for f in range(fields):
@@ -182,7 +186,7 @@ def compress_volume(axes: Sequence[SplineAxis], solve: Sequence[Array], values: 
 
 
 def normalise(x_axis: SplineAxis, x: Array, t_axis: SplineAxis, t: Array) -> tuple[Array, Array, float]:
-    """Return two factors scaled to a largest value of 1 each, and the product of their scales."""
+    """Return two factors scaled so that the largest value of each is 1, and the product of the scales."""
     scale = 1.0
     result = []
     for axis, column in ((x_axis, x), (t_axis, t)):
@@ -196,7 +200,7 @@ def normalise(x_axis: SplineAxis, x: Array, t_axis: SplineAxis, t: Array) -> tup
 def edge_layer(
     axes: Sequence[SplineAxis], given: Sequence[tuple[int, int, Array]], sums: int, products: int
 ) -> KANLayer:
-    """Return a first layer with the given edges: (axis, subnode, coefficients) of each."""
+    """Return a first layer with the given edges, (axis, subnode, coefficients) each; the other edges are zero."""
     knots = np.concatenate(
         [(splines.periodic_knots if a.periodic else splines.clamped_knots)(a.breakpoints, a.degree) for a in axes]
     )
@@ -209,12 +213,12 @@ def edge_layer(
 
 
 def linear_layer(nodes: Array, matrix: Array, sums: int, products: int, degree: int) -> KANLayer:
-    """Return a layer of straight edges, subnode o = Σ_i matrix[i, o] h_i, from nodes with values (n, i)."""
+    """Return a layer of linear edges, subnode o = Σ_i matrix[i, o] h_i, on nodes h with the values `nodes` (n, i)."""
     low, high = nodes.min(axis=0), nodes.max(axis=0)
     margin = MARGIN * (high - low) + 1e-6
     knots = splines.uniform_knots(low - margin, high + margin, 1, degree)
     layer = KANLayer(BSpline(knots, degree), sums, products)
-    # x = Σ_j (t_{j+1} + … + t_{j+k})/k B_j(x) (Marsden's identity).
+    # Marsden's identity: x = Σ_j (t_{j+1} + … + t_{j+k})/k B_j(x).
     averages = np.stack([knots[:, j + 1 : j + 1 + degree].mean(axis=1) for j in range(degree + 1)], axis=1)
     with torch.no_grad():
         layer.coefficients.copy_(torch.as_tensor(averages[:, :, None] * matrix[:, None, :]))
@@ -222,7 +226,7 @@ def linear_layer(nodes: Array, matrix: Array, sums: int, products: int, degree: 
 
 
 def node_values(layers: Sequence[KANLayer], axes: Sequence[SplineAxis]) -> Array:
-    """Return the values (n, i) of the nodes after these layers at random points of the domain."""
+    """Return the nodes' values (n, i) after these layers at random points of the domain."""
     low, high = (np.array([axis.breakpoints[end] for axis in axes]) for end in (0, -1))
     unit = np.random.default_rng(0).random((4096, len(axes)))
     x = torch.as_tensor(low + (high - low) * unit)
@@ -233,7 +237,7 @@ def node_values(layers: Sequence[KANLayer], axes: Sequence[SplineAxis]) -> Array
 
 
 def network(axes: Sequence[SplineAxis], layers: Sequence[KANLayer]) -> KAN:
-    """Return the network of these layers."""
+    """Return the network that consists of these layers."""
     width = [(layer.sums, layer.products) for layer in layers[:-1]]
     result = KAN(width, axes[0].degree, [layer.basis.intervals for layer in layers])
     result.layers.extend(layers)

@@ -1,12 +1,12 @@
-"""A problem solved in a tensor product: slab after slab of time, pass after pass to a smaller error.
+"""The march: solve a problem in a tensor product, slab by slab in time, in passes of decreasing tolerance.
 
-An evolution is solved in slabs of time. Each is a boundary value problem that starts from the end of the one before, so
-Newton's method starts near its solution and the unknowns stay few. In time a slab has Legendre polynomials, whose last
-coefficients say whether it is short enough; in space it has splines, and if the residual is too large it is solved
-again with more knots in the places that need them. Other problems are one slab, with splines along every axis. A pass
-over all slabs gives a complete solution; each pass asks for more digits than the one before.
+An evolution is solved in slabs of time. Each slab is a boundary value problem whose initial values are the final values
+of the previous slab, so the initial guess is close to the solution and the number of unknowns is small. In time a slab
+has Legendre polynomials, whose last coefficients show whether the slab is short enough. In space it has splines; if the
+residual is too large, the slab is solved again with more knots where they are necessary. All other problems are one
+slab with splines along every axis. A pass over all slabs gives a complete solution; each pass has a smaller tolerance.
 
-The march itself is a `MarchState`; `begin`, `conclude` and the verdicts they ask say how states follow each other.
+A `MarchState` is the complete state; `begin` and `conclude` compute states by the decisions of `verdicts`.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from kanpde.optim.least_squares import Step
 
 
 def begin(task: MarchTask) -> MarchState:
-    """Return the state at the first attempt of the first pass, with the initial conditions fitted."""
+    """Return the state at the first attempt of the first pass; the initial guess fits the initial conditions."""
     length = task.tolerances.first_slab
     attempt = next_attempt(task, 0.0, length, task.first_axes)
     return MarchState(attempt, initial_iterate(task, attempt, None), length)
 
 
 def next_attempt(task: MarchTask, low: float, length: float, axes: Axes) -> Attempt:
-    """Return the first attempt at the slab that begins at `low`."""
+    """Return the first attempt at the slab that begins at `low`, a share of time."""
     high = verdicts.next_end(low, length, task.tolerances) if task.slabbed else 1.0
     return Attempt(low, high, axes)
 
 
 def open_attempt(task: MarchTask, state: MarchState, attempt: Attempt, failed: Slab | None = None) -> MarchState:
-    """Return the state with an attempt opened, from a failed one's solution if there is one.
+    """Return the state at the start of an attempt; its initial guess is the failed attempt's solution, if given.
 
-    A factor on other axes is dropped: it does not precondition this one.
+    A factor on other axes is dropped, because it is no preconditioner of this attempt.
     """
     iterate = initial_iterate(task, attempt, state.last, failed, state.best)
     usable = state.anchor is not None and same_axes(state.anchor.attempt, attempt)
@@ -60,19 +60,19 @@ def open_attempt(task: MarchTask, state: MarchState, attempt: Attempt, failed: S
 
 
 def same_axes(one: Attempt, other: Attempt) -> bool:
-    """Return whether two attempts have the same axes in space, that is, one numbering of the unknowns."""
+    """Return True if two attempts have the same axes in space, and so the same numbering of the unknowns."""
     return len(one.axes) == len(other.axes) and all(a is b for a, b in zip(one.axes, other.axes, strict=True))
 
 
 def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
-    """Return the state after the attempt under way has found this slab: the next slab, or another attempt at it."""
+    """Return the state after the present attempt has computed `slab`: the next slab, or another attempt at it."""
     attempt, limits = state.attempt, task.tolerances
     aim = Aim(limits.passes[state.level], task.degree_in_time, not state.slabs)
 
     def refine(stalls: int) -> tuple[Axes, bool]:
-        wanted = aim.tolerance / limits.margin
+        target = aim.tolerance / limits.margin
         return knot_placement.finer_axes(
-            slab, task.along, order=task.order, aim=wanted, most=task.most, stalls=stalls, limits=limits
+            slab, task.along, order=task.order, aim=target, most=task.most, stalls=stalls, limits=limits
         )
 
     found = verdicts.verdict(slab, attempt, state.length, aim, refine, limits)
@@ -88,7 +88,7 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
 
 
 def finish(task: MarchTask, state: MarchState) -> MarchState:
-    """Return the state after a complete pass: the first attempt of the next one, or the end."""
+    """Return the state after a complete pass: the first attempt of the next pass, or the end."""
     after = verdicts.outcome(Pass(state.slabs), state.best, state.level, task.tolerances)
     state = replace(state, passes=state.passes + 1, best=after.best, level=after.level)
     if not after.proceed:
@@ -104,7 +104,7 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What steps reuse: the rows of an attempt, the factor of an anchor, and numberings of the unknowns on its axes."""
+    """Cached results that steps reuse: an attempt's rows, an anchor's factor, and numberings of unknowns by axes."""
 
     attempt: Attempt
     system: System
@@ -114,26 +114,26 @@ class Work:
 
 
 def prepare(task: MarchTask, state: MarchState, work: Work | None) -> Work:
-    """Return the work that belongs to a state, with the parts of an earlier one that still do."""
-    attempt, anchor, key = state.attempt, state.anchor, key_of(state.attempt, state.last is not None)
+    """Return the cached results that a state needs, reusing those of `work` that are still valid."""
+    attempt, anchor, key = state.attempt, state.anchor, numbering_key(state.attempt, state.last is not None)
     known = {k: each for k, each in work.numberings.items() if k[1:] == key[1:]} if work else {}
     system = work.system if work and work.attempt is attempt else slab_system(task, state, known.get(key))
     known[key] = system.numbered
     if anchor is None or (work and work.anchor is anchor):
         return Work(attempt, system, anchor, work.factor if work and anchor else None, known)
-    place = key_of(anchor.attempt, anchor.joined)
+    place = numbering_key(anchor.attempt, anchor.joined)
     factor, known[place] = factor_at(task, anchor, known.get(place))
     return Work(attempt, system, anchor, factor, known)
 
 
-def key_of(attempt: Attempt, joined: bool) -> tuple[object, ...]:
-    """Return the key of a numbering: unknowns are numbered by the axes in space and the blocks."""
+def numbering_key(attempt: Attempt, joined: bool) -> tuple[object, ...]:
+    """Return the key of a numbering of unknowns, which depends on the axes in space and on the blocks."""
     return (joined, *attempt.axes)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The rows of the last step: their root mean square by block, their points and their unknowns."""
+    """Measures of the last step's rows: their root mean square by block, the numbers of points and of unknowns."""
 
     rms: dict[str, float]
     points: int
@@ -141,7 +141,7 @@ class Seen:
 
 
 class March:
-    """A state and the work that steps reuse; the one command is `step`."""
+    """A march in progress: its state, and the cached results that `step` reuses."""
 
     def __init__(self, task: MarchTask, state: MarchState) -> None:
         self.task, self.state = task, state
@@ -149,7 +149,7 @@ class March:
         self._work: Work | None = None
 
     def step(self) -> Step:
-        """Take one step of Newton's method; if it is the last one of the attempt, decide what follows."""
+        """Take one Gauss–Newton step and return it; after the last step of an attempt, open the next attempt."""
         task, state = self.task, self.state
         work, before = prepare(task, state, self._work), state.iterate
         if before.fresh and before.iteration == 1:
@@ -161,26 +161,26 @@ class March:
             scales, damping = work.system.scales, method.factor.damping
             anchor = Anchor(state.attempt, state.last is not None, before.vector, scales, damping)
             work = replace(work, anchor=anchor, factor=method.factor)
-        self.seen = seen(work.system, step)
+        self.seen = measure_rows(work.system, step)
         self.state = proceed(task, replace(state, anchor=work.anchor), work.system, step, method.damping)
         self._work = work
         return step
 
     def so_far(self) -> Pass:
-        """Return the pass under way as if it were complete."""
+        """Return the present pass, completed by a solution that is constant in time after the last slab."""
         return complete_pass(self.task, self.state, prepare(self.task, self.state, self._work).system)
 
 
-def seen(system: System, step: Step) -> Seen:
-    """Return what is to be seen of the rows after a step."""
+def measure_rows(system: System, step: Step) -> Seen:
+    """Return the measures of the rows after a step."""
     return Seen(system.rms(step.vector), sum(len(piece.weights) for piece in system.pieces), system.size)
 
 
 def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damping: float) -> MarchState:
-    """Return the state after a step that was taken in it."""
+    """Return the state after a step from `state`, with the step's damping."""
     before, limits = state.iterate, task.tolerances
     moved = float((step.vector - before.vector).norm() / step.vector.norm().clamp_min(1e-300))
-    unscaled = before.fresh and before.iteration == 0  # the rows are measured and solved once more
+    unscaled = before.fresh and before.iteration == 0  # the rows are then scaled at the new vector and solved again
     tolerance = limits.passes[state.level]
     ended = task.linear or verdicts.newton_has_ended(step, moved, before, tolerance, limits)
     judged = not (unscaled or task.linear)

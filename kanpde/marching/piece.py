@@ -1,17 +1,18 @@
-"""The points of a block made ready: the tensor product there, on grids where they form such, and their weights."""
+"""A block at the points of a tensor product: the product's functions there, on grids if the points form some."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from kanpde.calculus import jets
+from kanpde.collocation.rows import Placed, row_factors
 from kanpde.marching.tensor_product import Local, OnGrid, TensorProduct, lines_of
-from kanpde.problem.block import Block
 from kanpde.problem.lift import Ansatz
 
 Shapes = tuple[tuple[int, ...], ...]  # of tensor grids, one after the other
@@ -82,22 +83,42 @@ class Image:
         return self.parts[0] if isinstance(self.parts[0], Local) else self.space.local(self.points, self.plan)
 
 
+@dataclass(frozen=True, eq=False)
+class TensorFunction:
+    """u = lift + factor · Σ_j c_j B_j with coefficients c (P, f), and unknown constants: a trial function."""
+
+    space: TensorProduct
+    ansatz: Ansatz | None
+    coefficients: Tensor
+    unknowns: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def prepare(self, points: Tensor, plan: jets.JetPlan, shapes: Shapes = ()) -> Image:
+        """Return the space at points (n, d), which are said to be tensor grids of these shapes."""
+        return Image.of(points, self.space, plan, self.ansatz, shapes)
+
+    def jets(self, prepared: Image) -> Tensor:
+        """Return the jets (n, S, f)."""
+        return prepared.jets(self.coefficients)
+
+
 @dataclass(frozen=True)
 class Piece:
-    """A block at its points. `target` (components, n) is what its rows have to be where that is not zero."""
+    """A block at its points, the space at each image of them, and their weights (n,) and scale (components,)."""
 
-    block: Block
+    placed: Placed
     images: tuple[Image, ...]
-    index: Tensor | None
     weights: Tensor
     shapes: Shapes
     scale: Tensor
-    target: Tensor | None = None
+
+    def rows(self, solution: TensorFunction) -> Tensor:
+        """Return the block's own rows (components, n)."""
+        return self.placed.rows_of(solution, self.images)
 
     @property
     def factors(self) -> Tensor:
         """(components, n): what every row is multiplied by."""
-        return (self.block.weight * self.weights).sqrt() / self.scale[:, None]
+        return row_factors(self.placed.block.weight * self.weights, self.scale)
 
     @property
     def on_grids(self) -> bool:

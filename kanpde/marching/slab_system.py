@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from kanpde.arrays import Array
-from kanpde.calculus.jets import JetPlan
 from kanpde.marching.axes import LegendreAxis
-from kanpde.marching.piece import Image, Shapes
+from kanpde.marching.piece import TensorFunction
 from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, tail_of
 from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
-from kanpde.marching.system import Before, Numbered, System
+from kanpde.marching.system import Numbered, System
 from kanpde.marching.task import MarchTask
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.optim.band import Factor
@@ -45,13 +44,9 @@ def slab_system(task: MarchTask, state: MarchState, numbered: Numbered | None = 
     return system
 
 
-def end_of(task: MarchTask, last: Slab) -> Before:
-    """Return the function that evaluates the jets of a solved slab."""
-
-    def jets(points: Tensor, plan: JetPlan, shapes: Shapes) -> Tensor:
-        return Image.of(points, last.space, plan, task.ansatz, shapes).jets(last.tensor(task.device))
-
-    return jets
+def end_of(task: MarchTask, last: Slab) -> TensorFunction:
+    """Return a solved slab as a function."""
+    return TensorFunction(last.space, task.ansatz, last.tensor(task.device))
 
 
 def factor_at(task: MarchTask, anchor: Anchor, numbered: Numbered | None) -> tuple[Factor, Numbered]:

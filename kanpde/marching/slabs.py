@@ -1,4 +1,4 @@
-"""Solved slabs of time, and passes over all of them."""
+"""Solved slabs of time, complete passes, and initial guesses of later slabs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from kanpde.arrays import Array
 from kanpde.marching.axes import Axis, design
 from kanpde.marching.tensor_product import TensorProduct
 
-FLAT = 0.3  # share of the two coefficients before that the last two in time exceed only if they are noise
+NOISE_RATIO = 0.3  # the last two coefficients in time are noise if they exceed this share of the two before them
 
 
 @dataclass(frozen=True, eq=False)
 class Slab:
-    """A solved part of time, between two shares of it.
+    """A solved slab of time, between the shares `low` and `high` of all time.
 
-    `coefficients` (*shape, fields) of the product of `axes`, `constants` (U,), the equation's `residual` relative to
-    its terms at points of their own, the last coefficients in time relative to all (`tail`), and whether these do not
-    fall (`flat`). The arrays are copied, so that products with them round alike wherever they came from.
+    The solution has `coefficients` (*shape, fields) in the product of `axes`, and `constants` (U,). `residual` is that
+    of the equation relative to its terms, at points that the solver did not use. `tail` is the size of the last
+    coefficients in time relative to all; `flat` is True if they are noise. The arrays are copied to one layout, because
+    the rounding of products depends on it.
     """
 
     low: float
@@ -37,12 +38,12 @@ class Slab:
 
     def __post_init__(self) -> None:
         for name in ("coefficients", "constants"):
-            # order="C" with a copy: contiguous, aligned and owned.
+            # A copy with order="C" is contiguous, aligned and owned.
             object.__setattr__(self, name, np.array(getattr(self, name), dtype=np.float64, order="C"))
 
     @cached_property
     def space(self) -> TensorProduct:
-        """The product of the axes."""
+        """The tensor product of the axes."""
         return TensorProduct(self.axes)
 
     def tensor(self, device: torch.device) -> Tensor:
@@ -52,7 +53,7 @@ class Slab:
 
 @dataclass(frozen=True)
 class Pass:
-    """A complete solution: its slabs in order."""
+    """A complete solution: all slabs in order of time."""
 
     slabs: tuple[Slab, ...]
 
@@ -64,22 +65,25 @@ class Pass:
 
 
 def extrapolated(last: Slab, space: TensorProduct, time: int) -> Array:
-    """Return coefficients in `space` of the last slab's polynomials in time, continued beyond its end.
+    """Return coefficients (*shape, fields) in `space` of the last slab, extrapolated as polynomials in time.
 
-    Outside its interval P_j grows like ρ^j, so the series is cut before its smallest term.
+    Outside its interval P_j grows like ρ^j, so the series is truncated before its smallest term.
     """
     old, new = last.axes[time].breakpoints, space.axes[time].breakpoints
     reach = 1 + 2 * (new[1] - new[0]) / (old[1] - old[0])
     growth = reach + math.sqrt(reach**2 - 1)
     sizes = sizes_in_time(last.space, time, last.coefficients)
     smallest = 1 + int(np.argmin(sizes[1:] * growth ** np.arange(1, len(sizes))))
-    kept = last.coefficients.copy()
-    np.moveaxis(kept, time, 0)[max(smallest, 2) :] = 0.0
-    return space.transferred(last.space, kept)
+    truncated = last.coefficients.copy()
+    np.moveaxis(truncated, time, 0)[max(smallest, 2) :] = 0.0
+    return space.transferred(last.space, truncated)
 
 
 def constant_in_time(last: Slab, space: TensorProduct, time: int) -> Array:
-    """Return coefficients in `space`, which differs in time alone, of the last slab's end, held."""
+    """Return coefficients (*shape, fields) in `space` of the last slab's final values, continued as constant in time.
+
+    `space` must have the last slab's axes in space.
+    """
     ends = design(last.axes[time], last.axes[time].breakpoints[-1:])[0]
     result = np.zeros((*space.shape, last.coefficients.shape[-1]))
     np.moveaxis(result, time, 0)[0] = np.tensordot(ends, last.coefficients, (0, time))
@@ -89,13 +93,13 @@ def constant_in_time(last: Slab, space: TensorProduct, time: int) -> Array:
 def tail_of(space: TensorProduct, time: int, coefficients: Array) -> tuple[float, bool]:
     """Return the larger of the last two coefficients in time relative to all, and whether it is noise.
 
-    It is if the two coefficients before are hardly larger.
+    It is noise if the two coefficients before them are hardly larger.
     """
     sizes = sizes_in_time(space, time, coefficients)
     tail = float(sizes[-2:].max())
-    return tail / max(float(np.sqrt(np.square(sizes).sum())), 1e-300), bool(tail > FLAT * sizes[-4:-2].max())
+    return tail / max(float(np.sqrt(np.square(sizes).sum())), 1e-300), bool(tail > NOISE_RATIO * sizes[-4:-2].max())
 
 
 def sizes_in_time(space: TensorProduct, time: int, coefficients: Array) -> Array:
-    """Return the norm of the factor of each polynomial in time, (degree + 1,)."""
+    """Return the norm in space of the coefficient of each polynomial in time, (degree + 1,)."""
     return np.asarray(np.sqrt(np.square(space.values(time, coefficients)).sum(axis=1)))

@@ -1,4 +1,4 @@
-"""All that the next step of a march depends on, as frozen values, and these as tensors and JSON."""
+"""The state of a march, on which its next step depends, as frozen values; and its file format, tensors and JSON."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from kanpde.errors import ConfigurationError, Ending
 from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.slabs import Pass, Slab
 
-FORMAT = 2  # version of the written state; 1 was a list of attributes
+FORMAT = 2  # version of the file format; version 1 was a list of attributes
 
 
 @dataclass(frozen=True)
 class Counters:
-    """What has been tried at one slab.
+    """The record of the attempts at one slab.
 
-    `tries` attempts, the last `stalls` of which gained little over the residual `reached` on the same part of time;
-    `uncut` is the residual at which the slab was last cut for want of progress.
+    `tries` is the number of attempts. The last `stalls` of them gained little over `reached`, the last residual on the
+    same part of time. `uncut` is the residual at which the slab was last cut because finer knots did not help.
     """
 
     tries: int = 0
@@ -34,7 +34,7 @@ class Counters:
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """One attempt at a slab: its part of time, between two shares of it, and its axes with splines."""
+    """One attempt at a slab: its part of time, between the shares `low` and `high`, and its spline axes."""
 
     low: float
     high: float
@@ -44,11 +44,11 @@ class Attempt:
 
 @dataclass(frozen=True, eq=False)
 class Iterate:
-    """Where Newton's method is in an attempt, after `iteration` steps.
+    """The iterate of Gauss–Newton in an attempt, after `iteration` steps.
 
-    `scales` divide the rows of every block; None before the first step. They are then measured at the initial guess
-    unless that is `fresh`, that is, zero, and otherwise after that step. `moved` is the relative size of the last step,
-    `damping` its λ, each None before there is one.
+    `scales` divide the rows of each block; they are None before the first step. They are measured at the initial guess,
+    or after the first step if the initial guess is zero (`fresh`). `moved` is the relative size of the last step and
+    `damping` its λ; both are None before the first step.
     """
 
     vector: Tensor
@@ -61,9 +61,9 @@ class Iterate:
 
 @dataclass(frozen=True, eq=False)
 class Anchor:
-    """Where the factor in use was computed: the attempt, the vector and the scales of the rows there, and λ.
+    """The point at which the present factor was computed: the attempt, the vector, the scales of the rows, and λ.
 
-    `joined` says whether the rows were those of a slab that follows another one.
+    `joined` is True if the slab follows another one.
     """
 
     attempt: Attempt
@@ -75,10 +75,11 @@ class Anchor:
 
 @dataclass(frozen=True, eq=False)
 class MarchState:
-    """A march between two steps.
+    """The state of a march between two steps.
 
-    `level` numbers the tolerance that the pass aims at, `passes` counts those done, `length` bounds the next slab,
-    `slabs` are the solved ones of the pass, `best` is the best pass so far, and `done` says how the march has ended.
+    `length` is the largest length of the next slab, `level` the index of the pass's tolerance, `passes` the number of
+    complete passes, `slabs` the solved slabs of the present pass, `best` the best complete pass, `anchor` the point of
+    the present factor, and `done` how the march ended, None before the end.
     """
 
     attempt: Attempt
@@ -93,7 +94,7 @@ class MarchState:
 
     @property
     def last(self) -> Slab | None:
-        """The slab that the attempt follows."""
+        """The slab before the present attempt; None if that is the first one."""
         return self.slabs[-1] if self.slabs else None
 
 
@@ -104,16 +105,16 @@ KINDS: dict[str, Any] = {
 
 
 def write(state: MarchState) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return tensors and JSON from which `read` makes the same state, in which equal objects are one again."""
+    """Return tensors and JSON from which `read` restores the same state, shared objects included."""
     writer = Writer()
     root = writer.value(state)
     return writer.tensors, {"format": FORMAT, "objects": writer.objects, "state": root}
 
 
 class Writer:
-    """A list of objects, each written once, whose fields name tensors and earlier objects.
+    """A list of objects, each written once, whose fields refer to tensors and to earlier objects.
 
-    Slabs share their axes, and what is computed from an axis is computed once: an axis must not come back as two.
+    Slabs share their axes, and results are cached by axis, so a shared axis must be read as one object again.
     """
 
     def __init__(self) -> None:
@@ -147,9 +148,9 @@ class Writer:
 
 
 def read(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any], device: torch.device) -> MarchState:
-    """Return the state that `write` was given, its tensors on `device`.
+    """Return the state that `write` wrote, with tensors on `device`.
 
-    Raises ConfigurationError for a state that another version of kanpde wrote.
+    Raises ConfigurationError if another version of kanpde wrote it in another format.
     """
     if numbers.get("format") != FORMAT:
         raise ConfigurationError(
@@ -166,14 +167,14 @@ def read(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any], device: torc
 
 
 class Reader:
-    """The inverse of `Writer`: `objects` are those read so far."""
+    """The inverse of `Writer`; `objects` are the objects read so far."""
 
     def __init__(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
         self._tensors, self._device = tensors, device
         self.objects: list[Any] = []
 
     def value(self, value: Any) -> Any:
-        """Return the value that was written so."""
+        """Return the value that this JSON represents."""
         if isinstance(value, list):
             return tuple(self.value(each) for each in value)
         if not isinstance(value, Mapping):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -12,17 +12,22 @@ from torch import Tensor
 
 from kanpde.arrays import MultiIndex
 from kanpde.calculus import jets
+from kanpde.collocation.rows import (
+    Placed,
+    Slope,
+    scale_of_condition,
+    scale_of_equation,
+    sizes_of_terms,
+    usable_scale,
+)
 from kanpde.geometry.box import Box
 from kanpde.marching import normal_equations
-from kanpde.marching.piece import Image, Piece, Shapes
+from kanpde.marching.piece import Image, Piece, Shapes, TensorFunction
 from kanpde.marching.quadrature import Quadrature, quadrature
 from kanpde.marching.tensor_product import OnGrid, TensorProduct
-from kanpde.network.residuals import mean, plan_of, side
 from kanpde.optim.band import Storage
 from kanpde.problem.block import Block
 from kanpde.problem.lift import Ansatz
-
-Before = Callable[[Tensor, jets.JetPlan, Shapes], Tensor]  # the jets (n, S, fields) of what the solution goes on from
 
 
 class System:
@@ -42,7 +47,7 @@ class System:
         unknowns: tuple[str, ...] = (),
         device: torch.device | None = None,
         going_on: Sequence[Block] = (),
-        before: Before | None = None,
+        before: TensorFunction | None = None,
         numbered: Numbered | None = None,
     ) -> None:
         self.space, self.box, self.fields, self.unknowns, self.ansatz = space, box, fields, unknowns, ansatz
@@ -52,9 +57,9 @@ class System:
             assert before is not None
             piece = self._piece(block, quadrature(block, box, space.axes))
             with torch.no_grad():
-                known = [before(image.points, image.plan, piece.shapes) for image in piece.images]
-                target = self._evaluate(piece, known, {})
-            self.pieces.append(replace(piece, target=target))
+                known = [before.prepare(image.points, image.plan, piece.shapes) for image in piece.images]
+                target = piece.placed.rows_of(before, known)
+            self.pieces.append(replace(piece, placed=replace(piece.placed, target=target)))
         self.numbered = numbered or self._numbered()
 
     @property
@@ -100,11 +105,11 @@ class System:
     def _piece(self, block: Block, where: Quadrature) -> Piece:
         points = torch.as_tensor(where.points, device=self._device)
         index = None if where.index is None else torch.as_tensor(where.index, device=self._device)
-        plan = plan_of(block, self.box.dimension)
-        images = tuple(self.image(image, plan, where.shapes) for image in block.images(points))
+        placed = Placed.at(block, self.box.names, points, index)
+        images = tuple(self.image(image, placed.plan, where.shapes) for image in placed.images)
         scale = torch.ones(len(block.components), dtype=points.dtype, device=self._device)
         weights = torch.as_tensor(where.weights, device=self._device)
-        return Piece(block, images, index, weights, where.shapes, scale)
+        return Piece(placed, images, weights, where.shapes, scale)
 
     def image(self, points: Tensor, plan: jets.JetPlan, shapes: Shapes = ()) -> Image:
         """Points made ready."""
@@ -115,20 +120,15 @@ class System:
         count = self.space.size * len(self.fields)
         return vector[:count].view(-1, len(self.fields)), dict(zip(self.unknowns, vector[count:], strict=True))
 
-    def _evaluate(self, piece: Piece, jet: Sequence[Tensor], unknowns: Mapping[str, Tensor]) -> Tensor:
-        pairs = zip(piece.images, jet, strict=True)
-        sides = tuple(side(image.points, j, image.plan, self.box.names) for image, j in pairs)
-        rows = piece.block.evaluate(sides, piece.index, unknowns)
-        return rows if piece.target is None else rows - piece.target
+    def at(self, vector: Tensor) -> TensorFunction:
+        """The solution that a vector is."""
+        return TensorFunction(self.space, self.ansatz, *self.split(vector))
 
     def residual(self, vector: Tensor) -> Tensor:
         """The rows (N,)."""
-        coefficients, unknowns = self.split(vector)
+        solution = self.at(vector)
         with torch.no_grad():
-            rows = [
-                self._evaluate(piece, [image.jets(coefficients) for image in piece.images], unknowns) * piece.factors
-                for piece in self.pieces
-            ]
+            rows = [piece.rows(solution) * piece.factors for piece in self.pieces]
         return torch.cat([row.reshape(-1) for row in rows])
 
     def linearise(self, vector: Tensor) -> TensorLinearisation:
@@ -136,29 +136,19 @@ class System:
         return TensorLinearisation(self, [self._linear(piece, vector) for piece in self.pieces])
 
     def _linear(self, piece: Piece, vector: Tensor) -> Slopes:
-        values, slopes, constants = self._slopes(piece, vector)
-        factors = piece.factors
-        by_jets = tuple(torch.stack(each) * factors[:, :, None, None] for each in zip(*slopes, strict=True))
-        return Slopes(values * factors, by_jets, torch.stack(constants) * factors[:, :, None])
+        rows, slopes = self._slopes(piece, vector)
+        found, factors = list(slopes), piece.factors
+        by_jets = (torch.stack(each) for each in zip(*(slope.by_jets for slope in found), strict=True))
+        by_constants = torch.stack([slope.by_unknowns for slope in found])
+        scaled = tuple(each * factors[:, :, None, None] for each in by_jets)
+        return Slopes(rows * factors, scaled, by_constants * factors[:, :, None])
 
-    def _slopes(self, piece: Piece, vector: Tensor) -> tuple[Tensor, list[list[Tensor]], list[Tensor]]:
-        """Values (c, n), and of each component ∂r/∂jet at every image, (n, S, f), and by every constant, (n, U)."""
-        coefficients, unknowns = self.split(vector)
+    def _slopes(self, piece: Piece, vector: Tensor) -> tuple[Tensor, Iterator[Slope]]:
+        """The block's own rows (c, n), and the slope of every component."""
+        solution = self.at(vector)
         with torch.no_grad():
-            leaves = [image.jets(coefficients) for image in piece.images]
-        leaves = [leaf.requires_grad_() for leaf in leaves]
-        # One copy of every constant for each point, so that its derivative comes out point by point.
-        constants = {n: v.detach().expand(len(piece.weights)).clone().requires_grad_() for n, v in unknowns.items()}
-        values = self._evaluate(piece, leaves, constants)
-        inputs = [*leaves, *constants.values()]
-        slopes: list[list[Tensor]] = []
-        by_constants: list[Tensor] = []
-        for row in values:
-            found = torch.autograd.grad(row.sum(), inputs, retain_graph=True, materialize_grads=True)
-            slopes.append(list(found[: len(leaves)]))
-            none = leaves[0].new_zeros(len(piece.weights), 0)
-            by_constants.append(torch.cat([none, *(slope[:, None] for slope in found[len(leaves) :])], dim=1))
-        return values.detach(), slopes, by_constants
+            here = [solution.jets(image) for image in piece.images]
+        return piece.placed.slopes(here, solution.unknowns)
 
     @property
     def scales(self) -> tuple[Tensor, ...]:
@@ -174,17 +164,13 @@ class System:
         coefficients, _ = self.split(vector)
         typical = self._typical(coefficients)
         for number, piece in enumerate(self.pieces):
-            _, slopes, _ = self._slopes(piece, vector)
-            image = piece.images[0]
-            if piece.block.kind == "residual":
-                jet = image.jets(coefficients)
-                sizes = [(each[0] * jet).abs().sum(dim=(1, 2)) for each in slopes]
-                scale = torch.stack([mean(s.square(), piece.weights).sqrt() for s in sizes])
+            slopes, image = [slope.by_jets[0] for slope in self._slopes(piece, vector)[1]], piece.images[0]
+            if piece.placed.block.kind == "residual":
+                scale = scale_of_equation(sizes_of_terms(slopes, image.jets(coefficients)), piece.weights)
             else:
                 size = torch.stack([typical[partial] for partial in image.plan.partials])
-                scale = torch.stack([(mean(e[0].square(), piece.weights).sqrt() * size).sum() for e in slopes])
-            scale = torch.where(torch.isfinite(scale) & (scale > 0), scale, torch.ones_like(scale))
-            self.pieces[number] = replace(piece, scale=scale)
+                scale = scale_of_condition(slopes, size, piece.weights)
+            self.pieces[number] = replace(piece, scale=usable_scale(scale, torch.ones_like(scale)))
 
     def _typical(self, coefficients: Tensor) -> dict[MultiIndex, Tensor]:
         """The root mean square (f,) of every partial, at least that of u over the box' widths: a start may rest."""
@@ -199,33 +185,25 @@ class System:
 
     def rms(self, vector: Tensor) -> dict[str, float]:
         """The root mean square of every block's own rows, over its components too."""
-        coefficients, unknowns = self.split(vector)
-        found = {}
+        solution = self.at(vector)
         with torch.no_grad():
-            for piece in self.pieces:
-                rows = self._evaluate(piece, [image.jets(coefficients) for image in piece.images], unknowns)
-                found[piece.block.name] = float((piece.weights * rows.square()).sum(dim=1).mean().sqrt())
-        return found
+            squares = {piece.placed.block.name: piece.weights * piece.rows(solution).square() for piece in self.pieces}
+        return {name: float(each.sum(dim=1).mean().sqrt()) for name, each in squares.items()}
 
     def conditions_loss(self, vector: Tensor) -> float:
         """The part of ‖r‖² that conditions have; measurements, which may be noisy, are left out."""
-        coefficients, unknowns = self.split(vector)
-        total = 0.0
+        solution = self.at(vector)
+        conditions = [piece for piece in self.pieces[1:] if piece.placed.block.points is None]
         with torch.no_grad():
-            for piece in self.pieces[1:]:
-                if piece.block.points is None:
-                    jets = [image.jets(coefficients) for image in piece.images]
-                    total += float((self._evaluate(piece, jets, unknowns) * piece.factors).square().sum())
-        return total
+            return sum(float((piece.rows(solution) * piece.factors).square().sum()) for piece in conditions)
 
     def relative_squares(self, vector: Tensor, points: Tensor, shape: tuple[int, ...]) -> Tensor:
         """The squares of the equation's rows on another grid, each relative to the size of its terms, (n,)."""
-        coefficients, unknowns = self.split(vector)
-        first = self.pieces[0]
-        image = self.image(points, first.images[0].plan, (shape,))
-        other = replace(first, images=(image,), index=None)
+        first, solution = self.pieces[0], self.at(vector)
+        placed = replace(first.placed, images=(points,), index=None)
         with torch.no_grad():
-            rows = self._evaluate(other, [image.jets(coefficients)], unknowns) / first.scale[:, None]
+            image = solution.prepare(points, placed.plan, (shape,))
+            rows = placed.rows_of(solution, [image]) / first.scale[:, None]
         return rows.square().mean(dim=0)
 
 

@@ -1,4 +1,4 @@
-"""What a march is given, and what follows from it alone."""
+"""The task of a march: the problem, its options, and the properties that follow from them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from kanpde.problem.problem import Problem
 
 @dataclass(frozen=True, eq=False)
 class MarchTask:
-    """A problem and how to march through it.
+    """A problem and the options of its march.
 
-    `degree` and `intervals` (None for the default) are those of the splines, `affine` says whether the problem is
-    linear in its fields, and `most` bounds the unknowns of a slab.
+    `degree` and `intervals` are those of the splines; if `intervals` is None the tolerances set the initial number.
+    `affine` is True if the problem is linear in its fields; `most` is the largest number of unknowns of a slab.
     """
 
     problem: Problem
@@ -37,33 +37,33 @@ class MarchTask:
 
     @cached_property
     def linear(self) -> bool:
-        """Whether one step solves a slab: an unknown constant times a field is not linear in both."""
+        """True if one step solves a slab; an unknown constant times a field is not linear in both."""
         return self.affine and not self.problem.unknowns
 
     @cached_property
     def ansatz(self) -> Ansatz | None:
-        """The lift and factor by which hard conditions hold."""
+        """The lift and factor that satisfy the hard conditions; None if there are no hard conditions."""
         return Ansatz.of(self.problem)
 
     @cached_property
     def slabbed(self) -> bool:
-        """Whether time is solved in slabs."""
+        """True if the problem is solved in slabs of time."""
         return evolves(self.problem)
 
     @property
     def time(self) -> int:
-        """The axis of time, of a slabbed problem."""
+        """The axis of time of a slabbed problem."""
         return self.problem.domain.time or 0
 
     @cached_property
     def along(self) -> tuple[int, ...]:
-        """The axes with splines."""
+        """The numbers of the spline axes."""
         domain = self.problem.domain
         return domain.space if self.slabbed else tuple(range(domain.dimension))
 
     @property
     def degree_in_time(self) -> int | None:
-        """The degree of a slab's polynomials in time, None for a problem that is one slab."""
+        """The degree of a slab's polynomials in time; None if the problem is not slabbed."""
         return self.tolerances.degree_in_time[len(self.along)] if self.slabbed else None
 
     @cached_property
@@ -75,27 +75,27 @@ class MarchTask:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names of all blocks, those of hard conditions included."""
+        """The names of all blocks, including those of hard conditions."""
         return tuple(block.name for block in self.problem.blocks(hard=True))
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """The blocks of the first slab: all of the problem's."""
+        """The blocks of the first slab, which are all of the problem's."""
         return tuple(self.problem.blocks())
 
     @cached_property
     def starts(self) -> tuple[Block, ...]:
-        """The initial conditions among them."""
+        """The blocks of initial conditions."""
         return tuple(block for block in self.blocks if block.name in self._initial)
 
     @cached_property
     def later(self) -> tuple[Block, ...]:
-        """The others, which every slab has."""
+        """The other blocks, which every slab has."""
         return tuple(block for block in self.blocks if block.name not in self._initial)
 
     @cached_property
     def joins(self) -> tuple[Block, ...]:
-        """The initial conditions, hard ones included, which join a later slab to the one before."""
+        """The initial conditions, including hard ones, which join a later slab to the previous one."""
         return tuple(block for block in self.problem.blocks(hard=True) if block.name in self._initial)
 
     @cached_property
@@ -104,7 +104,7 @@ class MarchTask:
 
     @cached_property
     def first_axes(self) -> tuple[SplineAxis, ...]:
-        """The axes with splines at the start of the first pass."""
+        """The spline axes at the start of the first pass, with equidistant breakpoints."""
         domain = self.problem.domain
         count = self.intervals or self.tolerances.first_intervals[domain.dimension - 1]
         periodic = (False,) * domain.dimension if self.ansatz is None else self.ansatz.periodic
@@ -114,16 +114,16 @@ class MarchTask:
         )
 
     def part(self, low: float, high: float) -> Box:
-        """The part of the domain between two shares of time."""
+        """Return the part of the domain between two shares of time."""
         return box(self.problem, self.slabbed, low, high)
 
     def space(self, axes: Sequence[SplineAxis], low: float, high: float) -> TensorProduct:
-        """The functions on that part that have splines along these axes."""
+        """Return the tensor product on that part with these spline axes."""
         return space(self.part(low, high), axes, self.degree_in_time)
 
 
 def space(domain: Box, axes: Sequence[SplineAxis], degree_in_time: int | None) -> TensorProduct:
-    """Splines along the axes of a box and, if a degree in time is given, polynomials of that degree in time."""
+    """Return the tensor product of spline axes on `domain` and, if a degree is given, of polynomials in time."""
     every: list[Axis] = [*axes]
     if degree_in_time is not None:
         assert domain.time is not None

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from kanpde.arrays import Array
 from kanpde.calculus.jets import JetPlan
-from kanpde.marching.axes import Axis, design, gauss_points, gauss_weights, transfer
+from kanpde.marching.axes import Axis, design, gauss_weights, points_of, transfer_matrix
 
 
 @dataclass(frozen=True)
 class Local:
-    """The products that do not vanish at points: their numbers (n, m) and jets (n, S, m), of `size` products in all."""
+    """The non-zero products at n points: indices `columns` (n, m) and jets `features` (n, S, m); `size` is P."""
 
     plan: JetPlan
     columns: Tensor
@@ -25,11 +25,11 @@ class Local:
     size: int
 
     def jets(self, coefficients: Tensor) -> Tensor:
-        """Coefficients (P, f) -> jets (n, S, f)."""
+        """Return the jets (n, S, f) from the coefficients (P, f)."""
         return torch.einsum("nsm,nmf->nsf", self.features, coefficients[self.columns])
 
     def adjoint(self, jets: Tensor) -> Tensor:
-        """The transpose of `jets`: (n, S, f) -> (P, f)."""
+        """Apply the transpose of `jets`: (n, S, f) -> (P, f)."""
         total = jets.new_zeros(self.size, jets.shape[2])
         shares = torch.einsum("nsf,nsm->nmf", jets, self.features)
         return total.index_add_(0, self.columns.reshape(-1), shares.flatten(0, 1))
@@ -37,10 +37,9 @@ class Local:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """An axis' functions at n of its points: those of all `size` that do not vanish there, and their derivatives.
+    """The non-zero functions of an axis at n points: their indices `columns` (n, k) and `values` (n, orders, k).
 
-    They have the numbers `columns` (n, k) and the `values` (n, orders, k). Every `each` points that follow each other
-    have the same columns.
+    `size` is the number of all functions. Each group of `each` successive points has the same columns.
     """
 
     size: int
@@ -50,7 +49,7 @@ class Line:
 
     @classmethod
     def of(cls, axis: Axis, x: Tensor, orders: int) -> Line:
-        """The axis at x (n,)."""
+        """Return an axis's functions at x (n,)."""
         columns, values = axis.local(x, orders)
         grouped = columns.view(-1, axis.nodes, columns.shape[1]) if len(x) % axis.nodes == 0 else columns[:, None]
         alike = torch.equal(grouped, grouped[:, :1].expand_as(grouped))
@@ -58,20 +57,19 @@ class Line:
 
     @cached_property
     def matrices(self) -> tuple[Tensor, ...]:
-        """All functions (n, size), for every order of differentiation."""
+        """The matrices (n, size) of all functions, one for each order of differentiation."""
         dense = self.values.new_zeros(*self.values.shape[:2], self.size)
-        dense.scatter_add_(
-            2, self.columns[:, None].expand_as(self.values), self.values
-        )  # circles: columns may coincide
+        # Added, because the columns of a periodic axis may coincide.
+        dense.scatter_add_(2, self.columns[:, None].expand_as(self.values), self.values)
         return dense.unbind(1)
 
 
 @dataclass(frozen=True)
 class OnGrid:
-    """A tensor product on a tensor grid, one axis after the other.
+    """A tensor product on a tensor grid of n points, evaluated along one axis after the other.
 
-    That costs O(n k) for each axis instead of O(n kᵈ) at n points (sum factorisation: Orszag, J. Comput. Phys. 37
-    (1980) 70).
+    The cost is O(n k) for each axis instead of O(n kᵈ) in all (sum factorisation: Orszag, J. Comput. Phys. 37 (1980)
+    70).
     """
 
     plan: JetPlan
@@ -79,21 +77,21 @@ class OnGrid:
 
     @cached_property
     def orders(self) -> list[tuple[int, ...]]:
-        """How often every partial is along each axis."""
+        """The orders of each partial along the axes."""
         return [tuple(partial.count(a) for a in range(len(self.lines))) for partial in self.plan.partials]
 
     def jets(self, coefficients: Tensor) -> Tensor:
-        """Coefficients (P, f) -> jets (n, S, f)."""
+        """Return the jets (n, S, f) from the coefficients (P, f)."""
         found: dict[tuple[int, ...], Tensor] = {(): coefficients}
         for a, line in enumerate(self.lines):
             keys = dict.fromkeys(orders[: a + 1] for orders in self.orders)
-            # The axis' functions stand first and its points are put last, so that the next axis is the first one then.
+            # The present axis is first; its points are appended last, so the next axis becomes the first one.
             found = {k: found[k[:-1]].reshape(line.size, -1).T @ line.matrices[k[-1]].T for k in keys}
         fields = coefficients.shape[1]
         return torch.stack([found[orders].view(fields, -1) for orders in self.orders]).permute(2, 0, 1)
 
     def adjoint(self, jets: Tensor) -> Tensor:
-        """The transpose of `jets`: (n, S, f) -> (P, f)."""
+        """Apply the transpose of `jets`: (n, S, f) -> (P, f)."""
         found = dict(zip(self.orders, jets.permute(1, 2, 0).contiguous().unbind(0), strict=True))
         for line in reversed(self.lines):
             before: dict[tuple[int, ...], Tensor] = {}
@@ -106,7 +104,7 @@ class OnGrid:
 
 
 class TensorProduct:
-    """Products of one function for every axis; the last axis' number runs fastest."""
+    """All products of one function of each axis; the index of the last axis varies fastest."""
 
     def __init__(self, axes: Sequence[Axis]) -> None:
         self.axes = tuple(axes)
@@ -117,18 +115,19 @@ class TensorProduct:
 
     @property
     def size(self) -> int:
-        """How many products there are."""
+        """The number of products P."""
         return int(np.prod(self.shape))
 
     @property
     def longest(self) -> int:
-        """The axis with the most functions."""
+        """The number of the axis with the most functions."""
         return int(np.argmax(self.shape))
 
     def numberings(self, fields: int) -> Iterator[tuple[Tensor, ...]]:
-        """Ways to number unknowns: positions (size_a,) for every axis, whose sum and the field's number say the place.
+        """Yield numberings of the unknowns as positions (size_a,) of each axis.
 
-        The longest axis is the slowest, and runs from one end to the other, or from both ends inwards.
+        An unknown's number is the sum of its positions and its field's number. The index of the longest axis varies
+        slowest: in the first numbering from one end to the other, in the second from both ends inwards.
         """
         stride, positions = fields, [torch.zeros(0)] * len(self.axes)
         for a in reversed([a for a in range(len(self.axes)) if a != self.longest]):
@@ -140,30 +139,32 @@ class TensorProduct:
             yield tuple(stride * along if a == self.longest else each for a, each in enumerate(positions))
 
     def values(self, axis: int, coefficients: Array) -> Array:
-        """Coefficients (*shape, f) as functions of one axis, (size, c): at Gauss points of the others, weighted."""
+        """Return a function with coefficients (*shape, f) as c functions of one axis, (size, c).
+
+        They are its values at the Gauss points of the other axes, times the roots of the weights.
+        """
         for a, other in enumerate(self.axes):
             if a == axis:
                 continue
-            low, high = other.breakpoints[[0, -1]]
-            matrix = design(other, low + (high - low) * gauss_points(other)) * np.sqrt(gauss_weights(other))[:, None]
+            matrix = design(other, points_of(other)) * np.sqrt(gauss_weights(other))[:, None]
             coefficients = np.moveaxis(np.tensordot(matrix, coefficients, (1, a)), 0, a)
         return np.moveaxis(coefficients, axis, 0).reshape(self.shape[axis], -1)
 
     def transferred(self, old: TensorProduct, coefficients: Array) -> Array:
-        """The coefficients (*shape, f) of a function of another product of as many axes."""
+        """Return the coefficients (*shape, f) in this product of a function with `coefficients` in another product."""
         for a, (one, other) in enumerate(zip(old.axes, self.axes, strict=True)):
             if one is not other:
-                coefficients = np.moveaxis(np.tensordot(transfer(one, other), coefficients, (1, a)), 0, a)
+                coefficients = np.moveaxis(np.tensordot(transfer_matrix(one, other), coefficients, (1, a)), 0, a)
         return coefficients
 
     def _along(self, axis: int, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
-        """The axis' functions at x (n,), evaluated once where x repeats, as it does on grids."""
-        places, place = torch.unique(x, return_inverse=True)
-        columns, values = self.axes[axis].local(places, orders)
-        return columns[place], values[place]
+        """Return an axis's functions at x (n,), evaluated once for each distinct x, because x repeats on grids."""
+        distinct, index = torch.unique(x, return_inverse=True)
+        columns, values = self.axes[axis].local(distinct, orders)
+        return columns[index], values[index]
 
     def local(self, points: Tensor, plan: JetPlan) -> Local:
-        """What does not vanish at points (n, d)."""
+        """Return the products that are non-zero at points (n, d)."""
         each = [self._along(a, points[:, a], plan.order + 1) for a in range(len(self.axes))]
         columns = each[0][0]
         for (one, _), size in zip(each[1:], self.shape[1:], strict=True):
@@ -177,13 +178,13 @@ class TensorProduct:
         return Local(plan, columns, torch.stack(rows, dim=1), self.size)
 
     def on_grid(self, lines: Sequence[Tensor], plan: JetPlan) -> OnGrid:
-        """Ready for the grid of these coordinates, (n_a,) for every axis; the last axis runs fastest."""
+        """Return the product on the tensor grid of these coordinates, (n_a,) each; the last axis varies fastest."""
         pairs = zip(self.axes, lines, strict=True)
         return OnGrid(plan, tuple(Line.of(axis, line, plan.order + 1) for axis, line in pairs))
 
 
 def lines_of(points: Tensor, shape: Sequence[int]) -> list[Tensor] | None:
-    """The coordinates (n_a,) of every axis, if points (n, d) are a tensor grid of this shape."""
+    """Return the coordinates (n_a,) of each axis if points (n, d) are a tensor grid of this shape, else None."""
     grid = points.view(*shape, len(shape))
     lines = []
     for a in range(len(shape)):

@@ -11,18 +11,27 @@ where all terms are large, does not outweigh the rest. Both are multiplied by wh
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kanpde.calculus.jets import JetPlan
-from kanpde.network.layer import Tape
-from kanpde.network.trial_function import Model, Prepared
+from kanpde.collocation.rows import (
+    Placed,
+    Slope,
+    TrialFunction,
+    mean,
+    plan_of,
+    scale_of_condition,
+    scale_of_equation,
+    sizes_of_terms,
+    usable_scale,
+)
 from kanpde.optim.least_squares import Linearisation
-from kanpde.problem.block import Block, Side
-from kanpde.problem.field import Field
+from kanpde.problem.block import Block
 
 # Points that pass through the network together: enough to keep the cores busy, few enough to stay in the cache.
 CHUNK = 4096
@@ -32,18 +41,52 @@ LARGEST = 2**26
 LEAST_SIZE = 0.1
 
 
+class ParametricFunction(TrialFunction, Protocol):
+    """A trial function that owns its parameters, and knows the derivatives of its jets by them."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The unknown constants, which are the last parameters."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """The number of parameters."""
+        ...
+
+    @property
+    def vector(self) -> Tensor:
+        """All parameters as one detached vector."""
+        ...
+
+    def assign(self, vector: Tensor) -> None:
+        """Set all parameters from one vector."""
+        ...
+
+    def ordered(self) -> list[nn.Parameter]:
+        """Return the parameters in the vector's order."""
+        ...
+
+    def taped(self, prepared: Any) -> tuple[Tensor, Any]:
+        """Return the jets, with the tapes that `add_rows` needs."""
+        ...
+
+    def add_rows(self, prepared: Any, tapes: Any, adjoint: Tensor, rows: Tensor) -> None:
+        """Add the per-point derivatives of Σ adjoint · jet to the first columns of `rows` (n, P)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Chunk:
-    """Some points of a block, from number `start` on: the images, what is prepared at each, and the index."""
+    """Some points of a block, from number `start` on, and what the network prepares at each of their images."""
 
-    images: tuple[Tensor, ...]
-    prepared: tuple[Prepared, ...]
-    index: Tensor | None
+    placed: Placed
+    prepared: tuple[Any, ...]
     start: int
 
     @property
     def count(self) -> int:
-        return self.images[0].shape[0]
+        return self.placed.count
 
 
 @dataclass
@@ -84,7 +127,7 @@ class BlockPoints:
 class Residuals:
     """The rows of all blocks as a function of the parameter vector."""
 
-    def __init__(self, model: Model, blocks: Sequence[Block], names: tuple[str, ...]) -> None:
+    def __init__(self, model: ParametricFunction, blocks: Sequence[Block], names: tuple[str, ...]) -> None:
         self.model, self.names = model, names
         like = model.vector
         dimension = len(names)
@@ -112,25 +155,18 @@ class Residuals:
         indices: Sequence[Tensor | None] = [None] * len(pieces) if index is None else torch.split(index, CHUNK)
         result = []
         for number, (piece, which) in enumerate(zip(pieces, indices, strict=True)):
-            images = part.block.images(piece)
-            prepared = tuple(self.model.prepare(image, part.plan) for image in images)
-            result.append(Chunk(images, prepared, which, number * CHUNK))
+            placed = Placed.at(part.block, self.names, piece, which, part.plan)
+            prepared = tuple(self.model.prepare(image, part.plan) for image in placed.images)
+            result.append(Chunk(placed, prepared, number * CHUNK))
         return result
 
-    def raw(
-        self, part: BlockPoints, chunk: Chunk, jets: Sequence[Tensor], unknowns: Mapping[str, Tensor] | None = None
-    ) -> Tensor:
-        """The block's own rows (components, n) from the jets at each image."""
-        sides = tuple(side(p, jet, part.plan, self.names) for p, jet in zip(chunk.images, jets, strict=True))
-        return part.block.evaluate(sides, chunk.index, self.model.unknowns if unknowns is None else unknowns)
-
-    def values(self, part: BlockPoints, chunks: Sequence[Chunk]) -> Tensor:
+    def values(self, chunks: Sequence[Chunk]) -> Tensor:
         """The block's own rows (components, n) on these chunks; differentiable by autograd."""
-        return torch.cat([self.raw(part, c, [self.model.jets(p) for p in c.prepared]) for c in chunks], dim=1)
+        return torch.cat([chunk.placed.rows_of(self.model, chunk.prepared) for chunk in chunks], dim=1)
 
     def rows(self) -> Tensor:
         """All scaled and weighted rows, (N,); differentiable by autograd."""
-        pieces = [self.values(part, [chunk]) * part.row_factors(chunk) for part in self.parts for chunk in part.chunks]
+        pieces = [self.values([chunk]) * part.row_factors(chunk) for part in self.parts for chunk in part.chunks]
         return torch.cat([piece.reshape(-1) for piece in pieces])
 
     # What optimisers ask for ------------------------------------------------------------------------------------------
@@ -182,45 +218,39 @@ class Residuals:
         """(Jacobian (n, P), rows (n,)) of every component of one chunk, each times its factor; J in `room`."""
         with torch.no_grad():
             taped = [self.model.taped(prepared) for prepared in chunk.prepared]
-        jets = [jet.detach().requires_grad_() for jet, _ in taped]
-        # One copy of every unknown for each point, so that its derivative comes out point by point.
-        unknowns = {
-            name: value.detach().expand(chunk.count).clone().requires_grad_()
-            for name, value in self.model.unknowns.items()
-        }
-        values = self.raw(part, chunk, jets, unknowns) * part.row_factors(chunk)
-        inputs = [*jets, *unknowns.values()]
-        for component, row in enumerate(values):
-            last = component == len(values) - 1
-            adjoints = torch.autograd.grad(row.sum(), inputs, retain_graph=not last, allow_unused=True)
+        factors = part.row_factors(chunk)
+        rows, slopes = chunk.placed.slopes([jet for jet, _ in taped], self.model.unknowns, factors)
+        for component, (row, slope) in enumerate(zip(rows * factors, slopes, strict=True)):
             jacobian = room[component * chunk.count : (component + 1) * chunk.count]
-            self._fill(jacobian, chunk, [tape for _, tape in taped], adjoints)
-            yield jacobian, row.detach()
+            self._fill(jacobian, chunk, [tape for _, tape in taped], slope)
+            yield jacobian, row
 
-    def _fill(
-        self, jacobian: Tensor, chunk: Chunk, tapes: Sequence[list[Tape]], adjoints: Sequence[Tensor | None]
-    ) -> None:
-        """Add to a Jacobian (n, P) what pulling the adjoints back gives."""
+    def _fill(self, jacobian: Tensor, chunk: Chunk, tapes: Sequence[Any], slope: Slope) -> None:
+        """Add to a Jacobian (n, P) what pulling a slope back gives."""
         with torch.no_grad():
-            for prepared, tape, adjoint in zip(chunk.prepared, tapes, adjoints, strict=False):
-                if adjoint is not None:
-                    self.model.add_rows(prepared, tape, adjoint, jacobian)
-            for column, adjoint in enumerate(adjoints[len(tapes) :], start=self.model.size - len(self.model.names)):
-                if adjoint is not None:
-                    jacobian[:, column] = adjoint
+            for prepared, tape, adjoint in zip(chunk.prepared, tapes, slope.by_jets, strict=True):
+                self.model.add_rows(prepared, tape, adjoint, jacobian)
+            jacobian[:, self.model.size - len(self.model.names) :] = slope.by_unknowns
 
     # What training asks for -------------------------------------------------------------------------------------------
 
     def rms(self) -> dict[str, float]:
         """The root mean square of every block's own rows, over its components too."""
         with torch.no_grad():
-            return {p.block.name: float(self.values(p, p.chunks).square().mean().sqrt()) for p in self.parts}
+            return {p.block.name: float(self.values(p.chunks).square().mean().sqrt()) for p in self.parts}
 
     def squares(self, part: BlockPoints) -> Tensor:
         """The squared, scaled and weighted rows summed over components, (n,); the loss has their mean."""
         with torch.no_grad():
-            rows = self.values(part, part.chunks) / part.scale[:, None]
+            rows = self.values(part.chunks) / part.scale[:, None]
             return part.emphasis * part.weights * part.attention * rows.square().sum(dim=0)
+
+    def rescale(self, *, balanced: bool) -> None:
+        """Measure the sizes of every block's terms, and divide its rows by them; weigh points too if `balanced`."""
+        if balanced:
+            self.balance()
+        for part in self.parts:
+            part.scale = usable_scale(self.sizes_of_terms(part), torch.ones_like(part.scale))
 
     def balance(self) -> None:
         """Measure the equation's terms anew, and weigh its points by them."""
@@ -236,8 +266,7 @@ class Residuals:
 
     def _sizes(self, part: BlockPoints) -> Tensor:
         """Σ_α |∂r/∂(∂^α u) ∂^α u| of every component at every point, (components, n)."""
-        slopes, jets = self._slopes(part)
-        return torch.stack([(slope * jets).abs().sum(dim=(1, 2)) for slope in slopes])
+        return sizes_of_terms(*self._slopes(part))
 
     def sizes_of_terms(self, part: BlockPoints) -> Tensor:
         """s_b of every component: Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), means weighted as the points are.
@@ -246,13 +275,13 @@ class Residuals:
         the same points, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|, because there its terms balance.
         """
         if part.block.kind == "residual":
-            return mean(self._sizes(part).T.square(), part.weights).sqrt()
+            return scale_of_equation(self._sizes(part), part.weights)
         interior = self.parts[0]
         with torch.no_grad():
             there = self.model.jets(self.model.prepare(interior.points, part.plan))
         typical = mean(there.square(), interior.weights).sqrt()
         slopes, _ = self._slopes(part)
-        return torch.stack([(mean(slope.square(), part.weights).sqrt() * typical).sum() for slope in slopes])
+        return scale_of_condition(slopes, typical, part.weights)
 
     def _slopes(self, part: BlockPoints) -> tuple[list[Tensor], Tensor]:
         """∂r/∂jet of every component and the jets, both (n, S, fields), at the first image of every point."""
@@ -260,30 +289,8 @@ class Residuals:
         jets = []
         for chunk in part.chunks:
             with torch.no_grad():
-                leaves = [self.model.jets(prepared) for prepared in chunk.prepared]
-            leaves = [leaf.requires_grad_() for leaf in leaves]
-            for component, row in enumerate(self.raw(part, chunk, leaves)):
-                (slope,) = torch.autograd.grad(row.sum(), leaves[:1], retain_graph=True, allow_unused=True)
-                slopes[component].append(torch.zeros_like(leaves[0]) if slope is None else slope)
-            jets.append(leaves[0].detach())
-        return [torch.cat(s) for s in slopes], torch.cat(jets)
-
-
-def side(points: Tensor, jet: Tensor, plan: JetPlan, names: tuple[str, ...]) -> Side:
-    """The fields at points, which look their partials up in a jet (n, S, fields)."""
-    fields = (
-        Field(str(f), names, lambda partial, f=f: jet[:, plan.index[partial], f])  # type: ignore[misc]
-        for f in range(jet.shape[2])
-    )
-    return Side(points, tuple(fields))
-
-
-def plan_of(block: Block, dimension: int) -> JetPlan:
-    """The partials that a block needs of any field."""
-    return JetPlan(dimension, frozenset().union(*block.partials.values()))
-
-
-def mean(values: Tensor, weights: Tensor) -> Tensor:
-    """The weighted mean over the points, (n, ...) -> (...)."""
-    share = (weights / weights.sum()).view(-1, *(1 for _ in values.shape[1:]))
-    return (share * values).sum(dim=0)
+                here = [self.model.jets(prepared) for prepared in chunk.prepared]
+            for component, slope in enumerate(chunk.placed.slopes(here, self.model.unknowns)[1]):
+                slopes[component].append(slope.by_jets[0])
+            jets.append(here[0])
+        return [torch.cat(each) for each in slopes], torch.cat(jets)

@@ -4,10 +4,10 @@ Each step computes the Jacobian once and tries several dampings λ in
 
     p = argmin ‖J p + r‖² + λ ‖p‖²_D,    D = diag(JᵀJ) (Marquardt's scaling) + a floor.
 
-It takes the smallest λ whose actual reduction is at least `RATIO` times the predicted one, so steps are long if the
-linear model allows it (Webb, Jerad and Cartis, arXiv 2607.02194). Half the geodesic acceleration is added to each trial
-step: a = −(JᵀJ + λD)⁻¹ Jᵀ r_pp, with r_pp = d²r(θ + h p)/dh² by a finite difference (Transtrum and Sethna, arXiv
-1201.5885, eq. (17)–(19)).
+It takes the smallest λ whose actual reduction is at least `MIN_REDUCTION_RATIO` times the predicted one, so steps are
+long if the linear model allows it (Webb, Jerad and Cartis, arXiv 2607.02194). Half the geodesic acceleration is added
+to each trial step: a = −(JᵀJ + λD)⁻¹ Jᵀ r_pp, with r_pp = d²r(θ + h p)/dh² by a finite difference (Transtrum and
+Sethna, arXiv 1201.5885, eq. (17)–(19)).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kanpde.device import threads_for
 from kanpde.optim.least_squares import Damped, LeastSquares, Linearisation, Step
 from kanpde.optim.woodbury import Woodbury
 
-RATIO = 0.075  # smallest ratio of actual to predicted reduction of an accepted step, as in arXiv 2607.02194
+MIN_REDUCTION_RATIO = 0.075  # smallest actual over predicted reduction of an accepted step, as in arXiv 2607.02194
 FLOOR = 1e-5  # smallest entry of D, relative to the largest; it damps parameters with hardly any effect
 MIN_DAMPING, MAX_DAMPING = 1e-16, 1e12  # the range of λ
 FINE_FACTOR, COARSE_FACTOR = 4.0, 16.0  # ratios of successive λ: in the first probes, and in later ones
@@ -111,7 +111,7 @@ class Search:
         for candidate in ([] if accelerated is None else [accelerated]) + [step]:
             loss = self._loss(candidate)
             ratio = (self.linear.loss - loss) / predicted if predicted > 0 else -math.inf
-            if ratio >= RATIO:
+            if ratio >= MIN_REDUCTION_RATIO:
                 return Trial(self._vector + candidate, loss, damping, ratio, candidate is accelerated)
         return None
 

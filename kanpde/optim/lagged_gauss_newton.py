@@ -13,7 +13,7 @@ from kanpde.optim.least_squares import Step
 
 MIN_DAMPING, MAX_DAMPING = 1e-15, 1e3  # the range of the damping λ
 DAMPING_FACTOR = 100.0  # ratio of successive dampings
-RATIO = 0.05  # smallest ratio of actual to predicted reduction of an accepted step
+MIN_REDUCTION_RATIO = 0.05  # smallest ratio of actual to predicted reduction of an accepted step
 MAX_LAGGED_DAMPING = 1e-12  # largest damping of a factor that later steps may use
 LAGGED_ITERATIONS = 24  # largest number of CGLS iterations with the factor of an earlier step
 LAGGED_TOLERANCE = 1e-10  # CGLS with the factor of an earlier step ends at this share of the gradient's norm
@@ -48,7 +48,7 @@ class LaggedGaussNewton:
             descent = conjugate_gradients(linear, lagged, LAGGED_ITERATIONS, LAGGED_TOLERANCE)
             if descent.left <= 1e3 * LAGGED_TOLERANCE:
                 loss, ratio, _ = self._evaluate(problem, vector, linear, descent, before)
-                if ratio >= RATIO:
+                if ratio >= MIN_REDUCTION_RATIO:
                     return Step(vector + descent.step, loss, True, before, lagged.damping, ratio, 1)
         damping, probes = max(self.damping / DAMPING_FACTOR, MIN_DAMPING), 0
         while damping <= MAX_DAMPING:
@@ -57,7 +57,7 @@ class LaggedGaussNewton:
             if factor.solvable:
                 descent = conjugate_gradients(linear, factor)
                 loss, ratio, predicted = self._evaluate(problem, vector, linear, descent, before)
-                if ratio >= RATIO:
+                if ratio >= MIN_REDUCTION_RATIO:
                     self.damping, self.factor = damping, factor
                     return Step(vector + descent.step, loss, True, before, damping, ratio, probes)
                 if predicted <= 1e-12 * before:

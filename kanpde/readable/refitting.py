@@ -44,11 +44,7 @@ class Bench:
             vector = solution.model.vector
             index = None if drawn.index is None else torch.as_tensor(drawn.index, device=vector.device)
             residuals.place(number, torch.as_tensor(drawn.points).to(vector), index)
-        if not all(is_affine(part.block, problem) for part in residuals.parts):
-            residuals.balance()
-        for part in residuals.parts:
-            sizes = residuals.sizes_of_terms(part)
-            part.scale = torch.where(torch.isfinite(sizes) & (sizes > 0), sizes, torch.ones_like(sizes))
+        residuals.rescale(balanced=not all(is_affine(part.block, problem) for part in residuals.parts))
         self._measured = residuals
         self.start = self.loss(solution)
 

@@ -41,21 +41,20 @@ def sparsify(
     limit = max(allowance**2, bench.start)
     for weight in WEIGHTS:
         sparser = renewed(solution, copied(solution))
-        descend(bench.residuals(sparser), options, weight * limit)
+        descend(sparser.model, bench.residuals(sparser), options, weight * limit)
         if not bench.loss(sparser) <= limit:
             break
         solution = sparser
     return solution
 
 
-def descend(residuals: Residuals, options: Regularisation, weight: float) -> None:
+def descend(model: Model, residuals: Residuals, options: Regularisation, weight: float) -> None:
     """A few steps on the loss and the penalty, which is majorised anew before each."""
-    model = residuals.model
     points = points_of(model.network, SAMPLE)
     vector, method = model.vector, GaussNewton()
     for _ in range(STEPS):
         model.assign(vector)
-        step = method.step(Penalised(residuals, Majorised(model.network, options, points), weight), vector)
+        step = method.step(Penalised(model, residuals, Majorised(model.network, options, points), weight), vector)
         if not step.accepted:
             break
         vector = step.vector
@@ -65,12 +64,8 @@ def descend(residuals: Residuals, options: Regularisation, weight: float) -> Non
 class Penalised:
     """The problem's rows followed by the penalty's, a least-squares problem as the optimisers see it."""
 
-    def __init__(self, residuals: Residuals, penalty: Majorised, weight: float) -> None:
-        self._residuals, self._penalty, self._factor = residuals, penalty, weight**0.5
-
-    @property
-    def _model(self) -> Model:
-        return self._residuals.model
+    def __init__(self, model: Model, residuals: Residuals, penalty: Majorised, weight: float) -> None:
+        self._model, self._residuals, self._penalty, self._factor = model, residuals, penalty, weight**0.5
 
     def residual(self, vector: Tensor) -> Tensor:
         """All rows (N + R,) at a parameter vector."""

@@ -1,1 +1,1 @@
-"""Runs: the folder on disk, the console, progress and TensorBoard."""
+"""Run a problem and record it: the run's folder, the console, progress lines and TensorBoard."""

@@ -1,4 +1,4 @@
-"""What the command line prints: one-line messages on stderr, tables on stdout."""
+"""Print one-line messages on stderr and tables on stdout."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-READABLE = 160  # letters of an approximation that is still worth a look; formula.json has longer ones
+MAX_APPROXIMATION = 160  # characters of an approximation that is printed; formula.json has longer ones
 
 
 def say(message: str) -> None:
-    """One line of progress, on stderr so that stdout holds results alone."""
+    """Print one line on stderr, so that stdout contains only results."""
     print(_one_line(message), file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
-    """One line about something that may not be what the user meant."""
+    """Print a one-line warning on stderr."""
     say(f"warning: {message}")
 
 
 def fail(message: str) -> None:
-    """One line about what went wrong."""
+    """Print a one-line error on stderr."""
     say(f"error: {message}")
 
 
 def problems(equations: Mapping[str, str]) -> None:
-    """The table of problems by name, each with its equation."""
+    """Print the table of problems by name, each with its equation."""
     width = max(map(len, equations), default=0)
     for name, equation in equations.items():
         print(f"{name:<{width}}  {equation}".rstrip())
 
 
 def run(metrics: Mapping[str, Any]) -> None:
-    """The table of a run's errors and of what they cost."""
+    """Print the table of a run: its errors, its formula, its seconds and its network."""
     table = Table("", str(metrics["problem"]), box=box.SIMPLE_HEAD)
     table.columns[1].overflow = "fold"
     for label, value in _rows(metrics):
@@ -68,28 +68,28 @@ def _rows(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _formula(formula: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
-    """What was read off, how far it can be trusted, and its error."""
+    """Yield the formula, its status, its error and the bound of its error."""
     if formula is None:
         return
     if formula["status"] == "none":
         yield "formula", "no closed form found"
-        if formula["expression"] is None or len(formula["text"]) > READABLE:
+        if formula["expression"] is None or len(formula["text"]) > MAX_APPROXIMATION:
             return
-        yield "approximation", _shortened(formula["text"])
+        yield "approximation", _shorten(formula["text"])
     else:
-        words = {"proved": "proved", "numeric": "holds in numbers, not proved"}
-        yield f"formula, {words[formula['status']]}", _shortened(formula["text"])
+        words = {"proved": "proved", "numeric": "verified numerically, not proved"}
+        yield f"formula, {words[formula['status']]}", _shorten(formula["text"])
     yield "formula's relative L2 error", _number(formula["relative_l2"])
     if formula.get("bound") is not None:
         yield "its error is at most", _number(formula["bound"])
 
 
-def _shortened(text: str, most: int = 300) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _shorten(text: str, max_length: int = 300) -> str:
+    return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
 def proof(formula: Mapping[str, Any]) -> None:
-    """A formula, its status, and the steps by which it was shown."""
+    """Print a formula, its status, and the steps of its proof."""
     print(formula["text"] or "no formula")
     reasons = [text for text in (formula["reason"], *formula["undetermined"]) if text]
     print(f"status: {formula['status']}" + "".join(f"\n  {reason}" for reason in dict.fromkeys(reasons)))

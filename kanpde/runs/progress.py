@@ -1,4 +1,4 @@
-"""The progress of a run: a live line in a terminal, now and then a plain line elsewhere."""
+"""Show the progress of a run: a live line in a terminal, else a plain line every few seconds."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-#: Seconds between two plain lines where nobody watches a terminal.
-QUIET_SECONDS = 5.0
+QUIET_SECONDS = 5.0  # between two plain lines if the output is not a terminal
 
 
 class Progress:
-    """A training callback, and the context in which the live line is shown."""
+    """A training callback and the context manager that shows its live line."""
 
     def __init__(self, title: str, budget_seconds: float | None = None, console: Console | None = None) -> None:
         self.title, self.budget_seconds = title, budget_seconds
         self.console = console or Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         self.record: Mapping[str, Any] = {}
-        self._seen = self._told = time.monotonic()
-        self._told_record: Mapping[str, Any] = self.record
+        self._received = self._printed = time.monotonic()
+        self._printed_record: Mapping[str, Any] = self.record
         self._live: Live | None = None
 
     def __enter__(self) -> Progress:
@@ -35,38 +34,38 @@ class Progress:
     ) -> None:
         if self._live is not None:
             self._live.stop()
-        elif self.record is not self._told_record:
+        elif self.record is not self._printed_record:
             self.console.print(self._render())
 
     def on_start(self, trainer: Any) -> None:
-        """Say what is solved; before training starts there is silence, so that bad input is one line."""
+        """Print the title now and not earlier, so that bad input prints one line alone."""
         self.console.print(Text(self.title))
         if self.console.is_terminal and not self.console.is_dumb_terminal:
             self._live = Live(get_renderable=self._render, console=self.console, refresh_per_second=4)
             self._live.start()
 
     def on_iteration(self, record: Mapping[str, Any]) -> None:
-        """Keep the newest record; without a terminal print it when it opens a stage or the last line is old."""
-        news = record["stage"] != self.record.get("stage")
-        self.record, self._seen = record, time.monotonic()
-        if self._live is None and (news or time.monotonic() - self._told > QUIET_SECONDS):
-            self._told, self._told_record = time.monotonic(), record
+        """Keep the newest record; without a terminal print it if it begins a stage or the last line is old."""
+        new_stage = record["stage"] != self.record.get("stage")
+        self.record, self._received = record, time.monotonic()
+        if self._live is None and (new_stage or time.monotonic() - self._printed > QUIET_SECONDS):
+            self._printed, self._printed_record = time.monotonic(), record
             self.console.print(self._render())
 
     def on_checkpoint(self, trainer: Any) -> None:
-        """Nothing to show."""
+        """Show nothing."""
 
     def on_end(self, trainer: Any) -> None:
-        """Nothing to show: leaving the context prints the last line."""
+        """Show nothing, because leaving the context prints the last line."""
 
     def _render(self) -> Text:
-        # The training counts its seconds over interruptions; between two records the clock goes on.
-        elapsed = self.record.get("seconds", 0.0) + time.monotonic() - self._seen
+        # A record's seconds include those before an interruption; the time since the record is added.
+        elapsed = self.record.get("seconds", 0.0) + time.monotonic() - self._received
         return Text(line(self.record, elapsed, self.budget_seconds))
 
 
 def line(record: Mapping[str, Any], elapsed: float, budget_seconds: float | None) -> str:
-    """One line of progress: stage, iteration, loss, the error where it is known, and the time."""
+    """Return one line of progress: stage, iteration, loss, the error if it is known, and the time."""
     if not record:
         return f"starting  {clock(elapsed)}"
     stage = record["stage"]
@@ -77,28 +76,28 @@ def line(record: Mapping[str, Any], elapsed: float, budget_seconds: float | None
     ]
     if math.isfinite(record.get("error", math.nan)):
         words.append(f"error {record['error']:.2e}")
-    return "  ".join([*words, clock(elapsed) + left(elapsed, budget_seconds)])
+    return "  ".join([*words, clock(elapsed) + remaining(elapsed, budget_seconds)])
 
 
-def left(elapsed: float, budget_seconds: float | None) -> str:
-    """The end of a line: how much of the budget is left, where there is one."""
+def remaining(elapsed: float, budget_seconds: float | None) -> str:
+    """Return the end of a line: the rest of the budget; empty without a budget."""
     return "" if budget_seconds is None else f", at most {clock(math.ceil(max(0.0, budget_seconds - elapsed)))} left"
 
 
 def clock(seconds: float) -> str:
-    """Seconds as minutes and seconds: 0:07, 12:34, 1:02:03."""
+    """Format seconds as minutes and seconds: 0:07, 12:34, 1:02:03."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class FormulaProgress:
-    """What the search for a formula is at: called with lines of text, and the context in which they are shown."""
+    """The progress of the search for a formula: called with lines of text, and the context manager that shows them."""
 
     def __init__(self, budget_seconds: float | None = None, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         self.budget_seconds, self.text = budget_seconds, "looking for a formula"
-        self._started = self._told = time.monotonic()
+        self._started = self._printed = time.monotonic()
         self._live: Live | None = None
 
     def __enter__(self) -> FormulaProgress:
@@ -114,12 +113,13 @@ class FormulaProgress:
             self._live.stop()
 
     def __call__(self, text: str) -> None:
-        """Keep the newest line; without a terminal print it when the last one is old."""
+        """Keep the newest line; without a terminal print it if the last printed line is old."""
         self.text = " ".join(text.split())
-        if self._live is None and time.monotonic() - self._told > QUIET_SECONDS:
-            self._told = time.monotonic()
+        if self._live is None and time.monotonic() - self._printed > QUIET_SECONDS:
+            self._printed = time.monotonic()
             self.console.print(self._render())
 
     def _render(self) -> Text:
         elapsed = time.monotonic() - self._started
-        return Text(f"formula  {self.text}  {clock(elapsed)}{left(elapsed, self.budget_seconds)}", overflow="ellipsis")
+        time_text = f"{clock(elapsed)}{remaining(elapsed, self.budget_seconds)}"
+        return Text(f"formula  {self.text}  {time_text}", overflow="ellipsis")

@@ -1,4 +1,4 @@
-"""A run watched in TensorBoard: every number of the history as a scalar over the iterations."""
+"""Write every number of the history for TensorBoard, as a scalar over the iterations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class TensorBoard:
-    """A training callback that writes event files into a folder, which is asked for when training starts."""
+    """A training callback that writes event files; `folder` is called when training starts and returns their folder."""
 
     def __init__(self, folder: Callable[[], Path]) -> None:
         self._folder = folder
@@ -20,7 +20,7 @@ class TensorBoard:
 
     def on_start(self, trainer: Any) -> None:
         """Open the event file."""
-        # Imported here alone: few runs want it, and it is slow to load.
+        # Imported here, because it is slow to import and few runs need it.
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(self._folder()))
@@ -34,7 +34,7 @@ class TensorBoard:
                 self._writer.add_scalar(name, value, int(record["iteration"]))
 
     def on_checkpoint(self, trainer: Any) -> None:
-        """Bring what is buffered to the disk."""
+        """Flush the buffer to the disk."""
         if self._writer is not None:
             self._writer.flush()
 

@@ -1,1 +1,1 @@
-"""Training from start to end: marching or descent, watched, checkpointed and resumed."""
+"""Training from start to end: a march or a descent, with callbacks, checkpoints and resumption."""

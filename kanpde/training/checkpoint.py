@@ -1,4 +1,4 @@
-"""All that is written down of a training, from which another one takes the same next step."""
+"""Checkpoints: the complete state of a training, from which a new process takes the same next step."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from kanpde.training.settings import Settings
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training between two iterations."""
+    """The state of a training between two iterations."""
 
     settings: Settings
     iteration: int
     seconds: float
     history: Mapping[str, list[Any]]
     generator: Mapping[str, Any]  # the state of NumPy's bit generator
-    tensors: Mapping[str, Tensor]  # of the phase
-    phase: Mapping[str, Any]  # JSON of the phase, with its "kind"
+    tensors: Mapping[str, Tensor]  # the tensors of the phase
+    phase: Mapping[str, Any]  # the JSON of the phase, with its "kind"
 
-    def written(self, problem: Problem) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return tensors and JSON for a file that `read` takes up."""
+    def to_tensors_and_json(self, problem: Problem) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return tensors and JSON for a file that `read` can read."""
         course = {name: getattr(self, name) for name in ("iteration", "seconds", "history", "generator", "phase")}
-        numbers = {"checkpoint": course, "settings": self.settings.written(), "problem": described(problem)}
+        numbers = {"checkpoint": course, "settings": self.settings.to_json(), "problem": described(problem)}
         return dict(self.tensors), numbers
 
     @classmethod
     def read(cls, path: str | Path, problem: Problem) -> Checkpoint:
         """Return the checkpoint at `path`.
 
-        Raises KanpdeError for a file that is not a checkpoint and ConfigurationError for one of another problem.
+        Raises KanpdeError if the file is not a checkpoint and ConfigurationError if it belongs to another problem.
         """
         tensors, numbers = files.read(path)
         if not {"checkpoint", "settings"} <= set(numbers) or numbers["problem"]["name"] != problem.name:

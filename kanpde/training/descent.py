@@ -1,4 +1,4 @@
-"""Descent: a network of given sizes trained by stages of an optimiser, with fresh points and finer knots."""
+"""Descent: train a network of given sizes by stages of optimisers, with fresh points and finer knots."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kanpde.collocation.time_window import FIRST, Window
+from kanpde.collocation.rows import plan_of
+from kanpde.collocation.time_window import FIRST_REACH, Window
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.files import below
 from kanpde.network import knot_insertion
 from kanpde.network.kan import KAN
-from kanpde.network.residuals import Residuals, plan_of
+from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.optim.methods import default_methods
@@ -28,30 +29,31 @@ from kanpde.training.policies import SETTLING, KnotPolicy, PointPolicy, Verdict,
 from kanpde.training.schedule import Schedule, Stage
 from kanpde.training.weighting import RULES
 
-MAX_PARAMETERS = {True: 1500, False: 2000}  # of refined networks, for linear equations and for others
-RETREATS = 5  # steps back from values that are not finite before training is called diverged
+MAX_PARAMETERS = {True: 1500, False: 2000}  # largest refined network, for linear (True) and other equations (False)
+MAX_RETREATS = 5  # number of steps back from values that are not finite after which the training has diverged
 
 
 @dataclass
 class Course:
-    """What a descent has been through; its decisions depend on it."""
+    """The history of a descent on which its decisions depend."""
 
     iteration: int = 0
-    retreats: int = 0  # steps back from values that are not finite
-    rejected: int = 0  # steps in a row without any gain
-    losses: list[float] = field(default_factory=list)
-    checks: list[float] = field(default_factory=list)  # the loss at fresh points: unlike `losses`, these compare
-    settled: int = 0  # the number of checks at the last change of knots, scales, window or stage
+    retreats: int = 0  # number of steps back from values that are not finite
+    rejected: int = 0  # number of successive steps without gain
+    losses: list[float] = field(default_factory=list)  # the loss after each step, at the points of that step
+    checks: list[float] = field(default_factory=list)  # losses at fresh points; unlike `losses`, these are comparable
+    settled: int = 0  # number of checks at the last change of knots, scales, window or stage
 
     def settle(self) -> None:
-        """Note a change: checks before it do not compare with those after it."""
+        """Record a change of the loss: checks before it are not comparable with those after it."""
         self.settled = len(self.checks)
 
 
 class Descent:
-    """One network on its way down. All that its next step depends on is in `state`, and in the task's generator.
+    """The training of one network. Its next step depends only on `state` and on the task's generator.
 
-    `vector` owns the parameters. The model holds a copy of it between steps, in which an optimiser writes its trials.
+    `vector` (P,) holds the parameters found so far. The model has a copy of them, which optimisers overwrite in trials.
+    Raises ConfigurationError if the network does not fit the problem.
     """
 
     def __init__(self, task: TrainingTask, network: KAN) -> None:
@@ -64,7 +66,7 @@ class Descent:
         self.residuals = Residuals(self.model, problem.blocks(), problem.domain.names)
         self.weighting = RULES[training.weighting](problem.domain)
         grows = evolves(problem) and not task.affine and not self.weighting.orders_time
-        self.window = Window(problem.domain, reach=FIRST if grows else 1.0)
+        self.window = Window(problem.domain, reach=FIRST_REACH if grows else 1.0)
         self.points = TrainingPoints(task, self.residuals, self.window)
         self.point_policy = PointPolicy(training.resample_every, task.affine)
         limit = MAX_PARAMETERS[task.affine] if training.max_parameters is None else training.max_parameters
@@ -78,13 +80,16 @@ class Descent:
     # The phase --------------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Put the blocks on points and measure their scales, if they are on none yet."""
+        """Draw the blocks' points and measure their scales, unless they have points already."""
         if not self.points.placed:
             self.points.draw()
             self.rescale()
 
     def advance(self) -> Step | Stop:
-        """Carry out one step of the stage's method, after the knots, scales, points and weights that are due."""
+        """Take one step of the stage's method, after the updates of knots, scales, points and weights that are due.
+
+        Return the step, or how the training ended if no stage is left.
+        """
         verdict = self._verdict()
         if verdict is Verdict.END and (stop := self._next_stage()):
             return stop
@@ -112,7 +117,10 @@ class Descent:
 
     @property
     def estimate(self) -> float:
-        """The estimated relative error: the root of the loss, whose blocks are relative to the sizes of their terms."""
+        """The estimated relative error: the root of the loss, whose blocks are relative to the sizes of their terms.
+
+        It is infinite until the window of time is closed.
+        """
         losses = self.course.losses
         return math.sqrt(losses[-1]) if losses and self.window.closed else math.inf
 
@@ -123,7 +131,7 @@ class Descent:
         return self.model
 
     def columns(self) -> dict[str, float]:
-        """Return the history's columns of an iteration."""
+        """Return an iteration's columns of the history."""
         return {
             "stage": self.schedule.number + 1,
             "reach": self.window.reach,
@@ -134,20 +142,20 @@ class Descent:
             **{f"unknown/{name}": float(value.detach()) for name, value in self.model.unknowns.items()},
         }
 
-    def confirmed(self, target: float) -> bool:
-        """Return whether fresh points agree with the estimate."""
+    def confirms(self, target: float) -> bool:
+        """Return True if the estimated error at fresh points is at most 1.5 times the target."""
         hidden, _, _ = self.points.candidates()
         return math.sqrt(hidden + self.course.losses[-1]) <= 1.5 * target
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
     def _set(self, vector: Tensor) -> None:
-        """Set the parameters."""
+        """Set the parameters (P,)."""
         self.vector = vector
         self.model.assign(vector)
 
     def _take(self, step: Step) -> None:
-        """Accept a step or, if it is not finite, step back from it; count both, and let the window of time grow."""
+        """Accept a step, or step back from it if it is not finite; record it, and advance the window of time."""
         course = self.course
         finite = math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all())
         self._set(step.vector if finite else self.vector)
@@ -157,19 +165,19 @@ class Descent:
         course.rejected = 0 if step.accepted else course.rejected + 1
         course.losses.append(step.loss)
         course.iteration += 1
-        self.schedule = self.schedule.stepped()
+        self.schedule = self.schedule.after_step()
         self._damping = step.damping
         if self.window.advance(step.loss if finite else math.inf):
-            # Scales as they are in the window so far, points in the wider one.
+            # The scales are measured at the points of the smaller window, before points of the larger one are drawn.
             self.rescale()
             self.points.draw()
 
     # Stages -----------------------------------------------------------------------------------------------------------
 
     def _verdict(self) -> Verdict:
-        """Return what the course of the present stage calls for."""
+        """Return the decision that follows from the course of the present stage."""
         course = self.course
-        if self.schedule.over or course.retreats > RETREATS:
+        if self.schedule.over or course.retreats > MAX_RETREATS:
             return Verdict.END
         if not self.schedule.stage.entry.gauss_newton or not course.losses or not self.window.closed:
             return Verdict.STEP
@@ -178,11 +186,11 @@ class Descent:
         return self.knot_policy.verdict(course.losses[-1], checks, course.rejected, self.model.size + growth)
 
     def _next_stage(self) -> Stop | None:
-        """Begin the next stage; return how the training ends if there is none."""
-        if self.course.retreats > RETREATS:
+        """Begin the next stage; return how the training ended if no stage is left."""
+        if self.course.retreats > MAX_RETREATS:
             return Stop(Ending.DIVERGED)
-        if later := self.schedule.advanced():
-            self.schedule, self.method = later, later.stage.method()
+        if following := self.schedule.next_stage():
+            self.schedule, self.method = following, following.stage.method()
             self.course.settle()
             return None
         if self.schedule.over:
@@ -192,7 +200,7 @@ class Descent:
     # Points, scales, knots --------------------------------------------------------------------------------------------
 
     def _move_points(self) -> tuple[bool, bool]:
-        """Renew or exchange points; return whether they are new, and whether a loss at fresh points is due."""
+        """Renew or exchange points if due; return whether points were renewed, and whether a check is due."""
         course, policy = self.course, self.point_policy
         renews = policy.renews(course.iteration, self.schedule.stage.entry.gauss_newton)
         checks = self.window.closed and policy.checks(course.iteration, course.rejected)
@@ -203,7 +211,7 @@ class Descent:
         return renews, checks
 
     def _check(self) -> None:
-        """Measure the loss at fresh points, and exchange the interior ones if the residual hides between them."""
+        """Measure the loss at fresh points, and exchange the interior points if it is much larger there."""
         course = self.course
         if not self.point_policy.every:
             course.checks.append(nan_to_inf(course.losses[-1]))
@@ -215,12 +223,12 @@ class Descent:
             self.points.exchange(pool, sizes)
 
     def rescale(self) -> None:
-        """Measure the size of every block's terms."""
+        """Measure the scales of all blocks, the sizes of their terms."""
         self.points.rescale()
         self.course.settle()
 
     def refine(self) -> None:
-        """Insert knots where the residual is large, and draw points enough for them."""
+        """Insert knots where the residual is large, and draw points for the larger number of parameters."""
         part = self.residuals.parts[0]
         residual = self.residuals.squares(part).sqrt()
         knot_insertion.refine(self.model.network, part.points, residual, first_only=self.task.affine)
@@ -231,7 +239,7 @@ class Descent:
     # Checkpoints ------------------------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return tensors and JSON that `restored` takes up."""
+        """Return tensors and JSON for `restored`."""
         parts = {"points": self.points.state(), "weighting": self.weighting.state(), "method": self.method.state()}
         tensors = {f"network.{name}": value for name, value in self.model.network.state_dict().items()}
         tensors |= {f"{part}.{name}": value for part, (found, _) in parts.items() for name, value in found.items()}
@@ -246,7 +254,7 @@ class Descent:
 
     @classmethod
     def restored(cls, task: TrainingTask, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Descent:
-        """Return the descent of a state."""
+        """Return the descent that had this state."""
         descent = cls(task, KAN.from_architecture(numbers["architecture"], below("network.", tensors)))
         descent.course = Course(**numbers["course"])
         descent.schedule = Schedule(descent.schedule.stages, **numbers["schedule"])
@@ -260,14 +268,14 @@ class Descent:
 
 
 def evolves(problem: Problem) -> bool:
-    """Return whether the problem has an initial condition."""
+    """Return True if the problem has an initial condition."""
     return any(condition.is_start for condition in problem.conditions().values())
 
 
 def built_for(task: TrainingTask, network: KAN, ansatz: Ansatz | None) -> KAN:
-    """Return a network for the problem: a copy of one that fits, else a new one of the same sizes.
+    """Return a built network for the problem: a copy if `network` is built, else a new one of its sizes.
 
-    Raises ConfigurationError for a network built for other coordinates or fields, and for one of too low a degree.
+    Raises ConfigurationError if the network was built for other coordinates or fields, or if its degree is too low.
     """
     problem, domain, outputs = task.problem, task.problem.domain, len(task.problem.fields)
     blocks = problem.blocks()

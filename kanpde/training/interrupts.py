@@ -1,4 +1,4 @@
-"""Ctrl-C while something is under way that should not be cut in two."""
+"""Ctrl-C during work that must not be interrupted halfway."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 
 class Interrupts:
-    """A context in which the first Ctrl-C sets `asked`, and the work ends when it can; a second one raises at once.
+    """A context in which the first Ctrl-C sets `asked`, and the second raises KeyboardInterrupt and sets `insisted`.
 
-    Outside the main thread, and if Ctrl-C is ignored, nothing changes: KeyboardInterrupt behaves as usual.
+    Outside the main thread, and if Ctrl-C is ignored, Ctrl-C behaves as usual.
     """
 
     def __init__(self) -> None:
@@ -21,14 +21,14 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         before = signal.getsignal(signal.SIGINT)
         if callable(before) and threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._heard)
+            self._before = signal.signal(signal.SIGINT, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 
-    def _heard(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         self.insisted = self.asked
         self.asked = True
         if self.insisted:

@@ -21,13 +21,16 @@ from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.training.phase import NothingFound, Stop, TrainingTask, check_degree
 
-DEGREES = {1: 9, 2: 9, 3: 9}  # degree of the splines, by the number of coordinates
-MOST = 8000  # unknowns of a slab
-LOST = 0.1  # relative residual above which a pass is no solution
+DEGREES = {1: 9, 2: 9, 3: 9}  # default degree of the splines, by the number of coordinates
+MAX_UNKNOWNS = 8000  # default limit of the number of unknowns of a slab
+MAX_RESIDUAL = 0.1  # largest relative residual of a pass that counts as a solution
 
 
 class Marching:
-    """The phase around a `March`, which continues from `state` if given; its model is the network of the best pass."""
+    """The phase that runs a `March`, from `state` if given; its model is the network of the best pass.
+
+    Raises ConfigurationError if the degree is too low for the problem's derivatives.
+    """
 
     march: March
     _step: Step
@@ -36,13 +39,13 @@ class Marching:
         self.task = task
         degree = network.degree or DEGREES[task.problem.domain.dimension]
         check_degree(KAN(degree=degree), task.problem.blocks())
-        most = task.settings.training.max_parameters
+        limit = task.settings.training.max_parameters
         self.march_task = MarchTask(
             task.problem,
             degree=degree,
             intervals=network.intervals if isinstance(network.intervals, int) else None,
             affine=task.affine,
-            most=MOST if most is None else int(most),
+            most=MAX_UNKNOWNS if limit is None else int(limit),
             device=task.device,
         )
         self._state = state
@@ -50,26 +53,29 @@ class Marching:
 
     @staticmethod
     def fits(task: TrainingTask, network: KAN) -> bool:
-        """Whether network, training and points are all left open, on a box in up to three dimensions."""
+        """Return True if a march can solve the task.
+
+        The domain must be a box of up to three dimensions, and the settings must leave network, stages and points open.
+        """
         problem = task.problem
-        chosen = (
+        given = (
             network.width,
             network.base,
             task.settings.training.stages,
             task.settings.sampling.interior,
             task.settings.sampling.boundary,
         )
-        one = network.intervals is None or isinstance(network.intervals, int)
-        own = task.settings.training.weighting == "none" and network.family == "bspline"
+        one_number = network.intervals is None or isinstance(network.intervals, int)
+        default_rows = task.settings.training.weighting == "none" and network.family == "bspline"
         small_box = as_box(problem.domain) is not None and problem.domain.dimension in DEGREES
-        return not network.built and one and own and not any(chosen) and small_box
+        return not network.built and one_number and default_rows and not any(given) and small_box
 
     def begin(self) -> None:
-        """Open the first slab, or the one under way."""
+        """Open the first slab, or the present one of a restored march."""
         self.march = March(self.march_task, self._state or begin(self.march_task))
 
     def advance(self) -> Step | Stop | NothingFound:
-        """Take one step of Gauss–Newton; `NothingFound` after the last one if no pass has led to a solution."""
+        """Take one Gauss–Newton step; after the last one return how the march ended, or `NothingFound`."""
         done = self.march.state.done
         if done is not None:
             return NothingFound() if self._found is None else Stop(done)
@@ -78,32 +84,32 @@ class Marching:
 
     @property
     def finite(self) -> bool:
-        """Whether all coefficients are finite."""
+        """True if all coefficients are finite."""
         return bool(torch.isfinite(self.march.state.iterate.vector).all())
 
     @property
     def version(self) -> int:
-        """The number of passes done."""
+        """The number of complete passes."""
         return self.march.state.passes
 
     @property
     def estimate(self) -> float:
-        """The relative residual of the best pass, where that is a solution."""
+        """The relative residual of the best pass; infinite if no pass is a solution."""
         return np.inf if self._found is None else self._found.residual
 
     @property
     def _found(self) -> Pass | None:
-        """The best pass, if it has led to a solution."""
+        """The best pass if it is a solution, else None."""
         best = self.march.state.best
-        return best if best is not None and best.residual <= LOST else None
+        return best if best is not None and best.residual <= MAX_RESIDUAL else None
 
-    def confirmed(self, target: float) -> bool:
-        """The residual is measured at points of its own."""
+    def confirms(self, target: float) -> bool:
+        """Return True, because the residual is measured at points that the march does not use."""
         return True
 
     @property
     def current(self) -> Model:
-        """The network of the best pass; before there is one, that of the pass under way, held until the last time."""
+        """The model of the best pass; before the first pass ends, the present one, continued as constant in time."""
         found = self.march.state.best or self.march.so_far()
         if self._known is None or self._known[0] is not found:
             problem, axes = self.task.problem, self.march.state.attempt.axes
@@ -114,7 +120,7 @@ class Marching:
         return self._known[1]
 
     def columns(self) -> dict[str, float]:
-        """Return the history's row of an iteration; the sizes are those of the slab under way."""
+        """Return an iteration's columns of the history; the sizes are those of the present slab."""
         state, seen = self.march.state, self.march.seen
         unknowns = self.task.problem.unknowns
         constants = state.iterate.vector[len(state.iterate.vector) - len(unknowns) :].tolist()
@@ -135,6 +141,6 @@ class Marching:
 
     @classmethod
     def restored(cls, task: TrainingTask, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Marching:
-        """Return the phase whose `state` that was; ConfigurationError if another version of kanpde wrote it."""
+        """Return the phase that had this state; raise ConfigurationError if another version of kanpde wrote it."""
         state = states.read(tensors, numbers, task.device)
         return cls(task, KAN(degree=numbers["degree"]), state)

@@ -1,4 +1,4 @@
-"""A training goes through phases, which have one interface and share one task."""
+"""The interface of a training's phases, the task that they share, and how a training ends."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from kanpde.training.settings import Settings
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """A problem to be solved under settings."""
+    """A problem and the settings of its training."""
 
     problem: Problem
     settings: Settings
-    affine: bool  # whether the problem is linear in its fields
-    generator: np.random.Generator  # of all random numbers of the training
+    affine: bool  # True if the problem is linear in its fields
+    generator: np.random.Generator  # the source of all random numbers of the training
 
     @classmethod
     def of(cls, problem: Problem, settings: Settings) -> TrainingTask:
-        """Return the task at its start; raise ConfigurationError for what is not a problem."""
+        """Return a new task; raise ConfigurationError if `problem` is not a Problem."""
         if not isinstance(problem, Problem):
             raise ConfigurationError(f"expected a problem such as load_problem('heat'), got {problem!r}")
         affine = all(is_affine(block, problem) for block in problem.blocks())
@@ -51,7 +51,7 @@ class TrainingTask:
 
 @dataclass(frozen=True)
 class Stop:
-    """A training is over: how it ended, and the limit that it reached, if it did."""
+    """The end of a training: how it ended, and the limit that it reached, if any."""
 
     ending: Ending
     limit: float | None = None
@@ -61,17 +61,17 @@ class Stop:
 
 
 class NothingFound:
-    """A phase is over without anything to keep: another phase begins from the start."""
+    """The end of a phase that found no solution: another phase begins from the start."""
 
 
 class Phase(Protocol):
-    """A way to a solution, one iteration at a time."""
+    """A method of training that takes one iteration at a time."""
 
     def begin(self) -> None:
-        """Prepare the first iteration; a phase that was restored has begun already."""
+        """Prepare the next iteration, the first one or that of a restored phase."""
 
     def advance(self) -> Step | Stop | NothingFound:
-        """Carry out the next iteration and return its step; if there is none, change nothing and return why."""
+        """Take the next iteration and return its step; if the phase is over, change nothing and return how it ended."""
 
     @property
     def finite(self) -> bool:
@@ -79,10 +79,10 @@ class Phase(Protocol):
 
     @property
     def estimate(self) -> float:
-        """The estimated relative error, infinite before all of time is reached."""
+        """The estimated relative error; infinite before the end of time is reached."""
 
-    def confirmed(self, target: float) -> bool:
-        """Return whether the estimate holds at other points."""
+    def confirms(self, target: float) -> bool:
+        """Return True if the estimated error at other points confirms that the target is reached."""
 
     @property
     def current(self) -> Model:
@@ -93,14 +93,14 @@ class Phase(Protocol):
         """A number that changes if `current` does; 0 before there is a solution."""
 
     def columns(self) -> dict[str, float]:
-        """Return the history's columns of an iteration."""
+        """Return an iteration's columns of the history."""
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return tensors and JSON to continue from exactly; the latter has a "kind"."""
+        """Return tensors and JSON that determine the next iteration exactly; the JSON has a "kind"."""
 
 
 def check_degree(network: KAN, blocks: Sequence[Block]) -> None:
-    """Raise ConfigurationError if a residual needs more derivatives than the splines have continuous ones."""
+    """Raise ConfigurationError if a residual has derivatives of an order that is not below the splines' degree."""
     degree = network.degree or 0
     for block in blocks:
         order = max((len(p) for partials in block.partials.values() for p in partials), default=0)

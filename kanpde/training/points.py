@@ -1,4 +1,4 @@
-"""The points of a descent: drawn for every block, placed in a window of time, renewed or exchanged."""
+"""The points of a descent: draw them for each block, place them in the window of time, renew and exchange them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 
 from kanpde.arrays import Array
-from kanpde.collocation.sampling import Sample, adapted, retained, sample
+from kanpde.collocation.sampling import Sample, draw_by_residual, points_to_retain, sample
 from kanpde.collocation.time_window import Window
 from kanpde.network.residuals import BlockPoints, Residuals
 from kanpde.problem.block import Block
 from kanpde.training.phase import TrainingTask
 
-POOL = 4  # candidates for every interior point
-POINTS_PER_PARAMETER = {True: 2.5, False: 3.0}  # for linear equations and for others
-OF_POINTS = ("points", "shares", "weights", "scale", "level", "attention")  # tensors of a block in a checkpoint
+CANDIDATES_PER_POINT = 4  # number of candidates for each interior point
+POINTS_PER_PARAMETER = {True: 2.5, False: 3.0}  # interior points, for linear (True) and other equations (False)
+SAVED_TENSORS = ("points", "shares", "weights", "scale", "level", "attention")  # a block's tensors in a checkpoint
 
 
 class TrainingPoints:
-    """The points and the scales of `residuals`, whose model is taken to hold the parameters found so far."""
+    """The points and the scales of `residuals`, whose model must have the parameters found so far."""
 
     def __init__(self, task: TrainingTask, residuals: Residuals, window: Window) -> None:
         self._domain, self._affine, self._generator = task.problem.domain, task.affine, task.generator
@@ -32,7 +32,7 @@ class TrainingPoints:
 
     @property
     def placed(self) -> bool:
-        """True if the blocks are on points."""
+        """True if the blocks have points."""
         return len(self._interior.points) > 0
 
     @property
@@ -42,33 +42,29 @@ class TrainingPoints:
 
     @property
     def rows(self) -> int:
-        """The number of rows that the residuals have on as many points as `draw` gives them."""
+        """The number of rows that the residuals have after `draw`."""
         blocks = [part.block for part in self._residuals.parts]
         return sum(self._count(block) * len(block.components) for block in blocks)
 
     def draw(self, interior: Sample | None = None) -> None:
-        """Put every block on fresh points, the equation on those of `interior` if they are given."""
+        """Give each block fresh points, and the equation those of `interior` if given."""
         for number, part in enumerate(self._residuals.parts):
             given = interior if number == 0 else None
-            drawn = self._drawn(part.block, self._count(part.block)) if given is None else given
+            drawn = self._sample(part.block, self._count(part.block)) if given is None else given
             drawn, weights = self._window.place(drawn, fixed=part.block.points is not None)
             index = None if drawn.index is None else torch.as_tensor(drawn.index, device=part.points.device)
             self._residuals.place(number, self._tensor(drawn.points), index, self._tensor(weights))
 
     def rescale(self) -> None:
-        """Measure the size of every block's terms."""
-        if not self._affine:
-            self._residuals.balance()
-        for part in self._residuals.parts:
-            sizes = self._residuals.sizes_of_terms(part)
-            part.scale = torch.where(torch.isfinite(sizes) & (sizes > 0), sizes, torch.ones_like(sizes))
+        """Set each block's scale to the size of its terms; 1 if that is zero or not finite."""
+        self._residuals.rescale(balanced=not self._affine)
 
     def renew(self) -> None:
-        """Draw fresh interior points in place of those where the residual is below its mean."""
+        """Replace the interior points at which the residual is below its mean by fresh ones."""
         part = self._interior
         sizes = roots(self._residuals.squares(part))
-        kept = torch.as_tensor(retained(sizes, self._adaptive), device=part.points.device)
-        fresh, shares = self._window.place(self._drawn(part.block, self._count(part.block) - len(kept)), fixed=False)
+        kept = torch.as_tensor(points_to_retain(sizes, self._adaptive), device=part.points.device)
+        fresh, shares = self._window.place(self._sample(part.block, self._count(part.block) - len(kept)), fixed=False)
         points = torch.cat([part.points[kept], self._tensor(fresh.points)])
         self._residuals.place(0, points, None, torch.cat([part.shares[kept], self._tensor(shares)]))
 
@@ -77,34 +73,34 @@ class TrainingPoints:
         return float(self._residuals.squares(self._interior).mean())
 
     def candidates(self) -> tuple[float, Array, Array]:
-        """The equation's part of the loss at fresh points, these, (n, d), and the residual's size there, (n,)."""
+        """Return the equation's part of the loss at fresh points, the points (n, d), and the residual's sizes (n,)."""
         part = self._interior
-        drawn = self._drawn(part.block, POOL * self._count(part.block))
+        drawn = self._sample(part.block, CANDIDATES_PER_POINT * self._count(part.block))
         squares = self._residuals.squares(self._residuals.placed(part, self._tensor(drawn.points), None))
         return float(squares.mean()), drawn.points, roots(squares)
 
     def exchange(self, pool: Array, sizes: Array) -> None:
-        """Draw fresh points, a share of the interior ones from `pool` (n, d) where the residual's `sizes` (n,) say."""
+        """Draw fresh points, and a share of the interior ones from `pool` (n, d) by the residual's `sizes` (n,)."""
         block = self._interior.block
-        taken = adapted(pool, sizes, self._adaptive, self._generator)
-        rest = self._drawn(block, self._count(block) - len(taken))
+        taken = draw_by_residual(pool, sizes, self._adaptive, self._generator)
+        rest = self._sample(block, self._count(block) - len(taken))
         self.draw(Sample(np.concatenate([taken, rest.points]), None))
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return tensors and JSON that `restore` takes up."""
+        """Return tensors and JSON for `restore`."""
         tensors: dict[str, Tensor] = {}
         for number, part in enumerate(self._residuals.parts):
-            tensors |= {f"{name}.{number}": getattr(part, name) for name in OF_POINTS}
+            tensors |= {f"{name}.{number}": getattr(part, name) for name in SAVED_TENSORS}
             if part.index is not None:
                 tensors[f"index.{number}"] = part.index
         return tensors, {"emphasis": [part.emphasis for part in self._residuals.parts]}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take up a state."""
+        """Restore what `state` returned."""
         for number, emphasis in enumerate(numbers["emphasis"]):
             index = tensors.get(f"index.{number}")
             index = None if index is None else index.to(self._interior.points.device)
-            points, *rest = (self._tensor(tensors[f"{name}.{number}"]) for name in OF_POINTS)
+            points, *rest = (self._tensor(tensors[f"{name}.{number}"]) for name in SAVED_TENSORS)
             self._residuals.place(number, points, index)
             part = self._residuals.parts[number]
             part.shares, part.weights, part.scale, part.level, part.attention = rest
@@ -116,11 +112,14 @@ class TrainingPoints:
 
     @property
     def _adaptive(self) -> int:
-        """The number of interior points that follow the residual."""
+        """The number of interior points that are placed by the residual."""
         return round(self._sampling.adaptive * self._count(self._interior.block))
 
     def _count(self, block: Block) -> int:
-        """Return the number of a block's points: its own, or a factor more than parameters in all."""
+        """Return a block's number of points: its own, else the setting, else a default.
+
+        The default is set by the dimension on faces, and by the number of parameters in the interior.
+        """
         if block.points is not None:
             return len(block.points)
         dimension = self._domain.dimension
@@ -130,7 +129,7 @@ class TrainingPoints:
         size = self._residuals.model.size
         return self._sampling.interior or max(least, math.ceil(POINTS_PER_PARAMETER[self._affine] * size))
 
-    def _drawn(self, block: Block, count: int) -> Sample:
+    def _sample(self, block: Block, count: int) -> Sample:
         return sample(block, self._domain, count, self._sampling.sequence, self._generator)
 
     def _tensor(self, values: Array | Tensor) -> Tensor:
@@ -139,5 +138,5 @@ class TrainingPoints:
 
 
 def roots(squares: Tensor) -> Array:
-    """Return the square roots as an array."""
+    """Return the square roots of a tensor as an array, in double precision."""
     return np.asarray(squares.sqrt().cpu().double())

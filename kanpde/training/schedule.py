@@ -1,4 +1,4 @@
-"""The stages of a descent: an optimiser each, and for how many iterations."""
+"""The stages of a descent: one optimiser and a number of iterations each."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ EXAMPLE = "{optimiser: gauss_newton}"
 
 @dataclass(frozen=True)
 class Stage:
-    """One entry of training.stages."""
+    """One entry of training.stages; raise ConfigurationError if it is not valid."""
 
-    optimiser: str
-    iterations: float | None = None  # None: as many as the optimiser has by default
-    learning_rate: float | None = None  # None: the optimiser's own
+    optimiser: str  # a name in METHODS
+    iterations: float | None = None  # number of iterations; None: the optimiser's default
+    learning_rate: float | None = None  # None: the optimiser's default
 
     def __post_init__(self) -> None:
         if self.optimiser not in METHODS:
@@ -38,7 +38,7 @@ class Stage:
 
     @classmethod
     def of(cls, given: Any) -> Stage:
-        """Return the stage that a user wrote as a mapping; raise ConfigurationError if it cannot be one."""
+        """Return the stage that a user wrote as a mapping; raise ConfigurationError if it is not valid."""
         if isinstance(given, cls):
             return given
         if not isinstance(given, Mapping) or "optimiser" not in given:
@@ -55,17 +55,17 @@ class Stage:
 
     @property
     def limit(self) -> float | None:
-        """The number of iterations; None: until convergence."""
+        """The number of iterations; None if the stage runs until convergence."""
         return self.iterations or self.entry.iterations
 
     def method(self) -> Method:
-        """Return the optimiser at its start."""
+        """Return a new optimiser."""
         return self.entry.make(**({} if self.learning_rate is None else {"learning_rate": float(self.learning_rate)}))
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Stages in turn, and the place in them: the number of the present one and the iterations that it has run."""
+    """The stages in order, the number of the present one, and the number of iterations that it has run."""
 
     stages: tuple[Stage, ...]
     number: int = 0
@@ -78,13 +78,13 @@ class Schedule:
 
     @property
     def over(self) -> bool:
-        """True if the present stage has run its iterations."""
+        """True if the present stage has run all its iterations."""
         return self.stage.limit is not None and self.iterations >= self.stage.limit
 
-    def stepped(self) -> Schedule:
+    def after_step(self) -> Schedule:
         """Return the schedule after one more iteration."""
         return replace(self, iterations=self.iterations + 1)
 
-    def advanced(self) -> Schedule | None:
-        """Return the schedule at the start of the next stage; None after the last."""
+    def next_stage(self) -> Schedule | None:
+        """Return the schedule at the start of the next stage; None if the present one is the last."""
         return replace(self, number=self.number + 1, iterations=0) if self.number + 1 < len(self.stages) else None

@@ -1,4 +1,4 @@
-"""The settings of a training: validated once, and handed down whole."""
+"""The settings of a run, validated once when they are created."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from kanpde.training.weighting import RULES
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How long, how well, and by which methods a network is trained."""
+    """The settings of the group "training"; raise ConfigurationError for values that are not valid."""
 
-    budget_seconds: float | None = None  # the most wall time; None: until convergence
-    target: float | None = None  # the estimated relative error at which training ends; None: none
-    stages: tuple[Stage, ...] | None = None  # the optimisers; None: a march if there can be one, else by size and dtype
-    max_parameters: int | None = None  # that finer knots lead to; None: 8000 in a march, else 1500, 2000 if nonlinear
-    resample_every: int = 5  # iterations between losses at fresh points; 0: all points stay
-    weighting: str = "none"  # the rule that weighs blocks and points beyond the size of their terms
-    checkpoint_seconds: float = 5.0  # between checkpoints
-    tensorboard: bool = False  # whether a run writes event files
+    budget_seconds: float | None = None  # limit of the wall time; None: train until convergence
+    target: float | None = None  # training ends at this estimated relative error; None: it has no target
+    stages: tuple[Stage, ...] | None = None  # the optimisers; None: a march if possible, else by size and dtype
+    max_parameters: int | None = None  # limit of refinement; None: 8000 in a march, else 1500, 2000 if nonlinear
+    resample_every: int = 5  # number of iterations between losses at fresh points; 0: points never change
+    weighting: str = "none"  # name of the rule that weights blocks and points in addition to the size of their terms
+    checkpoint_seconds: float = 5.0  # time between checkpoints
+    tensorboard: bool = False  # True if a run writes event files
 
     def __post_init__(self) -> None:
         for name in ("budget_seconds", "target"):
@@ -54,18 +54,15 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that is asked for of a run beside its problem.
+    """All settings of a run except its problem; raise ConfigurationError for values that are not valid."""
 
-    Raises ConfigurationError for a value that cannot be; the groups raise it for theirs.
-    """
-
-    network: KAN  # its sizes and, if it has been built, its start
+    network: KAN  # its sizes; if it is built, also the initial parameters
     training: TrainingOptions
     sampling: SamplingOptions
     symbolic: SymbolicOptions
     seed: int
-    device: str  # as the user wrote it: "auto" may be another one on another machine
-    dtype: str
+    device: str  # as the user wrote it, because "auto" depends on the machine
+    dtype: str  # "float64" or "float32"
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
@@ -77,7 +74,10 @@ class Settings:
 
     @classmethod
     def read(cls, groups: Mapping[str, Any]) -> Settings:
-        """Return the settings that a configuration, or `written`, holds by group; other keys are left alone."""
+        """Return the settings from groups, as in a configuration or in `to_json`; other keys are ignored.
+
+        Raises ConfigurationError for values that are not valid.
+        """
         return cls(
             network=network_of(groups["network"]),
             training=options(TrainingOptions, "training", groups["training"]),
@@ -86,20 +86,20 @@ class Settings:
             **{name: groups[name] for name in ("seed", "device", "dtype")},
         )
 
-    def written(self) -> dict[str, Any]:
-        """Return the settings by group as JSON; of the network its sizes."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings by group as JSON; of the network only its sizes."""
         sizes = self.network.settings()
         groups = {name: asdict(getattr(self, name)) for name in ("training", "sampling", "symbolic")}
         return {"network": sizes, **groups, **{name: getattr(self, name) for name in ("seed", "device", "dtype")}}
 
     def with_training(self, changes: Mapping[str, Any]) -> Settings:
-        """Return the settings with some of the training's changed."""
+        """Return the settings with `changes` in the group "training"."""
         known = {field.name: getattr(self.training, field.name) for field in fields(self.training)}
         return replace(self, training=options(TrainingOptions, "training", {**known, **changes}))
 
 
 def network_of(sizes: Mapping[str, Any]) -> KAN:
-    """Return the network of these sizes; raise ConfigurationError for a name or a type that KAN does not take."""
+    """Return the network of these sizes; raise ConfigurationError for a name or a type that KAN does not accept."""
     try:
         return KAN(**sizes)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""A training: a phase's iterations, watched and written down, until converged, out of budget or interrupted."""
+"""The training loop: iterate a phase until it converges, reaches a limit or is interrupted; report and save."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from kanpde.training.march_phase import Marching
 from kanpde.training.phase import NothingFound, Phase, Stop, TrainingTask
 from kanpde.training.settings import Settings, TrainingOptions
 
-ERROR_SECONDS = 0.5  # least time between two measurements of the error
-ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}
+ERROR_SECONDS = 0.5  # shortest time between two measurements of the error on grids of ERROR_RESOLUTION
+ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}  # points along each axis, by the number of axes
 KINDS: Mapping[str, type[Descent] | type[Marching]] = {"descent": Descent, "marching": Marching}
 
 
 class Callback(Protocol):
-    """Something that watches a training."""
+    """An observer of a training."""
 
     def on_start(self, trainer: Trainer, /) -> None:
-        """Training is about to start."""
+        """Called before the first iteration."""
 
     def on_iteration(self, record: Mapping[str, Any], /) -> None:
-        """An iteration is done; `record` is its row of the history."""
+        """Called after each iteration; `record` is its row of the history."""
 
     def on_checkpoint(self, trainer: Trainer, /) -> None:
-        """It is time to keep ``trainer.state()``."""
+        """Called if a checkpoint is due; ``trainer.state()`` returns it."""
 
     def on_end(self, trainer: Trainer, /) -> None:
-        """Training has ended, whatever the reason."""
+        """Called after the last iteration, however the training ended."""
 
 
 class Trainer:
-    """One training. All that its next step depends on is in its `checkpoint`."""
+    """One training; its next step depends only on its `checkpoint`."""
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
         self.problem, self.settings = problem, settings
@@ -66,7 +66,10 @@ class Trainer:
 
     @one_thread()
     def run(self, callbacks: Sequence[Callback] = ()) -> Solution:
-        """Train to the end, or to the iteration in which Ctrl-C comes, and return the solution."""
+        """Train until the end, or until the end of the iteration in which Ctrl-C is pressed; return the solution.
+
+        A second Ctrl-C raises KeyboardInterrupt.
+        """
         self.callbacks = callbacks
         outcome: Step | Stop | None = None
         with Interrupts() as interrupts:
@@ -100,7 +103,7 @@ class Trainer:
         return Solution(self.problem, self.phase.current, self.history, record)
 
     def _advance(self) -> Step | Stop:
-        """Carry out one iteration, or return why there is none; a phase that found nothing gives way to a descent."""
+        """Take one iteration, or return how the training ended; a descent follows a march that found no solution."""
         outcome = self._limit() or self.phase.advance()
         if isinstance(outcome, NothingFound):
             self.phase = Descent(self.task, self.settings.network)
@@ -109,11 +112,11 @@ class Trainer:
         return Stop(Ending.DIVERGED) if isinstance(outcome, Stop) and not self.phase.finite else outcome
 
     def _limit(self) -> Stop | None:
-        """Return the limit of the settings that has been reached, if any."""
+        """Return the end of the training if the budget or the target is reached, else None."""
         budget, target = self.settings.training.budget_seconds, self.settings.training.target
         if budget is not None and self.seconds >= budget:
             return Stop(Ending.BUDGET, budget)
-        if target is not None and self.phase.estimate <= target and self.phase.confirmed(target):
+        if target is not None and self.phase.estimate <= target and self.phase.confirms(target):
             return Stop(Ending.TARGET, target)
         return None
 
@@ -144,18 +147,18 @@ class Trainer:
         return math.nan if error is None else error
 
     def checkpoint(self) -> Checkpoint:
-        """Return all that `restored` needs."""
+        """Return the checkpoint of the present iteration, for `restored`."""
         tensors, phase = self.phase.state()
         generator = self.task.generator.bit_generator.state
         return Checkpoint(self.settings, self.iteration, self.seconds, self.history, generator, tensors, phase)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the checkpoint as tensors and JSON for a file."""
-        return self.checkpoint().written(self.problem)
+        return self.checkpoint().to_tensors_and_json(self.problem)
 
     @classmethod
     def restored(cls, checkpoint: Checkpoint, problem: Problem, settings: Settings) -> Trainer:
-        """Return the training of a checkpoint, to go on under `settings`."""
+        """Return the training of a checkpoint, to be continued with `settings`."""
         trainer = cls(problem, settings)
         kind = KINDS[checkpoint.phase["kind"]]
         trainer.phase = kind.restored(trainer.task, checkpoint.tensors, checkpoint.phase)
@@ -176,14 +179,14 @@ def solve(
     sampling: Mapping[str, Any] | SamplingOptions | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Solution:
-    """Solve a problem and return the solution.
+    """Solve a problem, that is, minimise Σ_b ‖r_b‖² over its equations and conditions; return the solution.
 
-    `network` gives the sizes, or, if it has been built before, also the start; it is left as it is. `training` and
-    `sampling` are the settings of those groups by name. Ctrl-C ends the training after the iteration under way, not the
-    program: the solution so far is returned, with ``stopped_because`` beginning with "interrupted". A second one raises
+    `network` sets the sizes and, if it is built, the initial parameters; it is not changed. `training` and `sampling`
+    are the settings of these groups by name. Ctrl-C ends the training, not the program, after the present iteration:
+    the solution so far is returned, and its ``stopped_because`` begins with "interrupted". A second Ctrl-C raises
     KeyboardInterrupt at once.
 
-    Raises ProblemError for a problem that is not well written and ConfigurationError for settings that cannot be.
+    Raises ProblemError if the problem is not valid and ConfigurationError if the settings are not.
     """
     settings = Settings(
         network=KAN() if network is None else network,
@@ -204,9 +207,9 @@ def resume(
     callbacks: Sequence[Callback] = (),
     training: Mapping[str, Any] | None = None,
 ) -> Solution:
-    """Go on exactly where the checkpoint at `path` was made; `training` changes settings, such as the budget.
+    """Continue exactly from the checkpoint at `path`, with changes to the settings `training`; return the solution.
 
-    Raises KanpdeError for a file that is not a checkpoint and ConfigurationError for one of another problem.
+    Raises KanpdeError if the file is not a checkpoint and ConfigurationError if it belongs to another problem.
     """
     checkpoint = Checkpoint.read(path, problem)
     settings = checkpoint.settings.with_training(training or {})

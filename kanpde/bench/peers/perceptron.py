@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import torch
 
@@ -13,7 +11,6 @@ from kanpde.bench.task import Recorder, Task
 from kanpde.collocation.affine import is_affine
 from kanpde.collocation.sampling import sample
 from kanpde.network.residuals import Residuals
-from kanpde.network.trial_function import Model
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.problem.problem import Problem
 from kanpde.training.policies import SETTLING
@@ -26,7 +23,7 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
     blocks = problem.blocks(hard=True)
     fixed = all(is_affine(block, problem) for block in blocks)
     network = MLP(problem, task.parameters, task.seed)
-    residuals = Residuals(cast(Model, network), blocks, problem.domain.names)
+    residuals = Residuals(network, blocks, problem.domain.names)
     generator = np.random.default_rng(task.seed)
     place(residuals, problem, task, generator)
     points = sum(len(part.points) for part in residuals.parts)
@@ -38,7 +35,7 @@ def run(problem: Problem, task: Task, recorder: Recorder) -> None:
         if iteration and not (fixed and accepted):
             place(residuals, problem, task, generator)
         if iteration == 0 or iteration in SETTLING:
-            rescale(residuals, balanced=not fixed)
+            residuals.rescale(balanced=not fixed)
         step = method.step(residuals, vector)
         vector, accepted, iteration = step.vector, step.accepted, iteration + 1
         network.assign(vector)
@@ -51,12 +48,3 @@ def place(residuals: Residuals, problem: Problem, task: Task, generator: np.rand
         drawn = sample(part.block, problem.domain, count, "sobol", generator)
         index = None if drawn.index is None else torch.as_tensor(drawn.index)
         residuals.place(number, torch.as_tensor(drawn.points), index)
-
-
-def rescale(residuals: Residuals, *, balanced: bool) -> None:
-    """Measure the size of every block's terms."""
-    if balanced:
-        residuals.balance()
-    for part in residuals.parts:
-        sizes = residuals.sizes_of_terms(part)
-        part.scale = torch.where(sizes.isfinite() & (sizes > 0), sizes, torch.ones_like(sizes))

@@ -1,4 +1,4 @@
-"""Weights that balance themselves: one rule a file, and all of them by name."""
+"""Adaptive weights of blocks and points: one rule in each file, and the registry of rules by name."""
 
 from __future__ import annotations
 

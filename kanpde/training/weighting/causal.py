@@ -1,4 +1,4 @@
-"""Weights of points that let late times count once the early ones are found.
+"""Causal weights of points: late times count once the residual at early times is small.
 
 Wang, Sankaran and Perdikaris, CMAME 421 (2024) 116813 (arXiv 2203.07404), algorithm 1.
 """
@@ -17,15 +17,15 @@ from kanpde.network.residuals import Residuals
 from kanpde.training.weighting.measures import squared_residuals
 from kanpde.training.weighting.rule import relative
 
-PIECES = 16  # of time
-STRICTNESS = (1.0, 10.0, 100.0, 1000.0)  # ε in turn; the paper's 0.01 … 100 are for losses that are not relative
-OPEN = 0.99  # the least weight at which the next ε is taken
+PIECES = 16  # number of equal pieces of time
+STRICTNESS = (1.0, 10.0, 100.0, 1000.0)  # the values of ε in order; the paper's 0.01 … 100 suit absolute losses
+MIN_WEIGHT = 0.99  # ε is increased if all weights are above this
 
 
 class Causal:
-    """The rule for the equation's points; its state is the number of the present ε. Conditions hold at all times alike.
+    """The causal rule for the equation's points; the points of conditions keep their weights.
 
-    Raises ConfigurationError for a domain without time.
+    Its state is the index of the present ε. Raises ConfigurationError if the domain has no time.
     """
 
     orders_time = True
@@ -45,23 +45,23 @@ class Causal:
         part = residuals.parts[0]
         share = (part.points[:, self._axis] - self._low) / (self._high - self._low)
         weights = causal(share, squared_residuals(residuals, part), STRICTNESS[self._stage])
-        self._stage = tightened(self._stage, weights)
+        self._stage = next_stage(self._stage, weights)
         part.attention = relative(weights)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return the number of the present ε."""
+        """Return the index of the present ε as JSON."""
         return {}, {"stage": self._stage}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take up the number of an ε; the first after another rule."""
+        """Restore the index of ε; 0 if the state is that of another rule."""
         self._stage = int(numbers.get("stage", 0))
 
 
 def causal(share: Tensor, squares: Tensor, strictness: float, pieces: int = PIECES) -> Tensor:
-    """w_i = exp(−ε Σ_{k<i} L_k) at every point, (n,).
+    """Return w_i = exp(−ε Σ_{k<i} L_k) of each point in piece i of time, (n,).
 
-    `share` (n,) is the time of a point as a share of all of it, 0 to 1, which is cut into equal pieces; L_k is the mean
-    of `squares` (n,), the squared residual, in piece k. A piece without points adds nothing.
+    `share` (n,) is a point's time as a share of all time, which is cut into equal pieces; L_k is the mean of `squares`
+    (n,), the squared residual, in piece k, and zero if the piece has no points.
     """
     piece = (share * pieces).long().clamp(0, pieces - 1)
     sums = squares.new_zeros(pieces).index_add(0, piece, squares)
@@ -71,6 +71,6 @@ def causal(share: Tensor, squares: Tensor, strictness: float, pieces: int = PIEC
     return torch.exp(-strictness * before)[piece]
 
 
-def tightened(stage: int, weights: Tensor) -> int:
-    """The number of the next ε where all weights are open, else the present one."""
-    return min(stage + 1, len(STRICTNESS) - 1) if bool((weights > OPEN).all()) else stage
+def next_stage(stage: int, weights: Tensor) -> int:
+    """Return the index of the next ε if all weights (n,) are above `MIN_WEIGHT`, else of the present one."""
+    return min(stage + 1, len(STRICTNESS) - 1) if bool((weights > MIN_WEIGHT).all()) else stage

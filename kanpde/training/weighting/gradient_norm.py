@@ -1,7 +1,7 @@
-"""Weights by the gradients of the blocks' losses.
+"""Weights of blocks by the gradient norms of their losses.
 
 Wang, Teng and Perdikaris, SIAM J. Sci. Comput. 43 (2021) A3055 (arXiv 2001.04536), in the form of algorithm 1 of Wang,
-Sankaran, Wang and Perdikaris, arXiv 2308.08468: after it all weighted losses have gradients of the same length.
+Sankaran, Wang and Perdikaris, arXiv 2308.08468. The gradients of all weighted losses have the same norm.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def gradient_norm(norms: Tensor) -> Tensor:
-    """λ_b = Σ_k ‖∇L_k‖ / ‖∇L_b‖ from the norms (blocks,); 1 where a norm is zero or not finite."""
+    """Return λ_b = Σ_k ‖∇L_k‖ / ‖∇L_b‖, (blocks,), from the norms (blocks,); 1 if a norm is zero or not finite."""
     usable = torch.isfinite(norms) & (norms > 0)
     total = norms[usable].sum()
     return torch.where(usable, total / norms, torch.ones_like(norms))

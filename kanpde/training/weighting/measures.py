@@ -1,4 +1,4 @@
-"""What the rules see of the loss: gradients and Jacobians by block, residuals by point."""
+"""The quantities from which rules compute weights: gradients and Jacobians by block, residuals by point."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def gradient_norms(residuals: Residuals) -> Tensor:
-    """‖∇L_b‖ of every block's loss without its emphasis, (blocks,), at the model's parameters."""
+    """Return ‖∇L_b‖ of each block's loss without its emphasis, (blocks,), at the model's parameters."""
     return torch.stack([gradient(residuals, part).norm() / part.emphasis for part in residuals.parts])
 
 
 def gradient(residuals: Residuals, part: BlockPoints) -> Tensor:
-    """The gradient (P,) of one block's share of the loss."""
+    """Return the gradient (P,) of one block's part of the loss."""
     parameters = residuals.model.ordered()
-    rows = [residuals.values(part, [chunk]) * part.row_factors(chunk) for chunk in part.chunks]
+    rows = [residuals.values([chunk]) * part.row_factors(chunk) for chunk in part.chunks]
     loss = torch.stack([row.square().sum() for row in rows]).sum()
     if not loss.requires_grad:
         return torch.zeros_like(residuals.model.vector)
@@ -29,7 +29,7 @@ def gradient(residuals: Residuals, part: BlockPoints) -> Tensor:
 
 
 def traces(residuals: Residuals, vector: Tensor) -> Tensor:
-    """‖J_b‖²_F of every block's rows without its emphasis, (blocks,)."""
+    """Return ‖J_b‖²_F of each block's rows without its emphasis, (blocks,)."""
     counts = [len(part.points) * len(part.block.components) for part in residuals.parts]
     ends = torch.tensor(counts).cumsum(0)
     found, start = vector.new_zeros(len(counts)), 0
@@ -41,6 +41,6 @@ def traces(residuals: Residuals, vector: Tensor) -> Tensor:
 
 
 def squared_residuals(residuals: Residuals, part: BlockPoints) -> Tensor:
-    """Σ_c (r_cn / s_c)² at every point, (n,): scaled, but not weighted."""
+    """Return Σ_c (r_cn / s_c)² at each point, (n,), with the block's scales s_c but without weights."""
     with torch.no_grad():
-        return (residuals.values(part, part.chunks) / part.scale[:, None]).square().sum(dim=0)
+        return (residuals.values(part.chunks) / part.scale[:, None]).square().sum(dim=0)

@@ -1,0 +1,168 @@
+"""The rows of a least-squares problem: a block at its points, as a function of the fields' jets and unknown constants.
+
+Every trial function is put into the same rows: a network, a tensor product, a formula. A trial function gives jets
+(n, S, f); the block, which is the user's own code, turns these into rows (c, n), and automatic differentiation gives
+the slopes ∂r/∂jet, with which the trial function's own derivatives by its parameters make the Jacobian.
+
+Rows are divided by the size of the terms that they are the difference of, so that the norm of the rows estimates a
+relative (backward) error, whatever the units are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from kanpde.arrays import MultiIndex
+from kanpde.calculus.jets import JetPlan
+from kanpde.problem.block import Block, Side
+from kanpde.problem.field import Field
+
+
+class TrialFunction(Protocol):
+    """An unknown function with given parameters: prepared at points once, evaluated there often."""
+
+    @property
+    def unknowns(self) -> Mapping[str, Tensor]:
+        """The values of the unknown constants, each a scalar."""
+        ...
+
+    def prepare(self, points: Tensor, plan: JetPlan) -> Any:
+        """Return what stays the same at points (n, d) while the parameters change."""
+        ...
+
+    def jets(self, prepared: Any) -> Tensor:
+        """Return the fields' jets (n, S, f) at prepared points, in the order of the plan's partials."""
+        ...
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The derivatives of one component's rows (n,): by the jets at every image, (n, S, f), by the unknowns, (n, U)."""
+
+    by_jets: tuple[Tensor, ...]
+    by_unknowns: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A block at its points.
+
+    `images` (n, d) are the sets of points where the fields are needed, `plan` has the partials that are needed there,
+    `names` are the coordinates. `index` (n,) is the number of every point's face, or of the point itself among fixed
+    ones. `target` (components, n) is subtracted from the rows.
+    """
+
+    block: Block
+    names: tuple[str, ...]
+    plan: JetPlan
+    images: tuple[Tensor, ...]
+    index: Tensor | None
+    target: Tensor | None = None
+
+    @classmethod
+    def at(
+        cls, block: Block, names: tuple[str, ...], points: Tensor, index: Tensor | None, plan: JetPlan | None = None
+    ) -> Placed:
+        """Return the block at points (n, d)."""
+        return cls(block, names, plan or plan_of(block, len(names)), block.images(points), index)
+
+    @property
+    def count(self) -> int:
+        """The number of points."""
+        return len(self.images[0])
+
+    def rows(self, jets: Sequence[Tensor], unknowns: Mapping[str, Tensor]) -> Tensor:
+        """Return the rows (components, n) from the jets (n, S, f) at every image; differentiable by autograd."""
+        sides = [side(image, jet, self.plan, self.names) for image, jet in zip(self.images, jets, strict=True)]
+        return self.evaluate(sides, unknowns)
+
+    def evaluate(self, sides: Sequence[Side], unknowns: Mapping[str, Tensor]) -> Tensor:
+        """Return the rows (components, n) from the fields at every image."""
+        rows = self.block.evaluate(tuple(sides), self.index, unknowns)
+        return rows if self.target is None else rows - self.target
+
+    def rows_of(self, trial: TrialFunction, prepared: Sequence[Any]) -> Tensor:
+        """Return the rows (components, n) of a trial function that is prepared at every image."""
+        return self.rows([trial.jets(each) for each in prepared], trial.unknowns)
+
+    def slopes(
+        self, jets: Sequence[Tensor], unknowns: Mapping[str, Tensor], factors: Tensor | None = None
+    ) -> tuple[Tensor, Iterator[Slope]]:
+        """Return the rows (components, n), and every component's slope times `factors` (components, n)."""
+        leaves = [jet.detach().requires_grad_() for jet in jets]
+        # One copy of every unknown for each point, so that its derivative comes out point by point.
+        copies = {n: value.detach().expand(self.count).clone().requires_grad_() for n, value in unknowns.items()}
+        rows = self.rows(leaves, copies)
+        return rows.detach(), _slopes(rows, leaves, [*copies.values()], factors)
+
+
+def _slopes(
+    rows: Tensor, leaves: Sequence[Tensor], copies: Sequence[Tensor], factors: Tensor | None
+) -> Iterator[Slope]:
+    """Differentiate component by component, for a caller that has no room for all at once."""
+    factors = torch.ones_like(rows) if factors is None else factors
+    for component, (row, factor) in enumerate(zip(rows, factors, strict=True)):
+        last = component == len(rows) - 1
+        found = torch.autograd.grad(
+            row, [*leaves, *copies], factor, retain_graph=not last, allow_unused=True, materialize_grads=True
+        )
+        none = row.new_zeros(len(row), 0)
+        by_unknowns = torch.cat([none, *(each[:, None] for each in found[len(leaves) :])], dim=1)
+        yield Slope(found[: len(leaves)], by_unknowns)
+
+
+def side(points: Tensor, jet: Tensor, plan: JetPlan, names: tuple[str, ...]) -> Side:
+    """Return the fields at points, which look their partials up in a jet (n, S, f)."""
+
+    def lookup(f: int, alpha: MultiIndex) -> Tensor:
+        return jet[:, plan.index[alpha], f]
+
+    return Side(points, tuple(Field(str(f), names, partial(lookup, f)) for f in range(jet.shape[2])))
+
+
+def plan_of(block: Block, dimension: int) -> JetPlan:
+    """Return the plan of the partials that a block needs of any field."""
+    return JetPlan(dimension, frozenset().union(*block.partials.values()))
+
+
+# Scales --------------------------------------------------------------------------------------------------------------
+
+
+def sizes_of_terms(slopes: Sequence[Tensor], jet: Tensor) -> Tensor:
+    """Σ_α |∂r/∂(∂^α u) ∂^α u| of every component at every point, (components, n)."""
+    return torch.stack([(slope * jet).abs().sum(dim=(1, 2)) for slope in slopes])
+
+
+def scale_of_equation(sizes: Tensor, weights: Tensor) -> Tensor:
+    """The root mean square (components,) of the sizes of the terms (components, n), which balance at every point."""
+    return torch.stack([mean(size.square(), weights).sqrt() for size in sizes])
+
+
+def scale_of_condition(slopes: Sequence[Tensor], typical: Tensor, weights: Tensor) -> Tensor:
+    """Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), (components,), with the second rms (S, f) `typical` of the interior.
+
+    The fields may be small where a condition holds, because it makes them so.
+    """
+    return torch.stack([(mean(slope.square(), weights).sqrt() * typical).sum() for slope in slopes])
+
+
+def usable_scale(scale: Tensor, otherwise: Tensor) -> Tensor:
+    """Return a scale where it is finite and positive, and another one elsewhere: rows without terms have no size."""
+    return torch.where(torch.isfinite(scale) & (scale > 0), scale, otherwise)
+
+
+def row_factors(weights: Tensor, scale: Tensor) -> Tensor:
+    """√w_n / s_c, (components, n): the squares of the rows times these are the loss."""
+    return weights.sqrt() / scale[:, None]
+
+
+def mean(values: Tensor, weights: Tensor) -> Tensor:
+    """The weighted mean over the points, (n, ...) -> (...)."""
+    share = (weights / weights.sum()).view(-1, *(1 for _ in values.shape[1:]))
+    return (share * values).sum(dim=0)
