@@ -1,11 +1,16 @@
 """What several files of tests use."""
 
+import os
 import sys
 
 import pytest
 import torch
 
 from kanpde import cli
+
+# The problems here are small: threads would wait for each other, the longer the busier the machine is.
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes that tests start
 
 
 @pytest.fixture
