@@ -139,9 +139,12 @@ STEP = {"ring": hard(Periodic, "x"), "start": hard(Initial, X)}
         ),
         (
             Given(CIRCLE, {"ring": hard(Periodic, "x"), "end": hard(Dirichlet, 0, on="x+")}),
-            r"'ring' and 'end' .*both speak of x\+",
+            r"'ring' and 'end' .*both prescribe x\+",
         ),
-        (Given(STRING, {"ring": hard(Periodic, "t"), "start": hard(Initial)}), "'ring' and 'start' .*both speak of t-"),
+        (
+            Given(STRING, {"ring": hard(Periodic, "t"), "start": hard(Initial)}),
+            "'ring' and 'start' .*both prescribe t-",
+        ),
         (
             Given(SQUARE, {"a": hard(Dirichlet, 0), "b": hard(Dirichlet, 0, on="y+")}),
             r"'a' and 'b' .*both prescribe u on y\+",
