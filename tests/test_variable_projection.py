@@ -7,12 +7,12 @@ import pytest
 import scipy.optimize
 from atom_targets import BASES, NODES, WEIGHTS, target
 
-from kanpde.symbolic.families.proposal import eliminated
+from kanpde.symbolic.families.proposal import eliminate
 from kanpde.symbolic.structure.variable_projection import fit
 
 
 def test_the_projection_is_the_least_squares_fit_of_all_constants():
-    """The linear constants eliminated, the minimum is that of SciPy's over all of them."""
+    """The linear constants eliminate, the minimum is that of SciPy's over all of them."""
     basis = next(b for b in BASES if b.name == "tanh")
     values = np.arctan(3 * NODES) + 0.1 * NODES**2
     found = fit(target(values), (basis,), basis.starts(-1, 1, 40))[0]
@@ -43,6 +43,6 @@ def test_elimination_keeps_the_columns_that_are_needed():
     design = random.normal(size=(200, 6))
     truth = design @ np.array([0, 2.0, 0, 0, -1.0, 0])
     size = np.linalg.norm(truth)
-    kept, coefficients, left = eliminated(design / size, truth / size + 1e-9 * random.normal(size=200), 1e-7)
+    kept, coefficients, left = eliminate(design / size, truth / size + 1e-9 * random.normal(size=200), 1e-7)
     assert kept == [1, 4] and left < 1e-7
     np.testing.assert_allclose(coefficients, [2, -1], atol=1e-6)
