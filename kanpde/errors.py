@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from enum import Enum, IntEnum
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class KanpdeError(Exception):
@@ -66,3 +71,24 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
     return f"{hint}known: {', '.join(names) if names else 'none'}"
+
+
+def number(value: object, *, whole: bool = False) -> bool:
+    """Return whether a value is a finite real number and, if `whole`, an integer; 1e3 counts as an integer."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return False
+    return not whole or value % 1 == 0
+
+
+def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T:
+    """Return the options of a group from a mapping; raise ConfigurationError if a name is unknown."""
+    if isinstance(given, kind):
+        return given
+    names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigurationError(f"expected {group} as settings by name such as {names[0]}, got {given!r}")
+    settings: dict[str, Any] = dict(given or {})
+    for name in settings:
+        if name not in names:
+            raise ConfigurationError(f"unknown setting {group}.{name}; {nearest(str(name), names)}")
+    return kind(**settings)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from kanpde import files
-from kanpde.arrays import MultiIndex
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import Comparison
 from kanpde.device import one_thread, torch_device

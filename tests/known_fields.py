@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from kanpde.arrays import MultiIndex
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.problem.block import Block, Side
 from kanpde.problem.field import Field
 from kanpde.problem.problem import Problem

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from kanpde import KAN, Dirichlet, Neumann, Problem, Robin, certify, solve
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.collocation.comparison import grid
 from kanpde.collocation.sampling import sample
 from kanpde.errors import ProblemError

@@ -14,7 +14,7 @@ from numpy.polynomial import chebyshev
 from torch import Tensor
 
 from kanpde import KAN, Box, Dirichlet, Problem, Solution, prune, solve
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ConfigurationError
 from kanpde.network import knot_insertion

@@ -95,7 +95,7 @@ def test_heavy_packages_have_one_importer(package, home):
 
 
 def test_optimisers_know_nothing_of_networks_or_equations():
-    assert own("optim") <= {"arrays", "device", "errors"}
+    assert own("optim") <= {"device", "errors"}
 
 
 def test_residuals_never_see_an_optimiser():

@@ -10,7 +10,7 @@ import pytest
 import sympy as sp
 import torch
 from readable_cases import points_in
-from test_symbolic_families import field
+from sampled_fields import field
 
 from kanpde import (
     KAN,

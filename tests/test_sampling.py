@@ -17,9 +17,8 @@ from kanpde.collocation.sampling import (
     sample,
     unit_points,
 )
-from kanpde.errors import ConfigurationError
+from kanpde.errors import ConfigurationError, options
 from kanpde.geometry.box import Box
-from kanpde.options import options
 from kanpde.problem.conditions import Data, Dirichlet, Initial, Periodic
 from kanpde.problem.problem import Problem
 

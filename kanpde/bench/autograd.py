@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array, MultiIndex
 from kanpde.bench.task import Evaluate, Task
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.collocation.rows import Placed
 from kanpde.collocation.sampling import samples
 from kanpde.problem.block import Block, Side

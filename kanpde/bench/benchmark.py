@@ -11,8 +11,7 @@ from kanpde.bench.machine import machine
 from kanpde.bench.peers import PEERS
 from kanpde.bench.process import Measure, run_process
 from kanpde.bench.side_by_side import BenchOptions, compare, settings_of
-from kanpde.errors import ConfigurationError, ExitStatus
-from kanpde.options import options
+from kanpde.errors import ConfigurationError, ExitStatus, options
 from kanpde.problem import registry
 from kanpde.runs import console
 from kanpde.runs.run_folder import relative_path

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from numpy.polynomial import chebyshev
 
-from kanpde.arrays import Array, MultiIndex
 from kanpde.bench.affine import affine
 from kanpde.bench.task import Evaluate
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.collocation.rows import Placed
 from kanpde.geometry.domain import Domain
 from kanpde.problem.block import Block

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kanpde.arrays import Array
 from kanpde.bench.etdrk4 import march
 from kanpde.bench.task import Evaluate
+from kanpde.calculus.arrays import Array
 from kanpde.problem.boundary_values import value_function
 from kanpde.problem.problem import Problem
 

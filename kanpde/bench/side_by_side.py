@@ -9,8 +9,7 @@ from typing import Any
 from kanpde.bench.peers import OURS, PEERS
 from kanpde.bench.process import Measure, Say, run_process
 from kanpde.bench.task import Task
-from kanpde.errors import ConfigurationError, nearest
-from kanpde.options import number
+from kanpde.errors import ConfigurationError, nearest, number
 from kanpde.problem import registry
 
 MAX_PARAMETERS = 2000  # of other networks, because a larger dense Jacobian allows few steps in the time

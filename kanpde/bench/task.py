@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.expressions import numpy_function
 from kanpde.collocation.comparison import Comparison
 from kanpde.problem.block import Block

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 from torch import Tensor
 
-from kanpde.arrays import MultiIndex
 from kanpde.bench.affine import affine
 from kanpde.bench.autograd import weight_of
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.collocation.affine import is_affine
 from kanpde.collocation.rows import Placed
 from kanpde.errors import ProblemError

@@ -17,7 +17,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array, MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.functions import operation
 from kanpde.calculus.torch_functions import Operation, add, multiply, power
 from kanpde.errors import ProblemError

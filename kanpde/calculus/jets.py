@@ -21,7 +21,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from kanpde.arrays import MultiIndex
+from kanpde.calculus.arrays import MultiIndex
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 
 Interval = tuple[Array, Array]
 Range = Callable[[Array, Array], Interval]

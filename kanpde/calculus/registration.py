@@ -12,7 +12,7 @@ import numpy.typing as npt
 import sympy as sp
 from torch import Tensor
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.derivatives import Derivatives
 from kanpde.calculus.expressions import numpy_function, torch_functions
 from kanpde.calculus.functions import ATOMS, HEADS, Atom, smoothness_demands

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 
 
 def uniform_knots(low: Array, high: Array, intervals: int, degree: int) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.collocation.rows import Placed
 from kanpde.geometry.domain import face_points, interior_points
 from kanpde.problem.block import Block

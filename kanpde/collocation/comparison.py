@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kanpde.arrays import Array, MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain

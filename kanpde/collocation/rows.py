@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from kanpde.arrays import MultiIndex
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
 from kanpde.problem.block import Block, Side
 from kanpde.problem.field import Field

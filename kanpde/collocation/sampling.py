@@ -10,10 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array
-from kanpde.errors import ConfigurationError
+from kanpde.calculus.arrays import Array
+from kanpde.errors import ConfigurationError, number
 from kanpde.geometry.domain import Domain, Face, face_points, interior_points
-from kanpde.options import number
 from kanpde.problem.block import Block
 
 Index = npt.NDArray[np.int64]

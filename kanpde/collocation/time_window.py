@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.collocation.sampling import Sample
 from kanpde.geometry.domain import Domain
 

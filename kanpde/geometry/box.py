@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from kanpde.arrays import Array, Constant
+from kanpde.calculus.arrays import Array, Constant
 from kanpde.errors import ProblemError
 from kanpde.geometry.domain import Domain, Face
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.errors import ProblemError, nearest
 
 # A source of points: (count, dimension) -> points of the unit cube, (count, dimension).

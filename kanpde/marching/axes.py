@@ -11,8 +11,8 @@ import torch
 from scipy.linalg import solve_triangular
 from torch import Tensor
 
-from kanpde.arrays import Array
 from kanpde.calculus import splines
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.legendre import legendre
 from kanpde.network.bspline import BSpline
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.marching.axes import SplineAxis, norm
 from kanpde.marching.slabs import Slab
 from kanpde.marching.tolerances import MarchTolerances

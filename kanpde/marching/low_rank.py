@@ -13,8 +13,8 @@ from functools import reduce
 import numpy as np
 import torch
 
-from kanpde.arrays import Array
 from kanpde.calculus import splines
+from kanpde.calculus.arrays import Array
 from kanpde.marching.axes import SplineAxis, design, gauss_weights, points_of
 from kanpde.marching.slabs import Pass
 from kanpde.network.bspline import BSpline

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.geometry.box import Box
 from kanpde.marching.axes import Axis, gauss_points, gauss_weights
 from kanpde.problem.block import Block

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.marching.axes import LegendreAxis
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, tail_of

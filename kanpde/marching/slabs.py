@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.marching.axes import Axis, design
 from kanpde.marching.tensor_product import TensorProduct
 

@@ -10,8 +10,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from kanpde.arrays import MultiIndex
 from kanpde.calculus import jets
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.collocation.rows import (
     Placed,
     Slope,

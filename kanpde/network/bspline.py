@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array
 from kanpde.calculus import splines
+from kanpde.calculus.arrays import Array
 from kanpde.network.edge_basis import EdgeBasis
 from kanpde.network.knots import refine_breakpoints, transfer_matrix
 

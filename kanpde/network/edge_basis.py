@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.network.base_functions import BASE_FUNCTIONS
 
 

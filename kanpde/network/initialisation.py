@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.network.edge_basis import EdgeBasis
 from kanpde.network.layer import KANLayer
 

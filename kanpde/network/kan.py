@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ConfigurationError, nearest
 from kanpde.files import below

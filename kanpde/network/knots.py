@@ -6,8 +6,8 @@ import heapq
 
 import numpy as np
 
-from kanpde.arrays import Array
 from kanpde.calculus import splines
+from kanpde.calculus.arrays import Array
 
 
 def refine_breakpoints(breakpoints: Array, values: Array, mass: Array) -> Array:

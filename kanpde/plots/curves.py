@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.plots.quantities import Quantity
 from kanpde.plots.scales import log_scale
 from kanpde.plots.slices import Slice

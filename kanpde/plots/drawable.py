@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 
 
 class DrawableDomain(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib.mathtext
 import numpy as np
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.plots.curves import curves
 from kanpde.plots.drawable import DrawableDomain, DrawableProblem, DrawableWithFormula
 from kanpde.plots.maps import maps, sliced_maps

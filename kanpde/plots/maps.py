@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.image import AxesImage
 from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.plots.quantities import Quantity
 from kanpde.plots.scales import DECADES, colours
 from kanpde.plots.slices import Slice

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Circle, FancyBboxPatch
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.plots.drawable import DrawableNetwork
 from kanpde.plots.edge_labels import formula_label, name_label, width
 from kanpde.plots.network_layout import Band, Layout, arrange

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 
 SQUARE = 0.46  # side of an edge's square
 CLEARANCE = 1.15  # distance between the centres of neighbouring squares in a row, in sides

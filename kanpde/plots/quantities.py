@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.plots.drawable import Drawable, DrawableDomain
 from kanpde.plots.slices import Slice
 from kanpde.plots.style import symbol

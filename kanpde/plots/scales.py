@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.plots.quantities import Quantity
 
 DECADES = 4  # shown of an error, counted down from its largest value

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.plots.drawable import DrawableDomain
 from kanpde.plots.style import latex_name, number
 

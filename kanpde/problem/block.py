@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from kanpde.arrays import Array, MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.geometry.domain import Face
 from kanpde.problem.field import Field
 

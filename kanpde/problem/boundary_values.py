@@ -10,7 +10,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from kanpde.arrays import MultiIndex
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.expressions import PointFunction, function_of_points
 from kanpde.errors import ProblemError
 from kanpde.geometry.domain import Face, face_points

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Constant, MultiIndex
+from kanpde.calculus.arrays import Constant, MultiIndex
 from kanpde.errors import ProblemError
 from kanpde.geometry.domain import Face, outward_normals
 from kanpde.problem.block import Block, Side

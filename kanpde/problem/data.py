@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array, Constant
+from kanpde.calculus.arrays import Array, Constant
 from kanpde.errors import ProblemError
 from kanpde.problem.block import Block, Side
 from kanpde.problem.constraint import Constraint

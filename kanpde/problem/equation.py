@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from kanpde.arrays import MultiIndex
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.geometry.domain import Face
 from kanpde.problem.declaration import Declaration
 

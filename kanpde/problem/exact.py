@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array, MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import PointFunction, function_of_points, real_expression, symbols
 from kanpde.errors import ProblemError
 from kanpde.geometry.domain import Draw, face_points, interior_points

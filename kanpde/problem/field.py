@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from kanpde.arrays import MultiIndex
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.errors import ProblemError
 
 Lookup = Callable[[MultiIndex], Tensor]

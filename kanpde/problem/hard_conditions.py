@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import MultiIndex
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box, BoxFace
 from kanpde.problem.arguments import call

@@ -23,7 +23,7 @@ import torch
 from numpy.polynomial import polynomial
 from torch import Tensor
 
-from kanpde.arrays import MultiIndex
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box, as_box

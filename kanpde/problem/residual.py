@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array, MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.errors import ProblemError
 from kanpde.geometry.domain import Face, face_points, interior_points
 from kanpde.problem.arguments import asked, call

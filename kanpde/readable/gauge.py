@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.network.initialisation import stations
 from kanpde.network.kan import KAN, MARGIN
 from kanpde.network.layer import KANLayer

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from kanpde.errors import ConfigurationError
+from kanpde.errors import ConfigurationError, number
 from kanpde.network.kan import KAN
-from kanpde.options import number
 from kanpde.readable.edges import atoms_of, name_edge, pruned_of, spline_edge
 from kanpde.readable.gauge import passing, straightened
 from kanpde.readable.pruning import prune

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kanpde.errors import ConfigurationError
+from kanpde.errors import ConfigurationError, number
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
-from kanpde.options import number
 from kanpde.readable.source import layers_of, points_of
 
 TINY = 1e-24  # under roots, so that they have derivatives at zero

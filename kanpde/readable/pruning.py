@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.errors import ConfigurationError
+from kanpde.errors import ConfigurationError, number
 from kanpde.network.kan import KAN
-from kanpde.options import number
 from kanpde.readable.edges import pruned_of
 from kanpde.readable.refitting import FixedRows
 from kanpde.readable.source import Source, copied, importances, layers_of, points_of, renewed

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from kanpde.errors import ConfigurationError
+from kanpde.errors import ConfigurationError, number
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.least_squares import Linearisation
-from kanpde.options import number
 from kanpde.readable.penalties import Majorised, Regularisation
 from kanpde.readable.refitting import FixedRows
 from kanpde.readable.source import copied, points_of, renewed

@@ -15,7 +15,7 @@ import torch
 from scipy.optimize import least_squares
 from torch import Tensor
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.functions import ATOMS, Atom, atom
 from kanpde.network.kan import KAN
 from kanpde.readable.source import check_edge, network_of, points_of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.expressions import numpy_function
 from kanpde.calculus.functions import ATOMS, HEADS, SHIPPED, Atom, registered
 from kanpde.errors import ProblemError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
-from kanpde.arrays import Array, MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import numpy_function, symbols
 from kanpde.errors import KanpdeError, ProblemError
 from kanpde.symbolic.json_trees import from_tree, to_tree

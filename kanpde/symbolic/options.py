@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kanpde.errors import ConfigurationError
-from kanpde.options import number
+from kanpde.errors import ConfigurationError, number
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from kanpde.arrays import Array, MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.collocation.comparison import Comparison, grid
 from kanpde.errors import KanpdeError
 from kanpde.problem.problem import Problem

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.collocation.sampling import Sample, draw_by_residual, points_to_retain, sample
 from kanpde.collocation.time_window import Window
 from kanpde.network.residuals import BlockPoints, Residuals

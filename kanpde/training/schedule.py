@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from kanpde.errors import ConfigurationError, nearest
+from kanpde.errors import ConfigurationError, nearest, number
 from kanpde.optim.least_squares import Method
 from kanpde.optim.methods import METHODS, Entry
-from kanpde.options import number
 
 EXAMPLE = "{optimiser: gauss_newton}"
 

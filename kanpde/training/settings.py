@@ -8,9 +8,8 @@ from typing import Any
 
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.device import torch_device, torch_dtype
-from kanpde.errors import ConfigurationError, nearest
+from kanpde.errors import ConfigurationError, nearest, number, options
 from kanpde.network.kan import KAN
-from kanpde.options import number, options
 from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training.schedule import EXAMPLE, Stage
 from kanpde.training.weighting import RULES

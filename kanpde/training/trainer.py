@@ -13,10 +13,9 @@ from torch import Tensor
 from kanpde.collocation.comparison import Comparison
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.device import one_thread
-from kanpde.errors import Ending
+from kanpde.errors import Ending, options
 from kanpde.network.kan import KAN
 from kanpde.optim.least_squares import Step
-from kanpde.options import options
 from kanpde.problem.problem import Problem
 from kanpde.solution import Solution
 from kanpde.symbolic.options import SymbolicOptions

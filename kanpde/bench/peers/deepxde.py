@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array, MultiIndex
 from kanpde.bench.autograd import placed, points_of, weight_of
 from kanpde.bench.mlp import count, layer_sizes
 from kanpde.bench.task import Recorder, Task
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.collocation.rows import Placed
 from kanpde.problem.block import Side
 from kanpde.problem.field import Field

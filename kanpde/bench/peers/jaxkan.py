@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from kanpde.arrays import Array
 from kanpde.bench.autograd import placed, points_of
 from kanpde.bench.task import Recorder, Task
+from kanpde.calculus.arrays import Array
 from kanpde.problem.problem import Problem
 
 ADAM = 0.2  # the share of time before L-BFGS takes over

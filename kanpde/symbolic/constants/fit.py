@@ -20,7 +20,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array, MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import real_expression, symbols, torch_functions
 from kanpde.collocation.rows import (
     Placed,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.expressions import symbols
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import TimeLimit, time_limit

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.expressions import numpy_function
 from kanpde.errors import ProblemError
 from kanpde.symbolic.structure.span_search import criterion

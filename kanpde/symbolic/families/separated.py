@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import sympy as sp
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.expressions import symbols
 from kanpde.symbolic.families.nested import nested
 from kanpde.symbolic.families.proposal import Constants, Proposal, evaluated, linear, placeholder

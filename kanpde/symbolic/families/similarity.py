@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.expressions import symbols
 from kanpde.symbolic.families.proposal import Constants, Proposal, evaluated, linear, placeholder
 from kanpde.symbolic.structure.atoms import Basis

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from kanpde.arrays import Array, MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import numpy_function, real_expression, symbols
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import Clock

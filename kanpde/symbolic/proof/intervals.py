@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.functions import HEADS
 from kanpde.calculus.ranges import Interval, Unbounded, increasing
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import sympy as sp
 
-from kanpde.arrays import MultiIndex
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.expressions import symbols
 from kanpde.geometry.box import Box, as_box
 from kanpde.geometry.domain import Face

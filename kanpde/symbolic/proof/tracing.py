@@ -11,7 +11,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from kanpde.arrays import MultiIndex
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.functions import HEADS
 from kanpde.errors import ProblemError
 from kanpde.problem.field import parse_partial

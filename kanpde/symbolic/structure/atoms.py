@@ -18,7 +18,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.expressions import torch_function
 from kanpde.calculus.functions import registered
 from kanpde.errors import ConfigurationError, nearest

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import sympy as sp
 from numpy.polynomial import legendre
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.symbolic.structure.atoms import VARIABLE, B, Basis, C
 from kanpde.symbolic.structure.sampled import Sampled
 

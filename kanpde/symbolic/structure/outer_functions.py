@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.symbolic.structure.sampled import Sampled
 
 # How near to a singularity of the inverse the field may come, as a share of its largest value.

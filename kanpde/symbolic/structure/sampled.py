@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from kanpde.arrays import Array, MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.problem.problem import Problem
 
 # Points along each axis, by the number of axes.

@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 import torch
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.expressions import numpy_function
 from kanpde.symbolic.structure.atoms import VARIABLE, Basis, polynomials
 from kanpde.symbolic.structure.factors import Subspace, closures, polynomial

@@ -13,7 +13,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from kanpde.arrays import Array
+from kanpde.calculus.arrays import Array
 from kanpde.symbolic.structure.atoms import VARIABLE, Basis
 
 ITERATIONS = 16
