@@ -15,6 +15,7 @@ import sympy as sp
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.expressions import symbols
+from kanpde.symbolic.families.characteristics import characteristics
 from kanpde.symbolic.families.proposal import Constants, Proposal, evaluated, linear, placeholder
 from kanpde.symbolic.structure.atoms import Basis
 from kanpde.symbolic.structure.sampled import Sampled
@@ -38,8 +39,6 @@ RELATIONS = (
 )
 # Shares of a null vector below this are zero.
 ZERO = 1e-3
-# An exponent this near to a whole number is one.
-WHOLE = 0.02
 
 
 @dataclass(frozen=True)
@@ -119,57 +118,12 @@ def symmetry(field: Sampled, relation: Sequence[str]) -> Reduction | None:
     null = np.where(np.abs(right[-1]) < ZERO, 0.0, right[-1]) / scale
     found = dict(zip(relation, map(float, null), strict=True))
     found["1"] = found.get("1", 0.0) * field.norm()
-    return _characteristics(field, ", ".join(relation), found, number, limit)
-
-
-def _characteristics(
-    field: Sampled, name: str, found: dict[str, float], number: float, limit: float
-) -> Reduction | None:
-    """(a0 + a1 x) u_x + (b0 + b1 t) u_t + c u + d = 0, solved along its characteristics."""
-    a0, a1, b0, b1 = (found.get(word, 0.0) for word in ("u_x", "x u_x", "u_t", "t u_t"))
-    c, d = found.get("u", 0.0), found.get("1", 0.0)
-    (x, t), (x_nodes, t_nodes) = symbols(field.names), field.nodes
-    if a1 and b1 and _away(x_nodes + a0 / a1) > 0 and _away(x_nodes + a0 / a1) > _away(t_nodes + b0 / b1):
-        # y/x rather than x/y where y comes nearer to zero.
-        a0, a1, b0, b1, x, t, t_nodes = b0, b1, a0, a1, t, x, x_nodes
-    symbol = map(placeholder, itertools.count())
-    constants: Constants = {}
-
-    def unknown(value: float) -> sp.Expr:
-        if not value:
-            return sp.S.Zero
-        new = next(symbol)
-        constants[new] = value
-        return new
-
-    def power(exponent: float) -> sp.Expr | None:
-        """(t + t0)^exponent, where that is finite on the whole axis; whole exponents stay whole."""
-        whole = round(exponent)
-        if exponent and abs(exponent - whole) < WHOLE and whole >= 1:
-            return shifted**whole
-        return shifted ** unknown(exponent) if not exponent or positive else None
-
-    if b1:
-        # t + t0 grows by e^{b1 r} along a characteristic, x + x0 by e^{a1 r} or a0 r, u by e^{-c r}.
-        positive = _away(t_nodes + b0 / b1) > 0
-        shifted = t + unknown(b0 / b1)
-        factor, multiplier = power(-a1 / b1), power(-c / b1)
-        if factor is None or multiplier is None or not (a1 or positive):
-            return None
-        variable = (x + unknown(a0 / a1)) * factor if a1 else x + unknown(-a0 / b1) * sp.log(shifted)
-    elif b0:
-        moving = x + unknown(-a0 / b0) * t
-        variable = (x + unknown(a0 / a1)) * sp.exp(unknown(-a1 / b0) * t) if a1 else moving
-        multiplier = sp.exp(unknown(-c / b0) * t)
-    else:
+    solved = characteristics(symbols(field.names), field.nodes, found)
+    if solved is None:
         return None
-    addend = unknown(-d / c) if c and d else unknown(-d / b0) * t if b0 else sp.S.Zero
-    return Reduction(name, multiplier, variable, addend, constants, number, limit)
-
-
-def _away(values: Array) -> float:
-    """How far they are above zero, relative to the largest."""
-    return float(values.min() / np.abs(values).max())
+    return Reduction(
+        ", ".join(relation), solved.multiplier, solved.variable, solved.addend, solved.constants, number, limit
+    )
 
 
 def radial(field: Sampled) -> Reduction | None:
