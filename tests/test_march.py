@@ -94,7 +94,7 @@ def test_a_march_whose_residual_is_not_finite_has_diverged():
 
 def test_a_march_without_a_solution_gives_way_to_a_descent(monkeypatch):
     monkeypatch.setattr("kanpde.training.march_phase.MAX_RESIDUAL", 0.0)
-    solution = solve(Swing(), device="cpu", training={"target": 1e-3, "budget_seconds": 60})
+    solution = solve(Swing(), device="cpu", training={"target": 1e-3})
     assert solution.network.width != ((2, 0),) and solution.errors()["relative_l2"] < 1e-2
 
 
