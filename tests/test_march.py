@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import sympy as sp
 import torch
 from equations import Swing
 from march_problems import Bratu, Front, Rate, String, march_of
@@ -153,3 +154,54 @@ def test_the_arrays_of_a_slab_are_laid_out_alike_wherever_they_come_from():
         for kept in (slab.coefficients, slab.constants):
             assert kept.flags.c_contiguous and kept.flags.owndata and kept.flags.aligned
         assert np.array_equal(slab.coefficients, array) and not np.shares_memory(slab.coefficients, given)
+
+
+@dataclasses.dataclass(frozen=True)
+class Warmed(Problem):
+    """A rod whose left end becomes warmer: the terms of its constant start are zero."""
+
+    base: float = 300.0
+    domain = Box(x=(0, 1), t=(0, 1))
+
+    def residual(self, u, x, t):
+        return u.t - u.xx
+
+    def conditions(self):
+        return {
+            "start": Initial(self.base),
+            "left": Dirichlet(lambda t: self.base + 10 * t**4, on="x-"),
+            "right": Dirichlet(self.base, on="x+"),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Companion(Problem):
+    """Heat, and a field of time alone, whose equation k_x = 0 has one term."""
+
+    domain = Box(x=(0, 1), t=(0, 1))
+    fields = ("u", "k")
+
+    def residual(self, u, k, x, t):
+        return {"heat": u.t - u.xx, "alike": k.x}
+
+    def conditions(self):
+        x, t = sp.symbols("x t")
+        return {
+            "start": Initial(sp.sin(sp.pi * x), field="u"),
+            "ends": Dirichlet(0, field="u"),
+            "known": Dirichlet(sp.exp(-t), on="x-", field="k"),
+        }
+
+    def exact(self, x, t):
+        return {"u": sp.exp(-(sp.pi**2) * t) * sp.sin(sp.pi * x), "k": sp.exp(-t)}
+
+
+def test_rows_are_not_divided_by_the_round_off_of_a_constant_start():
+    from_300 = solve(Warmed(), device="cpu", training={"target": 1e-9})
+    from_zero = solve(Warmed(base=0.0), device="cpu", training={"target": 1e-9})
+    x, t = np.linspace(0, 1, 21)[:, None], np.linspace(0, 1, 21)
+    assert np.abs(from_300(x=x, t=t) - 300 - from_zero(x=x, t=t)).max() < 1e-6
+
+
+def test_an_equation_of_one_term_is_solved_beside_another():
+    assert solve(Companion(), device="cpu", training={"target": 1e-9}).errors()["relative_l2"] < 1e-8

@@ -29,6 +29,10 @@ from kanpde.optim.band import Storage
 from kanpde.problem.block import Block
 from kanpde.problem.lift import Ansatz
 
+# Least size of an equation's terms relative to those of a solution that varies over the whole box: the terms of a
+# constant start, or of an equation of one term, are round-off.
+FLOOR = 1e-3
+
 
 class System:
     """Rows of blocks on a box, as a function of the vector of coefficients (P, fields) and unknown constants.
@@ -165,11 +169,11 @@ class System:
         typical = self._typical(coefficients)
         for number, piece in enumerate(self.pieces):
             slopes, image = [slope.by_jets[0] for slope in self._slopes(piece, vector)[1]], piece.images[0]
+            size = torch.stack([typical[partial] for partial in image.plan.partials])
+            scale = scale_of_condition(slopes, size, piece.weights)
             if piece.placed.block.kind == "residual":
-                scale = scale_of_equation(sizes_of_terms(slopes, image.jets(coefficients)), piece.weights)
-            else:
-                size = torch.stack([typical[partial] for partial in image.plan.partials])
-                scale = scale_of_condition(slopes, size, piece.weights)
+                terms = scale_of_equation(sizes_of_terms(slopes, image.jets(coefficients)), piece.weights)
+                scale = torch.maximum(terms, FLOOR * scale)
             self.pieces[number] = replace(piece, scale=usable_scale(scale, torch.ones_like(scale)))
 
     def _typical(self, coefficients: Tensor) -> dict[MultiIndex, Tensor]:
