@@ -82,7 +82,7 @@ class Separation:
         return {key: self._read(space, self.prefactors.get(key[0])) for key, space in self._spaces.items()}
 
     def _read(self, space: Subspace, prefactor: sp.Expr | None) -> list[Fit]:
-        """Return spans from relations between derivatives, and compositions if all of these spans have a large misfit."""
+        """Return spans from relations between derivatives, and compositions too if all misfits are large."""
         error = self.field.error
         found = closed(space, error, prefactor)
         if min((f.misfit for f in found), default=1.0) > BEYOND * error:
