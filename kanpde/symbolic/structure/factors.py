@@ -133,7 +133,7 @@ def _pencil(space: Subspace, first: Array, second: Array) -> npt.NDArray[np.comp
 
 
 def _mixtures(space: Subspace, reach: float) -> Iterator[tuple[tuple[Basis, ...], Array]]:
-    """Yield bases with more functions than dimensions: V'' = V A + ∬V B (waves), V'' = V' A + V B + ∫V C (exponentials).
+    """Yield bases larger than the subspace: V'' = V A + ∬V B (waves), V'' = V' A + V B + ∫V C (exponentials).
 
     These are integrals of relations between higher derivatives, V⁗ = V'' A + V B and V''' = V'' A + V' B + V C, with
     constants of integration. Undetermined coefficients give rates of redundant functions, which are eliminated later.
