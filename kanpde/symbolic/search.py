@@ -30,8 +30,8 @@ ASTRAY = 0.05
 BEYOND, FAR = 30.0, 1e-2
 # Time limit of one refit, in seconds.
 REFIT = 5.0
-# At most SOLVED candidates that solve the problem are yielded, and the search ends AFTER seconds, plus the time to the
-# first of them, after that one.
+# The largest number of yielded candidates that solve the problem, and the seconds of search after the first of them
+# (the time to find the first is allowed in addition).
 SOLVED, AFTER = 4, 5.0
 # The largest number of yielded candidates that only approximate the solution.
 APPROXIMATIONS = 5

@@ -35,7 +35,7 @@ FAMILY = "the equation's own solutions"
 def general(
     field: Sampled, problem: Problem, clock: Clock, functions: Sequence[str] | None, linear: bool
 ) -> Iterator[Proposal]:
-    """Yield proposals for the field of an ordinary equation, if the equation is linear exactly when `linear` is True.
+    """Yield proposals for the field of an ordinary equation that is linear or, if `linear` is False, nonlinear.
 
     Yield nothing if SymPy finds no elementary solution. SymPy is fast on most linear equations and slow on most others.
     """
