@@ -1,1 +1,1 @@
-"""From a solution to a formula: structure, candidates, constants, and the proof by computer algebra."""
+"""Symbolic regression of a solution: structure, candidates, constants, and proof by computer algebra."""

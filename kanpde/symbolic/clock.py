@@ -1,4 +1,4 @@
-"""A limit of time on a computation that may never end, such as a simplification by SymPy."""
+"""Time limits on computations that may not terminate, for example simplifications by SymPy."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Cut again this often, in seconds, where the computation catches whatever is raised in it.
+# Seconds between repeated exceptions, because the computation may catch the first one.
 _AGAIN = 0.25
 
 
 class TimeLimit(BaseException):
-    """The time is over. No Exception, so that code which tries something else on errors does not go on."""
+    """The time limit is reached.
+
+    It is not an Exception, so that code with a fallback on errors does not catch it.
+    """
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeLimit inside the block when it has run for so long.
+    """Raise TimeLimit inside the block after `seconds`.
 
-    In the main thread the system's timer interrupts sleeping too; in other threads, and where there is no such timer,
-    pure Python code is cut between two of its instructions.
+    In the main thread a system timer raises it, which interrupts blocking calls too. In other threads, and if no timer
+    is available, the exception is raised between two bytecode instructions.
     """
     in_main = threading.current_thread() is threading.main_thread()
-    # A timer that runs already belongs to somebody else.
+    # A running timer belongs to other code.
     by_signal = in_main and hasattr(signal, "setitimer") and signal.getitimer(signal.ITIMER_REAL)[0] == 0
     with _alarm(seconds) if by_signal else _raised_from_aside(seconds):
         yield
@@ -33,6 +36,8 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
+    """Raise TimeLimit in the block by the signal of a system timer."""
+
     def ring(number: int, frame: object) -> None:
         raise TimeLimit
 
@@ -49,7 +54,7 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _raised_from_aside(seconds: float) -> Iterator[None]:
-    """Another thread raises the exception in this one; none is left to be raised after the block."""
+    """Raise TimeLimit in the block from another thread, and cancel a pending exception after the block."""
     target, done, lock = ctypes.c_ulong(threading.get_ident()), threading.Event(), threading.Lock()
 
     def watch() -> None:
@@ -72,7 +77,7 @@ def _raised_from_aside(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _ended_by(ending: Callable[[], None]) -> Iterator[None]:
-    """Call `ending` after the block, once more where the time is over just while it is called."""
+    """Call `ending` after the block, and again if TimeLimit is raised during that call."""
     try:
         try:
             yield
@@ -84,19 +89,21 @@ def _ended_by(ending: Callable[[], None]) -> Iterator[None]:
 
 
 class Clock:
-    """How much is left of a budget of seconds."""
+    """A budget of seconds from the moment of construction."""
 
     def __init__(self, seconds: float) -> None:
         self.start, self.seconds = time.monotonic(), seconds
 
     @property
     def passed(self) -> float:
+        """Seconds since the start."""
         return time.monotonic() - self.start
 
     @property
     def left(self) -> float:
+        """Seconds that remain, at least zero."""
         return max(0.0, self.seconds - self.passed)
 
     def end_within(self, seconds: float) -> None:
-        """Make the budget smaller, so that no more than so many seconds are left."""
+        """Reduce the budget so that at most `seconds` remain."""
         self.seconds = min(self.seconds, self.passed + seconds)

@@ -1,4 +1,4 @@
-"""What is read off a solution in the end: a formula, how far it can be trusted, and why."""
+"""The formula of a solution with its status, errors and proof."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kanpde.symbolic.proof.certification import Certificate
 
 
-# What letters physics has for parameters with long names.
+# LaTeX letters of parameters with long names, by the conventions of physics.
 LETTERS = {
     "diffusivity": "D", "viscosity": r"\nu", "speed": "c", "velocity": "v", "rate": "r", "wavenumber": "k", "mass": "m",
     "frequency": r"\omega", "amplitude": "A", "wavelength": r"\lambda", "density": r"\rho", "reynolds": r"\mathrm{Re}",
@@ -32,12 +32,12 @@ LETTERS = {
 class Formula:
     """A formula for each field, in the real symbols of the coordinates.
 
-    `expressions` have the problem's parameters as numbers, `general` as the symbols named in `parameters`. `status` is
-    "proved", "numeric" or "none"; the last is an approximation. `relative_l2` is the error against the exact solution
+    `expressions` contain the parameters of the problem as numbers, `general` as the symbols named in `parameters`.
+    `status` is "proved", "numeric" or "none" (an approximation). `relative_l2` is the error against the exact solution
     or the reference (None without either), `distance` the relative L2 distance from the network, `residual` the
-    relative residual of equation and conditions, `bound` what the maximum principle says |u - formula| is at most (None
-    where it says nothing). `steps` are the lines of the proof, `reason` what stands against one,
-    `undetermined` what the conditions leave open, `unknowns` the constants that an inverse problem asked for.
+    relative residual of the equation and conditions, and `bound` an upper bound of |u - formula| by the maximum
+    principle (None without one). `steps` are the lines of the proof, `reason` the obstacle to a proof,
+    `undetermined` the constants that the conditions do not fix, and `unknowns` the constants of an inverse problem.
     """
 
     coordinates: tuple[str, ...]
@@ -59,7 +59,7 @@ class Formula:
     def of(
         cls, certificate: Certificate, coordinates: tuple[str, ...], unknowns: Iterable[str], **more: Any
     ) -> Formula:
-        """The formula of a certificate."""
+        """Return the formula of a certificate."""
         return cls(
             coordinates,
             dict(certificate.expressions),
@@ -76,17 +76,17 @@ class Formula:
 
     @property
     def expression(self) -> Any:
-        """The expression of the only field, the dict of them for a system; None where there is none at all."""
+        """The expression of the only field, or the dict of expressions of a system; None if the formula is empty."""
         found = list(self.expressions.values())
         return None if not found else found[0] if len(found) == 1 else self.expressions
 
     @property
     def proved(self) -> bool:
-        """Whether SymPy showed that the residual and every condition vanish exactly."""
+        """True if SymPy proved that the residual and every condition vanish exactly."""
         return self.status == "proved"
 
     def evaluate(self, points: Array, partial: MultiIndex = ()) -> Array:
-        """One partial of all fields at points (n, d), as (n, fields)."""
+        """Return one partial derivative of all fields at points (n, d): (n, fields)."""
         with np.errstate(all="ignore"):
             values = [function(*points.T) for function in self._functions(partial)]
         return np.stack([np.broadcast_to(value, len(points)) for value in values], axis=-1)
@@ -100,7 +100,10 @@ class Formula:
         return [numpy_function(derivative, self.coordinates) for derivative in derivatives]
 
     def __call__(self, **coordinates: Any) -> Any:
-        """The fields at points given by coordinate; shapes broadcast, a system gives a dict by field."""
+        """Evaluate the fields on broadcast arrays of coordinates; return a dict by field for a system.
+
+        Raise ProblemError if the names of the coordinates are wrong.
+        """
         if set(coordinates) != set(self.coordinates):
             raise ProblemError(f"expected the coordinates {', '.join(self.coordinates)}, got {', '.join(coordinates)}")
         columns = np.broadcast_arrays(*(np.asarray(coordinates[name], dtype=np.float64) for name in self.coordinates))
@@ -109,14 +112,14 @@ class Formula:
         return shaped[0] if len(shaped) == 1 else dict(zip(self.expressions, shaped, strict=True))
 
     def latex(self) -> str:
-        """One equation for each field, the parameters' values after them."""
+        """Return LaTeX with one equation per field, followed by the values of the parameters."""
         lines = self.latex_lines()
         if len(self.expressions) < 2:
             return r", \quad ".join(lines)
         return r"\begin{aligned}" + r" \\ ".join(line.replace(" = ", " &= ", 1) for line in lines) + r"\end{aligned}"
 
     def latex_lines(self) -> list[str]:
-        """The equations u = …, then D = 0.3 for every parameter in them."""
+        """Return the equations u = …, followed by D = 0.3 and so on for every parameter in them."""
         names = {symbol: LETTERS.get(symbol.name, sp.latex(symbol)) for symbol in self._parameters()}
         taken = [*map(sp.latex, symbols(self.coordinates)), *self.general]
         for symbol, letter in names.items():
@@ -126,12 +129,12 @@ class Formula:
         return [*fields, *(f"{letter} = {decimal(self.parameters[s.name])}" for s, letter in names.items())]
 
     def _parameters(self) -> list[Any]:
-        """The symbols of the parameters that occur."""
+        """Return the symbols of the parameters in the expressions, sorted by name."""
         found = {symbol for expression in self.general.values() for symbol in expression.free_symbols}
         return sorted((s for s in found if s.name in self.parameters), key=str)
 
     def text(self) -> str:
-        """u = … in one line, with the values of the parameters in it."""
+        """Return u = … in one line, followed by the values of the parameters in it."""
         words = "; ".join(f"{name} = {shortened(expression)}" for name, expression in self.general.items())
         values = ", ".join(f"{s.name} = {decimal(self.parameters[s.name], str)}" for s in self._parameters())
         return words + (f" with {values}" if values else "")
@@ -144,7 +147,7 @@ class Formula:
         return f"{self.text()} ({self.status})"
 
     def summary(self) -> dict[str, Any]:
-        """What metrics.json says of it."""
+        """Return the entries of the formula in metrics.json."""
         shown = {name: str(expression) for name, expression in self.expressions.items()}
         return {
             "expression": next(iter(shown.values()), None) if len(shown) < 2 else shown,
@@ -156,7 +159,7 @@ class Formula:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, in objects that JSON has; KanpdeError for functions that are not SymPy's."""
+        """Return all fields as JSON objects. Raise KanpdeError if a function is not one of SymPy."""
         return {
             **self.summary(),
             "latex": self.latex(),
@@ -172,7 +175,7 @@ class Formula:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Formula:
-        """The formula that `to_json` described; KanpdeError for anything else."""
+        """Return the formula from the result of `to_json`. Raise KanpdeError if the data are malformed."""
         try:
             trees: dict[str, Any] = {key: {str(n): from_tree(tree) for n, tree in data[key].items()} for key in _TREES}
             plain: dict[str, Any] = {key: data[key] for key in _PLAIN}
@@ -187,11 +190,11 @@ _TREES = ("expressions", "general", "parameters", "unknowns")
 
 
 def decimal(value: Any, otherwise: Callable[[Any], str] = sp.latex) -> str:
-    """An exact number as it is written: 0.3 for 3/10, else the number itself."""
+    """Return an exact number as a short decimal if it has one (0.3 for 3/10), else in the form of `otherwise`."""
     short = f"{float(value):.6g}"
     return short if sp.Rational(short) == value else otherwise(value)
 
 
 def shortened(expression: Any, digits: int = 6) -> str:
-    """An expression as text, floating-point numbers rounded."""
+    """Return an expression as text with rounded floating-point numbers."""
     return str(expression.xreplace({f: sp.Float(f, digits) for f in expression.atoms(sp.Float)}))

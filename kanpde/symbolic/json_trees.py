@@ -1,4 +1,4 @@
-"""SymPy expressions as JSON and back: a tree of names and numbers, in which nothing is ever evaluated as code."""
+"""Conversion of SymPy expressions to JSON and back, as trees of names and numbers that are never run as code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kanpde.errors import KanpdeError
 
 _CONSTANTS = {"pi": sp.pi, "E": sp.E, "I": sp.I, "EulerGamma": sp.EulerGamma, "GoldenRatio": sp.GoldenRatio}
 _NAMES = {value: name for name, value in _CONSTANTS.items()}
-# Built as they were: evaluation would multiply 2 (x + 1) out.
+# Operations that are built without evaluation, because evaluation would expand 2 (x + 1).
 _PLAIN = {"Add": sp.Add, "Mul": sp.Mul, "Pow": sp.Pow}
 _SIGNS = ("positive", "negative")
 _RELATIONS = ("StrictLessThan", "LessThan", "StrictGreaterThan", "GreaterThan", "And", "Or", "Not")
@@ -19,9 +19,9 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 
 
 def to_tree(expression: Any) -> Any:
-    """The tree of an expression: numbers, {"symbol": …} and lists [function, argument, …].
+    """Return the tree of an expression: numbers, {"symbol": …} and lists [function, argument, …].
 
-    Raises KanpdeError for what is no number, real symbol or function of SymPy's.
+    Raise KanpdeError if a part is not a number, a real symbol or a function of SymPy.
     """
     if expression in (sp.true, sp.false):
         return bool(expression)
@@ -45,7 +45,7 @@ def to_tree(expression: Any) -> Any:
 
 
 def from_tree(tree: Any) -> Any:
-    """The expression of a tree made by `to_tree`; KanpdeError for anything else."""
+    """Return the expression of a tree from `to_tree`. Raise KanpdeError if the tree is malformed."""
     if isinstance(tree, bool):
         return sp.true if tree else sp.false
     if isinstance(tree, int):
@@ -84,7 +84,7 @@ def _leaf(tree: dict[str, Any]) -> Any:
 
 
 def _function(name: str) -> Any:
-    """A function by its name: arithmetic, relations, and whatever SymPy itself has as a function."""
+    """Return the arithmetic operation, relation or SymPy function with this name; None if the name is unknown."""
     if name in _PLAIN:
         return _PLAIN[name]
     found = getattr(sp, name, None)

@@ -1,4 +1,4 @@
-"""The settings of the search for a formula, with their defaults and the values that they may have."""
+"""The settings of the search for a formula, with defaults and validation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from kanpde.errors import ConfigurationError, number
 
 @dataclass(frozen=True)
 class SymbolicOptions:
-    """Whether and how a formula is searched for."""
+    """Settings of the search for a formula. Raise ConfigurationError if a value is invalid."""
 
-    enabled: bool = True
-    budget_seconds: float = 60
-    functions: Sequence[str] | None = None  # names in the library that formulas may contain; None: all of them
+    enabled: bool = True  # False: no search
+    budget_seconds: float = 60  # time limit of the search and proof, in seconds
+    functions: Sequence[str] | None = None  # allowed functions of the library; None: all
 
     def __post_init__(self) -> None:
         if not isinstance(self.enabled, bool):

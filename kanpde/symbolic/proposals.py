@@ -1,7 +1,7 @@
-"""The families of proposals for one field: a table in the order in which they are tried.
+"""The families of proposals for one field, in a table in the order of the search.
 
-A family is a file in `families/` and a row of `FAMILIES`. Those of one stage take turns; a stage begins when the one
-before it has nothing left, and no stream does any work before its first proposal is asked for.
+A family is a file in `families/` and a row of `FAMILIES`. The families of one stage alternate; a stage starts after the
+previous one is exhausted, and a stream computes nothing until its first proposal is requested.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from kanpde.symbolic.structure.sampled import Sampled
 
 Streams = list[Iterator[Proposal]]
 
-# How many quick proposals go first, and up to which rank.
+# The number of quick separated proposals that come first, and the largest rank of a field that has them.
 SOON, FEW = 6, 2
 
 
 @dataclass(frozen=True)
 class Hints:
-    """What the equation itself says of its solutions, found out when it is asked for."""
+    """Properties of the solutions that follow from the equation, computed on request."""
 
     problem: Problem
     clock: Clock
     functions: Sequence[str] | None
 
     def general(self, field: Sampled, linear: bool) -> Iterator[Proposal]:
-        """Its general solutions, where it is an ordinary equation."""
+        """Yield proposals from the general solutions of an ordinary equation."""
         return general(field, self.problem, self.clock, self.functions, linear)
 
     def logarithmic(self, field: Sampled, bases: Sequence[Basis]) -> list[Iterator[Proposal]]:
-        """Families for u = κ D_x / D, where it is Burgers'."""
+        """Return streams of proposals u = κ D_x / D if the equation is Burgers', else an empty list."""
         by = transformation(self.problem)
         if by is None:
             return []
@@ -57,13 +57,13 @@ class Hints:
         return [*families, Separation(d, "a logarithmic derivative, separated", wrap).quick()] if d.finite else []
 
     def prefactors(self) -> Mapping[int, sp.Expr]:
-        """By axis, what the factors may have in common."""
+        """Return the possible common prefactors of the factors by axis; empty if the functions are restricted."""
         return prefactors(self.problem) if self.functions is None else {}
 
 
 @dataclass(frozen=True)
 class Look:
-    """A field, the library, the equation's hints if there are any, and what several families share."""
+    """A field, the library and optional hints of the equation, with cached results that several families share."""
 
     field: Sampled
     bases: Sequence[Basis]
@@ -76,35 +76,35 @@ class Look:
 
     @cached_property
     def quick(self) -> Iterator[Proposal]:
-        """Its quick proposals, one stream over all stages."""
+        """The quick proposals of the separation, one stream across all stages."""
         return self.plain.quick()
 
     @cached_property
     def inner(self) -> list[Separation]:
-        """The separations of what outer functions leave."""
+        """The separations of w in u = G(w), for every outer function G with a w of low rank."""
         return [Separation(w, f"{name} separated", wrap) for name, w, wrap in peel(self.field) if rank(w).holds]
 
 
 def first_separated(look: Look) -> Streams:
-    """A few quick separations of a field of low rank: enough for all cores, before what takes longer than a refit."""
+    """Return the first quick separations of a field of low rank, which keep the cores busy during slower families."""
     ranks = (at_error(look.field, axis) for axis in range(look.field.dimension))
     return [itertools.islice(look.quick, SOON)] if max(ranks) <= FEW else []
 
 
 def invariant(look: Look) -> Streams:
-    """A stream for each symmetry that the field has."""
+    """Return one stream for each symmetry of the field."""
     return [profile_proposals(look.field, look.bases, reduction) for reduction in reductions(look.field)]
 
 
 def polynomials_in_one(look: Look) -> Streams:
-    """Polynomials in one coordinate, of the field and of what outer functions leave."""
+    """Return polynomials in one coordinate, for the field u and for every w in u = G(w) with an outer function G."""
     fields = (("u", look.field, look.plain.wrap), *peel(look.field))
     return [polynomial_in_one(w, name, wrap) for name, w, wrap in fields]
 
 
 @dataclass(frozen=True)
 class Family:
-    """A row: `streams` gives the family's proposals, each stream with its best first."""
+    """A row of the table: `streams` returns the proposals of the family, each stream with its best first."""
 
     name: str
     stage: int
@@ -112,10 +112,11 @@ class Family:
 
 
 def from_equation(streams: Callable[[Look, Hints], Streams]) -> Callable[[Look], Streams]:
-    """A family that looks at the equation; it is empty without one."""
+    """Return the streams of a family that needs the equation; they are empty without hints."""
     return lambda look: streams(look, look.hints) if look.hints else []
 
 
+# All families in the order of the search.
 FAMILIES = (
     Family("separated, the first", 0, first_separated),
     Family("linear ordinary", 1, from_equation(lambda look, hints: [hints.general(look.field, linear=True)])),
@@ -136,13 +137,13 @@ FAMILIES = (
 
 
 def stages(look: Look) -> Iterator[Streams]:
-    """The streams of each stage."""
+    """Yield the streams of each stage."""
     for _, rows in itertools.groupby(FAMILIES, key=lambda family: family.stage):
         yield [stream for family in rows for stream in family.streams(look)]
 
 
 def proposals(field: Sampled, bases: Sequence[Basis], hints: Hints | None = None) -> Iterator[Proposal]:
-    """Every proposal for one field, what is found fast first."""
+    """Yield every distinct proposal for one field, the fastest families first."""
     seen = set()
     for streams in stages(Look(field, bases, hints)):
         for proposal in in_turn(streams):
@@ -153,7 +154,7 @@ def proposals(field: Sampled, bases: Sequence[Basis], hints: Hints | None = None
 
 
 def in_turn(families: Sequence[Iterator[Proposal]]) -> Iterator[Proposal]:
-    """One of every family, then another of every family, and so on; none is made before it is asked for."""
+    """Yield one proposal of every family in turn until all are exhausted, each computed on request."""
     going = [unbroken(family) for family in families]
     while going:
         for family in [*going]:
@@ -165,7 +166,7 @@ def in_turn(families: Sequence[Iterator[Proposal]]) -> Iterator[Proposal]:
 
 
 def unbroken(family: Iterator[Proposal]) -> Iterator[Proposal]:
-    """A family up to where its algebra breaks down, which ends no search."""
-    # NumPy's and torch's errors of linear algebra are a ValueError and a RuntimeError.
+    """Yield the proposals of a family until its linear algebra fails, which does not end the search."""
+    # NumPy raises a ValueError and torch a RuntimeError if linear algebra fails.
     with contextlib.suppress(ArithmeticError, ValueError, RuntimeError):
         yield from family

@@ -1,4 +1,4 @@
-"""From a solution to formulas: proposals by structure, each refitted to the problem, the best first."""
+"""The search for formulas: proposals by structure, each refitted to the problem, the best first."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from kanpde.symbolic.structure.sampled import Sampled, Surrogate, sample
 from kanpde.symbolic.workers import in_order
 
 Progress = Callable[[str], None]
-Ansatz = Any  # an expression, or a dict of them by field
+Ansatz = Any  # an expression, or a dict from fields to expressions
 
-# Refitted to this, an ansatz solves the problem: right ones end decades below, the best wrong one was at 7.7e-5.
+# Relative residual below which a refitted ansatz solves the problem (the best wrong one reached 7.7e-5).
 ROUND_OFF = 1e-10
-# A refit far from the network has found another branch, such as u = 0.
+# Relative distance from the network above which a refit is on another solution branch, for example u = 0.
 ASTRAY = 0.05
-# Proposals that miss the network by more errors than this, and by more than FAR, come last.
+# Proposals are postponed if their misfit exceeds both BEYOND errors and FAR.
 BEYOND, FAR = 30.0, 1e-2
-# Seconds for one refit.
+# Time limit of one refit, in seconds.
 REFIT = 5.0
-# How many candidates that solve the problem are given, and for how long others are looked for after the first, beside
-# the time that it took.
+# The largest number of yielded candidates that solve the problem, and the seconds of search after the first of them
+# (the time to find the first is allowed in addition).
 SOLVED, AFTER = 4, 5.0
-# How many candidates that do not solve the problem are passed on, as approximations.
+# The largest number of yielded candidates that only approximate the solution.
 APPROXIMATIONS = 5
-# Constants below this share of the largest are tried as zero.
+# Constants below this fraction of the largest are set to zero if the problem stays solved.
 NOTHING = 1e-7
-# Constants of two fields in such a ratio, to this relative precision, are one.
+# Ratios at which constants of two fields are merged, and the relative tolerance.
 SHARES, SAME = tuple(map(sp.Rational, ("1", "-1", "2", "-2", "1/2", "-1/2"))), 1e-9
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An ansatz with refitted constants and the relative residual it ends at."""
+    """An ansatz with refitted constants and its relative residual."""
 
     expressions: tuple[sp.Expr, ...]
     constants: Mapping[sp.Symbol, float]
@@ -57,15 +57,15 @@ def candidates(
     progress: Progress | None = None,
     functions: Sequence[str] | None = None,
 ) -> Iterator[tuple[Ansatz, dict[sp.Symbol, float]]]:
-    """(ansatz, constants) for a solution, refitted to equation and conditions, the best first.
+    """Yield (ansatz, constants) of a solution, refitted to the equation and conditions, the best first.
 
-    An ansatz is an expression in the real symbols of the coordinates and of the constants, or a dict of them by field
-    for a system. One whose refit reaches round-off is given at once; whoever wants no other asks no more, and else a
-    few others are looked for. The search is over after `seconds`; the same seed gives the same candidates as long as
-    time does not cut it short. `progress` is told what goes on; `functions` are the names of those in the library that
-    may be used, all for None.
+    An ansatz is an expression in the real symbols of the coordinates and constants, or for a system a dict of
+    expressions by field. An ansatz whose refit reaches round-off is yielded at once; if the caller continues, the
+    search yields a few more. The search ends after `seconds`. The same seed gives the same candidates unless the time
+    limit ends the search early. `progress` receives lines of text; `functions` names the allowed functions of the
+    library (None: all).
 
-    Raises ConfigurationError for an unknown name.
+    Raise ConfigurationError if a name is unknown.
     """
     tell = progress or (lambda line: None)
     clock = Clock(seconds)
@@ -79,7 +79,7 @@ def candidates(
             tell(f"{name}: {finding}")
     search = _Search(solution, fields, seed, clock, tell)
     found: list[Candidate] = []
-    # Fields of a system multiply their proposals: only near ones may come early there.
+    # The proposals of a system are combinations over its fields, so only accurate ones come first.
     least = FAR if len(fields) == 1 else 0.0
     hints = Hints(solution.problem, clock, functions)
     largest = max(field.norm() for field in fields)
@@ -95,7 +95,7 @@ def candidates(
             tidy = search.tied(search.without_nothing(candidate))
             yield search.ansatz(tidy), dict(tidy.constants)
             solved += 1
-            # What SymPy cannot prove may be a degenerate form of what it can.
+            # If SymPy cannot prove this candidate, it may prove an equivalent one with fewer constants.
             clock.end_within(AFTER + clock.passed)
             if solved == SOLVED:
                 return
@@ -107,13 +107,13 @@ def candidates(
 
 
 def nothing(field: Sampled, largest: float) -> Iterator[Proposal]:
-    """0, for a field that is no larger than the error of the largest one."""
+    """Yield the proposal 0 if the field is no larger than the error of the largest field."""
     if field.norm() <= BEYOND * field.error * largest:
         yield Proposal("nothing", sp.S.Zero, {}, 0.0, 0.0)
 
 
 def plausible_first(stream: Iterator[Proposal], misfit: float) -> Iterator[Proposal]:
-    """Those within a misfit as they come, then the others, the nearest first."""
+    """Yield proposals within a misfit in their order, then the others by ascending misfit."""
     others = []
     for proposal in stream:
         if proposal.misfit <= misfit:
@@ -124,7 +124,7 @@ def plausible_first(stream: Iterator[Proposal], misfit: float) -> Iterator[Propo
 
 
 def joint(streams: Sequence[Iterator[Proposal]]) -> Iterator[tuple[Proposal, ...]]:
-    """One proposal a field, those first whose places in their streams add up to least; no constant in two fields."""
+    """Yield combinations of one proposal per field, with distinct constants, ordered by the sum of stream positions."""
     known: list[list[Proposal]] = [[] for _ in streams]
     for total in itertools.count():
         for own, stream in zip(known, streams, strict=True):
@@ -142,7 +142,7 @@ def _apart(chosen: Sequence[Proposal]) -> tuple[Proposal, ...]:
 
 
 def beside(expression: sp.Expr, constant: sp.Symbol) -> frozenset[sp.Symbol]:
-    """What else stands in the innermost function or power that has this constant, but for constants."""
+    """Return the coordinates common to all functions and powers that contain this constant."""
     nodes = [node.free_symbols for node in expression.atoms(sp.Function, sp.Pow) if node.has(constant)]
     return (
         frozenset(s for s in set.intersection(*nodes) if not s.name.startswith("constant_")) if nodes else frozenset()
@@ -150,19 +150,20 @@ def beside(expression: sp.Expr, constant: sp.Symbol) -> frozenset[sp.Symbol]:
 
 
 class _Search:
-    """The refits of one solution's candidates."""
+    """The refits of the candidates of one solution."""
 
     def __init__(self, solution: Surrogate, fields: Sequence[Sampled], seed: int, clock: Clock, tell: Progress) -> None:
         self.problem, self.fields, self.clock, self.tell = solution.problem, fields, clock, tell
         self.rows = LeastSquares(self.problem, seed)
 
     def ansatz(self, candidate: Candidate) -> Ansatz:
+        """Return the expression of the only field, or a dict of expressions by field."""
         if len(self.fields) == 1:
             return candidate.expressions[0]
         return dict(zip(self.problem.fields, candidate.expressions, strict=True))
 
     def refits(self, chosen: Iterable[tuple[Proposal, ...]]) -> Iterator[Candidate]:
-        """Proposals refitted side by side, in their order; those that went astray are left out."""
+        """Yield the parallel refits in the order of the proposals, without those far from the network."""
         best = np.inf
         for number, (proposal, candidate) in enumerate(in_order(self.refitted, chosen, self.clock, REFIT), 1):
             if candidate is None or not self.near(candidate):
@@ -181,7 +182,7 @@ class _Search:
         return Candidate(expressions, {symbol: fit.constants[symbol.name] for symbol in starts}, fit.residual)
 
     def near(self, candidate: Candidate) -> bool:
-        """Whether it is finite and still close to the network."""
+        """Return True if the candidate is finite and close to the network."""
         largest = max(field.norm() for field in self.fields)
         return np.isfinite(candidate.residual) and all(
             self._distance(field, expression, candidate.constants)
@@ -196,7 +197,7 @@ class _Search:
         return difference if np.isfinite(difference) else np.inf
 
     def without_nothing(self, candidate: Candidate) -> Candidate:
-        """With constants that came out as zero left out, where that changes nothing."""
+        """Return the candidate with negligible constants set to zero, if it still solves the problem."""
         largest = max(map(abs, candidate.constants.values()), default=0.0)
         zero = {symbol: sp.S.Zero for symbol, value in candidate.constants.items() if abs(value) < NOTHING * largest}
         expressions = tuple(expression.subs(zero) for expression in candidate.expressions)
@@ -205,7 +206,7 @@ class _Search:
         return self._instead(candidate, expressions)
 
     def tied(self, candidate: Candidate) -> Candidate:
-        """With the rates, frequencies and shifts that the fields of a system share written once."""
+        """Return the candidate with one constant per rate, frequency or shift that fields share, if it fits as well."""
         parts = candidate.expressions
         inner = [{c: beside(part, c) for c in candidate.constants if sp.diff(part, c).has(c)} for part in parts]
         ties: dict[sp.Symbol, sp.Expr] = {}
@@ -219,7 +220,7 @@ class _Search:
         return self._instead(candidate, tuple(part.xreplace(ties) for part in parts)) if ties else candidate
 
     def _instead(self, candidate: Candidate, expressions: tuple[sp.Expr, ...]) -> Candidate:
-        """The same with simpler expressions, if they solve the problem as well."""
+        """Return a refit of simpler expressions if they solve the problem too, else the candidate."""
         used = set().union(*(expression.free_symbols for expression in expressions))
         kept = {symbol: value for symbol, value in candidate.constants.items() if symbol in used}
         again = self._fit(expressions, kept)

@@ -1,4 +1,4 @@
-"""From a solution to a formula: candidates of the search, certified one after the other."""
+"""Symbolic regression of a solution: the candidates of the search are certified in turn, and the best is kept."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from kanpde.symbolic.proof.maximum_principle import error_bound
 
 Progress = Callable[[str], None]
 
-# Points along each axis on which formula and network are compared, by the number of axes.
+# Points per axis of the grid that compares formula and network, by the number of axes.
 RESOLUTION = {1: 257, 2: 41, 3: 13, 4: 7, 5: 5, 6: 4}
-# The most seconds on one candidate, and what a formula may be off a network beside its estimated error.
+# Seconds at most for one candidate, and its tolerance: the larger of NEAR and FACTOR estimated errors.
 MOST, NEAR, FACTOR = 30.0, 0.02, 10.0
-# The share of the budget after which the search ends, and the seconds that the last candidate has at least.
+# The fraction of the budget for the search, and the minimum seconds for a candidate before one is certified.
 SEARCH, LEAST = 0.75, 5.0
 BOUND = 10.0  # seconds at most for a bound on the error
+# Order of the statuses, the best first.
 RANK = {"proved": 0, "numeric": 1, "none": 2}
 
 
 class Solved(Protocol):
-    """What is asked of a solution: values and partials at points, and the relative error it believes in."""
+    """The part of a solution that is used: values and partial derivatives at points, and the estimated error."""
 
     problem: Problem
 
@@ -50,11 +51,11 @@ def symbolify(
     functions: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> Formula:
-    """The formula of a solution: proved where that can be done within the budget, else the best there is.
+    """Return the formula of a solution: a proved one if the budget suffices, else the best candidate.
 
-    `functions` names those of the library that formulas may contain, all of them for None; `progress` is called with a
-    line of text now and then. Stops at the first candidate that is proved. Raises ConfigurationError for a budget that
-    is no positive number and for unknown functions.
+    `functions` names the allowed functions of the library (None: all); `progress` receives lines of text. The search
+    stops at the first proved candidate. Raise ConfigurationError if the budget is not a positive number or a function
+    is unknown.
     """
     SymbolicOptions(budget_seconds=budget_seconds, functions=functions)
     return _Selection(solution, budget_seconds, progress or (lambda text: None)).run(seed, functions)
@@ -63,15 +64,15 @@ def symbolify(
 def candidates(
     solution: Solved, seconds: float, seed: int, progress: Progress, functions: Sequence[str] | None
 ) -> Iterator[tuple[Any, Any]]:
-    """(ansatz, constants) of the search, best first."""
-    # Imported when it is needed, because the search builds its library of functions.
+    """Return the (ansatz, constants) pairs of the search, the best first."""
+    # Imported late because the import of the search builds the library of functions.
     from kanpde.symbolic import search
 
     return iter(search.candidates(solution, seconds=seconds, seed=seed, progress=progress, functions=functions))
 
 
 class _Selection:
-    """The best certificate so far, and what it takes to compare one with another."""
+    """The best certificate so far, with the data that rank certificates."""
 
     def __init__(self, solution: Solved, seconds: float, progress: Progress) -> None:
         self.solution, self.progress, self.clock = solution, progress, Clock(seconds)
@@ -83,6 +84,7 @@ class _Selection:
         self.best: tuple[tuple[float, float], Certificate | None] = ((math.inf, math.inf), None)
 
     def run(self, seed: int, functions: Sequence[str] | None) -> Formula:
+        """Certify candidates until one is proved or time is over; return the best formula."""
         tried = 0
         found = candidates(self.solution, SEARCH * self.clock.seconds, seed, self.progress, functions)
         for ansatz, constants in self.unbroken(found):
@@ -94,7 +96,10 @@ class _Selection:
         return self.formula(tried)
 
     def unbroken(self, found: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
-        """The candidates up to where an error of algebra ends the search: no solution is lost for want of a formula."""
+        """Yield candidates until an unexpected error ends the search, so that it never discards the solution.
+
+        Raise KanpdeError if the search does.
+        """
         try:
             yield from found
         except KanpdeError:
@@ -103,7 +108,7 @@ class _Selection:
             self.progress(f"the search ends: {type(error).__name__}: {error}")
 
     def consider(self, ansatz: Any, constants: Any) -> None:
-        """Certify a candidate and keep it if it is the best; one that cannot be evaluated is passed over."""
+        """Certify a candidate and keep it if it is the best; skip it if certification fails."""
         least = LEAST if self.best[1] is None else 0.1
         try:
             with time_limit(max(least, self.clock.left)):
@@ -122,10 +127,11 @@ class _Selection:
             self.best = (rank, found)
 
     def done(self) -> bool:
+        """Return True if the best candidate is proved."""
         return self.best[0][0] == RANK["proved"]
 
     def distance(self, certificate: Certificate) -> float:
-        """The relative L2 distance from the network; infinite where the expression is not finite."""
+        """Return the relative L2 distance from the network, or infinity if the expression is not finite."""
         formula = Formula.of(certificate, self.solution.problem.domain.names, ())
         gap = np.square(formula.evaluate(self.points) - self.target).sum(axis=1)
         size = float(self.weights @ np.square(self.target).sum(axis=1))
@@ -133,7 +139,7 @@ class _Selection:
         return distance if math.isfinite(distance) else math.inf
 
     def formula(self, tried: int) -> Formula:
-        """The best as a formula, with its errors."""
+        """Return the best candidate as a formula with its errors."""
         (_, distance), certificate = self.best
         problem = self.solution.problem
         names = problem.domain.names
@@ -150,7 +156,7 @@ class _Selection:
         return replace(formula, relative_l2=finite, bound=bound, seconds=self.clock.passed)
 
     def bound(self, formula: Formula) -> float | None:
-        """The maximum principle's bound, where it says more than that the formula is a number."""
+        """Return the bound of the maximum principle if it is below the largest value of the network, else None."""
         seconds = min(BOUND, self.clock.left + 1)
         bound = error_bound(self.solution.problem, tuple(formula.expressions.values()), seconds)
         return bound if bound is not None and bound < float(np.abs(self.target).max()) else None

@@ -1,4 +1,4 @@
-"""Many computations side by side, each in a process of its own that can be ended when it takes too long."""
+"""Parallel computations, each in its own process that is killed if it exceeds its time limit."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# How far the computations may run ahead of one that takes long, for each core.
+# The largest number of tasks per core whose results are not yielded yet.
 AHEAD = 4
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """Return the number of cores available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def forkable() -> bool:
-    """Whether a copy of this process can compute: everywhere but on Linux forking is unsafe, and with CUDA too."""
+    """Return True if a fork of this process can compute: only on Linux, and not after CUDA is initialised."""
     return sys.platform.startswith("linux") and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
 
 
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], clock: Clock, seconds: float
 ) -> Iterator[tuple[Item, Result | None]]:
-    """(item, function(item)) in the order of the items, which are asked for as they are needed.
+    """Yield (item, function(item)) in the order of the items, which are requested lazily.
 
-    None stands for a computation that raised, or took longer than `seconds`. Ends when the clock does, in the midst of
-    making an item too.
+    The result is None if the computation raises or takes longer than `seconds`. The iteration ends with the clock, even
+    during the generation of an item.
     """
     source = _until(iter(items), clock)
     if not forkable() or cores() == 1:
@@ -71,7 +71,7 @@ def in_order(
 
 
 def _until(items: Iterator[Item], clock: Clock) -> Iterator[Item]:
-    """The items that are made before the clock ends."""
+    """Yield the items that are generated before the clock ends."""
     with contextlib.suppress(StopIteration, TimeLimit):
         while clock.left:
             with time_limit(clock.left):
@@ -80,7 +80,7 @@ def _until(items: Iterator[Item], clock: Clock) -> Iterator[Item]:
 
 
 def wait_for(running: Iterable[_Task[Any, Any]], clock: Clock) -> None:
-    """Return when one of the computations has news or has run out of time."""
+    """Wait until one of the computations has a result or reaches its deadline, or the clock ends."""
     busy = [task for task in running if not task.done()]
     if busy:
         soonest = min(task.deadline for task in busy) - time.monotonic()
@@ -88,6 +88,7 @@ def wait_for(running: Iterable[_Task[Any, Any]], clock: Clock) -> None:
 
 
 def _limited(function: Callable[[Item], Result], item: Item, seconds: float) -> Result | None:
+    """Return function(item) computed in this process, or None if it raises or exceeds the time limit."""
     try:
         with time_limit(seconds):
             return function(item)
@@ -96,7 +97,7 @@ def _limited(function: Callable[[Item], Result], item: Item, seconds: float) -> 
 
 
 class _Task(Generic[Item, Result]):
-    """One computation in a copy of this process; what it needs is there without being sent."""
+    """One computation in a fork of this process, which inherits its inputs without serialisation."""
 
     def __init__(self, function: Callable[[Item], Result], item: Item, seconds: float) -> None:
         self.item, self.result = item, None
@@ -105,13 +106,14 @@ class _Task(Generic[Item, Result]):
         self.receiver, sender = context.Pipe(duplex=False)
         self._process = context.Process(target=_compute, args=(function, item, sender), daemon=True)
         with warnings.catch_warnings():
-            # Threads of torch do not live on in the copy; it uses none.
+            # Python warns about a fork of a process with threads, but the child uses no threads of torch.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
         sender.close()
         self._over = False
 
     def done(self) -> bool:
+        """Receive the result if it is ready; return True if the task has ended."""
         if not self._over and self.receiver.poll():
             with contextlib.suppress(EOFError):
                 self.result = self.receiver.recv()
@@ -121,7 +123,7 @@ class _Task(Generic[Item, Result]):
         return self._over
 
     def end(self) -> None:
-        """Stop the process, if it still runs, and let go of it."""
+        """Kill the process if it still runs, and release its resources."""
         if not self._over:
             self._over = True
             self._process.kill()

@@ -1,8 +1,8 @@
-"""Fields that are logarithmic derivatives, u = κ D_x / D, where the equation says so.
+"""The Cole–Hopf transformation u = κ D_x / D of Burgers' equation in any scaling.
 
-τ u_t + a u u_x + b u_xx = 0 holds for κ = 2 b / a where D solves τ D_t + b D_xx = 0 (Hopf, Comm. Pure Appl. Math. 3
-(1950) 201; Cole, Quart. Appl. Math. 9 (1951) 225). D is exp(∫ u dx / κ) times a function of time, which the last
-equation tells.
+u solves τ u_t + a u u_x + b u_xx = 0 with κ = 2 b / a if D solves τ D_t + b D_xx = 0 (Hopf, Comm. Pure Appl. Math. 3
+(1950) 201; Cole, Quart. Appl. Math. 9 (1951) 225). D is exp(∫ u dx / κ) times a function of time, which the equation
+of D determines.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from kanpde.symbolic.proof.statement import state
 from kanpde.symbolic.structure.factors import antiderivative
 from kanpde.symbolic.structure.sampled import Sampled
 
+# Time limit for SymPy to read the coefficients off the equation, in seconds.
 SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Transformation:
-    """The numbers τ, a, b of Burgers' equation, and the axes of space and time."""
+    """The coefficients τ, a, b of Burgers' equation, and the axes of space and time."""
 
     rate: sp.Expr
     advection: sp.Expr
@@ -36,11 +37,12 @@ class Transformation:
 
     @property
     def factor(self) -> sp.Expr:
+        """κ = 2 b / a."""
         return 2 * self.diffusion / self.advection
 
 
 def transformation(problem: Problem) -> Transformation | None:
-    """That of Burgers' equation in any scaling; None for other problems."""
+    """Return the transformation of Burgers' equation in any scaling, or None for another problem."""
     domain = problem.domain
     if domain.dimension != 2 or domain.time is None or len(problem.fields) > 1 or problem.unknowns:
         return None
@@ -56,7 +58,7 @@ def transformation(problem: Problem) -> Transformation | None:
             left = sp.expand(sp.expand(rows[0]).xreplace({u.diff(x, x): names[2], u.diff(t): names[0]}))
             found = [left.coeff(names[0]), left.coeff(u * sp.diff(u, x)), left.coeff(names[2])]
             rest = sp.expand(rows[0] - sum(c * term for c, term in zip(found, terms, strict=True)))
-    except (Exception, TimeLimit):  # SymPy raises errors of all kinds on what it was not made for
+    except (Exception, TimeLimit):  # SymPy raises many types of error on unsupported input
         return None
     if len(rows) > 1 or rest != 0 or not all(c.is_number and c != 0 for c in found):
         return None
@@ -64,7 +66,7 @@ def transformation(problem: Problem) -> Transformation | None:
 
 
 def transformed(field: Sampled, by: Transformation) -> tuple[Sampled, Callable[[sp.Expr], sp.Expr]]:
-    """D on the grid, and the way back to u."""
+    """Return D on the grid, and the map from an expression of D to one of u."""
     kappa, nu = float(by.factor), float(-by.diffusion / by.rate)
     space, time = by.space, by.time
 
@@ -74,7 +76,7 @@ def transformed(field: Sampled, by: Transformation) -> tuple[Sampled, Callable[[
 
     u, u_x, u_t, u_tt = field.values, field.first[space], field.first[time], field.second[time]
     w, w_t, w_tt = (integrated(part, space) / kappa for part in (u, u_t, u_tt))
-    # (h e^w)_t = ν (h e^w)_xx says what h'/h is; it does not depend on x.
+    # (h e^w)_t = ν (h e^w)_xx determines h'/h, which does not depend on x.
     rate = nu * (u_x / kappa + (u / kappa) ** 2) - w_t
     mean = np.mean(rate, axis=space, keepdims=True)
     w, w_t = w + integrated(mean, time), w_t + mean

@@ -1,4 +1,4 @@
-"""Factors of two levels: v(s) = g(w(s)), g an exponential, a reciprocal or a root and w a sum of plain functions."""
+"""Factors that are compositions v(s) = g(w(s)): g an exponential, reciprocal or root, w a sum of library functions."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import alone, target_of
 from kanpde.symbolic.structure.variable_projection import Fit, fit
 
-# Those that a factor's arbitrary size does not matter to: g(c w) is c' g(w), or exp(c + w).
+# Inverses of the g that absorb a factor's arbitrary scale: g(c w) = c' g(w), or exp(c + w) = e^c exp(w).
 SCALE_FREE = ("log u", "1/u", "u^2", "sqrt u")
-LARGEST_DEGREE, MOST = 4, 5  # of polynomials; terms
-# What a sum may leave of w, in errors of w and at least.
+# The largest degree of a polynomial w, and the largest number of terms in a sum.
+LARGEST_DEGREE, MOST = 4, 5
+# The largest misfit of a sum: a multiple of the error of w, but at least the second number.
 LEFT, LEAST = 30.0, 1e-7
 
 
 def nested(space: Subspace, error: float) -> list[Fit]:
-    """Fits of a space of one factor, one function g each."""
+    """Return fits of a one-dimensional space, one for each g; an empty list for any other rank."""
     if space.rank != 1:
         return []
     columns = (space.functions[:, 0], (space.first[:, 0],), (space.second[:, 0],))
@@ -40,7 +41,7 @@ def nested(space: Subspace, error: float) -> list[Fit]:
 
 
 def sums(w: Sampled) -> Iterator[tuple[sp.Expr, dict[sp.Symbol, float]]]:
-    """The best sum of plain functions that is w, with all of its constants; none where nothing comes close."""
+    """Yield the best sum of library functions for w with all of its constants, if its misfit is small enough."""
     inner = subspace(w, 0, 1)
     target = target_of(inner)
     fits = [f for bases, start in closures(inner) for f in fit(target, bases, start[None])]
@@ -68,7 +69,7 @@ def sums(w: Sampled) -> Iterator[tuple[sp.Expr, dict[sp.Symbol, float]]]:
 def _scaled(
     expression: sp.Expr, constants: dict[sp.Symbol, float], additive: bool
 ) -> tuple[sp.Expr, dict[sp.Symbol, float]]:
-    """Without the one constant that a factor's size makes up for: an addend under exp, else the largest coefficient."""
+    """Remove the constant that duplicates the factor's scale: an addend under exp, else the largest coefficient."""
     outer = {symbol: value for symbol, value in constants.items() if symbol.name.startswith("r")}
     if additive:
         alone_ = [symbol for symbol in outer if sp.diff(expression, symbol) == 1]

@@ -1,7 +1,7 @@
-"""Proposals from an equation in one coordinate: the general solutions that SymPy knows, their constants fitted.
+"""Proposals from an ordinary differential equation: the general solutions that SymPy finds, with fitted constants.
 
-The equation is solved without its conditions, so that nothing but the constants of integration is open; those that
-come in linearly are found by least squares, others by trying many values.
+The equation is solved without its conditions, so only the constants of integration are unknown. Least squares
+determines the linear ones, and a search over a grid of values the others.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from kanpde.symbolic.proof.statement import Statement, state
 from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import criterion
 
-# Seconds for SymPy to solve an equation with its parameters as symbols, and once more with numbers.
+# Time limit in seconds for one call of dsolve: first with symbolic parameters, then with numbers.
 SECONDS = 4.0
-# Values tried for the constants that come in nonlinearly, how many of these there may be, and how many fits are kept.
+# Grid of values for the nonlinear constants of integration.
 TRIED = np.concatenate([[0.0], *(sign * np.geomspace(0.02, 50, 24) for sign in (1, -1))])
+# The largest number of nonlinear constants of integration, and the number of fits that are kept.
 MOST, KEPT = 2, 4
 FAMILY = "the equation's own solutions"
 
@@ -34,9 +35,9 @@ FAMILY = "the equation's own solutions"
 def general(
     field: Sampled, problem: Problem, clock: Clock, functions: Sequence[str] | None, linear: bool
 ) -> Iterator[Proposal]:
-    """Proposals for the field of an equation in one coordinate, of a linear equation or of one that is not.
+    """Yield proposals for the field of an ordinary equation that is linear or, if `linear` is False, nonlinear.
 
-    None where SymPy finds no elementary solution. It is fast for most linear equations and slow for most others.
+    Yield nothing if SymPy finds no elementary solution. SymPy is fast on most linear equations and slow on most others.
     """
     if field.dimension != 1 or len(problem.fields) != 1 or problem.unknowns or field.norm() == 0:
         return
@@ -51,7 +52,7 @@ def general(
 def _solutions(
     problem: Problem, parameters: tuple[()] | None, clock: Clock, linear: bool
 ) -> list[tuple[Any, Statement]]:
-    """Expressions in the coordinate, C1, C2, … and symbols of parameters."""
+    """Return general solutions in the coordinate, C1, C2, … and the symbols of the parameters."""
     try:
         with time_limit(max(0.01, min(SECONDS, clock.left / 4))):
             statement = state(problem, parameters)
@@ -59,14 +60,14 @@ def _solutions(
             inside = [equation.of((u,)) for equation in statement.equations if equation.name == "residual"]
             wanted = len(inside) == 1 and _linear(inside[0], u) == linear
             found = sp.dsolve(inside[0], u) if wanted else []
-    except (Exception, TimeLimit):  # SymPy raises errors of all kinds on what it cannot solve
+    except (Exception, TimeLimit):  # SymPy raises many types of error on equations it cannot solve
         return []
     parts = found if isinstance(found, list) else [found]
     return [(part.rhs, statement) for part in parts if isinstance(part, sp.Eq) and part.lhs == u and _known(part.rhs)]
 
 
 def _linear(equation: Any, u: Any) -> bool:
-    """Whether an equation is linear in u and its derivatives."""
+    """Return True if an equation is linear in u and its derivatives."""
     parts = sorted({*equation.atoms(sp.Derivative), u}, key=sp.count_ops, reverse=True)
     names = {part: sp.Dummy() for part in parts}
     plain = equation.xreplace(names)
@@ -74,14 +75,14 @@ def _linear(equation: Any, u: Any) -> bool:
 
 
 def _known(expression: Any) -> bool:
-    """Whether it is explicit, real and made of elementary functions."""
+    """Return True if the expression is explicit, real and a combination of supported functions."""
     return not expression.has(sp.I, sp.Integral, sp.Derivative, sp.core.function.AppliedUndef) and all(
         part.func in FAMILIES for part in expression.atoms(sp.Function)
     )
 
 
 def _fitted(field: Sampled, solution: Any, statement: Statement, functions: Sequence[str] | None) -> list[Proposal]:
-    """The solution with its constants fitted to the field, the best first."""
+    """Return proposals with the constants of a solution fitted to the field, the best first."""
     if functions is not None and {FAMILIES[part.func] for part in solution.atoms(sp.Function)} - set(functions):
         return []
     number = itertools.count()
@@ -104,7 +105,7 @@ def _fitted(field: Sampled, solution: Any, statement: Statement, functions: Sequ
 
 
 def _with(field: Sampled, expression: Any, flat: list[Any], known: Constants) -> Proposal | None:
-    """A proposal with these values of all constants but the linear ones."""
+    """Return a proposal with the nonlinear constants `known` and the linear ones by least squares; None if it fails."""
     columns = {field.names[0]: field.nodes[0]}
     root, size = np.sqrt(field.weights[0]), field.norm()
     try:

@@ -1,7 +1,7 @@
-"""Fields that are polynomials of one coordinate, their coefficients functions of the other: w = Σ_k x^k T_k(t).
+"""Fields that are polynomials in one coordinate with coefficients that depend on the other: w = Σ_k x^k T_k(t).
 
-Unlike factors of a separation the T_k are determined one by one, size and all, so each may be of two levels by itself:
-the log of a Gaussian whose variance changes is -x²/(2 v(t)) - log(v(t))/2.
+Unlike the factors of a separation, each T_k is determined uniquely, scale included, so each can be a composition by
+itself: the log of a Gaussian whose variance v depends on time is -x²/(2 v(t)) - log(v(t))/2.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from kanpde.symbolic.structure.span_search import criterion
 
 Wrap = Callable[[sp.Expr], sp.Expr]
 
+# The degree of the polynomial.
 DEGREE = 2
-# What a polynomial may leave of the field, in its errors and at least.
+# The largest relative misfit: a multiple of the field's error, but at least the second number.
 LEFT, LEAST = 10.0, 1e-9
-# The a of T = log(w)/a.
+# Values of a in T = log(w) / a.
 SHARES = (1, -1, 2, -2)
 
 
 def polynomial_in_one(field: Sampled, family: str, wrap: Wrap) -> Iterator[Proposal]:
-    """Proposals for a field in two coordinates that is such a polynomial, of either of them."""
+    """Yield proposals for a field that is a polynomial in one of its two coordinates."""
     if field.dimension != 2:
         return
     for axis in (0, 1):
@@ -40,7 +41,7 @@ def polynomial_in_one(field: Sampled, family: str, wrap: Wrap) -> Iterator[Propo
 
 
 def _coefficients(field: Sampled, axis: int) -> list[Sampled]:
-    """T_0, T_1, … as fields of the other coordinate; none where the field is no such polynomial."""
+    """Return T_0, T_1, … as fields of the other coordinate, or an empty list if the field is not a polynomial."""
     other = 1 - axis
     powers = np.vander(field.nodes[axis], DEGREE + 1, increasing=True)
     solve = np.linalg.pinv(powers)
@@ -57,7 +58,7 @@ def _coefficients(field: Sampled, axis: int) -> list[Sampled]:
 
 
 def _read(part: Sampled) -> tuple[sp.Expr, dict[sp.Symbol, float]] | None:
-    """A function of VARIABLE that is this coefficient, and its constants: of those found the one with fewest."""
+    """Return the function of VARIABLE that fits this coefficient with the fewest constants, or None."""
     if part.norm() == 0:
         return sp.S.Zero, {}
     levels = [(w, back) for w, back in _levels(part) if w.finite and w.norm() > 0]
@@ -66,7 +67,7 @@ def _read(part: Sampled) -> tuple[sp.Expr, dict[sp.Symbol, float]] | None:
 
 
 def _levels(part: Sampled) -> Iterator[tuple[Sampled, Wrap]]:
-    """The coefficient itself, outer functions taken off, and exp(a T)."""
+    """Yield T itself, its images under inverses of outer functions, and exp(a T), each with the map back to T."""
     yield part, lambda w: w
     yield from ((w, back) for name, w, back in peel(part) if not name.startswith(("exp", "log")))
     for a in SHARES:

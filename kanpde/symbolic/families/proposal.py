@@ -1,4 +1,4 @@
-"""A proposed formula for one field: an expression, its constants, and how well it meets the field."""
+"""A proposed formula for one field: an expression, its constants, its misfit and its score."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from kanpde.symbolic.structure.span_search import criterion
 
 Constants = dict[sp.Symbol, float]
 
-# A term is left out if the misfit's square grows by less than this factor, or stays below the error's.
+# A term is removed if the squared misfit grows by less than this factor, or stays below the squared error.
 FORGIVEN = 2.0
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """`expression` in real coordinates and `constants`; `family` says which structure it came from."""
+    """An `expression` in the real coordinates and `constants`; `family` names the structure that it comes from.
+
+    `misfit` is the relative L2 distance from the field, `score` the information criterion.
+    """
 
     family: str
     expression: sp.Expr
@@ -31,19 +34,19 @@ class Proposal:
     score: float
 
     def renamed(self, first: int) -> Proposal:
-        """With constants numbered from `first`, so that the fields of a system share none."""
+        """Renumber the constants from `first`, so that the fields of a system have distinct constants."""
         new = {old: constant(first + i) for i, old in enumerate(self.constants)}
         numbers = {new[old]: value for old, value in self.constants.items()}
         return Proposal(self.family, self.expression.xreplace(new), numbers, self.misfit, self.score)
 
 
 def constant(number: int) -> sp.Symbol:
-    """The symbol of a constant."""
+    """Return the symbol of a constant."""
     return sp.Symbol(f"constant_{number}", real=True)
 
 
 def evaluated(expression: sp.Expr, constants: Mapping[sp.Symbol, float], columns: Mapping[str, Array]) -> Array:
-    """An expression at points given by coordinate; arrays broadcast. NaN where it has no finite constants."""
+    """Evaluate an expression on broadcast arrays of coordinates; return NaN if it cannot be evaluated numerically."""
     fixed = expression.subs({symbol: sp.Float(value, 17) for symbol, value in constants.items()})
     try:
         return numpy_function(fixed, tuple(columns))(*columns.values())
@@ -61,10 +64,11 @@ def linear(
     count: int,
     wrap: Callable[[sp.Expr], sp.Expr] = lambda expression: expression,
 ) -> Proposal | None:
-    """The sum of those terms, columns (n, m) of the design, that the target (n,) needs, as a proposal.
+    """Return the sum of the terms that backward elimination keeps as a proposal, or None if it keeps no term.
 
-    Rows are weighted and the target's norm is one. `constants` are the nonlinear ones in the terms; `wrap` turns the
-    sum into the field. The error is the target's, `count` how many numbers are taken to be known of it.
+    `design` (n, m) holds the terms as columns and `target` (n,) has the norm one; the rows of both are weighted.
+    `constants` are the nonlinear ones in the terms, and `wrap` maps the sum to the field. `error` is the relative error
+    of the target and `count` its number of independent samples.
     """
     kept, coefficients, misfit = eliminate(design, target, error)
     if not kept:
@@ -83,14 +87,14 @@ def linear(
 
 
 def eliminate(design: Array, target: Array, error: float) -> tuple[list[int], Array, float]:
-    """Backward elimination: the columns that are needed, their coefficients, and the norm of what is left.
+    """Return the columns that backward elimination keeps, their coefficients, and the norm of the residual.
 
-    Leaving out column i adds c_i² / (G⁻¹)_ii to the misfit's square, G the columns' Gram matrix.
+    The removal of column i adds c_i² / (G⁻¹)_ii to the squared misfit, where G is the Gram matrix of the columns.
     """
-    with np.errstate(all="ignore"):  # columns that overflow are left out
+    with np.errstate(all="ignore"):  # columns that overflow are removed below
         scale = np.linalg.norm(design, axis=0)
     kept = [int(i) for i in np.flatnonzero(np.isfinite(scale) & (scale > 1e-300))]
-    # One factorisation of the tall matrix; after it everything happens in its small triangle.
+    # One QR factorisation of the tall matrix reduces every later step to its small triangle.
     triangle: Array = np.linalg.qr(np.column_stack([design[:, kept] / scale[kept], target]), mode="r")  # type: ignore[assignment]
     outside = float(triangle[-1, -1] ** 2) if len(triangle) > len(kept) else 0.0
     matrix, right = triangle[: len(kept), : len(kept)], triangle[: len(kept), -1]
@@ -110,5 +114,5 @@ def eliminate(design: Array, target: Array, error: float) -> tuple[list[int], Ar
 
 
 def placeholder(number: int) -> sp.Symbol:
-    """A nonlinear constant before it is numbered among those of the whole proposal."""
+    """Return the symbol of a nonlinear constant that has no number in the whole proposal yet."""
     return sp.Symbol(f"placeholder_{number}", real=True)

@@ -20,20 +20,20 @@ from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import closed, ranked, searched
 from kanpde.symbolic.structure.variable_projection import Fit
 
-# The largest rank that is guessed, and the largest that is told by the error: a Fourier sum of six waves.
+# The largest rank that is guessed, and the largest that the error determines (a Fourier sum of six waves).
 LARGEST_RANK, MOST_CERTAIN = 4, 6
-# Products of spans beyond these are left out, and so are designs with more columns.
+# The largest number of products of spans, and the largest number of columns in a design matrix.
 COMBINED, LARGEST_DESIGN = 12, 80
-# Spans of one axis that are kept, and how many errors away the nearest may be before others are looked for.
+# Spans kept on one axis, and the misfit of the best one, in errors, above which compositions are searched too.
 KEPT, BEYOND = 6, 30.0
-# The grid's points on which coefficients are found.
+# Points of the grid in the least-squares problem for the coefficients.
 POINTS = 1024
 
 
 def ranks(field: Sampled) -> list[tuple[int, ...]]:
-    """The ranks along every axis: at the error, where each spectrum has its widest gap, and at ten errors.
+    """Return the ranks along all axes by three rules: at the error, at the widest gap of each spectrum, at ten errors.
 
-    The last is for equations that amplify a residual, which is what errors are estimated by.
+    The last rule covers equations that amplify a residual, because the error is estimated from residuals.
     """
     found = []
     for choose, largest in ((at_error, MOST_CERTAIN), (at_gap, LARGEST_RANK), (at_ten_errors, LARGEST_RANK)):
@@ -44,26 +44,26 @@ def ranks(field: Sampled) -> list[tuple[int, ...]]:
 
 
 def at_error(field: Sampled, axis: int, times: float = 1.0) -> int:
-    """The least rank that leaves no more than three times the error, or so many times more."""
+    """Return the smallest rank whose tail is at most 3 · `times` errors."""
     left = tails(spectrum(field, axis))
     return max(1, int(np.argmax(left <= 3 * times * field.error)))
 
 
 def at_ten_errors(field: Sampled, axis: int) -> int:
-    """The least rank that leaves no more than thirty times the error."""
+    """Return the smallest rank whose tail is at most 30 errors."""
     return at_error(field, axis, 10.0)
 
 
 def at_gap(field: Sampled, axis: int) -> int:
-    """The rank up to `LARGEST_RANK` after which the singular values fall most."""
+    """Return the rank up to `LARGEST_RANK` with the largest ratio of its singular value to the next."""
     singular = np.maximum(spectrum(field, axis)[: LARGEST_RANK + 1], 1e-16)
     return 1 if len(singular) < 2 else 1 + int(np.argmax(singular[:-1] / singular[1:]))
 
 
 class Separation:
-    """The proposals for a field or, with `wrap`, for a function of it, by the ranks it may have.
+    """The proposals of separated form for a field of any plausible rank; `wrap` maps it back to the solution.
 
-    `prefactors` are functions of VARIABLE, by axis, that its factors may have in common.
+    `prefactors` maps an axis to a function of VARIABLE that all factors of that axis may share.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Separation:
         return {key: self._read(space, self.prefactors.get(key[0])) for key, space in self._spaces.items()}
 
     def _read(self, space: Subspace, prefactor: sp.Expr | None) -> list[Fit]:
-        """Spans read off the factors' derivatives, and factors of two levels where none of these comes close."""
+        """Return spans from relations between derivatives, and compositions too if all misfits are large."""
         error = self.field.error
         found = closed(space, error, prefactor)
         if min((f.misfit for f in found), default=1.0) > BEYOND * error:
@@ -90,11 +90,11 @@ class Separation:
         return found
 
     def quick(self) -> Iterator[Proposal]:
-        """From relations between factors and their derivatives alone, the most promising first."""
+        """Yield proposals from relations between factors and their derivatives only, the most promising first."""
         yield from self._proposals(self._closed)
 
     def thorough(self, bases: Sequence[Basis]) -> Iterator[Proposal]:
-        """From these bases as well."""
+        """Yield proposals from a search over these bases too."""
         found = {key: searched(space, bases, self.field.error) for key, space in self._spaces.items()}
         yield from self._proposals({key: self._merged(key, fits) for key, fits in found.items()})
 
@@ -110,14 +110,14 @@ class Separation:
 
 
 def _best_products(spans: list[list[Fit]]) -> list[tuple[Fit, ...]]:
-    """One span an axis, those first whose places in their lists add up to least."""
+    """Return choices of one span per axis, ordered by the sum of their positions in the lists."""
     places = itertools.product(*(range(len(fits)) for fits in spans))
     best = sorted(places, key=lambda places: (sum(places), max(places)))[:COMBINED]
     return [tuple(fits[i] for fits, i in zip(spans, chosen, strict=True)) for chosen in best]
 
 
 def product(field: Sampled, fits: tuple[Fit, ...], family: str, wrap: Callable[[sp.Expr], sp.Expr]) -> Proposal | None:
-    """The sum of products of the spans' functions that the field needs."""
+    """Return the sum of products of span functions that elimination keeps, or None if there are too many products."""
     numbers = itertools.count()
     constants: Constants = {}
     functions: list[list[sp.Expr]] = []
@@ -137,7 +137,7 @@ def product(field: Sampled, fits: tuple[Fit, ...], family: str, wrap: Callable[[
 
 
 def _design(field: Sampled, columns: list[Array]) -> tuple[Array, Array]:
-    """The products at points of the grid, weighted, and the field there."""
+    """Return the weighted products and the weighted field at points of the grid: (n, m) and (n,)."""
     shape = field.values.shape
     picked = np.arange(field.values.size)
     if len(picked) > POINTS:

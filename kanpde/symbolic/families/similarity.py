@@ -1,7 +1,7 @@
-"""Fields that a symmetry reduces to a profile: u = m F(s), with m and s read off the null vector of one SVD.
+"""Similarity reductions u = m F(s) + addend by a symmetry, identified from the null vector of an SVD.
 
-If (a0 + a1 x) u_x + (b0 + b1 t) u_t = c u + d everywhere, the method of characteristics gives s, m and what is added.
-For fields of one combination of the coordinates, u = F(k·x), the gradients' covariance has rank one.
+If (a0 + a1 x) u_x + (b0 + b1 t) u_t + c u + d = 0 everywhere, the method of characteristics gives s, m and the addend.
+If u = F(k·x), the covariance of the gradients has rank one.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import alone, ranked
 from kanpde.symbolic.structure.variable_projection import Target
 
+# Points at which a profile is fitted.
 POINTS = 300
+# Fits of a profile that are kept.
 KEPT = 8
-# Derivatives are known worse than values, by about this factor.
+# The error of derivatives relative to the error of values.
 LOOSER = 50.0
-# Columns of the symmetry test, from few to many: what is left out is zero.
+# Columns of the symmetry test, from few to many; a missing column has the coefficient zero.
 RELATIONS = (
     ("u_x", "u_t", "u"),
     ("u_x", "u_t", "1"),
@@ -37,13 +39,16 @@ RELATIONS = (
     ("x u_x", "t u_t", "u_x", "u_t", "u"),
     ("x u_x", "t u_t", "u_t", "u", "1"),
 )
-# Shares of a null vector below this are zero.
+# Entries of a unit null vector below this count as zero.
 ZERO = 1e-3
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """u = multiplier · F(variable) + addend, with starting values of the constants in them, and the test's numbers."""
+    """u = multiplier · F(variable) + addend, with initial values of its constants.
+
+    The symmetry holds if the `number` of its test is at most `threshold`.
+    """
 
     name: str
     multiplier: sp.Expr
@@ -55,12 +60,12 @@ class Reduction:
 
     @property
     def form(self) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
-        """The same for two reductions that differ in their constants only."""
+        """The key that two reductions share if they differ only in the values of their constants."""
         return self.multiplier, self.variable, self.addend
 
 
 def reductions(field: Sampled) -> Iterator[Reduction]:
-    """Every reduction that the field's derivatives are consistent with, the simplest first."""
+    """Yield every reduction whose test the field passes, the simplest first."""
     if field.dimension < 2 or field.norm() == 0:
         return
     found: list[Reduction | None] = [ridge(field)]
@@ -74,7 +79,7 @@ def reductions(field: Sampled) -> Iterator[Reduction]:
 
 
 def ridge(field: Sampled) -> Reduction:
-    """u = F(k·x): how much of the gradients lies off their main direction."""
+    """Return the reduction u = F(k·x), tested by the share of the gradients off their principal direction."""
     lengths = [np.ptp(nodes) for nodes in field.nodes]
     parts = [np.sqrt(field.weight) * f * length for f, length in zip(field.first, lengths, strict=True)]
     slopes = np.stack([part.ravel() for part in parts], axis=1)
@@ -94,18 +99,19 @@ def ridge(field: Sampled) -> Reduction:
 
 
 def threshold(field: Sampled) -> float:
+    """Return the largest number of a test on derivatives that the error of the field explains."""
     return float(np.clip(LOOSER * field.error, 1e-6, 0.1))
 
 
 def relation_columns(field: Sampled) -> dict[str, Array]:
-    """The columns of the symmetry test on the grid."""
+    """Return the columns of the symmetry test on the grid."""
     (x, t), (u_x, u_t) = field.coordinates, field.first
     known = {"u_x": u_x, "u_t": u_t, "x u_x": x * u_x, "t u_t": t * u_t, "u": field.values}
     return {**known, "1": np.full_like(field.values, field.norm())}
 
 
 def symmetry(field: Sampled, relation: Sequence[str]) -> Reduction | None:
-    """The reduction that the null vector of these columns stands for; None where there is none or more than one."""
+    """Return the reduction of the columns' null vector; None if it is not unique or gives no finite form."""
     root, known = np.sqrt(field.weight), relation_columns(field)
     columns = np.stack([(root * known[word]).ravel() for word in relation], axis=1)
     scale = np.linalg.norm(columns, axis=0)
@@ -114,7 +120,7 @@ def symmetry(field: Sampled, relation: Sequence[str]) -> Reduction | None:
     _, sizes, right = np.linalg.svd(columns / scale, full_matrices=False)
     number, limit = float(sizes[-1] / sizes[0]), threshold(field)
     if sizes[-2] / sizes[0] <= limit:
-        return None  # a plane of null vectors; the relations with fewer columns have them one by one
+        return None  # a null space of dimension two; relations with fewer columns contain its vectors separately
     null = np.where(np.abs(right[-1]) < ZERO, 0.0, right[-1]) / scale
     found = dict(zip(relation, map(float, null), strict=True))
     found["1"] = found.get("1", 0.0) * field.norm()
@@ -127,7 +133,10 @@ def symmetry(field: Sampled, relation: Sequence[str]) -> Reduction | None:
 
 
 def radial(field: Sampled) -> Reduction | None:
-    """u = F(Σ (x_i - c_i)²): (x_i - c_i) u_j = (x_j - c_j) u_i for all pairs of coordinates."""
+    """Return the reduction u = F(Σ (x_i - c_i)²), or None if no unique centre c exists.
+
+    The test is (x_i - c_i) u_j = (x_j - c_j) u_i for all pairs of coordinates.
+    """
     axes, root = range(field.dimension), np.sqrt(field.weight)
     blocks, terms = [], []
     for i, j in itertools.combinations(axes, 2):
@@ -137,7 +146,7 @@ def radial(field: Sampled) -> Reduction | None:
         blocks.append(np.stack([(root * column).ravel() for column in columns], axis=1))
         terms.append(np.hypot(field.norm(x * u_y), field.norm(y * u_x)))
     matrix = np.concatenate(blocks)
-    # The last one vanishes by itself around the origin: it is measured by its terms.
+    # The last column vanishes if the centre is the origin, so the norm of its two terms scales it.
     scale = np.append(np.linalg.norm(matrix[:, :-1], axis=0), np.linalg.norm(terms))
     if not (np.isfinite(scale) & (scale > 0)).all():
         return None
@@ -155,7 +164,10 @@ def radial(field: Sampled) -> Reduction | None:
 def profile_proposals(
     field: Sampled, bases: Sequence[Basis], reduction: Reduction, wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w
 ) -> Iterator[Proposal]:
-    """Proposals for a field that has this reduction, or for what `wrap` makes of it: many functions for its profile."""
+    """Yield proposals for a field with this reduction, one for each good fit of its profile F.
+
+    `wrap` maps the expression of the field to that of the solution.
+    """
     picked = np.random.default_rng(0).permutation(field.values.size)[:POINTS]
     columns = {n: column.ravel()[picked] for n, column in zip(field.names, field.coordinates, strict=True)}
     multiplier, variable, addend = (

@@ -1,6 +1,6 @@
-"""Two waves that run through each other, u = F(x - c t) + G(x + c t): d'Alembert's form, seen in u_tt = c² u_xx.
+"""Two travelling waves, u = F(x - c t) + G(x + c t): d'Alembert's solution of u_tt = c² u_xx.
 
-There F' = (u_x - u_t / c) / 2 and G' = (u_x + u_t / c) / 2 are known by themselves; F and G are their integrals.
+F' = (u_x - u_t / c) / 2 and G' = (u_x + u_t / c) / 2 follow from the derivatives; F and G are their integrals.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from kanpde.symbolic.structure.sampled import Sampled
 from kanpde.symbolic.structure.span_search import alone, ranked
 from kanpde.symbolic.structure.variable_projection import Fit, Target
 
+# Points of a fit, the degree of the Chebyshev series of F' and G', and the number of fits kept for each wave.
 POINTS, DEGREE, KEPT = 600, 80, 3
 
 
 def speed(field: Sampled) -> float | None:
-    """c, where u_tt = c² u_xx within the error; None elsewhere."""
+    """Return c if u_tt = c² u_xx within the error, else None."""
     if field.dimension != 2:
         return None
     root = np.sqrt(field.weight)
@@ -39,7 +40,7 @@ def speed(field: Sampled) -> float | None:
 
 
 def two_waves(field: Sampled, bases: Sequence[Basis]) -> Iterator[Proposal]:
-    """Proposals for F and G, each with many functions; none for other fields."""
+    """Yield proposals with fitted F and G if the field solves a wave equation."""
     c = speed(field)
     if c is None:
         return
@@ -60,7 +61,7 @@ def two_waves(field: Sampled, bases: Sequence[Basis]) -> Iterator[Proposal]:
 
 
 def _together(field: Sampled, picked: npt.NDArray[np.int64], c: float, right: Fit, left: Fit) -> Proposal | None:
-    """The sum of both spans that the field needs; they share the speed."""
+    """Return the sum of functions from both spans that elimination keeps; both waves share the speed."""
     x, t = symbols(field.names)
     velocity = placeholder(0)
     constants: Constants = {velocity: c}

@@ -1,1 +1,1 @@
-"""What a field is made of: its numerical structure and the functions that fit it."""
+"""The numerical structure of a field, and the functions of one variable that fit it."""

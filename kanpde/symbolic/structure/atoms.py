@@ -1,8 +1,8 @@
-"""The functions of one variable that formulas are made of.
+"""The library of functions of one variable in formulas.
 
-A :class:`Basis` is a few functions that share nonlinear constants, such as sin(b s), cos(b s); what is fitted is their
-span, so no phase, shift or scale is left that another constant could take over. Each is written once, in SymPy; its
-torch form and the derivatives of both come from there and cannot disagree.
+A :class:`Basis` is a few functions with common nonlinear constants, for example sin(b s), cos(b s). Fits determine its
+span, so no phase, shift or scale is redundant with another constant. Each function is defined once, in SymPy; its torch
+form and its derivatives are generated from that definition.
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ Function = Callable[[Any], Any]
 
 VARIABLE = sp.Symbol("s", real=True)
 B, C = sp.symbols("p0 p1", real=True)
+# The largest degree of a polynomial in the library.
 LARGEST_DEGREE = 6
 
 
 @dataclass(frozen=True)
 class Basis:
-    """Functions of VARIABLE with the nonlinear constants `parameters`; `starts(low, high, count)` are guesses (S, p)
-    for a variable between low and high that is known at `count` points."""
+    """Functions of VARIABLE with the nonlinear constants `parameters`.
+
+    `starts(low, high, count)` returns initial guesses (S, p) for a variable in [low, high] sampled at `count` points.
+    """
 
     name: str
     functions: tuple[sp.Expr, ...]
@@ -42,11 +45,11 @@ class Basis:
     starts: Starts = field(default=lambda low, high, count: np.zeros((1, 0)), compare=False)
 
     def values(self, variable: Tensor, parameters: Tensor) -> Tensor:
-        """The functions at points (n,) for guesses (S, p): (S, n, functions)."""
+        """Return the functions at points (n,) for guesses (S, p): (S, n, functions)."""
         return _stacked(self.functions, self.parameters, variable, parameters)
 
     def slopes(self, variable: Tensor, parameters: Tensor) -> Tensor:
-        """Their derivatives by each constant: (S, n, functions, p)."""
+        """Return the derivatives of the functions by each constant: (S, n, functions, p)."""
         derivatives = [_differentiated(self.functions, p) for p in self.parameters]
         return torch.stack([_stacked(d, self.parameters, variable, parameters) for d in derivatives], dim=-1)
 
@@ -71,27 +74,28 @@ def _compiled(functions: tuple[sp.Expr, ...], parameters: tuple[sp.Symbol, ...])
 
 
 def polynomials(largest: int = LARGEST_DEGREE) -> list[Basis]:
-    """1, s, …, s^m for every m."""
+    """Return the bases 1, s, …, s^m for every m up to `largest`."""
     return [Basis("polynomial", tuple(VARIABLE**k for k in range(m + 1))) for m in range(largest + 1)]
 
 
 def grid_of(*columns: Iterable[float]) -> Array:
+    """Return the Cartesian product of the columns, one combination per row."""
     return np.array(list(itertools.product(*columns)), dtype=np.float64)
 
 
 def rates(low: float, high: float, count: int) -> Array:
-    """Both signs, a change by a tenth to by e^30 over the interval."""
+    """Return rates b of both signs with |b| · length from 0.1 to 30."""
     size = np.geomspace(0.1, 30, 14) / (high - low)
     return grid_of(np.concatenate([-size[::-1], size]))
 
 
 def frequencies(low: float, high: float, count: int) -> Array:
-    """A quarter of a wave to Nyquist's frequency."""
+    """Return frequencies from a quarter wave on the interval to the Nyquist frequency."""
     return grid_of(np.arange(1, count) * np.pi / 2 / (high - low))
 
 
 def squared(starts: Starts) -> Starts:
-    """Guesses for a function of s^2."""
+    """Return the guesses of a function of s^2."""
 
     def of_square(low: float, high: float, count: int) -> Array:
         return starts(0.0, max(low**2, high**2), count)
@@ -100,7 +104,7 @@ def squared(starts: Starts) -> Starts:
 
 
 def steps(low: float, high: float, count: int) -> Array:
-    """b s + c with its zero at places inside and near the interval, for widths of the whole to a fortieth."""
+    """Return (b, c) of b s + c with zeros in and near the interval and widths 1/b from its length to a fortieth."""
     length = high - low
     steepness = np.array([1.0, 2.5, 6.0, 15.0, 40.0]) / length
     centres = low + length * np.linspace(-0.25, 1.25, 13)
@@ -108,32 +112,35 @@ def steps(low: float, high: float, count: int) -> Array:
 
 
 def bells(low: float, high: float, count: int) -> Array:
-    """exp(b s^2 + c s): bells at places inside and near the interval, and growth."""
+    """Return (b, c) of exp(b s^2 + c s) with centres in and near the interval, for decay (b < 0) and growth."""
     length = high - low
     bend = np.array([-100.0, -30.0, -10.0, -3.0, -1.0, -0.3, 0.3, 1.0, 3.0]) / length**2
     return np.array([(b, -2 * b * centre) for b in bend for centre in low + length * np.linspace(-0.25, 1.25, 9)])
 
 
 def damped(low: float, high: float, count: int) -> Array:
+    """Return (rate, frequency) of damped and growing waves."""
     return grid_of(np.array([-6.0, -2.0, -0.7, 0.7, 2.0]) / (high - low), frequencies(low, high, count // 3)[:, 0])
 
 
 def shifts(low: float, high: float, count: int) -> Array:
-    """s + c > 0 on the interval."""
+    """Return c with s + c > 0 on the interval."""
     return grid_of(-low + (high - low) * np.geomspace(0.02, 8, 9))
 
 
 def powers(low: float, high: float, count: int) -> Array:
+    """Return (shift, exponent) of powers of s + shift > 0."""
     return grid_of(shifts(low, high, count)[:, 0], (-3.0, -2.0, -1.5, -1.0, -0.5, 0.5, 1.5))
 
 
 def composed(name: str, function: Function, degree: int = 1) -> Basis:
-    """1, f, …, f^degree of b s + c."""
+    """Return the basis 1, f, …, f^degree with f = function(b s + c)."""
     outer = function(B * VARIABLE + C)
     return Basis(name, tuple(outer**k for k in range(degree + 1)), (B, C), steps)
 
 
 def _shipped() -> dict[str, tuple[Basis, ...]]:
+    """Return the built-in bases by the name of their function."""
     s, e = VARIABLE, sp.exp(B * VARIABLE)
     wave, wave2 = (sp.sin(B * s), sp.cos(B * s)), (sp.sin(B * s**2), sp.cos(B * s**2))
     fading = tuple(sp.exp(B * s) * f(C * s) for f in (sp.sin, sp.cos))
@@ -180,12 +187,15 @@ _LIBRARY = _shipped()
 
 
 def names() -> tuple[str, ...]:
-    """What `symbolic.functions` chooses from."""
+    """Return the names that `symbolic.functions` accepts."""
     return ("polynomial", *_LIBRARY, *registered())
 
 
 def library(chosen: Sequence[str] | None = None) -> list[Basis]:
-    """The bases of the functions with these names, of all for None; ConfigurationError for an unknown name."""
+    """Return the bases of the functions with these names, or all if None.
+
+    Raise ConfigurationError if a name is unknown.
+    """
     for name in chosen or ():
         if name not in names():
             raise ConfigurationError(f"unknown function {name!r} in symbolic.functions; {nearest(str(name), names())}")

@@ -1,9 +1,9 @@
-"""The factors of a field along one axis: the subspace they span, and the functions that are closed under derivatives.
+"""The factors of a field along one axis: the subspace that they span, and functions closed under differentiation.
 
-For a field on a tensor grid the left singular vectors of its unfolding along an axis span the factors of that axis
-(HOSVD: De Lathauwer, De Moor, Vandewalle, SIAM J. Matrix Anal. Appl. 21 (2000) 1253). They are mixtures; the subspace
-is not. Where its derivatives stay inside it, d/ds V = V A, the eigenvalues of A are the rates of its exponentials and
-waves, as in Prony's method; d²/ds² V = V A and the same in s² and log s find more.
+The left singular vectors of the unfolding of a field along an axis span the factors of that axis (HOSVD: De Lathauwer,
+De Moor, Vandewalle, SIAM J. Matrix Anal. Appl. 21 (2000) 1253). The vectors are mixtures of the factors, but the
+subspace is unique. If differentiation maps it to itself, d/ds V = V A, the eigenvalues of A are the rates of its
+exponentials and waves, as in Prony's method; d²/ds² V = V A and the same relations in s² and log s identify more.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from kanpde.calculus.arrays import Array
 from kanpde.symbolic.structure.atoms import VARIABLE, B, Basis, C
 from kanpde.symbolic.structure.sampled import Sampled
 
-# Rates that change less than this over the whole axis are none.
+# A rate times the length of the axis below this counts as zero.
 STILL = 0.02
-# A relation between a subspace and its derivatives that leaves more of them than this is no relation.
+# The largest relative residual of a relation between a subspace and its derivatives.
 CLOSED = 0.3
-# Nor is one whose coefficients are not unique to this relative precision.
+# The smallest ratio of singular values with which the coefficients of a relation count as unique.
 UNIQUE = 1e-7
 
 _S = VARIABLE
-# What exponentials and waves are of: s itself, its square, its logarithm (powers then).
+# Arguments g of exponentials and waves: s, s² and log s (exponentials of log s are powers).
 PLAIN, SQUARE, LOG = _S, _S**2, sp.log(_S)
 BELL = Basis("gaussian", (sp.exp(B * _S**2 + C * _S),), (B, C))
 POWER = Basis("power", ((_S + B) ** C,), (B, C))
@@ -38,7 +38,10 @@ POWER = Basis("power", ((_S + B) ** C,), (B, C))
 
 @dataclass(frozen=True)
 class Subspace:
-    """Orthonormal functions of one axis (n, r) at its nodes, with derivatives, by falling `sizes` (r,) in the field."""
+    """Orthonormal functions (n, r) at the nodes of one axis with their derivatives.
+
+    `sizes` (r,) are their singular values in descending order.
+    """
 
     nodes: Array
     weights: Array
@@ -53,18 +56,18 @@ class Subspace:
 
 
 def spectrum(field: Sampled, axis: int) -> Array:
-    """The singular values of the unfolding along an axis, as shares of the field's norm."""
+    """Return the singular values of the unfolding along an axis, relative to the norm of the field."""
     values = np.linalg.svd(_unfolded(field, field.values, axis), compute_uv=False)
     return np.asarray(values / max(float(np.linalg.norm(values)), 1e-300))
 
 
 def tails(singular: Array) -> Array:
-    """What each rank 0, 1, … leaves of the field, as a share of its norm."""
+    """Return the relative truncation error of each rank 0, 1, …."""
     return np.asarray(np.sqrt(np.append(np.cumsum(singular[::-1] ** 2)[::-1], 0.0)))
 
 
 def subspace(field: Sampled, axis: int, rank: int) -> Subspace:
-    """The factors of an axis."""
+    """Return the subspace of the factors of an axis at a given rank."""
     root = np.sqrt(field.weights[axis])[:, None]
     matrix = _unfolded(field, field.values, axis)
     _, sizes, right = np.linalg.svd(matrix, full_matrices=False)
@@ -76,15 +79,15 @@ def subspace(field: Sampled, axis: int, rank: int) -> Subspace:
 
 
 def _unfolded(field: Sampled, values: Array, axis: int) -> Array:
-    """(n_axis, rest), weighted so that sums of squares are integrals."""
+    """Return the unfolding (n_axis, rest), weighted so that sums of squares are integrals."""
     return np.moveaxis(values * np.sqrt(field.weight), axis, 0).reshape(len(field.nodes[axis]), -1)
 
 
 def closures(space: Subspace) -> Iterator[tuple[tuple[Basis, ...], Array]]:
-    """Bases whose span the subspace seems to lie in, with their constants (p,), from relations to its derivatives."""
+    """Yield bases whose span may contain the subspace, with constants (p,), from relations between its derivatives."""
     x = space.nodes[:, None]
     v, v1, v2 = space.functions, space.first, space.second
-    # (g, g', g'') for g = s, s², log s: V' = g' V A where the factors are exponentials of g.
+    # Entries are (g, g', g'') with g = s, s², log s, because V' = g' V A if the factors are exponentials of g.
     inner = [(PLAIN, 1 + 0 * x, 0 * x), (SQUARE, 2 * x, 2 + 0 * x)]
     inner += [(LOG, 1 / x, -1 / x**2)] if x.min() > 0 else []
     reach = {PLAIN: np.ptp(x), SQUARE: np.ptp(x**2), LOG: np.ptp(np.log(np.abs(x)))}
@@ -104,7 +107,7 @@ def closures(space: Subspace) -> Iterator[tuple[tuple[Basis, ...], Array]]:
 
 
 def _single(space: Subspace) -> Iterator[tuple[tuple[Basis, ...], Array]]:
-    """For one function: v' = (c + 2 b s) v is a bell, (s + c) v' = p v a power."""
+    """Yield the closures of one function: a Gaussian if v' = (c + 2 b s) v, a power if (s + c) v' = p v."""
     s, v, v1 = space.nodes[:, None], space.functions, space.first
     if (solved := _solved(space, v1, np.hstack([s * v, v]))) is not None:
         yield (BELL,), np.array([solved[0, 0] / 2, solved[1, 0]])
@@ -113,14 +116,14 @@ def _single(space: Subspace) -> Iterator[tuple[tuple[Basis, ...], Array]]:
 
 
 def _eigenvalues(space: Subspace, left: Array, right: Array, degree: int) -> npt.NDArray[np.complex128] | None:
-    """Those of the A that fits left = right A + a polynomial best; None where it does not fit, or is not unique."""
+    """Return the eigenvalues of A in left = right A + polynomial (least squares); None without a unique fit."""
     polynomial = np.vander(space.nodes, degree + 1, increasing=True)
     solved = _solved(space, left, np.hstack([right, polynomial]))
     return None if solved is None else np.asarray(np.linalg.eigvals(solved[: space.rank]), dtype=np.complex128)
 
 
 def _pencil(space: Subspace, first: Array, second: Array) -> npt.NDArray[np.complex128] | None:
-    """The λ of λ² = λ A + B, for V'' = V' A + V B: two exponentials in one function."""
+    """Return the λ of λ² = λ A + B with V'' = V' A + V B: two exponentials in one function; None if the fit fails."""
     r = space.rank
     solved = _solved(space, second, np.hstack([first, space.functions]))
     if solved is None:
@@ -130,10 +133,10 @@ def _pencil(space: Subspace, first: Array, second: Array) -> npt.NDArray[np.comp
 
 
 def _mixtures(space: Subspace, reach: float) -> Iterator[tuple[tuple[Basis, ...], Array]]:
-    """More functions than the space has dimensions: V'' = V A + ∬V B for waves, V'' = V' A + V B + ∫V C for others.
+    """Yield bases larger than the subspace: V'' = V A + ∬V B (waves), V'' = V' A + V B + ∫V C (exponentials).
 
-    These are relations to the third and fourth derivatives, integrated: V⁗ = V'' A + V B with constants of integration.
-    What they leave open shows as rates of functions that turn out not to be needed.
+    These are integrals of relations between higher derivatives, V⁗ = V'' A + V B and V''' = V'' A + V' B + V C, with
+    constants of integration. Undetermined coefficients give rates of redundant functions, which are eliminated later.
     """
     once = reach * antiderivative(len(space.nodes)) @ space.functions
     twice = reach * antiderivative(len(space.nodes)) @ once
@@ -145,7 +148,7 @@ def _mixtures(space: Subspace, reach: float) -> Iterator[tuple[tuple[Basis, ...]
 
 
 def _roots(space: Subspace, right: list[Array], others: Array) -> npt.NDArray[np.complex128] | None:
-    """The λ of λ^m = λ^(m-1) A_1 + … + A_m, for V'' = Σ right_i A_i and other functions."""
+    """Return the λ of λ^m = λ^(m-1) A_1 + … + A_m with V'' = Σ right_i A_i + others A_0; None if the fit fails."""
     r, m = space.rank, len(right)
     solved = _solved(space, space.second, np.hstack([*right, others]), unique=False)
     if solved is None:
@@ -159,7 +162,7 @@ def _roots(space: Subspace, right: list[Array], others: Array) -> npt.NDArray[np
 
 @functools.lru_cache(maxsize=8)
 def antiderivative(count: int) -> Array:
-    """From values at Gauss's and Legendre's nodes to an integral's values there, the nodes being one apart in all."""
+    """Return the matrix from values at Gauss–Legendre nodes that span a unit length to values of the integral there."""
     nodes, weights = legendre.leggauss(count)
     degrees = np.arange(count)
     to_series = (degrees[:, None] + 0.5) * legendre.legvander(nodes, count - 1).T * weights
@@ -168,6 +171,7 @@ def antiderivative(count: int) -> Array:
 
 
 def _solved(space: Subspace, left: Array, right: Array, unique: bool = True) -> Array | None:
+    """Return the least-squares solution X of left = right X; None if the residual is large or X is not `unique`."""
     root = np.sqrt(space.weights)[:, None]
     scale = np.maximum(np.linalg.norm(root * right, axis=0), 1e-300)
     matrix, _, _, singular = np.linalg.lstsq(root * right / scale, root * left, rcond=None if unique else UNIQUE)
@@ -177,14 +181,17 @@ def _solved(space: Subspace, left: Array, right: Array, unique: bool = True) -> 
 
 
 def exponential(inner: Any = PLAIN) -> Basis:
+    """Return the basis e^{b g}."""
     return Basis("power" if inner == LOG else "exp", (sp.exp(B * inner),), (B,))
 
 
 def wave(inner: Any = PLAIN) -> Basis:
+    """Return the basis sin(b g), cos(b g)."""
     return Basis("sin", (sp.sin(B * inner), sp.cos(B * inner)), (B,))
 
 
 def fading_wave(inner: Any = PLAIN) -> Basis:
+    """Return the basis e^{b g} sin(c g), e^{b g} cos(c g)."""
     growth = sp.exp(B * inner)
     return Basis("sin", (growth * sp.sin(C * inner), growth * sp.cos(C * inner)), (B, C))
 
@@ -192,7 +199,7 @@ def fading_wave(inner: Any = PLAIN) -> Basis:
 def _exponentials(
     rates: npt.NDArray[np.complex128], inner: Any, reach: float, degree: int
 ) -> Iterator[tuple[tuple[Basis, ...], Array]]:
-    """For first-order relations: e^{λ g}; complex λ in pairs, with small real parts left out and then kept."""
+    """Yield e^{λ g} of a first-order relation; complex pairs λ give waves first without, then with their real part."""
     still = int(np.sum(np.abs(rates) * reach < STILL))
     rates = rates[np.abs(rates) * reach >= STILL]
     real, pairs = rates[rates.imag == 0].real, rates[rates.imag > 0]
@@ -206,7 +213,7 @@ def _exponentials(
 def _waves(
     rates: npt.NDArray[np.complex128], inner: Any, reach: float, degree: int
 ) -> Iterator[tuple[tuple[Basis, ...], Array]]:
-    """For second-order relations: waves for negative eigenvalues, both exponentials for positive ones."""
+    """Yield the bases of a second-order relation: a wave per negative eigenvalue, e^{±b g} per positive one."""
     still = np.abs(rates.real) * reach**2 < STILL
     bases = polynomial(degree + 2 if still.any() and inner != SQUARE else degree + int(still.any()), inner)
     constants: list[float] = []
@@ -218,6 +225,6 @@ def _waves(
 
 
 def polynomial(degree: int, inner: Any = PLAIN) -> list[Basis]:
-    """1, g, …, g^degree; nothing below degree 0."""
+    """Return the basis 1, g, …, g^degree, or an empty list if the degree is negative."""
     name = "log" if inner == LOG and degree > 0 else "polynomial"
     return [Basis(name, tuple(inner**k for k in range(degree + 1)))] if degree >= 0 else []

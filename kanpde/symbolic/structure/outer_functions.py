@@ -1,4 +1,4 @@
-"""An outer function taken off a field: u = G(w), where w = log u, 1/u, u², √u, … may be simpler than u."""
+"""The inversion of an outer function: u = G(w), where w = log u, 1/u, u², √u, … may be simpler than u."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import sympy as sp
 from kanpde.calculus.arrays import Array
 from kanpde.symbolic.structure.sampled import Sampled
 
-# How near to a singularity of the inverse the field may come, as a share of its largest value.
+# The smallest admissible value of a field with a singularity at zero, relative to its largest value.
 CLEAR = 0.01
 
 
 @dataclass(frozen=True)
 class Outer:
-    """w = g(u) where `fits(u)`: `forward(u)` gives g, g', g'', and `back` is the inverse in SymPy."""
+    """w = g(u), defined if `fits(u)`: `forward(u)` returns g, g', g'', and `back` is the inverse of g in SymPy."""
 
     name: str
     fits: Callable[[Array], bool]
@@ -29,8 +29,9 @@ def _clear(u: Array) -> bool:
     return bool(u.min() > CLEAR * abs(u).max())
 
 
-# Their negatives say nothing new.
+# Odd functions, whose negated argument gives the same structure.
 ODD = ("atanh u", "tan u/4")
+# All outer functions, in the order of the search.
 OUTER = (
     Outer("log u", lambda u: bool(u.min() > 0), lambda u: (np.log(u), 1 / u, -1 / u**2), sp.exp),
     Outer("1/u", _clear, lambda u: (1 / u, -1 / u**2, 2 / u**3), lambda w: 1 / w),
@@ -59,7 +60,7 @@ OUTER = (
 
 
 def peel(field: Sampled) -> Iterator[tuple[str, Sampled, Callable[[sp.Expr], sp.Expr]]]:
-    """name, w on the grid, and the way back to u, for every outer function that fits the field or its negative."""
+    """Yield (name, w on the grid, map back to u) of every outer function that fits the field or its negative."""
     for sign in (1, -1):
         for outer in OUTER:
             if sign < 0 and outer.name in ODD:

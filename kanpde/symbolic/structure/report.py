@@ -1,4 +1,4 @@
-"""What shape a field has, each test with its number and the threshold that the error of the solution puts on it."""
+"""Tests of the structure of a field, each with a threshold that follows from the error of the solution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kanpde.symbolic.structure.sampled import Sampled
 
 @dataclass(frozen=True)
 class Finding:
-    """A test of structure: the field has it where `number` is at most `threshold`."""
+    """A test of structure: the field has the structure if `number` is at most `threshold`."""
 
     name: str
     number: float
@@ -31,7 +31,7 @@ class Finding:
 
 
 def report(field: Sampled) -> Iterator[Finding]:
-    """All tests that make sense in the field's dimension."""
+    """Yield the tests that apply in the dimension of the field; relations and outer functions only if they hold."""
     if field.dimension < 2 or field.norm() == 0:
         return
     yield rank(field)
@@ -49,14 +49,14 @@ def report(field: Sampled) -> Iterator[Finding]:
 
 
 def rank(field: Sampled) -> Finding:
-    """The largest rank of the unfoldings, at most `LARGEST_RANK`, and what it leaves of the field."""
+    """Return the test of low rank: the truncation error at the ranks of the unfoldings, at most `LARGEST_RANK` each."""
     chosen = [min(at_error(field, axis), LARGEST_RANK) for axis in range(field.dimension)]
     left = max(float(tails(spectrum(field, axis))[r]) for axis, r in enumerate(chosen))
     return Finding(f"separated with rank {' x '.join(map(str, chosen))}", left, 3 * field.error)
 
 
 def additive(field: Sampled) -> Finding:
-    """f(x) + g(y) + …: what is left when the means along all other axes are taken off, as a share of the field."""
+    """Return the test of u = f(x) + g(y) + …: the relative residual after subtraction of the means over other axes."""
     axes = range(field.dimension)
     mean = float(np.sum(field.weight * field.values))
     left = field.values - mean

@@ -1,4 +1,4 @@
-"""A field on a tensor grid, with the derivatives that structure shows in, and the error it is known to."""
+"""A field on a tensor grid with its first and second derivatives and its estimated error."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import numpy as np
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.problem.problem import Problem
 
-# Points along each axis, by the number of axes.
+# Points per axis, by the number of axes.
 RESOLUTION = {1: 256, 2: 64, 3: 24, 4: 10, 5: 6, 6: 5}
+# The largest value that is small enough to square.
 LARGEST = 1e100
-# The error of a solution is never believed to be outside these.
+# Bounds of the estimated relative error of a solution.
 LEAST_ERROR, LARGEST_ERROR = 1e-10, 0.3
 
 
 class Surrogate(Protocol):
-    """What the search needs of a solution: the problem, values and exact derivatives at points, its estimated error."""
+    """The part of a solution that the search uses: problem, values, exact derivatives and estimated error."""
 
     @property
     def problem(self) -> Problem: ...
@@ -29,15 +30,15 @@ class Surrogate(Protocol):
     def estimate(self) -> float: ...
 
     def evaluate(self, points: Array, partial: MultiIndex = ()) -> Array:
-        """One partial of all fields at points (n, d): (n, fields)."""
+        """Return one partial derivative of all fields at points (n, d): (n, fields)."""
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """Values, first and second derivatives along every axis, at the tensor grid of Gauss–Legendre ``nodes``.
+    """Values, first and second derivatives along every axis on the tensor grid of Gauss–Legendre ``nodes``.
 
-    Arrays have one axis a coordinate; ``weights`` of every axis add up to one; ``error`` is the relative L2 error the
-    values are believed to have.
+    Arrays have one axis per coordinate; the ``weights`` of every axis sum to one; ``error`` is the estimated relative
+    L2 error of the values.
     """
 
     names: tuple[str, ...]
@@ -54,13 +55,13 @@ class Sampled:
 
     @property
     def finite(self) -> bool:
-        """Whether it is made of numbers that can be squared."""
+        """True if all values and derivatives are finite and small enough to square."""
         parts = (self.values, *self.first, *self.second)
         return all(bool((np.abs(part) < LARGEST).all()) for part in parts)
 
     @functools.cached_property
     def weight(self) -> Array:
-        """The quadrature's weights on the whole grid."""
+        """The quadrature weights on the whole grid."""
         whole: Array = functools.reduce(np.multiply.outer, self.weights)
         return whole
 
@@ -70,11 +71,11 @@ class Sampled:
         return tuple(np.meshgrid(*self.nodes, indexing="ij"))
 
     def norm(self, values: Array | None = None) -> float:
-        """The root mean square over the box, of the field itself unless told otherwise."""
+        """Return the root mean square of the values over the box; the default is the field itself."""
         return float(np.sqrt(np.sum(self.weight * np.square(self.values if values is None else values))))
 
     def outer(self, forward: Callable[[Array], tuple[Array, Array, Array]]) -> Sampled:
-        """g(u), for ``forward(u) = g, g', g''``; the error is carried along to first order."""
+        """Return the field g(u), with ``forward(u) = g, g', g''``; the error propagates to first order."""
         g, g1, g2 = forward(self.values)
         spread = self.error * self.norm()
         changed = replace(
@@ -87,7 +88,7 @@ class Sampled:
 
 
 def sample(solution: Surrogate) -> tuple[Sampled, ...]:
-    """Every field of a solution on the grid."""
+    """Return every field of a solution on the grid."""
     domain = solution.problem.domain
     unit, weight = np.polynomial.legendre.leggauss(RESOLUTION[domain.dimension])
     nodes = tuple((low + high + (high - low) * unit) / 2 for low, high in zip(domain.low, domain.high, strict=True))
@@ -95,7 +96,7 @@ def sample(solution: Surrogate) -> tuple[Sampled, ...]:
     shape, axes = tuple(map(len, nodes)), range(domain.dimension)
 
     def arrays(partial: MultiIndex) -> Array:
-        """(fields, n1, …, nd)"""
+        """Return one partial derivative of all fields: (fields, n1, …, nd)."""
         found = solution.evaluate(points, partial)
         return np.asarray(found.T.reshape(-1, *shape), dtype=np.float64)
 
@@ -108,5 +109,5 @@ def sample(solution: Surrogate) -> tuple[Sampled, ...]:
 
 
 def estimated_error(solution: Surrogate) -> float:
-    """The relative error that the training believes in; the exact solution has no say."""
+    """Return the relative error that training estimates, without use of an exact solution."""
     return float(np.clip(solution.estimate, LEAST_ERROR, LARGEST_ERROR))

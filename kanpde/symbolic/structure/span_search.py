@@ -1,4 +1,4 @@
-"""Which functions span the factors of one axis, or a profile: many sums of bases, ranked."""
+"""The search for functions that span the factors of one axis, or a profile: sums of bases, ranked."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from kanpde.symbolic.structure.atoms import VARIABLE, Basis, polynomials
 from kanpde.symbolic.structure.factors import Subspace, closures, polynomial
 from kanpde.symbolic.structure.variable_projection import Fit, Target, fit
 
-# Fits that leave more than this of their target are not worth a refit.
+# The largest relative misfit of a fit that is kept.
 HOPELESS = 0.3
+# The number of bases that are combined in sums.
 POOL = 7
 
 
 def criterion(misfit: float, size: int, count: int, error: float) -> float:
-    """Bayes' information criterion of a fit to `count` numbers that are known to the relative `error`."""
+    """Return the Bayesian information criterion of a fit to `count` samples with the relative `error`."""
     return float(count * np.log(misfit**2 + error**2) + size * np.log(count))
 
 
 def ranked(fits: Iterable[Fit], count: int, error: float, keep: int, alike: int = 2) -> list[Fit]:
-    """The best by the criterion, each span once, at most `alike` of one kind."""
+    """Return the best `keep` fits by the criterion, each span once, at most `alike` with the same names of bases."""
     chosen: list[Fit] = []
     kinds: dict[tuple[str, ...], int] = {}
     for found in sorted(fits, key=lambda f: criterion(f.misfit, f.size, count, error)):
@@ -41,9 +42,9 @@ def ranked(fits: Iterable[Fit], count: int, error: float, keep: int, alike: int 
 
 
 def closed(space: Subspace, error: float, prefactor: sp.Expr | None = None, keep: int = 4) -> list[Fit]:
-    """Spans read off relations between the factors and their derivatives, and polynomials, the best first.
+    """Return spans from relations between the factors and their derivatives, and polynomials, the best first.
 
-    Those of the factors divided by a prefactor, an expression of VARIABLE, are read as well where it is given.
+    A prefactor, an expression of VARIABLE, adds the spans of the factors divided by it.
     """
     target = target_of(space)
     sums = [*closures(space)]
@@ -55,7 +56,7 @@ def closed(space: Subspace, error: float, prefactor: sp.Expr | None = None, keep
 
 
 def divided(space: Subspace, prefactor: sp.Expr) -> Subspace | None:
-    """The factors and their derivatives divided by a function; None where that is not finite."""
+    """Return the factors divided by a function, with derivatives; None if a value is not finite."""
     inverse = [sp.diff(1 / prefactor, VARIABLE, k) for k in range(3)]
     h, h1, h2 = (numpy_function(part, [VARIABLE.name])(space.nodes)[:, None] for part in inverse)
     v, v1, v2 = space.functions, space.first, space.second
@@ -66,13 +67,13 @@ def divided(space: Subspace, prefactor: sp.Expr) -> Subspace | None:
 def times(
     prefactor: sp.Expr, sums: Iterable[tuple[tuple[Basis, ...], Array]]
 ) -> Iterator[tuple[tuple[Basis, ...], Array]]:
-    """The same sums of bases, every function with the prefactor."""
+    """Yield the same sums of bases with every function multiplied by the prefactor."""
     for bases, start in sums:
         yield tuple(replace(b, functions=tuple(prefactor * f for f in b.functions)) for b in bases), start
 
 
 def searched(space: Subspace, bases: Sequence[Basis], error: float, keep: int = 6) -> list[Fit]:
-    """Spans of every basis by itself and, where none is close to a subspace, of sums of them."""
+    """Return spans of single bases, and of sums of bases if no single basis comes close to the subspace."""
     target = target_of(space)
     fits = alone(target, bases, space.rank)
     if 1 < space.rank <= 3 and min((f.misfit for f in fits), default=1.0) > 3 * error:
@@ -81,19 +82,19 @@ def searched(space: Subspace, bases: Sequence[Basis], error: float, keep: int = 
 
 
 def target_of(space: Subspace) -> Target:
-    """The factors, each as large as its share of the field."""
+    """Return the factors as a target, each scaled by its singular value."""
     return Target.of(space.nodes, space.functions * space.sizes, space.weights)
 
 
 def alone(target: Target, bases: Sequence[Basis], rank: int = 1) -> list[Fit]:
-    """Every basis that has room for the target by itself."""
+    """Return fits of every single basis with at least `rank` functions."""
     low, high = target.range
     room = [basis for basis in bases if len(basis.functions) >= rank]
     return [f for b in room for f in fit(target, (b,), b.starts(low, high, len(target.variable)), keep=2)]
 
 
 def together(target: Target, space: Subspace, bases: Sequence[Basis]) -> list[Fit]:
-    """Sums of bases that each come close to the subspace, and of polynomials; one alone sees no mixture."""
+    """Return fits of sums of polynomials and bases close to the subspace, because one basis cannot fit a mixture."""
     pool = _close(target, space, [basis for basis in bases if basis.functions[0] != 1])
     chosen: list[tuple[tuple[Basis, Array], ...]] = [(entry,) for entry in pool]
     chosen += [sum_ for k in (2, 3) if k <= space.rank for sum_ in itertools.combinations(pool, k)]
@@ -106,7 +107,7 @@ def together(target: Target, space: Subspace, bases: Sequence[Basis]) -> list[Fi
 
 
 def _close(target: Target, space: Subspace, bases: Sequence[Basis]) -> list[tuple[Basis, Array]]:
-    """Bases and constants for which some function of their span is nearest to the subspace, by the angle between."""
+    """Return the bases and constants whose spans have the smallest principal angle to the subspace."""
     low, high = target.range
     orthonormal = target.root * torch.as_tensor(space.functions)
     found: list[tuple[float, Basis, Array]] = []

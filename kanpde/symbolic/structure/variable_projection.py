@@ -1,4 +1,4 @@
-"""Variable projection: nonlinear constants by damped Gauss–Newton steps, linear ones eliminated, many guesses at once.
+"""Variable projection: linear constants eliminated, nonlinear ones by Levenberg–Marquardt from many guesses at once.
 
 Golub and Pereyra, SIAM J. Numer. Anal. 10 (1973) 413; the Jacobian is Kaufman's, BIT 15 (1975) 49.
 """
@@ -16,35 +16,38 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array
 from kanpde.symbolic.structure.atoms import VARIABLE, Basis
 
+# The number of Levenberg–Marquardt steps.
 ITERATIONS = 16
+# The number of guesses that are iterated on.
 KEPT_STARTS = 6
-# Functions that differ by less than this share of their size are one function.
+# The smallest diagonal entry of R, with unit columns, of linearly independent functions.
 INDEPENDENT = 1e-9
 
 
 @dataclass(frozen=True)
 class Target:
-    """Functions of one variable that are to lie in a span: `values` (n, r) at `variable` (n,), with weights (n,)."""
+    """Functions of one variable to approximate in a span: `values` (n, r) at `variable` (n,)."""
 
     variable: Tensor
     values: Tensor
-    root: Tensor  # of the weights, (n, 1)
+    root: Tensor  # square roots of the quadrature weights, (n, 1)
 
     @classmethod
     def of(cls, variable: Array, values: Array, weights: Array) -> Target:
-        """Scaled to the norm one."""
+        """Return a target with the values scaled to the weighted norm one."""
         root = np.sqrt(weights)[:, None]
         size = max(float(np.linalg.norm(root * values)), 1e-300)
         return cls(torch.as_tensor(variable), torch.as_tensor(values / size), torch.as_tensor(root))
 
     @property
     def range(self) -> tuple[float, float]:
+        """The smallest and the largest value of the variable."""
         return float(self.variable.min()), float(self.variable.max())
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A sum of bases with their constants, and the share of the target that lies outside their span."""
+    """A sum of bases with their constants; `misfit` is the relative distance of the target from their span."""
 
     bases: tuple[Basis, ...]
     parameters: Array
@@ -52,18 +55,18 @@ class Fit:
 
     @property
     def size(self) -> int:
-        """The number of functions and of nonlinear constants."""
+        """The number of functions plus the number of nonlinear constants."""
         return sum(len(basis.functions) + len(basis.parameters) for basis in self.bases)
 
     def resembles(self, other: Fit) -> bool:
-        """Whether it is the other but for signs, which do not change the span of waves, steps and bells."""
+        """Return True if constants agree up to sign, which does not change the span of waves, steps and Gaussians."""
         if self.parameters.shape != other.parameters.shape:
             return False
         near = np.allclose(np.abs(self.parameters), np.abs(other.parameters), rtol=1e-3, atol=1e-6)
         return near and bool(np.isclose(self.misfit, other.misfit, rtol=0.1, atol=1e-14))
 
     def functions(self, variable: sp.Expr, constants: Sequence[sp.Symbol]) -> list[sp.Expr]:
-        """The functions as expressions of `variable`, with these symbols for the constants; each function once."""
+        """Return the distinct functions as expressions of `variable` and the symbols `constants`."""
         found, given = [], iter(constants)
         for basis in self.bases:
             names = {p: next(given) for p in basis.parameters}
@@ -72,7 +75,7 @@ class Fit:
 
 
 def fit(target: Target, bases: tuple[Basis, ...], starts: Array, keep: int = 1) -> list[Fit]:
-    """The best fits from many guesses (S, p), at most `keep` different ones, the best first."""
+    """Return at most `keep` distinct fits from many guesses (S, p), the best first."""
     guesses = torch.as_tensor(starts, dtype=torch.float64)
     if not guesses.shape[1]:
         return [Fit(bases, np.zeros(0), float(_Projection(target, bases, guesses[:1]).cost[0].sqrt()))]
@@ -89,7 +92,7 @@ def fit(target: Target, bases: tuple[Basis, ...], starts: Array, keep: int = 1) 
 
 
 def _descended(target: Target, bases: tuple[Basis, ...], guesses: Tensor) -> tuple[Tensor, Tensor]:
-    """Levenberg's and Marquardt's steps, all guesses side by side."""
+    """Return guesses after Levenberg–Marquardt steps, batched over all guesses, and their costs (S,)."""
     damping = torch.full((len(guesses), 1, 1), 1e-2, dtype=torch.float64)
     if not len(guesses):
         return guesses, torch.zeros(0)
@@ -109,7 +112,7 @@ def _descended(target: Target, bases: tuple[Basis, ...], guesses: Tensor) -> tup
 
 
 class _Projection:
-    """The target's part outside the span of the bases, for each guess."""
+    """The residual of the target after projection onto the span of the bases, for each guess."""
 
     def __init__(self, target: Target, bases: tuple[Basis, ...], guesses: Tensor) -> None:
         self.target, self.bases, self.guesses = target, bases, guesses
@@ -129,11 +132,12 @@ class _Projection:
         return list(zip(self.bases, parts, strict=True))
 
     def _reject(self, vectors: Tensor) -> Tensor:
+        """Return the component of the vectors orthogonal to the span."""
         inside: Tensor = self._q @ (self._q.transpose(1, 2) @ vectors)
         return vectors - inside
 
     def quadratic_model(self) -> tuple[Tensor, Tensor]:
-        """Gradient (S, p) and curvature (S, p, p) of half the cost."""
+        """Return the gradient (S, p) and Gauss–Newton Hessian (S, p, p) of half the cost."""
         inside = self._q.transpose(1, 2) @ (self.target.root * self.target.values)
         regular = self._r + 1e-14 * torch.eye(self._r.shape[1], dtype=torch.float64)
         coefficients = torch.linalg.solve_triangular(regular, inside, upper=True) / self._scale.transpose(1, 2)
