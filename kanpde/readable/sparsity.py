@@ -28,8 +28,8 @@ def sparsify(
     """Return the solution concentrated in as few edges as its loss allows; `prune` then removes the others.
 
     The sum of the loss and μ times the penalty (see `penalty_rows`) is minimised in rounds, with μ ten times larger in
-    each, while the root of the loss, the estimated relative error, is at most `allowance`. The refit of `prune` restores
-    the accuracy lost here.
+    each, while the root of the loss, the estimated relative error, is at most `allowance`. The refit of `prune`
+    restores the accuracy lost here.
 
     Raises ConfigurationError if a weight is negative or the allowance is not positive.
     """
