@@ -91,7 +91,10 @@ def sech(x: Tensor, orders: int) -> list[Tensor]:
 
 
 def reciprocal_quadratic(sign: float) -> Derivatives:
-    """g = 1/(1 + s x²), s = ±1: Leibniz on (1 + s x²) g = 1 gives g^(m) = −s (2m x g^(m−1) + m (m−1) g^(m−2)) g."""
+    """Return the derivatives of g = 1/(1 + s x²), s = ±1.
+
+    Leibniz's rule on (1 + s x²) g = 1 gives g^(m) = −s (2m x g^(m−1) + m (m−1) g^(m−2)) g.
+    """
 
     def derivatives(x: Tensor, orders: int) -> list[Tensor]:
         value = 1 / (1 + sign * x.square())
@@ -105,7 +108,7 @@ def reciprocal_quadratic(sign: float) -> Derivatives:
 
 
 def gaussian(x: Tensor, orders: int) -> list[Tensor]:
-    """g = exp(−x²): g^(m) = −2 (x g^(m−1) + (m − 1) g^(m−2)), the Hermite recursion."""
+    """Return the derivatives of g = exp(−x²), g^(m) = −2 (x g^(m−1) + (m − 1) g^(m−2)), the Hermite recursion."""
     result = [torch.exp(-x.square())]
     for m in range(1, orders):
         result.append(-2 * (x * result[-1] + ((m - 1) * result[-2] if m > 1 else 0.0)))

@@ -43,7 +43,7 @@ NONZERO = ("positive", "negative")
 
 
 def everywhere(x: Any) -> list[Demand]:
-    """No demand, because the function is smooth on the whole real line."""
+    """Return no demand, because the function is smooth on the whole real line."""
     return []
 
 

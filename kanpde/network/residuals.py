@@ -119,7 +119,7 @@ class BlockPoints:
 
     @classmethod
     def of(cls, block: Block, dimension: int, like: Tensor) -> BlockPoints:
-        """Return a block without points yet."""
+        """Return the block without points."""
         none, each = like.new_zeros(0), like.new_ones(len(block.components))
         points = like.new_zeros(0, dimension)
         return cls(block, plan_of(block, dimension), points, None, none, none, each, torch.nan * each, none)

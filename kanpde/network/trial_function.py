@@ -48,7 +48,7 @@ class Model(nn.Module):
         return self._clothed(self.network.jets(prepared.features, prepared.plan), prepared)
 
     def taped(self, prepared: Prepared) -> tuple[Tensor, list[Tape]]:
-        """Return the jets, with the tapes that `rows` needs."""
+        """Return the jets, with the tapes that `add_rows` needs."""
         jet, tapes = self.network.taped(prepared.features, prepared.plan)
         return self._clothed(jet, prepared), tapes
 

@@ -31,7 +31,7 @@ def passing(network: KAN) -> list[tuple[int, int]]:
 
 
 def only_edge(layer: KANLayer, subnode: int) -> int | None:
-    """Return the input of the only edge that is not pruned, None if there are several or no such edges."""
+    """Return the input of the only edge that is not pruned, None if the number of these edges is not one."""
     live = [i for i in range(layer.basis.inputs) if (i, subnode) not in pruned_of(layer)]
     return live[0] if len(live) == 1 else None
 
