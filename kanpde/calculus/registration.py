@@ -22,7 +22,7 @@ Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
 
 VARIABLE = sp.Symbol("z", real=True)
-COMPLEXITY = 6  # the complexity of a user's function, as high as the shipped ones', which are preferred
+COMPLEXITY = 6  # the complexity of a user's function; a simpler atom with a similar error is preferred
 # The arguments at which a function is evaluated; they miss the integers, where most poles and kinks are.
 LOOKED_AT = np.linspace(-30.0, 30.0, 4000)
 HALVINGS = 60  # halvings of a step between arguments that locate an interval's end to round-off

@@ -15,7 +15,7 @@ from kanpde.collocation.rows import Placed, row_factors
 from kanpde.marching.tensor_product import Local, OnGrid, TensorProduct, lines_of
 from kanpde.problem.lift import Ansatz
 
-Shapes = tuple[tuple[int, ...], ...]  # of tensor grids, one after the other
+Shapes = tuple[tuple[int, ...], ...]  # the shapes of successive tensor grids
 
 
 @dataclass(frozen=True, eq=False)

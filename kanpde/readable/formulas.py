@@ -56,7 +56,7 @@ def as_sympy(
 
 
 def formula(*arguments: Any, **options: Any) -> Any:
-    """Call `as_sympy, with the same arguments; it warns with a DeprecationWarning."""
+    """Call `as_sympy` by its former name, with the same arguments, and issue a DeprecationWarning."""
     warnings.warn("kanpde.formula is now called kanpde.as_sympy; use that name", DeprecationWarning, stacklevel=2)
     return as_sympy(*arguments, **options)
 

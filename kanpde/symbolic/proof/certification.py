@@ -248,7 +248,7 @@ class _Proof:
         return "proved", "; ".join(self.candidate.undetermined())
 
     def regular(self, special: tuple[Any, ...]) -> Step:
-        """Return the step that excludes poles, branch cuts and kinks in the closed domain."""
+        """Return the step that tests for poles, branch cuts and kinks in the closed domain."""
         bounds = dict(zip(self.statement.coordinates, self.statement.bounds, strict=True))
         start = self.clock.passed
         complaints = [c for expression in special for c in irregularities(expression, bounds, self.clock)]
@@ -275,7 +275,7 @@ class _Proof:
         return steps
 
     def vanishing(self, what: str, expression: Any) -> Step:
-        """Return the step that shows that an expression vanishes, with the coordinates' signs in the domain assumed."""
+        """Return the step that tests if an expression vanishes, with the coordinates' signs in the domain assumed."""
         boxes: dict[Any, tuple[Any, Any]] = {}
         signed = {}
         for symbol, (low, high) in zip(self.statement.coordinates, self.statement.bounds, strict=True):
