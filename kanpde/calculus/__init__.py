@@ -1,1 +1,1 @@
-"""Mathematics that knows no equation: splines, jets of partial derivatives, Legendre polynomials, expressions."""
+"""Mathematics independent of any equation: splines, jets of partial derivatives, Legendre polynomials, expressions."""

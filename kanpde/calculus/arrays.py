@@ -1,4 +1,4 @@
-"""Names for what numbers come in: arrays, partial derivatives, and constants that follow a tensor."""
+"""Types of numerical data: arrays, multi-indices of partial derivatives, and constants that follow a tensor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 Array = npt.NDArray[np.float64]
-# A partial derivative: the sorted axes it is taken along. () the value, (0,) u_x, (0, 0) u_xx, (0, 1) u_xt.
+# A partial derivative as its sorted axes: () is the value, (0,) u_x, (0, 0) u_xx, (0, 1) u_xt.
 MultiIndex = tuple[int, ...]
 
 

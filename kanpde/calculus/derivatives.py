@@ -11,7 +11,7 @@ Derivatives = Callable[[Tensor, int], list[Tensor]]
 
 
 def polynomials(slope: Sequence[float], orders: int) -> list[list[float]]:
-    """Coefficients, the lowest power first, of s, s', s'' … as polynomials in s, where `slope` is s'."""
+    """Return coefficients, the lowest power first, of s, s', s'' … as polynomials in s, where `slope` is s'."""
     result = [[0.0, 1.0]]
     for _ in range(1, orders):
         below = [power * c for power, c in enumerate(result[-1])][1:]
@@ -24,7 +24,7 @@ def polynomials(slope: Sequence[float], orders: int) -> list[list[float]]:
 
 
 def horner(polynomial: Sequence[float], x: Tensor) -> Tensor:
-    """The polynomial's value at x, from its coefficients, the lowest power first."""
+    """Return the polynomial's value at x, from its coefficients, the lowest power first."""
     value = torch.zeros_like(x)
     for coefficient in reversed(polynomial):
         value = value * x + coefficient
@@ -32,18 +32,18 @@ def horner(polynomial: Sequence[float], x: Tensor) -> Tensor:
 
 
 def identity(x: Tensor, orders: int) -> list[Tensor]:
-    """x."""
+    """Return the derivatives of x."""
     return [x, torch.ones_like(x), *(torch.zeros_like(x) for _ in range(2, orders))][:orders]
 
 
 def tanh(x: Tensor, orders: int) -> list[Tensor]:
-    """tanh x, whose derivatives are polynomials in it because tanh' = 1 − tanh²."""
+    """Return the derivatives of tanh x, which are polynomials in tanh x because tanh' = 1 − tanh²."""
     value = torch.tanh(x)
     return [horner(polynomial, value) for polynomial in polynomials([1.0, 0.0, -1.0], orders)]
 
 
 def power(exponent: float) -> Derivatives:
-    """x^p: the m-th derivative is p (p − 1) … (p − m + 1) x^(p−m)."""
+    """Return x^p, whose m-th derivative is p (p − 1) … (p − m + 1) x^(p−m)."""
 
     def derivatives(x: Tensor, orders: int) -> list[Tensor]:
         result, factor = [], 1.0
@@ -56,7 +56,7 @@ def power(exponent: float) -> Derivatives:
 
 
 def cycle(*functions: tuple[float, Callable[[Tensor], Tensor]]) -> Derivatives:
-    """A function whose derivatives go round a list of (sign, function)."""
+    """Return a function whose derivatives repeat a list of (sign, function) cyclically."""
 
     def derivatives(x: Tensor, orders: int) -> list[Tensor]:
         picked = (functions[m % len(functions)] for m in range(orders))
@@ -66,17 +66,17 @@ def cycle(*functions: tuple[float, Callable[[Tensor], Tensor]]) -> Derivatives:
 
 
 def tan(x: Tensor, orders: int) -> list[Tensor]:
-    """tan x, whose derivatives are polynomials in it because tan' = 1 + tan²."""
+    """Return the derivatives of tan x, which are polynomials in tan x because tan' = 1 + tan²."""
     return [horner(polynomial, torch.tan(x)) for polynomial in polynomials([1.0, 0.0, 1.0], orders)]
 
 
 def square_sech(x: Tensor, orders: int) -> list[Tensor]:
-    """sech² x = tanh' x."""
+    """Return the derivatives of sech² x = tanh' x."""
     return tanh(x, orders + 1)[1:]
 
 
 def sech(x: Tensor, orders: int) -> list[Tensor]:
-    """sech x: with t = tanh x the m-th derivative is p_m(t) sech x, p_{m+1} = (1 − t²) p_m' − t p_m."""
+    """Return the derivatives p_m(t) sech x of sech x, with t = tanh x and p_{m+1} = (1 − t²) p_m' − t p_m."""
     value, t = 1 / torch.cosh(x), torch.tanh(x)
     result, polynomial = [], [1.0]
     for _ in range(orders):
@@ -91,7 +91,10 @@ def sech(x: Tensor, orders: int) -> list[Tensor]:
 
 
 def reciprocal_quadratic(sign: float) -> Derivatives:
-    """g = 1/(1 + s x²), s = ±1: Leibniz on (1 + s x²) g = 1 gives g^(m) = −s (2m x g^(m−1) + m (m−1) g^(m−2)) g."""
+    """Return the derivatives of g = 1/(1 + s x²), s = ±1.
+
+    Leibniz's rule on (1 + s x²) g = 1 gives g^(m) = −s (2m x g^(m−1) + m (m−1) g^(m−2)) g.
+    """
 
     def derivatives(x: Tensor, orders: int) -> list[Tensor]:
         value = 1 / (1 + sign * x.square())
@@ -105,7 +108,7 @@ def reciprocal_quadratic(sign: float) -> Derivatives:
 
 
 def gaussian(x: Tensor, orders: int) -> list[Tensor]:
-    """g = exp(−x²): g^(m) = −2 (x g^(m−1) + (m − 1) g^(m−2)), the Hermite recursion."""
+    """Return the derivatives of g = exp(−x²), g^(m) = −2 (x g^(m−1) + (m − 1) g^(m−2)), the Hermite recursion."""
     result = [torch.exp(-x.square())]
     for m in range(1, orders):
         result.append(-2 * (x * result[-1] + ((m - 1) * result[-2] if m > 1 else 0.0)))
@@ -113,5 +116,5 @@ def gaussian(x: Tensor, orders: int) -> list[Tensor]:
 
 
 def integral(value: Callable[[Tensor], Tensor], slope: Derivatives, factor: float = 1.0) -> Derivatives:
-    """A function given by its value, and its slope, `factor` times a function with known derivatives."""
+    """Return a function with a given value, whose slope is `factor` times a function with known derivatives."""
     return lambda x, orders: [value(x), *(factor * d for d in (slope(x, orders - 1) if orders > 1 else []))]

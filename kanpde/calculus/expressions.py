@@ -1,7 +1,7 @@
-"""SymPy expressions as functions of tensors or arrays.
+"""Compile SymPy expressions into functions of tensors or arrays.
 
-An expression becomes a short program: one step for each different subexpression, so that common parts are computed
-once; constants are folded at 30 digits; and a call runs tensor operations and nothing else.
+An expression becomes a short program with one step for each distinct subexpression, so that common parts are computed
+once. Constants are folded at 30 digits, and a call runs tensor operations only.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _UNEVALUATED = (sp.Derivative, sp.Subs, sp.Integral, sp.Sum, sp.Product)
 
 
 def symbols(names: Sequence[str]) -> tuple[sp.Symbol, ...]:
-    """The real SymPy symbols that stand for coordinates."""
+    """Return real SymPy symbols with these names."""
     return tuple(sp.Symbol(name, real=True) for name in names)
 
 
 def real_expression(value: Any, names: Sequence[str]) -> Any:
-    """A number or SymPy expression, with its symbols replaced by the real ones of the same names.
+    """Return a number or SymPy expression with its symbols replaced by real symbols of the same names.
 
-    Raises ProblemError for objects of other types and for symbols that are not among the names.
+    Raises ProblemError if the value is of another type or has symbols that are not among the names.
     """
     if isinstance(value, bool) or not isinstance(value, (sp.Expr, int, float, np.number)):
         raise ProblemError(f"expected a SymPy expression or a number, got {value!r} of type {type(value).__name__}")
@@ -51,17 +51,17 @@ def real_expression(value: Any, names: Sequence[str]) -> Any:
 
 
 def torch_function(expression: Any, names: Sequence[str]) -> TorchFunction:
-    """A function of one tensor for each name, in order, for an expression in symbols with these names.
+    """Return an expression as a function of one tensor for each name, in order.
 
-    The tensors broadcast; a constant comes back in their common shape and dtype, on their device. Raises ProblemError
-    where the expression is not real and finite, or a function in it has no numerical counterpart.
+    The tensors broadcast; a constant is returned in their common shape and dtype, on their device. Raises ProblemError
+    if a constant in the expression is not real and finite, or a function in it has no numerical counterpart.
     """
     together = torch_functions([expression], names)
     return lambda *columns: together(*columns)[0]
 
 
 def torch_functions(expressions: Sequence[Any], names: Sequence[str]) -> Callable[..., list[Tensor]]:
-    """The same for several expressions, computed together, so that what they share is computed once."""
+    """Return several expressions as one function, which computes their common parts once."""
     program = _Program(names)
     results = [program.place(real_expression(expression, names)) for expression in expressions]
     steps = program.steps
@@ -94,7 +94,7 @@ def function_of_points(expression: Any, names: Sequence[str], partial: MultiInde
 
 
 def numpy_function(expression: Any, names: Sequence[str]) -> Callable[..., Array]:
-    """The same for arrays, in float64; shapes broadcast, and numbers are taken as well."""
+    """Return an expression as a function of arrays or numbers, in float64; the shapes broadcast."""
     function = torch_function(expression, names)
 
     def call(*columns: npt.ArrayLike) -> Array:
@@ -105,7 +105,7 @@ def numpy_function(expression: Any, names: Sequence[str]) -> Callable[..., Array
 
 
 class _Program:
-    """The steps that compute an expression; a place is where an input's or a step's value stands."""
+    """The steps that compute an expression; a place is the number of an input's or a step's value."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.steps: list[tuple[Operation, tuple[int, ...]]] = []
@@ -138,7 +138,7 @@ class _Program:
         return self._step(operation(expression), *map(self._tensor, expression.args))
 
     def _product(self, expression: Any) -> int:
-        # Dividing rounds once where multiplying with a reciprocal rounds twice.
+        # Division rounds once, and multiplication by a reciprocal rounds twice.
         below = [f for f in expression.args if f.is_Pow and f.exp.is_Number and f.exp.is_negative]
         above = [self.place(factor) for factor in expression.args if factor not in below]
         product = self._step(multiply, *above) if above else self.place(sp.S.One)
@@ -155,7 +155,7 @@ class _Program:
         return chosen
 
     def _tensor(self, expression: Any) -> int:
-        """A place that holds a tensor: operations other than + - * / ** take no plain numbers."""
+        """Return a place that holds a tensor, because only + - * / ** accept numbers."""
         if expression.free_symbols:
             return self.place(expression)
         value = _constant(expression)
@@ -168,7 +168,7 @@ def _real(expression: Any) -> Any:
 
 
 def _constant(expression: Any) -> float:
-    """The value of an expression without symbols; ProblemError if it is not a finite real number."""
+    """Return the value of an expression without symbols; raise ProblemError if it is not a finite real number."""
     try:
         number = complex(sp.N(expression, 30))
     except (TypeError, ValueError) as error:

@@ -1,8 +1,8 @@
-"""The table of functions: SymPy's form, torch's, derivatives, ranges, where each is smooth, how simple it is.
+"""The table of functions: their SymPy and torch forms, derivatives, ranges, conditions of smoothness, complexity.
 
-Every other list of functions in kanpde is a view of this one: the compiler of expressions, the interval arithmetic, the
-proof of smoothness, the tracing of a user's code, the atoms of edges, the library of the search. A function is added
-here, in one row; a user adds one by `kanpde.register_atom`.
+Every other list of functions in kanpde is a view of this table: the compiler of expressions, the interval arithmetic,
+the proof of smoothness, the tracing of a user's code, the atoms of edges, the library of the search. A developer adds a
+function here, in one row; a user adds one by `kanpde.register_atom`.
 """
 
 from __future__ import annotations
@@ -43,38 +43,38 @@ NONZERO = ("positive", "negative")
 
 
 def everywhere(x: Any) -> list[Demand]:
-    """No demand, because the function is smooth on the whole real line."""
+    """Return no demand, because the function is smooth on the whole real line."""
     return []
 
 
 def positive(words: str, of: Callable[[Any], Any] = lambda x: x) -> Demands:
-    """The demand that an expression of the argument is positive."""
+    """Return the demand that an expression of the argument is positive."""
     return lambda x: [(of(x), ("positive",), words)]
 
 
 def nonnegative(words: str, of: Callable[[Any], Any]) -> Demands:
-    """The demand that an expression of the argument is not negative."""
+    """Return the demand that an expression of the argument is not negative."""
     return lambda x: [(of(x), ("positive", "nonnegative"), words)]
 
 
 def nonzero(words: str, of: Callable[[Any], Any] = lambda x: x) -> Demands:
-    """The demand that an expression of the argument does not vanish."""
+    """Return the demand that an expression of the argument does not vanish."""
     return lambda x: [(of(x), NONZERO, words)]
 
 
 def pole(name: str, of: Callable[[Any], Any]) -> Demands:
-    """The demand that the denominator of a function does not vanish."""
+    """Return the demand that `of(x)`, the denominator of a function, does not vanish."""
     return nonzero(f"{name}, whose pole is where there vanishes", of)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """One row: a function f, of one real variable but where `torch` takes more.
+    """One row: a function f of one real variable, or of several if `torch` accepts several.
 
-    `sympy` makes f(x) from x: SymPy's class where there is one. `torch` is the operation on tensors, None where the
-    expression is composed of other rows. `range` gives the range on intervals, None where it is unknown; `smooth` gives
-    what f demands of its argument to be smooth, None where that is unknown. `family` names the functions of the search
-    that f belongs to.
+    `sympy` makes f(x) from x; it is SymPy's class if that exists. `torch` is the operation on tensors, None if the
+    expression is composed of other rows. `range` gives the range on intervals, None if it is unknown; `smooth` gives
+    the conditions on the argument under which f is smooth, None if they are unknown. `family` is the name of f's family
+    in the search's library.
     """
 
     sympy: Callable[..., Any]
@@ -88,10 +88,10 @@ class Function:
 class Atom(Function):
     """A function that an edge of a network can be: c f(a x + b) + d.
 
-    `derivatives(x, orders)` are f and its derivatives by torch. `free` tells whether a and b are, because the rest only
-    repeats c and d (e^{x+b} = e^b e^x) and a least-squares fit is better off without; a scale that is not free is ±1, a
-    shift 0. `domain` is the open interval in which f is smooth. `complexity` ranks atoms that fit alike. `mirrored`
-    tells that f(−x) is another shape, which has to be tried too.
+    `derivatives(x, orders)` are f and its derivatives by torch. `free` says whether a and b are free; a constant is not
+    free if it repeats c or d (e^{x+b} = e^b e^x), because a least-squares fit is then singular. A scale that is not
+    free is ±1, and a shift 0. `domain` is the open interval in which f is smooth. `complexity` ranks atoms with similar
+    errors. `mirrored` says that f(−x) has another shape, so that a fit tries it too.
     """
 
     name: str
@@ -103,13 +103,13 @@ class Atom(Function):
 
 
 HALF_LINE = (0.0, math.inf)
-UNSCALED = (False, True)  # homogeneous functions: c takes the scale
+UNSCALED = (False, True)  # the free constants of homogeneous functions, because c absorbs the scale
 _sin, _cos = torch.sin, torch.cos
 _power, _cycle, _integral, _quadratic = by_torch.power, by_torch.cycle, by_torch.integral, by_torch.reciprocal_quadratic
 
 
 def _power_atom(name: str, exponent: Any, complexity: int, domain: tuple[float, float] = HALF_LINE) -> Atom:
-    """x to a constant exponent."""
+    """Return x to a constant exponent, as an atom."""
     family = "polynomial" if domain[0] < 0 else "power"
     return Atom(
         name=name, sympy=lambda x: x**exponent, derivatives=_power(float(exponent)), complexity=complexity,
@@ -118,7 +118,7 @@ def _power_atom(name: str, exponent: Any, complexity: int, domain: tuple[float, 
 
 
 _LINE, _HALF = (-math.inf, math.inf), sp.Rational(1, 2)
-# From the simplest on: an edge that several fit alike is named by the first.
+# The atoms of an edge, the simplest first.
 _ATOMS = (
     Atom(
         name="x", sympy=lambda x: x, derivatives=by_torch.identity, complexity=1, free=(False, False),
@@ -194,13 +194,13 @@ def _row(head: Any, torch: Operation, smooth: Demands | None = None, range: Rang
     return Function(sympy=head, torch=torch, smooth=smooth, range=range)
 
 
-# Functions that occur in formulas and are no atoms.
+# Functions that occur in formulas but are no atoms.
 _OTHERS = (
     _row(sp.Abs, torch.abs, lambda x: [(x, (*NONZERO, "nonnegative", "nonpositive"), "the absolute value of")],
          ranges.absolute),
     _row(sp.sign, torch.sign, nonzero("the sign of")),
     _row(sp.Heaviside, heaviside, nonzero("a jump at")),
-    # The derivative of a jump: zero almost everywhere, and points never sit on the jump.
+    # The derivative of a jump is zero almost everywhere, and points almost never lie on the jump.
     _row(sp.DiracDelta, zero),
     _row(sp.floor, torch.floor), _row(sp.ceiling, torch.ceil), _row(sp.Mod, torch.remainder),
     _row(sp.Min, smallest), _row(sp.Max, largest),
@@ -235,18 +235,18 @@ _RELATIONS: dict[Any, Operation] = {
     sp.Not: torch.logical_not,
 }  # fmt: skip
 
-# By name, the functions that edges can be; a user's own join them.
+# The atoms by name, to which a user's own functions are added.
 ATOMS: dict[str, Atom] = {row.name: row for row in _ATOMS}
 SHIPPED = frozenset(ATOMS)
-# By SymPy's class, the functions that occur in formulas.
+# The functions that occur in formulas, by SymPy's class.
 HEADS: dict[Any, Function] = {row.sympy: row for row in (*_ATOMS, *_OTHERS) if isinstance(row.sympy, type)}
 OPERATIONS: dict[Any, Operation] = {head: row.torch for head, row in HEADS.items() if row.torch} | _RELATIONS
-# By SymPy's class, the functions of the search's library that a function belongs to.
+# The families of the search's library, by SymPy's class of their functions.
 FAMILIES: dict[Any, str] = {head: row.family for head, row in HEADS.items() if row.family}
 
 
 def atom(name: Any) -> Atom:
-    """The atom of a name; ConfigurationError for one that is unknown."""
+    """Return the atom of a name; raise ConfigurationError if it is unknown."""
     if name not in ATOMS:
         add = f"if it is a function of yours, register it first: kanpde.register_atom({name!r}, ...)"
         raise ConfigurationError(f"unknown atom {name!r}; {nearest(str(name), ATOMS)}; {add}")
@@ -254,12 +254,12 @@ def atom(name: Any) -> Atom:
 
 
 def registered() -> dict[str, Atom]:
-    """By name, the functions that the user has added."""
+    """Return the functions that the user has added, by name."""
     return {name: row for name, row in ATOMS.items() if name not in SHIPPED}
 
 
 def operation(expression: sp.Basic) -> Operation:
-    """The operation of tensors that an expression's outermost function stands for; ProblemError where there is none."""
+    """Return the operation on tensors of an expression's outermost function; raise ProblemError if there is none."""
     found = OPERATIONS.get(expression.func)
     if found is None or (expression.func is sp.elliptic_e and len(expression.args) > 1):
         raise ProblemError(
@@ -270,7 +270,7 @@ def operation(expression: sp.Basic) -> Operation:
 
 
 def smoothness_demands(expression: Any) -> list[Demand]:
-    """What an expression's functions, powers and quotients demand of their arguments to be smooth."""
+    """Return the conditions under which an expression's functions, powers and quotients are smooth."""
     return [demand for part in sp.preorder_traversal(expression) for demand in _demands(part)]
 
 

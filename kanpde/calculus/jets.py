@@ -1,13 +1,13 @@
-"""Jets: sets of partial derivatives that are closed under the chain rule.
+"""Jets: sets of partial derivatives closed under the chain rule.
 
 A partial is a multi-index, the sorted tuple of the axes it differentiates along: () is the value, (0,) is u_x, (0, 1)
 is u_xy. Through a univariate function, Faà di Bruno's formula reads
 
     ∂^α φ(h) = Σ_m φ^(m)(h) Q_{α,m},    Q_{α,m} = Σ_{π partition of α into m blocks} Π_{B∈π} ∂^B h,
 
-and a product follows Leibniz' rule ∂^α(f g) = Σ_{A⊆α} ∂^A f ∂^{α∖A} g. Partitions and subsets are of the *positions* in
-α, so that repeated axes are counted rightly (Hardy, "Combinatorics of partial derivatives", Electron. J. Combin. 13
-(2006) R1, Prop. 1 and 2).
+and a product follows Leibniz's rule ∂^α(f g) = Σ_{A⊆α} ∂^A f ∂^{α∖A} g. Partitions and subsets are of the *positions*
+in α, so that repeated axes are counted correctly (Hardy, "Combinatorics of partial derivatives", Electron. J. Combin.
+13 (2006) R1, Prop. 1 and 2).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class LeibnizTerm:
 
 
 def set_partitions(positions: tuple[int, ...]) -> Iterator[list[tuple[int, ...]]]:
-    """All partitions of a set of positions into non-empty blocks."""
+    """Yield all partitions of a set of positions into non-empty blocks."""
     if not positions:
         yield []
         return
@@ -58,7 +58,7 @@ def set_partitions(positions: tuple[int, ...]) -> Iterator[list[tuple[int, ...]]
 
 
 def closure(partials: Iterable[MultiIndex]) -> tuple[MultiIndex, ...]:
-    """Every sub-multiset of the given partials, by order and then alphabetically; () is always first."""
+    """Return every sub-multiset of the given partials, by order and then alphabetically; () is always first."""
     found: set[MultiIndex] = {()}
     for partial in partials:
         for size in range(len(partial) + 1):
@@ -70,8 +70,8 @@ def closure(partials: Iterable[MultiIndex]) -> tuple[MultiIndex, ...]:
 class JetPlan:
     """How a closed set of partials moves through a network.
 
-    `dimension` is the number of coordinates, `requested` the partials that somebody asked for.
-    A jet is a tensor whose axis of length `len(plan.partials)` runs over `plan.partials`.
+    `dimension` is the number of coordinates, `requested` are the partials requested, and `partials` their closure. A
+    jet is a tensor with an axis over `partials`.
     """
 
     dimension: int
@@ -89,7 +89,7 @@ class JetPlan:
 
     @cached_property
     def index(self) -> dict[MultiIndex, int]:
-        """Where each partial stands in a jet."""
+        """The position of each partial in a jet."""
         return {partial: i for i, partial in enumerate(self.partials)}
 
     @cached_property
@@ -128,7 +128,7 @@ class JetPlan:
 
     @cached_property
     def pure(self) -> tuple[tuple[int, int, int], ...]:
-        """(α, axis, m) for every α that is m-fold in one axis only: all that a function of one coordinate has."""
+        """(α, axis, m) for every α that is m-fold along a single axis: the partials of functions of one coordinate."""
         return tuple(
             (alpha, partial[0], len(partial))
             for alpha, partial in enumerate(self.partials)
@@ -136,7 +136,7 @@ class JetPlan:
         )
 
     def coordinates(self, points: Tensor) -> Tensor:
-        """The jet of the identity map: points (n, d) -> (n, S, d)."""
+        """Return the jet of the identity map: points (n, d) -> (n, S, d)."""
         jet = points.new_zeros(points.shape[0], len(self), self.dimension)
         jet[:, 0] = points
         for alpha, axis, order in self.pure:
@@ -146,7 +146,7 @@ class JetPlan:
 
 
 def bell_polynomials(plan: JetPlan, jet: Tensor) -> Tensor:
-    """Q_{α,m} of a jet (n, S, i) as (n, S, M, i) with m = 0 … M-1 = order; Q_{(),0} = 1."""
+    """Return Q_{α,m} of a jet (n, S, i) as (n, S, M, i) with m = 0 … M-1 = order; Q_{(),0} = 1."""
     count, size, width = jet.shape
     result = [[None] * (plan.order + 1) for _ in range(size)]  # type: list[list[Tensor | None]]
     result[0][0] = jet.new_ones(count, width)
@@ -161,7 +161,7 @@ def bell_polynomials(plan: JetPlan, jet: Tensor) -> Tensor:
 
 
 def monomial_of(jet: Tensor, blocks: tuple[int, ...]) -> Tensor:
-    """Π ∂^B h over the blocks, jet (n, S, i) -> (n, i)."""
+    """Return Π ∂^B h over the blocks, jet (n, S, i) -> (n, i)."""
     value = jet[:, blocks[0]]
     for block in blocks[1:]:
         value = value * jet[:, block]
@@ -169,7 +169,7 @@ def monomial_of(jet: Tensor, blocks: tuple[int, ...]) -> Tensor:
 
 
 def bell_adjoint(plan: JetPlan, jet: Tensor, adjoint: Tensor) -> Tensor:
-    """The transposed derivative of `bell_polynomials` at `jet`: adjoint (n, S, M, i) -> (n, S, i)."""
+    """Return the transposed derivative of `bell_polynomials` at `jet`: adjoint (n, S, M, i) -> (n, S, i)."""
     result = torch.zeros_like(jet)
     for term in plan.bell:
         seed = adjoint[:, term.alpha, term.order]
@@ -187,7 +187,7 @@ def bell_adjoint(plan: JetPlan, jet: Tensor, adjoint: Tensor) -> Tensor:
 
 
 def product(plan: JetPlan, left: Tensor, right: Tensor) -> Tensor:
-    """The jet of f g from jets (n, S, i) of f and g."""
+    """Return the jet of f g from jets (n, S, i) of f and g."""
     rows: list[Tensor | None] = [None] * len(plan)
     for term in plan.leibniz:
         piece = left[:, term.left] * right[:, term.right]
@@ -199,7 +199,7 @@ def product(plan: JetPlan, left: Tensor, right: Tensor) -> Tensor:
 
 
 def product_adjoint(plan: JetPlan, factor: Tensor, adjoint: Tensor) -> Tensor:
-    """The transpose of f ↦ f g for the jet `factor` of g: adjoint (n, S, i) of f g -> adjoint of f."""
+    """Return the transpose of f ↦ f g for the jet `factor` of g: adjoint (n, S, i) of f g -> adjoint of f."""
     result = torch.zeros_like(adjoint)
     for term in plan.leibniz:
         piece = adjoint[:, term.alpha] * factor[:, term.right]

@@ -1,4 +1,4 @@
-"""Legendre polynomials on an interval, orthonormal there: what a smooth function of a short time is made of."""
+"""Legendre polynomials on an interval, normalised to a mean square of one there."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 def legendre(x: Tensor, low: float, high: float, degree: int, orders: int) -> Tensor:
-    """x (n,) -> (n, orders, degree + 1): √(2j+1) P_j(s), s = (2x − low − high)/(high − low), and its derivatives by x.
+    """Return √(2j+1) P_j(s), s = (2x − low − high)/(high − low), and derivatives by x: (n,) -> (n, orders, degree + 1).
 
-    (j+1) P_{j+1} = (2j+1) s P_j − j P_{j−1} and P'_{j+1} = P'_{j−1} + (2j+1) P_j, which gives every order from the one
-    before (Abramowitz and Stegun, 8.5.3 and 8.5.4).
+    The recursions are (j+1) P_{j+1} = (2j+1) s P_j − j P_{j−1} and P'_{j+1} = P'_{j−1} + (2j+1) P_j, which gives every
+    order from the previous one (Abramowitz and Stegun, 8.5.3 and 8.5.4).
     """
     s = (2 * x - low - high) / (high - low)
     values = [torch.ones_like(s), s]

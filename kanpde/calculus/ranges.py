@@ -1,7 +1,7 @@
-"""Ranges of functions on intervals [a, b], arrays of them at once, exact but for round-off.
+"""Ranges of functions on arrays of intervals [a, b], exact up to round-off.
 
-They are natural interval extensions (Moore, 1966): a monotone function takes its extremes at the ends, the others also
-where their derivatives vanish.
+They are natural interval extensions (Moore, 1966): a monotone function has its extremes at the ends, any other also at
+the zeros of its derivative.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ class Unbounded(Exception):
 
 
 def increasing(function: Callable[[Array], Array]) -> Range:
-    """The range of an increasing function: its values at the ends."""
+    """Return the range of an increasing function: its values at the ends."""
     return lambda a, b: (function(a), function(b))
 
 
 def log(a: Array, b: Array) -> Interval:
-    """The logarithm increases; Unbounded unless a > 0."""
+    """Return the range of the increasing logarithm; raise Unbounded unless a > 0."""
     if (a <= 0).any():
         raise Unbounded
     return np.log(a), np.log(b)
 
 
 def cos(a: Array, b: Array) -> Interval:
-    """The cosine is 1 at the even and -1 at the odd multiples of π."""
+    """Return the range of the cosine, which is 1 at the even and -1 at the odd multiples of π."""
     ends = np.stack([np.cos(a), np.cos(b)])
     turns = np.floor(b / (2 * np.pi) + 1e-12) >= np.ceil(a / (2 * np.pi) - 1e-12)
     half = np.floor(b / (2 * np.pi) - 0.5 + 1e-12) >= np.ceil(a / (2 * np.pi) - 0.5 - 1e-12)
@@ -41,18 +41,18 @@ def cos(a: Array, b: Array) -> Interval:
 
 
 def sin(a: Array, b: Array) -> Interval:
-    """sin x = cos(x − π/2)."""
+    """Return the range of sin x = cos(x − π/2)."""
     return cos(a - np.pi / 2, b - np.pi / 2)
 
 
 def cosh(a: Array, b: Array) -> Interval:
-    """cosh is least, 1, at 0."""
+    """Return the range of cosh, whose minimum is 1 at 0."""
     p, q = np.cosh(a), np.cosh(b)
     return np.where((a <= 0) & (b >= 0), 1.0, np.minimum(p, q)), np.maximum(p, q)
 
 
 def sech(a: Array, b: Array) -> Interval:
-    """sech = 1/cosh."""
+    """Return the range of sech = 1/cosh."""
     p, q = cosh(a, b)
     return 1 / q, 1 / p
 
@@ -63,12 +63,12 @@ def absolute(a: Array, b: Array) -> Interval:
 
 
 def erf(a: Array, b: Array) -> Interval:
-    """The error function increases."""
+    """Return the range of the error function, which increases."""
     return _by_scipy("erf", a), _by_scipy("erf", b)
 
 
 def erfc(a: Array, b: Array) -> Interval:
-    """The complementary error function decreases; 1 − erf would lose its digits where it is small."""
+    """Return the range of erfc, which decreases; 1 − erf would lose the digits of small values."""
     return _by_scipy("erfc", b), _by_scipy("erfc", a)
 
 

@@ -1,4 +1,4 @@
-"""A user's own functions: their derivatives and the interval in which they are smooth, derived from SymPy's form."""
+"""Register a user's own functions; their SymPy form gives the derivatives and the interval of smoothness."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
 
 VARIABLE = sp.Symbol("z", real=True)
-COMPLEXITY = 6  # a user's function is named only where no simpler one fits alike
-# The arguments at which a function is looked at. They miss the whole numbers, where most poles and kinks are.
+COMPLEXITY = 6  # the complexity of a user's function; a simpler atom with a similar error is preferred
+# The arguments at which a function is evaluated; they miss the integers, where most poles and kinks are.
 LOOKED_AT = np.linspace(-30.0, 30.0, 4000)
-HALVINGS = 60  # of a step between two of them, down to round-off, towards the end of the interval
+HALVINGS = 60  # halvings of a step between arguments that locate an interval's end to round-off
 
 
 def register_atom(name: str, function: Callable[[Any], Any]) -> None:
     """Add a function of your own: ``register_atom("lorentz", lambda z: 1 / (1 + z**2))``, SymPy in, SymPy out.
 
-    The search tries it as a0 + a1 f(b s + c), `suggest` and `read` try it on edges, `fix` takes its name, and
-    `formula_to_kan` makes edges of it. It lasts as long as the process: a file of a network with it can be loaded
-    where it has been registered.
+    The search tries it as a0 + a1 f(b s + c), `suggest` and `read` try it on edges, `fix` accepts its name, and
+    `formula_to_kan` makes edges of it. The registration lasts as long as the process; a process that loads a file of a
+    network with this atom must register it first.
 
-    Raises ConfigurationError for a name that is taken or no word, for a function that does not give a SymPy expression
-    of its argument, has no numerical counterpart, or is nowhere smooth and finite.
+    Raises ConfigurationError if the name is taken or no identifier, or if the function does not return a SymPy
+    expression of its argument, has no numerical counterpart, or is nowhere smooth and finite.
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise ConfigurationError(f"expected a word as the name of an atom, got {name!r}; choose one such as 'airy'")
@@ -62,16 +62,16 @@ def register_atom(name: str, function: Callable[[Any], Any]) -> None:
 
 
 def taken() -> tuple[str, ...]:
-    """The names of atoms and of families of the search's library."""
+    """Return the names of atoms and of families of the search's library."""
     families = (row.family for row in (*ATOMS.values(), *HEADS.values()) if row.family)
     return tuple(dict.fromkeys((*ATOMS, *families)))
 
 
 def written(name: str, function: Callable[[Any], Any]) -> sp.Expr:
-    """The function of VARIABLE; ConfigurationError where that is no expression of it."""
+    """Return the function of VARIABLE; raise ConfigurationError if it is no expression of VARIABLE."""
     try:
         expression = function(VARIABLE)
-    except Exception as error:  # a user's function may raise anything
+    except Exception as error:  # a user's function may raise any error
         got = f"{type(error).__name__}: {error}"
         raise ConfigurationError(f"expected SymPy in and SymPy out of the atom {name!r}, got {got}") from None
     if not isinstance(expression, sp.Expr) or expression.free_symbols != {VARIABLE}:
@@ -82,7 +82,7 @@ def written(name: str, function: Callable[[Any], Any]) -> sp.Expr:
 
 
 def compiled(expression: sp.Expr) -> Derivatives:
-    """The derivatives of an expression of VARIABLE, differentiated and compiled once for each number of them."""
+    """Return the derivatives of an expression of VARIABLE, compiled once for each number of orders."""
 
     @functools.cache
     def functions(orders: int) -> Callable[..., Sequence[Tensor]]:
@@ -92,9 +92,9 @@ def compiled(expression: sp.Expr) -> Derivatives:
 
 
 def interval(expression: sp.Expr) -> tuple[float, float] | None:
-    """The longest open interval in which an expression is finite and smooth, as far as points can tell; None for none.
+    """Return the longest open interval in which an expression is finite and smooth at points, None if there is none.
 
-    An end that lies beyond all points is infinite; of two intervals alike the right one is taken.
+    An end beyond all points is infinite; the right one of two equally long intervals is returned.
     """
     smooth = smooth_along(expression)
     starts, ends = runs(smooth(LOOKED_AT[:-1], LOOKED_AT[1:]))
@@ -108,7 +108,7 @@ def interval(expression: sp.Expr) -> tuple[float, float] | None:
 
 
 def smooth_along(expression: sp.Expr) -> Callable[[Array, Array], Flags]:
-    """Whether an expression is smooth between two arguments, by its values and its demands at both."""
+    """Return a function that decides, by values and demands at both ends, if an expression is smooth between them."""
     value = numpy_function(expression, [VARIABLE.name])
     demands = [
         (numpy_function(of, [VARIABLE.name]), signs) for of, signs, _ in smoothness_demands(expression) if of != 0
@@ -127,13 +127,13 @@ def smooth_along(expression: sp.Expr) -> Callable[[Array, Array], Flags]:
 
 
 def runs(good: Flags) -> tuple[Places, Places]:
-    """Where runs of true entries start, and where the first entries after them are."""
+    """Return the starts of runs of true entries, and the first entries after the runs."""
     changes = np.diff(np.concatenate([[False], good, [False]]).astype(int))
     return np.flatnonzero(changes == 1), np.flatnonzero(changes == -1)
 
 
 def end(smooth: Callable[[Array, Array], Flags], inside: float, outside: float) -> float:
-    """The end of an interval between an argument in it and one beyond, by halving."""
+    """Return the end of an interval between an argument inside and one outside, by halving."""
     start = np.array(inside)
     for _ in range(HALVINGS):
         middle = (inside + outside) / 2

@@ -1,11 +1,11 @@
 """B-splines of degree k on knots t_0 < t_1 < … < t_{n+2k}: n intervals [t_k, t_{k+n}] and n + k basis functions.
 
 On every interval the k + 1 non-zero basis functions are polynomials of the local coordinate ξ = (x − centre)/h ∈ [−½,
-½]. Their coefficients are computed once a grid by the Cox–de Boor recursion on polynomials (de Boor, "A Practical Guide
-to Splines", X.11), so that values and derivatives of any order are one small matrix product, without recursion. Beyond
-the grid the polynomials of the first and last interval go on, so every function stays smooth.
+½]. Their coefficients are computed once per grid by the Cox–de Boor recursion on polynomials (de Boor, "A Practical
+Guide to Splines", X.11), so that values and derivatives of any order are one small matrix product, without recursion.
+The polynomials of the first and last interval extend beyond the grid, so every function stays smooth.
 
-Knots carry a leading axis: one knot vector for every input of a layer, all with the same number of intervals.
+Knots have a leading axis: one knot vector for every input of a layer, all with the same number of intervals.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from kanpde.calculus.arrays import Array
 
 
 def uniform_knots(low: Array, high: Array, intervals: int, degree: int) -> Array:
-    """Equidistant knots (i, n + 2k + 1) with [t_k, t_{k+n}] = [low, high], `degree` more on either side."""
+    """Return equidistant knots (i, n + 2k + 1) with [t_k, t_{k+n}] = [low, high], `degree` more on either side."""
     steps = np.arange(-degree, intervals + degree + 1) / intervals
     low, high = np.atleast_1d(low)[:, None], np.atleast_1d(high)[:, None]
     return np.asarray(low + (high - low) * steps, dtype=np.float64)
 
 
 def knots_through(breakpoints: Array, degree: int) -> Array:
-    """Knots (i, n + 2k + 1) with the given breakpoints (i, n + 1), continued beyond both ends by the mean spacing."""
+    """Return knots (i, n + 2k + 1) through breakpoints (i, n + 1), continued beyond both ends by the mean spacing."""
     breakpoints = np.atleast_2d(np.asarray(breakpoints, dtype=np.float64))
     step = (breakpoints[:, -1:] - breakpoints[:, :1]) / (breakpoints.shape[1] - 1)
     beyond = step * np.arange(1, degree + 1)
@@ -33,13 +33,13 @@ def knots_through(breakpoints: Array, degree: int) -> Array:
 
 
 def clamped_knots(breakpoints: Array, degree: int) -> Array:
-    """Knots (i, n + 2k + 1) with the given breakpoints (i, n + 1), the ends repeated: the best conditioned ones."""
+    """Return knots (i, n + 2k + 1) through breakpoints (i, n + 1) with repeated ends, the best conditioned."""
     breakpoints = np.atleast_2d(np.asarray(breakpoints, dtype=np.float64))
     return np.pad(breakpoints, ((0, 0), (degree, degree)), mode="edge")
 
 
 def periodic_knots(breakpoints: Array, degree: int) -> Array:
-    """Knots (i, n + 2k + 1) with the given breakpoints (i, n + 1), continued periodically, many times where n < k."""
+    """Return knots (i, n + 2k + 1) through breakpoints (i, n + 1), continued periodically, also if n < k."""
     breakpoints = np.atleast_2d(np.asarray(breakpoints, dtype=np.float64))
     intervals = breakpoints.shape[1] - 1
     periods, place = np.divmod(np.arange(-degree, intervals + degree + 1), intervals)
@@ -49,7 +49,7 @@ def periodic_knots(breakpoints: Array, degree: int) -> Array:
 
 
 def polynomial_pieces(knots: Array, degree: int) -> Array:
-    """Coefficients (i, n, k+1, k+1) of the basis functions on every interval.
+    """Return coefficients (i, n, k+1, k+1) of the basis functions on every interval.
 
     The axes are [input, interval, power of ξ, basis function]. On interval j the non-zero functions are B_j, …, B_{j+k}
     (numbered from 0).
@@ -78,7 +78,7 @@ def polynomial_pieces(knots: Array, degree: int) -> Array:
 
 
 def derivative_powers(degree: int, orders: int) -> Array:
-    """D (orders, k+1, k+1) with d^m/dξ^m Σ_p c_p ξ^p = Σ_{p,q} D[m,q,p] c_p ξ^q."""
+    """Return D (orders, k+1, k+1) with d^m/dξ^m Σ_p c_p ξ^p = Σ_{p,q} D[m,q,p] c_p ξ^q."""
     result = np.zeros((orders, degree + 1, degree + 1))
     for m in range(min(orders, degree + 1)):
         for p in range(m, degree + 1):
@@ -87,13 +87,13 @@ def derivative_powers(degree: int, orders: int) -> Array:
 
 
 def local_coordinates(x: Tensor, knots: Tensor, degree: int, uniform: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """The interval (n, i) of every x (n, i), its local coordinate ξ (n, i), and 1/h, (1, i) or (n, i)."""
+    """Return the interval (n, i) of every x (n, i), its local coordinate ξ (n, i), and 1/h, (1, i) or (n, i)."""
     intervals = knots.shape[1] - 2 * degree - 1
     low, high = knots[:, degree], knots[:, degree + intervals]
     if uniform:
         inverse = (intervals / (high - low))[None]
         position = (x - low) * inverse
-        interval = position.detach().floor().clamp_(0, intervals - 1).nan_to_num_(0.0)  # NaN has no whole number
+        interval = position.detach().floor().clamp_(0, intervals - 1).nan_to_num_(0.0)  # NaN has no integer
         return interval.long(), position - interval - 0.5, inverse
     inner = knots[:, degree + 1 : degree + intervals].contiguous()
     interval = torch.searchsorted(inner, x.detach().T.contiguous(), right=True).T.contiguous()
@@ -104,9 +104,10 @@ def local_coordinates(x: Tensor, knots: Tensor, degree: int, uniform: bool) -> t
 
 
 def blossom(knots: Array, coefficients: Array, degree: int, interval: int, arguments: Array) -> Array:
-    """The polar form of one polynomial piece at `arguments` (k,): coefficients (n + k, c) -> (c,).
+    """Return the polar form of one polynomial piece at `arguments` (k,): coefficients (n + k, c) -> (c,).
 
-    de Boor's algorithm with another argument on every level (Ramshaw, "Blossoms are polar forms", CAGD 6 (1989)).
+    This is de Boor's algorithm with a different argument on every level (Ramshaw, "Blossoms are polar forms", CAGD 6
+    (1989)).
     """
     values = coefficients[interval : interval + degree + 1].copy()
     first = interval + degree  # the knot where the interval begins
@@ -119,9 +120,9 @@ def blossom(knots: Array, coefficients: Array, degree: int, interval: int, argum
 
 
 def refinement_matrix(old: Array, new: Array, degree: int) -> Array:
-    """T (n_new + k, n_old + k) with which coefficients on `old` knots give the same function on `new` ones.
+    """Return T (n_new + k, n_old + k), which maps coefficients on `old` knots to those of the function on `new` knots.
 
-    Exact where the breakpoints of `old` are among those of `new` (knot insertion by blossoming). `old` and `new` are
+    It is exact if the breakpoints of `old` are among those of `new` (knot insertion by blossoming). `old` and `new` are
     single knot vectors.
     """
     count_old, count_new = len(old) - degree - 1, len(new) - degree - 1
@@ -129,7 +130,7 @@ def refinement_matrix(old: Array, new: Array, degree: int) -> Array:
     identity = np.eye(count_old)
     result = np.empty((count_new, count_old))
     for i in range(count_new):
-        # any piece under the new function's support will do: take the one nearest to the middle of its inner knots
+        # Every piece in the new function's support is exact; the nearest to the middle of its inner knots is taken.
         inner = range(max(i, degree), min(i + degree, count_new - 1) + 1)
         middle = min(
             inner, key=lambda j: abs((new[j] + new[j + 1]) / 2 - new[i + 1 : i + degree + 1].mean() if degree else 0.0)
@@ -143,7 +144,7 @@ def refinement_matrix(old: Array, new: Array, degree: int) -> Array:
 
 
 def projection_matrix(old: Array, new: Array, degree: int) -> Array:
-    """T (n_new + k, n_old + k): the least-squares fit on `new` knots of a function on `old` ones, over their range."""
+    """Return T (n_new + k, n_old + k), the least-squares fit on `new` knots of a function on `old` knots."""
     intervals = len(new) - 2 * degree - 1
     breaks = new[degree : degree + intervals + 1]
     nodes = np.cos(np.pi * (np.arange(degree + 3) + 0.5) / (degree + 3)) / 2 + 0.5
@@ -152,7 +153,7 @@ def projection_matrix(old: Array, new: Array, degree: int) -> Array:
 
 
 def dense_basis(x: Array, knots: Array, degree: int) -> Array:
-    """All basis functions (points, n + k) of one knot vector at x (points,), continued beyond the ends."""
+    """Return all basis functions (points, n + k) of one knot vector at x (points,), continued beyond the ends."""
     intervals = len(knots) - 2 * degree - 1
     interval, xi, _ = local_coordinates(
         torch.as_tensor(x)[:, None], torch.as_tensor(knots)[None], degree, uniform=False

@@ -1,4 +1,4 @@
-"""Operations on tensors that torch has not, or has under other conventions than SymPy."""
+"""Operations on tensors that torch lacks, or defines with other conventions than SymPy."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ Operation = Callable[..., Any]
 
 
 def add(*terms: Any) -> Any:
-    """The sum of tensors and numbers."""
+    """Return the sum of tensors and numbers."""
     return functools.reduce(operator.add, terms)
 
 
 def multiply(*factors: Any) -> Any:
-    """The product of tensors and numbers."""
+    """Return the product of tensors and numbers."""
     return functools.reduce(operator.mul, factors)
 
 
 def power(exponent: sp.Expr) -> Operation:
-    """x -> x**exponent for a constant exponent, by the most exact operation there is."""
+    """Return x -> x**exponent for a constant exponent, by torch's most accurate operation."""
     if exponent == sp.Rational(1, 2):
         return torch.sqrt
     if exponent == -sp.Rational(1, 2):
         return torch.rsqrt
     value = float(exponent)
-    # An exponent that is a whole number, written as a float, must leave negative bases real.
+    # An integer exponent, even if written as a float, must keep powers of negative bases real.
     constant = int(value) if value.is_integer() else value
     return lambda base: torch.pow(base, constant)
 
 
 def from_scipy(name: str) -> Operation:
-    """A function that torch lacks, by SciPy: values at points only, no gradient flows through it."""
+    """Return one of SciPy's functions that torch lacks, as an operation without a gradient."""
 
     def call(*arguments: Tensor) -> Tensor:
         function = getattr(importlib.import_module("scipy.special"), name)
@@ -49,37 +49,37 @@ def from_scipy(name: str) -> Operation:
 
 
 def one_over(function: Operation) -> Operation:
-    """1/f(x), by f."""
+    """Return x -> 1/f(x)."""
     return lambda x: 1 / function(x)
 
 
 def at_reciprocal(function: Operation) -> Operation:
-    """f(1/x), by f."""
+    """Return x -> f(1/x)."""
     return lambda x: function(1 / x)
 
 
 def smallest(*values: Tensor) -> Tensor:
-    """The smallest of several values, point by point."""
+    """Return the smallest of several values, point by point."""
     return functools.reduce(torch.minimum, values)
 
 
 def largest(*values: Tensor) -> Tensor:
-    """The largest of several values, point by point."""
+    """Return the largest of several values, point by point."""
     return functools.reduce(torch.maximum, values)
 
 
 def heaviside(x: Tensor, at_zero: Tensor) -> Tensor:
-    """0 below zero, 1 above it."""
+    """Return 0 below zero, 1 above it, and `at_zero` at zero."""
     return torch.where(x > 0, torch.ones_like(x), torch.where(x < 0, torch.zeros_like(x), at_zero))
 
 
 def zero(x: Tensor, *_: Tensor) -> Tensor:
-    """0 everywhere."""
+    """Return 0 everywhere."""
     return torch.zeros_like(x)
 
 
 def lambert_w(x: Tensor, branch: Tensor | None = None) -> Tensor:
-    """Lambert's W, w e^w = x, by SciPy."""
+    """Return Lambert's W, w e^w = x, by SciPy."""
     lambertw = importlib.import_module("scipy.special").lambertw
     values = lambertw(x.detach().cpu().double().numpy(), 0 if branch is None else int(branch))
     return torch.as_tensor(values.real, dtype=x.dtype, device=x.device)

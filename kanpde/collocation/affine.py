@@ -1,4 +1,4 @@
-"""Whether an equation is linear in its fields, found by trying it."""
+"""Decide numerically whether an equation is linear in its fields."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from kanpde.geometry.domain import face_points, interior_points
 from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
-TRIALS = 16
-TOLERANCE = 1e-9  # of the rows themselves, whatever unit they are in
+TRIALS = 16  # random points
+TOLERANCE = 1e-9  # the largest deviation of an affine row, relative to the rows' own size
 
 
 def is_affine(block: Block, problem: Problem) -> bool:
-    """Whether r((a + b)/2) = (r(a) + r(b))/2 for random jets at random points: only affine rows do that.
+    """Return whether r((a + b)/2) = (r(a) + r(b))/2 for random jets at random points, which holds for affine rows only.
 
-    The jets have both signs, and are positive where the rows are not finite then: roots and logarithms are.
+    The jets have both signs, and are positive where the rows are then not finite because of roots or logarithms.
     """
     generator = np.random.default_rng(0)
     placed = Placed.at(block, problem.domain.names, *trial_points(block, problem, generator))
@@ -27,7 +27,7 @@ def is_affine(block: Block, problem: Problem) -> bool:
     fields = len(problem.fields)
 
     def trial(low: float) -> tuple[Tensor, Tensor]:
-        """Where the rows are finite, and where they are affine."""
+        """Return where the rows are finite, and where they are affine."""
         a, b = (random_jet(placed, fields, generator, low) for _ in range(2))
         at_a, at_b, between = (placed.rows([jet] * len(placed.images), unknowns) for jet in (a, b, (a + b) / 2))
         size = at_a.abs() + at_b.abs() + between.abs()
@@ -38,7 +38,7 @@ def is_affine(block: Block, problem: Problem) -> bool:
 
 
 def random_jet(placed: Placed, fields: int, generator: np.random.Generator, low: float) -> Tensor:
-    """Random values between `low` and 1.5 of every partial that the block needs, (n, S, f)."""
+    """Return random values between `low` and 1.5 of every partial that the block needs, (n, S, f)."""
     jet = torch.zeros(TRIALS, len(placed.plan), fields, dtype=torch.float64)
     for f, partials in sorted(placed.block.partials.items()):
         for partial in sorted(partials):
@@ -47,7 +47,7 @@ def random_jet(placed: Placed, fields: int, generator: np.random.Generator, low:
 
 
 def trial_points(block: Block, problem: Problem, generator: np.random.Generator) -> tuple[Tensor, Tensor | None]:
-    """Points where the block is to vanish, and their index."""
+    """Return points where the block must vanish, and their index."""
     domain = problem.domain
     if block.points is not None:
         index = generator.integers(len(block.points), size=TRIALS)

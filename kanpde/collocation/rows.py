@@ -1,11 +1,11 @@
 """The rows of a least-squares problem: a block at its points, as a function of the fields' jets and unknown constants.
 
-Every trial function is put into the same rows: a network, a tensor product, a formula. A trial function gives jets
-(n, S, f); the block, which is the user's own code, turns these into rows (c, n), and automatic differentiation gives
-the slopes ∂r/∂jet, with which the trial function's own derivatives by its parameters make the Jacobian.
+All trial functions share these rows: a network, a tensor product, a formula. A trial function gives jets (n, S, f); the
+block, which is the user's own code, turns the jets into rows (c, n); and automatic differentiation gives the slopes
+∂r/∂jet. The product of the slopes with the jets' derivatives by the trial function's parameters is the Jacobian.
 
-Rows are divided by the size of the terms that they are the difference of, so that the norm of the rows estimates a
-relative (backward) error, whatever the units are.
+Rows are divided by the size of their terms, so that the norm of the rows estimates a relative (backward) error in any
+units.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kanpde.problem.field import Field
 
 
 class TrialFunction(Protocol):
-    """An unknown function with given parameters, at points where what stays the same is prepared once."""
+    """An unknown function with given parameters, evaluated at points with data precomputed once."""
 
     @property
     def unknowns(self) -> Mapping[str, Tensor]:
@@ -49,9 +49,9 @@ class Slope:
 class Placed:
     """A block at its points.
 
-    `images` (n, d) are the sets of points where the fields are needed, `plan` has the partials that are needed there,
-    `names` are the coordinates. `index` (n,) is the number of every point's face, or of the point itself among fixed
-    ones. `target` (components, n) is subtracted from the rows.
+    `images` (n, d) are the sets of points where the fields are needed, `plan` has the partials needed there, and
+    `names` are the coordinates. `index` (n,) is the number of every point's face, or the point's number among a block's
+    fixed points. `target` (components, n) is subtracted from the rows.
     """
 
     block: Block
@@ -92,7 +92,7 @@ class Placed:
     ) -> tuple[Tensor, Iterator[Slope]]:
         """Return the rows (components, n), and every component's slope times `factors` (components, n)."""
         leaves = [jet.detach().requires_grad_() for jet in jets]
-        # One copy of every unknown for each point, so that its derivative comes out point by point.
+        # Each point has its own copy of every unknown, so that autograd gives the derivative point by point.
         copies = {n: value.detach().expand(self.count).clone().requires_grad_() for n, value in unknowns.items()}
         rows = self.rows(leaves, copies)
         return rows.detach(), _slopes(rows, leaves, [*copies.values()], factors)
@@ -101,7 +101,7 @@ class Placed:
 def _slopes(
     rows: Tensor, leaves: Sequence[Tensor], copies: Sequence[Tensor], factors: Tensor | None
 ) -> Iterator[Slope]:
-    """Differentiate component by component, for a caller that has no room for all at once."""
+    """Yield the slope of one component after another, so that a caller needs memory for one only."""
     factors = torch.ones_like(rows) if factors is None else factors
     for component, (row, factor) in enumerate(zip(rows, factors, strict=True)):
         last = component == len(rows) - 1
@@ -131,34 +131,34 @@ def plan_of(block: Block, dimension: int) -> JetPlan:
 
 
 def sizes_of_terms(slopes: Sequence[Tensor], jet: Tensor) -> Tensor:
-    """Σ_α |∂r/∂(∂^α u) ∂^α u| of every component at every point, (components, n)."""
+    """Return Σ_α |∂r/∂(∂^α u) ∂^α u| of every component at every point, (components, n)."""
     return torch.stack([(slope * jet).abs().sum(dim=(1, 2)) for slope in slopes])
 
 
 def scale_of_equation(sizes: Tensor, weights: Tensor) -> Tensor:
-    """The root mean square (components,) of the sizes of the terms (components, n), which balance at every point."""
+    """Return the root mean square (components,) of the sizes (components, n) of terms that balance at every point."""
     return torch.stack([mean(size.square(), weights).sqrt() for size in sizes])
 
 
 def scale_of_condition(slopes: Sequence[Tensor], typical: Tensor, weights: Tensor) -> Tensor:
-    """Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), (components,), with the second rms (S, f) `typical` of the interior.
+    """Return Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), (components,), with the second rms (S, f) `typical` of the interior.
 
-    The fields may be small where a condition holds, because it makes them so.
+    The fields at the condition's own points are no measure, because the condition may make them small.
     """
     return torch.stack([(mean(slope.square(), weights).sqrt() * typical).sum() for slope in slopes])
 
 
 def usable_scale(scale: Tensor, otherwise: Tensor) -> Tensor:
-    """Return a scale where it is finite and positive, and another one elsewhere: rows without terms have no size."""
+    """Return a scale where it is finite and positive, and `otherwise` elsewhere, because rows may have no terms."""
     return torch.where(torch.isfinite(scale) & (scale > 0), scale, otherwise)
 
 
 def row_factors(weights: Tensor, scale: Tensor) -> Tensor:
-    """√w_n / s_c, (components, n): the squares of the rows times these are the loss."""
+    """Return √w_n / s_c, (components, n), the factors by which the rows' squares add up to the loss."""
     return weights.sqrt() / scale[:, None]
 
 
 def mean(values: Tensor, weights: Tensor) -> Tensor:
-    """The weighted mean over the points, (n, ...) -> (...)."""
+    """Return the weighted mean over the points, (n, ...) -> (...)."""
     share = (weights / weights.sum()).view(-1, *(1 for _ in values.shape[1:]))
     return (share * values).sum(dim=0)

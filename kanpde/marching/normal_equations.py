@@ -18,7 +18,7 @@ from torch import Tensor
 
 from kanpde.marching.tensor_product import Line, OnGrid
 
-LARGEST = 2**22  # numbers that one product of matrices may give
+LARGEST = 2**22  # the largest number of entries of one product of matrices
 Orders = tuple[int, ...]
 
 
@@ -30,7 +30,7 @@ class Pairs:
     second: Tensor
 
     def places(self, positions: Tensor, factors: tuple[int, int, int]) -> Tensor:
-        """This axis' share of the places that the storage gives to the pairs."""
+        """Return this axis's part of the pairs' places in the storage."""
         row, column, _ = factors
         return row * positions[self.first] + column * positions[self.second]
 
@@ -43,9 +43,10 @@ def add(
     one: tuple[OnGrid, Tensor],
     other: tuple[OnGrid, Tensor],
 ) -> None:
-    """Add JᵀK to `total`, the rows J and K being slopes (c, n, S, f) by the jets on two grids of the same shape.
+    """Add JᵀK to `total`, with J and K given by slopes (c, n, S, f) by the jets on two grids of the same shape.
 
-    The unknown (j, f) stands at Σ_a positions[a][j_a] + f, and the pair at i and j has the place a i + b j + c.
+    The unknown (j, f) has the position Σ_a positions[a][j_a] + f, and the pair at i and j the place a i + b j + c, with
+    (a, b, c) = `factors`.
     """
     (here, slopes), (there, others) = one, other
     shape = tuple(len(line.columns) for line in here.lines)
@@ -75,9 +76,9 @@ def add(
 def contracted(
     lines: Sequence[tuple[Line, Line]], weights: dict[tuple[tuple[int, int], ...], Tensor]
 ) -> tuple[list[Pairs], Tensor]:
-    """Σ_q w(q) Π_a B^{(m_a)}(q_a) B^{(n_a)}(q_a), summed over the orders ((m_1, n_1), …) that the weights are for.
+    """Compute Σ_q w(q) Π_a B^{(m_a)}(q_a) B^{(n_a)}(q_a), summed over the orders ((m_1, n_1), …) of the weights.
 
-    Returns the pairs of every axis, and the sums (pairs of the last axis, of the first, of the second, …).
+    Return the pairs of every axis, and the sums (pairs of the last axis, of the first, of the second, …).
     """
     met = []
     for one, other in lines:
@@ -86,22 +87,22 @@ def contracted(
             groups.setdefault(tuple(rest), {})[orders] = weight.reshape(len(one.columns), -1)
         pairs, places = meeting(one, other)
         met.append(pairs)
-        # What is summed over goes last, and the next axis' points come first.
+        # The axis just summed becomes the last one, so the next axis's points come first.
         weights = {rest: along(one, other, group, places, len(pairs.first)).T for rest, group in groups.items()}
     (sums,) = weights.values()
     return met, sums.T.reshape(sums.shape[1], *(len(pairs.first) for pairs in met[:-1]))
 
 
 def meeting(one: Line, other: Line) -> tuple[Pairs, Tensor]:
-    """The pairs that meet, and which of them those of every group of points are, (groups, k k')."""
-    each = one.each if one.each == other.each else 1  # points that follow each other and have the same columns in both
+    """Return the pairs that meet at a point, and the numbers (groups, k k') of every group's pairs."""
+    each = one.each if one.each == other.each else 1  # successive points that have the same columns in both
     codes = (one.columns[::each, :, None] * other.size + other.columns[::each, None, :]).flatten(1)
     unique, places = torch.unique(codes, return_inverse=True)
     return Pairs(unique // other.size, unique % other.size), places
 
 
 def along(one: Line, other: Line, weights: dict[tuple[int, int], Tensor], places: Tensor, count: int) -> Tensor:
-    """Weights (n, r) for orders (m, n) -> their sums with the products of the axis' functions, (pairs, r)."""
+    """Return the sums (pairs, r) of weights (n, r) by orders (m, n) times the products of the axis's functions."""
     groups = len(places)
     products = [one.values[:, m, :, None] * other.values[:, n, None, :] for m, n in weights]
     left = torch.cat([each.view(groups, -1, places.shape[1]) for each in products], dim=1).transpose(1, 2)

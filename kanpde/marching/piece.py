@@ -15,12 +15,12 @@ from kanpde.collocation.rows import Placed, row_factors
 from kanpde.marching.tensor_product import Local, OnGrid, TensorProduct, lines_of
 from kanpde.problem.lift import Ansatz
 
-Shapes = tuple[tuple[int, ...], ...]  # of tensor grids, one after the other
+Shapes = tuple[tuple[int, ...], ...]  # the shapes of successive tensor grids
 
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """What one image of a block's points needs: the space there, in parts, and the jets of lift and factor."""
+    """One image of a block's points, with the space there, in parts, and the jets of lift and factor."""
 
     points: Tensor
     space: TensorProduct
@@ -39,7 +39,7 @@ class Image:
         ansatz: Ansatz | None,
         shapes: Shapes = (),
     ) -> Image:
-        """Points made ready; they are said to be tensor grids of these shapes, one after the other."""
+        """Precompute the space at points; `shapes` declares them to be successive tensor grids."""
         lift, factor = (None, None) if ansatz is None else ansatz.jets(points, plan)
         counts = tuple(math.prod(shape) for shape in shapes)
         pieces = torch.split(points, list(counts)) if shapes else ()
@@ -50,27 +50,27 @@ class Image:
         return cls(points, space, plan, parts, counts, lift, factor)
 
     def own_jets(self, coefficients: Tensor) -> Tensor:
-        """Jets (n, S, f), without lift."""
+        """Return the jets (n, S, f) without the lift."""
         found = [part.jets(coefficients) for part in self.parts]
         jet = found[0] if len(found) == 1 else torch.cat(found)
         return jet if self.factor is None else jets.product(self.plan, self.factor, jet)
 
     def jets(self, coefficients: Tensor) -> Tensor:
-        """The solution's jets (n, S, f)."""
+        """Return the solution's jets (n, S, f)."""
         jet = self.own_jets(coefficients)
         return jet if self.lift is None else self.lift + jet
 
     def adjoint(self, adjoint: Tensor) -> Tensor:
-        """The transpose of `own_jets`: (n, S, f) -> (P, f)."""
+        """Return the transpose of `own_jets`: (n, S, f) -> (P, f)."""
         shares = torch.split(self._unlifted(adjoint), list(self.counts))
         return torch.stack([part.adjoint(share) for part, share in zip(self.parts, shares, strict=True)]).sum(0)
 
     def rows(self, adjoint: Tensor) -> Tensor:
-        """Derivatives of Σ adjoint · jets by the coefficients that are met: (n, S, f) -> (n, m, f)."""
+        """Return the derivatives of Σ adjoint · jets by the coefficients in `local`: (n, S, f) -> (n, m, f)."""
         return torch.einsum("nsf,nsm->nmf", self._unlifted(adjoint), self.local.features)
 
     def split(self, slopes: Tensor) -> list[tuple[OnGrid | Local, Tensor]]:
-        """The parts, each with its slopes (c, n, S, f) by the space's own jets."""
+        """Return the parts, each with its slopes (c, n, S, f) by the space's own jets."""
         own = slopes if self.factor is None else torch.stack([self._unlifted(each) for each in slopes])
         return list(zip(self.parts, torch.split(own, list(self.counts), dim=1), strict=True))
 
@@ -93,7 +93,7 @@ class TensorFunction:
     unknowns: Mapping[str, Tensor] = field(default_factory=dict)
 
     def prepare(self, points: Tensor, plan: jets.JetPlan, shapes: Shapes = ()) -> Image:
-        """Return the space at points (n, d), which are said to be tensor grids of these shapes."""
+        """Precompute the space at points (n, d), which `shapes` declares to be tensor grids."""
         return Image.of(points, self.space, plan, self.ansatz, shapes)
 
     def jets(self, prepared: Image) -> Tensor:
@@ -117,10 +117,10 @@ class Piece:
 
     @property
     def factors(self) -> Tensor:
-        """(components, n): what every row is multiplied by."""
+        """The factor of every row, (components, n)."""
         return row_factors(self.placed.block.weight * self.weights, self.scale)
 
     @property
     def on_grids(self) -> bool:
-        """Whether all points lie on tensor grids, and so JᵀJ comes from sums along the axes."""
+        """Whether all points lie on tensor grids, so that sums along the axes give JᵀJ."""
         return all(isinstance(part, OnGrid) for image in self.images for part in image.parts)

@@ -1,4 +1,4 @@
-"""The equations of one attempt at a slab: their rows, an initial guess, and the slab that a vector is."""
+"""The equations of one attempt at a slab: their rows, an initial guess, and the solved slab."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 
 
 def slab_system(task: MarchTask, state: MarchState, numbered: Numbered | None = None) -> System:
-    """Return the rows of the attempt under way, divided by its scales; these are measured if that is due."""
+    """Return the rows of the current attempt, divided by its scales, which are measured if they are missing."""
     attempt, last, iterate = state.attempt, state.last, state.iterate
     system = System(
         task.space(attempt.axes, attempt.low, attempt.high),
@@ -52,7 +52,7 @@ def end_of(task: MarchTask, last: Slab) -> TensorFunction:
 def factor_at(task: MarchTask, anchor: Anchor, numbered: Numbered | None) -> tuple[Factor, Numbered]:
     """Return the factor computed at an anchor, and its numbering of the unknowns.
 
-    The rows of a slab that follows another one differ from its conditions' own by numbers, so J is the same without.
+    J does not depend on the preceding slab, because its values only shift the rows by constants.
     """
     attempt = anchor.attempt
     system = System(
@@ -77,7 +77,7 @@ def initial_iterate(
 ) -> Iterate:
     """Return the failed attempt's solution, else the last slab extrapolated, else the initial conditions, else zero.
 
-    Unknown constants begin at their values in the best pass, or at the given ones.
+    Unknown constants start from their values in the best pass, or else from the given values.
     """
     guess = _initial_vector(task, attempt, last, failed, best)
     return Iterate(torch.as_tensor(guess, device=task.device), fresh=not (failed or task.slabbed))
@@ -116,7 +116,7 @@ def initial_conditions(task: MarchTask, attempt: Attempt, space: TensorProduct) 
 
 
 def measure_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tensor) -> Slab:
-    """Return the slab that a vector is, with its residual and its last coefficients in time."""
+    """Return the slab of a vector of unknowns, with its residual and the size of its last coefficients in time."""
     coefficients, _ = system.split(vector)
     space = system.space
     array = coefficients.cpu().numpy().reshape(*space.shape, len(task.problem.fields))
@@ -127,7 +127,7 @@ def measure_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tens
 
 
 def relative_residual(system: System, vector: Tensor, checked: int) -> float:
-    """Return the equation's relative residual on a grid of its own, as fine as the intervals, and the conditions'."""
+    """Return the relative residual of the equation, on a separate grid as fine as the intervals, and the conditions."""
     random = np.random.default_rng(0)
     lines, weights = [], np.ones(1)
     for axis in system.space.axes:
@@ -143,7 +143,7 @@ def relative_residual(system: System, vector: Tensor, checked: int) -> float:
 
 
 def complete_pass(task: MarchTask, state: MarchState, system: System) -> Pass:
-    """Return the pass under way as if it were complete: the attempt as it is, then its end held until the last time."""
+    """Return the current pass as complete: the attempt, then its end continued as a constant until the final time."""
     attempt = state.attempt
     here = measure_slab(task, attempt, system, state.iterate.vector)
     if attempt.high == 1.0:

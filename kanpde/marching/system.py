@@ -37,7 +37,7 @@ FLOOR = 1e-3
 class System:
     """Rows of blocks on a box, as a function of the vector of coefficients (P, fields) and unknown constants.
 
-    The blocks in `going_on` ask for what they are of the solution `before` in place of their own values.
+    The target of the blocks in `going_on` is their value on the solution `before`, in place of their own values.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class System:
         return self.space.size * len(self.fields) + len(self.unknowns)
 
     def _numbered(self) -> Numbered:
-        """The numbering with the narrowest band."""
+        """Return the numbering of the unknowns with the narrowest band."""
         options = []
         for positions in self.space.numberings(len(self.fields)):
             total = torch.zeros((1,) * len(positions), dtype=torch.long)
@@ -88,7 +88,7 @@ class System:
         return min(options, key=lambda option: option[0])[1]
 
     def _reach(self, piece: Piece, numbering: Tensor, along: Tensor, stride: int) -> int:
-        """At most how far apart the unknowns of one row stand, `along` being the positions of the slowest axis."""
+        """Return a bound on the distance of the unknowns in one row, with `along` the slowest axis's positions."""
         if not piece.on_grids:
             places = numbering[self.columns(piece)]
             return int((places.amax(1) - places.amin(1)).max())
@@ -100,7 +100,7 @@ class System:
         return max(widths) + stride - 1
 
     def columns(self, piece: Piece) -> Tensor:
-        """The numbers (n, m) of the unknowns that the block's rows touch."""
+        """Return the numbers (n, m) of the unknowns that the block's rows touch."""
         count = len(self.fields)
         numbers = torch.arange(count, device=self._device)
         columns = [(image.local.columns[:, :, None] * count + numbers).flatten(1) for image in piece.images]
@@ -116,27 +116,27 @@ class System:
         return Piece(placed, images, weights, where.shapes, scale)
 
     def image(self, points: Tensor, plan: jets.JetPlan, shapes: Shapes = ()) -> Image:
-        """Points made ready."""
+        """Precompute the space at points, which `shapes` declares to be tensor grids."""
         return Image.of(points, self.space, plan, self.ansatz, shapes)
 
     def split(self, vector: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The coefficients (P, fields) and the unknown constants."""
+        """Return the coefficients (P, fields) and the unknown constants."""
         count = self.space.size * len(self.fields)
         return vector[:count].view(-1, len(self.fields)), dict(zip(self.unknowns, vector[count:], strict=True))
 
     def at(self, vector: Tensor) -> TensorFunction:
-        """The solution that a vector is."""
+        """Return the solution with this vector of unknowns."""
         return TensorFunction(self.space, self.ansatz, *self.split(vector))
 
     def residual(self, vector: Tensor) -> Tensor:
-        """The rows (N,)."""
+        """Return the rows (N,)."""
         solution = self.at(vector)
         with torch.no_grad():
             rows = [piece.rows(solution) * piece.factors for piece in self.pieces]
         return torch.cat([row.reshape(-1) for row in rows])
 
     def linearise(self, vector: Tensor) -> TensorLinearisation:
-        """Rows and Jacobian."""
+        """Return rows and Jacobian."""
         return TensorLinearisation(self, [self._linear(piece, vector) for piece in self.pieces])
 
     def _linear(self, piece: Piece, vector: Tensor) -> Slopes:
@@ -148,7 +148,7 @@ class System:
         return Slopes(rows * factors, scaled, by_constants * factors[:, :, None])
 
     def _slopes(self, piece: Piece, vector: Tensor) -> tuple[Tensor, Iterator[Slope]]:
-        """The block's own rows (c, n), and the slope of every component."""
+        """Return the block's own rows (c, n), and the slope of every component."""
         solution = self.at(vector)
         with torch.no_grad():
             here = [solution.jets(image) for image in piece.images]
@@ -156,7 +156,7 @@ class System:
 
     @property
     def scales(self) -> tuple[Tensor, ...]:
-        """What the rows of every block are divided by, (components,)."""
+        """The divisors (components,) of every block's rows."""
         return tuple(piece.scale for piece in self.pieces)
 
     def scale(self, scales: Sequence[Tensor]) -> None:
@@ -164,7 +164,7 @@ class System:
         self.pieces = [replace(piece, scale=scale) for piece, scale in zip(self.pieces, scales, strict=True)]
 
     def rescale(self, vector: Tensor) -> None:
-        """Measure the size of every block's terms: rows are relative to what they are the difference of."""
+        """Divide every block's rows by the size of its terms at a vector."""
         coefficients, _ = self.split(vector)
         typical = self._typical(coefficients)
         for number, piece in enumerate(self.pieces):
@@ -177,7 +177,10 @@ class System:
             self.pieces[number] = replace(piece, scale=usable_scale(scale, torch.ones_like(scale)))
 
     def _typical(self, coefficients: Tensor) -> dict[MultiIndex, Tensor]:
-        """The root mean square (f,) of every partial, at least that of u over the box' widths: a start may rest."""
+        """Return the root mean square (f,) of every partial, at least that of u divided by the box's widths.
+
+        The lower bound is needed because an initial state may be constant.
+        """
         wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
         plan = jets.JetPlan(self.box.dimension, wanted)
         interior = self.pieces[0]
@@ -188,21 +191,21 @@ class System:
         return dict(zip(plan.partials, torch.maximum(sizes, sizes[0] / spans[:, None]), strict=True))
 
     def rms(self, vector: Tensor) -> dict[str, float]:
-        """The root mean square of every block's own rows, over its components too."""
+        """Return the root mean square of every block's own rows, over its components too."""
         solution = self.at(vector)
         with torch.no_grad():
             squares = {piece.placed.block.name: piece.weights * piece.rows(solution).square() for piece in self.pieces}
         return {name: float(each.sum(dim=1).mean().sqrt()) for name, each in squares.items()}
 
     def conditions_loss(self, vector: Tensor) -> float:
-        """The part of ‖r‖² that conditions have; measurements, which may be noisy, are left out."""
+        """Return the conditions' part of ‖r‖², without measurements, which may be noisy."""
         solution = self.at(vector)
         conditions = [piece for piece in self.pieces[1:] if piece.placed.block.points is None]
         with torch.no_grad():
             return sum(float((piece.rows(solution) * piece.factors).square().sum()) for piece in conditions)
 
     def relative_squares(self, vector: Tensor, points: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """The squares of the equation's rows on another grid, each relative to the size of its terms, (n,)."""
+        """Return the squares of the equation's rows on another grid, each relative to the size of its terms, (n,)."""
         first, solution = self.pieces[0], self.at(vector)
         placed = replace(first.placed, images=(points,), index=None)
         with torch.no_grad():
@@ -213,7 +216,7 @@ class System:
 
 @dataclass(frozen=True, eq=False)
 class Numbered:
-    """How JᵀJ of a tensor product is kept: its unknown (j, f) stands at Σ_a positions[a][j_a] + f."""
+    """The storage of JᵀJ of a tensor product: unknown (j, f) has the position Σ_a positions[a][j_a] + f."""
 
     storage: Storage
     positions: tuple[Tensor, ...]
@@ -223,7 +226,7 @@ class Numbered:
 class Slopes:
     """A block's rows (c, n), and their derivatives by the jets at every image (c, n, S, f) and by constants (c, n, U).
 
-    All are times the rows' factors.
+    All are multiplied by the rows' factors.
     """
 
     values: Tensor
@@ -232,7 +235,7 @@ class Slopes:
 
 
 class TensorLinearisation:
-    """r (N,) and J of a system: products with J go by the jets, and JᵀJ is assembled only where it is asked for."""
+    """r (N,) and J of a system: products with J use the jets, and JᵀJ is assembled only on request."""
 
     def __init__(self, system: System, slopes: Sequence[Slopes]) -> None:
         self._system, self._slopes = system, slopes
@@ -240,11 +243,11 @@ class TensorLinearisation:
 
     @property
     def storage(self) -> Storage:
-        """How JᵀJ is kept."""
+        """The storage of JᵀJ."""
         return self._system.numbered.storage
 
     def product(self, step: Tensor) -> Tensor:
-        """J p, (N,)."""
+        """Return J p, (N,)."""
         coefficients, constants = torch.split(step, [len(step) - self._constants, self._constants])
         coefficients = coefficients.view(-1, len(self._system.fields))
         rows = []
@@ -256,7 +259,7 @@ class TensorLinearisation:
         return torch.cat(rows)
 
     def transposed(self, weights: Tensor) -> Tensor:
-        """Jᵀ k, (P,)."""
+        """Return Jᵀ k, (P,)."""
         size = self._system.size - self._constants
         total = weights.new_zeros(size // len(self._system.fields), len(self._system.fields))
         constants, start = weights.new_zeros(self._constants), 0
@@ -270,7 +273,7 @@ class TensorLinearisation:
 
     @cached_property
     def gram(self) -> Tensor:
-        """JᵀJ, as it is kept."""
+        """JᵀJ in its storage."""
         total = self.storage.empty(self.residual)
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             if piece.on_grids:
@@ -285,7 +288,7 @@ class TensorLinearisation:
         return self.storage.matrix(total)
 
     def _add_grids(self, total: Tensor, piece: Piece, slopes: Slopes) -> None:
-        """Add what the rows of a block on grids contribute to JᵀJ."""
+        """Add the contribution of a block's rows on grids to JᵀJ."""
         split = [image.split(slope) for image, slope in zip(piece.images, slopes.by_jets, strict=True)]
         space, numbered = self._system.space, self._system.numbered
         for grids in zip(*split, strict=True):
@@ -298,7 +301,7 @@ class TensorLinearisation:
 
     @staticmethod
     def _rows(piece: Piece, slopes: Slopes) -> Tensor:
-        """(c, n, m), without the constants."""
+        """Return the Jacobian (c, n, m) of a block's rows, without the constants."""
         pairs = list(zip(piece.images, slopes.by_jets, strict=True))
         rows = [torch.cat([image.rows(s[c]).flatten(1) for image, s in pairs], 1) for c in range(len(slopes.values))]
         return torch.stack(rows)

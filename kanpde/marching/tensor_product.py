@@ -59,7 +59,7 @@ class Line:
     def matrices(self) -> tuple[Tensor, ...]:
         """The matrices (n, size) of all functions, one for each order of differentiation."""
         dense = self.values.new_zeros(*self.values.shape[:2], self.size)
-        # Added, because the columns of a periodic axis may coincide.
+        # The values are added because the columns of a periodic axis may coincide.
         dense.scatter_add_(2, self.columns[:, None].expand_as(self.values), self.values)
         return dense.unbind(1)
 
@@ -85,7 +85,7 @@ class OnGrid:
         found: dict[tuple[int, ...], Tensor] = {(): coefficients}
         for a, line in enumerate(self.lines):
             keys = dict.fromkeys(orders[: a + 1] for orders in self.orders)
-            # The present axis is first; its points are appended last, so the next axis becomes the first one.
+            # The current axis is first; its points are appended last, so the next axis becomes the first one.
             found = {k: found[k[:-1]].reshape(line.size, -1).T @ line.matrices[k[-1]].T for k in keys}
         fields = coefficients.shape[1]
         return torch.stack([found[orders].view(fields, -1) for orders in self.orders]).permute(2, 0, 1)

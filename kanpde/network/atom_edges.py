@@ -1,7 +1,7 @@
-"""Edges of a layer that are no splines: atoms c f(a x + b) + d with trainable constants, and those pruned away.
+"""Edges of a layer that are no splines: atoms c f(a x + b) + d with trainable constants, and pruned edges.
 
-A layer with such edges keeps its spline coefficients, of which these edges' are held at zero: they are masked wherever
-they are used, so that no training moves them.
+A layer with these edges keeps their spline coefficients at zero: a mask multiplies the coefficients in every use, so
+that training does not move them.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Edge = tuple[int, int]
 
 
 class FixedEdges(nn.Module):
-    """`atoms` names an atom for some edges (i, o) of a layer, `pruned` are the edges that are zero.
+    """The edges of a layer that are atoms, named by edge (i, o) in `atoms`, or zero, listed in `pruned`.
 
-    `affine` (k, 4) holds a, b, c, d of every atom, in the order of `edges`. Features of a layer that has fixed edges
-    carry the input x itself in one more column, see `remember`.
+    `affine` (k, 4) holds a, b, c, d of every atom, in the order of `edges`. The features of a layer with fixed edges
+    contain the input x itself in an additional column, see `remember`.
 
-    Raises ConfigurationError for an unknown atom and for an edge that the layer does not have.
+    Raises ConfigurationError if an atom is unknown or the layer does not have an edge.
     """
 
     mask: Tensor
@@ -39,7 +39,7 @@ class FixedEdges(nn.Module):
         for name in atoms.values():
             atom(name)
         self.pruned = tuple(sorted(pruned))
-        self.edges = tuple(sorted(atoms, key=lambda edge: (atoms[edge], edge)))  # those of one atom stand together
+        self.edges = tuple(sorted(atoms, key=lambda edge: (atoms[edge], edge)))  # edges of one atom are adjacent
         self.names = tuple(atoms[edge] for edge in self.edges)
         for i, o in (*self.edges, *self.pruned):
             if not (0 <= i < inputs and 0 <= o < outputs):
@@ -55,27 +55,27 @@ class FixedEdges(nn.Module):
         self.affine = nn.Parameter(like.new_tensor([[1.0, 0.0, 1.0, 0.0]]).repeat(len(self.edges), 1))
 
     def atoms(self) -> dict[Edge, tuple[str, tuple[float, ...]]]:
-        """Every edge that is an atom, with its name and its constants (a, b, c, d)."""
+        """Return every edge that is an atom, with its name and its constants (a, b, c, d)."""
         rows = map(tuple, self.affine.detach().cpu().double().tolist())
         return {edge: (name, row) for edge, name, row in zip(self.edges, self.names, rows, strict=True)}
 
     def description(self) -> dict[str, list[list[Any]]]:
-        """Which edges are fixed, as JSON."""
+        """Return the fixed edges, as JSON."""
         atoms = [[*edge, name] for edge, name in zip(self.edges, self.names, strict=True)]
         return {"atoms": atoms, "pruned": [list(edge) for edge in self.pruned]}
 
     def remember(self, features: Tensor, x: Tensor) -> Tensor:
-        """Features (i, m, n, g) with one more column that holds x (n, i)."""
+        """Return features (i, m, n, g) with an additional column that holds x (n, i)."""
         column = torch.zeros_like(features[..., :1])
         column[:, 0, :, 0] = x.T
         return torch.cat([features, column], dim=-1)
 
     def masked(self, coefficients: Tensor) -> Tensor:
-        """Coefficients (i, g, o) with fixed edges' zero, and a zero row for the column that holds x."""
+        """Return coefficients (i, g, o), zero for fixed edges, with an additional zero row for the column of x."""
         return torch.cat([coefficients * self.mask, torch.zeros_like(coefficients[:, :1])], dim=1)
 
     def added(self, edges: Tensor, features: Tensor) -> Tensor:
-        """The splines' derivatives (m, n, i, o) with the atoms' added."""
+        """Return the splines' derivatives (m, n, i, o) with the atoms' added."""
         a, _, c, d = self._constants()
         orders = edges.shape[0]
         values = self._atoms(features, orders) * torch.stack([c * a**m for m in range(orders)])[:, None]
@@ -83,9 +83,9 @@ class FixedEdges(nn.Module):
         return edges + (values @ self.places.flatten(1)).view_as(edges)
 
     def rows(self, rows: Tensor, features: Tensor, seeds: Tensor) -> list[Tensor]:
-        """Rows (n, i, g + 1, o) by the coefficients, as if all were splines, to those by both parameters.
+        """Return the rows by coefficients and by atoms' constants, from the rows (n, i, g + 1, o) of splines only.
 
-        With φ^(m) = c a^m f^(m)(a x + b) the seeds (n, m, i, o) are multiplied by its derivatives by a, b, c and d.
+        The seeds (n, m, i, o) are multiplied by the derivatives of φ^(m) = c a^m f^(m)(a x + b) by a, b, c and d.
         """
         a, _, c, _ = self._constants()
         orders = seeds.shape[1]
@@ -104,11 +104,11 @@ class FixedEdges(nn.Module):
         return (held + self.free * (self.affine - held)).unbind(dim=1)
 
     def _inputs(self, features: Tensor) -> Tensor:
-        """x of every fixed edge, (n, k)."""
+        """Return x of every atom, (n, k)."""
         return features[:, 0, :, -1].T[:, [i for i, _ in self.edges]]
 
     def _atoms(self, features: Tensor, orders: int) -> Tensor:
-        """f^(m)(a x + b), (orders, n, k)."""
+        """Return f^(m)(a x + b) of every atom, (orders, n, k)."""
         a, b, _, _ = self._constants()
         inner = self._inputs(features) * a + b
         counts = [(name, len(list(group))) for name, group in groupby(self.names)]

@@ -2,10 +2,10 @@
 
     loss(θ) = Σ_b w_b mean_n w_bn (r_bn(θ) / s_b)²
 
-with w_b the user's weight and s_b the size of the block's own terms, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|: a residual is
-measured against what it is the difference of, so the square root of the loss estimates a relative (backward) error and
-needs no tuning. The weights w_bn of the equation's points fall with the size of the terms there, so that a steep front,
-where all terms are large, does not outweigh the rest. Both are multiplied by what a rule of `weighting` finds.
+with w_b the user's weight and s_b the size of the block's own terms, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|. A residual is
+relative to its terms, so the square root of the loss estimates a relative (backward) error and needs no tuning. The
+weights w_bn of the equation's points decrease with the size of the terms there, so that a steep front, where all terms
+are large, does not outweigh the rest. Both are multiplied by the weights of a rule of `weighting`.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from kanpde.geometry.domain import Domain
 from kanpde.optim.least_squares import Linearisation
 from kanpde.problem.block import Block
 
-# Points that pass through the network together: enough to keep the cores busy, few enough to stay in the cache.
+# The number of points that pass through the network together, a compromise between busy cores and the cache.
 CHUNK = 4096
-# A Jacobian of more entries than this is folded into its triangular factor chunk by chunk.
+# The number of entries above which a Jacobian is reduced to its triangular factor chunk by chunk.
 LARGEST = 2**26
-# The floor of a point's size of terms, relative to their mean, in the weights of points.
+# The floor of the size of a point's terms, relative to their mean, in the weights of points.
 LEAST_SIZE = 0.1
 
 
 class ParametricFunction(TrialFunction, Protocol):
-    """A trial function that owns its parameters, and knows the derivatives of its jets by them."""
+    """A trial function that owns its parameters, and computes the derivatives of its jets by them."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ class ParametricFunction(TrialFunction, Protocol):
         ...
 
     def prepare(self, points: Tensor, plan: JetPlan) -> Any:
-        """Return what stays the same at points (n, d) while the parameters change."""
+        """Precompute the data at points (n, d) that do not depend on the parameters."""
         ...
 
     def taped(self, prepared: Any) -> tuple[Tensor, Any]:
@@ -85,7 +85,7 @@ class ParametricFunction(TrialFunction, Protocol):
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some points of a block, from number `start` on, and what the network prepares at each of their images."""
+    """Some points of a block, from number `start` on, and the network's precomputed data at each of their images."""
 
     placed: Placed
     prepared: tuple[Any, ...]
@@ -98,11 +98,11 @@ class Chunk:
 
 @dataclass
 class BlockPoints:
-    """A block with its points, ready for evaluation, and what its rows are scaled by.
+    """A block with its points, prepared for evaluation, and the scales and weights of its rows.
 
-    `shares` (n,) are weights given from outside and `weights` these, balanced; `scale` and `level` (components,) are
-    the size of the terms and, of the equation's, their mean, NaN before it has been measured. `emphasis`, of the block,
-    and `attention` (n,), of its points, multiply these weights; their means are 1.
+    `shares` (n,) are weights given from outside, and `weights` these weights after balancing. `scale` (components,) is
+    the size of the terms, and `level` (components,) the mean size of the equation's terms, NaN before its measurement.
+    `emphasis` of the block and `attention` (n,) of its points multiply these weights; their means are 1.
     """
 
     block: Block
@@ -119,13 +119,13 @@ class BlockPoints:
 
     @classmethod
     def of(cls, block: Block, dimension: int, like: Tensor) -> BlockPoints:
-        """A block without points yet."""
+        """Return the block without points."""
         none, each = like.new_zeros(0), like.new_ones(len(block.components))
         points = like.new_zeros(0, dimension)
         return cls(block, plan_of(block, dimension), points, None, none, none, each, torch.nan * each, none)
 
     def row_factors(self, chunk: Chunk) -> Tensor:
-        """(components, n): what every row of a chunk is multiplied by."""
+        """Return the factor of every row of a chunk, (components, n)."""
         common = math.sqrt(self.block.weight * self.emphasis / len(self.points)) / self.scale
         there = slice(chunk.start, chunk.start + chunk.count)
         return common[:, None] * (self.weights[there] * self.attention[there]).sqrt()
@@ -141,11 +141,11 @@ class Residuals:
         self.parts = [BlockPoints.of(block, dimension, like) for block in blocks]
 
     def place(self, number: int, points: Tensor, index: Tensor | None, shares: Tensor | None = None) -> None:
-        """Put block `number` on these points, each with a weight of its own (1 unless given)."""
+        """Put block `number` on these points, each with its own weight (by default 1)."""
         self.parts[number] = self.placed(self.parts[number], points, index, shares)
 
     def sample(self, domain: Domain, count: Callable[[Block], int], generator: np.random.Generator) -> None:
-        """Put every block on as many quasi-random points as `count` gives it."""
+        """Put every block on `count(block)` quasi-random points."""
         blocks = [part.block for part in self.parts]
         for number, drawn in enumerate(samples(blocks, domain, count, generator)):
             self.place(number, *drawn.tensors(self.parts[number].points))
@@ -153,7 +153,7 @@ class Residuals:
     def placed(
         self, part: BlockPoints, points: Tensor, index: Tensor | None, shares: Tensor | None = None
     ) -> BlockPoints:
-        """The block on these points, its scale as it is."""
+        """Return the block on these points, with its scale unchanged."""
         shares = torch.ones_like(points[:, 0]) if shares is None else shares
         chunks = self.chunks(part, points, index)
         each = torch.ones_like(shares)
@@ -163,7 +163,7 @@ class Residuals:
         return moved
 
     def chunks(self, part: BlockPoints, points: Tensor, index: Tensor | None) -> list[Chunk]:
-        """The points in pieces, each prepared."""
+        """Return the points in chunks, with the network's data precomputed."""
         pieces = torch.split(points, CHUNK)
         indices: Sequence[Tensor | None] = [None] * len(pieces) if index is None else torch.split(index, CHUNK)
         result = []
@@ -174,24 +174,24 @@ class Residuals:
         return result
 
     def values(self, chunks: Sequence[Chunk]) -> Tensor:
-        """The block's own rows (components, n) on these chunks; differentiable by autograd."""
+        """Return the block's own rows (components, n) on these chunks; differentiable by autograd."""
         return torch.cat([chunk.placed.rows_of(self.model, chunk.prepared) for chunk in chunks], dim=1)
 
     def rows(self) -> Tensor:
-        """All scaled and weighted rows, (N,); differentiable by autograd."""
+        """Return all scaled and weighted rows, (N,); differentiable by autograd."""
         pieces = [self.values([chunk]) * part.row_factors(chunk) for part in self.parts for chunk in part.chunks]
         return torch.cat([piece.reshape(-1) for piece in pieces])
 
-    # What optimisers ask for ------------------------------------------------------------------------------------------
+    # For optimisers ---------------------------------------------------------------------------------------------------
 
     def residual(self, vector: Tensor) -> Tensor:
-        """The rows (N,) at a parameter vector."""
+        """Return the rows (N,) at a parameter vector."""
         self.model.assign(vector)
         with torch.no_grad():
             return self.rows()
 
     def gradient(self, vector: Tensor) -> tuple[float, Tensor]:
-        """‖r‖² and its gradient (P,) by autograd."""
+        """Return ‖r‖² and its gradient (P,) by autograd."""
         self.model.assign(vector)
         loss = self.rows().square().sum()
         parameters = self.model.ordered()
@@ -201,11 +201,11 @@ class Residuals:
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """The shapes of the parameters that the vector is made of, in its order."""
+        """The shapes of the parameters in the vector, in its order."""
         return tuple(tuple(parameter.shape) for parameter in self.model.ordered())
 
     def linearise(self, vector: Tensor) -> Linearisation:
-        """Rows and Jacobian at a parameter vector."""
+        """Return rows and Jacobian at a parameter vector."""
         count = sum(len(part.points) * len(part.block.components) for part in self.parts)
         if count * self.model.size > LARGEST:
             return Linearisation.streamed(lambda: self.chunks_of_rows(vector), self.model.size)
@@ -214,9 +214,9 @@ class Residuals:
         return Linearisation.whole(jacobian, residual)
 
     def chunks_of_rows(self, vector: Tensor, whole: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """(Jacobian, rows) of every component of every chunk at a parameter vector, in the order of `rows`.
+        """Yield (Jacobian, rows) of every component of every chunk at a parameter vector, in the order of `rows`.
 
-        The Jacobians are parts of `whole`, which is zero, where it is given: memory is touched once.
+        If `whole`, filled with zeros, is given, the Jacobians are parts of it, so that memory is touched once.
         """
         self.model.assign(vector)
         start = 0
@@ -228,7 +228,7 @@ class Residuals:
                 start += size
 
     def _linear(self, part: BlockPoints, chunk: Chunk, room: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """(Jacobian (n, P), rows (n,)) of every component of one chunk, each times its factor; J in `room`."""
+        """Yield (Jacobian (n, P), rows (n,)) of every component of one chunk, each times its factor; J is in `room`."""
         with torch.no_grad():
             taped = [self.model.taped(prepared) for prepared in chunk.prepared]
         factors = part.row_factors(chunk)
@@ -239,53 +239,53 @@ class Residuals:
             yield jacobian, row
 
     def _fill(self, jacobian: Tensor, chunk: Chunk, tapes: Sequence[Any], slope: Slope) -> None:
-        """Add to a Jacobian (n, P) what pulling a slope back gives."""
+        """Add the pullback of a slope to a Jacobian (n, P)."""
         with torch.no_grad():
             for prepared, tape, adjoint in zip(chunk.prepared, tapes, slope.by_jets, strict=True):
                 self.model.add_rows(prepared, tape, adjoint, jacobian)
             jacobian[:, self.model.size - len(self.model.names) :] = slope.by_unknowns
 
-    # What training asks for -------------------------------------------------------------------------------------------
+    # For training -----------------------------------------------------------------------------------------------------
 
     def rms(self) -> dict[str, float]:
-        """The root mean square of every block's own rows, over its components too."""
+        """Return the root mean square of every block's own rows, over its components too."""
         with torch.no_grad():
             return {p.block.name: float(self.values(p.chunks).square().mean().sqrt()) for p in self.parts}
 
     def squares(self, part: BlockPoints) -> Tensor:
-        """The squared, scaled and weighted rows summed over components, (n,); the loss has their mean."""
+        """Return the squared, scaled and weighted rows summed over components, (n,), whose mean is in the loss."""
         with torch.no_grad():
             rows = self.values(part.chunks) / part.scale[:, None]
             return part.emphasis * part.weights * part.attention * rows.square().sum(dim=0)
 
     def rescale(self, *, balanced: bool) -> None:
-        """Measure the sizes of every block's terms, and divide its rows by them; weigh points too if `balanced`."""
+        """Measure the size of every block's terms, and divide its rows by it; weigh points too if `balanced`."""
         if balanced:
             self.balance()
         for part in self.parts:
             part.scale = usable_scale(self.sizes_of_terms(part), torch.ones_like(part.scale))
 
     def balance(self) -> None:
-        """Measure the equation's terms anew, and weigh its points by them."""
+        """Measure the equation's terms again, and weigh its points by them."""
         part = self.parts[0]
         sizes = self._sizes(part)
         part.level = mean(sizes.T, part.shares)
         self._balance(part, sizes)
 
     def _balance(self, part: BlockPoints, sizes: Tensor) -> None:
-        """w_n = share / (mean_c size_cn / level_c + a floor): an error of the terms counts alike wherever it is."""
+        """Set w_n = share / (mean_c size_cn / level_c + a floor), so that relative errors count equally everywhere."""
         weights = part.shares / ((sizes / part.level[:, None]).mean(dim=0) + LEAST_SIZE)
         part.weights = torch.where(weights.isfinite(), weights, part.shares)
 
     def _sizes(self, part: BlockPoints) -> Tensor:
-        """Σ_α |∂r/∂(∂^α u) ∂^α u| of every component at every point, (components, n)."""
+        """Return Σ_α |∂r/∂(∂^α u) ∂^α u| of every component at every point, (components, n)."""
         return sizes_of_terms(*self._slopes(part))
 
     def sizes_of_terms(self, part: BlockPoints) -> Tensor:
-        """s_b of every component: Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), means weighted as the points are.
+        """Return s_b of every component, Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), with the points' weights in the means.
 
-        The first mean is over the block's points, the second over the equation's. For the equation both are taken at
-        the same points, rms_n Σ_α |∂r/∂(∂^α u) ∂^α u|, because there its terms balance.
+        The first mean is over the block's points, the second over the equation's. The equation itself has rms_n Σ_α
+        |∂r/∂(∂^α u) ∂^α u|, with both factors at the same point, because its terms balance there.
         """
         if part.block.kind == "residual":
             return scale_of_equation(self._sizes(part), part.weights)
@@ -297,7 +297,7 @@ class Residuals:
         return scale_of_condition(slopes, typical, part.weights)
 
     def _slopes(self, part: BlockPoints) -> tuple[list[Tensor], Tensor]:
-        """∂r/∂jet of every component and the jets, both (n, S, fields), at the first image of every point."""
+        """Return ∂r/∂jet of every component and the jets, both (n, S, fields), at the first image of every point."""
         slopes: list[list[Tensor]] = [[] for _ in part.block.components]
         jets = []
         for chunk in part.chunks:

@@ -1,4 +1,4 @@
-"""What the residuals see of the solution: a network, what makes hard conditions hold, and the unknown constants."""
+"""The trial function: a network, the lift and factor that enforce hard conditions, and the unknown constants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kanpde.problem.lift import Ansatz
 
 @dataclass(frozen=True)
 class Prepared:
-    """What stays the same at fixed points: the first layer's features, and the jets of lift and factor."""
+    """The data at points, independent of parameters: the first layer's features, and the jets of lift and factor."""
 
     plan: JetPlan
     features: Tensor
@@ -26,7 +26,7 @@ class Prepared:
 
 
 class Model(nn.Module):
-    """u = lift + factor · network, with both absent where no condition is hard, and a vector of unknown constants."""
+    """u = lift + factor · network, or the network if no condition is hard, and a vector of unknown constants."""
 
     def __init__(self, network: KAN, ansatz: Ansatz | None = None, unknowns: Mapping[str, float] | None = None) -> None:
         super().__init__()
@@ -38,17 +38,17 @@ class Model(nn.Module):
         self.constants = nn.Parameter(start)
 
     def prepare(self, points: Tensor, plan: JetPlan) -> Prepared:
-        """Points (n, d) made ready for the partials of `plan`."""
+        """Precompute the data at points (n, d) for the partials of `plan`."""
         with torch.no_grad():
             lift, factor = (None, None) if self.ansatz is None else self.ansatz.jets(points, plan)
             return Prepared(plan, self.network.prepare(points, plan), lift, factor)
 
     def jets(self, prepared: Prepared) -> Tensor:
-        """The fields' jets (n, S, fields)."""
+        """Return the fields' jets (n, S, fields)."""
         return self._clothed(self.network.jets(prepared.features, prepared.plan), prepared)
 
     def taped(self, prepared: Prepared) -> tuple[Tensor, list[Tape]]:
-        """The jets, with the tapes that `rows` needs."""
+        """Return the jets, with the tapes that `add_rows` needs."""
         jet, tapes = self.network.taped(prepared.features, prepared.plan)
         return self._clothed(jet, prepared), tapes
 
@@ -68,7 +68,7 @@ class Model(nn.Module):
         return prepared.lift + jets.product(prepared.plan, prepared.factor, jet)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Values (n, fields) at points (n, d)."""
+        """Return the values (n, fields) at points (n, d)."""
         return self.jets(self.prepare(points, JetPlan(points.shape[1], [()])))[:, 0]
 
     @property
@@ -89,12 +89,12 @@ class Model(nn.Module):
                 start += parameter.numel()
 
     def ordered(self) -> list[nn.Parameter]:
-        """All parameters, the network's first."""
+        """Return all parameters, the network's first."""
         return [*self.network.parameters(), self.constants]
 
     @property
     def active(self) -> int:
-        """The number of parameters that are not zero: edges that a network does without are."""
+        """The number of non-zero parameters; those of pruned edges are zero."""
         return sum(int(torch.count_nonzero(parameter)) for parameter in self.ordered())
 
     @property

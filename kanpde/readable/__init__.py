@@ -1,4 +1,4 @@
-"""Networks to be read: sparsified, pruned, their edges named, turned into formulas, and made from them."""
+"""Make networks readable: sparsify, prune, name edges, and convert networks to formulas and back."""
 
 from kanpde.readable.compiler import formula_to_kan
 from kanpde.readable.formulas import as_sympy, formula

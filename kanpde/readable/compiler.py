@@ -1,4 +1,4 @@
-"""A SymPy expression compiled into a network that evaluates to it, and can be trained on from there."""
+"""Compile a SymPy expression into a network that evaluates to it, and that can be trained further."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from kanpde.network.layer import KANLayer
 from kanpde.readable.edges import Atoms, hold
 from kanpde.readable.terms import ARGUMENT, Grammar, Term
 
-SAMPLE = 2048  # points that tell the range of every node
-STATIONS = 20  # points to an interval at which a spline is fitted
+SAMPLE = 2048  # points that determine the range of every node
+STATIONS = 20  # points per interval of a fitted spline
 
 
 def formula_to_kan(
@@ -32,14 +32,14 @@ def formula_to_kan(
     degree: int = DEGREE,
     intervals: int = 20,
 ) -> KAN:
-    """A network that is the expression on a domain: sums, product nodes, and edges that are atoms with its constants.
+    """Return a network equal to the expression on a domain: sums, product nodes, and edges that are atoms.
 
-    Several outputs are a list of expressions. Functions of one variable that are no atom become splines of the `degree`
-    with so many `intervals`; everything else is exact. The constants are parameters, and the network is the start of
-    ``solve(problem, network=...)`` like any other that has been built.
+    A list of expressions gives several outputs. Functions of one variable without an atom become splines of the
+    `degree` with `intervals` intervals; everything else is exact. The constants are parameters, and the network can be
+    the start of ``solve(problem, network=...)``.
 
-    Raises ProblemError for an expression in other symbols than the domain's coordinates, for one that is not real and
-    finite there, and for functions of several variables that are neither sums nor products.
+    Raises ProblemError if an expression has symbols other than the domain's coordinates, is not real and finite on the
+    domain, or has functions of several variables that are neither sums nor products.
     """
     box = Box(**domain) if isinstance(domain, Mapping) else domain
     given = list(expression) if isinstance(expression, (list, tuple)) else [expression]
@@ -64,11 +64,11 @@ def formula_to_kan(
     return network
 
 
-Plan = tuple[list[list[Term]], int, list[Any]]  # subnodes, how many of them are sums, the nodes they make
+Plan = tuple[list[list[Term]], int, list[Any]]  # the subnodes, the number of sums among them, their nodes
 
 
 def planned(grammar: Grammar, outputs: Sequence[Any]) -> list[Plan]:
-    """The layers, the first to the last."""
+    """Return the plans of the layers, the first to the last."""
     last = [grammar.sum(one) for one in outputs]
     depth = 1 + grammar.height(last)
     plan: list[Plan] = [(last, len(last), list(outputs))]
@@ -91,7 +91,7 @@ def built(
     sizes: tuple[int, int],
     values: Tensor,
 ) -> KANLayer:
-    """A layer from the nodes `known`, which have these `values` (n, i): its edges are the terms, all others pruned."""
+    """Return a layer from nodes `known` with `values` (n, i); its edges are the terms, and all others are pruned."""
     degree, intervals = sizes
     splined = any(not isinstance(term.function, str) for terms in rows for term in terms)
     knots = splines.uniform_knots(*grid, intervals if splined else 1, degree)
@@ -113,7 +113,7 @@ def built(
 
 
 def spline(basis: EdgeBasis, i: int, term: Term, values: Tensor) -> Tensor:
-    """The coefficients of the spline nearest to a term where its node has values."""
+    """Return the coefficients of the spline nearest to a term over the range of its node's values."""
     x = np.linspace(float(values.min()), float(values.max()), STATIONS * basis.intervals)
     a, b, c, d = term.constants
     y = c * numpy_function(term.function, [str(ARGUMENT)])(a * x + b) + d

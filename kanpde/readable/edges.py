@@ -1,4 +1,4 @@
-"""Changes of a layer's edges in place, to atoms, back to splines, to nothing; layers narrowed to some of the nodes."""
+"""Change a layer's edges in place, to atoms, to splines or to zero; restrict a layer to some of its nodes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Atoms = dict[Edge, tuple[str, Constants]]
 
 
 def atoms_of(layer: KANLayer) -> Atoms:
-    """Every edge that is an atom, with its name and its constants (a, b, c, d)."""
+    """Return every edge that is an atom, with its name and its constants (a, b, c, d)."""
     return {} if layer.fixed is None else dict(layer.fixed.atoms())
 
 
 def pruned_of(layer: KANLayer) -> set[Edge]:
-    """Every edge that has been pruned."""
+    """Return every edge that has been pruned."""
     return set() if layer.fixed is None else set(layer.fixed.pruned)
 
 
 def hold(layer: KANLayer, atoms: Mapping[Edge, tuple[str, Constants]], pruned: Iterable[Edge]) -> None:
-    """Make exactly these edges atoms with these constants, and these zero; all the others are splines."""
+    """Make exactly these edges atoms with these constants, and these zero; all others are splines."""
     pruned = set(pruned)
     if not atoms and not pruned:
         layer.fixed = None
@@ -43,7 +43,7 @@ def name_edge(layer: KANLayer, edge: Edge, name: str, constants: Constants) -> N
 
 
 def spline_edge(layer: KANLayer, edge: Edge) -> None:
-    """Make an edge a spline again, the one nearest to what it is."""
+    """Make an edge a spline again, the nearest to its present function."""
     i, o = edge
     basis = layer.basis
     x, _ = stations(basis, i)
@@ -71,9 +71,9 @@ def shift_edge(layer: KANLayer, edge: Edge, constant: float) -> None:
 def narrowed(
     layer: KANLayer, inputs: Sequence[int], sums: Sequence[int], factors: Sequence[int], scales: Mapping[int, float]
 ) -> KANLayer:
-    """The layer with some inputs and subnodes only: sums, then pairs of factors, some of them times a scale.
+    """Return the layer with only some inputs and subnodes: sums, then pairs of factors, some of them times a scale.
 
-    `sums` and `factors` number subnodes of `layer`. Every edge stays what it is: spline, atom or pruned.
+    `sums` and `factors` number subnodes of `layer`. Every edge keeps its kind: spline, atom or pruned.
     """
     kept = [*sums, *factors]
     result = KANLayer(layer.basis.subset(inputs), len(sums), len(factors) // 2)
@@ -92,7 +92,7 @@ def narrowed(
 
 
 def constant_output(layer: KANLayer, i: int, o: int, value: float) -> float:
-    """What an edge gives at one value of its input."""
+    """Return an edge's value at one value of its input."""
     column: Tensor = torch.full((1, layer.basis.inputs), value).to(layer.coefficients)
     with torch.no_grad():
         return float(layer.edges(layer.features(column, 1))[0, 0, i, o])

@@ -25,14 +25,14 @@ def as_sympy(
     tolerance: float = 1e-6,
     decimals: int | None = None,
 ) -> Any:
-    """The network as a SymPy expression in the coordinates' symbols; of a system, a dict of them by field.
+    """Return the network as a SymPy expression in the coordinates' symbols; for a system, a dict of them by field.
 
-    Edges that are splines still are read as the atom nearest to them where that leaves at most `tolerance` of their
-    spread. With `decimals` the expression is expanded and its constants are rounded. Of a network alone the coordinates
-    have the given `names`, else x_1, x_2, …, and several outputs are a tuple.
+    A spline edge becomes its nearest atom if the error is at most `tolerance` times the edge's spread. With `decimals`
+    the expression is expanded and its constants are rounded. The coordinates of a network without a solution have the
+    given `names`, else x_1, x_2, …, and its several outputs are a tuple.
 
-    Raises ConfigurationError where an edge cannot be read, where the number of names is another than the network's, and
-    for a solution with hard conditions, of which the network is only a part.
+    Raises ConfigurationError if an edge is near no atom, if the number of names is not the network's, or if the
+    solution has hard conditions, because then the network is only a part of it.
     """
     network = network_of(source)
     if isinstance(source, Solution):
@@ -56,7 +56,7 @@ def as_sympy(
 
 
 def formula(*arguments: Any, **options: Any) -> Any:
-    """The former name of `as_sympy`, with the same arguments; it warns with a DeprecationWarning."""
+    """Call `as_sympy` by its former name, with the same arguments, and issue a DeprecationWarning."""
     warnings.warn("kanpde.formula is now called kanpde.as_sympy; use that name", DeprecationWarning, stacklevel=2)
     return as_sympy(*arguments, **options)
 
@@ -64,7 +64,7 @@ def formula(*arguments: Any, **options: Any) -> Any:
 def outputs(
     source: KAN | Solution, position: int, layer: KANLayer, nodes: Sequence[Any], tolerance: float
 ) -> list[Any]:
-    """The expressions of a layer's nodes from those of its inputs."""
+    """Return the expressions of a layer's nodes from the expressions of its inputs."""
     atoms, pruned = atoms_of(layer), pruned_of(layer)
     subnodes = []
     for o in range(layer.subnodes):
@@ -80,7 +80,7 @@ def outputs(
 
 
 def recognised(source: KAN | Solution, layer: int, i: int, o: int, tolerance: float) -> tuple[str, Constants]:
-    """The atom that a spline edge is."""
+    """Return the atom nearest to a spline edge; raise ConfigurationError if the error exceeds the tolerance."""
     fits = suggest(source, layer, i, o)
     if not fits or fits[0].error > tolerance:
         nearest = f"{fits[0].name}, which leaves {fits[0].error:.1g} of its spread" if fits else "none"
@@ -92,16 +92,16 @@ def recognised(source: KAN | Solution, layer: int, i: int, o: int, tolerance: fl
 
 
 def atom_at(name: str, constants: Constants, node: Any) -> Any:
-    """c f(a node + b) + d."""
+    """Return c f(a node + b) + d."""
     a, b, c, d = map(tidy, constants)
     return c * ATOMS[name].sympy(a * node + b) + d
 
 
 def tidy(value: float) -> Any:
-    """The number for SymPy, a whole one as such."""
+    """Return the number for SymPy, an integer if it is whole."""
     return sp.Integer(int(value)) if value == int(value) and abs(value) < 1e6 else sp.Float(value)
 
 
 def rounded(expression: Any, decimals: int) -> Any:
-    """The expression with its floating-point numbers rounded."""
+    """Return the expression with its floating-point numbers rounded."""
     return expression.xreplace({one: tidy(round(float(one), decimals)) for one in expression.atoms(sp.Float)})

@@ -1,6 +1,6 @@
-"""Nodes that only pass on what one edge gives them: the edge becomes the identity, those above take its part.
+"""Fix the gauge of hidden nodes with one incoming edge: the edge becomes the identity, the next edges absorb it.
 
-φ_o(ψ(x)) is the same whatever the split between ψ and φ_o; with ψ(x) = x what the composition is can be read.
+The composition φ_o(ψ(x)) does not determine ψ and φ_o separately; with ψ(x) = x the edge φ_o shows the composition.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kanpde.readable.source import Source, copied, layers_of, network_of, points
 
 
 def passing(network: KAN) -> list[tuple[int, int]]:
-    """The hidden sum nodes (layer, node) that one spline edge leads to and only spline edges lead from."""
+    """Return the hidden sum nodes (layer, node) with one incoming spline edge and only spline edges outgoing."""
     layers = layers_of(network)
     return [
         (position, node)
@@ -31,13 +31,13 @@ def passing(network: KAN) -> list[tuple[int, int]]:
 
 
 def only_edge(layer: KANLayer, subnode: int) -> int | None:
-    """The input of the one edge that has not been pruned, where there is but one."""
+    """Return the input of the only edge that is not pruned, None if the number of these edges is not one."""
     live = [i for i in range(layer.basis.inputs) if (i, subnode) not in pruned_of(layer)]
     return live[0] if len(live) == 1 else None
 
 
 def straightened(source: Source, layer: int, node: int) -> Source:
-    """The same with the identity on the one edge into a hidden sum node, and what it was moved into those above it."""
+    """Return a copy with the identity on the only edge into a hidden sum node, whose next edges absorb the change."""
     network = copied(source)
     below, above = layers_of(network)[layer : layer + 2]
     into = only_edge(below, node)
@@ -60,7 +60,7 @@ def straightened(source: Source, layer: int, node: int) -> Source:
 
 
 def edge_column(layer: KANLayer, i: int, x: Array) -> Array:
-    """What the edges from input i give at x, (n, o)."""
+    """Return the values (n, o) of the edges from input i at x (n,)."""
     columns = torch.zeros(len(x), layer.basis.inputs).to(layer.coefficients)
     columns[:, i] = torch.as_tensor(x)
     with torch.no_grad():
@@ -68,5 +68,5 @@ def edge_column(layer: KANLayer, i: int, x: Array) -> Array:
 
 
 def regrid(layer: KANLayer, i: int, low: float, high: float) -> None:
-    """Spread the functions of one input over [low, high], with a margin."""
+    """Move the grid of one input to [low, high], with a margin."""
     layer.basis.regrid(i, low, high, MARGIN * (high - low) + 1e-6)

@@ -1,4 +1,4 @@
-"""Edges named by atoms: one by hand, or all that can be, each with a refit and a way back."""
+"""Name edges by atoms: one by hand, or as many as possible, each followed by a refit and reversible."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from kanpde.readable.suggestions import Suggestion, checked, edge_curve, fitted,
 from kanpde.solution import Solution
 
 Place = tuple[int, int, int]  # layer, input, subnode
-TRIES = 3  # atoms that are tried on an edge
-STEPS = 20  # of the refit after each
-NEGLIGIBLE = 1e-6  # the importance of edges that are not worth a name
+TRIES = 3  # atoms tried on each edge
+STEPS = 20  # Gauss–Newton steps of the refit after each atom
+NEGLIGIBLE = 1e-6  # the importance below which edges are pruned instead of named
 FAR = 0.3  # the largest error, relative to the edge's spread, of an atom that is tried
 
 
 def fix(source: Source, layer: int, i: int, o: int, name: str) -> Source:
-    """The same with the edge from node i to subnode o of a layer made an atom, fitted to what the edge was.
+    """Return a copy in which the edge from node i to subnode o of a layer is an atom, fitted to the former edge.
 
-    Its constants are parameters like any other from then on. Nothing else is fitted again: see `refit`.
+    The atom's constants are trainable parameters. The other edges are not refitted: see `refit`.
 
-    Raises ConfigurationError for an edge or an atom that there is not, an atom that is not smooth on all of the edge,
-    and an edge from a periodic coordinate, whose period an atom would not keep.
+    Raises ConfigurationError if the edge or the atom does not exist, if the atom is not smooth on the edge's range, or
+    if the edge comes from a periodic coordinate, because an atom would not keep the period.
     """
     checked([name])
     network = copied(source)
@@ -43,9 +43,9 @@ def fix(source: Source, layer: int, i: int, o: int, name: str) -> Source:
 
 
 def unfix(source: Source, layer: int, i: int, o: int) -> Source:
-    """The same with an edge that is an atom, or was pruned, made a spline again, the one nearest to what it is.
+    """Return a copy in which an atom or a pruned edge is a spline again, the nearest to its present function.
 
-    Raises ConfigurationError for an edge that there is not.
+    Raises ConfigurationError if the edge does not exist.
     """
     network = copied(source)
     spline_edge(check_edge(network, layer, i, o), (i, o))
@@ -59,15 +59,14 @@ def read(
     atoms: Iterable[str] | None = None,
     budget_seconds: float = 60.0,
 ) -> Solution:
-    """The solution with as many edges named as its loss allows; the network is read best after `prune`.
+    """Return the solution with as many edges named as its loss allows; the result is best after `prune`.
 
-    First edges that hardly matter go, and nodes that only pass on one edge are made to pass on its input. Then, edge by
-    edge, the clearest first, the likeliest atoms are put in place and everything is refitted. A change is taken back
-    where the loss is then more than `factor` times what it was at first and more than `tolerance`² (the root of the
-    loss estimates the relative error). `atoms` names those to be tried, all unless given. What has not been tried when
-    `budget_seconds` are over stays as it is.
+    Negligible edges are pruned first, and a single edge into a node becomes the identity. Then the likeliest atoms are
+    tried edge by edge, the edge nearest to an atom first, each followed by a refit. A change is undone if the loss
+    exceeds both `factor` times its first value and `tolerance`² (the root of the loss estimates the relative error).
+    `atoms` names the atoms to try, by default all. Edges not tried within `budget_seconds` stay splines.
 
-    Raises ConfigurationError for settings that are not positive numbers and for unknown atoms.
+    Raises ConfigurationError if a setting is not a positive number or an atom is unknown.
     """
     for name, value in (("factor", factor), ("tolerance", tolerance), ("budget_seconds", budget_seconds)):
         if not (number(value) and value > 0):
@@ -79,7 +78,7 @@ def read(
         straight, loss = fixed_rows.refitted(straightened(solution, layer, node), STEPS, enough=fixed_rows.start)
         solution = straight if loss <= limit else solution
     named = True
-    while named:  # what could not be named at first may be when others have been
+    while named:  # naming one edge may make it possible to name another
         named = False
         for place in clearest(solution, names):
             if time.monotonic() > until:
@@ -90,13 +89,13 @@ def read(
 
 
 def clearest(solution: Solution, names: list[str]) -> list[Place]:
-    """The edges that have no names yet, those that are nearest to an atom first."""
+    """Return the edges without names, the nearest to an atom first."""
     fits = {place: suggest(solution, *place, names) for place in spline_edges(solution.network)}
     return sorted(fits, key=lambda place: fits[place][0].error if fits[place] else float("inf"))
 
 
 def tried(fixed_rows: FixedRows, solution: Solution, place: Place, names: list[str], limit: float) -> Solution | None:
-    """The solution with one edge named by the first of its likeliest atoms with which the loss is small enough."""
+    """Return the solution with one edge named by the first likely atom with a small enough loss, else None."""
     layer, i, o = place
     for fit in likely(suggest(solution, layer, i, o, names)):
         network = copied(solution)
@@ -108,13 +107,13 @@ def tried(fixed_rows: FixedRows, solution: Solution, place: Place, names: list[s
 
 
 def likely(fits: list[Suggestion]) -> list[Suggestion]:
-    """The atoms worth a refit, the identity first: what an edge bends others may take over."""
+    """Return the atoms worth a refit, the identity first because other edges may absorb an edge's curvature."""
     near = [fit for fit in fits if fit.error <= FAR]
     return sorted(near[:TRIES] + [fit for fit in near[TRIES:] if fit.name == "x"], key=lambda fit: fit.name != "x")
 
 
 def spline_edges(network: KAN) -> list[Place]:
-    """Every edge that has neither been named nor pruned, and may be named."""
+    """Return every edge that is neither named nor pruned, and does not come from a periodic coordinate."""
     return [
         (position, i, o)
         for position, layer in enumerate(layers_of(network))

@@ -1,13 +1,12 @@
 """Penalties that make a network sparse and its edges smooth, as rows of a least-squares problem.
 
-With s_e the spread of edge e, the root mean square about its mean of what it gives at points, and p_e = s_e / Σ s, each
-layer has
+With s_e the spread of edge e, the standard deviation of its values at points, and p_e = s_e / Σ s, each layer has
 
     l1 (Σ_e s_e / √(Σ_e s_e²) − 1) + entropy (−Σ_e p_e log p_e) + smoothness Σ_e κ_e² / Σ_e s_e²
 
-with κ_e = h² rms φ_e'' over the points and h half the width of the edge's grid. No term changes when a layer is
-multiplied by a constant; the first two vanish where one edge does all the work (Hoyer, JMLR 5 (2004) 1457, for the
-first; Liu et al., arXiv 2404.19756, §2.5.1, for the second).
+with κ_e = h² rms φ_e'' over the points and h half the width of the edge's grid. No term changes if a layer is
+multiplied by a constant; the first two vanish if all edges but one are zero (Hoyer, JMLR 5 (2004) 1457, for the first;
+Liu et al., arXiv 2404.19756, §2.5.1, for the second).
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 from kanpde.readable.source import layers_of, points_of
 
-TINY = 1e-24  # under roots, so that they have derivatives at zero
+TINY = 1e-24  # added under roots, so that they have derivatives at zero
 
 
 @dataclass(frozen=True)
 class Regularisation:
-    """How much each penalty counts."""
+    """The weights of the penalties; raises ConfigurationError if one is negative."""
 
     l1: float = 1.0
     entropy: float = 1.0
@@ -41,10 +40,10 @@ class Regularisation:
 
 
 def penalty_rows(network: KAN, options: Regularisation, points: Tensor | None = None) -> Tensor:
-    """Rows whose squares add up to the penalty, differentiable by autograd: for each layer sparsity, then smoothness.
+    """Return rows whose squares add up to the penalty: sparsity, then smoothness of each layer.
 
-    `points` (n, d) are where edges are looked at, across the grid of the first layer unless given. What arrives at a
-    hidden layer is taken as it is: the penalty of a layer is one of its own edges.
+    The rows are differentiable by autograd. `points` (n, d), by default spread over the grid of the first layer, are
+    the network's inputs. A hidden layer's inputs count as constants: its penalty depends on its own edges only.
     """
     rows = []
     points = points_of(network) if points is None else points
@@ -57,11 +56,11 @@ def penalty_rows(network: KAN, options: Regularisation, points: Tensor | None = 
 
 
 class Majorised:
-    """The penalty near a network as a sum of squares that touches it there, for Gauss–Newton.
+    """The penalty near a network as a sum of squares tangent to it, for Gauss–Newton.
 
-    The sparsity P(s) falls where small edges shrink. With w_e = max(∂P/∂s_e, 0) at the network's own spreads s°, the
-    squares of the rows √(w_e / 2 s°_e) s_e fall with them as P does, and the rows are linear in the size of an edge,
-    unlike √P: a Gauss–Newton step leads where it should (iteratively reweighted least squares; Hunter and Lange, Am.
+    The sparsity P(s) decreases as small edges shrink. With w_e = max(∂P/∂s_e, 0) at the network's own spreads s°, the
+    squares of the rows √(w_e / 2 s°_e) s_e have the same slope, and the rows are linear in the size of an edge, unlike
+    √P, so that a Gauss–Newton step has the right direction (iteratively reweighted least squares; Hunter and Lange, Am.
     Stat. 58 (2004) 30).
     """
 
@@ -72,12 +71,12 @@ class Majorised:
             spreads = spreads_of(edges).detach().requires_grad_()
             (slope,) = torch.autograd.grad(sparsity(spreads, options), spreads)
             held = spreads.detach()
-            floor = 1e-6 * size(held)  # an edge this small is as good as gone
+            floor = 1e-6 * size(held)  # a smaller edge counts as zero
             self._weights.append((slope.clamp_min(0) / (2 * torch.maximum(held, floor))).sqrt())
             self._sizes.append(size(held))
 
     def rows(self, network: KAN) -> Tensor:
-        """The rows (R,), differentiable by autograd."""
+        """Return the rows (R,), differentiable by autograd."""
         rows = []
         looks = looked_at(network, self._points, curved=self._smoothness > 0)
         for edges, weights, scale in zip(looks, self._weights, self._sizes, strict=True):
@@ -89,7 +88,7 @@ class Majorised:
 
 @dataclass(frozen=True)
 class Edges:
-    """What a layer's edges give at points, (n, i, o), their last derivatives there, and half the widths of grids."""
+    """The values (n, i, o) of a layer's edges at points, their highest derivatives, and the grids' half widths (i,)."""
 
     values: Tensor
     curvatures: Tensor
@@ -97,36 +96,36 @@ class Edges:
 
 
 def looked_at(network: KAN, points: Tensor, *, curved: bool) -> list[Edges]:
-    """The edges of every layer at points of the network's inputs, with second derivatives where they are `curved`."""
+    """Return the edges of every layer at the network's inputs `points`, with second derivatives if `curved`."""
     with torch.no_grad():
         inputs = network.node_values(points)
     return [edges_at(layer, h, 3 if curved else 1) for layer, h in zip(layers_of(network), inputs, strict=True)]
 
 
 def edges_at(layer: KANLayer, inputs: Tensor, orders: int) -> Edges:
-    """A layer's edges at its inputs (n, i)."""
+    """Return a layer's edges and their derivatives of orders below `orders` at its inputs (n, i)."""
     low, high = layer.basis.range()
     values = layer.edges(layer.features(inputs, orders))
     return Edges(values[0], values[-1], (high - low) / 2)
 
 
 def spreads_of(edges: Edges) -> Tensor:
-    """The root mean square of every edge about its mean, (i, o)."""
+    """Return the root mean square of every edge about its mean, (i, o)."""
     return (edges.values.var(dim=0, correction=0) + TINY).sqrt()
 
 
 def roughness(edges: Edges) -> Tensor:
-    """κ_e of every edge, (i · o,)."""
+    """Return κ_e of every edge, (i · o,)."""
     bends = edges.curvatures * edges.half_widths[:, None].square()
     return (bends.square().mean(dim=0) + TINY).sqrt().flatten()
 
 
 def size(spreads: Tensor) -> Tensor:
-    """√(Σ s²) of a layer."""
+    """Return √(Σ s²) of a layer."""
     return spreads.square().sum().sqrt()
 
 
 def sparsity(spreads: Tensor, options: Regularisation) -> Tensor:
-    """The first two terms of the penalty for a layer's spreads."""
+    """Return the first two terms of the penalty, from a layer's spreads."""
     shares = spreads / spreads.sum()
     return options.l1 * (spreads.sum() / size(spreads) - 1) - options.entropy * (shares * shares.log()).sum()

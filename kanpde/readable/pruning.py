@@ -1,4 +1,4 @@
-"""Pruning: edges and nodes that do not matter go, and the rest is fitted again; what turns out to matter comes back."""
+"""Prune unimportant edges and nodes, and refit the rest; undo a pruning that the refit does not repair."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kanpde.readable.source import Source, copied, importances, layers_of, point
 from kanpde.readable.surgery import Flags, Place, without
 from kanpde.solution import Solution
 
-STEPS = 60  # of the refit after a pruning
+STEPS = 60  # Gauss–Newton steps of the refit after a pruning
 
 
 def prune(
@@ -30,18 +30,19 @@ def prune(
     greedy: bool = False,
     budget_seconds: float = 60.0,
 ) -> Source:
-    """The network without the edges whose importance is below `threshold`, and without the nodes that nothing needs.
+    """Return the network without edges of importance below `threshold`, and without unneeded nodes.
 
     The importance of an edge is the relative change of the outputs when it is replaced by its mean. A solution is
-    refitted by Gauss–Newton; as long as its loss is then more than `factor` times what a refit of the whole network
-    gives, and more than `tolerance`² (the root of the loss estimates the relative error), half as many edges are
-    pruned, in the end none.
-    With `greedy` every node and then every edge is tried by itself, the least important first, for `budget_seconds`:
-    a refit tells what the rest can take over. A network alone is not refitted, nor is it pruned greedily.
+    refitted by Gauss–Newton; while its loss exceeds both `factor` times the loss of the refitted whole network and
+    `tolerance`² (the root of the loss estimates the relative error), half as many edges are pruned, down to zero.
+    With `greedy` every node and then every edge is tried by itself, the least important first, for `budget_seconds`,
+    and pruned if the rest can replace it after a refit. A network without a solution is neither refitted nor pruned
+    greedily.
 
-    No output is cut off from a coordinate that it depends on by more than `threshold`.
+    Every output stays connected to the coordinates on which it depends by more than `threshold`.
 
-    Raises ConfigurationError for settings that are not positive numbers, and for a network alone with `greedy`.
+    Raises ConfigurationError if a setting is not a positive number, or if a network without a solution is given with
+    `greedy`.
     """
     settings = {"threshold": threshold, "factor": factor, "tolerance": tolerance, "budget_seconds": budget_seconds}
     for name, value in settings.items():
@@ -55,7 +56,7 @@ def prune(
 
 
 def pruned(solution: Solution, threshold: float, factor: float, tolerance: float, seconds: float | None) -> Solution:
-    """The solution without weak edges, and without all that can be done without if there are `seconds` for it."""
+    """Return the solution without weak edges and, if `seconds` is a number, pruned greedily for this time."""
     points = points_of(solution)
     fixed_rows = FixedRows(solution)
     start = min(fixed_rows.start, fixed_rows.refitted(solution, STEPS)[1])
@@ -74,7 +75,7 @@ def pruned(solution: Solution, threshold: float, factor: float, tolerance: float
 
 
 def lightest(network: KAN, threshold: float) -> KAN:
-    """The network without as many of the weakest edges as leave every output what it needs."""
+    """Return the network without weak edges, as many as leave every output connected to its coordinates."""
     points = points_of(network)
     needed = dependence(network, points) > threshold
     weakest = candidates(network, points, threshold)
@@ -88,7 +89,7 @@ def lightest(network: KAN, threshold: float) -> KAN:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a smaller network must stand: a refit to a loss of at most `limit`, and the `needed` paths (d, fields)."""
+    """The demands on a smaller network: a loss of at most `limit` after a refit, and the `needed` paths (d, fields)."""
 
     fixed_rows: FixedRows
     points: Tensor
@@ -96,7 +97,7 @@ class Trial:
     limit: float
 
     def without(self, solution: Solution, places: Sequence[Place]) -> Solution | None:
-        """The solution without these edges, refitted; None where it does not stand that."""
+        """Return the solution without these edges, refitted, or None if it does not meet the demands."""
         smaller = without(solution.network, places, self.points)
         if smaller is None or not keeps(smaller, self.needed):
             return None
@@ -105,10 +106,10 @@ class Trial:
 
 
 def greedily(trial: Trial, solution: Solution, seconds: float) -> Solution:
-    """Without each node, and then each edge, that a refit shows to be dispensable."""
+    """Return the solution without each node, and then each edge, that a refit shows to be dispensable."""
     until = time.monotonic() + seconds
     for pieces in (nodes, edges):
-        failures = 0  # those tried in vain are the least important ones, whatever else has gone meanwhile
+        failures = 0  # the pieces that could not be pruned stay the least important ones
         while time.monotonic() < until:
             left = pieces(solution.network, trial.points)[failures:]
             if not left:
@@ -119,7 +120,7 @@ def greedily(trial: Trial, solution: Solution, seconds: float) -> Solution:
 
 
 def nodes(network: KAN, points: Tensor) -> list[list[Place]]:
-    """The edges into each hidden node, the nodes that matter least first."""
+    """Return the edges into each hidden node, the least important nodes first."""
     values = importances(network, points)
     found = []
     for position, layer in enumerate(layers_of(network)[:-1]):
@@ -131,12 +132,12 @@ def nodes(network: KAN, points: Tensor) -> list[list[Place]]:
 
 
 def edges(network: KAN, points: Tensor) -> list[list[Place]]:
-    """Every edge by itself, those that matter least first."""
+    """Return every edge by itself, the least important first."""
     return [[place] for place in candidates(network, points, math.inf)]
 
 
 def candidates(network: KAN, points: Tensor, threshold: float) -> list[Place]:
-    """The edges below the threshold that have not been pruned before, the least important first."""
+    """Return the edges below the threshold that are not pruned yet, the least important first."""
     before = [pruned_of(layer) for layer in layers_of(network)]
     found = [
         (float(value), (position, i, o))
@@ -150,7 +151,7 @@ def candidates(network: KAN, points: Tensor, threshold: float) -> list[Place]:
 
 @torch.no_grad()
 def dependence(network: KAN, points: Tensor) -> Flags:
-    """How much each output changes when a coordinate is replaced by its mean, relative to its spread: (d, fields)."""
+    """Return each output's change when a coordinate is replaced by its mean, relative to its spread: (d, fields)."""
     outputs = network(points)
     spread = outputs.std(dim=0, correction=0)
     rows = []
@@ -162,12 +163,12 @@ def dependence(network: KAN, points: Tensor) -> Flags:
 
 
 def keeps(network: KAN, needed: Flags) -> bool:
-    """Whether every output is still connected to the coordinates it needs."""
+    """Return whether every output is still connected to the coordinates it needs."""
     return bool((reaches(network) | ~needed).all())
 
 
 def reaches(network: KAN) -> Flags:
-    """Whether there is a path of edges from each coordinate to each output, (d, fields)."""
+    """Return whether there is a path of edges from each coordinate to each output, (d, fields)."""
     paths = np.eye(network.first.basis.inputs, dtype=bool)
     for layer in layers_of(network):
         live = np.ones((layer.basis.inputs, layer.subnodes), dtype=bool)

@@ -1,4 +1,4 @@
-"""Gauss–Newton on a solution's own least-squares problem, at points and scales that stay while networks change."""
+"""Gauss–Newton on a solution's own least-squares problem, with points and scales fixed while networks change."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from kanpde.optim.least_squares import LeastSquares
 from kanpde.readable.source import copied, renewed
 from kanpde.solution import Solution
 
-ROUND_OFF = 1e-28  # no smaller loss is worth another step
-SLOW = 0.9  # a step that leaves more of the loss than this gains nothing worth having
-PATIENCE = 3  # of them in a row end a refit
-LEAST, BOUNDARY = 1024, 256  # points inside, at least, and of every condition
-PER_PARAMETER = 3
+ROUND_OFF = 1e-28  # the loss at which a refit ends, because round-off dominates below it
+SLOW = 0.9  # the ratio of losses after and before a step above which the step is slow
+PATIENCE = 3  # slow steps in a row that end a refit
+LEAST, BOUNDARY = 1024, 256  # the least number of points inside, and the number of points of every condition
+PER_PARAMETER = 3  # rows of the equation for each parameter
 
 
 class FixedRows:
-    """The rows of a solution's problem, where networks are compared: `start` is its own loss."""
+    """The fixed rows of a solution's problem on which networks are compared; `start` is the solution's loss.
+
+    Raises ConfigurationError if the network is too large for a whole Jacobian.
+    """
 
     def __init__(self, solution: Solution) -> None:
         problem = solution.problem
@@ -42,7 +45,7 @@ class FixedRows:
         self.start = self.loss(solution)
 
     def residuals(self, solution: Solution) -> Residuals:
-        """The rows of a solution to the same problem."""
+        """Return these rows for another solution of the same problem."""
         residuals = Residuals(solution.model, solution.problem.blocks(), solution.problem.domain.names)
         for number, known in enumerate(self._measured.parts):
             residuals.place(number, known.points, known.index, known.shares)
@@ -51,11 +54,11 @@ class FixedRows:
         return residuals
 
     def loss(self, solution: Solution) -> float:
-        """The squared norm of the rows; its root estimates the relative error."""
+        """Return the squared norm of the rows; its root estimates the relative error."""
         return float(self.residuals(solution).residual(solution.model.vector).square().sum())
 
     def refitted(self, solution: Solution, steps: int, enough: float = ROUND_OFF) -> tuple[Solution, float]:
-        """A copy of the solution after at most so many steps, and its loss; fewer where the loss is small `enough`."""
+        """Return a copy of the solution after at most `steps` steps, and its loss; stop at a loss of `enough`."""
         solution = renewed(solution, copied(solution))
         residuals = self.residuals(solution)
         vector, loss = descended(residuals, solution.model.vector, steps, enough)
@@ -64,7 +67,7 @@ class FixedRows:
 
 
 def descended(problem: LeastSquares, vector: Tensor, steps: int, enough: float) -> tuple[Tensor, float]:
-    """The vector after Gauss–Newton steps, and its loss."""
+    """Return the vector after Gauss–Newton steps, and its loss."""
     method, slow, loss = GaussNewton(), 0, math.inf
     for _ in range(steps):
         step = method.step(problem, vector)
@@ -79,8 +82,8 @@ def descended(problem: LeastSquares, vector: Tensor, steps: int, enough: float) 
 
 
 def refit(solution: Solution, steps: int = 50) -> Solution:
-    """The solution after at most `steps` Gauss–Newton steps on its problem, whatever of its network is fixed or pruned.
+    """Return the solution after at most `steps` Gauss–Newton steps on its problem; atoms stay atoms, pruned edges zero.
 
-    Raises ConfigurationError for a network with too many parameters for that.
+    Raises ConfigurationError if the network has too many parameters for a whole Jacobian.
     """
     return FixedRows(solution).refitted(solution, steps)[0]

@@ -1,4 +1,4 @@
-"""What is read: a network alone, or a solution and the network in it; and what its edges do where the points are."""
+"""Accept a network or a solution with its network, and evaluate the network's edges at points."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from kanpde.network.trial_function import Model
 from kanpde.solution import Solution
 
 Source = TypeVar("Source", KAN, Solution)
-POINTS = 512  # at which edges are compared
+POINTS = 512  # points at which edges are evaluated
 
 
 def network_of(source: KAN | Solution) -> KAN:
-    """The network itself; ConfigurationError where there is none with layers."""
+    """Return the network itself; raise ConfigurationError if there is no built network."""
     network = source.network if isinstance(source, Solution) else source
     if not isinstance(network, KAN) or not network.built:
         raise ConfigurationError(f"expected a solution or a built network, got {source!r}; solve a problem first")
@@ -37,7 +37,7 @@ def renewed(source: Solution, network: KAN) -> Solution: ...
 
 
 def renewed(source: KAN | Solution, network: KAN) -> KAN | Solution:
-    """The same with another network: of a solution the problem, the constants and the record stay."""
+    """Return the source with another network; a solution keeps its problem, its constants and its record."""
     if isinstance(source, KAN):
         return network
     model = Model(network, source.model.ansatz, source.problem.unknowns).to(network.first.coefficients.device)
@@ -47,12 +47,12 @@ def renewed(source: KAN | Solution, network: KAN) -> KAN | Solution:
 
 
 def copied(source: KAN | Solution) -> KAN:
-    """A copy of the network, to be changed."""
+    """Return a deep copy of the network, which may be changed."""
     return copy.deepcopy(network_of(source))
 
 
 def points_of(source: KAN | Solution, count: int = POINTS) -> Tensor:
-    """Points spread over the domain, or over the grid of a network's inputs, (count, d)."""
+    """Return points spread over the domain, or over the grid of a network's inputs, (count, d)."""
     first = network_of(source).first
     unit = torch.as_tensor(unit_points(count, first.basis.inputs, "sobol", np.random.default_rng(0)))
     if isinstance(source, Solution):
@@ -62,12 +62,12 @@ def points_of(source: KAN | Solution, count: int = POINTS) -> Tensor:
 
 
 def layers_of(network: KAN) -> list[KANLayer]:
-    """All layers, the first to the last."""
+    """Return all layers, the first to the last."""
     return [network.first, *network.hidden]
 
 
 def edge_values(network: KAN, points: Tensor) -> list[Tensor]:
-    """What every edge of every layer gives at points (n, d), each layer taking its inputs as they are: (n, i, o)."""
+    """Return the values (n, i, o) of every layer's edges at points (n, d), with the layer's inputs detached."""
     with torch.no_grad():
         inputs = network.node_values(points)
     return [layer.edges(layer.features(h, 1))[0] for layer, h in zip(layers_of(network), inputs, strict=True)]
@@ -75,9 +75,9 @@ def edge_values(network: KAN, points: Tensor) -> list[Tensor]:
 
 @torch.no_grad()
 def importances(network: KAN, points: Tensor) -> list[Tensor]:
-    """How much the outputs change when an edge is replaced by its mean, (i, o) for every layer.
+    """Return the outputs' change when an edge is replaced by its mean, (i, o) for every layer.
 
-    That is the root mean square of the change over the spread of the output, of the output where this is largest.
+    This is the root mean square of the change, divided by the output's spread, and the largest over the outputs.
     """
     outputs = network(points)
     spread = outputs.std(dim=0, correction=0)
@@ -94,7 +94,7 @@ def importances(network: KAN, points: Tensor) -> list[Tensor]:
 
 
 def check_edge(network: KAN, layer: int, i: int, o: int) -> KANLayer:
-    """The layer of an edge; ConfigurationError where the network has no such edge."""
+    """Return the layer of an edge; raise ConfigurationError if the edge does not exist."""
     layers = layers_of(network)
     if 0 <= layer < len(layers) and 0 <= i < layers[layer].basis.inputs and 0 <= o < layers[layer].subnodes:
         return layers[layer]

@@ -1,4 +1,4 @@
-"""Training towards few edges: Gauss–Newton on the problem's rows and the penalty's, whose weight grows step by step."""
+"""Train towards few edges: Gauss–Newton on the problem's rows and the penalty's, whose weight grows in rounds."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from kanpde.readable.refitting import FixedRows
 from kanpde.readable.source import copied, points_of, renewed
 from kanpde.solution import Solution
 
-WEIGHTS = (0.1, 1.0, 10.0, 100.0)  # of the penalty in each round, in units of the greatest loss allowed
+WEIGHTS = (0.1, 1.0, 10.0, 100.0)  # the penalty's weight in each round, in units of the largest allowed loss
 STEPS = 10  # Gauss–Newton steps in a round
-SAMPLE = 256  # points at which edges are looked at
+SAMPLE = 256  # points at which the penalty is evaluated
 
 
 def sparsify(
     solution: Solution, l1: float = 1.0, entropy: float = 1.0, smoothness: float = 0.0, allowance: float = 1e-2
 ) -> Solution:
-    """The solution with as much of it in as few edges as its loss allows; `prune` then takes the others away.
+    """Return the solution concentrated in as few edges as its loss allows; `prune` then removes the others.
 
-    The loss and μ times the penalty (see `penalty_rows`) are reduced together, in rounds with a μ that grows tenfold,
-    as long as the root of the loss, the estimated relative error, is at most `allowance`. Accuracy that is lost here
-    comes back with the refit of `prune`.
+    The sum of the loss and μ times the penalty (see `penalty_rows`) is minimised in rounds, with μ ten times larger in
+    each, while the root of the loss, the estimated relative error, is at most `allowance`. The refit of `prune`
+    restores the accuracy lost here.
 
-    Raises ConfigurationError for settings that are negative, and for an allowance that is not positive.
+    Raises ConfigurationError if a weight is negative or the allowance is not positive.
     """
     options = Regularisation(l1, entropy, smoothness)
     if not (number(allowance) and allowance > 0):
@@ -48,7 +48,7 @@ def sparsify(
 
 
 def descend(model: Model, residuals: Residuals, options: Regularisation, weight: float) -> None:
-    """A few steps on the loss and the penalty, which is majorised anew before each."""
+    """Take a few steps on the loss and the penalty, which is majorised again before each step."""
     points = points_of(model.network, SAMPLE)
     vector, method = model.vector, GaussNewton()
     for _ in range(STEPS):
@@ -61,30 +61,30 @@ def descend(model: Model, residuals: Residuals, options: Regularisation, weight:
 
 
 class Penalised:
-    """The problem's rows followed by the penalty's, a least-squares problem as the optimisers see it."""
+    """The problem's rows followed by the penalty's, as a least-squares problem for the optimisers."""
 
     def __init__(self, model: Model, residuals: Residuals, penalty: Majorised, weight: float) -> None:
         self._model, self._residuals, self._penalty, self._factor = model, residuals, penalty, weight**0.5
 
     def residual(self, vector: Tensor) -> Tensor:
-        """All rows (N + R,) at a parameter vector."""
+        """Return all rows (N + R,) at a parameter vector."""
         rows = self._residuals.residual(vector)
         with torch.no_grad():
             return torch.cat([rows, self._factor * self._penalty.rows(self._model.network)])
 
     def linearise(self, vector: Tensor) -> Linearisation:
-        """All rows and their Jacobian; the problem's is whole, see `FixedRows`."""
+        """Return all rows and their Jacobian; the problem's own is whole, see `FixedRows`."""
         linear = self._residuals.linearise(vector)
         jacobian, rows = self._of_penalty()
         return Linearisation.whole(torch.cat([linear.factor, jacobian]), torch.cat([linear.residual, rows]))
 
     def chunks_of_rows(self, vector: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """The same in pieces, the penalty's last."""
+        """Yield (Jacobian, rows) in chunks, the penalty's last."""
         yield from self._residuals.chunks_of_rows(vector)
         yield self._of_penalty()
 
     def _of_penalty(self) -> tuple[Tensor, Tensor]:
-        """The penalty's Jacobian (R, P) and rows (R,) at the model as it is."""
+        """Return the penalty's Jacobian (R, P) and rows (R,) at the model's present parameters."""
         network = self._model.network
         module = Penalty(network, self._penalty)
         parameters = {name: value.detach() for name, value in module.named_parameters()}
@@ -96,7 +96,7 @@ class Penalised:
             return jacobian, self._factor * self._penalty.rows(network)
 
     def gradient(self, vector: Tensor) -> tuple[float, Tensor]:
-        """‖r‖² and its gradient."""
+        """Return ‖r‖² and its gradient."""
         linear = self.linearise(vector)
         return linear.loss, 2 * linear.transposed(linear.residual)
 
@@ -109,5 +109,5 @@ class Penalty(torch.nn.Module):
         self.network, self._penalty = network, penalty
 
     def forward(self) -> Tensor:
-        """The rows."""
+        """Return the rows."""
         return self._penalty.rows(self.network)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""Which atoms an edge looks like: c f(a x + b) + d fitted by variable projection.
+"""Suggest atoms for an edge: c f(a x + b) + d fitted by variable projection.
 
-For given a and b the best c and d are a linear regression, so the search is over (a, b) only: a grid, and from its best
+Linear regression gives the best c and d for given a and b, so the search is over (a, b) only: a grid, and from its best
 places Levenberg–Marquardt over all four (Golub and Pereyra, SIAM J. Numer. Anal. 10 (1973) 413).
 """
 
@@ -24,11 +24,11 @@ from kanpde.solution import Solution
 RESOLUTION = 129  # points along an edge
 STARTS = 2  # places of the grid that are refined
 BRIEFLY, FULLY = 15, 100  # evaluations of the first refinement, and of the last, of the likeliest atoms
-PROMISING, LIKELY = 12, 4  # atoms that are refined at all, and fully
-ALIKE = 3.0  # fits whose errors are within this factor are ranked by simplicity
-EXACT = 1e-9  # and so are those with errors below this
-CONSTANT = 1e-10  # an edge whose spread is below this share of its size is a constant
-# In half ranges of the edge: how often an atom is repeated in it, where it is centred, how far a pole is away.
+PROMISING, LIKELY = 12, 4  # the number of atoms that are refined briefly, and the number refined fully
+ALIKE = 3.0  # the factor between errors within which fits are ranked by simplicity
+EXACT = 1e-9  # the error below which fits are ranked by simplicity
+CONSTANT = 1e-10  # the spread of an edge, relative to its size, below which it is a constant
+# The grid in half ranges of the edge: scales of an atom, its centres, its phases, and distances of a pole.
 SCALES = np.concatenate([np.geomspace(0.1, 1.0, 8), np.arange(1.5, 40.0, 0.75)])
 CENTRES = np.linspace(-1.5, 1.5, 13)
 PHASES = np.arange(8) * np.pi / 8
@@ -37,7 +37,7 @@ GAPS = np.geomspace(1e-3, 30.0, 24)
 
 @dataclass(frozen=True)
 class Suggestion:
-    """An edge as c f(a x + b) + d: `error` is the root mean square of what is left, relative to the edge's spread."""
+    """An edge as c f(a x + b) + d: `error` is the root mean square error, relative to the edge's spread."""
 
     name: str
     error: float
@@ -53,12 +53,12 @@ class Suggestion:
 
 
 def suggest(source: KAN | Solution, layer: int, i: int, o: int, atoms: Iterable[str] | None = None) -> list[Suggestion]:
-    """The atoms by how well they fit the edge from node i to subnode o of a layer, the best first.
+    """Return the atoms that fit the edge from node i to subnode o of a layer, the best first.
 
-    The edge is looked at where its inputs are when the domain, or the grid of a network alone, is gone through. Fits
-    that are alike stand in the order of simplicity. `atoms` names those to be tried, all unless given.
+    The fit is over the range of the edge's inputs at points of the domain, or of the grid of a network without a
+    solution. Fits with similar errors are in the order of simplicity. `atoms` names the atoms to try, by default all.
 
-    Raises ConfigurationError for an edge or an atom that there is not.
+    Raises ConfigurationError if the edge or an atom does not exist.
     """
     x, y = edge_curve(source, layer, i, o)
     names = checked(atoms)
@@ -70,7 +70,7 @@ def suggest(source: KAN | Solution, layer: int, i: int, o: int, atoms: Iterable[
 
 
 def checked(atoms: Iterable[str] | None) -> list[str]:
-    """The names of atoms to be tried; ConfigurationError for one that is unknown."""
+    """Return the names of the atoms to try; raise ConfigurationError if one is unknown."""
     names = list(ATOMS) if atoms is None else [atoms] if isinstance(atoms, str) else list(atoms)
     for name in names:
         atom(name)
@@ -79,7 +79,7 @@ def checked(atoms: Iterable[str] | None) -> list[str]:
 
 @torch.no_grad()
 def edge_curve(source: KAN | Solution, layer: int, i: int, o: int) -> tuple[Array, Array]:
-    """The edge's inputs, equally spaced over what arrives at it, and its values."""
+    """Return the edge's inputs, equally spaced over their range, and its values."""
     network = network_of(source)
     holder = check_edge(network, layer, i, o)
     met = network.node_values(points_of(source))[layer]
@@ -91,7 +91,7 @@ def edge_curve(source: KAN | Solution, layer: int, i: int, o: int) -> tuple[Arra
 
 
 def ranked(fits: list[Suggestion]) -> list[Suggestion]:
-    """By error, but for those alike: of them the simplest goes first."""
+    """Return the fits in the order of their errors, the simplest first among similar errors."""
     left, result = sorted(fits, key=lambda fit: fit.error), []
     while left:
         limit = max(ALIKE * left[0].error, EXACT)
@@ -102,7 +102,7 @@ def ranked(fits: list[Suggestion]) -> list[Suggestion]:
 
 
 def fitted(name: str, x: Array, y: Array, evaluations: int = FULLY) -> Suggestion | None:
-    """The best c f(a x + b) + d for values y at x; None where the atom is nowhere smooth on all of x."""
+    """Return the best c f(a x + b) + d for values y at x, None if no a and b make the atom smooth on all of x."""
     atom = ATOMS[name]
     spread = max(float(y.std()), 1e-300)
     if spread <= CONSTANT * float(np.abs(y).max()):
@@ -118,7 +118,7 @@ def fitted(name: str, x: Array, y: Array, evaluations: int = FULLY) -> Suggestio
 
 
 def best_starts(atom: Atom, x: Array, target: Array) -> list[tuple[float, float]]:
-    """The places (a, b) of the grid with the smallest errors, c and d eliminated."""
+    """Return the places (a, b) of the grid with the smallest errors, c and d eliminated."""
     places = grid(atom, float(x.min()), float(x.max()))
     with np.errstate(all="ignore"):
         inner = places[:, :1] * x + places[:, 1:]
@@ -134,7 +134,7 @@ def best_starts(atom: Atom, x: Array, target: Array) -> list[tuple[float, float]
 
 
 def grid(atom: Atom, low: float, high: float) -> Array:
-    """Pairs (a, b), (p, 2), of which the free ones range over all that an edge on [low, high] may be."""
+    """Return pairs (a, b), (p, 2), whose free constants cover the possible atoms on [low, high]."""
     middle, half = (low + high) / 2, max((high - low) / 2, 1e-300)
     if atom.free == (True, True):
         a = np.repeat(SCALES, len(CENTRES) + len(PHASES)) / half
@@ -158,7 +158,7 @@ def grid(atom: Atom, low: float, high: float) -> Array:
 def refined(
     atom: Atom, x: Array, target: Array, start: tuple[float, float], evaluations: int
 ) -> tuple[float, tuple[float, ...]] | None:
-    """(error, (a, b, c, d)) after Levenberg–Marquardt from (a, b); None where it leaves the atom's domain."""
+    """Return (error, (a, b, c, d)) after Levenberg–Marquardt from (a, b), None if it leaves the atom's domain."""
     value = evaluated(atom, start[0] * x + start[1], 1)[0]
     c, d = np.linalg.lstsq(np.stack([value, np.ones_like(x)], axis=1), target, rcond=None)[0]
     constants = np.array([*start, c, d])
@@ -189,6 +189,6 @@ def refined(
 
 
 def evaluated(atom: Atom, inner: Array, orders: int) -> list[Array]:
-    """f and its derivatives at an array, infinity as a large number."""
+    """Return f and its derivatives at an array, with infinity replaced by a large number."""
     values: list[Tensor] = atom.derivatives(torch.from_numpy(inner), orders)
     return [value.clamp(-1e150, 1e150).numpy() for value in values]

@@ -1,7 +1,7 @@
-"""A network without some of its edges, and without the nodes that are then nothing but constants or feed nothing.
+"""Remove edges from a network, and the nodes that become constant or lead to no other node.
 
-An edge that goes leaves its mean behind in the node that it fed; a node that has become a constant leaves it in the
-edges that it feeds; and a product with a constant factor becomes a sum node.
+The mean of a removed edge is added to its node; a constant node is absorbed by the nodes after it; and a product with a
+constant factor becomes a sum node.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Place = tuple[int, int, int]  # layer, input, subnode
 
 @dataclass
 class Draft:
-    """A layer under the knife: which edges live, what each subnode adds to them, and what it is multiplied by."""
+    """A layer during surgery: `live` flags (i, o) of its edges, and the constant `offsets` (o,) of its subnodes."""
 
     layer: KANLayer
     live: Flags
@@ -37,13 +37,13 @@ class Draft:
         return not self.live[:, subnode].any()
 
     def subnodes(self, node: int) -> tuple[int, ...]:
-        """The one of a sum node, the two of a product."""
+        """Return the one subnode of a sum node, or the two of a product."""
         sums = self.layer.sums
         return (node,) if node < sums else (sums + 2 * (node - sums), sums + 2 * (node - sums) + 1)
 
 
 def without(network: KAN, places: Iterable[Place], points: Tensor) -> KAN | None:
-    """A smaller network without these edges, each replaced by its mean; None where an output would be a constant."""
+    """Return a smaller network with these edges replaced by their means, None if an output would be constant."""
     gone, network, drafts = set(places), copied(network), []
     for position, (layer, edges) in enumerate(zip(layers_of(network), edge_values(network, points), strict=True)):
         means = edges.detach().mean(dim=0)
@@ -63,7 +63,7 @@ def without(network: KAN, places: Iterable[Place], points: Tensor) -> KAN | None
 
 
 def hand_up(drafts: list[Draft]) -> None:
-    """Nodes that have become constants leave what the edges above make of them."""
+    """Replace the edges from constant nodes by their values, which are added to the next subnodes."""
     for below, above in zip(drafts, drafts[1:], strict=False):
         for node in range(below.layer.outputs):
             subnodes = below.subnodes(node)
@@ -76,7 +76,7 @@ def hand_up(drafts: list[Draft]) -> None:
 
 
 def hand_down(drafts: list[Draft]) -> None:
-    """Nodes that feed nothing need no edges."""
+    """Remove the edges into nodes without outgoing edges."""
     for below, above in zip(drafts[-2::-1], drafts[:0:-1], strict=True):
         for node in range(below.layer.outputs):
             if not above.live[node].any():
@@ -84,7 +84,7 @@ def hand_down(drafts: list[Draft]) -> None:
 
 
 def rebuilt(network: KAN, drafts: list[Draft]) -> KAN:
-    """The network that the drafts describe, nodes numbered anew: sums, among them what were products, then products."""
+    """Return the network of the drafts, its nodes renumbered: sums, with former products among them, then products."""
     inputs = list(range(network.first.basis.inputs))
     layers = []
     for draft in drafts:
@@ -114,7 +114,7 @@ def rebuilt(network: KAN, drafts: list[Draft]) -> KAN:
 
 
 def cut(draft: Draft) -> None:
-    """Prune the layer's edges that do not live, and put every offset onto one that does."""
+    """Prune the layer's removed edges, and add every offset to a remaining edge of its subnode."""
     dead: set[Edge] = {(int(i), int(o)) for i, o in np.argwhere(~draft.live)}
     atoms: Atoms = {edge: atom for edge, atom in atoms_of(draft.layer).items() if edge not in dead}
     hold(draft.layer, atoms, dead)

@@ -1,4 +1,4 @@
-"""A SymPy expression as the nodes of a network: sums of terms c f(a h + b) of other nodes h, and products of two."""
+"""Decompose a SymPy expression into a network's nodes: sums of terms c f(a h + b) of nodes h, and products of two."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from kanpde.calculus.functions import ATOMS, HEADS, SHIPPED, Atom, registered
 from kanpde.errors import ProblemError
 from kanpde.readable.suggestions import RESOLUTION, fitted
 
-ARGUMENT = sp.Symbol("h", real=True)  # of a function that is no atom
+ARGUMENT = sp.Symbol("h", real=True)  # the argument of a function that is no atom
 FUNCTIONS: dict[Any, str] = {row.sympy: row.name for row in HEADS.values() if isinstance(row, Atom)}
 POWERS: dict[Any, str] = {
     form.exp: name for name in SHIPPED if (form := ATOMS[name].sympy(ARGUMENT)).is_Pow and form.base == ARGUMENT
 }
-SAME = 1e-12  # a function is a user's atom if the fit leaves less than this share of its spread
+SAME = 1e-12  # the error, relative to its spread, below which a function is a user's atom
 LARGEST_POWER = max(int(exponent) for exponent in POWERS if exponent.is_Integer)
 
 
@@ -43,13 +43,13 @@ class Term:
         return a, b, c, d
 
     def times(self, factor: Any) -> Term:
-        """The term multiplied by a number."""
+        """Return the term multiplied by a number."""
         return replace(self, c=self.c * factor, d=self.d * factor)
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """How expressions in these `symbols` are taken apart; a user's own functions are recognised by values at `points`.
+    """The rules that decompose expressions in `symbols`; values at `points` identify a user's own functions.
 
     `points` holds an array of values for each symbol.
     """
@@ -62,9 +62,9 @@ class Grammar:
         return {}
 
     def sum(self, expression: Any) -> list[Term]:
-        """The terms that add up to an expression, each from a node of its own.
+        """Return the terms that add up to an expression, each with a different node.
 
-        Only one edge leads from a node to a sum: further terms in the same node become nodes themselves.
+        Only one edge leads from a node to a sum, so further terms of the same node become nodes themselves.
         """
         constant, rest = expression.as_independent(*self.symbols, as_Add=True)
         if rest == 0:
@@ -80,7 +80,7 @@ class Grammar:
         return self._apart(terms)
 
     def _apart(self, terms: Sequence[Term]) -> list[Term]:
-        """The terms with at most one from each node."""
+        """Return the terms with at most one term of each node."""
         result: dict[Any, Term] = {}
         for term in terms:
             if term.argument in result:
@@ -93,21 +93,21 @@ class Grammar:
         return list(result.values())
 
     def expression(self, term: Term) -> Any:
-        """f(a h + b) of a term, as a node."""
+        """Return f(a h + b) of a term, as a node."""
         inner = term.a * term.argument + term.b
         if isinstance(term.function, str):
             return ATOMS[term.function].sympy(inner)
         return term.function.subs(ARGUMENT, inner)
 
     def term(self, function: Any) -> Term:
-        """A function, with neither terms nor constant factors, as one edge from one node."""
+        """Return a function, which is no sum and has no constant factor, as one edge from one node."""
         shipped = self._shipped(function)
         if shipped.argument.is_Symbol and shipped.function in ATOMS:
             return shipped
         return self._own(function) or shipped
 
     def _own(self, function: Any) -> Term | None:
-        """A function as a user's own atom of the one expression that it depends on; None where it is no such atom."""
+        """Return a function as a user's own atom of the one expression that it depends on, None if no atom fits."""
         names, core = registered(), self._core(function) if self.points else None
         if not names or core is None:
             return None
@@ -121,7 +121,7 @@ class Grammar:
         return None
 
     def _core(self, function: Any) -> Any | None:
-        """The smallest part of a function through which alone it depends on the coordinates; None without one."""
+        """Return the smallest part through which alone a function depends on the coordinates, None without one."""
         parts = {part for part in sp.preorder_traversal(function) if part != function and part.has(*self.symbols)}
         alone = (part for part in parts if not function.xreplace({part: ARGUMENT}).has(*self.symbols))
         return min(alone, key=lambda part: (part.count_ops(), str(part)), default=None)
@@ -145,13 +145,13 @@ class Grammar:
         return self._splined(function)
 
     def _composed(self, outer: Any, inner: Any) -> Term:
-        """outer(inner), with the affine part of the inner function taken off."""
+        """Return outer(inner) as a term, with the inner function's affine part as a and b."""
         b, rest = inner.as_independent(*self.symbols, as_Add=True)
         a, core = rest.as_independent(*self.symbols, as_Add=False)
         return Term(outer, core, a, b)
 
     def _splined(self, function: Any) -> Term:
-        """A function that is no atom, of the one argument that depends on the coordinates."""
+        """Return a function that is no atom as a term of its one argument; raise ProblemError if there are several."""
         inner = {argument for argument in function.args if argument.has(*self.symbols)}
         if len(inner) != 1:
             inner = function.free_symbols
@@ -163,7 +163,7 @@ class Grammar:
         return self._composed(function.subs(argument, ARGUMENT), argument)
 
     def factors(self, node: Any) -> tuple[Any, Any] | None:
-        """The two factors of a product; None for other nodes."""
+        """Return the two factors of a product, None for other nodes."""
         if node.is_Mul:
             half = len(node.args) // 2
             return sp.Mul(*node.args[:half]), sp.Mul(*node.args[half:])
@@ -173,15 +173,15 @@ class Grammar:
         return None
 
     def subnodes(self, node: Any) -> list[list[Term]]:
-        """The terms of a sum node's one subnode, or of a product's two."""
+        """Return the terms of a sum node's one subnode, or of a product's two."""
         return [self.sum(factor) for factor in self.factors(node) or (node,)]
 
     def level(self, node: Any) -> int:
-        """The first layer after which a node can stand; 0 for coordinates."""
+        """Return the first layer whose output can be a node; 0 for coordinates."""
         if node not in self._levels:
             self._levels[node] = 0 if node.is_Symbol else 1 + self.height(self.subnodes(node))
         return self._levels[node]
 
     def height(self, subnodes: Sequence[Sequence[Term]]) -> int:
-        """The highest level of what some sums are made of."""
+        """Return the highest level of the nodes in the terms of some sums."""
         return max(self.level(term.argument) for terms in subnodes for term in terms)

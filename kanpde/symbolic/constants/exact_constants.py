@@ -1,9 +1,9 @@
 """Exact constants behind fitted ones.
 
-A constant is first seen as a power of the problem's parameters times a number: how it moves when a parameter moves is
-read off a second fit, so that D pi^2 is told from pi^2 even where D is 1. The number is looked up in a ladder of small
-fractions times 1, π, π², √2, …; what is not on it is solved for from the equations that the problem gives for it, and
-sums such as 4 + π² are left to PSLQ. Whether the result solves the problem is for the proof to show.
+A constant is a power of the problem's parameters times a number. A second fit with a changed parameter gives the power,
+which distinguishes D pi^2 from pi^2 even if D is 1. The number is looked up in a table of small fractions times 1, π,
+π², √2, …; PSLQ finds sums like 4 + π², and the problem's equations give the constants that remain. The proof then
+decides if the result solves the problem.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from kanpde.symbolic.constants.fit import Fit, LeastSquares
 from kanpde.symbolic.constants.recognition import integer_sum, small_multiples
 from kanpde.symbolic.proof.statement import Statement
 
-# The relative change of a parameter, small enough for the constants to follow.
+# The relative change of a parameter in the second fit.
 _CHANGE = 0.01
-# A fit that leaves more than this, relative, is of an ansatz that cannot solve the problem.
+# The largest relative residual of an ansatz that can solve the problem.
 SOLVES = 1e-9
-# No constant is taken to be known better than this, relative.
+# The bounds of the relative tolerance of a constant.
 _BEST, _WORST = 2e-14, 1e-7
 
 
 @dataclass(frozen=True)
 class Snapped:
-    """Constants (name -> exact value) and the names of those for which none was found."""
+    """Constants (name -> exact value), and the names of the constants without an exact value."""
 
     values: dict[str, Any]
     open: tuple[str, ...]
@@ -42,9 +42,9 @@ class Snapped:
 def exponents(
     ansatz: Any, fit: Fit, statement: Statement, clock: Clock
 ) -> tuple[dict[str, dict[Any, Fraction | None]], tuple[Any, ...]]:
-    """constant -> parameter -> the power with which it goes, None where by no power; and the parameters that stay.
+    """Return constant -> parameter -> its exponent, None if the constant is no power of it; and the free parameters.
 
-    A parameter does not stay where the ansatz solves the problem for its present value alone.
+    A parameter is not free if the ansatz solves the problem for its present value only.
     """
     powers: dict[str, dict[Any, Fraction | None]] = {name: {} for name in fit.constants}
     stays = []
@@ -59,7 +59,7 @@ def exponents(
 
 
 def _changed(ansatz: Any, fit: Fit, statement: Statement, symbol: Any, value: float) -> Fit | None:
-    """The fit with a parameter changed; None where the ansatz no longer solves the problem."""
+    """Return the fit with a parameter changed, None if the ansatz no longer solves the problem."""
     changes: dict[str, Any] = {symbol.name: value * (1 + _CHANGE)}
     try:
         problem = dataclasses.replace(statement.problem, **changes)  # type: ignore[type-var]
@@ -86,7 +86,7 @@ def snap(
     powers: Mapping[str, Mapping[Any, Fraction | None]],
     clock: Clock,
 ) -> Snapped:
-    """Exact values for the constants of an ansatz (one expression a field, the constants as real symbols)."""
+    """Return exact values of the constants of an ansatz (one expression per field, the constants as real symbols)."""
     values: dict[str, Any] = {}
     for name, constant in fit.constants.items():
         monomial, known = _monomial(powers.get(name, {}))
@@ -101,35 +101,35 @@ def snap(
 
 
 def recognised(fit: Fit) -> dict[str, Any]:
-    """Exact values for those constants that are plain numbers, from the numbers alone."""
+    """Return exact values of the constants that are numbers without parameters, from their decimals alone."""
     found = {name: _number(value, _tolerance(fit, name)) for name, value in fit.constants.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def _monomial(powers: Mapping[Any, Fraction | None]) -> tuple[Any, bool]:
-    """The product of powers of parameters, and whether they are all known."""
+    """Return the product of powers of parameters, and whether all exponents are known."""
     known = all(power is not None for power in powers.values())
     factors = [s ** sp.Rational(p.numerator, p.denominator) for s, p in powers.items() if p is not None]
     return sp.Mul(*factors), known
 
 
 def _tolerance(fit: Fit, name: str) -> float:
-    """Relative to the constant: what the rows leave open, within reason."""
+    """Return the relative uncertainty of a constant that the rows allow, between the bounds."""
     constant, spread = fit.constants[name], fit.spread.get(name, 0.0)
     return min(_WORST, max(_BEST, 30 * spread / abs(constant))) if constant else _BEST
 
 
 def _number(value: float, relative: float) -> Any | None:
-    """The plainest exact number within a relative tolerance; zero where the value is round-off."""
+    """Return the simplest exact number within a relative tolerance, zero if the value is round-off."""
     if abs(value) < 1e-13:
         return sp.S.Zero
     tolerance = relative * abs(value)
-    # The coarser the value is known the fewer candidates may be asked, or chance will find one.
+    # A less accurate value allows fewer candidates, because one of many agrees by chance.
     largest = 64 if relative > 1e-11 else 720
     found = next(small_multiples(value, tolerance, largest), None)
     if found is not None or relative > 1e-10:
         return found
-    # A sum such as (1 + sqrt 5)/2 before the root of one, which it is as well.
+    # Sums come before square roots, because (1 + sqrt 5)/2 is also the root of a sum.
     found = integer_sum(value, tolerance, 12)
     if found is not None:
         return found
@@ -138,7 +138,7 @@ def _number(value: float, relative: float) -> Any | None:
     return sp.sign(sp.Float(value)) * sp.sqrt(square) if square is not None else integer_sum(value, tolerance)
 
 
-# What the problem's own equations say ---------------------------------------------------------------------------------
+# Determining equations ------------------------------------------------------------------------------------------------
 
 
 def _from_equations(
@@ -149,7 +149,7 @@ def _from_equations(
     left: list[str],
     clock: Clock,
 ) -> dict[str, Any]:
-    """The constants left, solved for from the coefficients of independent functions in the equations."""
+    """Return the remaining constants that the coefficients of independent functions in the equations determine."""
     symbol = {name: sp.Symbol(name, real=True) for name in fit.constants}
     values = {symbol[name]: value for name, value in known.items()}
     fields = tuple(expression.subs(values) for expression in ansatz)
@@ -172,7 +172,7 @@ def _from_equations(
 
 
 def _substituted(solved: dict[str, Any], symbol: Mapping[str, Any]) -> dict[str, Any]:
-    """Values in terms of constants that were solved for later, in numbers; those that stay in terms of others go."""
+    """Substitute later values into earlier ones, and drop values that still contain unknown constants."""
     for _ in solved:
         solved = {n: v.subs({symbol[m]: w for m, w in solved.items() if m != n}) for n, v in solved.items()}
     constants = set(symbol.values())
@@ -182,7 +182,7 @@ def _substituted(solved: dict[str, Any], symbol: Mapping[str, Any]) -> dict[str,
 def determining_equations(
     statement: Statement, fields: tuple[Any, ...], values: Mapping[Any, Any], wanted: set[Any]
 ) -> Iterator[Any]:
-    """What must vanish for the equations to hold: the coefficient of every different function of the coordinates."""
+    """Yield the coefficient of every independent function of the coordinates: the equations hold if all are zero."""
     for equation in statement.equations:
         expression = sp.expand(equation.of(fields).subs(values))
         if not expression.free_symbols & wanted:
@@ -195,7 +195,7 @@ def determining_equations(
 
 
 def _solve_one(conditions: Sequence[Any], wanted: set[Any], numbers: Mapping[Any, Any]) -> dict[Any, Any]:
-    """A constant and its value from the first equation that gives one which agrees with the fit."""
+    """Return a constant and its value from the first equation whose solution agrees with the fit."""
     for condition in conditions:
         for factor in sp.Mul.make_args(sp.factor(condition)):
             inside = factor.free_symbols & wanted
@@ -208,7 +208,7 @@ def _solve_one(conditions: Sequence[Any], wanted: set[Any], numbers: Mapping[Any
 
 
 def _solve_together(conditions: Sequence[Any], wanted: set[Any], numbers: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Constants that the equations which are linear in all of them determine together, such as those of a sinh."""
+    """Return the constants that the linear equations determine together, for example those of a sinh."""
     order = sorted(wanted, key=str)
     inside = [c for c in conditions if c.free_symbols & wanted]
     flat = [c for c in inside if not any(sp.diff(c, a).free_symbols & wanted for a in order)]

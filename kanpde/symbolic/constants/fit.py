@@ -3,8 +3,8 @@
     minimise  Σ_b mean_n (r_bn(c) / s_b)²
 
 over the constants c, with r_b the rows of the equation and of every condition at quasi-random points and s_b the size
-of the terms that they are the difference of. An ansatz that can solve the problem ends at round-off, others decades
-above it: that gap tells a solution, where closeness to a network does not.
+of their terms. An ansatz that can solve the problem ends at round-off, any other ends decades above it: this gap
+identifies a solution, and closeness to a network does not.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
 Key = tuple[int, MultiIndex]  # a partial of a field, by its number
-INTERIOR, BOUNDARY = 96, 32  # points
-# Singular values below this, relative to the largest one, are round-off.
+INTERIOR, BOUNDARY = 96, 32  # points inside the domain, and points of each face
+# The largest singular value that is round-off, relative to the largest of all.
 NULL = 1e-9
-# Constants below this count as of this size.
+# The smallest size of a constant by which steps are scaled.
 LEAST = 1e-2
-# The relative fall of the squares in one step that ends a fit: towards a solution they fall by decades.
+# The relative decrease of the squares in one step below which a fit ends.
 STALLED = 1e-6
-# The change of rows of size one that is round-off.
+# The largest change of rows of size one that is round-off.
 ROUND_OFF = 1e-14
 
 
@@ -51,9 +51,10 @@ ROUND_OFF = 1e-14
 class Fit:
     """Constants and how well they solve the problem.
 
-    `residual` is the relative root mean square over all blocks and `residuals` that of each, NaN where the ansatz is
-    not finite. `spread` is how far each constant may be off for all that the rows say. `undetermined` are directions in
-    the constants that change the fields but no row: conditions are missing. `redundant` change nothing at all.
+    `residual` is the relative root mean square over all blocks and `residuals` that of each block, NaN if the ansatz is
+    not finite. `spread` is the uncertainty of each constant that the rows allow. `undetermined` are directions in the
+    constants that change the fields but no row: conditions are missing. `redundant` directions do not even change the
+    fields.
     """
 
     constants: dict[str, float]
@@ -91,12 +92,12 @@ class _Evaluated:
     unknowns: Mapping[str, Tensor]
 
     def jets(self, prepared: tuple[_Part, slice]) -> Tensor:
-        """The jets (n, S, f) of a block at one of its images, with zeros for partials that the block does not need."""
+        """Return the jets (n, S, f) of a block at one of its images, zero for partials that the block does not need."""
         part, place = prepared
         return self._jet(part, self.values[:, place])
 
     def typical(self, part: _Part, inside: slice) -> Tensor:
-        """The root mean square (S, f) of the partials inside the domain."""
+        """Return the root mean square (S, f) of the partials inside the domain."""
         return self._jet(part, self.values[:, inside].square().mean(dim=1).sqrt()[:, None])[0]
 
     def _jet(self, part: _Part, values: Tensor) -> Tensor:
@@ -107,19 +108,19 @@ class _Evaluated:
         return jet
 
     def pulled(self, part: _Part, slope: Slope) -> Tensor:
-        """The derivatives (P, n) of rows by the constants, without their own by the unknowns."""
+        """Return the derivatives (P, n) of rows by the constants, without the explicit ones by the unknowns."""
         total = torch.zeros(len(self.slopes), part.placed.count, dtype=self.slopes.dtype)
         for place, by_jet in zip(part.places, slope.by_jets, strict=True):
             for f, partial in part.keys:
                 adjoint = by_jet[:, part.placed.plan.index[partial], f]
-                # A term that is not there is 0, also if a derivative by a constant is infinite.
+                # An absent term is 0, even if a derivative by a constant is infinite.
                 if adjoint.any():
                     total = total + adjoint * self.slopes[:, self.place[f, partial], place]
         return total
 
 
 class LeastSquares:
-    """The rows of a problem at points of their own: made once, for the fits of many an ansatz."""
+    """The rows of a problem at fixed points, computed once and shared by the fits of many ansätze."""
 
     def __init__(self, problem: Problem, seed: int = 0, interior: int = INTERIOR, boundary: int = BOUNDARY) -> None:
         self.problem, self.names = problem, problem.domain.names
@@ -140,7 +141,7 @@ class LeastSquares:
 
     @cached_property
     def keys(self) -> list[Key]:
-        """Every partial of a field that some block needs, the values first."""
+        """Every partial of a field that a block needs, and the values."""
         return sorted({key for part in self.parts for key in part.keys} | {(f, ()) for f in range(self.fields)})
 
     @property
@@ -156,7 +157,7 @@ class LeastSquares:
         return all(bool((each == 0).all()) for each in found)
 
     def fit(self, ansatz: Any, constants: Mapping[Any, float], evaluations: int = 60, rounds: int = 2) -> Fit:
-        """The constants that solve the problem best, from where they start; see :func:`refit`."""
+        """Fit the constants from their starting values; see :func:`refit`."""
         rows = _Rows(self, expressions_of(ansatz, self.problem), started(constants, self.problem))
         vector = rows.start
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -175,17 +176,17 @@ class LeastSquares:
 def refit(
     ansatz: Any, constants: Mapping[Any, float], problem: Problem | LeastSquares, *, evaluations: int = 60
 ) -> Fit:
-    """Fit the constants of an ansatz to a problem, or to the rows of one that have been made before.
+    """Fit the constants of an ansatz to a problem, or to rows that exist already.
 
-    `ansatz` is a SymPy expression in the coordinates and the constants, or a dict of them by field; `constants` maps
-    each constant (a symbol or its name) to the value to start from. Unknowns of the problem are fitted along. Raises
-    ProblemError for symbols that are neither coordinates nor constants and for functions without numerical counterpart.
+    `ansatz` is a SymPy expression in the coordinates and the constants, or a dict of expressions by field; `constants`
+    maps each constant (a symbol or its name) to its starting value. Unknowns of the problem are fitted too. Raises
+    ProblemError if a symbol is neither a coordinate nor a constant, or a function has no numerical counterpart.
     """
     return (problem if isinstance(problem, LeastSquares) else LeastSquares(problem)).fit(ansatz, constants, evaluations)
 
 
 def started(constants: Mapping[Any, float], problem: Problem) -> dict[str, float]:
-    """The constants by name, the problem's unknowns among them; ProblemError where a name is a coordinate's."""
+    """Return the constants and the problem's unknowns by name; raise ProblemError if a name is a coordinate's."""
     named = {str(name): float(value) for name, value in constants.items()}
     for name in named:
         if name in problem.domain.names:
@@ -194,7 +195,7 @@ def started(constants: Mapping[Any, float], problem: Problem) -> dict[str, float
 
 
 def expressions_of(ansatz: Any, problem: Problem) -> tuple[Any, ...]:
-    """One expression a field, in the order of the fields; ProblemError where they do not match the fields."""
+    """Return one expression per field, in the order of the fields; raise ProblemError if they do not match."""
     fields = problem.fields
     if not isinstance(ansatz, Mapping):
         parts = list(ansatz) if isinstance(ansatz, (list, tuple)) else [ansatz]
@@ -217,11 +218,11 @@ class _Rows:
         self.compile([real_expression(e, (*problem.names, *self.names)) for e in ansatz])
 
     def compile(self, ansatz: Sequence[Any]) -> None:
-        """Partials of the ansatz and their derivatives by every constant, as one program."""
+        """Compile the partials of the ansatz and their derivatives by every constant into one program."""
         coordinates, constants = symbols(self.problem.names), symbols(self.names)
         partials: dict[Key, Any] = {}
         for f, partial in sorted(self.problem.keys, key=lambda key: (key[0], len(key[1]))):
-            # u_xxt is what u_xx was, differentiated once more, where that is there.
+            # u_xxt is the derivative of u_xx if that is known.
             known = partials.get((f, partial[:-1]))
             whole = sp.diff(ansatz[f], *(coordinates[a] for a in partial)) if partial else ansatz[f]
             partials[f, partial] = sp.diff(known, coordinates[partial[-1]]) if partial and known is not None else whole
@@ -230,13 +231,13 @@ class _Rows:
         self.program = torch_functions([*partials.values(), *slopes], (*self.problem.names, *self.names))
 
     def jets(self, vector: Array) -> tuple[Tensor, Tensor]:
-        """Partials (K, N) at all points and their derivatives by the constants (P, K, N)."""
+        """Return the partials (K, N) at all points and their derivatives by the constants (P, K, N)."""
         columns = [*self.problem.points.unbind(-1), *torch.as_tensor(vector).unbind()]
         found = torch.stack(self.program(*columns))
         return found[: len(self.place)], found[len(self.place) :].view(len(vector), len(self.place), found.shape[1])
 
     def at(self, vector: Array) -> _Evaluated:
-        """The ansatz with these constants, at all points."""
+        """Return the ansatz with these constants, at all points."""
         unknowns = {
             name: torch.tensor(float(vector[self.names.index(name)]), dtype=torch.float64)
             for name in self.problem.problem.unknowns
@@ -247,7 +248,7 @@ class _Rows:
         return part.placed.slopes([ansatz.jets((part, place)) for place in part.places], ansatz.unknowns)
 
     def _block(self, part: _Part, ansatz: _Evaluated) -> tuple[Tensor, Tensor]:
-        """The block's own rows (c, n) and their Jacobian (c, n, P)."""
+        """Return the block's own rows (c, n) and their Jacobian (c, n, P)."""
         rows, slopes = self._slopes(part, ansatz)
         jacobian = []
         for slope in slopes:
@@ -258,7 +259,7 @@ class _Rows:
         return rows, torch.stack(jacobian)
 
     def measure(self, vector: Array) -> None:
-        """Set every block's scale to the size of its terms; terms that are all zero leave it as it was."""
+        """Set every block's scale to the size of its terms, and keep it if all terms are zero."""
         ansatz = self.at(vector)
         inside = self.problem.parts[0].places[0]
         for number, part in enumerate(self.problem.parts):
@@ -274,10 +275,10 @@ class _Rows:
         return self.rows(vector)[0]
 
     def rows(self, vector: Array) -> tuple[Array, Array]:
-        """All scaled rows (N,) and their Jacobian (N, P).
+        """Return all scaled rows (N,) and their Jacobian (N, P).
 
-        Of a homogeneous problem every row is divided by the size of the fields too, for else c u with c -> 0 would
-        always be a better solution than u.
+        The rows of a homogeneous problem are divided by the size of the fields too, because c u with c -> 0 would
+        otherwise be a better solution than u.
         """
         ansatz = self.at(vector)
         pieces, jacobians = [], []
@@ -295,7 +296,7 @@ class _Rows:
         return found.numpy(), jacobian.numpy()
 
     def _size(self, values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
-        """The root mean square of the fields inside, relative to what it first was, and its slope by the constants."""
+        """Return the fields' root mean square inside, relative to its first value, and its slope by the constants."""
         own, inside = [self.place[f, ()] for f in range(self.problem.fields)], self.problem.parts[0].places[0]
         u, v = values[own, inside], slopes[:, own, inside]
         size = u.square().mean().sqrt()
@@ -303,7 +304,7 @@ class _Rows:
         return size / self.unit, (u * v).mean(dim=(1, 2)) / (size * self.unit)
 
     def failed(self) -> Fit:
-        """The summary of an ansatz that is not finite where it is to hold."""
+        """Return the summary of an ansatz that is not finite in its domain."""
         blocks = {part.placed.block.name: float("nan") for part in self.problem.parts}
         return Fit(dict(zip(self.names, self.start.tolist(), strict=True)), float("inf"), blocks)
 
@@ -325,7 +326,7 @@ class _Rows:
         )
 
     def _sorted(self, directions: Array, vector: Array) -> tuple[tuple[dict[str, float], ...], ...]:
-        """Directions that change the fields, and those that do not."""
+        """Return directions that change the fields, and those that do not."""
         values, slopes = self.jets(vector)
         own = [self.place[f, ()] for f in range(self.problem.fields)]
         found: tuple[list[dict[str, float]], list[dict[str, float]]] = [], []
@@ -338,8 +339,8 @@ class _Rows:
 
 
 def _solved(rows: _Rows, vector: Array, evaluations: int) -> Array:
-    """Levenberg and Marquardt's method in a trust region, then Gauss–Newton steps down to round-off."""
-    # SciPy's optimisers take long to import.
+    """Return the constants after Levenberg–Marquardt in a trust region, then Gauss–Newton steps down to round-off."""
+    # The import is here because SciPy's optimisers take long to import.
     from scipy.optimize import least_squares
 
     known: dict[bytes, tuple[Array, Array]] = {}
@@ -354,7 +355,7 @@ def _solved(rows: _Rows, vector: Array, evaluations: int) -> Array:
     def slope(x: Array) -> Array:
         return np.nan_to_num(both(x)[1], nan=0.0, posinf=0.0, neginf=0.0)
 
-    # Steps are measured relative to the constants: where u and 0 both solve a problem, the nearer one is found.
+    # Steps are measured relative to the constants, so if u and 0 both solve a problem, the nearer one is found.
     sizes = np.maximum(np.abs(vector), LEAST)
     options: dict[str, Any] = {"xtol": 1e-15, "ftol": STALLED, "gtol": 1e-15, "x_scale": sizes}
     found = np.asarray(least_squares(lambda x: both(x)[0], vector, slope, max_nfev=evaluations, **options).x)
@@ -371,13 +372,13 @@ def _solved(rows: _Rows, vector: Array, evaluations: int) -> Array:
 
 
 def _cleaned(jacobian: Array, vector: Array) -> Array:
-    """The Jacobian with zeros in the columns that are round-off beside rows of size one."""
+    """Return the Jacobian with zero columns in place of those that are round-off for rows of size one."""
     effect = np.linalg.norm(jacobian, axis=0) * np.maximum(np.abs(vector), LEAST)
     return np.where(effect > ROUND_OFF, jacobian, np.where(np.isfinite(jacobian), 0.0, jacobian))
 
 
 def _looseness(jacobian: Array, vector: Array, norm: float) -> tuple[Array, Array]:
-    """How far each constant may be off, ‖r‖ ‖row of J⁺‖ with round-off in r, and the null directions of J as rows."""
+    """Return each constant's uncertainty ‖r‖ ‖row of J⁺‖, with round-off in r, and J's null directions as rows."""
     jacobian = _cleaned(jacobian, vector)
     lengths = np.linalg.norm(jacobian, axis=0)
     lengths = np.where(lengths > 0, lengths, 1.0)

@@ -1,4 +1,4 @@
-"""Exact numbers behind floating-point ones: 0.3 is 3/10, 19.739… is 2 pi^2."""
+"""Recognise exact numbers in floating-point ones: 0.3 is 3/10, 19.739… is 2 pi^2."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import sympy as sp
 
 from kanpde.errors import ProblemError
 
-# Numbers that stand as factors in solutions of equations, the plain ones first.
+# Numbers that are common factors in solutions of equations, the simplest first.
 BASES: tuple[Any, ...] = (
     sp.S.One, sp.pi, sp.pi**2, 1 / sp.pi, sp.sqrt(2), sp.sqrt(3), sp.sqrt(5), sp.sqrt(6), sp.sqrt(7), sp.sqrt(10),
     sp.sqrt(sp.pi), 1 / sp.sqrt(sp.pi), sp.sqrt(2) * sp.pi, sp.sqrt(3) * sp.pi, sp.sqrt(5) * sp.pi, sp.E, 1 / sp.E,
     sp.pi**3, sp.pi**4, 1 / sp.pi**2, sp.log(2), sp.sqrt(2) * sp.sqrt(sp.pi),
 )  # fmt: skip
-# Pairs of numbers whose sums with small whole coefficients are looked for last.
+# Pairs of numbers whose sums with small integer coefficients are tried last.
 _SUMS: tuple[tuple[Any, ...], ...] = (
     (sp.S.One, sp.pi), (sp.S.One, sp.pi**2), (sp.S.One, sp.sqrt(2)), (sp.S.One, sp.sqrt(3)), (sp.S.One, sp.sqrt(5)),
     (sp.pi, sp.pi**2), (sp.S.One, sp.pi**4), (sp.S.One, sp.E),
@@ -30,11 +30,11 @@ _VALUES = {base: float(base) for base in {*BASES, *(b for pair in _SUMS for b in
 
 
 def exact_number(value: Any) -> Any:
-    """The exact number that a number written or computed in floating point stands for.
+    """Return the exact number that a floating-point number approximates.
 
-    Decimals of up to ten digits are taken at their word; others are compared with small fractions, with these times
-    π, π², √2 … and with sums such as 1 - 17π², all to 1e-14 relative; what is none of them is the decimal fraction it
-    is printed as.
+    Decimals of up to ten digits are exact; others are compared with small fractions, with multiples of π, π², √2 … and
+    with sums like 1 - 17π², to a relative 1e-14. A number without a match is its printed decimal fraction. Raises
+    ProblemError if the value is not a finite real number.
     """
     if isinstance(value, sp.Expr):
         return exactly(value)
@@ -46,7 +46,7 @@ def exact_number(value: Any) -> Any:
 
 
 def exactly(expression: Any) -> Any:
-    """The expression with exact numbers for all floating-point ones."""
+    """Return the expression with exact numbers in place of all floating-point ones."""
     floats = expression.atoms(sp.Float)
     return expression.xreplace({number: _exact(float(number)) for number in floats}) if floats else expression
 
@@ -64,7 +64,7 @@ def _exact(value: float) -> Any:
 
 
 def small_multiples(value: float, tolerance: float, largest: int = 64) -> Iterator[Any]:
-    """p/q times one of `BASES` within the tolerance, for denominators up to `largest`, the plainest base first."""
+    """Yield multiples p/q of `BASES` within the tolerance, with q up to `largest`, the simplest base first."""
     if abs(value) <= tolerance:
         yield sp.S.Zero
         return
@@ -77,9 +77,9 @@ def small_multiples(value: float, tolerance: float, largest: int = 64) -> Iterat
 
 
 def integer_sum(value: float, tolerance: float, largest: int = 100) -> Any | None:
-    """(a + b c)/d with small whole a, b, d and c among π, π², √2, …; found by PSLQ (Ferguson and Bailey, 1999)."""
+    """Return (a + b c)/d with small integers a, b, d and c among π, π², √2, …, by PSLQ (Ferguson and Bailey, 1999)."""
     scale = max(abs(value), 1.0)
-    # The coefficients hold at most six digits together; a tolerance above would let chance in.
+    # The coefficients have at most six digits together, so a larger tolerance would give chance matches.
     if tolerance > 1e-10 * scale:
         return None
     for pair in _SUMS:

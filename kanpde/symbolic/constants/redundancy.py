@@ -1,4 +1,4 @@
-"""An ansatz without the constants that it does not need: terms that fade, scales that repeat each other."""
+"""Remove redundant constants of an ansatz: vanishing terms, and scales that repeat each other."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.constants.fit import Fit, LeastSquares
 
 Fields = tuple[Any, ...]
-# How far the residual may rise when a constant is held: round-off of other operations.
+# The largest increase of the residual, due to round-off, when a constant is held.
 _ROUND_OFF = 1e-13
 
 
 def drop_redundant(ansatz: Fields, fit: Fit, squares: LeastSquares, clock: Clock) -> tuple[Fields, Fit]:
-    """The ansatz and its fit with the constants held that the problem does not determine.
+    """Return the ansatz and its fit after holding the constants that the problem does not determine.
 
-    Constants that are zero but for round-off are held there, and those that their terms take along are gone. Of
-    constants that say the same twice one is held at 0 or 1 where that can be. What the conditions leave open is held at
-    a short decimal number near to where it is, and stays on the record as undetermined.
+    Constants that are zero up to round-off are held at zero, which removes the other constants of their terms. One of
+    two redundant constants is held at 0 or 1 if that is possible. A constant that the conditions leave open is held at
+    a short decimal number near its value, and is recorded as undetermined.
     """
     names = squares.problem.domain.names
     ansatz = tuple(real_expression(e, (*names, *fit.constants)) for e in ansatz)
@@ -39,7 +39,7 @@ def drop_redundant(ansatz: Fields, fit: Fit, squares: LeastSquares, clock: Clock
 
 
 def _faded(ansatz: Fields, fit: Fit, squares: LeastSquares) -> tuple[Fields, Fit] | None:
-    """All constants that may be zero for what the rows say, held there together."""
+    """Hold together, at zero, all constants that are zero within their uncertainty."""
     zeros = {
         name: sp.S.Zero
         for name, value in fit.constants.items()
@@ -49,7 +49,7 @@ def _faded(ansatz: Fields, fit: Fit, squares: LeastSquares) -> tuple[Fields, Fit
 
 
 def _held(ansatz: Fields, fit: Fit, squares: LeastSquares) -> tuple[Fields, Fit] | None:
-    """One constant fewer, the first that can be held."""
+    """Hold the first constant that can be held."""
     for name, value in _attempts(fit):
         found = _refitted(ansatz, fit, squares, {name: value})
         if found is not None:
@@ -67,7 +67,7 @@ def _attempts(fit: Fit) -> Iterator[tuple[str, Any]]:
 
 
 def _refitted(ansatz: Fields, fit: Fit, squares: LeastSquares, held: Mapping[str, Any]) -> tuple[Fields, Fit] | None:
-    """The ansatz with constants held and the others fitted anew; None where that costs accuracy."""
+    """Return the ansatz with constants held and the others fitted again, None if that costs accuracy."""
     values = {symbols([name])[0]: value for name, value in held.items()}
     fewer = tuple(expression.subs(values) for expression in ansatz)
     if any(expression.has(sp.nan, sp.zoo, sp.oo) for expression in fewer) or all(e == 0 for e in fewer):

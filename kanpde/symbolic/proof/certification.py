@@ -1,4 +1,4 @@
-"""From an ansatz to a formula with a proof: its constants are refitted, made exact, and put to the proof."""
+"""Turn an ansatz into a formula with a proof: refit its constants, make them exact, and prove the result."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ from kanpde.symbolic.proof.vanishing import Step, show
 
 Surrogate = Callable[[Array, MultiIndex], Array]
 
-# An ansatz that solves its problem ends at round-off; this far above it, it is an approximation.
+# The largest relative residual of an ansatz that solves its problem up to round-off.
 ROUND_OFF = 1e-12
-CLOSE = 0.05  # to a surrogate whose own accuracy is not told
-"""The relative distance from a surrogate that is allowed where none is given."""
+CLOSE = 0.05
+"""The largest relative distance from a surrogate, if no tolerance is given."""
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What was found out about an ansatz.
+    """The verdict on an ansatz.
 
     `expressions` (field -> SymPy) have the problem's parameters as numbers, `general` as symbols, whose exact values
-    are `parameters`. `status` is "proved" where SymPy showed that the equation and every condition vanish identically
-    and the formula is smooth on the closed domain; "numeric" where that is seen in numbers only; else "none". `reason`
-    says what stands against a proof, `undetermined` what the conditions leave open, `steps` how each part was shown.
+    are `parameters`. `status` is "proved" if SymPy showed that the equation and every condition vanish identically and
+    the formula is smooth on the closed domain; "numeric" if only numbers show this; else "none". `reason`
+    is the obstacle to a proof, `undetermined` the constants that the conditions leave open, `steps` the lines of the
+    proof.
     """
 
     expressions: dict[str, Any]
@@ -53,7 +54,7 @@ class Certificate:
 
     @property
     def expression(self) -> Any:
-        """The expression of the only field; the dict of them for a system."""
+        """The expression of the only field; for a system, the dict of all expressions."""
         return next(iter(self.expressions.values())) if len(self.expressions) == 1 else self.expressions
 
     @property
@@ -72,10 +73,10 @@ def certify(
 ) -> Certificate:
     """Refit the constants of an ansatz on a problem, make them exact, and prove that the result solves it.
 
-    `ansatz` is a SymPy expression in symbols named as the coordinates, as the problem's parameters where it is known
-    how they come in, and in free constants, or a dict of them by field; `constants` maps each constant to the value to
-    start from. The result must stay within `tolerance`, relative, of `surrogate(points (n, d), partial) -> (n, fields)`
-    where that is given, which keeps out other solutions such as u = 0. Raises ProblemError for other symbols.
+    `ansatz` is a SymPy expression in the coordinates, the problem's parameters and free constants, or a dict of
+    expressions by field; `constants` maps each constant to its starting value. If `surrogate(points (n, d), partial) ->
+    (n, fields)` is given, the result must stay within the relative `tolerance` of it, which excludes other solutions,
+    for example u = 0. Raises ProblemError if the ansatz has other symbols.
     """
     clock = Clock(seconds)
     squares = LeastSquares(problem)
@@ -94,7 +95,7 @@ def certify(
 
 
 def _with_parameters(expression: Any, problem: Problem, constants: Mapping[str, float]) -> Any:
-    """The expression with the values of the problem's parameters for symbols of their names."""
+    """Return the expression with the problem's parameters replaced by their values."""
     values = {name: value for name, value in real_parameters(problem).items() if name not in constants}
     symbols_: set[Any] = getattr(expression, "free_symbols", set())
     known = {s: exact_number(values[s.name]) for s in symbols_ if s.name in values}
@@ -103,7 +104,7 @@ def _with_parameters(expression: Any, problem: Problem, constants: Mapping[str, 
 
 @dataclass
 class _Candidate:
-    """An ansatz with fitted constants, on its way to a certificate."""
+    """An ansatz with fitted constants, before its certification."""
 
     problem: Problem
     ansatz: tuple[Any, ...]
@@ -115,7 +116,7 @@ class _Candidate:
         self.ansatz = tuple(exactly(real_expression(e, names)) for e in self.ansatz)
 
     def complaint(self, starts: Mapping[str, float], surrogate: Surrogate | None, tolerance: float) -> str:
-        """Why it is no solution, or not the one that is wanted; empty where nothing speaks against it."""
+        """Return the reason why it is not the wanted solution, empty if it is."""
         if not self.fit.residual < SOLVES:
             return f"the refit leaves a relative residual of {self.fit.residual:.1e}"
         points = self.squares.points.numpy()
@@ -130,7 +131,7 @@ class _Candidate:
         return f"it is a solution {distance:.1e} away from the network, where {tolerance:.1e} is allowed"
 
     def values(self, points: Array, constants: Mapping[str, float]) -> Array:
-        """The fields at points, (n, fields)."""
+        """Return the fields at points, (n, fields)."""
         numbers = {symbols([name])[0]: sp.Float(value) for name, value in constants.items()}
         names = self.problem.domain.names
         functions = [numpy_function(expression.subs(numbers), names) for expression in self.ansatz]
@@ -148,13 +149,13 @@ class _Candidate:
         return {name: sp.Float(value) for name, value in self.fit.constants.items()}
 
     def approximate(self, reason: str) -> Certificate:
-        """The certificate of an expression that is an approximation at best."""
+        """Return the certificate of an expression that is an approximation at best."""
         expressions = self.named(self.with_constants(self.floats()))
         open_ = tuple(self.undetermined()) if self.fit.residual < SOLVES else ()
         return Certificate(expressions, "none", self.fit.residual, self.floats(), reason=reason, undetermined=open_)
 
     def numeric(self, reason: str, constants: Mapping[str, Any] | None = None) -> Certificate:
-        """The certificate of one that solves the problem as far as double precision can tell."""
+        """Return the certificate of an expression that solves the problem in double precision."""
         if not self.fit.residual < ROUND_OFF:
             return self.approximate(f"the refit leaves a relative residual of {self.fit.residual:.1e}; {reason}")
         best = {**self.floats(), **(constants or {})}
@@ -173,7 +174,7 @@ class _Candidate:
         )
 
     def undetermined(self) -> list[str]:
-        """What the conditions leave open, in words."""
+        """Return the constants that the conditions leave open, in words."""
         return [
             "the conditions leave open " + " : ".join(direction)
             + (" in the ratio " + " : ".join(f"{v:.3g}" for v in direction.values()) if len(direction) > 1 else "")
@@ -181,7 +182,7 @@ class _Candidate:
         ]  # fmt: skip
 
     def proof(self, clock: Clock) -> Certificate:
-        """The certificate with parameters as symbols where that can be proved, else with numbers."""
+        """Return the certificate with parameters as symbols if that can be proved, else with numbers."""
         statement = state(self.problem)
         best: Certificate | None = None
         if statement.parameters:
@@ -197,7 +198,7 @@ class _Candidate:
         return best
 
     def proved(self, statement: Statement, snapped: Snapped, clock: Clock) -> Certificate:
-        """The certificate with these constants."""
+        """Return the certificate with these constants."""
         if snapped.open:
             return self.numeric(f"no exact value was found for {', '.join(snapped.open)}", snapped.values)
         return _Proof(self, statement, snapped.values, clock).certificate()
@@ -205,7 +206,7 @@ class _Candidate:
 
 @dataclass
 class _Proof:
-    """Exact constants put to the proof."""
+    """The proof of an ansatz with exact constants."""
 
     candidate: _Candidate
     statement: Statement
@@ -247,7 +248,7 @@ class _Proof:
         return "proved", "; ".join(self.candidate.undetermined())
 
     def regular(self, special: tuple[Any, ...]) -> Step:
-        """The step that looks for poles, branch cuts and kinks in the closed domain."""
+        """Return the step that tests for poles, branch cuts and kinks in the closed domain."""
         bounds = dict(zip(self.statement.coordinates, self.statement.bounds, strict=True))
         start = self.clock.passed
         complaints = [c for expression in special for c in irregularities(expression, bounds, self.clock)]
@@ -264,7 +265,7 @@ class _Proof:
         return steps
 
     def comparison(self, general: tuple[Any, ...], special: tuple[Any, ...]) -> list[Step]:
-        """Whether the formula is the known solution; it need not be, where there are several."""
+        """Return the steps that compare the formula with the known solution, which may be one of several."""
         if self.statement.exact is None:
             return []
         steps = []
@@ -274,7 +275,7 @@ class _Proof:
         return steps
 
     def vanishing(self, what: str, expression: Any) -> Step:
-        """The step for one expression, its coordinates given the signs that they have in the domain."""
+        """Return the step that tests if an expression vanishes, with the coordinates' signs in the domain assumed."""
         boxes: dict[Any, tuple[Any, Any]] = {}
         signed = {}
         for symbol, (low, high) in zip(self.statement.coordinates, self.statement.bounds, strict=True):

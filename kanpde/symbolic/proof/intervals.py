@@ -1,7 +1,7 @@
-"""Interval arithmetic: where an expression keeps its sign on a whole box, not only at points of it.
+"""Interval arithmetic: the sign and the size of an expression on a whole box, not only at points of it.
 
-Natural interval extensions (Moore, 1966) of many boxes at once, with every bound moved outward by more than its round-
-off; boxes that decide nothing are halved.
+Natural interval extensions (Moore, 1966) of many boxes at once, with every bound moved outward by more than its
+round-off. Undecided boxes are halved.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from kanpde.calculus.functions import HEADS
 from kanpde.calculus.ranges import Interval, Unbounded, increasing
 
 _OUTWARD = 1e-14
-LARGEST = 20000  # boxes looked at altogether
+LARGEST = 20000  # boxes in total, the limit of a search
 
 
 def sign(expression: Any, boxes: Mapping[Any, tuple[float, float]]) -> str:
-    """The sign of a real expression on a closed box.
+    """Return the sign of a real expression on a closed box.
 
-    "positive", "negative", "nonnegative" or "nonpositive", all rigorously; "changes" where it was seen to be zero or
-    to have both signs; "unknown" where halving does not settle it.
+    "positive", "negative", "nonnegative" or "nonpositive", all rigorously; "changes" if it takes both signs; "unknown"
+    if halving does not decide.
     """
     symbols = list(boxes)
     low = np.array([[boxes[s][0] for s in symbols]], dtype=np.float64)
@@ -56,9 +56,9 @@ def sign(expression: Any, boxes: Mapping[Any, tuple[float, float]]) -> str:
 
 
 def largest(expression: Any, boxes: Mapping[Any, tuple[float, float]], slack: float = 0.1) -> float:
-    """A bound on |expression| over a closed box, rigorous and within `slack` of the least one where halving gets there.
+    """Return a rigorous bound on |expression| over a closed box, within `slack` of the maximum if halving suffices.
 
-    Infinite where the expression has a function whose range is not known here.
+    The bound is infinite if the expression has a function of unknown range.
     """
     symbols = list(boxes)
     low = np.array([[boxes[s][0] for s in symbols]], dtype=np.float64)
@@ -85,7 +85,7 @@ def largest(expression: Any, boxes: Mapping[Any, tuple[float, float]], slack: fl
 
 def _middle(expression: Any, symbols: list[Any], points: Array) -> Array:
     a, b = _range(expression, {s: (c, c) for s, c in zip(symbols, points.T, strict=True)}, len(points))
-    # Only a sign that round-off cannot have made counts.
+    # A sign counts only if round-off cannot have caused it.
     return np.where(a > 0, a, np.where(b < 0, b, 0.0))
 
 
@@ -121,7 +121,7 @@ def _evaluate(expression: Any, values: Mapping[Any, Interval], count: int) -> In
         return (a, b) if exact else _outward(a, b)
     parts = [_evaluate(part, values, count) for part in expression.args]
     if expression.is_Add:
-        # Terms that cancel leave the round-off of the largest.
+        # Terms that cancel leave the round-off of the largest term.
         margin = _OUTWARD * np.sum([np.maximum(abs(a), abs(b)) for a, b in parts], axis=0)
         return np.sum([a for a, _ in parts], axis=0) - margin, np.sum([b for _, b in parts], axis=0) + margin
     if expression.is_Mul:

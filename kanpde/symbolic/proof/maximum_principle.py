@@ -1,11 +1,11 @@
-"""How far an approximation can be from the solution, by the maximum principle.
+"""Bound the error of an approximation by the maximum principle.
 
-For L u = τ u_t - Σ a_i u_ii + c u with constants τ ≥ 0, a_i > 0 and c ≥ 0, and u given on the boundary and at the first
-time, the error e of an approximation v obeys
+For L u = τ u_t - Σ a_i u_ii + c u with constants τ ≥ 0, a_i > 0 and c ≥ 0, and u given on the boundary and at the
+initial time, the error e of an approximation v satisfies
 
     max |e| ≤ max |v - u| there + C max |L v - f|,   C = min(min_i l_i² / (8 a_i), T / τ),
 
-l_i the sides of the box and T its time: w = (l_i²/4 - (x_i - m_i)²)/(2 a_i) and w = t/τ have L w ≥ 1 and w ≥ 0
+with l_i the box's sides and T its time, because w = (l_i²/4 - (x_i - m_i)²)/(2 a_i) and w = t/τ have L w ≥ 1 and w ≥ 0
 (Protter and Weinberger, Maximum Principles in Differential Equations, 1967, sections 2.3 and 3.2). The maxima on the
 right are bounded by interval arithmetic.
 """
@@ -27,13 +27,13 @@ from kanpde.symbolic.proof.statement import Statement, state
 
 @dataclass(frozen=True)
 class Operator:
-    """L u = τ u_t - Σ a_i u_ii + c u: the coefficients that the bound needs, a by axis."""
+    """The coefficients of L u = τ u_t - Σ a_i u_ii + c u that the bound needs: τ, and a by axis."""
 
     rate: float
     diffusion: dict[int, float]
 
     def stability(self, problem: Problem) -> float:
-        """C: how much a residual of one can add to the error."""
+        """Return C, the largest error that a residual of one can cause."""
         lengths = problem.domain.high - problem.domain.low
         candidates = [float(lengths[axis]) ** 2 / (8 * a) for axis, a in self.diffusion.items()]
         if problem.domain.time is not None and self.rate:
@@ -42,7 +42,7 @@ class Operator:
 
 
 def error_bound(problem: Problem, fields: tuple[Any, ...], seconds: float = 10.0) -> float | None:
-    """A bound on |u - fields| over the closed domain; None without a maximum principle or time for it."""
+    """Return a bound on |u - fields| over the closed domain, None without a maximum principle or after `seconds`."""
     try:
         with time_limit(seconds):
             statement = state(problem, [])
@@ -65,7 +65,7 @@ def _largest(statement: Statement, face: str | None, expression: Any) -> float:
 
 
 def operator_of(statement: Statement) -> Operator | None:
-    """The operator of a scalar equation, if it is one of the kind, with either sign."""
+    """Return the operator L of a scalar equation L u = f or -L u = f, None for other equations."""
     equations = [e for e in statement.equations if e.name == "residual"]
     if len(equations) != 1 or len(statement.problem.fields) != 1:
         return None
@@ -100,7 +100,7 @@ def _sorted(statement: Statement, coefficients: dict[tuple[int, ...], float]) ->
 
 
 def _given_everywhere(problem: Problem) -> bool:
-    """Whether the field's values are given on the whole boundary, and at the first time where there is one."""
+    """Return whether the field's values are given on the whole boundary and, with time, at the initial time."""
     given = [c.boundary_values(problem) for c in problem.conditions().values() if not c.is_measured]
     if not all(values and all(value.order == 0 for value in values) for values in given):
         return False

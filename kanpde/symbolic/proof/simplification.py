@@ -1,4 +1,4 @@
-"""A formula in its shortest form."""
+"""Simplify a formula to its shortest form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kanpde.symbolic.clock import TimeLimit, time_limit
 
 
 def _in_arguments(form: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A rewriting of the arguments of functions alone."""
+    """Return a rewriting that changes only the arguments of functions."""
     return lambda expression: expression.replace(
         lambda part: isinstance(part, sp.Function) and part.free_symbols,
         lambda part: part.func(*map(form, part.args)),
@@ -19,7 +19,7 @@ def _in_arguments(form: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _hyperbolic(expression: Any) -> Any:
-    """exp(a) ± exp(b) as 2 exp((a + b)/2) cosh((a - b)/2), or sinh; what the factors have in common then cancels."""
+    """Rewrite exp(a) ± exp(b) as 2 exp((a + b)/2) cosh((a - b)/2), or sinh, so that common factors cancel."""
     return sp.powsimp(expression.replace(lambda part: part.is_Add and len(part.args) == 2, _as_hyperbolic))
 
 
@@ -30,12 +30,12 @@ def _as_hyperbolic(total: Any) -> Any:
     middle, half = sp.expand((a + b) / 2), sp.expand((a - b) / 2)
     variables = half.free_symbols | middle.free_symbols
     if any(sp.diff(part, v).free_symbols & variables for part in (middle, half) for v in variables):
-        return total  # two bells are two bells
+        return total  # a sum of two Gaussians is already simplest
     return 2 * c * sp.exp(middle) * (sp.cosh(half) if c == d else sp.sinh(half))
 
 
 def _exponent(term: Any) -> tuple[Any, Any]:
-    """c and a of c exp(a)."""
+    """Return c and a of c exp(a)."""
     factors = sp.Mul.make_args(term)
     powers = [factor.exp for factor in factors if isinstance(factor, sp.exp)]
     return sp.Mul(*(factor for factor in factors if not isinstance(factor, sp.exp))), sp.Add(*powers)
@@ -47,13 +47,13 @@ _FORMS: tuple[Callable[[Any], Any], ...] = (
     lambda e: sp.trigsimp(e),
     lambda e: sp.factor_terms(e),
     _hyperbolic,
-    # tanh(c x/2 - c² t/2) as tanh(c (x - c t)/2).
+    # tanh(c x/2 - c² t/2) becomes tanh(c (x - c t)/2).
     _in_arguments(lambda argument: sp.factor_terms(sp.factor(argument))),
 )
 
 
 def tidy(expression: Any, seconds: float = 1.0) -> Any:
-    """An equal expression with as few operations as a few rewritings give, each of them cut at its time."""
+    """Return the shortest equal expression that the rewritings give, each stopped after `seconds`."""
     best = expression
     for form in _FORMS:
         try:
@@ -63,7 +63,7 @@ def tidy(expression: Any, seconds: float = 1.0) -> Any:
                     best = found
         except TimeLimit:
             continue
-        except Exception:  # SymPy raises errors of all kinds on what it was not made for
+        except Exception:  # SymPy raises errors of all kinds on unsupported expressions
             continue
     return best
 

@@ -1,4 +1,4 @@
-"""Whether a formula is smooth on a closed box: no pole, no branch cut, no kink in it."""
+"""Decide whether a formula is smooth on a closed box: without poles, branch cuts and kinks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Bounds = Mapping[Any, tuple[Any, Any]]
 
 
 def irregularities(expression: Any, bounds: Bounds, clock: Clock) -> list[str]:
-    """What stands against the expression being smooth on the closed box, in words; [] where nothing does.
+    """Return the obstacles to the expression's smoothness on the closed box, in words; [] if it is smooth.
 
-    The symbols of the expression must all have bounds. A root may touch zero on the boundary.
+    All symbols of the expression must have bounds. The argument of a root may be zero on the boundary.
     """
     boxes = {symbol: (float(a), float(b)) for symbol, (a, b) in bounds.items()}
     found = []
@@ -36,7 +36,7 @@ def irregularities(expression: Any, bounds: Bounds, clock: Clock) -> list[str]:
 
 
 def _assumed(demand: Any, allowed: tuple[str, ...]) -> bool:
-    """Whether the symbols' own signs are enough."""
+    """Return whether the symbols' assumed signs imply an allowed sign."""
     known = {"positive": demand.is_positive, "negative": demand.is_negative, "nonnegative": demand.is_nonnegative}
     return any(known.get(name) for name in allowed)
 

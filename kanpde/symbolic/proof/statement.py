@@ -1,4 +1,4 @@
-"""A problem stated in SymPy: what must vanish, as functions of expressions for the fields."""
+"""State a problem in SymPy: the expressions that must vanish, as functions of the fields' expressions."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from kanpde.symbolic.proof.tracing import Traced, TracedField, Untraceable, expr
 class Statement:
     """The equations of a problem in `coordinates`, with its `parameters` (symbol -> exact value) kept as symbols.
 
-    `measured` are the names of conditions that are data, about which nothing can be proved; `exact` is the known
-    solution, where there is one that SymPy can read.
+    `measured` are the names of conditions that are data, which a proof cannot cover; `exact` is the known solution,
+    None if there is none that SymPy can read.
     """
 
     problem: Problem
@@ -43,21 +43,21 @@ class Statement:
 
 
 def state(problem: Problem, parameters: Collection[str] | None = None) -> Statement:
-    """The problem in SymPy, these of its parameters as symbols; None stands for as many as the code allows.
+    """Return the problem in SymPy, with these parameters as symbols; None means as many as the code allows.
 
-    Raises Untraceable where the code of the residual or of a condition cannot be read as a formula.
+    Raises Untraceable if the code of the residual or of a condition cannot be read as a formula.
     """
     chosen = symbolic_parameters(problem) if parameters is None else _symbols(problem, parameters)
     failure: Exception | None = None
     for form in _FORMS:
         try:
             return _stated(problem, _replaced(problem, chosen, form), chosen)
-        except Exception as error:  # whatever a user's code raises on numbers of an unusual kind
+        except Exception as error:  # a user's code may raise anything on symbolic numbers
             failure = failure or error
     raise failure if isinstance(failure, Untraceable) else Untraceable(f"{type(failure).__name__}: {failure}")
 
 
-# How parameters are given to the user's code: for torch's functions, for SymPy's, or as they are.
+# The forms of a parameter that the user's code receives: traced for torch, exact for SymPy, or as a number.
 _FORMS: tuple[Callable[[Any, Any], Any], ...] = (
     lambda exact, value: Traced(exact),
     lambda exact, value: exact,
@@ -66,7 +66,7 @@ _FORMS: tuple[Callable[[Any, Any], Any], ...] = (
 
 
 def symbolic_parameters(problem: Problem) -> dict[str, Any]:
-    """name -> symbol for each real parameter that the problem's code takes as a symbol."""
+    """Return name -> symbol for each real parameter that the problem's code accepts as a symbol."""
     taken = {*problem.domain.names, *problem.fields, *problem.unknowns}
     candidates = _symbols(problem, [n for n, value in real_parameters(problem).items() if value and n not in taken])
     if not candidates or _states(problem, candidates):
@@ -80,12 +80,12 @@ def _symbols(problem: Problem, names: Collection[str]) -> dict[str, Any]:
 
 
 def parameter_symbol(name: str, value: float) -> Any:
-    """The symbol that stands for a parameter, with the sign of its value."""
+    """Return the symbol of a parameter, with the sign of its value assumed."""
     return sp.Symbol(name, positive=True) if value > 0 else sp.Symbol(name, negative=True)
 
 
 def real_parameters(problem: Problem) -> dict[str, float]:
-    """The parameters that are real numbers; whole ones count things and stay numbers."""
+    """Return the parameters that are real numbers; integers stay numbers because they count."""
     if not dataclasses.is_dataclass(problem):
         return {}
     declared = {f.name: f.type for f in dataclasses.fields(problem)}
@@ -101,14 +101,14 @@ def _states(problem: Problem, chosen: Mapping[str, Any]) -> bool:
     for form in _FORMS[:2]:
         try:
             _stated(problem, _replaced(problem, chosen, form), chosen)
-        except Exception:  # whatever a user's code raises on a symbol
+        except Exception:  # a user's code may raise anything on a symbol
             continue
         return True
     return False
 
 
 def _replaced(problem: Problem, chosen: Mapping[str, Any], form: Callable[[Any, Any], Any]) -> Problem:
-    """The problem with symbols or exact numbers in the place of its real parameters."""
+    """Return the problem with its real parameters replaced by symbols or exact numbers."""
     values = real_parameters(problem)
     if not values:
         return problem
@@ -136,7 +136,7 @@ def _stated(problem: Problem, traced: Problem, chosen: Mapping[str, Any]) -> Sta
 
 @dataclass
 class _Builder:
-    """From the problem's code to equations; each method yields those of one part of the problem."""
+    """The translation of the problem's code to equations; each method treats one part of the problem."""
 
     problem: Problem
     traced: Problem
@@ -150,7 +150,7 @@ class _Builder:
 
     @functools.cached_property
     def exact(self) -> Fields:
-        """The known solution with the parameters as they are given."""
+        """The known solution with the problem's parameters as symbols or numbers."""
         found = exact_expressions(self.traced)
         if found is None:
             raise Untraceable("the value 'exact' needs a method exact")
@@ -160,12 +160,12 @@ class _Builder:
         for problem in (self.traced, self.problem):
             try:
                 return exact_expressions(problem)
-            except Exception:  # a method exact that takes no symbols, or is none at all
+            except Exception:  # a method exact may accept no symbols, or be no method
                 continue
         return None
 
     def residual(self, name: str, function: Callable[..., Any], faces: tuple[Face, ...] | None) -> Iterator[Equation]:
-        """The rows of a residual; its code is run once, on placeholders for the partials of the fields."""
+        """Yield the rows of a residual, whose code runs once on placeholders of the fields' partials."""
         placeholders: dict[tuple[int, MultiIndex], Any] = {}
 
         def lookup(i: int, partial: MultiIndex) -> Any:
@@ -190,7 +190,7 @@ class _Builder:
         return sp.diff(expression, *(self.coordinates[axis] for axis in partial)) if partial else expression
 
     def on(self, face: Face | None, expression: Any) -> Any:
-        """The expression on a face."""
+        """Return the expression on a face."""
         if face is None:
             return expression
         cut = self.box.faces[face.name]
@@ -204,7 +204,7 @@ class _Builder:
         return expression_of(value)
 
     def condition(self, name: str, condition: Constraint) -> Iterable[Equation]:
-        """The equations of one condition, one for each field and face."""
+        """Return the equations of one condition, one for each field and face."""
         equations = condition.equations(name, self)
         if equations is None:
             raise Untraceable(f"a condition of type {type(condition).__name__} has no statement in SymPy")
@@ -220,7 +220,7 @@ class _Builder:
         return self.problem.fields[field] if len(self.problem.fields) > 1 else ""
 
     def value(self, value: Any, field: int) -> Any:
-        """What a condition prescribes, as an expression in the coordinates."""
+        """Return a condition's prescribed value as an expression in the coordinates."""
         if isinstance(value, str):
             return self.exact[field]
         if callable(value) and not isinstance(value, (Traced, sp.Basic)):
@@ -233,14 +233,14 @@ class _Builder:
 
 
 def with_real_coordinates(expression: Any, names: tuple[str, ...], others: tuple[Any, ...] = ()) -> Any:
-    """The expression with the real symbols of the coordinates for all symbols of these names."""
+    """Return the expression with all symbols of these names replaced by the coordinates' real symbols."""
     real = dict(zip(names, symbols(names), strict=True))
     swaps = {s: real[s.name] for s in expression.free_symbols if s.name in real and s not in others}
     return expression.xreplace(swaps)
 
 
 def exact_expressions(problem: Problem) -> Fields | None:
-    """The known solution, its parameters whatever they are in `problem`; None without a method ``exact``."""
+    """Return the known solution with the parameters of `problem`, None without a method ``exact``."""
     method = getattr(problem, "exact", None)
     if method is None:
         return None

@@ -1,4 +1,4 @@
-"""Torch code read as mathematics: it is run once on objects that build SymPy expressions instead of computing."""
+"""Read torch code as mathematics: run it once on objects that build SymPy expressions instead of computing."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from kanpde.symbolic.constants.recognition import exact_number
 
 
 class Untraceable(ProblemError):
-    """The code does something with its numbers that has no counterpart in a formula."""
+    """The code has an operation without a counterpart in a formula."""
 
 
 class Traced:
-    """An expression in the place of a tensor: arithmetic and torch functions build larger ones."""
+    """An expression in place of a tensor: arithmetic and torch functions build larger expressions."""
 
-    # NumPy's and SymPy's numbers leave arithmetic to this class.
+    # These make NumPy's and SymPy's numbers leave arithmetic to this class.
     __array_ufunc__ = None
     _op_priority = 1000.0
 
@@ -56,7 +56,7 @@ class Traced:
 
 
 class TracedField(Traced):
-    """``u`` in a residual: its partials are looked up, and other things done to it are done to its values."""
+    """``u`` in a residual: it looks its partials up, and every other operation applies to its values."""
 
     def __init__(self, names: tuple[str, ...], lookup: Callable[[MultiIndex], Any]) -> None:
         super().__init__(None)
@@ -66,7 +66,7 @@ class TracedField(Traced):
         return self._lookup(())
 
     def d(self, *coordinates: str) -> Traced:
-        """The partial derivative along these coordinates."""
+        """Return the partial derivative along these coordinates."""
         return Traced(self._lookup(tuple(sorted(self._names.index(c) for c in coordinates))))
 
     def __getattr__(self, word: str) -> Any:
@@ -75,7 +75,7 @@ class TracedField(Traced):
 
 
 def expression_of(value: Any) -> Any:
-    """The exact expression that a traced value, a number or a tensor of one number stands for."""
+    """Return the exact expression of a traced value, a number, or a tensor with one distinct number."""
     if isinstance(value, (Traced, sp.Basic)):
         return value._sympy_() if isinstance(value, Traced) else value
     if isinstance(value, (Tensor, np.ndarray)):
@@ -89,7 +89,7 @@ def expression_of(value: Any) -> Any:
 
 
 def apply(name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Traced:
-    """A torch function or method, by its name, on traced arguments."""
+    """Apply a torch function or method, given by its name, to traced arguments."""
     word = name.strip("_").removeprefix("special_").removesuffix("_")
     if word not in FUNCTIONS:
         raise Untraceable(f"torch's {word} has no counterpart in a formula")
@@ -111,7 +111,7 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
 
 
 def _called_alike() -> dict[str, Any]:
-    """The functions that are torch's own, by torch's names of them."""
+    """Return the functions of the table that torch has, by their names in torch."""
     named = {getattr(row.torch, "__name__", ""): row for row in HEADS.values()}
     return {word: row.sympy for word, row in named.items() if row.torch is getattr(torch, word, None)}
 

@@ -1,4 +1,4 @@
-"""Whether an expression vanishes identically: shown by algebra, or seen at points with fifty digits."""
+"""Decide whether an expression vanishes identically: by algebra, or at points with fifty digits."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import sympy as sp
 from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
 
 DIGITS, POINTS = 50, 6
-# What cancels leaves this much of its terms, of DIGITS digits.
+# The largest sum, relative to its terms, that counts as zero with DIGITS digits.
 _LEFT = sp.Float(10) ** -(DIGITS - 10)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a proof: what was to be shown, how, the outcome in a word, and the seconds it took."""
+    """One line of a proof: the claim, the method, the outcome in words, and the seconds."""
 
     what: str
     how: str
@@ -39,12 +39,12 @@ class Step:
 
 
 def _fractions(expression: Any) -> Any:
-    """The numerator over one denominator."""
+    """Return the expanded numerator over a common denominator."""
     return sp.expand(sp.numer(sp.together(expression)))
 
 
 def _exponentials(expression: Any) -> Any:
-    """Circular and hyperbolic functions as exponentials, whose products and quotients then cancel."""
+    """Rewrite circular and hyperbolic functions as exponentials, whose products and quotients cancel."""
     return _fractions(sp.expand(expression.rewrite(sp.exp)))
 
 
@@ -53,13 +53,13 @@ def _exponentials_of_powers(expression: Any) -> Any:
 
 
 def _squares(expression: Any) -> Any:
-    """Roots of squares: sqrt(1 + sinh(x)²) is cosh(x)."""
+    """Rewrite roots of squares: sqrt(1 + sinh(x)²) is cosh(x)."""
     plain = expression.rewrite(sp.exp)
     roots = [p for p in plain.atoms(sp.Pow) if p.exp.is_Rational and not p.exp.is_Integer and p.free_symbols]
     return sp.expand(plain.xreplace({p: sp.powdenest(sp.factor(sp.expand(p.base)) ** p.exp) for p in roots}))
 
 
-# Cheap ones first: expand settles in hundredths of a second what simplify may ponder for minutes.
+# Cheap rewritings come first, because expand takes hundredths of a second and simplify may take minutes.
 SIMPLIFICATIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("expand", lambda e: sp.expand(e)),
     ("powsimp", lambda e: sp.powsimp(sp.expand(e))),
@@ -75,9 +75,9 @@ SIMPLIFICATIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
 def show(what: str, expression: Any, boxes: Mapping[Any, tuple[Any, Any]], clock: Clock, share: float = 3.0) -> Step:
     """Try to show that an expression vanishes for all values of its symbols within `boxes` (symbol -> bounds).
 
-    The outcome is "vanishes", shown by algebra; "vanishes at points", seen with `DIGITS` digits at random rational
-    points; "does not vanish", or "is not defined", seen at one; or "is undecided". Each simplification has `share`
-    seconds, and all of them what is left on the clock.
+    The outcome is "vanishes", by algebra; "vanishes at points", with `DIGITS` digits at random rational points; "does
+    not vanish" or "is not defined", at one point; or "is undecided". Each simplification has `share` seconds, and all
+    of them together have the clock's remaining time.
     """
     start = time.monotonic()
 
@@ -96,13 +96,13 @@ def show(what: str, expression: Any, boxes: Mapping[Any, tuple[Any, Any]], clock
                     return step(how, "vanishes")
         except TimeLimit:
             continue
-        except Exception:  # SymPy raises errors of all kinds on what it was not made for
+        except Exception:  # SymPy raises errors of all kinds on unsupported expressions
             continue
     return step(f"{DIGITS} digits at {POINTS} points", seen)
 
 
 def at_points(expression: Any, boxes: Mapping[Any, tuple[Any, Any]], clock: Clock, share: float = 3.0) -> str:
-    """The outcome of evaluating an expression at random rational points of the boxes."""
+    """Return the outcome of evaluating an expression at random rational points of the boxes."""
     terms = sp.Add.make_args(expression)
     try:
         with time_limit(max(0.01, min(2 * share, clock.left))):
@@ -116,7 +116,7 @@ def at_points(expression: Any, boxes: Mapping[Any, tuple[Any, Any]], clock: Cloc
 
 
 def _at(terms: Sequence[Any], point: Mapping[Any, Any]) -> str:
-    """What is wrong at a point; empty where the terms cancel."""
+    """Return the outcome at a point, empty if the terms cancel."""
     try:
         values = [sp.N(term.subs(point), DIGITS) for term in terms]
     except Exception:  # functions that cannot be evaluated there
@@ -124,13 +124,13 @@ def _at(terms: Sequence[Any], point: Mapping[Any, Any]) -> str:
     if not all(value.is_number and value.is_finite for value in values):
         return "is not defined" if all(value.is_number for value in values) else "is undecided"
     size = max((abs(value) for value in values), default=0)
-    # A single term that is zero has no other to be measured against.
+    # The sum is relative to the largest term, except that a single term must itself be zero.
     limit = _LEFT * (size if len(values) > 1 else 1)
     return "" if abs(sp.N(sp.Add(*values), DIGITS)) <= limit else "does not vanish"
 
 
 def rational_points(boxes: Mapping[Any, tuple[Any, Any]], count: int) -> list[dict[Any, Any]]:
-    """Random points with rational coordinates relative to the boxes, inside them; the same at every call."""
+    """Return random points inside the boxes, with rational coordinates relative to them, the same at every call."""
     draw = random.Random(0)
     return [
         {symbol: a + (b - a) * sp.Rational(draw.randint(1, 9972), 9973) for symbol, (a, b) in boxes.items()}
