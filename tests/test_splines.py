@@ -301,21 +301,3 @@ def test_periodic_features_go_on_periodically(degree, kind):
 
 
 # Projection ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("degree", [1, 3, 5])
-def test_projection_is_exact_onto_finer_knots_and_close_onto_others(degree):
-    old = knots_of("graded", degree)
-    finer = splines.knots_through(halved(GRADED, range(len(GRADED) - 1)), degree)[0]
-    coefficients = np.random.default_rng(4).normal(size=len(old) - degree - 1)
-    x = inside(old, degree)
-    expected = splines.dense_basis(x, old, degree) @ coefficients
-    exact = splines.dense_basis(x, finer, degree) @ (splines.projection_matrix(old, finer, degree) @ coefficients)
-    assert_close(exact, expected, 1e-9)
-
-    def error(intervals):
-        new = splines.uniform_knots(np.array([-1.0]), np.array([2.0]), intervals, degree)[0]
-        projected = splines.projection_matrix(old, new, degree) @ coefficients
-        return np.abs(splines.dense_basis(x, new, degree) @ projected - expected).max()
-
-    assert error(160) < error(40) < error(10)

@@ -143,15 +143,6 @@ def refinement_matrix(old: Array, new: Array, degree: int) -> Array:
     return result
 
 
-def projection_matrix(old: Array, new: Array, degree: int) -> Array:
-    """Return T (n_new + k, n_old + k), the least-squares fit on `new` knots of a function on `old` knots."""
-    intervals = len(new) - 2 * degree - 1
-    breaks = new[degree : degree + intervals + 1]
-    nodes = np.cos(np.pi * (np.arange(degree + 3) + 0.5) / (degree + 3)) / 2 + 0.5
-    x = (breaks[:-1, None] + np.diff(breaks)[:, None] * nodes).ravel()
-    return np.asarray(np.linalg.lstsq(dense_basis(x, new, degree), dense_basis(x, old, degree), rcond=None)[0])
-
-
 def dense_basis(x: Array, knots: Array, degree: int) -> Array:
     """Return all basis functions (points, n + k) of one knot vector at x (points,), continued beyond the ends."""
     intervals = len(knots) - 2 * degree - 1

@@ -19,7 +19,6 @@ from torch import Tensor
 from kanpde.marching.tensor_product import Line, OnGrid
 
 LARGEST = 2**22  # the largest number of entries of one product of matrices
-Orders = tuple[int, ...]
 
 
 @dataclass(frozen=True)
