@@ -134,6 +134,7 @@ def test_metrics_are_written_though_figures_fail(tmp_path, monkeypatch):
     folder.on_start(Trainer())
     with pytest.raises(RuntimeError, match="no figure"):
         folder.save(Trained())
+        folder.close()
     assert json.loads((folder.path / "metrics.json").read_text())["relative_l2"] == METRICS["relative_l2"]
 
 

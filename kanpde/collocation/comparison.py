@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch.quasirandom import SobolEngine
 
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.errors import ProblemError
@@ -48,10 +50,8 @@ def sobol_grid(domain: Domain, power: int) -> tuple[Array, Array]:
 
     The points are moved to the middles of their cells, so they are equidistant along each axis.
     """
-    # Imported here because scipy.stats is slow to import and few problems need it.
-    from scipy.stats import qmc
-
-    unit = qmc.Sobol(domain.dimension, scramble=False).random_base2(power) + 0.5 ** (power + 1)
+    engine = SobolEngine(domain.dimension)  # type: ignore[no-untyped-call]
+    unit = engine.draw_base2(power, dtype=torch.float64).numpy() + 0.5 ** (power + 1)
     points = domain.interior(unit)
     return points, np.full(len(points), domain.measure / len(points))
 
@@ -83,6 +83,13 @@ class Comparison:
                 f"expected finite numbers of the solution of {name}, got others at {share} of the points"
             )
         self.points, self._weights, self._values = self.points[keep], self._weights[keep], self._values[keep]
+
+    @property
+    def partials(self) -> list[MultiIndex]:
+        """The partials that `errors` asks for: none without a known solution, only the values of a reference."""
+        if self._values is None:
+            return []
+        return [(), *((axis,) for axis in range(0 if self._gradient is None else self._gradient.shape[2]))]
 
     def errors(self, evaluate: Evaluate) -> dict[str, float | None]:
         """Return relative_l2, max_error and relative_h1 of ``evaluate(points (n, d), partial) -> (n, fields)``.

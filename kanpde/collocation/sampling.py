@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.quasirandom import SobolEngine
 
 from kanpde.calculus.arrays import Array
 from kanpde.errors import ConfigurationError, number
@@ -17,7 +19,8 @@ from kanpde.problem.block import Block
 
 Index = npt.NDArray[np.int64]
 
-SEQUENCES = {"sobol": "Sobol", "halton": "Halton", "latin_hypercube": "LatinHypercube"}  # names in scipy.stats.qmc
+QMC = {"halton": "Halton", "latin_hypercube": "LatinHypercube"}  # names in scipy.stats.qmc
+SEQUENCES = ("sobol", *QMC)
 
 
 @dataclass(frozen=True)
@@ -60,15 +63,17 @@ def unit_points(count: int, dimension: int, sequence: str, generator: np.random.
     """Return a scrambled low-discrepancy set in the unit cube, (count, dimension)."""
     if dimension == 0:
         return np.zeros((count, 0))
+    # A seed instead of the generator: an engine would spawn from a generator, and its saved state omits the spawns.
+    seed = int(generator.integers(2**63))
+    if sequence == "sobol":
+        # Only powers of two of Sobol' points are balanced: draw the next power and keep the first ones.
+        power = max(1, math.ceil(math.log2(max(count, 2))))
+        engine = SobolEngine(dimension, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+        return np.asarray(engine.draw_base2(power, dtype=torch.float64).numpy()[:count])
     # Imported here because scipy.stats is slow to import and a march does not need it.
     from scipy.stats import qmc
 
-    # A seed instead of the generator: an engine would spawn from a generator, and its saved state omits the spawns.
-    engine = getattr(qmc, SEQUENCES[sequence])(dimension, seed=np.random.default_rng(generator.integers(2**63)))
-    if sequence == "sobol":
-        # Only powers of two of Sobol' points are balanced: draw the next power and keep the first ones.
-        return np.asarray(engine.random_base2(max(1, int(np.ceil(np.log2(max(count, 2))))))[:count])
-    return np.asarray(engine.random(count))
+    return np.asarray(getattr(qmc, QMC[sequence])(dimension, seed=np.random.default_rng(seed)).random(count))
 
 
 def sample(block: Block, domain: Domain, count: int, sequence: str, generator: np.random.Generator) -> Sample:

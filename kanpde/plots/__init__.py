@@ -55,4 +55,5 @@ def write_figures(solution: Drawable, folder: str | Path, names: Sequence[str] =
 
 def write_figure(figure: Figure, path: Path, dpi: int = 150) -> None:
     """Write the figure as a PNG file, atomically."""
-    write_atomically(path, lambda temporary: figure.savefig(temporary, format="png", dpi=dpi))
+    quick = {"compress_level": 2}  # a third of the default's time, and files a tenth larger
+    write_atomically(path, lambda temporary: figure.savefig(temporary, format="png", dpi=dpi, pil_kwargs=quick))

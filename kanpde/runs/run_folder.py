@@ -18,6 +18,7 @@ from kanpde.errors import ConfigurationError, Ending, ExitStatus
 from kanpde.problem import registry
 from kanpde.problem.problem import Problem
 from kanpde.runs import console
+from kanpde.runs.aside import Aside
 from kanpde.runs.progress import FormulaProgress, Progress
 from kanpde.runs.tensorboard import TensorBoard
 from kanpde.solution import Solution
@@ -122,6 +123,7 @@ def _train(folder: RunFolder, problem: Problem, settings: Settings, start: Calla
             if settings.symbolic.enabled and stop.ending.status == ExitStatus.SOLVED:
                 folder.symbolify(solution, settings)
         finally:
+            folder.close()
             console.run(folder.metrics)
     except KeyboardInterrupt:
         # A second Ctrl-C, or one while files are written; the run can be resumed from its last checkpoint.
@@ -148,6 +150,7 @@ class RunFolder:
         """``started`` is a time.perf_counter(); ``config`` is the text of config.yaml, None if the file exists."""
         self.path, self._config = path, config
         self.metrics: dict[str, Any] = {}
+        self._figures: Aside | None = None
         self._started = started - (0.0 if config is not None else _seconds(path / METRICS))
 
     def on_start(self, trainer: Any) -> None:
@@ -176,11 +179,12 @@ class RunFolder:
         self.on_checkpoint(trainer)
 
     def save(self, solution: Solution) -> None:
-        """Measure the solution's errors; write the solution, the history, the metrics and the figures."""
+        """Measure the solution's errors; write the solution, the history and the metrics; begin to draw the figures."""
         solution.save(self.path / SOLUTION)
         write(self.path / HISTORY, _csv(solution.history))
         self.metrics = json_value(solution.metrics())
-        self._draw_and_save_metrics(partial(draw, solution, self.path))
+        self._save_metrics()
+        self._figures = Aside(partial(draw, solution, self.path))
 
     def symbolify(self, solution: Solution, settings: Settings) -> None:
         """Search for the formula of a saved solution; write the formula and update the other files."""
@@ -194,16 +198,21 @@ class RunFolder:
         write(self.path / TEX, formula.latex() + "\n")
         self.metrics["formula"] = json_value(formula.summary())
         self.metrics["seconds"]["symbolic"] = formula.seconds
-        figures = partial(draw_formula, solution, self.path) if formula.expressions else list
-        self._draw_and_save_metrics(figures)
+        self._save_metrics()
+        if formula.expressions:
+            draw_formula(solution, self.path)
 
-    def _draw_and_save_metrics(self, figures: Callable[[], object]) -> None:
-        """Draw figures, then write the metrics even if drawing fails; the run's total seconds include drawing."""
+    def close(self) -> None:
+        """Wait for the figures, and write the run's total seconds."""
         try:
-            figures()
+            if self._figures is not None:
+                self._figures.join()
         finally:
-            self.metrics["seconds"]["total"] = time.perf_counter() - self._started
-            write(self.path / METRICS, json.dumps(self.metrics, indent=2, allow_nan=False) + "\n")
+            self._save_metrics()
+
+    def _save_metrics(self) -> None:
+        self.metrics["seconds"]["total"] = time.perf_counter() - self._started
+        write(self.path / METRICS, json.dumps(self.metrics, indent=2, allow_nan=False) + "\n")
 
 
 def relative_path(path: Path) -> str:

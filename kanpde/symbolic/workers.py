@@ -48,13 +48,13 @@ def in_order(
         for item in source:
             yield item, _limited(function, item, min(seconds, clock.left))
         return
-    running: deque[_Task[Item, Result]] = deque()
+    running: deque[Task[Item, Result]] = deque()
     try:
         while clock.left:
             busy = sum(not task.done() for task in running)
             if busy < cores() and len(running) < AHEAD * cores():
                 for item in itertools.islice(source, 1):
-                    running.append(_Task(function, item, seconds))
+                    running.append(Task(function, item, seconds))
                     break
                 else:
                     if not running:
@@ -79,7 +79,7 @@ def _until(items: Iterator[Item], clock: Clock) -> Iterator[Item]:
             yield item
 
 
-def wait_for(running: Iterable[_Task[Any, Any]], clock: Clock) -> None:
+def wait_for(running: Iterable[Task[Any, Any]], clock: Clock) -> None:
     """Wait until one of the computations has a result or reaches its deadline, or the clock ends."""
     busy = [task for task in running if not task.done()]
     if busy:
@@ -96,11 +96,15 @@ def _limited(function: Callable[[Item], Result], item: Item, seconds: float) -> 
         return None
 
 
-class _Task(Generic[Item, Result]):
-    """One computation in a fork of this process, which inherits its inputs without serialisation."""
+class Task(Generic[Item, Result]):
+    """One computation in a fork of this process, which inherits its inputs without serialisation.
+
+    `result` is None before `done`, and after it if the computation raised, died or took longer than `seconds`.
+    """
 
     def __init__(self, function: Callable[[Item], Result], item: Item, seconds: float) -> None:
-        self.item, self.result = item, None
+        self.item = item
+        self.result: Result | None = None
         self.deadline = time.monotonic() + seconds
         context = multiprocessing.get_context("fork")
         self.receiver, sender = context.Pipe(duplex=False)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 import torch
+from scipy.optimize import least_squares
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, MultiIndex
@@ -340,9 +341,6 @@ class _Rows:
 
 def _solved(rows: _Rows, vector: Array, evaluations: int) -> Array:
     """Return the constants after Levenberg–Marquardt in a trust region, then Gauss–Newton steps down to round-off."""
-    # The import is here because SciPy's optimisers take long to import.
-    from scipy.optimize import least_squares
-
     known: dict[bytes, tuple[Array, Array]] = {}
 
     def both(x: Array) -> tuple[Array, Array]:
