@@ -32,7 +32,7 @@ class Flat(Problem):
 @cache
 def flat_solution():
     """It, solved by two sums and a product where one sum would do."""
-    return solved(KAN(width=[(2, 1)], degree=6, intervals=[4, 3]), 10)
+    return solved(KAN(width=[(2, 1)], degree=6, intervals=[4, 3]), 25)
 
 
 @cache
@@ -41,11 +41,12 @@ def additive_solution():
     return solved(KAN(width=[], degree=7, intervals=6), 5)
 
 
-def solved(network, iterations):
+def solved(network, iterations, seed=0):
     return solve(
         Flat(),
         network,
         device="cpu",
+        seed=seed,
         sampling={"interior": 300, "boundary": 64},
         training={"max_parameters": 0, "stages": [{"optimiser": "gauss_newton", "iterations": iterations}]},
     )

