@@ -1,9 +1,10 @@
-"""Errors, which say in one line what was expected, what was got and what to do, and the endings of a training."""
+"""Errors and messages of one line, which say what was expected, what was got and what to do; and how a run ended."""
 
 from __future__ import annotations
 
 import difflib
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from enum import Enum, IntEnum
@@ -31,6 +32,7 @@ class ExitStatus(IntEnum):
     FAILED = 1  # a benchmark measured nothing
     BAD_INPUT = 2  # explained in one line on stderr
     DIVERGED = 3
+    NOT_SOLVED = 4  # the audit's verdict is not "solved"; everything is saved
     INTERRUPTED = 130
 
 
@@ -92,3 +94,18 @@ def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T
         if name not in names:
             raise ConfigurationError(f"unknown setting {group}.{name}; {nearest(str(name), names)}")
     return kind(**settings)
+
+
+def say(message: str) -> None:
+    """Print one line on stderr, so that stdout contains only results."""
+    print(" ".join(message.split()), file=sys.stderr, flush=True)
+
+
+def warn(message: str) -> None:
+    """Print a one-line warning on stderr."""
+    say(f"warning: {message}")
+
+
+def fail(message: str) -> None:
+    """Print a one-line error on stderr."""
+    say(f"error: {message}")

@@ -20,6 +20,7 @@ from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import Comparison
 from kanpde.device import one_thread, torch_device
 from kanpde.errors import ConfigurationError, KanpdeError, ProblemError, nearest
+from kanpde.marching.audit.judge import Audit, audit
 from kanpde.network.kan import KAN
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
@@ -46,7 +47,7 @@ class Solution:
     dict by field.
 
     `problem` is the problem, `model` the trained function, `history` the columns of the training's history by name,
-    and `formula` the formula that `symbolify` found, None before.
+    `formula` the formula that `symbolify` found, None before, and `audited` the audit made after training, None before.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Solution:
         self.history = {name: list(column) for name, column in history.items()}
         self.record = dict(record)
         self.formula: Formula | None = None
+        self.audited: Audit | None = None
 
     @property
     def network(self) -> KAN:
@@ -124,6 +126,42 @@ class Solution:
         found = self.partials(comparison.points, comparison.partials)
         return comparison.errors(lambda _, partial: found[partial])
 
+    @one_thread()
+    def audit(self) -> Audit:
+        """Return the audit made after training; a solution without one is audited now.
+
+        It has the `verdict` "solved", "doubtful" or "failed", the `reasons` for it, and the estimates of the relative
+        L2 error and of the maximum error, which use no known solution.
+        """
+        if self.audited is None:
+            self.audited = audit(self.problem, self.model, residual=self.estimate)
+        return self.audited
+
+    @property
+    def verdict(self) -> str:
+        """The verdict of `audit`."""
+        return self.audit().verdict
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The sentences of `audit` that say why the verdict is not "solved"."""
+        return self.audit().reasons
+
+    @property
+    def error_estimate(self) -> float | None:
+        """The estimate of `audit` of the relative L2 error."""
+        return self.audit().error_estimate
+
+    @property
+    def error_estimate_max(self) -> float | None:
+        """The estimate of `audit` of the maximum error."""
+        return self.audit().error_estimate_max
+
+    @property
+    def error_bound(self) -> float | None:
+        """The number that the maximum error is proved not to exceed; None without a proof."""
+        return self.audit().error_bound
+
     def relative_l2(self, comparison: Comparison) -> float | None:
         """Return the relative L2 error on the grid of `comparison`; None without an exact or reference solution."""
         return comparison.relative_l2(self.evaluate)
@@ -181,6 +219,7 @@ class Solution:
             },
             "iterations": self.record["iterations"],
             "stopped_because": self.stopped_because,
+            **self.audit().to_json(),
             "parameters": self.model.active,
             "device": str(parameter.device),
             "dtype": str(parameter.dtype).removeprefix("torch."),
@@ -205,6 +244,7 @@ class Solution:
             "architecture": self.network.architecture(),
             "history": self.history,
             "record": self.record,
+            "audit": None if self.audited is None else self.audited.to_json(),
             "formula": None if self.formula is None else self.formula.to_json(),
         }
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
@@ -217,6 +257,11 @@ class Solution:
         Raises KanpdeError if the file is of another kind or its names differ from the problem's, and ProblemError if
         the problem is not found.
         """
+        with files.contents_of(path):
+            return cls._read(path, problem, device)
+
+    @classmethod
+    def _read(cls, path: str | Path, problem: Problem | None, device: str) -> Solution:
         tensors, metadata = files.read(path, torch_device(device))
         if "architecture" not in metadata or "unknowns" not in tensors:
             raise KanpdeError(f"expected a solution at {path}, got another file of kanpde's")
@@ -230,6 +275,8 @@ class Solution:
         model.constants.data.copy_(tensors["unknowns"])
         solution = cls(problem, model, metadata["history"], metadata["record"])
         solution.formula = _formula(metadata.get("formula"))
+        saved = metadata.get("audit")  # files of older versions have none
+        solution.audited = None if saved is None else Audit.from_json(saved)
         return solution
 
     def _residuals(self, *, hard: bool = False) -> Residuals:

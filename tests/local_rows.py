@@ -19,14 +19,14 @@ class Rows:
 
     def __init__(self, storage, columns, rows, residual):
         self.storage, self.residual = storage, residual
-        self.dense = torch.zeros(rows.shape[0] * len(columns), storage.size, dtype=F64)
-        self.dense.scatter_(1, columns.repeat(len(rows), 1), rows.flatten(0, 1))
+        self.matrix = torch.zeros(rows.shape[0] * len(columns), storage.size, dtype=F64)
+        self.matrix.scatter_(1, columns.repeat(len(rows), 1), rows.flatten(0, 1))
         total = storage.empty(residual)
         storage.add_rows(total, columns, rows)
         self.gram = storage.matrix(total)
 
     def product(self, step):
-        return self.dense @ step
+        return self.matrix @ step
 
     def transposed(self, weights):
-        return self.dense.T @ weights
+        return self.matrix.T @ weights

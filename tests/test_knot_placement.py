@@ -7,7 +7,7 @@ import pytest
 from local_rows import uniform
 
 from kanpde.marching import knot_placement
-from kanpde.marching.axes import design, points_of
+from kanpde.marching.axes import SplineAxis, design, points_of
 
 
 @pytest.mark.parametrize("periodic", [False, True])
@@ -46,3 +46,14 @@ def test_neighbouring_densities_change_by_a_bounded_factor():
     assert (found[1:] / found[:-1]).max() <= knot_placement.MAX_DENSITY_RATIO * (1 + 1e-12) and (
         found[:-1] / found[1:]
     ).max() <= knot_placement.MAX_DENSITY_RATIO * (1 + 1e-12)
+
+
+def test_axes_differ_by_numbers_and_by_places():
+    axis = uniform(0, 1, 8)
+    moved = axis.breakpoints.copy()
+    moved[3] += 0.02
+    barely = axis.breakpoints.copy()
+    barely[3] += 0.01
+    assert knot_placement.differ(uniform(0, 1, 9), axis)
+    assert knot_placement.differ(SplineAxis(moved, 7), axis)
+    assert not knot_placement.differ(SplineAxis(barely, 7), axis)

@@ -116,26 +116,29 @@ VERDICTS = {
 
 @pytest.mark.parametrize("name", VERDICTS)
 def test_a_slab_is_judged(name):
+    """Where Gauss–Newton has not converged; where it has, there may be more attempts without progress."""
     given, expected = VERDICTS[name]
     attempt = Attempt(given["slab"].low, given["slab"].high, NOW, given.get("counters", Counters()))
     aim = Aim(**{key: given.get(key, AIM[key]) for key in AIM})
-    found = verdict(given["slab"], attempt, 0.05, aim, lambda stalls: (MORE, given.get("more", True)), LIMITS)
+    more = (MORE, given.get("more", True))
+    found = verdict(given["slab"], attempt, 0.05, aim, lambda stalls: more, LIMITS, converged=False)
     assert type(found) is type(expected) and found.axes == expected.axes
     assert found.length == pytest.approx(expected.length, rel=1e-12)
     assert getattr(found, "counters", None) == getattr(expected, "counters", None)
 
 
-def test_axes_are_refined_with_the_number_of_stalls():
+@pytest.mark.parametrize(("converged", "most"), [(False, 1), (True, 5)])
+def test_axes_are_refined_with_the_number_of_stalls(converged, most):
     asked = []
 
     def refine(stalls):
         asked.append(stalls)
         return MORE, True
 
-    attempt = Attempt(0.5, 0.75, NOW, Counters(1, 0, 5e-3))
-    verdict(slab_of(4e-3), attempt, 0.05, Aim(1e-3, 11, False), refine, LIMITS)
-    verdict(slab_of(4e-3), Attempt(0.5, 0.75, NOW, Counters(2, 1, 5e-3)), 0.05, Aim(1e-3, 11, False), refine, LIMITS)
-    assert asked == [1]  # a second stall asks for no axes
+    for stalls in range(8):
+        attempt = Attempt(0.5, 0.75, NOW, Counters(1 + stalls, stalls, 5e-3))
+        verdict(slab_of(4e-3), attempt, 0.05, Aim(1e-3, 11, False), refine, LIMITS, converged=converged)
+    assert asked == list(range(1, most + 1))  # one stall more asks for no axes
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from kanpde.errors import ConfigurationError, Ending
+from kanpde.files import json_value, write_text
 from kanpde.runs import console, progress, run_folder
 from kanpde.runs.tensorboard import TensorBoard
 from kanpde.training.phase import Stop
@@ -26,6 +27,11 @@ METRICS = {
     "seconds": {"training": 2.0, "symbolic": None},
     "iterations": 12,
     "stopped_because": "converged",
+    "verdict": "solved",
+    "reasons": [],
+    "error_estimate": 1.4e-7,
+    "error_estimate_max": 2e-7,
+    "error_bound": None,
     "parameters": 400,
     "device": "cpu",
     "dtype": "float64",
@@ -142,7 +148,7 @@ def test_a_solution_is_measured_once_and_its_metrics_are_written_twice(tmp_path,
     """After training, and after the formula, which changes its own entries alone."""
     calls = []
     monkeypatch.setattr(Trained, "metrics", lambda self: calls.append("metrics") or deepcopy(METRICS))
-    monkeypatch.setattr(run_folder, "write", lambda path, text: calls.append(path.name))
+    monkeypatch.setattr(run_folder, "write_text", lambda path, text: calls.append(path.name))
     folder = run_folder.RunFolder(tmp_path / "run", time.perf_counter(), "seed: 0\n")
     folder.on_start(Trainer())
     folder.save(Trained())
@@ -155,17 +161,17 @@ def test_a_solution_is_measured_once_and_its_metrics_are_written_twice(tmp_path,
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     file = tmp_path / "metrics.json"
-    run_folder.write(file, "old")
+    write_text(file, "old")
     with pytest.raises(UnicodeEncodeError):
-        run_folder.write(file, "\ud800")
+        write_text(file, "\ud800")
     assert file.read_text() == "old" and list(tmp_path.iterdir()) == [file]
 
 
 def test_show_prints_the_table_and_the_figures(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run_folder.write(
+    write_text(
         tmp_path / "metrics.json",
-        json.dumps(run_folder.json_value({**METRICS, "seconds": {"training": 2, "total": 3}})),
+        json.dumps(json_value({**METRICS, "seconds": {"training": 2, "total": 3}})),
     )
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "solution.png").touch()
@@ -181,16 +187,23 @@ def test_a_folder_without_a_run_is_refused(tmp_path, action):
 
 
 @pytest.mark.parametrize(
-    ("ending", "status", "said"),
+    ("ending", "verdict", "status", "said"),
     [
-        (Ending.CONVERGED, 0, ""),
-        (Ending.BUDGET, 0, ""),
-        (Ending.DIVERGED, 3, "error: training diverged: the residual is not finite, however small the step; check "),
-        (Ending.INTERRUPTED, 130, "interrupted: continue with kanpde resume results/rod/1\n"),
+        (Ending.CONVERGED, "solved", 0, ""),
+        (Ending.BUDGET, "solved", 0, ""),
+        (Ending.CONVERGED, "doubtful", 4, "not solved: the verdict is 'doubtful', for the reasons in the table"),
+        (Ending.BUDGET, "failed", 4, "not solved: the verdict is 'failed', for the reasons in the table"),
+        (
+            Ending.DIVERGED,
+            "failed",
+            3,
+            "error: training diverged: the residual is not finite, however small the step; check ",
+        ),
+        (Ending.INTERRUPTED, "doubtful", 130, "interrupted: continue with kanpde resume results/rod/1\n"),
     ],
 )
-def test_the_exit_status_says_how_training_ended(ending, status, said, capsys):
-    assert run_folder.last_word(Stop(ending, 5.0), "results/rod/1") == status
+def test_the_exit_status_says_how_a_run_ended(ending, verdict, status, said, capsys):
+    assert run_folder.last_word(Stop(ending, 5.0), {"verdict": verdict}, "results/rod/1") == status
     captured = capsys.readouterr()
     assert captured.out == "run: results/rod/1\n"
     assert captured.err.startswith(said) and bool(captured.err) == bool(said)

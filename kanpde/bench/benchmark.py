@@ -11,10 +11,9 @@ from kanpde.bench.machine import machine
 from kanpde.bench.peers import PEERS
 from kanpde.bench.process import Measure, run_process
 from kanpde.bench.side_by_side import BenchOptions, compare, settings_of
-from kanpde.errors import ConfigurationError, ExitStatus, options
+from kanpde.errors import ConfigurationError, ExitStatus, fail, options, say, warn
+from kanpde.files import relative_path
 from kanpde.problem import registry
-from kanpde.runs import console
-from kanpde.runs.run_folder import relative_path
 
 
 def run(folder: Path, settings: Mapping[str, Any], measure: Measure = run_process) -> int:
@@ -29,16 +28,16 @@ def run(folder: Path, settings: Mapping[str, Any], measure: Measure = run_proces
     results = Results(folder, settings_of(chosen))
     status = ExitStatus.SOLVED
     try:
-        for row in compare(chosen, console.say, measure):
+        for row in compare(chosen, say, measure):
             results.add(results.rows, row)
-            console.say(progress_line(row))
-        for row in scaling.sweep(console.say, measure) if chosen.scaling else ():
+            say(progress_line(row))
+        for row in scaling.sweep(say, measure) if chosen.scaling else ():
             results.add(results.costs, row)
     except KeyboardInterrupt:
-        console.say("interrupted: the finished measurements are written")
+        say("interrupted: the finished measurements are written")
         status = ExitStatus.INTERRUPTED
     if not results.rows and not results.costs:
-        console.fail("nothing was measured; see the lines above")
+        fail("nothing was measured; see the lines above")
         return status or ExitStatus.FAILED
     tables.draw(folder, results.rows, results.costs)
     print(f"bench: {relative_path(folder)}", flush=True)
@@ -62,7 +61,7 @@ def check_comparable(name: str) -> None:
             f"expected problems with a method exact or reference for bench, got {name} with neither; write one"
         )
     for warning in problem.check_exact():
-        console.warn(warning)
+        warn(warning)
 
 
 class Results:

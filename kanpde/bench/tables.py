@@ -10,7 +10,7 @@ from typing import Any
 
 from kanpde.bench.machine import describe_machine
 from kanpde.bench.peers import CLASSICAL, OURS, PEERS
-from kanpde.runs.run_folder import json_value, write
+from kanpde.files import json_value, write_text
 
 TARGETS = (1e-3, 1e-4, 1e-6)  # relative L2 errors to which the tables give the seconds
 MISSING = "–"  # the cell of a value that does not exist
@@ -33,8 +33,8 @@ def save(folder: Path, settings: Row, machine: dict[str, Any], rows: Sequence[Ro
     """Write bench.json and bench.md with the results so far."""
     folder.mkdir(parents=True, exist_ok=True)
     results = {"settings": settings, "machine": machine, "rows": rows, "scaling": scaling}
-    write(folder / "bench.json", json.dumps(json_value(results), indent=1, allow_nan=False) + "\n")
-    write(folder / "bench.md", markdown(settings, machine, rows, scaling))
+    write_text(folder / "bench.json", json.dumps(json_value(results), indent=1, allow_nan=False) + "\n")
+    write_text(folder / "bench.md", markdown(settings, machine, rows, scaling))
 
 
 def draw(folder: Path, rows: Sequence[Row], scaling: Sequence[Row]) -> None:

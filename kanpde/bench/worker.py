@@ -11,8 +11,8 @@ from pathlib import Path
 from kanpde.bench.peers import load
 from kanpde.bench.scaling import Size, measure
 from kanpde.bench.task import Keep, Recorder, Task
+from kanpde.files import json_value, write_text
 from kanpde.problem import registry
-from kanpde.runs.run_folder import json_value, write
 
 
 def main(words: Sequence[str]) -> int:
@@ -21,7 +21,7 @@ def main(words: Sequence[str]) -> int:
     given = json.loads(source.read_text(encoding="utf-8"))
 
     def keep(result: object) -> None:
-        write(target, json.dumps(json_value(result), allow_nan=False))
+        write_text(target, json.dumps(json_value(result), allow_nan=False))
 
     # The output of other programs goes to stderr, which is shown only if the process fails.
     with contextlib.redirect_stdout(sys.stderr):

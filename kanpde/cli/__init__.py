@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -12,19 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal import hydra as hydra_engine
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
 
-from kanpde.cli.hydra_sources import ProblemSource, SearchPath
+from kanpde.cli.hydra_sources import NoCallbacks, ProblemSource, SearchPath
 from kanpde.cli.messages import explain, raised_by_hydra
 from kanpde.errors import ConfigurationError, ExitStatus, KanpdeError
-from kanpde.files import shipped
+from kanpde.files import contents_of, shipped
 from kanpde.problem import registry
 from kanpde.runs import console
+
+STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def main() -> int:
@@ -36,6 +41,8 @@ def main() -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     # Imports allocate much and free nothing: collections after every 700 objects cost a sixth of their time.
     gc.set_threshold(50_000)
+    for number in STOPPING:
+        signal.signal(number, stop)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *where, **more: console.warn(str(message))
@@ -48,6 +55,11 @@ def main() -> int:
             raise
         console.fail(explain(error))
         return ExitStatus.BAD_INPUT
+
+
+def stop(number: int, frame: object) -> None:
+    """Stop as after Ctrl-C, which saves a run, when a batch system or a closed terminal asks for it."""
+    raise KeyboardInterrupt
 
 
 def run_command(words: Sequence[str]) -> int:
@@ -75,7 +87,7 @@ def show(words: Sequence[str]) -> int:
         )
     from kanpde.runs import run_folder
 
-    run_folder.show(Path(folders[0]), proof="--proof" in words)
+    run_folder.show(Path(folders[0]), proved="--proof" in words)
     return ExitStatus.SOLVED
 
 
@@ -90,8 +102,13 @@ def resume(words: Sequence[str]) -> int:
 
     folder = Path(words[0])
     run_folder.check_resumable(folder)
-    config = to_dict(OmegaConf.load(folder / run_folder.CONFIG))
-    return run_folder.resume(folder, config["problem"], to_dict(overrides).get("training", {}))
+    with contents_of(folder / run_folder.CONFIG):
+        try:
+            chosen = dict(to_dict(OmegaConf.load(folder / run_folder.CONFIG))["problem"])
+            str(chosen["name"])
+        except (YAMLError, OmegaConfBaseException) as error:
+            raise ValueError(str(error)) from error
+    return run_folder.resume(folder, chosen, to_dict(overrides).get("training", {}))
 
 
 def bench(words: Sequence[str]) -> int:
@@ -111,7 +128,8 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
     def job(config: DictConfig) -> None:
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
-            statuses.append((work or run_job)(config, folder))
+            with no_exit():
+                statuses.append((work or run_job)(config, folder))
         except (KanpdeError, OmegaConfBaseException, OSError) as error:
             # A failed job must not end the later jobs; in a launcher's process, raising is the only way to report it.
             statuses.append(ExitStatus.BAD_INPUT)
@@ -124,6 +142,7 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
 
     for plugin in (ProblemSource, SearchPath):
         Plugins.instance().register(plugin)
+    hydra_engine.Callbacks = NoCallbacks  # type: ignore[attr-defined]
     with hydra_raises():
         hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name=name)(job)()
     return max(statuses, default=ExitStatus.SOLVED)
@@ -156,6 +175,18 @@ def to_dict(config: Any) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ConfigurationError(f"expected settings as KEY: VALUE, got {type(settings).__name__}")
     return {str(key): value for key, value in settings.items()}
+
+
+@contextmanager
+def no_exit() -> Iterator[None]:
+    """Turn an exit of a problem's own code into an error, because it would end the run without a word."""
+    try:
+        yield
+    except SystemExit as error:
+        raise ConfigurationError(
+            f"expected the problem to compute, got an exit of the program with status {error.code!r}; leave out "
+            "sys.exit and quit"
+        ) from error
 
 
 def is_sweep() -> bool:

@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from hydra._internal.callbacks import Callbacks
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult, ConfigSource
@@ -95,3 +96,12 @@ def defaults(problem: type) -> dict[str, Any]:
         if field.name not in DECLARATIONS and (value is None or isinstance(value, (bool, int, float, str, list, dict))):
             found[field.name] = value
     return found
+
+
+class NoCallbacks(Callbacks):
+    """Hydra's callbacks, refused: a setting could name any function, which Hydra would then call."""
+
+    def __init__(self, config: DictConfig | None = None) -> None:
+        if config is not None and OmegaConf.select(config, "hydra.callbacks"):
+            raise ConfigurationError("expected no hydra.callbacks, got some; kanpde calls nothing that a setting names")
+        super().__init__(None)

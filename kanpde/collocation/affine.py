@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,19 +21,45 @@ TOLERANCE = 1e-9  # the largest deviation of an affine row, relative to the rows
 def is_affine(block: Block, problem: Problem) -> bool:
     """Return whether r((a + b)/2) = (r(a) + r(b))/2 for random jets at random points, which holds for affine rows only.
 
-    The jets have both signs, and are positive where the rows are then not finite because of roots or logarithms.
+    The jets have both signs, and are positive where the rows are then not finite because of roots or logarithms. The
+    units are the user's, so fields have the size 1 and the size of the data, divided by the box's widths in partials.
     """
+    return all(affine_at(block, problem, size) for size in (1.0, data_size(problem)))
+
+
+def data_size(problem: Problem) -> float:
+    """Return the largest size of a field that a condition prescribes at random points; 1 if there is none."""
+    generator = np.random.default_rng(0)
+    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.unknowns.items()}
+    sizes = [1e-300]
+    for block in problem.blocks(hard=True)[1:]:
+        placed = Placed.at(block, problem.domain.names, *trial_points(block, problem, generator))
+        if () not in placed.plan.index:
+            continue
+        zero = torch.zeros(TRIALS, len(placed.plan), len(problem.fields), dtype=torch.float64)
+        one = zero.clone()
+        one[:, placed.plan.index[()]] = 1.0
+        at_zero, at_one = (placed.rows([jet] * len(placed.images), unknowns) for jet in (zero, one))
+        found = (at_zero / (at_one - at_zero)).abs()
+        sizes += found[found.isfinite()].tolist()
+    return max(sizes) if max(sizes) > 1e-300 else 1.0
+
+
+def affine_at(block: Block, problem: Problem, size: float) -> bool:
+    """Return the same for fields of this size."""
     generator = np.random.default_rng(0)
     placed = Placed.at(block, problem.domain.names, *trial_points(block, problem, generator))
     unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.unknowns.items()}
     fields = len(problem.fields)
+    widths = problem.domain.high - problem.domain.low
+    spans = torch.tensor([1 / math.prod(widths[list(partial)]) for partial in placed.plan.partials])[:, None]
 
     def trial(low: float) -> tuple[Tensor, Tensor]:
         """Return where the rows are finite, and where they are affine."""
-        a, b = (random_jet(placed, fields, generator, low) for _ in range(2))
+        a, b = (size * spans * random_jet(placed, fields, generator, low) for _ in range(2))
         at_a, at_b, between = (placed.rows([jet] * len(placed.images), unknowns) for jet in (a, b, (a + b) / 2))
-        size = at_a.abs() + at_b.abs() + between.abs()
-        return size.isfinite(), ((at_a + at_b) / 2 - between).abs() <= TOLERANCE * size
+        whole = at_a.abs() + at_b.abs() + between.abs()
+        return whole.isfinite(), ((at_a + at_b) / 2 - between).abs() <= TOLERANCE * whole
 
     (finite, affine), (_, affine_above) = trial(-1.5), trial(0.5)
     return bool(torch.where(finite, affine, affine_above).all())

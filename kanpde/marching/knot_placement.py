@@ -20,6 +20,7 @@ from kanpde.marching.tolerances import MarchTolerances
 
 MIN_DENSITY = 0.2  # smallest density of breakpoints, as a share of the mean
 MAX_END_FACTOR = 3.0  # largest ratio of the derivative's size at an end of an axis to its size at the next breakpoint
+MOVED = 0.1  # movement of a breakpoint, as a share of the shorter interval beside it, that makes another space
 MAX_DENSITY_RATIO = 4.0  # largest ratio of the densities of neighbouring intervals
 
 
@@ -85,7 +86,7 @@ def grade(density: Array) -> Array:
 def finer_axes(
     slab: Slab, along: Sequence[int], *, order: int, aim: float, most: int, stalls: int, limits: MarchTolerances
 ) -> tuple[tuple[SplineAxis, ...], bool]:
-    """Return spline axes with knots placed for a residual of `aim`, and whether the number of intervals has changed.
+    """Return spline axes with knots placed for a residual of `aim`, and whether they differ.
 
     The residual of an equation of `order` in space is proportional to h^{degree + 1 − order}. The aim is doubled as
     long as the slab would have more than `most` unknowns.
@@ -98,9 +99,18 @@ def finer_axes(
         shrink = aim / max(slab.residual, 1e-300)
         axes = tuple(need.place(worst, shrink, order, bounds) for need, bounds in zip(needs, allowed, strict=True))
         if others * math.prod(axis.size for axis in axes) <= most:
-            return axes, any(axis.intervals != need.axis.intervals for axis, need in zip(axes, needs, strict=True))
+            return axes, any(differ(axis, need.axis) for axis, need in zip(axes, needs, strict=True))
         aim *= 2
     return tuple(need.axis for need in needs), False
+
+
+def differ(axis: SplineAxis, before: SplineAxis) -> bool:
+    """Return whether two axes have different numbers of intervals, or breakpoints at different places."""
+    if axis.intervals != before.intervals:
+        return True
+    widths = np.diff(before.breakpoints)
+    moved = np.abs(axis.breakpoints - before.breakpoints)[1:-1]
+    return bool((moved > MOVED * np.minimum(widths[1:], widths[:-1])).any())
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,8 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
             slab, task.along, order=task.order, aim=target, most=task.most, stalls=stalls, limits=limits
         )
 
-    found = verdicts.verdict(slab, attempt, state.length, aim, refine, limits)
+    converged = task.linear or (state.iterate.moved or 0.0) <= limits.settled
+    found = verdicts.verdict(slab, attempt, state.length, aim, refine, limits, converged=converged)
     state = replace(state, length=found.length)
     if isinstance(found, Keep):
         state = replace(state, slabs=(*state.slabs, slab))
@@ -147,6 +148,7 @@ class March:
         self.task, self.state = task, state
         self.seen = Seen({}, 0, 0)
         self._work: Work | None = None
+        self._operations = 0.0
 
     def step(self) -> Step:
         """Take one Gauss–Newton step and return it; after the last step of an attempt, open the next attempt."""
@@ -163,12 +165,26 @@ class March:
             work = replace(work, anchor=anchor, factor=method.factor)
         self.seen = measure_rows(work.system, step)
         self.state = proceed(task, replace(state, anchor=work.anchor), work.system, step, method.damping)
-        self._work = work
+        self._work, self._operations = work, operations(task, state.attempt)
         return step
+
+    @property
+    def growth(self) -> float:
+        """The operations of a factorisation in the present attempt, relative to that of the last step."""
+        return operations(self.task, self.state.attempt) / self._operations if self._operations else 1.0
 
     def so_far(self) -> Pass:
         """Return the present pass, completed by a solution that is constant in time after the last slab."""
         return complete_pass(self.task, self.state, prepare(self.task, self.state, self._work).system)
+
+
+def operations(task: MarchTask, attempt: Attempt) -> float:
+    """Return an estimate of the operations of a factorisation of JᵀJ: P b² for P unknowns in a band of width b."""
+    sizes = [axis.size for axis in task.space(attempt.axes, attempt.low, attempt.high).axes]
+    unknowns = len(task.problem.fields) * math.prod(sizes)
+    degree = max((axis.degree for axis in attempt.axes), default=0)
+    band = unknowns if task.problem.unknowns else unknowns / max(sizes) * min(max(sizes), degree + 1)
+    return unknowns * band**2
 
 
 def measure_rows(system: System, step: Step) -> Seen:

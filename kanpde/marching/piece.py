@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +17,18 @@ from kanpde.marching.tensor_product import Local, OnGrid, TensorProduct, lines_o
 from kanpde.problem.lift import Ansatz
 
 Shapes = tuple[tuple[int, ...], ...]  # the shapes of successive tensor grids
+
+
+class OnGrids(Protocol):
+    """A trial function that may use it if points form tensor grids."""
+
+    def prepare(self, points: Tensor, plan: jets.JetPlan, shapes: Shapes = (), /) -> Any:
+        """Precompute the data at points (n, d), which `shapes` declares to be successive tensor grids."""
+        ...
+
+    def jets(self, prepared: Any, /) -> Tensor:
+        """Return the jets (n, S, f)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +51,16 @@ class Image:
         plan: jets.JetPlan,
         ansatz: Ansatz | None,
         shapes: Shapes = (),
+        about: OnGrids | None = None,
     ) -> Image:
-        """Precompute the space at points; `shapes` declares them to be successive tensor grids."""
+        """Precompute the space at points; `shapes` declares them to be successive tensor grids.
+
+        If a function `about` is given, it is the lift.
+        """
         lift, factor = (None, None) if ansatz is None else ansatz.jets(points, plan)
+        if about is not None:
+            with torch.no_grad():
+                lift = about.jets(about.prepare(points, plan, shapes))
         counts = tuple(math.prod(shape) for shape in shapes)
         pieces = torch.split(points, list(counts)) if shapes else ()
         lines = [lines_of(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)]
@@ -85,16 +105,20 @@ class Image:
 
 @dataclass(frozen=True, eq=False)
 class TensorFunction:
-    """u = lift + factor · Σ_j c_j B_j with coefficients c (P, f), and unknown constants: a trial function."""
+    """u = lift + factor · Σ_j c_j B_j with coefficients c (P, f), and unknown constants: a trial function.
+
+    If a function `about` is given, it is the lift.
+    """
 
     space: TensorProduct
     ansatz: Ansatz | None
     coefficients: Tensor
     unknowns: Mapping[str, Tensor] = field(default_factory=dict)
+    about: OnGrids | None = None
 
     def prepare(self, points: Tensor, plan: jets.JetPlan, shapes: Shapes = ()) -> Image:
         """Precompute the space at points (n, d), which `shapes` declares to be tensor grids."""
-        return Image.of(points, self.space, plan, self.ansatz, shapes)
+        return Image.of(points, self.space, plan, self.ansatz, shapes, self.about)
 
     def jets(self, prepared: Image) -> Tensor:
         """Return the jets (n, S, f)."""

@@ -15,6 +15,7 @@ from kanpde.calculus.arrays import MultiIndex
 from kanpde.collocation.rows import (
     Placed,
     Slope,
+    mean,
     scale_of_condition,
     scale_of_equation,
     sizes_of_terms,
@@ -22,7 +23,7 @@ from kanpde.collocation.rows import (
 )
 from kanpde.geometry.box import Box
 from kanpde.marching import normal_equations
-from kanpde.marching.piece import Image, Piece, Shapes, TensorFunction
+from kanpde.marching.piece import Image, OnGrids, Piece, Shapes, TensorFunction
 from kanpde.marching.quadrature import Quadrature, quadrature
 from kanpde.marching.tensor_product import OnGrid, TensorProduct
 from kanpde.optim.band import Storage
@@ -32,12 +33,16 @@ from kanpde.problem.lift import Ansatz
 # Least size of an equation's terms relative to those of a solution that varies over the whole box: the terms of a
 # constant start, or of an equation of one term, are round-off.
 FLOOR = 1e-3
+# A field is round-off below the first share of the size that would balance the other terms of an equation; its size is
+# then the second share.
+NOTHING, IN_PLACE_OF_NOTHING = 1e-10, 1.0
 
 
 class System:
     """Rows of blocks on a box, as a function of the vector of coefficients (P, fields) and unknown constants.
 
-    The target of the blocks in `going_on` is their value on the solution `before`, in place of their own values.
+    The target of the blocks in `going_on` is their value on the solution `before`, in place of their own values. If a
+    function `about` is given, the coefficients are those of a correction that is added to it.
     """
 
     def __init__(
@@ -53,7 +58,9 @@ class System:
         going_on: Sequence[Block] = (),
         before: TensorFunction | None = None,
         numbered: Numbered | None = None,
+        about: OnGrids | None = None,
     ) -> None:
+        self.about = about
         self.space, self.box, self.fields, self.unknowns, self.ansatz = space, box, fields, unknowns, ansatz
         self._device = device or torch.device("cpu")
         self.pieces = [self._piece(block, quadrature(block, box, space.axes)) for block in blocks]
@@ -117,7 +124,7 @@ class System:
 
     def image(self, points: Tensor, plan: jets.JetPlan, shapes: Shapes = ()) -> Image:
         """Precompute the space at points, which `shapes` declares to be tensor grids."""
-        return Image.of(points, self.space, plan, self.ansatz, shapes)
+        return Image.of(points, self.space, plan, self.ansatz, shapes, self.about)
 
     def split(self, vector: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the coefficients (P, fields) and the unknown constants."""
@@ -126,7 +133,7 @@ class System:
 
     def at(self, vector: Tensor) -> TensorFunction:
         """Return the solution with this vector of unknowns."""
-        return TensorFunction(self.space, self.ansatz, *self.split(vector))
+        return TensorFunction(self.space, self.ansatz, *self.split(vector), self.about)
 
     def residual(self, vector: Tensor) -> Tensor:
         """Return the rows (N,)."""
@@ -166,7 +173,7 @@ class System:
     def rescale(self, vector: Tensor) -> None:
         """Divide every block's rows by the size of its terms at a vector."""
         coefficients, _ = self.split(vector)
-        typical = self._typical(coefficients)
+        typical = self._typical(vector)
         for number, piece in enumerate(self.pieces):
             slopes, image = [slope.by_jets[0] for slope in self._slopes(piece, vector)[1]], piece.images[0]
             size = torch.stack([typical[partial] for partial in image.plan.partials])
@@ -176,11 +183,13 @@ class System:
                 scale = torch.maximum(terms, FLOOR * scale)
             self.pieces[number] = replace(piece, scale=usable_scale(scale, torch.ones_like(scale)))
 
-    def _typical(self, coefficients: Tensor) -> dict[MultiIndex, Tensor]:
+    def _typical(self, vector: Tensor) -> dict[MultiIndex, Tensor]:
         """Return the root mean square (f,) of every partial, at least that of u divided by the box's widths.
 
-        The lower bound is needed because an initial state may be constant.
+        The lower bound is needed because an initial state may be constant. Where u itself is round-off, its size is a
+        small share of the size that would balance the other terms of an equation.
         """
+        coefficients, _ = self.split(vector)
         wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
         plan = jets.JetPlan(self.box.dimension, wanted)
         interior = self.pieces[0]
@@ -188,7 +197,21 @@ class System:
         sizes = self.image(points, plan, interior.shapes).jets(coefficients).square().mean(dim=0).sqrt()
         widths = points.new_tensor((self.box.high - self.box.low).tolist())
         spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
-        return dict(zip(plan.partials, torch.maximum(sizes, sizes[0] / spans[:, None]), strict=True))
+        balancing = self._balancing(vector, widths)
+        whole = torch.where(sizes[0] < NOTHING * balancing, IN_PLACE_OF_NOTHING * balancing, sizes[0])
+        return dict(zip(plan.partials, torch.maximum(sizes, whole / spans[:, None]), strict=True))
+
+    def _balancing(self, vector: Tensor, widths: Tensor) -> Tensor:
+        """Return the largest size (f,) at which a field's terms, over the whole box, balance an equation's terms."""
+        coefficients, _ = self.split(vector)
+        piece = self.pieces[0]
+        image = piece.images[0]
+        slopes = [slope.by_jets[0] for slope in self._slopes(piece, vector)[1]]
+        terms = scale_of_equation(sizes_of_terms(slopes, image.jets(coefficients)), piece.weights)
+        spans = torch.stack([widths[list(partial)].prod() for partial in image.plan.partials])
+        steep = torch.stack([mean(slope.square(), piece.weights).sqrt() for slope in slopes])
+        sizes = terms[:, None] / (steep / spans[:, None]).amax(dim=1)
+        return torch.where(torch.isfinite(sizes), sizes, 0.0).amax(dim=0)
 
     def rms(self, vector: Tensor) -> dict[str, float]:
         """Return the root mean square of every block's own rows, over its components too."""
@@ -270,6 +293,18 @@ class TensorLinearisation:
                 total += image.adjoint(torch.einsum("cnsf,cn->nsf", slope, share))
             constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
         return torch.cat([total.reshape(-1), constants])
+
+    @property
+    def matrix(self) -> Tensor:
+        """J as a dense matrix, (N, P)."""
+        parts = []
+        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+            columns, rows = self._system.columns(piece), self._rows(piece, slopes)
+            part = rows.new_zeros(*rows.shape[:2], self._system.size)
+            part.scatter_add_(2, columns.expand(len(rows), -1, -1), rows)
+            part[:, :, self._system.size - self._constants :] = slopes.by_constants
+            parts.append(part.flatten(0, 1))
+        return torch.cat(parts)
 
     @cached_property
     def gram(self) -> Tensor:

@@ -21,7 +21,9 @@ class MarchTolerances:
     relaxations: int = 60  # largest number of times that this target is doubled because of the limit of unknowns
 
     gain: float = 0.5  # an attempt, a cut or a pass is progress if the residual is below this share of the earlier one
-    stalls: int = 2  # number of attempts without progress after which knots are not refined
+    # Numbers of attempts without progress after which knots are not refined: if Gauss–Newton has not converged, because
+    # more knots do not help it, and if it has, because a layer shows no progress before the knots resolve it.
+    stalls: tuple[int, int] = (2, 6)
     cut_above: float = 3.0  # a slab may be cut, if finer knots do not help, above this multiple of the tolerance
     tries: int = 30  # largest number of attempts at one slab
     negligible: float = 0.1  # a slab is accepted if its share of the pass's residual is below this times the tolerance
@@ -40,6 +42,8 @@ class MarchTolerances:
     stagnation: float = 0.5  # a step stagnates if the loss stays above this share of its previous value
     patience: tuple[int, int] = (2, 6)  # steps before stagnation counts, with an initial guess and without one
     negligible_step: float = 1e-4  # the iteration ends if the next step is expected below this share of the tolerance
+
+    settled: float = 1e-2  # Gauss–Newton has converged if its last step is below this share of the solution
 
     continue_within: float = 30.0  # another pass follows only if the residual is within this times the tolerance
     met_within: float = 2.0  # a pass meets a tolerance if the residual is within this times the tolerance

@@ -57,12 +57,19 @@ class Finer:
 
 
 def verdict(
-    slab: Slab, attempt: Attempt, length: float, aim: Aim, refine: Refinement, limits: MarchTolerances
+    slab: Slab,
+    attempt: Attempt,
+    length: float,
+    aim: Aim,
+    refine: Refinement,
+    limits: MarchTolerances,
+    *,
+    converged: bool = True,
 ) -> Keep | Shorter | Finer:
     """Return the decision on a solved slab: shorten it, refine its axes, cut it, or keep it.
 
     `length` is the present estimate of the next slab's length. `refine` maps a number of stalls to axes with knots
-    where they are necessary, and to whether these differ from the present ones.
+    where they are necessary, and to whether these differ from the present ones. `converged` says if Gauss–Newton has.
     """
     counters, axes = replace(attempt.counters, tries=attempt.counters.tries + 1), attempt.axes
     if counters.tries >= limits.tries:
@@ -74,7 +81,7 @@ def verdict(
     if slab.residual <= aim.tolerance or negligible(slab, aim, limits):
         return keep(slab, axes, length, aim, limits)
     stalls = counters.stalls + (slab.residual > limits.gain * counters.reached)
-    if stalls < limits.stalls:
+    if stalls < limits.stalls[converged]:
         axes, more = refine(stalls)
         if more:
             return Finer(length, axes, Counters(counters.tries, stalls, slab.residual, counters.uncut))

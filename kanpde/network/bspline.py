@@ -76,6 +76,11 @@ class BSpline(EdgeBasis):
         """Return the ends of each input's grid, (i,) each."""
         return self.knots[:, self.degree], self.knots[:, self.degree + self.intervals]
 
+    def breakpoints(self) -> Array:
+        """Return the ends of each input's knot intervals, (i, n + 1)."""
+        inner = self.knots[:, self.degree : self.degree + self.intervals + 1]
+        return np.asarray(inner.double().cpu().numpy())
+
     def features(self, x: Tensor, orders: int) -> Tensor:
         """Return the derivatives 0 … orders − 1 of every feature: x (n, i) -> (i, orders, n, size)."""
         columns, local = self.local(x, orders)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -74,6 +75,11 @@ class EdgeBasis(nn.Module, ABC):
     @abstractmethod
     def range(self) -> tuple[Tensor, Tensor]:
         """Return the ends of every input's interval, (i,) each."""
+
+    def breakpoints(self) -> Array:
+        """Return ends of intervals on which each input's functions are smooth, (i, n + 1); here equidistant ones."""
+        low, high = (end.double().cpu().numpy() for end in self.range())
+        return np.linspace(low, high, self.intervals + 1, axis=1)
 
     @abstractmethod
     def features(self, x: Tensor, orders: int) -> Tensor:

@@ -19,6 +19,10 @@ from kanpde.device import threads_for
 
 FLOOR = 1e-12  # smallest entry of D, relative to the largest entry
 MAX_ENTRIES = 2**22  # largest number of products held in memory at once while rows are added
+MIN_DAMPING = 1e-15  # the smallest damping λ, which makes up for the rounding errors of JᵀJ
+MIN_PIVOT = 3e-7  # smallest pivot of a precise Cholesky factor of JᵀJ with a unit diagonal
+MAX_ORTHOGONAL = 800  # largest number of unknowns of an orthogonal factorisation, which needs J as a dense matrix
+REGULAR = 1e-14  # smallest ratio of pivots of J of a factor that is used
 MAX_BAND_SHARE = 0.35  # largest bandwidth that is stored as a band, as a share of the number of unknowns
 
 
@@ -93,24 +97,47 @@ class LocalLinearisation(Protocol):
     def transposed(self, weights: Tensor, /) -> Tensor:
         """Return Jᵀ k, (P,)."""
 
+    @property
+    def matrix(self) -> Tensor:
+        """J itself, (N, P)."""
+
 
 class Factor:
-    """The Cholesky factor of JᵀJ + S of one linearisation, with S = λ D and D = diag(JᵀJ).
+    """The triangular factor of JᵀJ + S of one linearisation, with S = λ D and D = diag(JᵀJ).
 
-    `solvable` is False if the factorisation fails, that is if the matrix is not positive definite in floating point.
+    It is a Cholesky factor. If the smallest pivot shows that JᵀJ has lost the digits of J, and J is small, it is the
+    factor R of J = QR, of which the condition number is only the square root, and S is zero for the smallest λ.
+    `solvable` is False if the factorisation fails, that is if the matrix is not positive definite in floating point;
+    `precise` is False if JᵀJ has lost the digits of J.
     """
+
+    precise = False
 
     def __init__(self, linear: LocalLinearisation, damping: float) -> None:
         self.storage, self.damping, gram = linear.storage, damping, linear.gram
-        banded = self.storage.bandwidth is not None
+        self._banded = self.storage.bandwidth is not None
         self._order = torch.argsort(self.storage.numbering)
-        squares = gram[0] if banded else gram.diagonal()
+        squares = gram[0] if self._banded else gram.diagonal()
         shift = damping * (squares + FLOOR * squares.max())
         scale = (squares + shift).rsqrt()
         self.shift, self._unit = shift[self.storage.numbering], scale[self.storage.numbering]
         self.solvable = bool(torch.isfinite(scale).all())
-        if self.solvable:
-            self._factor = self._band(gram, scale, shift) if banded else self._dense(gram, scale, shift)
+        if not self.solvable:
+            return
+        self._factor = self._band(gram, scale, shift) if self._banded else self._dense(gram, scale, shift)
+        pivots = self._factor[0] if self._banded else self._factor.diagonal()
+        self.precise = self.solvable and bool(pivots.min() > MIN_PIVOT)
+        if damping <= MIN_DAMPING and self.storage.size <= MAX_ORTHOGONAL and not self.precise:
+            self._orthogonal(linear.matrix)
+
+    def _orthogonal(self, rows: Tensor) -> None:
+        """Replace the factor by the triangular one of the rows (N, P), whose columns are scaled, if it is regular."""
+        columns = (rows * self._unit)[:, self._order].cpu().numpy()
+        triangle: npt.NDArray[np.float64] = np.asarray(np.linalg.qr(columns, mode="r"))
+        pivots = np.abs(triangle.diagonal())
+        if len(triangle) == self.storage.size and pivots.min() > REGULAR * pivots.max():
+            self._factor, self._banded, self.solvable = np.asfortranarray(triangle.T), False, True
+            self.shift = torch.zeros_like(self.shift)
 
     def _band(self, gram: Tensor, scale: Tensor, shift: Tensor) -> npt.NDArray[np.float64]:
         band = gram * scale
@@ -138,7 +165,7 @@ class Factor:
         scaled = (self._unit * right)[self._order]
         if isinstance(self._factor, Tensor):
             found = torch.cholesky_solve(scaled[:, None], self._factor)[:, 0]
-        elif self.storage.bandwidth is None:
+        elif not self._banded:
             half = dtrsv(self._factor, scaled.numpy(), lower=1)
             found = torch.from_numpy(dtrsv(self._factor, half, lower=1, trans=1))
         else:

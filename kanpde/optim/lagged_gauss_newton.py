@@ -7,11 +7,11 @@ from typing import Protocol
 
 from torch import Tensor
 
-from kanpde.optim.band import Factor, LocalLinearisation
+from kanpde.optim.band import MIN_DAMPING, Factor, LocalLinearisation
 from kanpde.optim.cgls import Solve, conjugate_gradients
 from kanpde.optim.least_squares import Step
 
-MIN_DAMPING, MAX_DAMPING = 1e-15, 1e3  # the range of the damping λ
+MAX_DAMPING = 1e3  # the largest damping λ
 DAMPING_FACTOR = 100.0  # ratio of successive dampings
 MIN_REDUCTION_RATIO = 0.05  # smallest ratio of actual to predicted reduction of an accepted step
 MAX_LAGGED_DAMPING = 1e-12  # largest damping of a factor that later steps may use

@@ -49,7 +49,7 @@ def call(function: Callable[..., Any], arguments: dict[str, Any], what: str) -> 
         return function(**arguments)
     except KanpdeError as error:
         raise ProblemError(f"{what}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ProblemError(f"{what}{place(error, function)}: {type(error).__name__}: {error}") from error
 
 

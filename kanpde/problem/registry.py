@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from kanpde.errors import KanpdeError, ProblemError, nearest
-from kanpde.files import shipped
+from kanpde.files import relative_path, shipped
 from kanpde.problem.arguments import place_in
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _module(name: str, file: Path) -> ModuleType:
     module_name = f"kanpde_problem_{name}"
     spec = importlib.util.spec_from_file_location(module_name, file)
     if spec is None or spec.loader is None:
-        raise ProblemError(f"expected a Python file, got {_relative_path(file)}")
+        raise ProblemError(f"expected a Python file, got {relative_path(file)}")
     module = importlib.util.module_from_spec(spec)
     # Dataclasses look up their module in sys.modules.
     sys.modules[module_name] = module
@@ -89,7 +89,7 @@ def _module(name: str, file: Path) -> ModuleType:
         del sys.modules[module_name]
         kind = "" if isinstance(error, KanpdeError) else f"{type(error).__name__}: "
         message = error.msg if isinstance(error, SyntaxError) else error
-        raise ProblemError(f"{_relative_path(file)}{_line(error, file)}: {kind}{message}") from error
+        raise ProblemError(f"{relative_path(file)}{_line(error, file)}: {kind}{message}") from error
     finally:
         sys.dont_write_bytecode = wrote_bytecode
     return module
@@ -115,10 +115,10 @@ def _problem_class(module: ModuleType, name: str, file: Path) -> type[Problem]:
         return (found if len(found) == 1 else named)[0]
     wanted = f"class {_camel(name)}(Problem)"
     if not found:
-        raise ProblemError(f"{_relative_path(file)}: expected a class derived from Problem, got none; write {wanted}")
+        raise ProblemError(f"{relative_path(file)}: expected a class derived from Problem, got none; write {wanted}")
     classes = ", ".join(item.__name__ for item in found)
     raise ProblemError(
-        f"{_relative_path(file)}: expected one class derived from Problem, got {classes}; name one {wanted}"
+        f"{relative_path(file)}: expected one class derived from Problem, got {classes}; name one {wanted}"
     )
 
 
@@ -189,11 +189,3 @@ def describe(name: str) -> str:
 
 def _camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
-
-
-def _relative_path(file: Path) -> str:
-    """Return the path relative to the working folder if it lies inside, else the absolute path."""
-    try:
-        return str(file.relative_to(Path.cwd().resolve()))
-    except ValueError:
-        return str(file)

@@ -42,11 +42,16 @@ def residual_block(
     arguments = _arguments(function, problem, what)
     side, record = _trial(problem, faces)
     unknowns = {key: torch.tensor(float(start), dtype=torch.float64) for key, start in problem.unknowns.items()}
-    result = call(function, arguments(side, unknowns), what)
+    with torch.enable_grad():
+        result = call(function, arguments(side, unknowns), what)
     components = tuple(_named_rows(result, name, what))
     partials = {i: frozenset(looked_up) for i, looked_up in enumerate(record)}
     if not any(record):
         raise ProblemError(f"{what} depends on none of the fields {', '.join(problem.fields)}; an equation must")
+    if not any(row.requires_grad for row in _rows(result)):
+        raise ProblemError(
+            f"{what} expects tensors that torch can differentiate by the fields, got none; leave out detach and numpy"
+        )
 
     def evaluate(sides: tuple[Side, ...], index: Tensor | None, unknowns: Mapping[str, Tensor]) -> Tensor:
         return torch.stack(_rows(function(**arguments(sides[0], unknowns))))
@@ -85,7 +90,7 @@ def _trial(problem: Declaration, faces: tuple[Face, ...]) -> tuple[Side, _Record
         def lookup(partial: MultiIndex) -> Tensor:
             if partial not in record[i]:
                 # The values are positive, so that roots and logarithms of the field are defined.
-                record[i][partial] = torch.from_numpy(random.uniform(0.5, 1.5, _POINTS))
+                record[i][partial] = torch.from_numpy(random.uniform(0.5, 1.5, _POINTS)).requires_grad_()
             return record[i][partial]
 
         return Field(name, domain.names, lookup)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,22 +9,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from kanpde.errors import fail, say, warn
+
+__all__ = ["fail", "problems", "proof", "run", "say", "warn"]
+
 MAX_APPROXIMATION = 160  # characters of an approximation that is printed; formula.json has longer ones
-
-
-def say(message: str) -> None:
-    """Print one line on stderr, so that stdout contains only results."""
-    print(_one_line(message), file=sys.stderr, flush=True)
-
-
-def warn(message: str) -> None:
-    """Print a one-line warning on stderr."""
-    say(f"warning: {message}")
-
-
-def fail(message: str) -> None:
-    """Print a one-line error on stderr."""
-    say(f"error: {message}")
 
 
 def problems(equations: Mapping[str, str]) -> None:
@@ -45,6 +33,12 @@ def run(metrics: Mapping[str, Any]) -> None:
 
 
 def _rows(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if "verdict" in metrics:  # runs of older versions have none
+        yield "verdict", str(metrics["verdict"])
+        for number, reason in enumerate(metrics["reasons"]):
+            yield ("" if number else "because"), str(reason)
+        yield "relative L2 error, estimated", _number(metrics["error_estimate"])
+        yield "maximum error, estimated", _number(metrics["error_estimate_max"])
     yield "relative L2 error", _number(metrics["relative_l2"])
     yield "maximum error", _number(metrics["max_error"])
     yield "relative H1 error", _number(metrics["relative_h1"])
@@ -99,7 +93,3 @@ def proof(formula: Mapping[str, Any]) -> None:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2e}"
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split())

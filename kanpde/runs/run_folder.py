@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 from kanpde import files
 from kanpde.device import one_thread
 from kanpde.errors import ConfigurationError, Ending, ExitStatus
+from kanpde.files import contents_of, json_value, read_json, relative_path, write_text
 from kanpde.problem import registry
 from kanpde.problem.problem import Problem
 from kanpde.runs import console
@@ -51,8 +51,9 @@ def resume(folder: Path, chosen: Mapping[str, Any], changes: Mapping[str, Any]) 
     problem = load(chosen)
     checkpoint = Checkpoint.read(folder / CHECKPOINT, problem)
     settings = checkpoint.settings.with_training(changes)
-    start = partial(Trainer.restored, checkpoint, problem, settings)
-    return _train(RunFolder(folder, started), problem, settings, start)
+    with contents_of(folder / CHECKPOINT):
+        trainer = Trainer.restored(checkpoint, problem, settings)
+    return _train(RunFolder(folder, started), problem, settings, lambda: trainer)
 
 
 def load(chosen: Mapping[str, Any]) -> Problem:
@@ -70,20 +71,24 @@ def check_resumable(folder: Path) -> None:
             raise ConfigurationError(f"expected {name} in {folder}, got none; give the folder after a run's 'run:'")
 
 
-def show(folder: Path, *, proof: bool = False) -> None:
+def show(folder: Path, *, proved: bool = False) -> None:
     """Print a run's table and the paths of its figures; draw the figures again if there are none.
 
-    With `proof` print the formula and the steps of its proof instead. Raises ConfigurationError if the folder contains
-    no run or, with `proof`, no formula.
+    With `proved` print the formula and the steps of its proof instead. Raises ConfigurationError if the folder contains
+    no run or, with `proved`, no formula.
     """
     if not (folder / METRICS).is_file():
         raise ConfigurationError(f"expected {METRICS} in {folder}, got none; give the folder after a run's 'run:'")
-    if proof:
+    if proved:
         if not (folder / FORMULA).is_file():
             raise ConfigurationError(f"expected {FORMULA} in {folder}, got none; run with symbolic=on")
-        console.proof(json.loads((folder / FORMULA).read_text(encoding="utf-8")))
+        proof = read_json(folder / FORMULA)
+        with contents_of(folder / FORMULA):
+            console.proof(proof)
         return
-    console.run(json.loads((folder / METRICS).read_text(encoding="utf-8")))
+    metrics = read_json(folder / METRICS)
+    with contents_of(folder / METRICS):
+        console.run(metrics)
     figures = sorted((folder / FIGURES).glob("*.png"))
     for figure in figures or draw(Solution.load(folder / SOLUTION), folder):
         print(relative_path(figure))
@@ -120,7 +125,7 @@ def _train(folder: RunFolder, problem: Problem, settings: Settings, start: Calla
         stop = trainer.stop
         folder.save(solution)
         try:
-            if settings.symbolic.enabled and stop.ending.status == ExitStatus.SOLVED:
+            if settings.symbolic.enabled and stop.ending.status == ExitStatus.SOLVED and solution.verdict != "failed":
                 folder.symbolify(solution, settings)
         finally:
             folder.close()
@@ -130,17 +135,21 @@ def _train(folder: RunFolder, problem: Problem, settings: Settings, start: Calla
         if not (folder.path / CHECKPOINT).is_file():
             raise
         stop = Stop(Ending.INTERRUPTED)
-    return last_word(stop, relative_path(folder.path))
+    return last_word(stop, folder.metrics, relative_path(folder.path))
 
 
-def last_word(stop: Stop, folder: str) -> ExitStatus:
-    """Print the run's folder and, if the training failed, the remedy; return the exit status."""
+def last_word(stop: Stop, metrics: Mapping[str, Any], folder: str) -> ExitStatus:
+    """Print the run's folder and, if the problem is not solved, why; return the exit status."""
+    status = stop.ending.status
     if stop.ending is Ending.INTERRUPTED:
         console.say(f"{stop.ending.word}: continue with kanpde resume {folder}")
     elif stop.ending.status != ExitStatus.SOLVED:
         console.fail(f"training {stop}")
+    elif metrics["verdict"] != "solved":
+        status = ExitStatus.NOT_SOLVED
+        console.say(f"not solved: the verdict is {metrics['verdict']!r}, for the reasons in the table")
     print(f"run: {folder}", flush=True)
-    return stop.ending.status
+    return status
 
 
 class RunFolder:
@@ -181,7 +190,7 @@ class RunFolder:
     def save(self, solution: Solution) -> None:
         """Measure the solution's errors; write the solution, the history and the metrics; begin to draw the figures."""
         solution.save(self.path / SOLUTION)
-        write(self.path / HISTORY, _csv(solution.history))
+        write_text(self.path / HISTORY, _csv(solution.history))
         self.metrics = json_value(solution.metrics())
         self._save_metrics()
         self._figures = Aside(partial(draw, solution, self.path))
@@ -194,8 +203,8 @@ class RunFolder:
                 budget_seconds=budget, functions=settings.symbolic.functions, seed=settings.seed, progress=progress
             )
         solution.save(self.path / SOLUTION)
-        write(self.path / FORMULA, json.dumps(json_value(formula.to_json()), indent=2, allow_nan=False) + "\n")
-        write(self.path / TEX, formula.latex() + "\n")
+        write_text(self.path / FORMULA, json.dumps(json_value(formula.to_json()), indent=2, allow_nan=False) + "\n")
+        write_text(self.path / TEX, formula.latex() + "\n")
         self.metrics["formula"] = json_value(formula.summary())
         self.metrics["seconds"]["symbolic"] = formula.seconds
         self._save_metrics()
@@ -212,27 +221,7 @@ class RunFolder:
 
     def _save_metrics(self) -> None:
         self.metrics["seconds"]["total"] = time.perf_counter() - self._started
-        write(self.path / METRICS, json.dumps(self.metrics, indent=2, allow_nan=False) + "\n")
-
-
-def relative_path(path: Path) -> str:
-    """Return the path relative to the working folder if it lies inside, else the absolute path."""
-    path = path.resolve()
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def write(path: Path, text: str) -> None:
-    """Write text atomically."""
-    files.write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def json_value(value: Any) -> Any:
-    """Return the value with None in place of every infinity and NaN, because JSON cannot represent them."""
-    if isinstance(value, Mapping):
-        return {str(key): json_value(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_value(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        write_text(self.path / METRICS, json.dumps(self.metrics, indent=2, allow_nan=False) + "\n")
 
 
 def _csv(history: Mapping[str, Sequence[Any]]) -> str:
@@ -246,4 +235,7 @@ def _csv(history: Mapping[str, Sequence[Any]]) -> str:
 
 def _seconds(metrics: Path) -> float:
     """Return the total seconds of a resumed run so far; 0 for a new run."""
-    return float(json.loads(metrics.read_text(encoding="utf-8"))["seconds"]["total"]) if metrics.is_file() else 0.0
+    if not metrics.is_file():
+        return 0.0
+    with contents_of(metrics):
+        return float(read_json(metrics)["seconds"]["total"])

@@ -40,6 +40,11 @@ class Checkpoint:
 
         Raises KanpdeError if the file is not a checkpoint and ConfigurationError if it belongs to another problem.
         """
+        with files.contents_of(path):
+            return cls._read(path, problem)
+
+    @classmethod
+    def _read(cls, path: str | Path, problem: Problem) -> Checkpoint:
         tensors, numbers = files.read(path)
         if not {"checkpoint", "settings"} <= set(numbers) or numbers["problem"]["name"] != problem.name:
             raise ConfigurationError(

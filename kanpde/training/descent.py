@@ -15,6 +15,7 @@ from kanpde.collocation.rows import plan_of
 from kanpde.collocation.time_window import FIRST_REACH, Window
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.files import below
+from kanpde.marching.audit.parts import Part
 from kanpde.network import knot_insertion
 from kanpde.network.kan import KAN
 from kanpde.network.residuals import Residuals
@@ -106,6 +107,11 @@ class Descent:
         return step
 
     @property
+    def growth(self) -> float:
+        """1, because the number of parameters grows inside an iteration."""
+        return 1.0
+
+    @property
     def finite(self) -> bool:
         """True if the residual is finite everywhere."""
         return bool(torch.isfinite(self.residuals.residual(self.vector)).all())
@@ -129,6 +135,10 @@ class Descent:
         """The model with the parameters found so far."""
         self._set(self.vector)
         return self.model
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return no parts, because a descent computes nothing but the model."""
+        return ()
 
     def columns(self) -> dict[str, float]:
         """Return an iteration's columns of the history."""

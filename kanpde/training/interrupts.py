@@ -1,4 +1,4 @@
-"""Ctrl-C during work that must not be interrupted halfway."""
+"""Ctrl-C, and other requests to stop, during work that must not be interrupted halfway."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ import threading
 from types import FrameType
 from typing import Any
 
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
 
 class Interrupts:
     """A context in which the first Ctrl-C sets `asked`, and the second raises KeyboardInterrupt and sets `insisted`.
 
-    Outside the main thread, and if Ctrl-C is ignored, Ctrl-C behaves as usual.
+    The same holds for the other signals that have a handler in Python: the command line handles those of batch systems
+    and closed terminals. Outside the main thread, and if a signal is ignored, signals behave as usual.
     """
 
     def __init__(self) -> None:
         self.asked = self.insisted = False
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        before = signal.getsignal(signal.SIGINT)
-        if callable(before) and threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._handle)
+        if threading.current_thread() is threading.main_thread():
+            numbers = (getattr(signal, name) for name in SIGNALS if hasattr(signal, name))
+            for number in (number for number in numbers if callable(signal.getsignal(number))):
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.insisted = self.asked

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kanpde.geometry.box import as_box
 from kanpde.marching import state as states
+from kanpde.marching.audit.parts import Part, parts_of_pass
 from kanpde.marching.low_rank import compress
 from kanpde.marching.march import March, begin
 from kanpde.marching.slabs import Pass
@@ -83,6 +84,11 @@ class Marching:
         return self._step
 
     @property
+    def growth(self) -> float:
+        """The cost of the next factorisation relative to that of the last step."""
+        return self.march.growth
+
+    @property
     def finite(self) -> bool:
         """True if all coefficients are finite."""
         return bool(torch.isfinite(self.march.state.iterate.vector).all())
@@ -110,7 +116,7 @@ class Marching:
     @property
     def current(self) -> Model:
         """The model of the best pass; before the first pass ends, the present one, continued as constant in time."""
-        found = self.march.state.best or self.march.so_far()
+        found = self._best_or_present
         if self._known is None or self._known[0] is not found:
             problem, axes = self.task.problem, self.march.state.attempt.axes
             network = compress(problem, found, axes[0].degree if axes else DEGREES[1])
@@ -118,6 +124,15 @@ class Marching:
             model = Model(network, self.march_task.ansatz, constants)
             self._known = found, model.to(device=self.task.device, dtype=self.task.dtype)
         return self._known[1]
+
+    @property
+    def _best_or_present(self) -> Pass:
+        return self.march.state.best or self.march.so_far()
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return the slabs of the best pass, or of the present one."""
+        state = self.march.state
+        return parts_of_pass(self._best_or_present, self.march_task.ansatz, 1.0 if state.best else state.attempt.high)
 
     def columns(self) -> dict[str, float]:
         """Return an iteration's columns of the history; the sizes are those of the present slab."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from kanpde.collocation.affine import is_affine
 from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError, Ending
+from kanpde.marching.audit.parts import Part
 from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
@@ -74,6 +75,10 @@ class Phase(Protocol):
         """Take the next iteration and return its step; if the phase is over, change nothing and return how it ended."""
 
     @property
+    def growth(self) -> float:
+        """The cost of the next iteration relative to the last one, by the numbers of unknowns; 1 if it is unknown."""
+
+    @property
     def finite(self) -> bool:
         """True if all values found so far are finite."""
 
@@ -87,6 +92,9 @@ class Phase(Protocol):
     @property
     def current(self) -> Model:
         """The model found so far."""
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return the computed solution in parts of time, for its audit; () if it is the model alone."""
 
     @property
     def version(self) -> int:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from kanpde.collocation.comparison import Comparison
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.device import one_thread
 from kanpde.errors import Ending, options
+from kanpde.marching.audit.judge import Audit, audit
 from kanpde.network.kan import KAN
 from kanpde.optim.least_squares import Step
 from kanpde.problem.problem import Problem
 from kanpde.solution import Solution
+from kanpde.symbolic.clock import TimeLimit, time_limit
 from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training.checkpoint import Checkpoint
 from kanpde.training.descent import Descent
@@ -26,9 +31,30 @@ from kanpde.training.march_phase import Marching
 from kanpde.training.phase import NothingFound, Phase, Stop, TrainingTask
 from kanpde.training.settings import Settings, TrainingOptions
 
+LATE_SECONDS, LATE_SHARE = 0.5, 0.05  # an iteration may end later than the budget by the larger of these
+UNINTERRUPTED_SECONDS = 1.0  # expected time of an iteration that may be too long to be begun
+SURE = 0.5  # share of its expected time that an iteration takes at least
+CAREFUL = 4.0  # multiple of its expected time that it takes at most; only then need it be undone
 ERROR_SECONDS = 0.5  # shortest time between two measurements of the error on grids of ERROR_RESOLUTION
 ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}  # points along each axis, by the number of axes
 KINDS: Mapping[str, type[Descent] | type[Marching]] = {"descent": Descent, "marching": Marching}
+
+
+def copied(phase: Phase) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return a copy of a phase's state, which later iterations do not change."""
+    tensors, numbers = phase.state()
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}, copy.deepcopy(numbers)
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise TimeLimit in the block after `seconds`, also where torch has just changed its mode of differentiation."""
+    enabled = torch.is_grad_enabled()
+    try:
+        with time_limit(seconds):
+            yield
+    finally:
+        torch.set_grad_enabled(enabled)
 
 
 class Callback(Protocol):
@@ -62,6 +88,7 @@ class Trainer:
         self.stop: Stop | None = None
         self._error, self._error_known_at, self._error_of = math.nan, -math.inf, 0
         self._comparison: Comparison | None = None
+        self._last_seconds = 0.0  # seconds of the last iteration
 
     @one_thread()
     def run(self, callbacks: Sequence[Callback] = ()) -> Solution:
@@ -72,13 +99,16 @@ class Trainer:
         self.callbacks = callbacks
         outcome: Step | Stop | None = None
         with Interrupts() as interrupts:
-            self.phase.begin()
+            outcome = self._begin()
             for callback in callbacks:
                 callback.on_start(self)
             started = self._checkpointed = time.monotonic()
             before = self.seconds
             try:
-                while not interrupts.asked and not isinstance(outcome := self._advance(), Stop):
+                while not (interrupts.asked or isinstance(outcome, Stop)):
+                    outcome = self._advance()
+                    if isinstance(outcome, Stop):
+                        break
                     self.iteration += 1
                     self.seconds = before + time.monotonic() - started
                     self._report(outcome.loss)
@@ -88,7 +118,31 @@ class Trainer:
         self.stop = outcome if isinstance(outcome, Stop) and not interrupts.asked else Stop(Ending.INTERRUPTED)
         for callback in callbacks:
             callback.on_end(self)
-        return self.solution()
+        solution = self.solution()
+        solution.audited = self._audit(solution)
+        return solution
+
+    def _begin(self) -> Stop | None:
+        """Prepare the first iteration; return the end of the training if that alone takes longer than the budget."""
+        budget = self.settings.training.budget_seconds
+        try:
+            with nullcontext() if budget is None else limited(budget + max(LATE_SECONDS, LATE_SHARE * budget)):
+                self.phase.begin()
+        except TimeLimit:
+            return Stop(Ending.BUDGET, budget)
+        return None
+
+    def _audit(self, solution: Solution) -> Audit:
+        assert self.stop is not None
+        return audit(
+            self.problem,
+            solution.model,
+            parts=self.phase.parts(),
+            target=self.settings.training.target,
+            diverged=self.stop.ending is Ending.DIVERGED,
+            out_of_budget=self.stop.ending is Ending.BUDGET,
+            residual=solution.estimate,
+        )
 
     def solution(self) -> Solution:
         """Return the solution found so far."""
@@ -103,12 +157,38 @@ class Trainer:
 
     def _advance(self) -> Step | Stop:
         """Take one iteration, or return how the training ended; a descent follows a march that found no solution."""
-        outcome = self._limit() or self.phase.advance()
+        outcome = self._limit() or self._step_in_budget()
         if isinstance(outcome, NothingFound):
             self.phase = Descent(self.task, self.settings.network)
             self.phase.begin()
-            outcome = self.phase.advance()
+            outcome = self._step_in_budget()
+            assert not isinstance(outcome, NothingFound), "a descent always finds something"
         return Stop(Ending.DIVERGED) if isinstance(outcome, Stop) and not self.phase.finite else outcome
+
+    def _step_in_budget(self) -> Step | Stop | NothingFound:
+        """Take one iteration; undo it if it would end much later than the budget.
+
+        The iteration is not begun if it is expected to take much longer than what is left, because a factorisation of a
+        large matrix cannot be interrupted.
+        """
+        budget = self.settings.training.budget_seconds
+        if budget is None:
+            return self.phase.advance()
+        started, left = time.monotonic(), budget - self.seconds + max(LATE_SECONDS, LATE_SHARE * budget)
+        expected = self._last_seconds * self.phase.growth
+        if expected > UNINTERRUPTED_SECONDS and SURE * expected > left:
+            return Stop(Ending.BUDGET, budget)
+        before = copied(self.phase) if CAREFUL * expected > left or not self._last_seconds else None
+        try:
+            with limited(left):
+                return self.phase.advance()
+        except TimeLimit:
+            if before is not None:
+                self.phase = KINDS[before[1]["kind"]].restored(self.task, *before)
+                self.phase.begin()
+            return Stop(Ending.BUDGET, budget)
+        finally:
+            self._last_seconds = time.monotonic() - started
 
     def _limit(self) -> Stop | None:
         """Return the end of the training if the budget or the target is reached, else None."""

@@ -1,0 +1,149 @@
+"""The correction of a solution: one Gauss–Newton step about it on finer splines, which estimates its error.
+
+If u solves F(u) = 0 and v is the computed solution, then u - v = e with F'(v) e = -F(v) to first order. The equation of
+e is solved in a richer space than that of v, so that e has the parts of the error which the training's own rows cannot
+show: an error between the knots, a growth in time, a nearly singular direction. This is an a posteriori estimate by
+defect correction (Stetter, Numer. Math. 29 (1978) 425) and it uses no known solution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.calculus.arrays import Array
+from kanpde.marching.audit.directions import Direction, weakest_direction
+from kanpde.marching.audit.parts import Part
+from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
+from kanpde.marching.piece import TensorFunction
+from kanpde.marching.system import System
+from kanpde.marching.task import MarchTask
+from kanpde.marching.tensor_product import TensorProduct
+from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
+
+# Ratio of the numbers of intervals of the correction and of the solution, by the number of axes in space at most two.
+FINER = {0: 1.0, 1: 1.5, 2: 1.2}
+COARSER = 0.9  # factor on this ratio as long as there are too many unknowns
+SUSPECT = 0.05  # a direction that the rows notice less is looked for in finer spaces
+REFINEMENTS = 3  # largest number of these spaces
+FALLEN = 0.3  # ratio below which a direction is noticed much less
+HIGHER_IN_TIME = 2  # difference of their degrees in time
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """A corrected part: its function, the change of its unknown constants, its weakest direction and its rows.
+
+    `before` and `after` are the norms of the rows of every block without measurements, which may be noisy.
+    """
+
+    function: TensorFunction
+    constants: Array
+    weakest: Direction | None
+    before: dict[str, float]
+    after: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Linearised:
+    """The rows of one part about its solution, and the vector of the correction 0."""
+
+    system: System
+    zero: Tensor
+
+
+def linearised(
+    task: MarchTask, part: Part, constants: Tensor, before: TensorFunction | None, finer: float = 1.0
+) -> Linearised:
+    """Return the rows of a correction on a part, which joins the corrected part `before` if that is given.
+
+    `finer` multiplies the usual numbers of intervals.
+    """
+    system = System(
+        TensorProduct(finer_axes(task, part, finer)),
+        task.part(part.low, part.high),
+        task.later if before else task.blocks,
+        task.problem.fields,
+        ansatz=task.ansatz,
+        unknowns=tuple(task.problem.unknowns),
+        device=task.device,
+        going_on=task.joins if before else (),
+        before=before,
+        about=part.function,
+    )
+    zero = torch.zeros(system.size, dtype=torch.float64, device=task.device)
+    zero[len(zero) - len(constants) :] = constants
+    system.rescale(zero)
+    return Linearised(system, zero)
+
+
+def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
+    """Return the axes of a correction: more intervals along each axis in space, a higher degree in time.
+
+    They are coarser if there would be more than `task.most` unknowns.
+    """
+    ratio = finer * FINER[min(len(part.axes), 2)]
+    each = len(task.problem.fields) * (1 if task.degree_in_time is None else task.degree_in_time + HIGHER_IN_TIME + 1)
+    while each * math.prod(math.ceil(ratio * axis.intervals) + axis.degree for axis in part.axes) > task.most:
+        ratio *= COARSER
+        if ratio * max((axis.intervals for axis in part.axes), default=0) < 1:
+            break
+    axes: list[Axis] = []
+    for axis in part.axes:
+        count = math.ceil(ratio * axis.intervals)
+        places = np.linspace(0, axis.intervals, count + 1)
+        breakpoints = np.interp(places, np.arange(axis.intervals + 1), axis.breakpoints)
+        axes.append(SplineAxis(breakpoints, axis.degree, axis.periodic))
+    if task.degree_in_time is not None:
+        ends = np.array(task.part(part.low, part.high).bounds()["t"])
+        axes.insert(task.time, LegendreAxis(ends, task.degree_in_time + HIGHER_IN_TIME))
+    return axes
+
+
+def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> list[Corrected]:
+    """Return the corrections of all parts in order of time; each starts from the end of the one before."""
+    found: list[Corrected] = []
+    before: TensorFunction | None = None
+    for part in parts:
+        joined = before
+        rows = linearised(task, part, constants, joined)
+        system, start = rows.system, rows.zero
+        method = LaggedGaussNewton()
+        step = method.step(system, start)
+        before = system.at(step.vector)
+        changed = (step.vector - start)[len(start) - len(constants) :].cpu().numpy()
+        weakest = weakest_direction(system, start, method.factor)
+        if weakest is not None and weakest.noticed < SUSPECT:
+            weakest = resolved_direction(task, part, constants, joined, weakest)
+        norms = (norms_by_block(system, vector) for vector in (start, step.vector))
+        found.append(Corrected(before, changed, weakest, *norms))
+    return found
+
+
+def resolved_direction(
+    task: MarchTask, part: Part, constants: Tensor, before: TensorFunction | None, weakest: Direction
+) -> Direction:
+    """Return a part's weakest direction in finer spaces, as long as the rows notice it much less there.
+
+    The space of the correction may be too coarse for a direction that oscillates more than the solution does.
+    """
+    for power in range(1, REFINEMENTS + 1):
+        rows = linearised(task, part, constants, before, 2.0**power)
+        finer = weakest_direction(rows.system, rows.zero)
+        if finer is None or finer.noticed > FALLEN * weakest.noticed:
+            break
+        weakest = finer
+    return weakest
+
+
+def norms_by_block(system: System, vector: Tensor) -> dict[str, float]:
+    """Return the norm of every block's rows, without blocks of measurements."""
+    solution = system.at(vector)
+    pieces = [piece for piece in system.pieces if piece.placed.block.points is None]
+    with torch.no_grad():
+        return {p.placed.block.name: float((p.rows(solution) * p.factors).norm()) for p in pieces}

@@ -1,0 +1,102 @@
+"""The weakest direction of a linearised problem: the change of the solution that its rows notice least.
+
+If J v = 0 for a function v, then u + c v solves the problem as well as u does: a condition is missing. If J v is tiny
+but not zero, then small errors of the rows, such as rounding errors, become large errors of the solution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kanpde.calculus.jets import JetPlan
+from kanpde.marching.system import System
+from kanpde.optim.band import MAX_ORTHOGONAL, Factor, LocalLinearisation
+
+ITERATIONS = 6  # of the inverse power iteration; a few suffice, because the smallest eigenvalue of interest is isolated
+DAMPINGS = (1e-15, 1e-13, 1e-11, 1e-9)  # of the factor; the first one with which it exists is used
+LARGEST_DAMPING = 1e-12  # of a factor that is used instead of a new one; the direction sinks in a larger one
+LEVEL = 1e-3  # deviation from its mean, relative to it, below which a direction is a constant
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A change v of the solution: `noticed` is ‖J v‖ ‖u‖ / ‖v‖, the rows' relative change by a change as large as u.
+
+    `constant` is True if v is a constant function of one field. `unknown` is the name of the unknown constant that v
+    changes most, relative to its size, more than the fields; None if there is none. `field` is the name of the field
+    that v changes most.
+    """
+
+    noticed: float
+    constant: bool
+    field: str
+    unknown: str | None
+
+
+def weakest_direction(system: System, vector: Tensor, factor: Factor | None = None) -> Direction | None:
+    """Return the direction by inverse power iteration with the factor of JᵀJ at `vector`, made here if it is None.
+
+    The result is None if there is no factor, that is if the rows' derivatives are not finite.
+    """
+    linear = system.linearise(vector)
+    if factor is None or factor.damping > LARGEST_DAMPING:
+        found = next((f for f in (Factor(linear, damping) for damping in DAMPINGS) if f.solvable), None)
+        if found is None:
+            return None
+        factor = found
+    v = exact_direction(linear) if small(factor) else iterated_direction(factor, vector)
+    coefficients, constants = system.split(v)
+    piece = system.pieces[0]
+    image = system.image(piece.images[0].points, JetPlan(system.box.dimension, [()]), piece.shapes)
+    share = (piece.weights / piece.weights.sum())[:, None]
+    with torch.no_grad():
+        change = image.own_jets(coefficients)[:, 0]
+        values = image.jets(torch.zeros_like(coefficients))[:, 0]
+    sizes, means = (share * change.square()).sum(0).sqrt(), (share * change).sum(0)
+    size, height = float(sizes.norm()), float((share * values.square()).sum().sqrt())
+    shares = {
+        name: float((value / (vector[len(vector) - len(constants) + number].abs() + 1e-300)).abs())
+        for number, (name, value) in enumerate(constants.items())
+    }
+    largest = max(shares, key=lambda name: shares[name], default=None)
+    relative = size / height if height > 0 else size
+    named = largest if largest is not None and shares[largest] > relative else None
+    whole = max(relative, shares[named] if named is not None else 0.0)
+    f = int(sizes.argmax())
+    return Direction(
+        noticed=float(linear.product(v).norm()) / max(whole, 1e-300),
+        constant=bool((sizes[f] ** 2 - means[f] ** 2).clamp_min(0).sqrt() <= LEVEL * means[f].abs()),
+        field=system.fields[f],
+        unknown=named,
+    )
+
+
+def small(factor: Factor) -> bool:
+    """Return True if JᵀJ has lost the digits of J, and J is small enough for its singular values."""
+    return not factor.precise and factor.storage.size <= MAX_ORTHOGONAL
+
+
+def iterated_direction(factor: Factor, like: Tensor) -> Tensor:
+    """Return the weakest direction, of norm 1, by inverse power iteration."""
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randn(len(like), generator=generator, dtype=torch.float64).to(like)
+    for _ in range(ITERATIONS):
+        v = unit(factor.solve(v))
+    return v
+
+
+def exact_direction(linear: LocalLinearisation) -> Tensor:
+    """Return the weakest direction, of norm 1, by the singular values of J with columns of norm 1."""
+    rows = linear.matrix
+    norms = rows.norm(dim=0)
+    norms = torch.where(norms > 0, norms, 1.0)
+    return unit(torch.linalg.svd(rows / norms, full_matrices=False).Vh[-1] / norms)
+
+
+def unit(v: Tensor) -> Tensor:
+    """Return v / ‖v‖."""
+    size: Tensor = v.norm()
+    return v / size

@@ -1,0 +1,128 @@
+"""The audit of a solution: an estimate of its error, and a verdict with reasons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from kanpde.collocation.comparison import grid
+from kanpde.collocation.rows import Placed
+from kanpde.geometry.box import as_box
+from kanpde.marching.audit.correction import Corrected, corrections
+from kanpde.marching.audit.parts import NetworkFunction, Part, parts_of_network, values_at
+from kanpde.marching.audit.places import missed
+from kanpde.marching.audit.reasons import Evidence, reasons_of, verdict_of
+from kanpde.marching.task import MarchTask
+from kanpde.network.trial_function import Model
+from kanpde.problem.problem import Problem
+
+RESOLUTION = {1: 2001, 2: 129, 3: 25}  # points along each axis at which the estimate is measured
+MOST_UNKNOWNS = 8000  # largest number of unknowns of a part's correction
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a run can be trusted for.
+
+    `verdict` is "solved", "doubtful" or "failed"; `reasons` are sentences that say why it is not "solved".
+    `error_estimate` estimates the relative L2 error over all fields, and `error_estimate_max` the largest absolute
+    error; they are None if they could not be computed. `error_bound` is a number that the largest error is proved not
+    to exceed; None if there is no proof.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...]
+    error_estimate: float | None
+    error_estimate_max: float | None
+    error_bound: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the audit as JSON, for `from_json` and for metrics.json."""
+        return {
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "error_estimate": self.error_estimate,
+            "error_estimate_max": self.error_estimate_max,
+            "error_bound": self.error_bound,
+        }
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Audit:
+        """Return the audit that `to_json` wrote."""
+        return cls(**{**saved, "reasons": tuple(saved["reasons"])})
+
+
+def audit(
+    problem: Problem,
+    model: Model,
+    *,
+    parts: Sequence[Part] = (),
+    target: float | None = None,
+    diverged: bool = False,
+    out_of_budget: bool = False,
+    residual: float = math.inf,
+) -> Audit:
+    """Return the audit of a model as a solution of a problem; it raises nothing that the problem raises.
+
+    `parts` are those of the computation, if it has any; otherwise those of the network are used. `target` is the
+    largest relative error that counts as solved, 1e-3 by default. `diverged` and `out_of_budget` tell how it ended.
+    `residual` is training's own relative residual, which is the estimate where no correction can be computed: on
+    domains that are no boxes, and in more than three dimensions.
+    """
+    try:
+        evidence = collected(problem, model, parts, residual)
+    except Exception as error:  # an audit that fails must not cost the run its solution
+        reason = " ".join(str(error).split())
+        return Audit("doubtful", (f"the audit was stopped by {type(error).__name__}: {reason}",), None, None)
+    return concluded(replace(evidence, diverged=diverged, out_of_budget=out_of_budget), target)
+
+
+def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: float) -> Evidence:
+    """Return the evidence on a model."""
+    unseen = tuple(missed(problem, lambda placed: rows_of(model, placed), constants_of(model)))
+    if as_box(problem.domain) is None or problem.domain.dimension not in RESOLUTION:
+        return Evidence(residual if math.isfinite(residual) else None, None, missed=unseen)
+    task = MarchTask(problem, 1, None, affine=False, most=MOST_UNKNOWNS, device=torch.device("cpu"))
+    parts = tuple(parts) or parts_of_network(task, model)
+    found = corrections(task, parts, model.constants.detach().double().cpu())
+    return Evidence(*estimates(task, model, parts, found), parts, found, unseen)
+
+
+def concluded(evidence: Evidence, target: float | None) -> Audit:
+    """Return the audit of the evidence."""
+    estimate = evidence.judged
+    reasons = reasons_of(evidence, 1e-3 if target is None else target)
+    largest = evidence.largest if evidence.largest is not None and math.isfinite(evidence.largest) else None
+    return Audit(verdict_of(evidence, reasons), reasons, estimate, largest)
+
+
+def estimates(task: MarchTask, model: Model, parts: Sequence[Part], found: Sequence[Corrected]) -> tuple[float, float]:
+    """Return the estimates of the relative L2 error and of the largest error: those against the corrected solution."""
+    domain = task.problem.domain
+    points, weights = grid(domain, RESOLUTION[domain.dimension])
+    shares = np.zeros(len(points))
+    if task.slabbed:
+        time = task.time
+        shares = (points[:, time] - domain.low[time]) / (domain.high[time] - domain.low[time])
+    corrected = values_at(parts, [each.function for each in found], shares, points)
+    network = values_at((parts[0],), (NetworkFunction(model),), np.zeros(len(points)), points)
+    error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (network - corrected, corrected))
+    return (error / size if size > 0 else error), float(np.abs(network - corrected).max())
+
+
+def rows_of(model: Model, placed: Placed) -> torch.Tensor:
+    """Return the rows (c, n) of a model at a block's points."""
+    function = NetworkFunction(model)
+    with torch.no_grad():
+        jets = [function.jets(function.prepare(points, placed.plan)) for points in placed.images]
+        return placed.rows(jets, constants_of(model))
+
+
+def constants_of(model: Model) -> dict[str, torch.Tensor]:
+    """Return the unknown constants of a model by name."""
+    return {name: value.detach().double().cpu() for name, value in model.unknowns.items()}

@@ -1,0 +1,86 @@
+"""Places where a feature of the data could hide from training: where sources, data and coefficients are extreme.
+
+The rows at a field of zero show the sources and the prescribed values; their change with the field shows the
+coefficients. Both cost no evaluation of the solution, so they are looked at on many more points than training uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.calculus.arrays import Array
+from kanpde.collocation.rows import Placed
+from kanpde.collocation.sampling import Index, sample
+from kanpde.problem.block import Block
+from kanpde.problem.problem import Problem
+
+POINTS = 2**19  # looked at in every block; a feature narrower than their distance stays hidden
+CHUNK = 2**17
+LARGEST = 2048  # number of the most extreme points at which the solution is checked
+MISSED = 1e-2  # share of a block's data that a solution may miss at these points
+
+Rows = Callable[[Placed], Tensor]
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A block that the solution does not satisfy where its data are largest, at `point` by coordinate.
+
+    `share` is the missed share of all data of the block.
+    """
+
+    block: str
+    share: float
+    point: dict[str, float]
+
+
+def missed(problem: Problem, rows: Rows, unknowns: dict[str, Tensor]) -> Iterator[Missed]:
+    """Yield the blocks of which the solution misses more than the share `MISSED`; ``rows(placed)`` are its rows."""
+    for number, block in enumerate(problem.blocks()):
+        if block.points is not None or (block.faces and problem.domain.dimension == 1):
+            continue
+        placed, sizes = extremes(problem, block, unknowns, number)
+        if placed is None:
+            continue
+        left = rows(placed).abs().sum(dim=0)
+        share = float(left.sum()) / sizes
+        if share > MISSED or not np.isfinite(share):
+            worst = placed.images[0][int(left.nan_to_num(torch.inf).argmax())]
+            yield Missed(block.name, share, dict(zip(problem.domain.names, worst.tolist(), strict=True)))
+
+
+def extremes(problem: Problem, block: Block, unknowns: dict[str, Tensor], seed: int) -> tuple[Placed | None, float]:
+    """Return the block at the points where its data are largest, and the sum of the data's sizes over all points."""
+    drawn = sample(block, problem.domain, POINTS, "sobol", np.random.default_rng(seed))
+    sizes = np.concatenate([data_sizes(problem, block, *part, unknowns) for part in chunks(drawn.points, drawn.index)])
+    sizes[~np.isfinite(sizes)] = 0.0
+    total = float(sizes.sum())
+    if total == 0:
+        return None, 0.0
+    chosen = np.sort(np.argpartition(sizes, -LARGEST)[-LARGEST:] if len(sizes) > LARGEST else np.arange(len(sizes)))
+    index = None if drawn.index is None else torch.as_tensor(drawn.index[chosen])
+    return Placed.at(block, problem.domain.names, torch.as_tensor(drawn.points[chosen]), index), total
+
+
+def data_sizes(
+    problem: Problem, block: Block, points: Array, index: Index | None, unknowns: dict[str, Tensor]
+) -> Array:
+    """Return Σ|r| (n,) of a block's rows at a field of zero."""
+    where = None if index is None else torch.as_tensor(index)
+    placed = Placed.at(block, problem.domain.names, torch.as_tensor(points), where)
+    zero = torch.zeros(len(points), len(placed.plan), len(problem.fields), dtype=torch.float64)
+    with torch.no_grad():
+        rows = placed.rows([zero] * len(placed.images), unknowns)
+    return np.asarray(rows.abs().sum(dim=0).numpy())
+
+
+def chunks(points: Array, index: Index | None) -> Iterator[tuple[Array, Index | None]]:
+    """Yield the points and their index in parts."""
+    for start in range(0, len(points), CHUNK):
+        part = slice(start, start + CHUNK)
+        yield points[part], None if index is None else index[part]

@@ -1,0 +1,181 @@
+"""The verdict on a solution, and the sentences that say why it is not solved, from the evidence of an audit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kanpde.marching.audit.correction import Corrected
+from kanpde.marching.audit.directions import Direction
+from kanpde.marching.audit.parts import Part
+from kanpde.marching.audit.places import Missed
+
+LARGE = 0.3  # an estimate of the relative error from which a solution has failed
+FREE = 3e-5  # a direction that the rows notice less leaves the solution open
+AMPLIFIED = 0.1  # largest relative error that the remaining residual may cause in the weakest direction
+AMPLIFICATION = 1e2  # ratio of error and residual from which a problem is ill-conditioned
+SMALL = 1e-6  # an error below which its amplification is not worth a word
+KEPT = 0.7  # a correction has not lowered the residual if more than this share remains
+INCONSISTENT = 1e-4  # relative residual from which one that finer splines do not lower is a contradiction
+SHRUNK = 30.0  # ratio of the longest slab to the last one from which an unfinished march looks like a blow-up
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an audit has found out: the estimates, the corrected parts, and the data that the solution misses."""
+
+    estimate: float | None
+    largest: float | None
+    parts: Sequence[Part] = ()
+    found: Sequence[Corrected] = ()
+    missed: Sequence[Missed] = ()
+    diverged: bool = False
+    out_of_budget: bool = False
+
+    @property
+    def reached(self) -> float:
+        """The share of time that training has reached."""
+        return min((part.low for part in self.parts if part.held), default=1.0)
+
+    @property
+    def after(self) -> float:
+        """The norm of the rows that a correction leaves, a relative residual."""
+        return math.hypot(*(n for each in self.found for n in each.after.values()))
+
+    @property
+    def before(self) -> float:
+        """The norm of the rows before the correction."""
+        return math.hypot(*(n for each in self.found for n in each.before.values()))
+
+    @property
+    def weakest(self) -> Direction | None:
+        """The direction that the rows of any part notice least."""
+        known = [each.weakest for each in self.found if each.weakest is not None]
+        return min(known, key=lambda direction: direction.noticed, default=None)
+
+    @property
+    def amplified(self) -> float:
+        """The largest relative error that the remaining rows of one part may cause in its weakest direction."""
+        return max(
+            (
+                math.hypot(*each.after.values()) / max(each.weakest.noticed, 1e-300)
+                for each in self.found
+                if each.weakest is not None and each.weakest.noticed >= FREE
+            ),
+            default=0.0,
+        )
+
+    @property
+    def judged(self) -> float | None:
+        """The estimate of the relative error, raised to what the weakest direction allows if that is much."""
+        if self.estimate is None or not math.isfinite(self.estimate):
+            return None
+        raised = self.amplified > AMPLIFIED and self.reached == 1
+        return max(self.estimate, min(1.0, self.amplified)) if raised else self.estimate
+
+
+def verdict_of(evidence: Evidence, reasons: Sequence[str]) -> str:
+    """Return "solved" without a reason against it, "failed" if the error is about as large as the solution."""
+    if not reasons:
+        return "solved"
+    estimate = evidence.judged
+    hopeless = (
+        evidence.diverged or estimate is None or estimate >= LARGE or any(m.share >= LARGE for m in evidence.missed)
+    )
+    return "failed" if hopeless else "doubtful"
+
+
+def reasons_of(evidence: Evidence, target: float) -> tuple[str, ...]:
+    """Return the sentences that say why a solution is not solved to the relative error `target`."""
+    return tuple(_reasons(evidence, target))
+
+
+def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
+    if evidence.diverged:
+        yield "training diverged: the residual is not finite"
+    if evidence.reached < 1:
+        yield unfinished(evidence)
+    for each in evidence.missed:
+        yield unseen(each)
+    yield from open_direction(evidence)
+    if evidence.reached == 1:
+        yield from amplification(evidence)
+        yield from contradiction(evidence)
+    estimate = evidence.judged
+    if estimate is None:
+        yield "the error could not be estimated, because the correction of the solution is not finite"
+    elif estimate > target:
+        hint = "; a larger training.budget_seconds may lower it" if evidence.out_of_budget else ""
+        yield f"the estimated relative error is {estimate:.1e}, more than {target:.0e}{hint}"
+
+
+def unfinished(evidence: Evidence) -> str:
+    """Return the sentence on a march that has not reached the end of time."""
+    solved = [part.high - part.low for part in evidence.parts if not part.held]
+    text = f"only {evidence.reached:.0%} of the time has been solved; after that the last state is held"
+    if len(solved) > 2 and solved[-1] < max(solved) / SHRUNK:
+        return f"{text}; the steps shrink there, so the solution may blow up or form a shock"
+    return f"{text}; a larger training.budget_seconds goes on"
+
+
+def unseen(found: Missed) -> str:
+    """Return the sentence on data that the solution misses."""
+    where = ", ".join(f"{name} = {value:.6g}" for name, value in found.point.items())
+    what = "the equation's source" if found.block == "residual" else f"the data of the condition {found.block!r}"
+    return (
+        f"the solution misses {min(found.share, 1):.0%} of {what}, near {where}: it is narrower than the first knots; "
+        "try a larger network.intervals"
+    )
+
+
+def open_direction(evidence: Evidence) -> Iterator[str]:
+    """Yield the sentence on a direction that the equation and the conditions leave open, or nearly so."""
+    weakest = evidence.weakest
+    if any(each.weakest is None for each in evidence.found):
+        yield "the derivative of the equation is not finite at the solution, which therefore may not be the only one"
+    if weakest is None or weakest.noticed >= FREE:
+        return
+    if weakest.unknown is not None:
+        yield f"nothing determines the unknown {weakest.unknown}: another value solves the problem too; add Data"
+    elif weakest.constant:
+        yield f"a condition is missing: {weakest.field} + c solves the problem too, for every constant c"
+    else:
+        yield (
+            f"the equation and the conditions leave the solution open to working precision: a change of "
+            f"{weakest.field} by its own size changes them by {weakest.noticed:.0e}; a condition may be missing"
+        )
+
+
+def amplification(evidence: Evidence) -> Iterator[str]:
+    """Yield the sentence on a small residual that stands for a large error."""
+    estimate = evidence.judged
+    if estimate is not None and estimate > SMALL and estimate > AMPLIFICATION * evidence.before:
+        yield (
+            f"the problem is ill-conditioned or ill-posed: a relative residual of {evidence.before:.0e} may stand for "
+            f"a relative error of {estimate:.0e}"
+        )
+
+
+def contradiction(evidence: Evidence) -> Iterator[str]:
+    """Yield the sentence on a residual that finer splines do not lower."""
+    after = evidence.after
+    if not after > INCONSISTENT or after < KEPT * evidence.before:
+        return
+    text, shares = "finer splines do not lower", dict[str, float]()
+    for each in evidence.found:
+        for name, norm in each.after.items():
+            shares[name] = math.hypot(shares.get(name, 0.0), norm)
+    others = sorted(
+        (name for name in shares if name != "residual" and shares[name] > 0.1 * after), key=shares.__getitem__
+    )
+    if len(others) > 1:
+        names = " and ".join(repr(name) for name in others[-2:])
+        yield f"{text} the residual of {after:.0e}: the conditions {names} may contradict each other"
+    elif others:
+        yield f"{text} the residual of {after:.0e}: the condition {others[0]!r} may not be compatible"
+    else:
+        yield (
+            f"{text} the equation's residual of {after:.0e}: there may be no solution, or one with a singularity or a "
+            "layer narrower than the knots"
+        )

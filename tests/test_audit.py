@@ -1,0 +1,29 @@
+"""The audit: no wrong answer is called solved, every right one is, and the estimates lie near the true errors."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from unsolved_problems import NOT_SOLVED, SOLVED
+
+from kanpde import solve
+
+QUICK = {"budget_seconds": 1.5}
+
+
+@pytest.mark.parametrize("name", NOT_SOLVED)
+def test_what_is_not_solved_is_not_called_solved(name: str) -> None:
+    problem, pattern = NOT_SOLVED[name]
+    audit = solve(problem, device="cpu", training=QUICK).audit()
+    assert audit.verdict in ("doubtful", "failed")
+    assert re.search(pattern, "; ".join(audit.reasons)), audit.reasons
+
+
+@pytest.mark.parametrize("name", SOLVED)
+def test_what_is_solved_is_called_solved(name: str) -> None:
+    solution = solve(SOLVED[name], device="cpu", training={"budget_seconds": 60.0})
+    assert solution.verdict == "solved" and solution.reasons == ()
+    true = solution.errors()["relative_l2"]
+    if true is not None and true > 1e-13:
+        assert true / 10 < solution.error_estimate < 10 * true
