@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from kanpde.bench.machine import processor
+from kanpde.errors import ExitStatus
 
 # The words after `kanpde` for each problem, and the seconds that training may take.
 RUNS: tuple[tuple[tuple[str, ...], int], ...] = (
@@ -78,7 +79,9 @@ def measure(command: list[str]) -> Metrics:
     """Run a command and return its metrics."""
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-m", *command, f"hydra.run.dir={folder}"]
-        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+        status = subprocess.run(words, check=False, stdout=subprocess.DEVNULL).returncode
+        if status not in (ExitStatus.SOLVED, ExitStatus.NOT_SOLVED):
+            raise SystemExit(f"{' '.join(command)} ended with status {status}")
         metrics: Metrics = json.loads((Path(folder) / "metrics.json").read_text(encoding="utf-8"))
         return metrics
 

@@ -267,6 +267,7 @@ NOT_SOLVED: dict[str, tuple[Problem, str]] = {
 SOLVED: dict[str, Problem] = {
     "load": problem(LINE, lambda u: u.xx + u - 1, {"ends": Dirichlet(0)}),
     "near resonance": problem(LINE, lambda u: u.xx + 9.0 * u - 1, {"ends": Dirichlet(0)}),
+    "layer": layer(1e-4),
     "small numbers": problem(
         LINE, lambda u, x: u.xx + math.pi**2 * 1e-12 * torch.sin(math.pi * x), {"ends": Dirichlet(0)},
         exact=lambda x: sp.Float("1e-12") * sp.sin(PI * x),

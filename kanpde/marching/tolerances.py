@@ -21,8 +21,8 @@ class MarchTolerances:
     relaxations: int = 60  # largest number of times that this target is doubled because of the limit of unknowns
 
     gain: float = 0.5  # an attempt, a cut or a pass is progress if the residual is below this share of the earlier one
-    # Numbers of attempts without progress after which knots are not refined: if Gauss–Newton has not converged, because
-    # more knots do not help it, and if it has, because a layer shows no progress before the knots resolve it.
+    # Numbers of attempts without progress after which knots are not refined: in slabs, which can be cut instead, and if
+    # Gauss–Newton has not converged, which more knots do not help; else, because a layer is no progress until resolved.
     stalls: tuple[int, int] = (2, 6)
     cut_above: float = 3.0  # a slab may be cut, if finer knots do not help, above this multiple of the tolerance
     tries: int = 30  # largest number of attempts at one slab

@@ -81,7 +81,7 @@ def verdict(
     if slab.residual <= aim.tolerance or negligible(slab, aim, limits):
         return keep(slab, axes, length, aim, limits)
     stalls = counters.stalls + (slab.residual > limits.gain * counters.reached)
-    if stalls < limits.stalls[converged]:
+    if stalls < limits.stalls[converged and aim.degree_in_time is None]:
         axes, more = refine(stalls)
         if more:
             return Finer(length, axes, Counters(counters.tries, stalls, slab.residual, counters.uncut))
