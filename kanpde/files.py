@@ -28,7 +28,6 @@ UNFIT = (
     AssertionError,
     AttributeError,
     LookupError,
-    RecursionError,
     RuntimeError,
     TypeError,
     ValueError,

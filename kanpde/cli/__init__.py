@@ -28,8 +28,7 @@ from kanpde.errors import ConfigurationError, ExitStatus, KanpdeError
 from kanpde.files import contents_of, shipped
 from kanpde.problem import registry
 from kanpde.runs import console
-
-STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+from kanpde.training.interrupts import SIGNALS
 
 
 def main() -> int:
@@ -41,8 +40,9 @@ def main() -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     # Imports allocate much and free nothing: collections after every 700 objects cost a sixth of their time.
     gc.set_threshold(50_000)
-    for number in STOPPING:
-        signal.signal(number, stop)
+    for number in SIGNALS:
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP, which must stay so
+            signal.signal(number, stop)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *where, **more: console.warn(str(message))

@@ -18,13 +18,15 @@ TRIALS = 16  # random points
 TOLERANCE = 1e-9  # the largest deviation of an affine row, relative to the rows' own size
 
 
-def is_affine(block: Block, problem: Problem) -> bool:
+def is_affine(block: Block, problem: Problem, size: float | None = None) -> bool:
     """Return whether r((a + b)/2) = (r(a) + r(b))/2 for random jets at random points, which holds for affine rows only.
 
     The jets have both signs, and are positive where the rows are then not finite because of roots or logarithms. The
     units are the user's, so fields have the size 1 and the size of the data, divided by the box's widths in partials.
+    `size` is `data_size(problem)`, if it is known.
     """
-    return all(affine_at(block, problem, size) for size in (1.0, data_size(problem)))
+    sizes = {1.0, data_size(problem) if size is None else size}
+    return all(affine_at(block, problem, each) for each in sizes)
 
 
 def data_size(problem: Problem) -> float:

@@ -180,7 +180,8 @@ class March:
 
 def operations(task: MarchTask, attempt: Attempt) -> float:
     """Return an estimate of the operations of a factorisation of JᵀJ: P b² for P unknowns in a band of width b."""
-    sizes = [axis.size for axis in task.space(attempt.axes, attempt.low, attempt.high).axes]
+    in_time = [] if task.degree_in_time is None else [task.degree_in_time + 1]
+    sizes = [*(axis.size for axis in attempt.axes), *in_time]
     unknowns = len(task.problem.fields) * math.prod(sizes)
     degree = max((axis.degree for axis in attempt.axes), default=0)
     band = unknowns if task.problem.unknowns else unknowns / max(sizes) * min(max(sizes), degree + 1)

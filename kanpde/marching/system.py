@@ -33,9 +33,9 @@ from kanpde.problem.lift import Ansatz
 # Least size of an equation's terms relative to those of a solution that varies over the whole box: the terms of a
 # constant start, or of an equation of one term, are round-off.
 FLOOR = 1e-3
-# A field is round-off below the first share of the size that would balance the other terms of an equation; its size is
-# then the second share.
-NOTHING, IN_PLACE_OF_NOTHING = 1e-10, 1.0
+# A field is round-off below this share of the size that would balance the other terms of an equation, which then is its
+# size.
+NOTHING = 1e-10
 
 
 class System:
@@ -173,23 +173,24 @@ class System:
     def rescale(self, vector: Tensor) -> None:
         """Divide every block's rows by the size of its terms at a vector."""
         coefficients, _ = self.split(vector)
-        typical = self._typical(vector)
+        slopes = [[slope.by_jets[0] for slope in self._slopes(piece, vector)[1]] for piece in self.pieces]
+        equation = self.pieces[0]
+        sizes = sizes_of_terms(slopes[0], equation.images[0].jets(coefficients))
+        terms = scale_of_equation(sizes, equation.weights)
+        typical = self._typical(coefficients, slopes[0], terms)
         for number, piece in enumerate(self.pieces):
-            slopes, image = [slope.by_jets[0] for slope in self._slopes(piece, vector)[1]], piece.images[0]
-            size = torch.stack([typical[partial] for partial in image.plan.partials])
-            scale = scale_of_condition(slopes, size, piece.weights)
-            if piece.placed.block.kind == "residual":
-                terms = scale_of_equation(sizes_of_terms(slopes, image.jets(coefficients)), piece.weights)
+            size = torch.stack([typical[partial] for partial in piece.images[0].plan.partials])
+            scale = scale_of_condition(slopes[number], size, piece.weights)
+            if piece is equation:
                 scale = torch.maximum(terms, FLOOR * scale)
             self.pieces[number] = replace(piece, scale=usable_scale(scale, torch.ones_like(scale)))
 
-    def _typical(self, vector: Tensor) -> dict[MultiIndex, Tensor]:
+    def _typical(self, coefficients: Tensor, slopes: Sequence[Tensor], terms: Tensor) -> dict[MultiIndex, Tensor]:
         """Return the root mean square (f,) of every partial, at least that of u divided by the box's widths.
 
-        The lower bound is needed because an initial state may be constant. Where u itself is round-off, its size is a
-        small share of the size that would balance the other terms of an equation.
+        The lower bound is needed because an initial state may be constant. Where u itself is round-off, its
+        size is that which would balance the other terms of an equation, whose slopes and sizes of terms are given.
         """
-        coefficients, _ = self.split(vector)
         wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
         plan = jets.JetPlan(self.box.dimension, wanted)
         interior = self.pieces[0]
@@ -197,18 +198,14 @@ class System:
         sizes = self.image(points, plan, interior.shapes).jets(coefficients).square().mean(dim=0).sqrt()
         widths = points.new_tensor((self.box.high - self.box.low).tolist())
         spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
-        balancing = self._balancing(vector, widths)
-        whole = torch.where(sizes[0] < NOTHING * balancing, IN_PLACE_OF_NOTHING * balancing, sizes[0])
+        balancing = self._balancing(slopes, terms, widths)
+        whole = torch.where(sizes[0] < NOTHING * balancing, balancing, sizes[0])
         return dict(zip(plan.partials, torch.maximum(sizes, whole / spans[:, None]), strict=True))
 
-    def _balancing(self, vector: Tensor, widths: Tensor) -> Tensor:
+    def _balancing(self, slopes: Sequence[Tensor], terms: Tensor, widths: Tensor) -> Tensor:
         """Return the largest size (f,) at which a field's terms, over the whole box, balance an equation's terms."""
-        coefficients, _ = self.split(vector)
         piece = self.pieces[0]
-        image = piece.images[0]
-        slopes = [slope.by_jets[0] for slope in self._slopes(piece, vector)[1]]
-        terms = scale_of_equation(sizes_of_terms(slopes, image.jets(coefficients)), piece.weights)
-        spans = torch.stack([widths[list(partial)].prod() for partial in image.plan.partials])
+        spans = torch.stack([widths[list(partial)].prod() for partial in piece.images[0].plan.partials])
         steep = torch.stack([mean(slope.square(), piece.weights).sqrt() for slope in slopes])
         sizes = terms[:, None] / (steep / spans[:, None]).amax(dim=1)
         return torch.where(torch.isfinite(sizes), sizes, 0.0).amax(dim=0)

@@ -7,7 +7,8 @@ import threading
 from types import FrameType
 from typing import Any
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+# Ctrl-C, and the requests of batch systems and closed terminals, where the platform has them.
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Interrupts:
@@ -23,8 +24,7 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            numbers = (getattr(signal, name) for name in SIGNALS if hasattr(signal, name))
-            for number in (number for number in numbers if callable(signal.getsignal(number))):
+            for number in (number for number in SIGNALS if callable(signal.getsignal(number))):
                 self._before[number] = signal.signal(number, self._handle)
         return self
 

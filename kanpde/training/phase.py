@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.collocation.affine import is_affine
+from kanpde.collocation.affine import data_size, is_affine
 from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.marching.audit.parts import Part
@@ -36,7 +36,8 @@ class TrainingTask:
         """Return a new task; raise ConfigurationError if `problem` is not a Problem."""
         if not isinstance(problem, Problem):
             raise ConfigurationError(f"expected a problem such as load_problem('heat'), got {problem!r}")
-        affine = all(is_affine(block, problem) for block in problem.blocks())
+        size = data_size(problem)
+        affine = all(is_affine(block, problem, size) for block in problem.blocks())
         return cls(problem, settings, affine, np.random.default_rng(settings.seed))
 
     @property

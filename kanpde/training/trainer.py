@@ -47,11 +47,11 @@ def copied(phase: Phase) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 @contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Raise TimeLimit in the block after `seconds`, also where torch has just changed its mode of differentiation."""
+def limited(seconds: float | None) -> Iterator[None]:
+    """Raise TimeLimit in the block after `seconds`, if given; torch then differentiates as before the block."""
     enabled = torch.is_grad_enabled()
     try:
-        with time_limit(seconds):
+        with nullcontext() if seconds is None else time_limit(seconds):
             yield
     finally:
         torch.set_grad_enabled(enabled)
@@ -99,16 +99,15 @@ class Trainer:
         self.callbacks = callbacks
         outcome: Step | Stop | None = None
         with Interrupts() as interrupts:
-            outcome = self._begin()
+            cut = self._begin()
             for callback in callbacks:
                 callback.on_start(self)
             started = self._checkpointed = time.monotonic()
             before = self.seconds
             try:
-                while not (interrupts.asked or isinstance(outcome, Stop)):
-                    outcome = self._advance()
-                    if isinstance(outcome, Stop):
-                        break
+                while not (
+                    interrupts.asked or isinstance(outcome, Stop) or isinstance(outcome := self._advance(), Stop)
+                ):
                     self.iteration += 1
                     self.seconds = before + time.monotonic() - started
                     self._report(outcome.loss)
@@ -124,13 +123,18 @@ class Trainer:
 
     def _begin(self) -> Stop | None:
         """Prepare the first iteration; return the end of the training if that alone takes longer than the budget."""
-        budget = self.settings.training.budget_seconds
         try:
-            with nullcontext() if budget is None else limited(budget + max(LATE_SECONDS, LATE_SHARE * budget)):
+            with limited(self._left):
                 self.phase.begin()
         except TimeLimit:
-            return Stop(Ending.BUDGET, budget)
+            return Stop(Ending.BUDGET, self.settings.training.budget_seconds)
         return None
+
+    @property
+    def _left(self) -> float | None:
+        """The seconds after which the present iteration ends much later than the budget; None without a budget."""
+        budget = self.settings.training.budget_seconds
+        return None if budget is None else budget - self.seconds + max(LATE_SECONDS, LATE_SHARE * budget)
 
     def _audit(self, solution: Solution) -> Audit:
         assert self.stop is not None
@@ -160,8 +164,7 @@ class Trainer:
         outcome = self._limit() or self._step_in_budget()
         if isinstance(outcome, NothingFound):
             self.phase = Descent(self.task, self.settings.network)
-            self.phase.begin()
-            outcome = self._step_in_budget()
+            outcome = self._begin() or self._step_in_budget()
             assert not isinstance(outcome, NothingFound), "a descent always finds something"
         return Stop(Ending.DIVERGED) if isinstance(outcome, Stop) and not self.phase.finite else outcome
 
@@ -171,10 +174,9 @@ class Trainer:
         The iteration is not begun if it is expected to take much longer than what is left, because a factorisation of a
         large matrix cannot be interrupted.
         """
-        budget = self.settings.training.budget_seconds
-        if budget is None:
+        budget, left, started = self.settings.training.budget_seconds, self._left, time.monotonic()
+        if left is None:
             return self.phase.advance()
-        started, left = time.monotonic(), budget - self.seconds + max(LATE_SECONDS, LATE_SHARE * budget)
         expected = self._last_seconds * self.phase.growth
         if expected > UNINTERRUPTED_SECONDS and SURE * expected > left:
             return Stop(Ending.BUDGET, budget)

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.calculus.arrays import Array
 from kanpde.marching.audit.directions import Direction, weakest_direction
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
@@ -37,13 +36,12 @@ HIGHER_IN_TIME = 2  # difference of their degrees in time
 
 @dataclass(frozen=True, eq=False)
 class Corrected:
-    """A corrected part: its function, the change of its unknown constants, its weakest direction and its rows.
+    """A corrected part: its function, its weakest direction and its rows.
 
     `before` and `after` are the norms of the rows of every block without measurements, which may be noisy.
     """
 
     function: TensorFunction
-    constants: Array
     weakest: Direction | None
     before: dict[str, float]
     after: dict[str, float]
@@ -116,12 +114,11 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
         method = LaggedGaussNewton()
         step = method.step(system, start)
         before = system.at(step.vector)
-        changed = (step.vector - start)[len(start) - len(constants) :].cpu().numpy()
         weakest = weakest_direction(system, start, method.factor)
         if weakest is not None and weakest.noticed < SUSPECT:
             weakest = resolved_direction(task, part, constants, joined, weakest)
         norms = (norms_by_block(system, vector) for vector in (start, step.vector))
-        found.append(Corrected(before, changed, weakest, *norms))
+        found.append(Corrected(before, weakest, *norms))
     return found
 
 

@@ -78,7 +78,8 @@ def audit(
         evidence = collected(problem, model, parts, residual)
     except Exception as error:  # an audit that fails must not cost the run its solution
         reason = " ".join(str(error).split())
-        return Audit("doubtful", (f"the audit was stopped by {type(error).__name__}: {reason}",), None, None)
+        verdict = "failed" if diverged else "doubtful"
+        return Audit(verdict, (f"the audit was stopped by {type(error).__name__}: {reason}",), None, None)
     return concluded(replace(evidence, diverged=diverged, out_of_budget=out_of_budget), target)
 
 

@@ -1,7 +1,7 @@
-"""Places where a feature of the data could hide from training: where sources, data and coefficients are extreme.
+"""Places where a feature of the data could hide from training: where sources and data are extreme.
 
-The rows at a field of zero show the sources and the prescribed values; their change with the field shows the
-coefficients. Both cost no evaluation of the solution, so they are looked at on many more points than training uses.
+The rows at a field of zero show the sources and the prescribed values. They cost no evaluation of the solution, so they
+are looked at on many more points than training uses.
 """
 
 from __future__ import annotations
