@@ -177,8 +177,7 @@ class Solution:
         if not partials:
             return {}
         plan = JetPlan(points.shape[1], list(partials))
-        columns = [plan.index[partial] for partial in partials]
-        jets = self._in_chunks(lambda p: self.model.jets(self.model.prepare(p, plan))[:, columns], self._tensor(points))
+        jets = self.model.jets_at(self._tensor(points), plan, partials)
         return dict(zip(partials, np.moveaxis(np.asarray(jets.cpu().double()), 1, 0), strict=True))
 
     def plot(self) -> Figure:

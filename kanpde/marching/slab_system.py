@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.marching.axes import LegendreAxis
-from kanpde.marching.piece import TensorFunction
+from kanpde.marching.piece import OnGrids, TensorFunction
 from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, tail_of
 from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
 from kanpde.marching.system import Numbered, System
@@ -25,23 +25,40 @@ from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 def slab_system(task: MarchTask, state: MarchState, numbered: Numbered | None = None) -> System:
     """Return the rows of the current attempt, divided by its scales, which are measured if they are missing."""
     attempt, last, iterate = state.attempt, state.last, state.iterate
-    system = System(
-        task.space(attempt.axes, attempt.low, attempt.high),
-        task.part(attempt.low, attempt.high),
-        task.later if last else task.blocks,
-        task.problem.fields,
-        ansatz=task.ansatz,
-        unknowns=tuple(task.problem.unknowns),
-        device=task.device,
-        going_on=task.joins if last else (),
-        before=end_of(task, last) if last else None,
-        numbered=numbered,
-    )
+    space = task.space(attempt.axes, attempt.low, attempt.high)
+    before = end_of(task, last) if last else None
+    system = rows_of_part(task, space, attempt.low, attempt.high, before, numbered=numbered)
     if iterate.scales is not None:
         system.scale(iterate.scales)
     elif not iterate.fresh:
         system.rescale(iterate.vector)
     return system
+
+
+def rows_of_part(
+    task: MarchTask,
+    space: TensorProduct,
+    low: float,
+    high: float,
+    before: TensorFunction | None,
+    *,
+    numbered: Numbered | None = None,
+    about: OnGrids | None = None,
+) -> System:
+    """Return the rows between two shares of time: those of the initial conditions, or of a joint with `before`."""
+    return System(
+        space,
+        task.part(low, high),
+        task.later if before else task.blocks,
+        task.problem.fields,
+        ansatz=task.ansatz,
+        unknowns=tuple(task.problem.unknowns),
+        device=task.device,
+        going_on=task.joins if before else (),
+        before=before,
+        numbered=numbered,
+        about=about,
+    )
 
 
 def end_of(task: MarchTask, last: Slab) -> TensorFunction:

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.calculus import jets
+from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
 from kanpde.network.kan import KAN
 from kanpde.network.layer import Tape
 from kanpde.problem.lift import Ansatz
+
+CHUNK = 8192  # points evaluated at once by `Model.jets_at`
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,14 @@ class Model(nn.Module):
             columns = block[0].numel()
             rows[:, start : start + columns] += block.flatten(1)
             start += columns
+
+    @torch.no_grad()
+    def jets_at(self, points: Tensor, plan: JetPlan, partials: Sequence[MultiIndex] | None = None) -> Tensor:
+        """Return the jets (n, S, fields) at many points (n, d), or only these partials; features need much memory."""
+        columns = slice(None) if partials is None else [plan.index[partial] for partial in partials]
+        like = self.network.first.coefficients
+        chunks = (chunk.to(like) for chunk in torch.split(points, CHUNK))
+        return torch.cat([self.jets(self.prepare(chunk, plan))[:, columns] for chunk in chunks])
 
     def _clothed(self, jet: Tensor, prepared: Prepared) -> Tensor:
         if prepared.lift is None or prepared.factor is None:

@@ -105,9 +105,7 @@ class Trainer:
             started = self._checkpointed = time.monotonic()
             before = self.seconds
             try:
-                while not (
-                    interrupts.asked or isinstance(outcome, Stop) or isinstance(outcome := self._advance(), Stop)
-                ):
+                while not interrupts.asked and not isinstance(outcome := cut or self._advance(), Stop):
                     self.iteration += 1
                     self.seconds = before + time.monotonic() - started
                     self._report(outcome.loss)

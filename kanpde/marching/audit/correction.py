@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ from kanpde.marching.audit.directions import Direction, weakest_direction
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.piece import TensorFunction
-from kanpde.marching.system import System
+from kanpde.marching.slab_system import rows_of_part
+from kanpde.marching.system import System, TensorLinearisation
 from kanpde.marching.task import MarchTask
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
@@ -47,37 +49,31 @@ class Corrected:
     after: dict[str, float]
 
 
-@dataclass(frozen=True, eq=False)
 class Linearised:
-    """The rows of one part about its solution, and the vector of the correction 0."""
+    """The rows of one part about its solution, linearised at `zero`, the vector of the correction 0."""
 
-    system: System
-    zero: Tensor
+    def __init__(
+        self, task: MarchTask, part: Part, constants: Tensor, before: TensorFunction | None, finer: float = 1.0
+    ) -> None:
+        """Join the corrected part `before`, if that is given; `finer` multiplies the usual numbers of intervals."""
+        space = TensorProduct(finer_axes(task, part, finer))
+        self.system = rows_of_part(task, space, part.low, part.high, before, about=part.function)
+        self.zero = torch.zeros(self.system.size, dtype=torch.float64, device=task.device)
+        self.zero[self.system.size - len(constants) :] = constants
+        self.system.rescale(self.zero)
 
+    @cached_property
+    def at_zero(self) -> TensorLinearisation:
+        """The rows and their Jacobian at the correction 0."""
+        return self.system.linearise(self.zero)
 
-def linearised(
-    task: MarchTask, part: Part, constants: Tensor, before: TensorFunction | None, finer: float = 1.0
-) -> Linearised:
-    """Return the rows of a correction on a part, which joins the corrected part `before` if that is given.
+    def residual(self, vector: Tensor) -> Tensor:
+        """Return the rows (N,) at any vector."""
+        return self.system.residual(vector)
 
-    `finer` multiplies the usual numbers of intervals.
-    """
-    system = System(
-        TensorProduct(finer_axes(task, part, finer)),
-        task.part(part.low, part.high),
-        task.later if before else task.blocks,
-        task.problem.fields,
-        ansatz=task.ansatz,
-        unknowns=tuple(task.problem.unknowns),
-        device=task.device,
-        going_on=task.joins if before else (),
-        before=before,
-        about=part.function,
-    )
-    zero = torch.zeros(system.size, dtype=torch.float64, device=task.device)
-    zero[len(zero) - len(constants) :] = constants
-    system.rescale(zero)
-    return Linearised(system, zero)
+    def linearise(self, vector: Tensor) -> TensorLinearisation:
+        """Return the rows and their Jacobian."""
+        return self.at_zero if vector is self.zero else self.system.linearise(vector)
 
 
 def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
@@ -108,16 +104,13 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
     found: list[Corrected] = []
     before: TensorFunction | None = None
     for part in parts:
-        joined = before
-        rows = linearised(task, part, constants, joined)
-        system, start = rows.system, rows.zero
-        method = LaggedGaussNewton()
-        step = method.step(system, start)
+        joined, rows, method = before, Linearised(task, part, constants, before), LaggedGaussNewton()
+        system, step = rows.system, method.step(rows, rows.zero)
         before = system.at(step.vector)
-        weakest = weakest_direction(system, start, method.factor)
+        weakest = weakest_direction(system, rows.zero, rows.at_zero, method.factor)
         if weakest is not None and weakest.noticed < SUSPECT:
             weakest = resolved_direction(task, part, constants, joined, weakest)
-        norms = (norms_by_block(system, vector) for vector in (start, step.vector))
+        norms = (norms_by_block(system, vector) for vector in (rows.zero, step.vector))
         found.append(Corrected(before, weakest, *norms))
     return found
 
@@ -130,8 +123,8 @@ def resolved_direction(
     The space of the correction may be too coarse for a direction that oscillates more than the solution does.
     """
     for power in range(1, REFINEMENTS + 1):
-        rows = linearised(task, part, constants, before, 2.0**power)
-        finer = weakest_direction(rows.system, rows.zero)
+        rows = Linearised(task, part, constants, before, 2.0**power)
+        finer = weakest_direction(rows.system, rows.zero, rows.at_zero)
         if finer is None or finer.noticed > FALLEN * weakest.noticed:
             break
         weakest = finer

@@ -36,12 +36,13 @@ class Direction:
     unknown: str | None
 
 
-def weakest_direction(system: System, vector: Tensor, factor: Factor | None = None) -> Direction | None:
-    """Return the direction by inverse power iteration with the factor of JᵀJ at `vector`, made here if it is None.
+def weakest_direction(
+    system: System, vector: Tensor, linear: LocalLinearisation, factor: Factor | None = None
+) -> Direction | None:
+    """Return the direction of a system linearised at a vector; the factor of JᵀJ is made here if it is None.
 
     The result is None if there is no factor, that is if the rows' derivatives are not finite.
     """
-    linear = system.linearise(vector)
     if factor is None or factor.damping > LARGEST_DAMPING:
         found = next((f for f in (Factor(linear, damping) for damping in DAMPINGS) if f.solvable), None)
         if found is None:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import grid
 from kanpde.collocation.rows import Placed
 from kanpde.geometry.box import as_box
 from kanpde.marching.audit.correction import Corrected, corrections
-from kanpde.marching.audit.parts import NetworkFunction, Part, parts_of_network, values_at
+from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
 from kanpde.marching.audit.reasons import Evidence, reasons_of, verdict_of
 from kanpde.marching.task import MarchTask
@@ -111,16 +112,16 @@ def estimates(task: MarchTask, model: Model, parts: Sequence[Part], found: Seque
         time = task.time
         shares = (points[:, time] - domain.low[time]) / (domain.high[time] - domain.low[time])
     corrected = values_at(parts, [each.function for each in found], shares, points)
-    network = values_at((parts[0],), (NetworkFunction(model),), np.zeros(len(points)), points)
+    values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0]
+    network = values.double().cpu().numpy()
     error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (network - corrected, corrected))
     return (error / size if size > 0 else error), float(np.abs(network - corrected).max())
 
 
 def rows_of(model: Model, placed: Placed) -> torch.Tensor:
     """Return the rows (c, n) of a model at a block's points."""
-    function = NetworkFunction(model)
     with torch.no_grad():
-        jets = [function.jets(function.prepare(points, placed.plan)) for points in placed.images]
+        jets = [model.jets_at(points, placed.plan).double().cpu() for points in placed.images]
         return placed.rows(jets, constants_of(model))
 
 

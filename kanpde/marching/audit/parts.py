@@ -19,7 +19,6 @@ from kanpde.marching.task import MarchTask
 from kanpde.network.trial_function import Model
 from kanpde.problem.lift import Ansatz
 
-CHUNK = 8192  # points at which a network is evaluated at once
 LEAST_DEGREE = 5  # smallest degree of the splines of a correction, beyond the order of the equation
 
 
@@ -50,8 +49,7 @@ class NetworkFunction:
     def jets(self, prepared: tuple[Tensor, JetPlan]) -> Tensor:
         """Return the fields' jets (n, S, f)."""
         points, plan = prepared
-        chunks = torch.split(points.to(self.model.network.first.coefficients), CHUNK)
-        return torch.cat([self.model.jets(self.model.prepare(chunk, plan)).detach() for chunk in chunks]).double().cpu()
+        return self.model.jets_at(points, plan).double().cpu()
 
 
 def parts_of_pass(found: Pass, ansatz: Ansatz | None, reached: float) -> tuple[Part, ...]:
