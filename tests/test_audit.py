@@ -25,7 +25,7 @@ def test_what_is_not_solved_is_not_called_solved(name: str) -> None:
 
 @pytest.mark.parametrize("name", SOLVED)
 def test_what_is_solved_is_called_solved(name: str) -> None:
-    solution = solve(SOLVED[name], device="cpu", training={"budget_seconds": 60.0})
+    solution = solve(SOLVED[name], device="cpu")
     assert solution.verdict == "solved" and solution.reasons == ()
     true = solution.errors()["relative_l2"]
     if true is not None and true > 1e-13:
