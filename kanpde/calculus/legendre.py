@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from kanpde.calculus.arrays import Array
+
+
+@functools.lru_cache(maxsize=128)
+def gauss_rule(count: int) -> tuple[Array, Array]:
+    """Return the nodes and weights of the Gauss–Legendre rule on [−1, 1], (count,) each: shared, not to be written."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    nodes.setflags(write=False)
+    weights.setflags(write=False)
+    return nodes, weights
 
 
 def legendre(x: Tensor, low: float, high: float, degree: int, orders: int) -> Tensor:
     """Return √(2j+1) P_j(s), s = (2x − low − high)/(high − low), and derivatives by x: (n,) -> (n, orders, degree + 1).
 
-    The recursions are (j+1) P_{j+1} = (2j+1) s P_j − j P_{j−1} and P'_{j+1} = P'_{j−1} + (2j+1) P_j, which gives every
-    order from the previous one (Abramowitz and Stegun, 8.5.3 and 8.5.4).
+    The recursion is (j+1) P_{j+1} = (2j+1) s P_j − j P_{j−1} (Abramowitz and Stegun, 22.7.10); P'_j is the sum of
+    (2k+1) P_k over k = j − 1, j − 3, … (8.5.4, summed), which gives every order from the previous one.
     """
     s = (2 * x - low - high) / (high - low)
     values = [torch.ones_like(s), s]
     for j in range(1, degree):
         values.append(((2 * j + 1) * s * values[j] - j * values[j - 1]) / (j + 1))
-    table = [values[: degree + 1]]
-    for order in range(1, orders):
-        zero = torch.zeros_like(s)
-        row = [zero, torch.ones_like(s) if order == 1 else zero]
-        for j in range(1, degree):
-            row.append(row[j - 1] + (2 * j + 1) * table[-1][j])
-        table.append(row[: degree + 1])
-    norms = torch.tensor([math.sqrt(2 * j + 1) for j in range(degree + 1)], dtype=x.dtype, device=x.device)
-    slopes = torch.tensor([(2 / (high - low)) ** m for m in range(orders)], dtype=x.dtype, device=x.device)
-    return torch.stack([torch.stack(row, dim=-1) for row in table], dim=1) * norms * slopes[:, None]
+    norms, derivative = (part.to(x) for part in _norms_and_derivative(degree))
+    rows = [torch.stack(values[: degree + 1], dim=-1) * norms]
+    for _ in range(1, orders):
+        rows.append(rows[-1] @ derivative * (2 / (high - low)))
+    return torch.stack(rows, dim=1)
+
+
+@functools.lru_cache(maxsize=128)
+def _norms_and_derivative(degree: int) -> tuple[Tensor, Tensor]:
+    """Return √(2j+1), (degree + 1,), and the matrix that takes the functions' values to their derivatives by s."""
+    j = torch.arange(degree + 1, dtype=torch.float64)
+    norms = (2 * j + 1).sqrt()
+    below = (j[:, None] < j) & ((j - j[:, None]) % 2 == 1)
+    return norms, below * norms[:, None] * norms

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.legendre import legendre
+from kanpde.calculus.legendre import gauss_rule, legendre
 from kanpde.network.bspline import BSpline
 
 
@@ -89,7 +89,7 @@ Axis = SplineAxis | LegendreAxis
 def gauss_points(axis: Axis) -> Array:
     """Return the Gauss–Legendre points of all intervals in order, scaled to [0, 1], (n,)."""
     b = axis.breakpoints
-    nodes = np.polynomial.legendre.leggauss(axis.nodes)[0]
+    nodes = gauss_rule(axis.nodes)[0]
     points = ((b[:-1] + b[1:]) / 2)[:, None] + np.diff(b)[:, None] / 2 * nodes
     return np.asarray((points.ravel() - b[0]) / (b[-1] - b[0]))
 
@@ -97,7 +97,7 @@ def gauss_points(axis: Axis) -> Array:
 def gauss_weights(axis: Axis) -> Array:
     """Return the weights of the Gauss points, (n,), which sum to 1."""
     b = axis.breakpoints
-    weights = np.polynomial.legendre.leggauss(axis.nodes)[1]
+    weights = gauss_rule(axis.nodes)[1]
     return np.asarray((np.diff(b)[:, None] * weights).ravel() / (2 * (b[-1] - b[0])))
 
 
