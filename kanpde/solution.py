@@ -143,6 +143,11 @@ class Solution:
         return self.audit().verdict
 
     @property
+    def uncertainty(self) -> dict[str, float]:
+        """One standard deviation of every unknown constant, from the noise of measurements; empty without these."""
+        return dict(self.audit().uncertainty or {})
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """The sentences of `audit` that say why the verdict is not "solved"."""
         return self.audit().reasons

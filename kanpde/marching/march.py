@@ -29,7 +29,7 @@ from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
 from kanpde.marching.system import Numbered, System
 from kanpde.marching.task import MarchTask
 from kanpde.marching.verdicts import Aim, Axes, Keep, Shorter
-from kanpde.optim.band import Factor
+from kanpde.optim.bordered import AnyFactor
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 from kanpde.optim.least_squares import Step
 
@@ -66,6 +66,12 @@ def same_axes(one: Attempt, other: Attempt) -> bool:
 
 def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
     """Return the state after the present attempt has computed `slab`: the next slab, or another attempt at it."""
+    if task.problem.unknowns and state.passes == state.attempt.counters.tries == 0:
+        state = replace(state, starts=(*state.starts, slab))
+        if verdicts.another_start(state.starts, task.tolerances):
+            factor = task.tolerances.starts[len(state.starts)]
+            return replace(state, iterate=initial_iterate(task, state.attempt, None, factor=factor), anchor=None)
+        slab = min(state.starts, key=lambda each: each.misfit)
     attempt, limits = state.attempt, task.tolerances
     aim = Aim(limits.passes[state.level], task.degree_in_time, not state.slabs)
 
@@ -110,7 +116,7 @@ class Work:
     attempt: Attempt
     system: System
     anchor: Anchor | None
-    factor: Factor | None
+    factor: AnyFactor | None
     numberings: dict[tuple[object, ...], Numbered]
 
 
@@ -184,7 +190,7 @@ def operations(task: MarchTask, attempt: Attempt) -> float:
     sizes = [*(axis.size for axis in attempt.axes), *in_time]
     unknowns = len(task.problem.fields) * math.prod(sizes)
     degree = max((axis.degree for axis in attempt.axes), default=0)
-    band = unknowns if task.problem.unknowns else unknowns / max(sizes) * min(max(sizes), degree + 1)
+    band = unknowns / max(sizes) * min(max(sizes), degree + 1)
     return unknowns * band**2
 
 
@@ -199,7 +205,9 @@ def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damp
     moved = float((step.vector - before.vector).norm() / step.vector.norm().clamp_min(1e-300))
     unscaled = before.fresh and before.iteration == 0  # the rows are then scaled at the new vector and solved again
     tolerance = limits.passes[state.level]
-    ended = task.linear or verdicts.newton_has_ended(step, moved, before, tolerance, limits)
+    ended = task.linear or verdicts.newton_has_ended(
+        step, moved, before, tolerance, limits, constants=bool(task.problem.unknowns)
+    )
     judged = not (unscaled or task.linear)
     iterate = Iterate(
         vector=step.vector,

@@ -16,7 +16,7 @@ from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
 from kanpde.marching.system import Numbered, System
 from kanpde.marching.task import MarchTask
 from kanpde.marching.tensor_product import TensorProduct
-from kanpde.optim.band import Factor
+from kanpde.optim.bordered import AnyFactor, factor_of
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 
 # Rows ----------------------------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ def end_of(task: MarchTask, last: Slab) -> TensorFunction:
     return TensorFunction(last.space, task.ansatz, last.tensor(task.device))
 
 
-def factor_at(task: MarchTask, anchor: Anchor, numbered: Numbered | None) -> tuple[Factor, Numbered]:
+def factor_at(task: MarchTask, anchor: Anchor, numbered: Numbered | None) -> tuple[AnyFactor, Numbered]:
     """Return the factor computed at an anchor, and its numbering of the unknowns.
 
     J does not depend on the preceding slab, because its values only shift the rows by constants.
@@ -83,25 +83,30 @@ def factor_at(task: MarchTask, anchor: Anchor, numbered: Numbered | None) -> tup
         numbered=numbered,
     )
     system.scale(anchor.scales)
-    return Factor(system.linearise(anchor.vector), anchor.damping), system.numbered
+    return factor_of(system.linearise(anchor.vector), anchor.damping), system.numbered
 
 
 # Initial guesses -----------------------------------------------------------------------------------------------------
 
 
 def initial_iterate(
-    task: MarchTask, attempt: Attempt, last: Slab | None, failed: Slab | None = None, best: Pass | None = None
+    task: MarchTask,
+    attempt: Attempt,
+    last: Slab | None,
+    failed: Slab | None = None,
+    best: Pass | None = None,
+    factor: float = 1.0,
 ) -> Iterate:
     """Return the failed attempt's solution, else the last slab extrapolated, else the initial conditions, else zero.
 
-    Unknown constants start from their values in the best pass, or else from the given values.
+    Unknown constants start from their values in the best pass, or else from the given values times `factor`.
     """
-    guess = _initial_vector(task, attempt, last, failed, best)
+    guess = _initial_vector(task, attempt, last, failed, best, factor)
     return Iterate(torch.as_tensor(guess, device=task.device), fresh=not (failed or task.slabbed))
 
 
 def _initial_vector(
-    task: MarchTask, attempt: Attempt, last: Slab | None, failed: Slab | None, best: Pass | None
+    task: MarchTask, attempt: Attempt, last: Slab | None, failed: Slab | None, best: Pass | None, factor: float
 ) -> Array:
     space = task.space(attempt.axes, attempt.low, attempt.high)
     if failed is not None:
@@ -110,7 +115,7 @@ def _initial_vector(
         return extrapolated(last, space, task.time).ravel()
     if task.slabbed and task.starts:
         return initial_conditions(task, attempt, space).ravel()
-    given = np.array([*task.problem.unknowns.values()], dtype=np.float64)
+    given = factor * np.array([*task.problem.unknowns.values()], dtype=np.float64)
     constants = best.slabs[0].constants if best else given
     return np.concatenate([np.zeros(space.size * len(task.problem.fields)), constants])
 
@@ -140,7 +145,7 @@ def measure_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tens
     constants = vector[coefficients.numel() :].cpu().numpy()
     tail, flat = tail_of(space, task.time, array) if task.slabbed else (0.0, False)
     residual = relative_residual(system, vector, task.tolerances.checked)
-    return Slab(attempt.low, attempt.high, space.axes, array, constants, residual, tail, flat)
+    return Slab(attempt.low, attempt.high, space.axes, array, constants, residual, tail, flat, system.misfit(vector))
 
 
 def relative_residual(system: System, vector: Tensor, checked: int) -> float:

@@ -23,8 +23,8 @@ class Slab:
 
     The solution has `coefficients` (*shape, fields) in the product of `axes`, and `constants` (U,). `residual` is that
     of the equation relative to its terms, at points that the solver did not use. `tail` is the size of the last
-    coefficients in time relative to all; `flat` is True if they are noise. The arrays are copied to one layout, because
-    the rounding of products depends on it.
+    coefficients in time relative to all; `flat` is True if they are noise. `misfit` is that of the measurements,
+    relative to them. The arrays are copied to one layout, because the rounding of products depends on it.
     """
 
     low: float
@@ -35,6 +35,7 @@ class Slab:
     residual: float
     tail: float
     flat: bool = False
+    misfit: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("coefficients", "constants"):
@@ -62,6 +63,11 @@ class Pass:
         """The root mean square over time of the slabs' relative residuals."""
         spans = np.array([slab.high - slab.low for slab in self.slabs])
         return float(np.sqrt(spans @ np.square([slab.residual for slab in self.slabs]) / spans.sum()))
+
+    @property
+    def misfit(self) -> float:
+        """The largest misfit of measurements in a slab."""
+        return max(slab.misfit for slab in self.slabs)
 
 
 def extrapolated(last: Slab, space: TensorProduct, time: int) -> Array:

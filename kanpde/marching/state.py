@@ -79,7 +79,8 @@ class MarchState:
 
     `length` is the largest length of the next slab, `level` the index of the pass's tolerance, `passes` the number of
     complete passes, `slabs` the solved slabs of the present pass, `best` the best complete pass, `anchor` the point of
-    the present factor, and `done` how the march ended, None before the end.
+    the present factor, and `done` how the march ended, None before the end. `starts` are the solutions of the first
+    attempt from the starts of unknown constants that have been tried.
     """
 
     attempt: Attempt
@@ -91,6 +92,7 @@ class MarchState:
     best: Pass | None = None
     anchor: Anchor | None = None
     done: Ending | None = None
+    starts: tuple[Slab, ...] = ()
 
     @property
     def last(self) -> Slab | None:

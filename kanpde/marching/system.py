@@ -36,6 +36,9 @@ FLOOR = 1e-3
 # A field is round-off below this share of the size that would balance the other terms of an equation, which then is its
 # size.
 NOTHING = 1e-10
+# Largest root mean square of measurements' rows: the equation is exact and measurements have noise, so the rows of
+# those that the solution misses by more weigh less.
+MISFIT = 1e-5
 
 
 class System:
@@ -87,10 +90,10 @@ class System:
                 total = total + each.view([-1 if a == b else 1 for b in range(len(positions))])
             order = (total.reshape(-1, 1) + torch.arange(len(self.fields))).reshape(-1)
             positions = tuple(each.to(self._device) for each in positions)
-            numbering = torch.cat([order, len(order) + torch.arange(len(self.unknowns))]).to(self._device)
+            numbering = order.to(self._device)
             slack = len(order) // self.space.shape[self.space.longest]
             reach = max(self._reach(piece, numbering, positions[self.space.longest], slack) for piece in self.pieces)
-            storage = Storage.of(numbering, self.size if self.unknowns else reach, slack)
+            storage = Storage.of(numbering, reach, slack, len(self.unknowns))
             options.append((reach, Numbered(storage, positions)))
         return min(options, key=lambda option: option[0])[1]
 
@@ -183,6 +186,10 @@ class System:
             scale = scale_of_condition(slopes[number], size, piece.weights)
             if piece is equation:
                 scale = torch.maximum(terms, FLOOR * scale)
+            if piece.placed.block.points is not None:
+                with torch.no_grad():
+                    misfit = piece.rows(self.at(vector)).square().mean(dim=1).sqrt()
+                scale = torch.maximum(scale, misfit / MISFIT)
             self.pieces[number] = replace(piece, scale=usable_scale(scale, torch.ones_like(scale)))
 
     def _typical(self, coefficients: Tensor, slopes: Sequence[Tensor], terms: Tensor) -> dict[MultiIndex, Tensor]:
@@ -224,6 +231,17 @@ class System:
         with torch.no_grad():
             return sum(float((piece.rows(solution) * piece.factors).square().sum()) for piece in conditions)
 
+    def misfit(self, vector: Tensor) -> float:
+        """Return the largest ratio of a block of measurements' misfit to its values; zero without measurements."""
+        solution, nothing = self.at(vector), self.at(torch.zeros_like(vector))
+        found = 0.0
+        with torch.no_grad():
+            for piece in self.pieces:
+                if piece.placed.block.points is not None:
+                    size = float(piece.rows(nothing).norm())
+                    found = max(found, float(piece.rows(solution).norm()) / size if size > 0 else 0.0)
+        return found
+
     def relative_squares(self, vector: Tensor, points: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Return the squares of the equation's rows on another grid, each relative to the size of its terms, (n,)."""
         first, solution = self.pieces[0], self.at(vector)
@@ -257,9 +275,24 @@ class Slopes:
 class TensorLinearisation:
     """r (N,) and J of a system: products with J use the jets, and JᵀJ is assembled only on request."""
 
-    def __init__(self, system: System, slopes: Sequence[Slopes]) -> None:
+    def __init__(self, system: System, slopes: Sequence[Slopes], residual: Tensor | None = None) -> None:
         self._system, self._slopes = system, slopes
-        self.residual = torch.cat([each.values.reshape(-1) for each in slopes])
+        self.residual = torch.cat([each.values.reshape(-1) for each in slopes]) if residual is None else residual
+
+    @property
+    def border(self) -> Tensor:
+        """The columns of the unknown constants, (N, U)."""
+        return torch.cat([each.by_constants.flatten(0, 1) for each in self._slopes])
+
+    @property
+    def coefficients(self) -> TensorLinearisation:
+        """The linearisation at fixed constants."""
+        fixed = [replace(each, by_constants=each.by_constants[..., :0]) for each in self._slopes]
+        return TensorLinearisation(self._system, fixed, self.residual)
+
+    def against(self, residual: Tensor) -> TensorLinearisation:
+        """Return the same Jacobian with another residual (N,)."""
+        return TensorLinearisation(self._system, self._slopes, residual)
 
     @property
     def storage(self) -> Storage:
@@ -280,8 +313,7 @@ class TensorLinearisation:
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Return Jᵀ k, (P,)."""
-        size = self._system.size - self._constants
-        total = weights.new_zeros(size // len(self._system.fields), len(self._system.fields))
+        total = weights.new_zeros(self._system.space.size, len(self._system.fields))
         constants, start = weights.new_zeros(self._constants), 0
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             share = weights[start : start + slopes.values.numel()].view(slopes.values.shape)
@@ -297,26 +329,20 @@ class TensorLinearisation:
         parts = []
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             columns, rows = self._system.columns(piece), self._rows(piece, slopes)
-            part = rows.new_zeros(*rows.shape[:2], self._system.size)
+            part = rows.new_zeros(*rows.shape[:2], self.storage.size)
             part.scatter_add_(2, columns.expand(len(rows), -1, -1), rows)
-            part[:, :, self._system.size - self._constants :] = slopes.by_constants
-            parts.append(part.flatten(0, 1))
+            parts.append(torch.cat([part, slopes.by_constants], dim=2).flatten(0, 1))
         return torch.cat(parts)
 
     @cached_property
     def gram(self) -> Tensor:
-        """JᵀJ in its storage."""
+        """JᵀJ in its storage, without the constants."""
         total = self.storage.empty(self.residual)
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             if piece.on_grids:
                 self._add_grids(total, piece, slopes)
             else:
                 self.storage.add_rows(total, self._system.columns(piece), self._rows(piece, slopes))
-        for number in range(self._constants):
-            weights = torch.cat([each.by_constants[..., number].reshape(-1) for each in self._slopes])
-            last = self.storage.size - self._constants + number
-            row, column, start = self.storage.factors
-            total[row * last + column * self.storage.numbering + start] = self.transposed(weights)
         return self.storage.matrix(total)
 
     def _add_grids(self, total: Tensor, piece: Piece, slopes: Slopes) -> None:
@@ -329,7 +355,7 @@ class TensorLinearisation:
 
     @property
     def _constants(self) -> int:
-        return len(self._system.unknowns)
+        return self._slopes[0].by_constants.shape[-1]
 
     @staticmethod
     def _rows(piece: Piece, slopes: Slopes) -> Tensor:

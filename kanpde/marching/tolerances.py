@@ -38,7 +38,8 @@ class MarchTolerances:
     cut: float = 0.5  # factor on the length of a slab that is cut because finer knots do not help
     first_cut: float = 0.1  # the same factor for a pass's first slab, where incompatible data cause a short layer
 
-    iterations: int = 15  # largest number of Gauss–Newton steps in one attempt
+    iterations: tuple[int, int] = (15, 60)  # largest number of Gauss–Newton steps in one attempt; with constants
+    slow: float = 0.99  # the same as `stagnation`, with unknown constants
     stagnation: float = 0.5  # a step stagnates if the loss stays above this share of its previous value
     patience: tuple[int, int] = (2, 6)  # steps before stagnation counts, with an initial guess and without one
     negligible_step: float = 1e-4  # the iteration ends if the next step is expected below this share of the tolerance
@@ -47,4 +48,9 @@ class MarchTolerances:
 
     continue_within: float = 30.0  # another pass follows only if the residual is within this times the tolerance
     met_within: float = 2.0  # a pass meets a tolerance if the residual is within this times the tolerance
+    starts: tuple[float, ...] = (1.0, 0.1, 10.0, 0.01, 100.0)  # factors on the given starts of unknown constants
+    fits: float = 1e-2  # another start is tried if the relative misfit of measurements is larger
+    same_misfit: float = 1.01  # two starts have led to the same solution if the ratio of their misfits is below this
+
+    below_noise: float = 1e-2  # no pass follows one whose residual is below this share of the measurements' misfit
     checked: int = 16  # smallest number of points along each axis at which a slab's residual is measured

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -131,16 +131,30 @@ def next_end(low: float, length: float, limits: MarchTolerances) -> float:
     return 1.0 if pieces == 1 else low + min(length, rest / pieces)
 
 
-def newton_has_ended(step: Step, moved: float, before: Iterate, tolerance: float, limits: MarchTolerances) -> bool:
+def newton_has_ended(
+    step: Step, moved: float, before: Iterate, tolerance: float, limits: MarchTolerances, *, constants: bool = False
+) -> bool:
     """Return True if a step of relative size `moved` from the iterate `before` is the last one of an attempt.
 
-    The next step is expected to be smaller by at least the ratio of the last two.
+    The next step is expected to be smaller by at least the ratio of the last two. `constants` says if there are unknown
+    constants, whose way may be long.
     """
     iteration = before.iteration + 1
     expected = moved * min(1.0, moved / before.moved) if before.moved else moved
-    gained_little = step.loss > limits.stagnation * step.before and iteration > limits.patience[before.fresh]
+    slow = limits.slow if constants else limits.stagnation
+    gained_little = step.loss > slow * step.before and iteration > limits.patience[before.fresh]
     stagnates = not step.accepted or gained_little
-    return expected <= limits.negligible_step * tolerance or stagnates or iteration >= limits.iterations
+    return expected <= limits.negligible_step * tolerance or stagnates or iteration >= limits.iterations[constants]
+
+
+def another_start(found: Sequence[Slab], limits: MarchTolerances) -> bool:
+    """Return True if unknown constants should be looked for from another start, after these solutions.
+
+    That is if none fits the measurements, unless two starts lead to the same misfit, which then is noise.
+    """
+    best, *others = sorted(slab.misfit for slab in found)
+    agreed = bool(others) and others[0] <= limits.same_misfit * best
+    return best > limits.fits and not agreed and len(found) < len(limits.starts)
 
 
 @dataclass(frozen=True)
@@ -155,11 +169,13 @@ class Outcome:
 def outcome(found: Pass, best: Pass | None, level: int, limits: MarchTolerances) -> Outcome:
     """Return the decision after the pass `found`, where `best` is the best pass before it.
 
-    Another pass follows if this one made progress, was close to its tolerance, and a smaller tolerance remains.
+    Another pass follows if this one made progress, was close to its tolerance, and a smaller tolerance remains; but
+    none if the residual is far below the noise of measurements, which finer splines would only follow.
     """
     better = best is None or found.residual < limits.gain * best.residual
     reached = found.residual <= limits.continue_within * limits.passes[level]
     while level < len(limits.passes) and found.residual <= limits.met_within * limits.passes[level]:
         level += 1
     best = found if best is None or found.residual < best.residual else best
-    return Outcome(best, level, level < len(limits.passes) and better and reached)
+    heard = found.residual > limits.below_noise * found.misfit
+    return Outcome(best, level, level < len(limits.passes) and better and reached and heard)

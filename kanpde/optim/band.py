@@ -31,22 +31,24 @@ class Storage:
     """The storage scheme of JᵀJ: its lower band, or its whole lower triangle if `bandwidth` is None.
 
     `numbering` (P,) is the row of each unknown in the matrix. Entries are addressed by an index into one flat array;
-    `slack` extra diagonals above the main one may be written to and are never read.
+    `slack` extra diagonals above the main one may be written to and are never read. The last `border` unknowns are not
+    in the matrix.
     """
 
     numbering: Tensor
     bandwidth: int | None = None
     slack: int = 0
+    border: int = 0
 
     @classmethod
-    def of(cls, numbering: Tensor, reach: int, slack: int) -> Storage:
+    def of(cls, numbering: Tensor, reach: int, slack: int, border: int = 0) -> Storage:
         """Return a band if that is cheaper, else a dense matrix; `reach` is the largest distance within a row."""
         banded = numbering.device.type == "cpu" and reach < MAX_BAND_SHARE * len(numbering)
-        return cls(numbering, reach, slack) if banded else cls(numbering)
+        return cls(numbering, reach, slack, border) if banded else cls(numbering, border=border)
 
     @property
     def size(self) -> int:
-        """The number of unknowns P."""
+        """The number of unknowns P in the matrix."""
         return len(self.numbering)
 
     @property

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from kanpde.optim.band import Factor, LocalLinearisation
+from kanpde.optim.band import LocalLinearisation
 
 MAX_ITERATIONS = 40  # largest number of iterations if the factor belongs to the same JᵀJ
 TOLERANCE = 1e-15  # the iteration ends if the gradient's norm falls below this share of its initial value
 FIRST_JUDGED_ITERATION = 5  # the first iteration at which the rate of convergence is judged
 RATE_ALLOWANCE = 1.5  # factor by which the logarithmic rate of convergence is assumed to improve later
 STALL = 1e-6  # a stall ends the iteration if the squared preconditioned gradient is below this share of its start
+
+
+class Preconditioner(Protocol):
+    """A factor of JᵀJ + S, with S = diag(shift)."""
+
+    shift: Tensor
+
+    def solve(self, right: Tensor, /) -> Tensor:
+        """Return (JᵀJ + S)⁻¹ b, (P,)."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,10 @@ class Solve:
 
 
 def conjugate_gradients(
-    linear: LocalLinearisation, factor: Factor, max_iterations: int = MAX_ITERATIONS, tolerance: float = TOLERANCE
+    linear: LocalLinearisation,
+    factor: Preconditioner,
+    max_iterations: int = MAX_ITERATIONS,
+    tolerance: float = TOLERANCE,
 ) -> Solve:
     """Return the p that minimises ‖J p + r‖² + ‖p‖²_S with the factor's S, computed by conjugate gradients.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
-from kanpde.optim.band import MIN_DAMPING, Factor, LocalLinearisation
+from kanpde.optim.band import MIN_DAMPING, Factor
+from kanpde.optim.bordered import AnyFactor, BorderedFactor, BorderedLinearisation, factor_of
 from kanpde.optim.cgls import Solve, conjugate_gradients
 from kanpde.optim.least_squares import Step
 
@@ -16,6 +19,10 @@ DAMPING_FACTOR = 100.0  # ratio of successive dampings
 MIN_REDUCTION_RATIO = 0.05  # smallest ratio of actual to predicted reduction of an accepted step
 MAX_LAGGED_DAMPING = 1e-12  # largest damping of a factor that later steps may use
 LAGGED_ITERATIONS = 24  # largest number of CGLS iterations with the factor of an earlier step
+# Dampings of unknown constants, tried if a step does not reduce the loss as predicted.
+DAMPINGS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
+AS_PREDICTED = (0.5, 1.2)  # ratios of the actual to the predicted reduction that need none of them
+FOLLOWED = 1e-6  # largest remaining gradient of a step at fixed constants with the factor of another vector
 LAGGED_TOLERANCE = 1e-10  # CGLS with the factor of an earlier step ends at this share of the gradient's norm
 
 
@@ -25,7 +32,7 @@ class LocalLeastSquares(Protocol):
     def residual(self, vector: Tensor, /) -> Tensor:
         """Return r(θ), (N,)."""
 
-    def linearise(self, vector: Tensor, /) -> LocalLinearisation:
+    def linearise(self, vector: Tensor, /) -> BorderedLinearisation:
         """Return r and J at θ."""
 
 
@@ -34,43 +41,84 @@ class LaggedGaussNewton:
 
     The state is `damping`, the λ of the last step, and `factor`, that of an earlier JᵀJ. A factorisation costs far more
     than a few products with J, so the factor is kept as long as conjugate gradients converge with it.
+
+    If there are unknown constants z beside coefficients x, a step to (x + p, z + q) is followed by a step of x alone,
+    at fixed constants. Then ‖r‖ is compared on the curve x(z) that the equation describes, so a small weight of
+    measurements beside an exact equation does not force small steps (Kaufman, BIT 15 (1975) 49). The constants have
+    dampings of their own.
     """
 
-    def __init__(self, factor: Factor | None = None) -> None:
+    def __init__(self, factor: AnyFactor | None = None) -> None:
         self.damping, self.factor = MIN_DAMPING, factor
 
     def step(self, problem: LocalLeastSquares, vector: Tensor) -> Step:
         """Return one step from `vector`, (P,); it is not accepted if no damping succeeds."""
         linear = problem.linearise(vector)
         before = float(linear.residual.square().sum())
-        lagged = self.factor
+        lagged = self.factor if isinstance(self.factor, Factor) else None  # constants change J too much
         if lagged is not None and lagged.damping <= MAX_LAGGED_DAMPING and lagged.storage is linear.storage:
             descent = conjugate_gradients(linear, lagged, LAGGED_ITERATIONS, LAGGED_TOLERANCE)
             if descent.left <= 1e3 * LAGGED_TOLERANCE:
-                loss, ratio, _ = self._evaluate(problem, vector, linear, descent, before)
-                if ratio >= MIN_REDUCTION_RATIO:
-                    return Step(vector + descent.step, loss, True, before, lagged.damping, ratio, 1)
+                trial = trial_of(problem, vector, linear, lagged, descent)
+                if trial.ratio >= MIN_REDUCTION_RATIO:
+                    return Step(trial.vector, trial.loss, True, before, lagged.damping, trial.ratio, 1)
         damping, probes = max(self.damping / DAMPING_FACTOR, MIN_DAMPING), 0
         while damping <= MAX_DAMPING:
             probes += 1
-            factor = Factor(linear, damping)
+            factor = factor_of(linear, damping)
             if factor.solvable:
-                descent = conjugate_gradients(linear, factor)
-                loss, ratio, predicted = self._evaluate(problem, vector, linear, descent, before)
-                if ratio >= MIN_REDUCTION_RATIO:
+                trial = best_trial(problem, vector, linear, factor)
+                if trial.ratio >= MIN_REDUCTION_RATIO:
                     self.damping, self.factor = damping, factor
-                    return Step(vector + descent.step, loss, True, before, damping, ratio, probes)
-                if predicted <= 1e-12 * before:
+                    return Step(trial.vector, trial.loss, True, before, damping, trial.ratio, probes)
+                if trial.predicted <= 1e-12 * before:
                     break
             damping *= DAMPING_FACTOR
         return Step(vector, before, False, before, damping=self.damping, probes=probes)
 
-    @staticmethod
-    def _evaluate(
-        problem: LocalLeastSquares, vector: Tensor, linear: LocalLinearisation, descent: Solve, before: float
-    ) -> tuple[float, float, float]:
-        """Return the loss after a step, the ratio of its actual to its predicted reduction, and the latter."""
-        predicted = before - float((linear.residual + descent.image).square().sum())
-        loss = float(problem.residual(vector + descent.step).square().sum())
-        loss = loss if math.isfinite(loss) else math.inf
-        return loss, (before - loss) / predicted if predicted > 0 else -math.inf, predicted
+
+@dataclass(frozen=True)
+class Trial:
+    """A vector, its loss, the ratio of the loss's actual to its predicted reduction, and the predicted one."""
+
+    vector: Tensor
+    loss: float
+    ratio: float
+    predicted: float
+
+
+def best_trial(problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor) -> Trial:
+    """Return the step; or, if it does not reduce the loss as predicted, the best of those with damped constants."""
+    trials = [trial_of(problem, vector, linear, factor, conjugate_gradients(linear, factor))]
+    if isinstance(factor, BorderedFactor):
+        for damping in DAMPINGS:
+            if AS_PREDICTED[0] <= trials[-1].ratio <= AS_PREDICTED[1]:
+                break
+            descent = conjugate_gradients(linear, factor.damped(damping))
+            trials.append(trial_of(problem, vector, linear, factor, descent))
+    return min(trials, key=lambda trial: trial.loss)
+
+
+def trial_of(
+    problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor, descent: Solve
+) -> Trial:
+    """Return the trial of a step, which coefficients follow at fixed constants."""
+    before = float(linear.residual.square().sum())
+    predicted = before - float((linear.residual + descent.image).square().sum())
+    after = vector + descent.step
+    if isinstance(factor, BorderedFactor):
+        after = followed(problem, after, factor)
+    loss = float(problem.residual(after).square().sum())
+    loss = loss if math.isfinite(loss) else math.inf
+    return Trial(after, loss, (before - loss) / predicted if predicted > 0 else -math.inf, predicted)
+
+
+def followed(problem: LocalLeastSquares, vector: Tensor, factor: BorderedFactor) -> Tensor:
+    """Return the vector after a Gauss–Newton step of the coefficients alone; `factor` is that of a vector nearby."""
+    linear = problem.linearise(vector).coefficients
+    descent = conjugate_gradients(linear, factor.inner, LAGGED_ITERATIONS, LAGGED_TOLERANCE)
+    if descent.left > FOLLOWED:
+        inner = Factor(linear, factor.damping)
+        if inner.solvable:
+            descent = conjugate_gradients(linear, inner)
+    return torch.cat([vector[: len(descent.step)] + descent.step, vector[len(descent.step) :]])

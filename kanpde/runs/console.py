@@ -46,7 +46,8 @@ def _rows(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in metrics["conditions_rms"].items():
         yield f"condition {name} (rms)", _number(value)
     for name, value in (metrics["unknowns"] or {}).items():
-        yield f"unknown {name}", f"{value:.10g}"
+        spread = (metrics.get("uncertainty") or {}).get(name)
+        yield f"unknown {name}", f"{value:.10g}" + ("" if spread is None else f" ± {spread:.1e}")
     yield from _formula(metrics.get("formula"))
     seconds = metrics["seconds"]
     parts = [

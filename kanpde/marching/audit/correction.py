@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from kanpde.marching.audit.directions import Direction, weakest_direction
+from kanpde.marching.audit.noise import Noise, measurements, noise_of
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.piece import TensorFunction
@@ -31,6 +32,7 @@ from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 FINER = {0: 1.0, 1: 1.5, 2: 1.2}
 COARSER = 0.9  # factor on this ratio as long as there are too many unknowns
 SUSPECT = 0.05  # a direction that the rows notice less is looked for in finer spaces
+NOISY = 10.0  # ratio of the rows of measurements to all others from which their misfit is noise
 REFINEMENTS = 3  # largest number of these spaces
 FALLEN = 0.3  # ratio below which a direction is noticed much less
 HIGHER_IN_TIME = 2  # difference of their degrees in time
@@ -38,7 +40,7 @@ HIGHER_IN_TIME = 2  # difference of their degrees in time
 
 @dataclass(frozen=True, eq=False)
 class Corrected:
-    """A corrected part: its function, its weakest direction and its rows.
+    """A corrected part: its function, its weakest direction, its rows and the noise of its measurements.
 
     `before` and `after` are the norms of the rows of every block without measurements, which may be noisy.
     """
@@ -47,6 +49,7 @@ class Corrected:
     weakest: Direction | None
     before: dict[str, float]
     after: dict[str, float]
+    noise: Noise | None = None
 
 
 class Linearised:
@@ -66,6 +69,13 @@ class Linearised:
     def at_zero(self) -> TensorLinearisation:
         """The rows and their Jacobian at the correction 0."""
         return self.system.linearise(self.zero)
+
+    @property
+    def noisy(self) -> bool:
+        """True if the measurements contradict the other rows, which the solution satisfies far better."""
+        rows = self.at_zero.residual
+        squares = sum(float(rows[each].square().sum()) for each in measurements(self.system))
+        return squares > NOISY**2 * (float(rows.square().sum()) - squares)
 
     def residual(self, vector: Tensor) -> Tensor:
         """Return the rows (N,) at any vector."""
@@ -105,13 +115,19 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
     before: TensorFunction | None = None
     for part in parts:
         joined, rows, method = before, Linearised(task, part, constants, before), LaggedGaussNewton()
+        noisy = rows.noisy
+        if noisy:  # finer splines would only follow the noise
+            rows = Linearised(task, part, constants, before, 1 / FINER[min(len(part.axes), 2)])
         system, step = rows.system, method.step(rows, rows.zero)
         before = system.at(step.vector)
         weakest = weakest_direction(system, rows.zero, rows.at_zero, method.factor)
-        if weakest is not None and weakest.noticed < SUSPECT:
+        if weakest is not None and weakest.noticed < SUSPECT and not noisy:
             weakest = resolved_direction(task, part, constants, joined, weakest)
-        norms = (norms_by_block(system, vector) for vector in (rows.zero, step.vector))
-        found.append(Corrected(before, weakest, *norms))
+        left, right = (norms_by_block(system, vector) for vector in (rows.zero, step.vector))
+        factor, noise = method.factor, None
+        if factor is not None:
+            noise = noise_of(system, rows.at_zero, factor, rows.residual(step.vector))
+        found.append(Corrected(before, weakest, left, right, noise))
     return found
 
 

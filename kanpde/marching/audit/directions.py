@@ -13,7 +13,8 @@ from torch import Tensor
 
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching.system import System
-from kanpde.optim.band import MAX_ORTHOGONAL, Factor, LocalLinearisation
+from kanpde.optim.band import MAX_ORTHOGONAL
+from kanpde.optim.bordered import AnyFactor, BorderedLinearisation, factor_of
 
 ITERATIONS = 6  # of the inverse power iteration; a few suffice, because the smallest eigenvalue of interest is isolated
 DAMPINGS = (1e-15, 1e-13, 1e-11, 1e-9)  # of the factor; the first one with which it exists is used
@@ -37,14 +38,14 @@ class Direction:
 
 
 def weakest_direction(
-    system: System, vector: Tensor, linear: LocalLinearisation, factor: Factor | None = None
+    system: System, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor | None = None
 ) -> Direction | None:
     """Return the direction of a system linearised at a vector; the factor of JᵀJ is made here if it is None.
 
     The result is None if there is no factor, that is if the rows' derivatives are not finite.
     """
     if factor is None or factor.damping > LARGEST_DAMPING:
-        found = next((f for f in (Factor(linear, damping) for damping in DAMPINGS) if f.solvable), None)
+        found = next((f for f in (factor_of(linear, damping) for damping in DAMPINGS) if f.solvable), None)
         if found is None:
             return None
         factor = found
@@ -75,12 +76,12 @@ def weakest_direction(
     )
 
 
-def small(factor: Factor) -> bool:
+def small(factor: AnyFactor) -> bool:
     """Return True if JᵀJ has lost the digits of J, and J is small enough for its singular values."""
     return not factor.precise and factor.storage.size <= MAX_ORTHOGONAL
 
 
-def iterated_direction(factor: Factor, like: Tensor) -> Tensor:
+def iterated_direction(factor: AnyFactor, like: Tensor) -> Tensor:
     """Return the weakest direction, of norm 1, by inverse power iteration."""
     generator = torch.Generator().manual_seed(0)
     v = torch.randn(len(like), generator=generator, dtype=torch.float64).to(like)
@@ -89,7 +90,7 @@ def iterated_direction(factor: Factor, like: Tensor) -> Tensor:
     return v
 
 
-def exact_direction(linear: LocalLinearisation) -> Tensor:
+def exact_direction(linear: BorderedLinearisation) -> Tensor:
     """Return the weakest direction, of norm 1, by the singular values of J with columns of norm 1."""
     rows = linear.matrix
     norms = rows.norm(dim=0)

@@ -33,7 +33,8 @@ class Audit:
     `verdict` is "solved", "doubtful" or "failed"; `reasons` are sentences that say why it is not "solved".
     `error_estimate` estimates the relative L2 error over all fields, and `error_estimate_max` the largest absolute
     error; they are None if they could not be computed. `error_bound` is a number that the largest error is proved not
-    to exceed; None if there is no proof.
+    to exceed; None if there is no proof. `uncertainty` has one standard deviation of every unknown constant, from the
+    noise of measurements, infinite if there are too few; None without measurements or unknown constants.
     """
 
     verdict: str
@@ -41,6 +42,7 @@ class Audit:
     error_estimate: float | None
     error_estimate_max: float | None
     error_bound: float | None = None
+    uncertainty: Mapping[str, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the audit as JSON, for `from_json` and for metrics.json."""
@@ -50,12 +52,16 @@ class Audit:
             "error_estimate": self.error_estimate,
             "error_estimate_max": self.error_estimate_max,
             "error_bound": self.error_bound,
+            "uncertainty": self.uncertainty
+            and {name: spread if math.isfinite(spread) else None for name, spread in self.uncertainty.items()},
         }
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Audit:
         """Return the audit that `to_json` wrote."""
-        return cls(**{**saved, "reasons": tuple(saved["reasons"])})
+        spreads = saved.get("uncertainty")  # files of older versions have none
+        known = spreads and {name: math.inf if spread is None else spread for name, spread in spreads.items()}
+        return cls(**{**saved, "reasons": tuple(saved["reasons"]), "uncertainty": known})
 
 
 def audit(
@@ -92,7 +98,13 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
     task = MarchTask(problem, 1, None, affine=False, most=MOST_UNKNOWNS, device=torch.device("cpu"))
     parts = tuple(parts) or parts_of_network(task, model)
     found = corrections(task, parts, model.constants.detach().double().cpu())
-    return Evidence(*estimates(task, model, parts, found), parts, found, unseen)
+    error, largest, size = estimates(task, model, parts, found)
+    noise = next((each.noise for each in found if each.noise is not None), None)
+    if noise is None:
+        return Evidence(error, largest, parts, found, unseen)
+    spread = noise.spread / size if size > 0 else noise.spread
+    uncertainty = noise.constants or None
+    return Evidence(math.hypot(error, spread), largest, parts, found, unseen, noise=spread, uncertainty=uncertainty)
 
 
 def concluded(evidence: Evidence, target: float | None) -> Audit:
@@ -100,11 +112,16 @@ def concluded(evidence: Evidence, target: float | None) -> Audit:
     estimate = evidence.judged
     reasons = reasons_of(evidence, 1e-3 if target is None else target)
     largest = evidence.largest if evidence.largest is not None and math.isfinite(evidence.largest) else None
-    return Audit(verdict_of(evidence, reasons), reasons, estimate, largest)
+    return Audit(verdict_of(evidence, reasons), reasons, estimate, largest, uncertainty=evidence.uncertainty)
 
 
-def estimates(task: MarchTask, model: Model, parts: Sequence[Part], found: Sequence[Corrected]) -> tuple[float, float]:
-    """Return the estimates of the relative L2 error and of the largest error: those against the corrected solution."""
+def estimates(
+    task: MarchTask, model: Model, parts: Sequence[Part], found: Sequence[Corrected]
+) -> tuple[float, float, float]:
+    """Return the estimates of the relative L2 error and of the largest error, and the size of the solution.
+
+    They are measured against the corrected solution.
+    """
     domain = task.problem.domain
     points, weights = grid(domain, RESOLUTION[domain.dimension])
     shares = np.zeros(len(points))
@@ -115,7 +132,7 @@ def estimates(task: MarchTask, model: Model, parts: Sequence[Part], found: Seque
     values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0]
     network = values.double().cpu().numpy()
     error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (network - corrected, corrected))
-    return (error / size if size > 0 else error), float(np.abs(network - corrected).max())
+    return (error / size if size > 0 else error), float(np.abs(network - corrected).max()), size
 
 
 def rows_of(model: Model, placed: Placed) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kanpde.marching.audit.correction import Corrected
@@ -18,18 +18,25 @@ AMPLIFICATION = 1e2  # ratio of error and residual from which a problem is ill-c
 SMALL = 1e-6  # an error below which its amplification is not worth a word
 KEPT = 0.7  # a correction has not lowered the residual if more than this share remains
 INCONSISTENT = 1e-4  # relative residual from which one that finer splines do not lower is a contradiction
+SHARE_OF_NOISE = 0.3  # share of the noise in the estimate from which it is the reason for a large one
 SHRUNK = 30.0  # ratio of the longest slab to the last one from which an unfinished march looks like a blow-up
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an audit has found out: the estimates, the corrected parts, and the data that the solution misses."""
+    """What an audit has found out: the estimates, the corrected parts, and the data that the solution misses.
+
+    `noise` is the relative spread of the solution that the noise of measurements causes, part of the estimate, and
+    `uncertainty` has the standard deviations of the unknown constants.
+    """
 
     estimate: float | None
     largest: float | None
     parts: Sequence[Part] = ()
     found: Sequence[Corrected] = ()
     missed: Sequence[Missed] = ()
+    noise: float = 0.0
+    uncertainty: Mapping[str, float] | None = None
     diverged: bool = False
     out_of_budget: bool = False
 
@@ -107,6 +114,8 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
         yield "the error could not be estimated, because the correction of the solution is not finite"
     elif estimate > target:
         hint = "; a larger training.budget_seconds may lower it" if evidence.out_of_budget else ""
+        if evidence.noise > SHARE_OF_NOISE * estimate:
+            hint = "; the noise of the measurements leaves so much open, and more of them would lower it"
         yield f"the estimated relative error is {estimate:.1e}, more than {target:.0e}{hint}"
 
 
@@ -150,6 +159,8 @@ def open_direction(evidence: Evidence) -> Iterator[str]:
 def amplification(evidence: Evidence) -> Iterator[str]:
     """Yield the sentence on a small residual that stands for a large error."""
     estimate = evidence.judged
+    if evidence.noise > SHARE_OF_NOISE * (estimate or 0):
+        return
     if estimate is not None and estimate > SMALL and estimate > AMPLIFICATION * evidence.before:
         yield (
             f"the problem is ill-conditioned or ill-posed: a relative residual of {evidence.before:.0e} may stand for "

@@ -1,0 +1,104 @@
+"""The noise of measurements, estimated from their misfit, and the spread that it gives a solution and its constants.
+
+With rows J p + r that are noisy only in blocks b of measurements, of standard deviation s_b, the estimate has
+the covariance
+
+    A⁻¹ (Σ_b s_b² J_bᵀ J_b) A⁻¹,  A = JᵀJ,  s_b² = ‖r_b‖² / (n_b − tr J_b A⁻¹ J_bᵀ)
+
+(Seber and Wild, "Nonlinear Regression", §2.1). The spread of the function and the traces are means over random draws.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kanpde.marching.system import System, TensorLinearisation
+from kanpde.optim.bordered import AnyFactor
+from kanpde.optim.cgls import conjugate_gradients
+
+DRAWS = 16  # number of random draws; the spread's own relative error is about 1 / √(2 · draws)
+
+MOST_UNITS = 32  # largest number of measurements for which unit vectors are used instead, without randomness
+LEAST_FREEDOM = 0.5  # least number of measurements beyond the determined unknowns from which the noise is estimated
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What the noise of measurements leaves open: standard deviations.
+
+    `spread` is that of the fields, as a root mean square over the domain and the fields, and `constants` has those of
+    the unknown constants, infinite if there are no more measurements than they determine unknowns.
+    """
+
+    spread: float
+    constants: Mapping[str, float]
+
+
+def noise_of(system: System, linear: TensorLinearisation, factor: AnyFactor, after: Tensor) -> Noise | None:
+    """Return the noise of a system's measurements, whose rows at the solution are `after`; None without measurements.
+
+    `linear` are the rows linearised near the solution, with their factor.
+    """
+    blocks = measurements(system)
+    if not blocks:
+        return None
+    piece = system.pieces[0]
+    share = (piece.weights / piece.weights.sum())[:, None]
+    influences = [linear.product(factor.solve(unit)) for unit in constants_of(system, after)]
+    spread, variances = 0.0, [0.0] * len(influences)
+    for block in blocks:
+        squares, trace = 0.0, 0.0
+        for drawn in draws(block, after):
+            found = conjugate_gradients(linear.against(-drawn), factor)
+            trace += float(drawn @ found.image)
+            with torch.no_grad():
+                change = piece.images[0].own_jets(system.split(found.step)[0])[:, 0]
+            squares += float((share * change.square()).sum())
+        freedom = block.stop - block.start - trace
+        known = freedom > LEAST_FREEDOM
+        variance = float(after[block].square().sum()) / freedom if known else math.inf
+        spread += variance * squares if known else 0.0
+        variances = [
+            total + variance * float(each[block].square().sum())
+            for total, each in zip(variances, influences, strict=True)
+        ]
+    names = zip(system.unknowns, variances, strict=True)
+    return Noise(math.sqrt(spread), {name: math.sqrt(each) for name, each in names})
+
+
+def draws(block: slice, like: Tensor) -> Iterator[Tensor]:
+    """Yield vectors (N,) whose outer products sum to the identity on a block's rows, or do so on average."""
+    count = block.stop - block.start
+    few = count <= MOST_UNITS
+    generator = torch.Generator().manual_seed(0)
+    for number in range(count if few else DRAWS):
+        drawn = torch.zeros_like(like)
+        if few:
+            drawn[block.start + number] = 1.0
+        else:
+            drawn[block] = torch.randn(count, generator=generator, dtype=like.dtype).to(like) / math.sqrt(DRAWS)
+        yield drawn
+
+
+def measurements(system: System) -> list[slice]:
+    """Return the rows of every block of measurements."""
+    found, start = [], 0
+    for piece in system.pieces:
+        stop = start + piece.factors.numel()
+        if piece.placed.block.points is not None:
+            found.append(slice(start, stop))
+        start = stop
+    return found
+
+
+def constants_of(system: System, like: Tensor) -> Tensor:
+    """Return the unit vectors (U, P) of the unknown constants."""
+    count = len(system.unknowns)
+    units = like.new_zeros(count, system.size)
+    units[:, system.size - count :] = torch.eye(count).to(like)
+    return units

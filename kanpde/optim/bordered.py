@@ -1,0 +1,87 @@
+"""The factor of JᵀJ for an unknown function and a few unknown constants, whose columns of J are full.
+
+With J = (A, C), A the columns of the function's coefficients and C those of the constants,
+
+    AᵀA x + AᵀC z = a,   CᵀA x + CᵀC z = b   ⟺   S z = b − Xᵀ a,  x = (AᵀA)⁻¹ a − X z,
+
+X = argmin ‖A X − C‖ and S = RᵀR, R = C − A X: the part of a constant's influence that no change of the function can
+undo. Only AᵀA is factored, so it stays a band; S is computed from R, so it keeps the digits of J (variable projection:
+Golub and Pereyra, SIAM J. Numer. Anal. 10 (1973) 413).
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from kanpde.optim.band import MIN_DAMPING, Factor, LocalLinearisation
+from kanpde.optim.cgls import conjugate_gradients
+
+OPEN = 1e-24  # smallest entry of S, relative to the squared norm of the constant's column
+
+
+class BorderedLinearisation(LocalLinearisation, Protocol):
+    """A linearisation whose last unknowns are constants with full columns."""
+
+    @property
+    def border(self) -> Tensor:
+        """The columns of the constants, (N, U)."""
+
+    @property
+    def coefficients(self) -> BorderedLinearisation:
+        """The linearisation by the other unknowns, at fixed constants."""
+
+    def against(self, residual: Tensor, /) -> BorderedLinearisation:
+        """The same Jacobian with another residual (N,)."""
+
+
+class BorderedFactor:
+    """A factor like `Factor`, of a linearisation with a border; `inner` is that of the coefficients alone."""
+
+    def __init__(self, linear: BorderedLinearisation, damping: float) -> None:
+        self.storage, self.damping, inner = linear.storage, damping, linear.coefficients
+        self.inner = Factor(inner, damping)
+        self.solvable, self.precise = self.inner.solvable, self.inner.precise
+        if not self.solvable:
+            return
+        if damping <= MIN_DAMPING:  # even this is much for a constant whose influence the coefficients nearly undo
+            self.inner.shift = torch.zeros_like(self.inner.shift)
+        columns = linear.border
+        solves = [conjugate_gradients(inner.against(-column), self.inner) for column in columns.T]
+        self._solved = torch.stack([each.step for each in solves], dim=1)
+        rest = columns - torch.stack([each.image for each in solves], dim=1)
+        squares = columns.square().sum(0)
+        self._schur, self._least = rest.T @ rest, OPEN * torch.where(squares > 0, squares, 1.0)
+        self._shift_constants(damping)
+
+    def damped(self, damping: float) -> BorderedFactor:
+        """Return this factor with another damping of the constants, at almost no cost."""
+        other = copy(self)
+        other._shift_constants(damping)
+        return other
+
+    def _shift_constants(self, damping: float) -> None:
+        shift = damping * self._schur.diagonal() + self._least
+        self.shift = torch.cat([self.inner.shift, shift])
+        self._scale = (self._schur.diagonal() + shift).rsqrt()
+        shifted = (self._schur + torch.diag(shift)) * self._scale * self._scale[:, None]
+        self._triangle, info = torch.linalg.cholesky_ex(shifted)
+        self.solvable = int(info) == 0 and bool(torch.isfinite(self._scale).all())
+
+    def solve(self, right: Tensor) -> Tensor:
+        """Return (JᵀJ + S)⁻¹ b, (P + U,), up to rounding errors."""
+        count = len(self._solved)
+        share = self._scale * (right[count:] - right[:count] @ self._solved)
+        constants = self._scale * torch.cholesky_solve(share[:, None], self._triangle)[:, 0]
+        return torch.cat([self.inner.solve(right[:count]) - self._solved @ constants, constants])
+
+
+AnyFactor = Factor | BorderedFactor
+
+
+def factor_of(linear: BorderedLinearisation, damping: float) -> AnyFactor:
+    """Return the factor of a linearisation, with a border if its storage leaves out constants."""
+    return BorderedFactor(linear, damping) if linear.storage.border else Factor(linear, damping)
