@@ -10,6 +10,7 @@ from kanpde.version import __version__
 if TYPE_CHECKING:
     from kanpde.calculus.registration import register_atom
     from kanpde.geometry.box import Box
+    from kanpde.geometry.implicit import Implicit
     from kanpde.geometry.polygon import Polygon
     from kanpde.geometry.round import Annulus, Ball, Disk, Ellipse, Shell
     from kanpde.network.kan import KAN
@@ -33,6 +34,7 @@ _MODULES = {
     "Dirichlet": "problem.conditions",
     "Disk": "geometry.round",
     "Ellipse": "geometry.round",
+    "Implicit": "geometry.implicit",
     "Initial": "problem.conditions",
     "KAN": "network.kan",
     "Neumann": "problem.conditions",
@@ -64,6 +66,7 @@ __all__ = [
     "Constraint",
     "Data",
     "Dirichlet",
+    "Implicit",
     "Initial",
     "KAN",
     "Neumann",

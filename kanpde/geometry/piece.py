@@ -58,6 +58,12 @@ class Piece(ABC):
     def distance(self, points: Array) -> Array:
         """Return about the distance of points (n, k) from the piece, exactly 0 up to round-off on it: (n,)."""
 
+    @property
+    def extent(self) -> tuple[Array, Array]:
+        """The corners of a box around the piece, as small as is known."""
+        points, _ = self.quadrature(_PROBES)
+        return points.min(axis=0), points.max(axis=0)
+
     def reversed(self) -> Piece:
         """Return the piece with the body on its other side."""
         return replace(self, sign=-self.sign)  # type: ignore[type-var]
@@ -120,6 +126,10 @@ class Part(Piece):
     @property
     def axes(self) -> tuple[int, ...]:
         return self.whole.axes
+
+    @property
+    def extent(self) -> tuple[Array, Array]:
+        return self.whole.extent
 
     @property
     def measure(self) -> float:

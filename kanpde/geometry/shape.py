@@ -18,11 +18,12 @@ from kanpde.errors import ProblemError
 from kanpde.geometry.boundary import Bounded, Pieces, sobol
 from kanpde.geometry.curves import Curve
 from kanpde.geometry.domain import interior_points
-from kanpde.geometry.piece import Piece, Signs, gauss, tensor
+from kanpde.geometry.piece import Piece, Signs, gauss, normals_at, tensor
 from kanpde.geometry.quadrature import by_lines, planar
 from kanpde.geometry.surfaces import Cap, Swept
 
 _PROBE = 1e-7  # distance at which the two sides of a boundary are looked at, relative to the shape's size
+_FLUX = {2: 2048, 3: 2**17}  # points on every piece from which the measure is found, by the number of coordinates
 _CELL = 4  # Gauss points along each side of a cell
 
 
@@ -47,7 +48,12 @@ class Shape(Bounded):
 
     @functools.cached_property
     def _measure(self) -> float:
-        return float(self.quadrature(4096 if self._curves else 64000)[1].sum())
+        if self.dimension == 1:
+            return float(self._on_a_line(1)[1].sum())
+        # The divergence theorem for the field x / d.
+        pieces = [piece for pieces in self.pieces.values() for piece in pieces]
+        parts = [(piece, *piece.quadrature(_FLUX.get(self.dimension, 2**17))) for piece in pieces]
+        return sum(float(w @ (p * normals_at(piece, p)).sum(axis=1)) for piece, p, w in parts) / self.dimension
 
     @property
     def measure(self) -> float:
@@ -57,7 +63,10 @@ class Shape(Bounded):
         """Return about `count` points (n, d) inside, and weights (n,); spectrally accurate in the plane."""
         if self.dimension == 1:
             return self._on_a_line(count)
-        return planar(self._curves, count) if self._curves else by_lines(self.inside, self.low, self.high, count)
+        if self._curves:
+            return planar(self._curves, count)
+        points, weights = by_lines(self.inside, self.low, self.high, count)
+        return points, weights * (self.measure / weights.sum())
 
     def _on_a_line(self, count: int) -> tuple[Array, Array]:
         ends = np.sort([end.quadrature(1)[0][0, 0] for pieces in self.pieces.values() for end in pieces])
@@ -161,8 +170,8 @@ class Combination(Shape):
             raise ProblemError(
                 f"expected a domain that is not empty, got {self}; move one of its parts or leave it out"
             )
-        if self._curves:
-            low, high = zip(*(curve.extent for curve in self._curves), strict=True)
+        if self.dimension < 4:
+            low, high = zip(*(piece.extent for pieces in self.pieces.values() for piece in pieces), strict=True)
             self.low, self.high = np.maximum(self.low, np.min(low, axis=0)), np.minimum(self.high, np.max(high, axis=0))
         self.low.setflags(write=False)
         self.high.setflags(write=False)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -49,6 +48,10 @@ class Side(Piece):
     def measure(self) -> float:
         return float(np.prod(np.delete(np.subtract(self.high, self.low), self.axis)))
 
+    @property
+    def extent(self) -> tuple[Array, Array]:
+        return np.array(self.low), np.array(self.high)
+
     def spread(self, unit: Array) -> Array:
         whole = np.insert(unit, self.axis, 0.0, axis=1)
         return np.asarray(np.array(self.low) * (1 - whole) + np.array(self.high) * whole)
@@ -83,6 +86,10 @@ class Sphere(Piece):
     @property
     def measure(self) -> float:
         return 4 * math.pi * self.radius**2
+
+    @property
+    def extent(self) -> tuple[Array, Array]:
+        return np.array(self.center) - self.radius, np.array(self.center) + self.radius
 
     def spread(self, unit: Array) -> Array:
         # By Archimedes' theorem, equal heights have equal areas.
@@ -189,85 +196,6 @@ class Cap(Piece):
     def distance(self, points: Array) -> Array:
         outside = np.maximum(self.shape.inside(points[:, : self._split]), 0.0)
         return np.asarray(np.hypot(outside, self.end.distance(points[:, self._split :])))
-
-
-@dataclass(frozen=True, eq=False)
-class Triangles(Piece):
-    """A surface of triangles (n, 3, 3), each anticlockwise when it is seen from outside the body."""
-
-    corners: Array = field(repr=False)
-    sign: int = 1
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        return (0, 1, 2)
-
-    @functools.cached_property
-    def _crosses(self) -> Array:
-        a, b, c = np.moveaxis(self.corners, 1, 0)
-        return np.cross(b - a, c - a)
-
-    @functools.cached_property
-    def _areas(self) -> Array:
-        return np.asarray(np.linalg.norm(self._crosses, axis=1) / 2)
-
-    @property
-    def measure(self) -> float:
-        return float(self._areas.sum())
-
-    def spread(self, unit: Array) -> Array:
-        shares = np.concatenate([[0.0], np.cumsum(self._areas)]) / self._areas.sum()
-        shares[-1] = 1.0
-        which = np.clip(np.searchsorted(shares, unit[:, 0], side="right") - 1, 0, len(self._areas) - 1)
-        # The place within a triangle's share is a new uniform number.
-        root = np.sqrt((unit[:, 0] - shares[which]) / np.maximum(shares[which + 1] - shares[which], 1e-300))
-        a, b, c = np.moveaxis(self.corners[which], 1, 0)
-        root, v = root[:, None], unit[:, 1:]
-        return np.asarray((1 - root) * a + root * (1 - v) * b + root * v * c)
-
-    def quadrature(self, count: int) -> tuple[Array, Array]:
-        order = per_axis(-(-count // len(self.corners)), 2)
-        u, weights = gauss(order, 0.0, 1.0)
-        (nodes, products) = tensor([u, u], [weights, weights])
-        # Duffy's map of the square to a triangle.
-        x, y = nodes[:, 0] * (1 - nodes[:, 1]), nodes[:, 1]
-        a, b, c = (corner[:, None] for corner in np.moveaxis(self.corners, 1, 0))
-        points = a + (b - a) * x[:, None] + (c - a) * y[:, None]
-        return points.reshape(-1, 3), np.multiply.outer(2 * self._areas, products * (1 - y)).ravel()
-
-    def normals(self, points: Tensor) -> Tensor:
-        unit = self._crosses / (2 * self._areas)[:, None]
-        near = self.nearest(points.detach().cpu().double().numpy())[0]
-        return points.new_tensor(self.sign * unit[near])
-
-    def distance(self, points: Array) -> Array:
-        return self.nearest(points)[1]
-
-    def nearest(self, points: Array) -> tuple[npt.NDArray[np.int64], Array]:
-        """Return the nearest triangle of every point and its distance, (n,) each."""
-        parts = np.array_split(points, max(1, len(points) * len(self.corners) // 10**6))
-        found = [_nearest(part, self.corners) for part in parts]
-        index, distance = (np.concatenate(each) for each in zip(*found, strict=True))
-        return index, distance
-
-
-def _nearest(points: Array, corners: Array) -> tuple[npt.NDArray[np.int64], Array]:
-    """Return the same for a few points, by projection on each triangle's plane and on each of its sides."""
-    a, b, c = np.moveaxis(corners, 1, 0)
-    least = np.full((len(points), len(corners)), np.inf)
-    for first, second in ((a, b), (b, c), (c, a)):
-        along, away = second - first, points[:, None] - first
-        s = np.clip((away * along).sum(-1) / np.maximum((along**2).sum(-1), 1e-300), 0, 1)
-        least = np.minimum(least, np.linalg.norm(away - s[..., None] * along, axis=-1))
-    normal = np.cross(b - a, c - a)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    above = True
-    for first, second in ((a, b), (b, c), (c, a)):
-        above = above & (((points[:, None] - first) * np.cross(normal, second - first)).sum(-1) >= 0)
-    height = np.abs(((points[:, None] - a) * normal).sum(-1))
-    least = np.where(above, np.minimum(least, height), least)
-    index = least.argmin(axis=1)
-    return index, least[np.arange(len(points)), index]
 
 
 def per_axis(count: int, axes: int) -> int:
