@@ -98,7 +98,7 @@ def by_lines(level: Callable[[Array], Array], low: Array, high: Array, count: in
     nodes, along = gauss(each, 0.0, 1.0)
     length = (ends[1] - starts[1])[:, None]
     z = starts[1][:, None] + length * nodes
-    points = np.concatenate([np.repeat(feet[starts[0]], each, axis=0), z.reshape(-1, 1)], axis=1)
+    points = np.concatenate([np.repeat(feet[starts[0]], len(nodes), axis=0), z.reshape(-1, 1)], axis=1)
     return points, (weights[starts[0]][:, None] * length * along).ravel()
 
 

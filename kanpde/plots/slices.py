@@ -43,6 +43,11 @@ class Slice:
         fixed = {a: np.full_like(next(iter(shown.values())), value) for a, value in self.fixed.items()}
         return {name: (shown | fixed)[a] for a, name in enumerate(self.domain.names)}
 
+    def level(self) -> Array | None:
+        """Return the domain's level on the grid, negative inside; None if the domain has no level."""
+        inside = getattr(self.domain, "inside", None)
+        return None if inside is None else np.asarray(inside(np.stack([*self.coordinates().values()], axis=-1)))
+
 
 def slices(domain: DrawableDomain, magnitude: Callable[[dict[str, Array]], Array]) -> tuple[Slice, ...]:
     """Return the whole domain in one or two dimensions, else one plane at four times or planes of neighbouring axes.

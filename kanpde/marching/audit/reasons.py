@@ -150,7 +150,7 @@ def open_direction(evidence: Evidence) -> Iterator[str]:
 def amplification(evidence: Evidence) -> Iterator[str]:
     """Yield the sentence on a small residual that stands for a large error."""
     estimate = evidence.judged
-    if estimate is not None and estimate > SMALL and estimate > AMPLIFICATION * evidence.before:
+    if evidence.found and estimate is not None and estimate > SMALL and estimate > AMPLIFICATION * evidence.before:
         yield (
             f"the problem is ill-conditioned or ill-posed: a relative residual of {evidence.before:.0e} may stand for "
             f"a relative error of {estimate:.0e}"
