@@ -170,6 +170,15 @@ def test_grid_cells_keep_the_gauss_points_inside() -> None:
     assert len(points) <= 2 * 9 and weights.sum() <= 4
 
 
+@pytest.mark.parametrize("name", ["disk", "annulus", "L", "holes", "ball", "plate in time"])
+def test_a_large_box_lies_inside(name: str) -> None:
+    shape = ALL[name][0]
+    low, high = shape.inner_box()
+    inside = np.random.default_rng(0).uniform(low, high, (2000, shape.dimension))
+    assert shape.contains(inside).all()
+    assert np.prod(high - low) > 0.09 * shape.measure
+
+
 def test_descents_sample_shapes_as_boxes() -> None:
     plate = PLATE - HOLE - Disk((1.5, 0.5), 0.2, name="hole")
     block = Block("walls", "condition", ("u",), plate.resolve(["hole", "y-"]), {}, lambda *_: torch.empty(0))

@@ -138,6 +138,10 @@ class Box(Shape):
         lines = [gauss(each, a, b) for a, b in zip(self.low, self.high, strict=True)]
         return tensor([nodes for nodes, _ in lines], [weights for _, weights in lines])
 
+    def inner_box(self) -> tuple[Array, Array]:
+        """Return the corners of the box itself."""
+        return self.low, self.high
+
     @property
     def factor(self) -> Shape | None:
         return self._only("t") if self.time is not None and self.dimension > 1 else None

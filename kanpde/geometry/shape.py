@@ -24,6 +24,7 @@ from kanpde.geometry.surfaces import Cap, Swept
 
 _PROBE = 1e-7  # distance at which the two sides of a boundary are looked at, relative to the shape's size
 _FLUX = {2: 2048, 3: 2**17}  # points on every piece from which the measure is found, by the number of coordinates
+_DEEP = 9  # points along each side of a box that is to lie inside
 _CELL = 4  # Gauss points along each side of a cell
 
 
@@ -94,6 +95,29 @@ class Shape(Bounded):
     def sample_interior(self, count: int, seed: int = 0) -> Array:
         """Return `count` quasi-random points inside, (count, d), evenly by measure."""
         return interior_points(self, count, sobol(seed))
+
+    def inner_box(self) -> tuple[Array, Array]:
+        """Return the low and the high corner of a large box inside: one around the deepest point, grown side by side.
+
+        It is inside at the points of a grid on it, so it may cut off what is smaller than the grid's cells.
+        """
+        lines = [np.linspace(0, 1, _DEEP)] * self.dimension
+        unit = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, self.dimension)
+        span = self.high - self.low
+
+        def holds(low: Array, high: Array) -> bool:
+            return bool(self.contains(low + unit * (high - low)).all())
+
+        deepest = self.low + unit[self.inside(self.low + unit * span).argmin()] * span
+        sizes = np.linspace(0.5, 0.0, 200)[:, None] * span
+        boxes = [(np.maximum(deepest - s, self.low), np.minimum(deepest + s, self.high)) for s in sizes]
+        low, high = next((box for box in boxes if holds(*box)), boxes[-1])
+        for size in np.repeat(np.geomspace(0.25, 1e-3, 9), 4):
+            for step in np.eye(self.dimension) * size * span:
+                lower, higher = np.maximum(low - step, self.low), np.minimum(high + step, self.high)
+                low = lower if holds(lower, high) else low
+                high = higher if holds(low, higher) else high
+        return low, high
 
     def outline(self, count: int = 200) -> list[Array]:
         """Return the boundary of a plane shape as polygons (n, 2), one for each piece; nothing in other dimensions."""
@@ -271,6 +295,11 @@ class Product(Shape):
     def outline(self, count: int = 200) -> list[Array]:
         """Return the outline of the shape."""
         return self.shape.outline(count)
+
+    def inner_box(self) -> tuple[Array, Array]:
+        """Return the corners of a box in the shape, times the product's box."""
+        low, high = self.shape.inner_box()
+        return np.concatenate([low, self.box.low]), np.concatenate([high, self.box.high])
 
     @property
     def factor(self) -> Shape | None:
