@@ -9,6 +9,7 @@ from kanpde.version import __version__
 
 if TYPE_CHECKING:
     from kanpde.calculus.registration import register_atom
+    from kanpde.geometry.body import Body
     from kanpde.geometry.box import Box
     from kanpde.geometry.implicit import Implicit
     from kanpde.geometry.polygon import Polygon
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "Annulus": "geometry.round",
     "Ball": "geometry.round",
+    "Body": "geometry.body",
     "Box": "geometry.box",
     "Condition": "problem.conditions",
     "Constraint": "problem.constraint",
@@ -90,6 +92,7 @@ __all__ = [
     "unfix",
     "Annulus",
     "Ball",
+    "Body",
     "Disk",
     "Ellipse",
     "Shell",
