@@ -9,7 +9,11 @@ from kanpde.version import __version__
 
 if TYPE_CHECKING:
     from kanpde.calculus.registration import register_atom
+    from kanpde.geometry.body import Body
     from kanpde.geometry.box import Box
+    from kanpde.geometry.implicit import Implicit
+    from kanpde.geometry.polygon import Polygon
+    from kanpde.geometry.round import Annulus, Ball, Disk, Ellipse, Shell
     from kanpde.network.kan import KAN
     from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
     from kanpde.problem.constraint import Constraint
@@ -22,17 +26,25 @@ if TYPE_CHECKING:
 
 # Public name -> its module, imported on first use, so that `kanpde list` does not import torch.
 _MODULES = {
+    "Annulus": "geometry.round",
+    "Ball": "geometry.round",
+    "Body": "geometry.body",
     "Box": "geometry.box",
     "Condition": "problem.conditions",
     "Constraint": "problem.constraint",
     "Data": "problem.conditions",
     "Dirichlet": "problem.conditions",
+    "Disk": "geometry.round",
+    "Ellipse": "geometry.round",
+    "Implicit": "geometry.implicit",
     "Initial": "problem.conditions",
     "KAN": "network.kan",
     "Neumann": "problem.conditions",
     "Periodic": "problem.conditions",
+    "Polygon": "geometry.polygon",
     "Problem": "problem.problem",
     "Robin": "problem.conditions",
+    "Shell": "geometry.round",
     "Solution": "solution",
     "as_sympy": "readable",
     "certify": "symbolic.proof.certification",
@@ -51,19 +63,19 @@ _MODULES = {
 }
 
 __all__ = [
-    "KAN",
     "Box",
     "Condition",
     "Constraint",
     "Data",
     "Dirichlet",
+    "Implicit",
     "Initial",
+    "KAN",
     "Neumann",
     "Periodic",
     "Problem",
     "Robin",
     "Solution",
-    "__version__",
     "as_sympy",
     "certify",
     "fix",
@@ -78,6 +90,14 @@ __all__ = [
     "sparsify",
     "suggest",
     "unfix",
+    "Annulus",
+    "Ball",
+    "Body",
+    "Disk",
+    "Ellipse",
+    "Shell",
+    "Polygon",
+    "__version__",
 ]
 
 

@@ -354,8 +354,10 @@ def check_saved(path: str | Path, got: Mapping[str, Any], expected: Mapping[str,
 def json_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that JSON can represent, with NumPy numbers converted to Python numbers."""
     numbers = {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
-    return {
-        name: value
-        for name, value in numbers.items()
-        if isinstance(value, (bool, int, float, str, list, tuple, type(None)))
-    }
+    return {name: value for name, value in numbers.items() if _in_json(value)}
+
+
+def _in_json(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_in_json, value))
+    return isinstance(value, (bool, int, float, str, type(None)))

@@ -14,6 +14,7 @@ from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
+from kanpde.geometry.shape import Shape
 
 if TYPE_CHECKING:
     from kanpde.problem.problem import Problem
@@ -29,10 +30,13 @@ def grid(domain: Domain, resolution: int | None = None) -> tuple[Array, Array]:
     """Return points (n, d) that fill the domain evenly, and quadrature weights (n,).
 
     In a box of up to four axes the points are a tensor grid with trapezoidal weights, which are exact for linear
-    functions. Elsewhere they are those of 2^m Sobol' points of the bounding box that lie inside, with equal weights;
-    2^m is nearest to resolution^d.
+    functions. In other shapes of up to four axes they are about resolution^d points of the shape's own quadrature.
+    Elsewhere they are those of 2^m Sobol' points of the bounding box that lie inside, with equal weights; 2^m is
+    nearest to resolution^d.
     """
     count = resolution or RESOLUTION[domain.dimension]
+    if domain.dimension <= MAX_TENSOR_AXES and as_box(domain) is None and isinstance(domain, Shape):
+        return domain.quadrature(count**domain.dimension)
     if domain.dimension > MAX_TENSOR_AXES or as_box(domain) is None:
         return sobol_grid(domain, round(domain.dimension * math.log2(count)))
     axes = [np.linspace(low, high, count) for low, high in zip(domain.low, domain.high, strict=True)]

@@ -99,10 +99,10 @@ def samples(
 
 
 def points_per_face(domain: Domain, faces: tuple[Face, ...], count: int) -> list[int]:
-    """Return each face's number of points: its share of `count` by measure, at least 2; 1 if the face is a point."""
-    if domain.dimension == 1:
-        return [1] * len(faces)
+    """Return each face's number of points: its share of `count` by measure, at least 2; all of it on a line."""
     measures = np.array([domain.face_measure(face) for face in faces])
+    if domain.dimension == 1:
+        return [round(float(number)) for number in measures]
     return [max(2, round(count * float(m))) for m in measures / measures.sum()]
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, Constant
 from kanpde.errors import ProblemError
+from kanpde.geometry.boundary import Pieces
+from kanpde.geometry.curves import Segment
 from kanpde.geometry.domain import Domain, Face
+from kanpde.geometry.names import coordinate
+from kanpde.geometry.piece import End, Piece, gauss, tensor
+from kanpde.geometry.shape import Shape
+from kanpde.geometry.surfaces import Side, per_axis
 
 MAX_COORDINATES = 6  # of a box, because the default sizes of networks and grids are chosen for at most six
 _TOLERANCE = 64 * np.finfo(np.float64).eps  # of contains(), relative to the bounds
@@ -29,7 +37,7 @@ class BoxFace(Face):
         return self.axes[0]
 
 
-class Box(Domain):
+class Box(Shape):
     """Π_a [low_a, high_a], the product of closed intervals in one to six named coordinates; ``t`` is time.
 
     ``Box(x=(0, 1), y=(0, 2), t=(0, 1))``. Bounds are numbers, SymPy's included. Boxes with different coordinates can be
@@ -38,8 +46,6 @@ class Box(Domain):
     ``names`` are the coordinates in order; ``low`` and ``high`` are arrays of shape (d,); ``time`` is the axis of ``t``
     or None; ``space`` are the other axes. Raises ProblemError if bounds are not two finite increasing numbers.
     """
-
-    __slots__ = ("_faces", "_normals", "high", "low", "names")
 
     names: tuple[str, ...]
     low: Array
@@ -51,7 +57,7 @@ class Box(Domain):
                 f"a Box expects 1 to {MAX_COORDINATES} coordinates, got {len(bounds)}; "
                 "write it like Box(x=(0, 1), t=(0, 1))"
             )
-        self.names = tuple(_coordinate(name) for name in bounds)
+        self.names = tuple(coordinate(name) for name in bounds)
         intervals = [_interval(name, interval) for name, interval in bounds.items()]
         self.low = _read_only([low for low, _ in intervals])
         self.high = _read_only([high for _, high in intervals])
@@ -106,9 +112,64 @@ class Box(Domain):
         inside = (points >= self.low - tolerance) & (points <= self.high + tolerance)
         return np.asarray(inside.all(axis=-1))
 
-    def __mul__(self, other: object) -> Box:
+    @functools.cached_property
+    def pieces(self) -> Pieces:
+        return {face.name: (self._piece(face),) for face in self._faces.values()}
+
+    def _piece(self, face: BoxFace) -> Piece:
+        low, high = self.low.copy(), self.high.copy()
+        low[face.axis] = high[face.axis] = (low if face.side < 0 else high)[face.axis]
+        if self.dimension == 1:
+            return End(float(low[0]), face.side)
+        if self.dimension > 2:
+            return Side(tuple(low.tolist()), tuple(high.tolist()), face.axis, face.side)
+        # A segment's normal points to the right of its way: upwards along y on x+, to the left on y+.
+        first, second = (low, high) if (face.axis == 0) == (face.side > 0) else (high, low)
+        return Segment((float(first[0]), float(first[1])), (float(second[0]), float(second[1])))
+
+    def level(self, points: Tensor) -> Tensor:
+        """Return the largest of low - x and x - high over all axes: the distance within the box."""
+        low, high = points.new_tensor(self.low.tolist()), points.new_tensor(self.high.tolist())
+        return torch.maximum(low - points, points - high).amax(dim=-1)
+
+    def quadrature(self, count: int) -> tuple[Array, Array]:
+        """Return about `count` points (n, d) of Gauss' rule, and weights (n,)."""
+        each = per_axis(count, self.dimension)
+        lines = [gauss(each, a, b) for a, b in zip(self.low, self.high, strict=True)]
+        return tensor([nodes for nodes, _ in lines], [weights for _, weights in lines])
+
+    def inner_box(self) -> tuple[Array, Array]:
+        """Return the corners of the box itself."""
+        return self.low, self.high
+
+    @property
+    def factor(self) -> Shape | None:
+        return self._only("t") if self.time is not None and self.dimension > 1 else None
+
+    def divided(self, factor: Shape) -> Shape | None:
+        k = self.dimension - factor.dimension
+        if k < 1 or self.names[k:] != factor.names or factor != self._only(*factor.names):
+            return None
+        return self._only(*self.names[:k])
+
+    def _only(self, *names: str) -> Box:
+        return Box(**{name: bounds for name, bounds in self.bounds().items() if name in names})
+
+    @property
+    def is_box(self) -> bool:
+        return True
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return tuple(self.bounds().items())
+
+    @overload
+    def __mul__(self, other: Box) -> Box: ...
+    @overload
+    def __mul__(self, other: object) -> Shape: ...
+    def __mul__(self, other: object) -> Shape:
         if not isinstance(other, Box):
-            return NotImplemented
+            return super().__mul__(other)
         shared = sorted(set(self.names) & set(other.names))
         if shared:
             raise ProblemError(f"a product of boxes expects different coordinates, got {', '.join(shared)} in both")
@@ -117,13 +178,6 @@ class Box(Domain):
     def bounds(self) -> dict[str, tuple[float, float]]:
         """Return name -> (low, high)."""
         return {name: (float(a), float(b)) for name, a, b in zip(self.names, self.low, self.high, strict=True)}
-
-    def __eq__(self, other: object) -> bool:
-        # The order matters, because the columns of points follow it.
-        return isinstance(other, Box) and list(self.bounds().items()) == list(other.bounds().items())
-
-    def __hash__(self) -> int:
-        return hash(tuple(self.bounds().items()))
 
     def __repr__(self) -> str:
         return f"Box({', '.join(f'{name}=({low:g}, {high:g})' for name, (low, high) in self.bounds().items())})"
@@ -138,12 +192,6 @@ def _read_only(values: list[float]) -> Array:
     array = np.array(values, dtype=np.float64)
     array.setflags(write=False)
     return array
-
-
-def _coordinate(name: str) -> str:
-    if name == "d" or not name.isidentifier() or name.startswith("_"):
-        raise ProblemError(f"a coordinate can't be named {name!r}; choose a plain word other than d, such as x")
-    return name
 
 
 def _interval(name: str, interval: Any) -> tuple[float, float]:

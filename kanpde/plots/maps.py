@@ -15,7 +15,7 @@ from kanpde.calculus.arrays import Array
 from kanpde.plots.quantities import Quantity
 from kanpde.plots.scales import DECADES, colours
 from kanpde.plots.slices import Slice
-from kanpde.plots.style import LABEL, MUTED, TICK, TITLE, Figure, new_figure, style_axes, symbol
+from kanpde.plots.style import INK, LABEL, MUTED, TICK, TITLE, Figure, new_figure, style_axes, symbol
 
 
 def maps(rows: list[list[Quantity]], cut: Slice) -> Figure:
@@ -76,8 +76,17 @@ def _draw_map(axes: Axes, cut: Slice, values: Array, norm: Normalize, palette: s
     axes.set(xlim=(x0, x1), ylim=(y0, y1))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    _draw_outline(axes, cut)
     style_axes(axes, *(symbol(cut.domain.names[a]) for a in cut.axes))
     return image
+
+
+def _draw_outline(axes: Axes, cut: Slice) -> None:
+    """Draw the boundary of a domain that has a level and does not fill the map."""
+    level = cut.level()
+    if level is not None and (level > 0).any() and (level < 0).any():
+        x, y = (cut.coordinates()[cut.domain.names[axis]] for axis in cut.axes)
+        axes.contour(x, y, level, levels=[0.0], colors=INK, linewidths=0.8)
 
 
 def _colour_bar(figure: Figure, image: ScalarMappable, axes: Axes, label: str, logarithmic: bool) -> None:

@@ -12,6 +12,7 @@ from kanpde.plots.drawable import DrawableDomain
 from kanpde.plots.style import latex_name, number
 
 LINE, PLANE, SMALL_PLANE = 1001, 201, 121  # points along each side of a line, of one map, of one of several maps
+NUDGE = 1e-3  # of the domain's length, by which a cut is moved inwards to draw the boundary
 FRACTIONS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)  # of the domain's length at which a cut may be made, best first
 
 
@@ -42,6 +43,19 @@ class Slice:
         shown = dict(zip(self.axes, np.meshgrid(*lines, indexing="xy"), strict=True))
         fixed = {a: np.full_like(next(iter(shown.values())), value) for a, value in self.fixed.items()}
         return {name: (shown | fixed)[a] for a, name in enumerate(self.domain.names)}
+
+    def level(self) -> Array | None:
+        """Return the domain's level on the grid, negative inside; None if the domain has no level."""
+        inside = getattr(self.domain, "inside", None)
+        if inside is None:
+            return None
+        points = np.stack([*self.coordinates().values()], axis=-1)
+        # On the first and the last value of a coordinate that multiplies a shape, the level is nowhere negative.
+        nudge = NUDGE * (self.domain.high - self.domain.low)
+        for axis in self.fixed:
+            low, high = self.domain.low[axis] + nudge[axis], self.domain.high[axis] - nudge[axis]
+            points[..., axis] = np.clip(points[..., axis], low, high)
+        return np.asarray(inside(points))
 
 
 def slices(domain: DrawableDomain, magnitude: Callable[[dict[str, Array]], Array]) -> tuple[Slice, ...]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from kanpde.calculus.arrays import Constant, MultiIndex
 from kanpde.errors import ProblemError
-from kanpde.geometry.domain import Face, outward_normals
+from kanpde.geometry.domain import Face, face_points, outward_normals
 from kanpde.problem.block import Block, Side
 from kanpde.problem.boundary_values import ValueFunction, check_value, value_function
 from kanpde.problem.constraint import BoundaryValue, Closing, Constraint
@@ -238,9 +238,20 @@ class Periodic(Constraint):
         components = tuple(problem.fields[i] + ("_" + self.axis * len(o) if o else "") for i in chosen for o in orders)
         partials = {i: frozenset(orders) for i in chosen}
         faces = domain.resolve(f"{self.axis}-")
+        self._check_images(problem, faces, lambda points: images(points)[1])
         return Block(
             name, "condition", components, faces, partials, evaluate, images=images, weight=self.weight, hard=self.hard
         )
+
+    def _check_images(self, problem: Declaration, faces: tuple[Face, ...], image: Callable[[Tensor], Tensor]) -> None:
+        """Raise ProblemError if the two faces do not lie opposite each other."""
+        domain, opposite = problem.domain, problem.domain.resolve(f"{self.axis}+")
+        random = np.random.default_rng(0)
+        points = torch.from_numpy(face_points(domain, faces[0], 64, lambda count, d: random.random((count, d))))
+        same = math.isclose(domain.face_measure(faces[0]), domain.face_measure(opposite[0]), rel_tol=1e-6)
+        if not same or not domain.contains(image(points).numpy()).all():
+            names = f"{faces[0].name} and {opposite[0].name}"
+            raise ProblemError(f"Periodic expects opposite faces of the same form, got {names} of {domain}")
 
     def closing(self, problem: Declaration) -> Closing | None:
         return Closing(problem.domain.axis(self.axis), self.order)

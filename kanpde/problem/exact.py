@@ -165,9 +165,9 @@ def _sample(problem: Declaration, block: Block, count: int) -> tuple[Array, Tens
     domain = problem.domain
     if not block.faces:
         return interior_points(domain, count, _random_points()), None
-    each = count if domain.dimension > 1 else 1
-    points = np.concatenate([face_points(domain, face, each, _random_points()) for face in block.faces])
-    return points, torch.arange(len(block.faces)).repeat_interleave(each)
+    each = [count if domain.dimension > 1 else round(domain.face_measure(face)) for face in block.faces]
+    found = [face_points(domain, face, n, _random_points()) for face, n in zip(block.faces, each, strict=True)]
+    return np.concatenate(found), torch.arange(len(each)).repeat_interleave(torch.tensor(each))
 
 
 def _random_points() -> Draw:

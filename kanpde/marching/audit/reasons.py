@@ -161,7 +161,7 @@ def amplification(evidence: Evidence) -> Iterator[str]:
     estimate = evidence.judged
     if evidence.noise > SHARE_OF_NOISE * (estimate or 0):
         return
-    if estimate is not None and estimate > SMALL and estimate > AMPLIFICATION * evidence.before:
+    if evidence.found and estimate is not None and estimate > SMALL and estimate > AMPLIFICATION * evidence.before:
         yield (
             f"the problem is ill-conditioned or ill-posed: a relative residual of {evidence.before:.0e} may stand for "
             f"a relative error of {estimate:.0e}"

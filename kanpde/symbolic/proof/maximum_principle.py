@@ -19,6 +19,7 @@ from typing import Any
 import sympy as sp
 
 from kanpde.errors import KanpdeError
+from kanpde.geometry.box import as_box
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import TimeLimit, time_limit
 from kanpde.symbolic.proof.intervals import largest
@@ -42,7 +43,12 @@ class Operator:
 
 
 def error_bound(problem: Problem, fields: tuple[Any, ...], seconds: float = 10.0) -> float | None:
-    """Return a bound on |u - fields| over the closed domain, None without a maximum principle or after `seconds`."""
+    """Return a bound on |u - fields| over the closed domain, None without a maximum principle or after `seconds`.
+
+    None too if the domain is not a box, because what a condition leaves is not bounded on curved faces.
+    """
+    if as_box(problem.domain) is None:
+        return None
     try:
         with time_limit(seconds):
             statement = state(problem, [])

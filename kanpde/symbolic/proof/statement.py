@@ -14,13 +14,14 @@ import sympy as sp
 
 from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.expressions import symbols
-from kanpde.geometry.box import Box, as_box
 from kanpde.geometry.domain import Face
+from kanpde.geometry.shape import Shape
 from kanpde.problem.arguments import asked
 from kanpde.problem.constraint import Constraint
 from kanpde.problem.equation import Equation, Fields
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.constants.recognition import exact_number, exactly
+from kanpde.symbolic.proof.faces import Place, places
 from kanpde.symbolic.proof.tracing import Traced, TracedField, Untraceable, expression_of
 
 
@@ -117,14 +118,14 @@ def _replaced(problem: Problem, chosen: Mapping[str, Any], form: Callable[[Any, 
 
 
 def _stated(problem: Problem, traced: Problem, chosen: Mapping[str, Any]) -> Statement:
-    box, coordinates = as_box(problem.domain), symbols(problem.domain.names)
-    if box is None:
-        raise Untraceable(f"a proof expects a Box, got {problem.domain}")
-    if traced.domain != box:
+    shape, coordinates = problem.domain, symbols(problem.domain.names)
+    if not isinstance(shape, Shape):
+        raise Untraceable(f"a proof expects a Box or another shape, got {shape}")
+    if traced.domain != shape:
         raise Untraceable("the domain depends on a parameter")
-    bounds = tuple((exact_number(float(a)), exact_number(float(b))) for a, b in zip(box.low, box.high, strict=True))
+    bounds = tuple((exact_number(float(a)), exact_number(float(b))) for a, b in zip(shape.low, shape.high, strict=True))
     conditions = traced.conditions()
-    builder = _Builder(problem, traced, box, coordinates, bounds)
+    builder = _Builder(problem, traced, shape, coordinates, bounds)
     equations = list(builder.residual("residual", traced.residual, None))
     for name, condition in conditions.items():
         equations += builder.condition(name, condition)
@@ -140,7 +141,7 @@ class _Builder:
 
     problem: Problem
     traced: Problem
-    box: Box
+    shape: Shape
     coordinates: tuple[Any, ...]
     bounds: tuple[tuple[Any, Any], ...]
 
@@ -190,15 +191,36 @@ class _Builder:
         return sp.diff(expression, *(self.coordinates[axis] for axis in partial)) if partial else expression
 
     def on(self, face: Face | None, expression: Any) -> Any:
-        """Return the expression on a face."""
+        """Return the expression on a face, the sum of the squares of what it is on the pieces if there are several."""
         if face is None:
             return expression
-        cut = self.box.faces[face.name]
-        return sp.sympify(expression).subs(self.coordinates[cut.axis], self.bounds[cut.axis][cut.side > 0])
+        found = [place.put(self._with_normal(expression, face, place)) for place in self._places(face)]
+        return found[0] if len(found) == 1 else sp.Add(*(each**2 for each in found if each != 0))
 
     def normal_derivative(self, expression: Any, face: Face) -> Any:
-        cut = self.box.faces[face.name]
-        return cut.side * self.partial(expression, (cut.axis,))
+        normal = self._normal(face)
+        return sp.Add(*(normal[axis] * self.partial(expression, (axis,)) for axis in face.axes))
+
+    def _normal(self, face: Face) -> tuple[Any, ...]:
+        """Return placeholders of the normal's components, which differ from piece to piece."""
+        return self._normals.setdefault(face.name, tuple(sp.Dummy(f"n_{s}", real=True) for s in self.coordinates))
+
+    def _with_normal(self, expression: Any, face: Face, place: Place) -> Any:
+        return sp.sympify(expression).xreplace(dict(zip(self._normal(face), place.normal, strict=True)))
+
+    def _places(self, face: Face) -> list[Place]:
+        if face.name not in self._known_places:
+            pieces = self.shape.pieces[face.name]
+            self._known_places[face.name] = [p for piece in pieces for p in places(piece, self.coordinates)]
+        return self._known_places[face.name]
+
+    @functools.cached_property
+    def _normals(self) -> dict[str, tuple[Any, ...]]:
+        return {}
+
+    @functools.cached_property
+    def _known_places(self) -> dict[str, list[Place]]:
+        return {}
 
     def number(self, value: Any) -> Any:
         return expression_of(value)
@@ -212,7 +234,7 @@ class _Builder:
 
     def equal(self, name: str, field: int, face: Face, left: Callable[[Any], Any], right: Any) -> Equation:
         def difference(fields: Fields) -> Any:
-            return self.on(face, left(fields[field])) - self.on(face, right)
+            return self.on(face, left(fields[field]) - right)
 
         return Equation(name, self.component(field), face.name, difference)
 

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from kanpde.calculus.arrays import Array, MultiIndex
+from kanpde.geometry.shape import Shape
 from kanpde.problem.problem import Problem
 
 # Points per axis, by the number of axes.
@@ -88,10 +89,11 @@ class Sampled:
 
 
 def sample(solution: Surrogate) -> tuple[Sampled, ...]:
-    """Return every field of a solution on the grid."""
+    """Return every field of a solution on a grid in its domain, on a box inside if the domain is no box."""
     domain = solution.problem.domain
     unit, weight = np.polynomial.legendre.leggauss(RESOLUTION[domain.dimension])
-    nodes = tuple((low + high + (high - low) * unit) / 2 for low, high in zip(domain.low, domain.high, strict=True))
+    corners = domain.inner_box() if isinstance(domain, Shape) else (domain.low, domain.high)
+    nodes = tuple((low + high + (high - low) * unit) / 2 for low, high in zip(*corners, strict=True))
     points = np.stack([column.ravel() for column in np.meshgrid(*nodes, indexing="ij")], axis=1)
     shape, axes = tuple(map(len, nodes)), range(domain.dimension)
 
