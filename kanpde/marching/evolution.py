@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from kanpde.geometry.box import Box, as_box
+from kanpde.geometry.domain import Domain
+from kanpde.geometry.shape import Product
 from kanpde.problem.problem import Problem
 
 
@@ -33,12 +35,15 @@ def evolves(problem: Problem) -> bool:
     return bool(starts)
 
 
-def box(problem: Problem, slabbed: bool, low: float, high: float) -> Box:
-    """Return the domain, which must be a box; if `slabbed`, the part of it between two shares of time."""
-    whole = as_box(problem.domain)
+def part_of(problem: Problem, slabbed: bool, low: float, high: float) -> Domain:
+    """Return the domain; if `slabbed`, the part of it between two shares of time."""
+    domain = problem.domain
+    if not slabbed:
+        return domain
+    product = domain if isinstance(domain, Product) else None
+    whole = as_box(domain if product is None else product.box)
     assert whole is not None
     bounds = whole.bounds()
-    if slabbed:
-        start, end = bounds["t"]
-        bounds["t"] = (start + (end - start) * low, end if high == 1.0 else start + (end - start) * high)
-    return Box(**bounds)
+    start, end = bounds["t"]
+    bounds["t"] = (start + (end - start) * low, end if high == 1.0 else start + (end - start) * high)
+    return Box(**bounds) if product is None else product.shape * Box(**bounds)

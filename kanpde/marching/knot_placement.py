@@ -20,6 +20,7 @@ from kanpde.marching.tolerances import MarchTolerances
 
 MIN_DENSITY = 0.2  # smallest density of breakpoints, as a share of the mean
 MAX_END_FACTOR = 3.0  # largest ratio of the derivative's size at an end of an axis to its size at the next breakpoint
+UNIFORM_GROWTH = 1.4  # ratio of the numbers of intervals of equidistant axes
 MOVED = 0.1  # movement of a breakpoint, as a share of the shorter interval beside it, that makes another space
 MAX_DENSITY_RATIO = 4.0  # largest ratio of the densities of neighbouring intervals
 
@@ -102,6 +103,22 @@ def finer_axes(
             return axes, any(differ(axis, need.axis) for axis, need in zip(axes, needs, strict=True))
         aim *= 2
     return tuple(need.axis for need in needs), False
+
+
+def uniformly_finer_axes(slab: Slab, along: Sequence[int], most: int) -> tuple[tuple[SplineAxis, ...], bool]:
+    """Return equidistant spline axes with more intervals, and whether they have at most `most` unknowns.
+
+    On a shape the coefficients of a spline say nothing about the solution, because they also continue it outside.
+    """
+    axes = [slab.axes[a] for a in along]
+    finer = []
+    for axis in axes:
+        assert isinstance(axis, SplineAxis)
+        low, high = axis.breakpoints[[0, -1]]
+        count = math.ceil(UNIFORM_GROWTH * axis.intervals)
+        finer.append(SplineAxis(np.linspace(low, high, count + 1), axis.degree, axis.periodic))
+    others = slab.coefficients.size // math.prod(axis.size for axis in axes)
+    return tuple(finer), others * math.prod(axis.size for axis in finer) <= most
 
 
 def differ(axis: SplineAxis, before: SplineAxis) -> bool:

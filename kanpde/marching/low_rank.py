@@ -7,6 +7,7 @@ value decomposition (De Lathauwer, De Moor and Vandewalle, SIAM J. Matrix Anal. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import reduce
 
@@ -15,6 +16,8 @@ import torch
 
 from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
+from kanpde.geometry.box import as_box
+from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import SplineAxis, design, gauss_weights, points_of
 from kanpde.marching.slabs import Pass
 from kanpde.network.bspline import BSpline
@@ -27,6 +30,8 @@ INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
 DENSITY_FACTOR = 1.15  # ratio of the density of an edge's knots to the largest density in any slab
 TRUNCATION = 0.3  # relative singular values below this share of the relative residual are dropped
 MIN_SINGULAR_VALUE = 1e-14  # relative singular values below this are rounding errors
+INSIDE = 4096  # number of points in a shape at which a truncation is measured
+TRIED = 14  # number of truncations that are tried there, each a tenth of the one before
 MARGIN = 0.1  # margin of a node's grid beyond the node's values, as a share of their range
 
 
@@ -45,8 +50,48 @@ def compress(problem: Problem, found: Pass, degree: int) -> KAN:
     pieces = (apply_along_axes(slab.coefficients, maps) for slab, *maps in zip(found.slabs, *spans, strict=True))
     values = reduce(np.add, pieces)  # each piece is zero outside its slab's part of time
     tolerance = max(MIN_SINGULAR_VALUE, TRUNCATION * found.residual)
+    if as_box(problem.domain) is None:
+        tolerance = tolerance_inside(problem.domain, axes, solve, values, tolerance)
     build = {1: compress_line, 2: compress_plane, 3: compress_volume}[len(axes)]
     return build(axes, solve, values, tolerance)
+
+
+def tolerance_inside(
+    domain: Domain, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float
+) -> float:
+    """Return the truncation with which the error inside a shape is `tolerance`, relative to the values inside.
+
+    Outside a shape the continued solution may be much larger than inside, or smaller.
+    """
+    points = domain.interior(np.random.default_rng(0).random((INSIDE, domain.dimension)))
+    designs = [design(axis, points[:, a]) @ each for a, (axis, each) in enumerate(zip(axes, solve, strict=True))]
+    own = inside_values(designs, values)
+    size = float(np.abs(own).max())
+    largest = np.linalg.norm(values)
+    for power in range(TRIED):
+        cut = tolerance * 10.0**-power
+        error = np.abs(inside_values(designs, truncated(values, cut)) - own).max()
+        if error <= tolerance * size or cut * largest <= MIN_SINGULAR_VALUE * size:
+            break
+    return cut
+
+
+def inside_values(designs: Sequence[Array], values: Array) -> Array:
+    """Return the values (n, f) of a tensor (*shape, f) at n points where the axes' functions have these values."""
+    found = np.einsum("ni,i...->n...", designs[0], values)
+    for each in designs[1:]:
+        found = np.einsum("ni,ni...->n...", each, found)
+    return np.asarray(found)
+
+
+def truncated(values: Array, tolerance: float) -> Array:
+    """Return a tensor (*shape, f) without the singular values below a tolerance, along every axis."""
+    for a in range(values.ndim - 1):
+        matrix = np.moveaxis(values, a, 0).reshape(values.shape[a], -1)
+        left, singular, _ = np.linalg.svd(matrix, full_matrices=False)
+        kept = left[:, : max(1, int((singular > tolerance * singular[0]).sum()))]
+        values = np.moveaxis(np.tensordot(kept @ kept.T, values, (1, a)), 0, a)
+    return values
 
 
 def maps_in_space(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
@@ -91,8 +136,14 @@ def edge_axes(problem: Problem, found: Pass, degree: int) -> list[SplineAxis]:
         slabbed = len(found.slabs) > 1 and a == domain.time
         densities.append(density_in_slabs(grids) if slabbed else largest_density(grids))
         count = max(count, int(np.ceil(DENSITY_FACTOR * densities[-1][1] @ np.diff(densities[-1][0]))))
+    nested = as_box(domain) is None  # a projection would carry errors from outside a shape into it
+    if nested:
+        finest = max(found.slabs[0].axes[a].intervals for a in domain.space)
+        count = finest * math.ceil(count / finest)
     axes = []
     for a, (edges, density) in enumerate(densities):
+        if nested and a in domain.space:
+            density = np.full(len(edges) - 1, 1.0) / np.diff(edges)
         cumulative = np.concatenate([[0.0], np.cumsum(density * np.diff(edges))])
         breakpoints = np.interp(np.linspace(0, cumulative[-1], count + 1), cumulative, edges)
         breakpoints[[0, -1]] = domain.low[a], domain.high[a]

@@ -76,9 +76,11 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
     aim = Aim(limits.passes[state.level], task.degree_in_time, not state.slabs)
 
     def refine(stalls: int) -> tuple[Axes, bool]:
+        if task.shaped:
+            return knot_placement.uniformly_finer_axes(slab, task.along, task.largest)
         target = aim.tolerance / limits.margin
         return knot_placement.finer_axes(
-            slab, task.along, order=task.order, aim=target, most=task.most, stalls=stalls, limits=limits
+            slab, task.along, order=task.order, aim=target, most=task.largest, stalls=stalls, limits=limits
         )
 
     converged = task.linear or (state.iterate.moved or 0.0) <= limits.settled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,16 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from kanpde.calculus.arrays import Array
-from kanpde.geometry.box import Box
+from kanpde.geometry.box import Box, as_box
+from kanpde.geometry.domain import Domain, Face
+from kanpde.geometry.shape import Product, Shape
 from kanpde.marching.axes import Axis, gauss_points, gauss_weights
 from kanpde.problem.block import Block
+
+ON_FACES = 2.0  # density of points on a face of a shape, relative to that of the Gauss points along an axis
 
 
 @dataclass(frozen=True)
 class Quadrature:
     """Points (n, d), weights (n,) that sum to 1, and the number of each point's face (`index`, None in the interior).
 
-    The points are tensor grids of these `shapes` in order; `shapes` is empty if the points are measurements.
+    The points are tensor grids of these `shapes` in order; `shapes` is empty if they form no grids.
     """
 
     points: Array
@@ -27,26 +32,90 @@ class Quadrature:
     shapes: tuple[tuple[int, ...], ...] = ()
 
 
-def quadrature(block: Block, box: Box, axes: Sequence[Axis]) -> Quadrature:
-    """Return the Gauss points of the box or the faces on which the block must vanish.
+def quadrature(block: Block, domain: Domain, axes: Sequence[Axis]) -> Quadrature:
+    """Return the points of the domain or the faces on which the block must vanish.
 
+    They are Gauss points of the cells in a box. In other shapes they are those inside, and as many points on the faces.
     If the block has points of its own, return those with equal weights.
     """
     if block.points is not None:
         count = len(block.points)
         return Quadrature(block.points, np.full(count, 1 / count), np.arange(count))
-    if not block.faces:
+    box = as_box(domain)
+    if box is None:
+        assert isinstance(domain, Shape)
+        return in_shape(block.faces, domain, axes)
+    return in_box(block.faces, box, axes)
+
+
+def in_box(faces: Sequence[Face], box: Box, axes: Sequence[Axis]) -> Quadrature:
+    """Return the Gauss points of a box or of its faces."""
+    if not faces:
         unit, weights = product_rule([*axes])
         return Quadrature(box.interior(unit), weights, None, (points_per_axis([*axes]),))
-    measures = np.array([box.face_measure(face) for face in block.faces])
+    measures = np.array([box.face_measure(face) for face in faces])
     points, shares, index, shapes = [], [], [], []
-    for number, (face, share) in enumerate(zip(block.faces, measures / measures.sum(), strict=True)):
+    for number, (face, share) in enumerate(zip(faces, measures / measures.sum(), strict=True)):
         unit, weights = product_rule([axis for a, axis in enumerate(axes) if a not in face.axes])
         points.append(box.on_face(face, unit))
         shares.append(share * weights)
         index.append(np.full(len(unit), number))
         shapes.append(tuple(1 if a in face.axes else count for a, count in enumerate(points_per_axis(axes))))
     return Quadrature(np.concatenate(points), np.concatenate(shares), np.concatenate(index), tuple(shapes))
+
+
+def in_shape(faces: Sequence[Face], domain: Shape, axes: Sequence[Axis]) -> Quadrature:
+    """Return the Gauss points of the bounding box's cells that lie inside a shape, or points on its faces."""
+    if not faces:
+        unit, weights = product_rule([*axes])
+        interior, weights, _ = inside(domain, unit, weights, ())
+        return Quadrature(interior, weights / weights.sum(), None)
+    measures = np.array([domain.face_measure(face) for face in faces])
+    points, shares, index = [], [], []
+    for number, (face, share) in enumerate(zip(faces, measures / measures.sum(), strict=True)):
+        here, weights = on_face(face, domain, axes)
+        points.append(here)
+        shares.append(share * weights / weights.sum())
+        index.append(np.full(len(here), number))
+    return Quadrature(np.concatenate(points), np.concatenate(shares), np.concatenate(index))
+
+
+def inside(
+    domain: Domain, unit: Array, weights: Array, shape: tuple[int, ...]
+) -> tuple[Array, Array, tuple[tuple[int, ...], ...]]:
+    """Return the points (n, d) of a grid in the unit cube that lie inside, their weights, and the shapes of grids.
+
+    The shapes are empty if the domain is not a box.
+    """
+    box = as_box(domain)
+    if box is not None:
+        return box.interior(unit), weights, (shape,)
+    points = domain.low + (domain.high - domain.low) * unit
+    here = domain.contains(points)
+    return points[here], weights[here], ()
+
+
+def on_face(face: Face, domain: Shape, axes: Sequence[Axis]) -> tuple[Array, Array]:
+    """Return points (n, d) on a face, about as dense as the Gauss points inside, and their weights (n,)."""
+    if not isinstance(domain, Product):
+        spacing = min((axis.breakpoints[-1] - axis.breakpoints[0]) / (axis.nodes * axis.intervals) for axis in axes)
+        count = math.ceil(ON_FACES * domain.face_measure(face) / spacing ** (len(axes) - 1))
+        points, _, weights = domain.face_points(face.name, count)
+        return points, weights
+    k = domain.shape.dimension
+    if face.name in domain.shape.faces:
+        inner = on_face(domain.shape.faces[face.name], domain.shape, axes[:k])
+        unit, shares = product_rule(axes[k:])
+        outer = domain.box.interior(unit), shares
+    else:
+        unit, shares = product_rule(axes[:k])
+        inner = inside(domain.shape, unit, shares, ())[:2]
+        ends = domain.box.faces[face.name]
+        unit, shares = product_rule([axis for a, axis in enumerate(axes[k:]) if a not in ends.axes])
+        outer = domain.box.on_face(ends, unit), shares
+    (here, some), (there, others) = inner, outer
+    points = np.concatenate([np.repeat(here, len(there), axis=0), np.tile(there, (len(here), 1))], axis=1)
+    return points, np.multiply.outer(some, others).ravel()
 
 
 def points_per_axis(axes: Sequence[Axis]) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array
 from kanpde.marching.axes import LegendreAxis
 from kanpde.marching.piece import OnGrids, TensorFunction
+from kanpde.marching.quadrature import inside
 from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, tail_of
 from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
 from kanpde.marching.system import Numbered, System
@@ -125,8 +126,8 @@ def initial_conditions(task: MarchTask, attempt: Attempt, space: TensorProduct) 
     time, fields = task.time, task.problem.fields
     order = max(len(p) for block in task.starts for partials in block.partials.values() for p in partials)
     axes = [LegendreAxis(axis.breakpoints, order) if a == time else axis for a, axis in enumerate(space.axes)]
-    box = task.part(attempt.low, attempt.high)
-    fit = System(TensorProduct(axes), box, task.starts, fields, ansatz=task.ansatz, device=task.device)
+    part = task.part(attempt.low, attempt.high)
+    fit = System(TensorProduct(axes), part, task.starts, fields, ansatz=task.ansatz, device=task.device)
     found = LaggedGaussNewton().step(fit, torch.zeros(fit.size, dtype=torch.float64, device=task.device)).vector
     start = np.zeros((*space.shape, len(fields)))
     known = found.cpu().numpy().reshape(*fit.space.shape, len(fields))
@@ -158,9 +159,8 @@ def relative_residual(system: System, vector: Tensor, checked: int) -> float:
         lines.append((np.interp(places, np.arange(len(b)), b) - b[0]) / (b[-1] - b[0]))
         weights = np.multiply.outer(weights, np.repeat(np.diff(b), each)).ravel()
     unit = np.stack([line.ravel() for line in np.meshgrid(*lines, indexing="ij")], axis=-1)
-    points = torch.as_tensor(system.box.interior(unit), device=vector.device)
-    shape = tuple(len(line) for line in lines)
-    squares = system.relative_squares(vector, points, shape).cpu().numpy()
+    points, weights, shapes = inside(system.domain, unit, weights, tuple(len(line) for line in lines))
+    squares = system.relative_squares(vector, torch.as_tensor(points, device=vector.device), shapes).cpu().numpy()
     return math.sqrt(float(weights @ squares / weights.sum()) + system.conditions_loss(vector))
 
 

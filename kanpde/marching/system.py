@@ -21,7 +21,8 @@ from kanpde.collocation.rows import (
     sizes_of_terms,
     usable_scale,
 )
-from kanpde.geometry.box import Box
+from kanpde.geometry.box import as_box
+from kanpde.geometry.domain import Domain
 from kanpde.marching import normal_equations
 from kanpde.marching.piece import Image, OnGrids, Piece, Shapes, TensorFunction
 from kanpde.marching.quadrature import Quadrature, quadrature
@@ -42,7 +43,7 @@ MISFIT = 1e-5
 
 
 class System:
-    """Rows of blocks on a box, as a function of the vector of coefficients (P, fields) and unknown constants.
+    """Rows of blocks on a domain, as a function of the vector of coefficients (P, fields) and unknown constants.
 
     The target of the blocks in `going_on` is their value on the solution `before`, in place of their own values. If a
     function `about` is given, the coefficients are those of a correction that is added to it.
@@ -51,7 +52,7 @@ class System:
     def __init__(
         self,
         space: TensorProduct,
-        box: Box,
+        domain: Domain,
         blocks: Sequence[Block],
         fields: tuple[str, ...],
         *,
@@ -64,12 +65,12 @@ class System:
         about: OnGrids | None = None,
     ) -> None:
         self.about = about
-        self.space, self.box, self.fields, self.unknowns, self.ansatz = space, box, fields, unknowns, ansatz
+        self.space, self.domain, self.fields, self.unknowns, self.ansatz = space, domain, fields, unknowns, ansatz
         self._device = device or torch.device("cpu")
-        self.pieces = [self._piece(block, quadrature(block, box, space.axes)) for block in blocks]
+        self.pieces = [self._piece(block, quadrature(block, domain, space.axes)) for block in blocks]
         for block in going_on:
             assert before is not None
-            piece = self._piece(block, quadrature(block, box, space.axes))
+            piece = self._piece(block, quadrature(block, domain, space.axes))
             with torch.no_grad():
                 known = [before.prepare(image.points, image.plan, piece.shapes) for image in piece.images]
                 target = piece.placed.rows_of(before, known)
@@ -93,7 +94,7 @@ class System:
             numbering = order.to(self._device)
             slack = len(order) // self.space.shape[self.space.longest]
             reach = max(self._reach(piece, numbering, positions[self.space.longest], slack) for piece in self.pieces)
-            storage = Storage.of(numbering, reach, slack, len(self.unknowns))
+            storage = Storage.of(numbering, reach, slack, len(self.unknowns), orthogonal=as_box(self.domain) is None)
             options.append((reach, Numbered(storage, positions)))
         return min(options, key=lambda option: option[0])[1]
 
@@ -119,7 +120,7 @@ class System:
     def _piece(self, block: Block, where: Quadrature) -> Piece:
         points = torch.as_tensor(where.points, device=self._device)
         index = None if where.index is None else torch.as_tensor(where.index, device=self._device)
-        placed = Placed.at(block, self.box.names, points, index)
+        placed = Placed.at(block, self.domain.names, points, index)
         images = tuple(self.image(image, placed.plan, where.shapes) for image in placed.images)
         scale = torch.ones(len(block.components), dtype=points.dtype, device=self._device)
         weights = torch.as_tensor(where.weights, device=self._device)
@@ -199,11 +200,11 @@ class System:
         size is that which would balance the other terms of an equation, whose slopes and sizes of terms are given.
         """
         wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
-        plan = jets.JetPlan(self.box.dimension, wanted)
+        plan = jets.JetPlan(self.domain.dimension, wanted)
         interior = self.pieces[0]
         points = interior.images[0].points
         sizes = self.image(points, plan, interior.shapes).jets(coefficients).square().mean(dim=0).sqrt()
-        widths = points.new_tensor((self.box.high - self.box.low).tolist())
+        widths = points.new_tensor((self.domain.high - self.domain.low).tolist())
         spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
         balancing = self._balancing(slopes, terms, widths)
         whole = torch.where(sizes[0] < NOTHING * balancing, balancing, sizes[0])
@@ -242,12 +243,12 @@ class System:
                     found = max(found, float(piece.rows(solution).norm()) / size if size > 0 else 0.0)
         return found
 
-    def relative_squares(self, vector: Tensor, points: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Return the squares of the equation's rows on another grid, each relative to the size of its terms, (n,)."""
+    def relative_squares(self, vector: Tensor, points: Tensor, shapes: Shapes) -> Tensor:
+        """Return the squares of the equation's rows at other points, each relative to the size of its terms, (n,)."""
         first, solution = self.pieces[0], self.at(vector)
         placed = replace(first.placed, images=(points,), index=None)
         with torch.no_grad():
-            image = solution.prepare(points, placed.plan, (shape,))
+            image = solution.prepare(points, placed.plan, shapes)
             rows = placed.rows_of(solution, [image]) / first.scale[:, None]
         return rows.square().mean(dim=0)
 

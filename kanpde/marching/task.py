@@ -9,14 +9,18 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from kanpde.geometry.box import Box
+from kanpde.calculus.arrays import Array
+from kanpde.geometry.box import as_box
+from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
-from kanpde.marching.evolution import box, evolves
+from kanpde.marching.evolution import evolves, part_of
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.marching.tolerances import MarchTolerances
 from kanpde.problem.block import Block
 from kanpde.problem.lift import Ansatz
 from kanpde.problem.problem import Problem
+
+MOST_ON_SHAPES = 2500  # largest number of unknowns of a slab on a domain that is not a box
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,16 @@ class MarchTask:
     def time(self) -> int:
         """The axis of time of a slabbed problem."""
         return self.problem.domain.time or 0
+
+    @cached_property
+    def shaped(self) -> bool:
+        """True if the domain is not a box."""
+        return as_box(self.problem.domain) is None
+
+    @property
+    def largest(self) -> int:
+        """The largest number of unknowns of a slab: on a shape the rows are factored as a dense matrix."""
+        return min(self.most, MOST_ON_SHAPES) if self.shaped else self.most
 
     @cached_property
     def along(self) -> tuple[int, ...]:
@@ -113,19 +127,25 @@ class MarchTask:
             for a in self.along
         )
 
-    def part(self, low: float, high: float) -> Box:
+    def part(self, low: float, high: float) -> Domain:
         """Return the part of the domain between two shares of time."""
-        return box(self.problem, self.slabbed, low, high)
+        return part_of(self.problem, self.slabbed, low, high)
 
     def space(self, axes: Sequence[SplineAxis], low: float, high: float) -> TensorProduct:
         """Return the tensor product on that part with these spline axes."""
         return space(self.part(low, high), axes, self.degree_in_time)
 
 
-def space(domain: Box, axes: Sequence[SplineAxis], degree_in_time: int | None) -> TensorProduct:
+def space(domain: Domain, axes: Sequence[SplineAxis], degree_in_time: int | None) -> TensorProduct:
     """Return the tensor product of spline axes on `domain` and, if a degree is given, of polynomials in time."""
     every: list[Axis] = [*axes]
     if degree_in_time is not None:
         assert domain.time is not None
-        every.insert(domain.time, LegendreAxis(np.array(domain.bounds()["t"]), degree_in_time))
+        every.insert(domain.time, LegendreAxis(times_of(domain), degree_in_time))
     return TensorProduct(every)
+
+
+def times_of(domain: Domain) -> Array:
+    """Return the first and the last time of a domain, (2,)."""
+    assert domain.time is not None
+    return np.array([domain.low[domain.time], domain.high[domain.time]])

@@ -32,19 +32,22 @@ class Storage:
 
     `numbering` (P,) is the row of each unknown in the matrix. Entries are addressed by an index into one flat array;
     `slack` extra diagonals above the main one may be written to and are never read. The last `border` unknowns are not
-    in the matrix.
+    in the matrix. `orthogonal` is True if JᵀJ is never formed, because it is singular to round-off and J is not.
     """
 
     numbering: Tensor
     bandwidth: int | None = None
     slack: int = 0
     border: int = 0
+    orthogonal: bool = False
 
     @classmethod
-    def of(cls, numbering: Tensor, reach: int, slack: int, border: int = 0) -> Storage:
+    def of(cls, numbering: Tensor, reach: int, slack: int, border: int = 0, *, orthogonal: bool = False) -> Storage:
         """Return a band if that is cheaper, else a dense matrix; `reach` is the largest distance within a row."""
         banded = numbering.device.type == "cpu" and reach < MAX_BAND_SHARE * len(numbering)
-        return cls(numbering, reach, slack, border) if banded else cls(numbering, border=border)
+        if orthogonal or not banded:
+            return cls(numbering, border=border, orthogonal=orthogonal)
+        return cls(numbering, reach, slack, border)
 
     @property
     def size(self) -> int:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from kanpde.optim.band import MIN_DAMPING, Factor, LocalLinearisation
 from kanpde.optim.cgls import conjugate_gradients
+from kanpde.optim.orthogonal import OrthogonalFactor
 
 OPEN = 1e-24  # smallest entry of S, relative to the squared norm of the constant's column
 
@@ -43,7 +44,7 @@ class BorderedFactor:
 
     def __init__(self, linear: BorderedLinearisation, damping: float) -> None:
         self.storage, self.damping, inner = linear.storage, damping, linear.coefficients
-        self.inner = Factor(inner, damping)
+        self.inner = function_factor(inner, damping)
         self.solvable, self.precise = self.inner.solvable, self.inner.precise
         if not self.solvable:
             return
@@ -79,9 +80,14 @@ class BorderedFactor:
         return torch.cat([self.inner.solve(right[:count]) - self._solved @ constants, constants])
 
 
-AnyFactor = Factor | BorderedFactor
+AnyFactor = Factor | OrthogonalFactor | BorderedFactor
+
+
+def function_factor(linear: LocalLinearisation, damping: float) -> Factor | OrthogonalFactor:
+    """Return the factor of a linearisation without constants, in the way that its storage asks for."""
+    return OrthogonalFactor(linear, damping) if linear.storage.orthogonal else Factor(linear, damping)
 
 
 def factor_of(linear: BorderedLinearisation, damping: float) -> AnyFactor:
     """Return the factor of a linearisation, with a border if its storage leaves out constants."""
-    return BorderedFactor(linear, damping) if linear.storage.border else Factor(linear, damping)
+    return BorderedFactor(linear, damping) if linear.storage.border else function_factor(linear, damping)

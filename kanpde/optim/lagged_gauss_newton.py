@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from kanpde.optim.band import MIN_DAMPING, Factor
-from kanpde.optim.bordered import AnyFactor, BorderedFactor, BorderedLinearisation, factor_of
+from kanpde.optim.band import MIN_DAMPING
+from kanpde.optim.bordered import AnyFactor, BorderedFactor, BorderedLinearisation, factor_of, function_factor
 from kanpde.optim.cgls import Solve, conjugate_gradients
 from kanpde.optim.least_squares import Step
 
@@ -55,7 +55,7 @@ class LaggedGaussNewton:
         """Return one step from `vector`, (P,); it is not accepted if no damping succeeds."""
         linear = problem.linearise(vector)
         before = float(linear.residual.square().sum())
-        lagged = self.factor if isinstance(self.factor, Factor) else None  # constants change J too much
+        lagged = None if isinstance(self.factor, BorderedFactor) else self.factor  # constants change J too much
         if lagged is not None and lagged.damping <= MAX_LAGGED_DAMPING and lagged.storage is linear.storage:
             descent = conjugate_gradients(linear, lagged, LAGGED_ITERATIONS, LAGGED_TOLERANCE)
             if descent.left <= 1e3 * LAGGED_TOLERANCE:
@@ -118,7 +118,7 @@ def followed(problem: LocalLeastSquares, vector: Tensor, factor: BorderedFactor)
     linear = problem.linearise(vector).coefficients
     descent = conjugate_gradients(linear, factor.inner, LAGGED_ITERATIONS, LAGGED_TOLERANCE)
     if descent.left > FOLLOWED:
-        inner = Factor(linear, factor.damping)
+        inner = function_factor(linear, factor.damping)
         if inner.solvable:
             descent = conjugate_gradients(linear, inner)
     return torch.cat([vector[: len(descent.step)] + descent.step, vector[len(descent.step) :]])

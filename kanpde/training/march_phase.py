@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kanpde.geometry.box import as_box
+from kanpde.geometry.shape import Shape
 from kanpde.marching import state as states
 from kanpde.marching.audit.parts import Part, parts_of_pass
 from kanpde.marching.low_rank import compress
@@ -56,7 +57,7 @@ class Marching:
     def fits(task: TrainingTask, network: KAN) -> bool:
         """Return True if a march can solve the task.
 
-        The domain must be a box of up to three dimensions, and the settings must leave network, stages and points open.
+        The domain must be a box or a shape of up to three dimensions, and the settings must leave network, stages and points open.
         """
         problem = task.problem
         given = (
@@ -68,8 +69,9 @@ class Marching:
         )
         one_number = network.intervals is None or isinstance(network.intervals, int)
         default_rows = task.settings.training.weighting == "none" and network.family == "bspline"
-        small_box = as_box(problem.domain) is not None and problem.domain.dimension in DEGREES
-        return not network.built and one_number and default_rows and not any(given) and small_box
+        known = as_box(problem.domain) is not None or isinstance(problem.domain, Shape)
+        small_domain = known and problem.domain.dimension in DEGREES
+        return not network.built and one_number and default_rows and not any(given) and small_domain
 
     def begin(self) -> None:
         """Open the first slab, or the present one of a restored march."""

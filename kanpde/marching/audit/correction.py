@@ -24,7 +24,7 @@ from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.slab_system import rows_of_part
 from kanpde.marching.system import System, TensorLinearisation
-from kanpde.marching.task import MarchTask
+from kanpde.marching.task import MarchTask, times_of
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 
@@ -89,11 +89,11 @@ class Linearised:
 def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
     """Return the axes of a correction: more intervals along each axis in space, a higher degree in time.
 
-    They are coarser if there would be more than `task.most` unknowns.
+    They are coarser if there would be more than `task.largest` unknowns.
     """
     ratio = finer * FINER[min(len(part.axes), 2)]
     each = len(task.problem.fields) * (1 if task.degree_in_time is None else task.degree_in_time + HIGHER_IN_TIME + 1)
-    while each * math.prod(math.ceil(ratio * axis.intervals) + axis.degree for axis in part.axes) > task.most:
+    while each * math.prod(math.ceil(ratio * axis.intervals) + axis.degree for axis in part.axes) > task.largest:
         ratio *= COARSER
         if ratio * max((axis.intervals for axis in part.axes), default=0) < 1:
             break
@@ -104,7 +104,7 @@ def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
         breakpoints = np.interp(places, np.arange(axis.intervals + 1), axis.breakpoints)
         axes.append(SplineAxis(breakpoints, axis.degree, axis.periodic))
     if task.degree_in_time is not None:
-        ends = np.array(task.part(part.low, part.high).bounds()["t"])
+        ends = times_of(task.part(part.low, part.high))
         axes.insert(task.time, LegendreAxis(ends, task.degree_in_time + HIGHER_IN_TIME))
     return axes
 

@@ -52,7 +52,7 @@ def weakest_direction(
     v = exact_direction(linear) if small(factor) else iterated_direction(factor, vector)
     coefficients, constants = system.split(v)
     piece = system.pieces[0]
-    image = system.image(piece.images[0].points, JetPlan(system.box.dimension, [()]), piece.shapes)
+    image = system.image(piece.images[0].points, JetPlan(system.domain.dimension, [()]), piece.shapes)
     share = (piece.weights / piece.weights.sum())[:, None]
     with torch.no_grad():
         change = image.own_jets(coefficients)[:, 0]

@@ -13,7 +13,7 @@ import torch
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import grid
 from kanpde.collocation.rows import Placed
-from kanpde.geometry.box import as_box
+from kanpde.geometry.shape import Shape
 from kanpde.marching.audit.correction import Corrected, corrections
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
@@ -93,7 +93,7 @@ def audit(
 def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: float) -> Evidence:
     """Return the evidence on a model."""
     unseen = tuple(missed(problem, lambda placed: rows_of(model, placed), constants_of(model)))
-    if as_box(problem.domain) is None or problem.domain.dimension not in RESOLUTION:
+    if not isinstance(problem.domain, Shape) or problem.domain.dimension not in RESOLUTION:
         return Evidence(residual if math.isfinite(residual) else None, None, missed=unseen)
     task = MarchTask(problem, 1, None, affine=False, most=MOST_UNKNOWNS, device=torch.device("cpu"))
     parts = tuple(parts) or parts_of_network(task, model)

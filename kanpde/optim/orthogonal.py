@@ -1,0 +1,44 @@
+"""An orthogonal factor, for problems whose unknowns nearly depend on each other.
+
+Splines on a box around a shape are such unknowns: those that reach into the shape by a corner hardly differ from others
+there. Their coefficients are not determined, but the function is, to the accuracy of J instead of that of JᵀJ (frames:
+Adcock and Huybrechs, SIAM Rev. 61 (2019) 443).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kanpde.device import threads_for
+from kanpde.optim.band import MIN_DAMPING, LocalLinearisation
+
+SHIFT = 1e-28  # least λ: the square of the share of round-off in J
+
+
+class OrthogonalFactor:
+    """The factor R of (J; √S) = QR, S = λ I times the largest entry of diag(JᵀJ): for any finite J, as `Factor`."""
+
+    precise = True
+
+    def __init__(self, linear: LocalLinearisation, damping: float) -> None:
+        self.storage, self.damping = linear.storage, damping
+        rows = linear.matrix
+        squares = rows.square().sum(0)
+        # The share is of the largest column, so that functions which hardly reach into the shape keep small coefficients.
+        self.shift = (damping if damping > MIN_DAMPING else SHIFT) * squares.max().expand(len(squares))
+        self._unit = (squares + self.shift).rsqrt()
+        self.solvable = bool(torch.isfinite(self._unit).all())
+        if not self.solvable:
+            return
+        stacked = torch.cat([rows * self._unit, torch.diag(self.shift.sqrt() * self._unit)])
+        count = len(squares)
+        with threads_for(2.0 * len(stacked) * count**2):
+            self._triangle = torch.linalg.qr(stacked, mode="r").R
+
+    def solve(self, right: Tensor) -> Tensor:
+        """Return (JᵀJ + S)⁻¹ b, (P,), up to rounding errors."""
+        scaled = (self._unit * right)[:, None]
+        half = torch.linalg.solve_triangular(self._triangle.T, scaled, upper=False)
+        found: Tensor = self._unit * torch.linalg.solve_triangular(self._triangle, half, upper=True)[:, 0]
+        return found
