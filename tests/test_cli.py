@@ -113,9 +113,11 @@ BAD = {
     ("device=cuda:77",): "cuda:77",
     ("device=tpu",): "tpu",
     ("dtype=float8",): "float8",
-    ("shw",): "list, show, resume, bench",
+    ("shw",): "list, new, show, resume, bench",
     ("--config-dir", "nowhere"): "nowhere",
     ("list", "more"): "kanpde list",
+    ("new",): "kanpde new NAME",
+    ("new", "rod"): "problems/rod.py",
     ("show",): "RUN_DIR",
     ("show", "nowhere"): "metrics.json",
     ("resume",): "RUN_DIR",
@@ -225,6 +227,13 @@ def test_a_mistake_of_kanpdes_own_is_not_hidden(kanpde, monkeypatch):
     monkeypatch.setattr(cli, "run_job", mistaken)
     with pytest.raises(ValueError, match="ours"):
         kanpde("problem=rod")
+
+
+def test_a_new_problem_can_be_solved(kanpde, here):
+    assert kanpde("new", "bar") == (0, "problems/bar.py: solve it with kanpde problem=bar\n", "")
+    status, out, _ = kanpde("problem=bar", *QUICK)
+    metrics = json.loads((here / out.splitlines()[-1].removeprefix("run: ") / "metrics.json").read_text())
+    assert status == 0 and metrics["problem"] == "bar" and metrics["relative_l2"] < 1e-10
 
 
 def test_listing_needs_none_of_the_heavy_packages(here):

@@ -43,7 +43,7 @@ COMMANDS = sorted(
         if line.startswith("kanpde")
     }
 )
-NAMED = {"list", "show", "resume", "bench"}  # first words that are no settings
+NAMED = {"list", "new", "show", "resume", "bench"}  # first words that are no settings
 
 
 @pytest.fixture
