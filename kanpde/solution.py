@@ -255,6 +255,18 @@ class Solution:
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         files.write(path, {**tensors, "unknowns": self.model.constants}, metadata)
 
+    def export(
+        self,
+        path: str | Path,
+        shape: int | Sequence[int] | Mapping[str, int] | None = None,
+        times: float | Sequence[float] | None = None,
+    ) -> None:
+        """Write a file for another program, by its ending: see `kanpde.export.export`."""
+        # Imported here, because most solutions are not exported.
+        from kanpde.export import export
+
+        export(self, path, shape, times)
+
     @classmethod
     def load(cls, path: str | Path, problem: Problem | None = None, device: str = "cpu") -> Solution:
         """Read a file written by `save`. The problem is found by its name; pass `problem` if a script defines it.

@@ -65,7 +65,7 @@ def stop(number: int, frame: object) -> None:
 
 def run_command(words: Sequence[str]) -> int:
     """Run the command named by the first word; if it names no command, let Hydra read the words."""
-    commands = {"list": list_problems, "new": new, "show": show, "resume": resume, "bench": bench}
+    commands = {"list": list_problems, "new": new, "show": show, "resume": resume, "export": export, "bench": bench}
     return commands[words[0]](words[1:]) if words and words[0] in commands else compose_and_run()
 
 
@@ -119,6 +119,19 @@ def resume(words: Sequence[str]) -> int:
         except (YAMLError, OmegaConfBaseException) as error:
             raise ValueError(str(error)) from error
     return run_folder.resume(folder, chosen, to_dict(overrides).get("training", {}))
+
+
+def export(words: Sequence[str]) -> int:
+    """``kanpde export RUN_DIR FILE [shape=N] [times=[...]]``: write a run's solution for another program."""
+    files = [word for word in words if "=" not in word]
+    options = to_dict(OmegaConf.from_dotlist([word for word in words if "=" in word]))
+    if len(files) != 2 or set(options) - {"shape", "times"}:
+        got = " ".join(words) or "nothing"
+        raise ConfigurationError(f"expected kanpde export RUN_DIR FILE [shape=N] [times=[...]], got {got!r}")
+    from kanpde.runs import run_folder
+
+    run_folder.export(Path(files[0]), Path(files[1]), options)
+    return ExitStatus.SOLVED
 
 
 def bench(words: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ def explain(error: BaseException) -> str:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return f"unknown {group} {name!r}; {nearest(name, error.options or ())}"
     if isinstance(error, OverrideParseException):
-        commands = "list, new, show, resume, bench"
+        commands = "list, new, show, resume, export, bench"
         return f"expected KEY=VALUE, or one of {commands}, got {error.override!r}; see kanpde --help"
     if (
         isinstance(cause, OmegaConfBaseException)
