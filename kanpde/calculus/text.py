@@ -13,12 +13,14 @@ Length, nesting and the size of numbers are limited, so that no text takes long 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 import sympy as sp
+from mpmath.libmp import NoConvergence
 
 from kanpde.calculus.functions import HEADS, registered
 from kanpde.errors import ProblemError, nearest
@@ -28,7 +30,9 @@ MAX_DEPTH = 50  # of parentheses, calls and exponents in each other
 MAX_DIGITS = 40  # of a number
 MAX_EXPONENT = 300  # of a number in the form 1e300
 MAX_BITS = 10_000  # of a power of numbers, which SymPy computes exactly
-MAX_GAMMA = 1000  # the largest number of which SymPy may compute the gamma function, exactly
+MAX_ARGUMENT = 1e9  # the largest constant of which a function is taken
+MAX_COSTLY = 1000  # the same for functions that take long to compute, to many digits, for large constants
+MAX_VALUE = 1e300  # of a constant
 SHOWN = 60  # characters of a text in a message
 
 CONSTANTS = {"pi": sp.pi, "E": sp.E, "EulerGamma": sp.EulerGamma, "GoldenRatio": sp.GoldenRatio}
@@ -37,6 +41,7 @@ _ALIASES = {
     "heaviside": sp.Heaviside, "arcsin": sp.asin, "arccos": sp.acos, "arctan": sp.atan, "arctan2": sp.atan2,
     "arcsinh": sp.asinh, "arccosh": sp.acosh, "arctanh": sp.atanh,
 }  # fmt: skip
+_COSTLY = (sp.gamma, sp.loggamma, sp.besselj, sp.bessely, sp.besseli, sp.besselk)
 _TOKEN = re.compile(
     r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W\d]\w*)|(?P<sign>\*\*|==|[-+*/^(),=])"
 )
@@ -92,13 +97,29 @@ def applied(word: str, arguments: Sequence[Any]) -> Any:
     functions = known_functions()
     if word not in functions:
         raise ProblemError(f"{word} is no function; {nearest(word, functions)}")
-    if functions[word] in (sp.gamma, sp.loggamma) and any(a.is_Rational and a > MAX_GAMMA for a in arguments):
-        raise ProblemError(f"{word} of a number above {MAX_GAMMA} is too large")
+    for argument in arguments:
+        check_size(argument, MAX_COSTLY if functions[word] in _COSTLY else MAX_ARGUMENT)
     try:
-        return functions[word](*arguments)
+        return check_size(functions[word](*arguments))
     except (TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ProblemError(f"{word} can't take these arguments: {reason}") from None
+
+
+def check_size(expression: Any, most: float = MAX_VALUE) -> Any:
+    """Return an expression; raise ProblemError if it is a constant that is not finite, or larger than `most`.
+
+    Constants whose parts were checked are computed in no time; others, such as floor(exp(10^10)), may never be.
+    """
+    if expression.free_symbols:
+        return expression
+    try:
+        size = abs(complex(sp.N(expression)))
+    except (TypeError, OverflowError, NoConvergence):
+        size = math.inf
+    if not size <= most:
+        raise ProblemError(f"a constant that is not finite, or larger than {most:g}")
+    return expression
 
 
 @dataclass(frozen=True)
@@ -172,13 +193,13 @@ class _Reader:
         return sp.Add(*terms)  # at once, because adding one by one takes quadratic time
 
     def product(self) -> Any:
-        factors = [self.signed()]
+        at, factors = self.token, [self.signed()]
         while sign := self.takes("*", "/"):
-            at, factor = self.token, self.signed()
+            token, factor = self.token, self.signed()
             if sign == "/" and factor.is_zero:
-                self.fail("division by zero", at)
+                self.fail("division by zero", token)
             factors.append(factor if sign == "*" else 1 / factor)
-        return sp.Mul(*factors)
+        return self.checked(sp.Mul(*factors), at) if len(factors) > 1 else factors[0]
 
     def signed(self) -> Any:
         negative = False
@@ -196,7 +217,7 @@ class _Reader:
             bits = max(int(abs(base.p)).bit_length(), int(base.q).bit_length())
             if abs(exponent) * bits > MAX_BITS or (base.is_zero and exponent.is_negative):
                 self.fail("a number that is too large", at)
-        return base**exponent
+        return self.checked(base**exponent, at)
 
     def atom(self) -> Any:
         token = self.token
@@ -232,6 +253,13 @@ class _Reader:
         if len(digits) > MAX_DIGITS or len(exponent) > 4 or abs(int(exponent or 0)) > MAX_EXPONENT:
             self.fail("a number that is too long", token)
         return sp.Rational(token.text)
+
+    def checked(self, expression: Any, token: _Token) -> Any:
+        """Return an expression; fail at the token if it is a constant that is too large."""
+        try:
+            return check_size(expression)
+        except ProblemError as error:
+            self.fail(str(error), token)
 
     def deeper(self, rule: Any) -> Any:
         self.depth += 1
