@@ -2,8 +2,11 @@
 
 import base64
 import csv
+import ctypes
 import json
 import runpy
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -17,6 +20,7 @@ from kanpde.export import torch_programs
 from kanpde.export.grid import sampled
 from kanpde.network.trial_function import Model
 from kanpde.problem.lift import Ansatz
+from kanpde.symbolic.formula import Formula
 
 PLANE = Box(x=(0, 2), t=(-1, 1))
 
@@ -186,6 +190,15 @@ def test_numpy_code_is_the_network(tmp_path, name):
     )
 
 
+def test_names_are_no_code(tmp_path):
+    solution = made()
+    solution.problem._name = '"""\nraise SystemExit(1) */'
+    for file in ("a.py", "a.c"):
+        solution.export(tmp_path / file)
+        assert "raise SystemExit" not in (tmp_path / file).read_text()
+    runpy.run_path(str(tmp_path / "a.py"))
+
+
 def test_numpy_code_has_atoms_and_broadcasts(tmp_path):
     x, t = sp.symbols("x t", real=True)
     network = formula_to_kan(sp.exp(-t) * sp.sin(3 * x) + sp.erf(x) + sp.sech(t), PLANE)
@@ -195,6 +208,49 @@ def test_numpy_code_has_atoms_and_broadcasts(tmp_path):
     axis = np.linspace(-1, 1, 4)
     assert np.allclose(evaluate(axis[:, None] + 1, axis), solution(x=axis[:, None] + 1, t=axis), rtol=0, atol=1e-13)
     assert evaluate(1, 0).shape == ()
+
+
+def compiled(path, count):
+    """The function in a file of C, on points (n, d): (n, count)."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no compiler of C")
+    library = path.with_suffix(".so")
+    words = [compiler, "-std=c99", "-Wall", "-Werror", "-O1", "-shared", "-fPIC", "-o", library, path, "-lm"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    function = ctypes.CDLL(str(library)).evaluate
+    numbers = ctypes.POINTER(ctypes.c_double)
+
+    def call(points):
+        found = np.empty((len(points), count))
+        for point, fields in zip(np.ascontiguousarray(points), found, strict=True):
+            function(point.ctypes.data_as(numbers), fields.ctypes.data_as(numbers))
+        return found
+
+    return call
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "atoms"])
+def test_c_code_is_the_network(tmp_path, name):
+    solution = made(fields=("u", "v"), **NETWORKS.get(name, {}))
+    if name == "atoms":
+        x, t = sp.symbols("x t", real=True)
+        parts = [sp.exp(-t) * sp.sin(3 * x) + sp.erf(x) + sp.sech(t), sp.sqrt(x + 3) + x**2 / (x + 5)]
+        solution = made(fields=("u", "v"), network=formula_to_kan(parts, PLANE))
+    solution.export(tmp_path / "a.c")
+    found, expected = compiled(tmp_path / "a.c", 2)(POINTS), solution.evaluate(POINTS)
+    assert np.allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+def test_the_formula_is_written_as_latex(tmp_path):
+    solution = made()
+    with pytest.raises(ConfigurationError, match="expected a formula for .tex, got none"):
+        solution.export(tmp_path / "a.tex")
+    x = sp.Symbol("x", real=True)
+    solution.formula = Formula(("x", "t"), {"u": sp.sin(x)}, {"u": sp.sin(x)}, {}, "none")
+    solution.export(tmp_path / "a.tex")
+    assert (tmp_path / "a.tex").read_text() == solution.formula.latex() + "\n"
 
 
 @pytest.mark.parametrize("name", [*NETWORKS, "hard", "atoms"])
@@ -268,7 +324,8 @@ def test_what_a_format_cannot_hold_is_said(tmp_path):
     for file, options, said in (("a.pvd", {}, "a coordinate t"), ("a.vtr", {"times": 1.0}, "no times for")):
         with pytest.raises(ConfigurationError, match=said):
             still.export(tmp_path / file, **options)
-    with pytest.raises(ConfigurationError, match="soft conditions"):
-        hard().export(tmp_path / "a.py")
+    for file in ("a.py", "a.c"):
+        with pytest.raises(ConfigurationError, match="soft conditions"):
+            hard().export(tmp_path / file)
     with pytest.raises(ConfigurationError, match="t alone"):
         made(Box(t=(0, 1))).export(tmp_path / "a.pvd")

@@ -114,7 +114,7 @@ HEAT = "u_t = u_xx"
         (HEAT, {"conditions": {"a": 3}}, "such as Dirichlet(0) for 'a'"),
         (HEAT, {"conditions": {"a": Initial("sin(pi*y)")}}, "y is neither"),
         (HEAT, {"conditions": {"a": Dirichlet(0, on="y")}}, "condition 'a' of text"),
-        (HEAT, {"source": "exact"}, "needs exact="), (HEAT, {"source": "x", "exact": "x"}, "source='exact'"),
+        (HEAT, {"name": "a b"}, "a plain word as name"), (HEAT, {"source": "exact"}, "needs exact="), (HEAT, {"source": "x", "exact": "x"}, "source='exact'"),
         (HEAT, {"exact": ["x", "t"]}, "exact for the fields u"), (HEAT, {"exact": "u"}, "u is neither"),
         ("u_t = k*u", {"unknowns": {"k": 1.0}, "source": "exact", "exact": "x"}, "no unknowns"),
         (sp.Eq(U(0, T), 1), {}, "unknown functions of the coordinates, such as u(x, t), got u(0, t)"),

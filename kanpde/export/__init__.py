@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kanpde.errors import ConfigurationError, nearest
-from kanpde.export import numpy_code, tables, torch_programs, vtk
+from kanpde.export import c_code, latex, numpy_code, tables, torch_programs, vtk
 from kanpde.export.exportable import Exportable
 from kanpde.export.grid import Grid, sampled
 
@@ -19,9 +19,11 @@ GRIDS: Mapping[str, Callable[[Path, Grid], None]] = {
     ".csv": tables.write_csv,
     ".nc": tables.write_netcdf,
 }
-# The solution as a program.
+# The solution as a function.
 PROGRAMS: Mapping[str, Callable[[Path, Exportable], None]] = {
     ".py": numpy_code.write,
+    ".c": c_code.write,
+    ".tex": latex.write,
     ".onnx": torch_programs.write_onnx,
     ".pt2": torch_programs.write_pt2,
 }
@@ -37,7 +39,8 @@ def export(
 
     .vtr, .vtu and .pvd are for ParaView, .npz, .csv and .nc are tables; they hold all fields on a grid with `shape`
     points along the coordinates (one number, one for each coordinate, or some by name) and, if `times` are given, at
-    these times. .py is a function of NumPy arrays, .onnx and .pt2 are functions of points (n, d) for ONNX and torch.
+    these times. .py is a function of NumPy arrays, .c one in C, .onnx and .pt2 are functions of points (n, d) for ONNX
+    and torch, and .tex is the formula.
 
     Raises ConfigurationError for an unknown ending, a wrong shape or time, or a package that is missing.
     """
@@ -51,5 +54,5 @@ def export(
         GRIDS[ending](path, sampled(solution, shape, times))
         return
     if shape is not None or times is not None:
-        raise ConfigurationError(f"expected no shape and no times for {ending}, which is a function; leave them out")
+        raise ConfigurationError(f"expected no shape and no times for {ending}, which has no grid; leave them out")
     PROGRAMS[ending](path, solution)

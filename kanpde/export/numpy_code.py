@@ -13,7 +13,7 @@ from sympy.printing.numpy import SciPyPrinter
 from kanpde.calculus.functions import atom
 from kanpde.errors import ConfigurationError
 from kanpde.export.exportable import Exportable
-from kanpde.export.plain import PlainLayer, plain_layers
+from kanpde.export.plain import PlainLayer, plain_layers, plain_name
 from kanpde.files import write_text
 from kanpde.version import __version__
 
@@ -96,7 +96,7 @@ def write(path: Path, solution: Exportable) -> None:
     single = len(problem.fields) == 1
     fields = ", ".join(problem.fields)
     text = _TEMPLATE.format(
-        title=f"The solution of {problem.name}: {fields} of {', '.join(names)}.",
+        title=f"The solution of {plain_name(problem.name)}: {fields} of {', '.join(names)}.",
         arguments=", ".join(names),
         columns=", ".join(names),
         returned=fields if single else f"a dict of {fields}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,11 @@ class PlainLayer:
 def plain_layers(network: KAN) -> list[PlainLayer]:
     """Return the layers of a network; raise ConfigurationError if its edges are no splines."""
     return [_plain(layer) for layer in [network.first, *network.hidden]]
+
+
+def plain_name(name: str) -> str:
+    """Return a problem's name with letters, digits and underscores only, because it becomes part of code."""
+    return re.sub(r"\W", "_", name)
 
 
 def _plain(layer: KANLayer) -> PlainLayer:

@@ -95,6 +95,8 @@ def problem_from(
     """
     if not isinstance(domain, Domain):
         raise ProblemError(f"expected a domain such as Box(x=(0, 1)), got {domain!r}")
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ProblemError(f"expected a plain word as name, got {name!r}")
     given, starts = _parameters(parameters), dict(unknowns or {})
     texts = _texts(equations, domain.names)
     fields = (fields,) if isinstance(fields, str) else fields
