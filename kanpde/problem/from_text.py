@@ -23,6 +23,7 @@ from kanpde.problem.equation_text import equation_text, written
 from kanpde.problem.jet_text import JetVocabulary, Residual, filled, real, subscript
 from kanpde.problem.problem import Problem
 
+_PARTS = ("domain", "exact", "reference", "guess")  # of a problem, which no parameter may be called
 _WRITABLE = ("value", "residual")  # attributes of a condition that may be text
 
 
@@ -204,7 +205,7 @@ def _parameters(given: Mapping[str, Any] | None) -> dict[str, float]:
     for name, value in (given or {}).items():
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
             raise ProblemError(f"expected plain words as names of parameters, got {name!r}; rename it")
-        if hasattr(TextProblem, name) or name in ("domain", "exact", "reference", "guess"):
+        if hasattr(TextProblem, name) or name in (*TextProblem.__annotations__, *_PARTS):
             raise ProblemError(f"a parameter can't be called {name!r}, which is a part of a problem; rename it")
         number = isinstance(value, (numbers.Real, np.number)) or (isinstance(value, sp.Expr) and value.is_number)
         if not number or isinstance(value, bool) or not math.isfinite(value):
