@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kanpde.network.kan import KAN
     from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
     from kanpde.problem.constraint import Constraint
+    from kanpde.problem.from_text import problem_from
     from kanpde.problem.problem import Problem
     from kanpde.problem.registry import load_problem
     from kanpde.readable import as_sympy, fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
@@ -52,6 +53,7 @@ _MODULES = {
     "formula": "readable",
     "formula_to_kan": "readable",
     "load_problem": "problem.registry",
+    "problem_from": "problem.from_text",
     "prune": "readable",
     "read": "readable",
     "refit": "readable",
@@ -82,6 +84,7 @@ __all__ = [
     "formula",
     "formula_to_kan",
     "load_problem",
+    "problem_from",
     "prune",
     "read",
     "refit",

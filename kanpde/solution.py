@@ -24,8 +24,9 @@ from kanpde.marching.audit.judge import Audit, audit
 from kanpde.network.kan import KAN
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
-from kanpde.problem import registry
+from kanpde.problem import registry, text_json
 from kanpde.problem.field import parse_partial
+from kanpde.problem.from_text import TextProblem
 from kanpde.problem.lift import Ansatz
 from kanpde.problem.problem import Problem
 from kanpde.version import __version__
@@ -254,6 +255,18 @@ class Solution:
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         files.write(path, {**tensors, "unknowns": self.model.constants}, metadata)
 
+    def export(
+        self,
+        path: str | Path,
+        shape: int | Sequence[int] | Mapping[str, int] | None = None,
+        times: float | Sequence[float] | None = None,
+    ) -> None:
+        """Write a file for another program, by its ending: see `kanpde.export.export`."""
+        # Imported here, because most solutions are not exported.
+        from kanpde.export import export
+
+        export(self, path, shape, times)
+
     @classmethod
     def load(cls, path: str | Path, problem: Problem | None = None, device: str = "cpu") -> Solution:
         """Read a file written by `save`. The problem is found by its name; pass `problem` if a script defines it.
@@ -269,8 +282,7 @@ class Solution:
         tensors, metadata = files.read(path, torch_device(device))
         if "architecture" not in metadata or "unknowns" not in tensors:
             raise KanpdeError(f"expected a solution at {path}, got another file of kanpde's")
-        if problem is None:
-            problem = registry.load_problem(metadata["problem"]["name"], **metadata["problem"]["parameters"])
+        problem = problem or restored(metadata["problem"])
         names = described(problem)
         check_saved(path, metadata["problem"], {key: names[key] for key in ("coordinates", "fields", "unknowns")})
         state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
@@ -339,7 +351,17 @@ def described(problem: Problem) -> dict[str, Any]:
     """Return the description of a problem that a file stores, in the form in which JSON reads it back."""
     names = {"coordinates": problem.domain.names, "fields": problem.fields, "unknowns": tuple(problem.unknowns)}
     description = {"name": problem.name, "parameters": json_parameters(problem.parameters()), **names}
+    if isinstance(problem, TextProblem):
+        description["text"] = text_json.to_json(problem)
     return dict(json.loads(json.dumps(description)))
+
+
+def restored(description: Mapping[str, Any]) -> Problem:
+    """Return the problem of a description: from its own text, else from the registry by its name."""
+    name, parameters = description["name"], description["parameters"]
+    if "text" in description:
+        return text_json.from_json(name, description["text"], parameters)
+    return registry.load_problem(name, **parameters)
 
 
 def check_saved(path: str | Path, got: Mapping[str, Any], expected: Mapping[str, Any]) -> None:

@@ -113,11 +113,16 @@ BAD = {
     ("device=cuda:77",): "cuda:77",
     ("device=tpu",): "tpu",
     ("dtype=float8",): "float8",
-    ("shw",): "list, show, resume, bench",
+    ("shw",): "list, new, show, resume, export, bench",
     ("--config-dir", "nowhere"): "nowhere",
     ("list", "more"): "kanpde list",
+    ("new",): "kanpde new NAME",
+    ("new", "rod"): "problems/rod.py",
     ("show",): "RUN_DIR",
     ("show", "nowhere"): "metrics.json",
+    ("export",): "RUN_DIR FILE",
+    ("export", "nowhere", "heat.vtr"): "solution.kan",
+    ("export", "nowhere", "heat.vtr", "size=3"): "[shape=N]",
     ("resume",): "RUN_DIR",
     ("resume", "nowhere"): "config.yaml",
     ("resume", "nowhere", "seed=1"): "seed=1",
@@ -225,6 +230,22 @@ def test_a_mistake_of_kanpdes_own_is_not_hidden(kanpde, monkeypatch):
     monkeypatch.setattr(cli, "run_job", mistaken)
     with pytest.raises(ValueError, match="ours"):
         kanpde("problem=rod")
+
+
+def test_a_new_problem_can_be_solved(kanpde, here):
+    assert kanpde("new", "bar") == (0, "problems/bar.py: solve it with kanpde problem=bar\n", "")
+    status, out, _ = kanpde("problem=bar", *QUICK)
+    metrics = json.loads((here / out.splitlines()[-1].removeprefix("run: ") / "metrics.json").read_text())
+    assert status == 0 and metrics["problem"] == "bar" and metrics["relative_l2"] < 1e-10
+
+
+def test_a_run_is_exported(kanpde, here):
+    _, out, _ = kanpde("problem=rod", *QUICK)
+    folder = out.splitlines()[-1].removeprefix("run: ")
+    assert kanpde("export", folder, "rod.csv", "shape=3", "times=[0,0.5]") == (0, "rod.csv\n", "")
+    assert len((here / "rod.csv").read_text().splitlines()) == 7
+    status, out, err = kanpde("export", folder, "rod.xyz")
+    assert status == 2 and err.startswith("error: unknown ending '.xyz'") and err.count("\n") == 1
 
 
 def test_listing_needs_none_of_the_heavy_packages(here):

@@ -27,6 +27,7 @@ from kanpde.cli.messages import explain, raised_by_hydra
 from kanpde.errors import ConfigurationError, ExitStatus, KanpdeError
 from kanpde.files import contents_of, shipped
 from kanpde.problem import registry
+from kanpde.problem.template import write_problem
 from kanpde.runs import console
 from kanpde.training.interrupts import SIGNALS
 
@@ -64,7 +65,7 @@ def stop(number: int, frame: object) -> None:
 
 def run_command(words: Sequence[str]) -> int:
     """Run the command named by the first word; if it names no command, let Hydra read the words."""
-    commands = {"list": list_problems, "show": show, "resume": resume, "bench": bench}
+    commands = {"list": list_problems, "new": new, "show": show, "resume": resume, "export": export, "bench": bench}
     return commands[words[0]](words[1:]) if words and words[0] in commands else compose_and_run()
 
 
@@ -75,6 +76,15 @@ def list_problems(words: Sequence[str]) -> int:
     console.problems({name: registry.describe(name) for name in registry.discover()})
     for complaint in registry.ambiguous().values():
         console.warn(complaint)
+    return ExitStatus.SOLVED
+
+
+def new(words: Sequence[str]) -> int:
+    """``kanpde new NAME``: write ./problems/NAME.py, a commented problem to start from."""
+    if len(words) != 1:
+        raise ConfigurationError(f"expected kanpde new NAME, got {len(words)} words after new; give one name")
+    file = write_problem(words[0])
+    print(f"{file}: solve it with kanpde problem={words[0]}")
     return ExitStatus.SOLVED
 
 
@@ -109,6 +119,19 @@ def resume(words: Sequence[str]) -> int:
         except (YAMLError, OmegaConfBaseException) as error:
             raise ValueError(str(error)) from error
     return run_folder.resume(folder, chosen, to_dict(overrides).get("training", {}))
+
+
+def export(words: Sequence[str]) -> int:
+    """``kanpde export RUN_DIR FILE [shape=N] [times=[...]]``: write a run's solution for another program."""
+    files = [word for word in words if "=" not in word]
+    options = to_dict(OmegaConf.from_dotlist([word for word in words if "=" in word]))
+    if len(files) != 2 or set(options) - {"shape", "times"}:
+        got = " ".join(words) or "nothing"
+        raise ConfigurationError(f"expected kanpde export RUN_DIR FILE [shape=N] [times=[...]], got {got!r}")
+    from kanpde.runs import run_folder
+
+    run_folder.export(Path(files[0]), Path(files[1]), options)
+    return ExitStatus.SOLVED
 
 
 def bench(words: Sequence[str]) -> int:

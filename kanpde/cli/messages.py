@@ -18,7 +18,8 @@ def explain(error: BaseException) -> str:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return f"unknown {group} {name!r}; {nearest(name, error.options or ())}"
     if isinstance(error, OverrideParseException):
-        return f"expected KEY=VALUE, or one of list, show, resume, bench, got {error.override!r}; see kanpde --help"
+        commands = "list, new, show, resume, export, bench"
+        return f"expected KEY=VALUE, or one of {commands}, got {error.override!r}; see kanpde --help"
     if (
         isinstance(cause, OmegaConfBaseException)
         and isinstance(cause.parent_node, DictConfig)

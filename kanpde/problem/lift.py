@@ -81,7 +81,7 @@ class Ansatz:
     def jets(self, points: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor]:
         """Return the jets of lift and factor at points (n, d): (n, S, fields) each, in the points' device and dtype."""
         polynomial_at = polynomials_at(points, self.domain)
-        lift = points.new_zeros(len(points), len(plan), len(self.factors))
+        lift = points.new_zeros(points.shape[0], len(plan), len(self.factors))  # no len: it can be traced
         factor = torch.zeros_like(lift)
         for field, (terms, bump) in enumerate(zip(self.lifts, self.factors, strict=True)):
             for alpha, partial in enumerate(plan.partials):

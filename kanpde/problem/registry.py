@@ -51,6 +51,11 @@ def _files() -> dict[str, list[Path]]:
     return dict(sorted(found.items()))
 
 
+def candidates(name: str) -> list[Path]:
+    """Return the files that have a problem's name, existing ones only."""
+    return _files().get(name, [])
+
+
 def find(name: str) -> Path:
     """Return the file of a problem; raise ProblemError for a name that is unknown or exists in both folders."""
     files = discover()
@@ -113,7 +118,7 @@ def _problem_class(module: ModuleType, name: str, file: Path) -> type[Problem]:
     named = [item for item in found if name.lower() in (snake_case(item.__name__), item.__name__.lower())]
     if len(found) == 1 or len(named) == 1:
         return (found if len(found) == 1 else named)[0]
-    wanted = f"class {_camel(name)}(Problem)"
+    wanted = f"class {camel_case(name)}(Problem)"
     if not found:
         raise ProblemError(f"{relative_path(file)}: expected a class derived from Problem, got none; write {wanted}")
     classes = ", ".join(item.__name__ for item in found)
@@ -187,5 +192,6 @@ def describe(name: str) -> str:
     return next((text.strip().splitlines()[0] for text in texts if text and text.strip()), "")
 
 
-def _camel(name: str) -> str:
+def camel_case(name: str) -> str:
+    """Return the name in CamelCase: fisher_kpp gives FisherKpp."""
     return "".join(part.capitalize() for part in name.split("_"))

@@ -94,6 +94,17 @@ def show(folder: Path, *, proved: bool = False) -> None:
         print(relative_path(figure))
 
 
+def export(folder: Path, path: Path, options: Mapping[str, Any]) -> None:
+    """Write the solution of the run in ``folder`` to ``path``; see `Solution.export` for the options.
+
+    Raises ConfigurationError if the folder contains no solution, or for an unknown ending and wrong options.
+    """
+    if not (folder / SOLUTION).is_file():
+        raise ConfigurationError(f"expected {SOLUTION} in {folder}, got none; give the folder after a run's 'run:'")
+    Solution.load(folder / SOLUTION).export(path, **options)
+    print(relative_path(path))
+
+
 def draw(solution: Solution, folder: Path) -> list[Path]:
     """Draw the run's figures and return their paths."""
     # Imported here, because matplotlib is slow to import and training does not need it.

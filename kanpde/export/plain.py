@@ -1,0 +1,89 @@
+"""A network as plain numbers: knots and coefficients of splines, base functions, atoms, and the kinds of nodes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kanpde.calculus.arrays import Array
+from kanpde.errors import ConfigurationError
+from kanpde.network.bspline import BSpline
+from kanpde.network.kan import KAN
+from kanpde.network.layer import KANLayer
+
+
+@dataclass(frozen=True)
+class PlainAtom:
+    """The edge c f(a x + b) + d from an input to a subnode."""
+
+    source: int
+    target: int
+    name: str
+    constants: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PlainLayer:
+    """A layer in double precision.
+
+    `knots` (i, n + 2k + 1) and `coefficients` (i, n + k, o) are those of the splines of degree k, those of periodic
+    inputs continued; `weights` (i, o) are those of the `base` function of (x − centre) / half_width, None without one.
+    The first `sums` of the o subnodes are nodes, the others are multiplied in pairs.
+    """
+
+    degree: int
+    knots: Array
+    coefficients: Array
+    periodic: tuple[bool, ...]
+    sums: int
+    base: str | None
+    centre: Array
+    half_width: Array
+    weights: Array | None
+    atoms: tuple[PlainAtom, ...]
+
+
+def plain_layers(network: KAN) -> list[PlainLayer]:
+    """Return the layers of a network; raise ConfigurationError if its edges are no splines."""
+    return [_plain(layer) for layer in [network.first, *network.hidden]]
+
+
+def plain_name(name: str) -> str:
+    """Return a problem's name with letters, digits and underscores only, because it becomes part of code."""
+    return re.sub(r"\W", "_", name)
+
+
+def _plain(layer: KANLayer) -> PlainLayer:
+    basis = layer.basis
+    if not isinstance(basis, BSpline):
+        raise ConfigurationError(
+            f"expected a network of splines to export, got edges of the kind {type(basis).__name__}"
+        )
+    free = _numbers(layer.coefficients)
+    if layer.fixed is not None:
+        free = free * _numbers(layer.fixed.mask)
+    splines = free[:, : basis.functions].copy()
+    for i, periodic in enumerate(basis.periodic):
+        if periodic:
+            splines[i] = splines[i, np.arange(basis.functions) % basis.intervals]
+    weights = None if basis.base is None else free[:, -1] * ~np.array(basis.periodic)[:, None]
+    atoms = {} if layer.fixed is None else layer.fixed.atoms()
+    return PlainLayer(
+        degree=basis.degree,
+        knots=_numbers(basis.knots),
+        coefficients=splines,
+        periodic=tuple(basis.periodic),
+        sums=layer.sums,
+        base=basis.base,
+        centre=_numbers(basis.centre),
+        half_width=_numbers(basis.half_width),
+        weights=weights,
+        atoms=tuple(PlainAtom(i, o, name, constants) for (i, o), (name, constants) in sorted(atoms.items())),
+    )
+
+
+def _numbers(tensor: Any) -> Array:
+    return np.asarray(tensor.detach().cpu().double().numpy())
