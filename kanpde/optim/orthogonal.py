@@ -25,7 +25,7 @@ class OrthogonalFactor:
         self.storage, self.damping = linear.storage, damping
         rows = linear.matrix
         squares = rows.square().sum(0)
-        # The share is of the largest column, so that functions which hardly reach into the shape keep small coefficients.
+        # A share of the largest column keeps the coefficients of functions small that hardly reach into the shape.
         self.shift = (damping if damping > MIN_DAMPING else SHIFT) * squares.max().expand(len(squares))
         self._unit = (squares + self.shift).rsqrt()
         self.solvable = bool(torch.isfinite(self._unit).all())
