@@ -121,7 +121,7 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
         system, step = rows.system, method.step(rows, rows.zero)
         before = system.at(step.vector)
         weakest = weakest_direction(system, rows.zero, rows.at_zero, method.factor)
-        if weakest is not None and weakest.noticed < SUSPECT and not noisy:
+        if weakest is not None and weakest.noticed < SUSPECT and not (noisy or task.shaped):
             weakest = resolved_direction(task, part, constants, joined, weakest)
         left, right = (norms_by_block(system, vector) for vector in (rows.zero, step.vector))
         factor, noise = method.factor, None

@@ -6,6 +6,7 @@ but not zero, then small errors of the rows, such as rounding errors, become lar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -49,11 +50,21 @@ def weakest_direction(
         if found is None:
             return None
         factor = found
-    v = exact_direction(linear) if small(factor) else iterated_direction(factor, vector)
-    coefficients, constants = system.split(v)
     piece = system.pieces[0]
     image = system.image(piece.images[0].points, JetPlan(system.domain.dimension, [()]), piece.shapes)
     share = (piece.weights / piece.weights.sum())[:, None]
+
+    def inside(v: Tensor) -> Tensor:
+        """Return M v with vᵀ M v = ‖v‖² over the domain, in which a continuation outside a shape has no part."""
+        coefficients, _ = system.split(v)
+        weighted = image.adjoint((share * image.own_jets(coefficients)[:, 0])[:, None]).reshape(-1)
+        return torch.cat([weighted, v[len(weighted) :]])
+
+    if small(factor):
+        v = exact_direction(linear)
+    else:
+        v = iterated_direction(factor, vector, inside if linear.storage.orthogonal else None)
+    coefficients, constants = system.split(v)
     with torch.no_grad():
         change = image.own_jets(coefficients)[:, 0]
         values = image.jets(torch.zeros_like(coefficients))[:, 0]
@@ -81,12 +92,12 @@ def small(factor: AnyFactor) -> bool:
     return not factor.precise and factor.storage.size <= MAX_ORTHOGONAL
 
 
-def iterated_direction(factor: AnyFactor, like: Tensor) -> Tensor:
-    """Return the weakest direction, of norm 1, by inverse power iteration."""
+def iterated_direction(factor: AnyFactor, like: Tensor, mass: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    """Return the weakest direction, of norm 1, by inverse power iteration; `mass` is M of its norm, else 1."""
     generator = torch.Generator().manual_seed(0)
     v = torch.randn(len(like), generator=generator, dtype=torch.float64).to(like)
     for _ in range(ITERATIONS):
-        v = unit(factor.solve(v))
+        v = unit(factor.solve(v if mass is None else mass(v)))
     return v
 
 
