@@ -217,7 +217,15 @@ def test_bad_samples_are_refused_in_one_line(x, y, words):
 
 @pytest.mark.parametrize(
     "training",
-    [{"validation": 1.0}, {"batch_size": 0}, {"l1": -1}, {"patience": 0}, {"smoothness": "high"}, {"epochs": 5}],
+    [
+        {"validation": 1.0},
+        {"batch_size": 0},
+        {"l1": -1},
+        {"patience": 0},
+        {"smoothness": "high"},
+        {"epochs": 5},
+        {"tensorboard": True},
+    ],
 )
 def test_bad_settings_are_refused(training):
     with pytest.raises(ConfigurationError, match="training"):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from kanpde.errors import ConfigurationError, number
 from kanpde.training.settings import TrainingOptions
+
+# Settings of a training on an equation that a fit has no use for.
+OF_EQUATIONS = ("resample_every", "weighting", "checkpoint_seconds", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,12 @@ class FitOptions(TrainingOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for field in fields(TrainingOptions):
+            if field.name in OF_EQUATIONS and getattr(self, field.name) != field.default:
+                raise ConfigurationError(
+                    f"expected no training.{field.name} in a fit, whose points are fixed and which is not resumed; "
+                    "leave it out"
+                )
         for name in ("l1", "entropy", "smoothness"):
             value = getattr(self, name)
             if not (name == "smoothness" and value is None) and not (number(value) and value >= 0):

@@ -112,7 +112,7 @@ class Standard:
 
     def jets(self, points: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor]:
         """Return the jets of mean and deviation at points (n, d): (n, S, fields) each."""
-        lift = points.new_zeros(len(points), len(plan), len(self.mean))
+        lift = points.new_zeros(points.shape[0], len(plan), len(self.mean))  # len() would fix the number of points
         factor = torch.zeros_like(lift)
         lift[:, plan.index[()]] = torch.as_tensor(self.mean).to(points)
         factor[:, plan.index[()]] = torch.as_tensor(self.deviation).to(points)
