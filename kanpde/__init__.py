@@ -9,12 +9,15 @@ from kanpde.version import __version__
 
 if TYPE_CHECKING:
     from kanpde.calculus.registration import register_atom
+    from kanpde.fitting.estimators import KANClassifier, KANRegressor
+    from kanpde.fitting.fit import fit
     from kanpde.geometry.body import Body
     from kanpde.geometry.box import Box
     from kanpde.geometry.implicit import Implicit
     from kanpde.geometry.polygon import Polygon
     from kanpde.geometry.round import Annulus, Ball, Disk, Ellipse, Shell
     from kanpde.network.kan import KAN
+    from kanpde.network.mlp import MLP
     from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
     from kanpde.problem.constraint import Constraint
     from kanpde.problem.from_text import problem_from
@@ -38,8 +41,11 @@ _MODULES = {
     "Disk": "geometry.round",
     "Ellipse": "geometry.round",
     "Implicit": "geometry.implicit",
+    "KANClassifier": "fitting.estimators",
+    "KANRegressor": "fitting.estimators",
     "Initial": "problem.conditions",
     "KAN": "network.kan",
+    "MLP": "network.mlp",
     "Neumann": "problem.conditions",
     "Periodic": "problem.conditions",
     "Polygon": "geometry.polygon",
@@ -49,6 +55,7 @@ _MODULES = {
     "Solution": "solution",
     "as_sympy": "readable",
     "certify": "symbolic.proof.certification",
+    "fit": "fitting.fit",
     "fix": "readable",
     "formula": "readable",
     "formula_to_kan": "readable",
@@ -65,6 +72,8 @@ _MODULES = {
 }
 
 __all__ = [
+    "KAN",
+    "MLP",
     "Box",
     "Condition",
     "Constraint",
@@ -72,7 +81,8 @@ __all__ = [
     "Dirichlet",
     "Implicit",
     "Initial",
-    "KAN",
+    "KANClassifier",
+    "KANRegressor",
     "Neumann",
     "Periodic",
     "Problem",
@@ -80,6 +90,7 @@ __all__ = [
     "Solution",
     "as_sympy",
     "certify",
+    "fit",
     "fix",
     "formula",
     "formula_to_kan",

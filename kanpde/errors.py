@@ -50,6 +50,12 @@ class Ending(Enum):
     CONVERGED = "converged", "more steps and finer knots gain nothing", "", ExitStatus.SOLVED
     TARGET = "target", "the estimated relative error is at most {limit:g}", "", ExitStatus.SOLVED
     ITERATIONS = "iterations", "the last stage has run its {limit:.0f} iterations", "", ExitStatus.SOLVED
+    PATIENCE = (
+        "patience",
+        "the error at points that are held out has not fallen for {limit:.0f} iterations",
+        "",
+        ExitStatus.SOLVED,
+    )
     BUDGET = "budget", "{limit:g} seconds are over", "", ExitStatus.SOLVED
     DIVERGED = (
         "diverged",

@@ -17,18 +17,20 @@ from torch import Tensor
 from kanpde import files
 from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
-from kanpde.collocation.comparison import Comparison
+from kanpde.collocation.comparison import Comparison, scores
 from kanpde.device import one_thread, torch_device
 from kanpde.errors import ConfigurationError, KanpdeError, ProblemError, nearest
-from kanpde.marching.audit.judge import Audit, audit
+from kanpde.marching.audit.audit import Audit
+from kanpde.marching.audit.judge import audit
 from kanpde.network.kan import KAN
 from kanpde.network.residuals import Residuals
-from kanpde.network.trial_function import Model
+from kanpde.network.trial_function import Model, saved_network
 from kanpde.problem import registry, text_json
 from kanpde.problem.field import parse_partial
 from kanpde.problem.from_text import TextProblem
 from kanpde.problem.lift import Ansatz
 from kanpde.problem.problem import Problem
+from kanpde.problem.regression import DataBox, Regression
 from kanpde.version import __version__
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 CHUNK = 8192  # points evaluated at once
+SAMPLES = tuple(f"samples.{name}" for name in ("points", "values", "held_out_points", "held_out_values", "box"))
 CHECK_POINTS = 4096  # of the root mean squares of the residual and of each condition
 
 
@@ -81,11 +84,18 @@ class Solution:
         """The values of the unknown constants of an inverse problem, by name."""
         return {name: float(value.detach()) for name, value in self.model.unknowns.items()}
 
-    def __call__(self, **coordinates: Any) -> Any:
+    def __call__(self, points: Any = None, /, **coordinates: Any) -> Any:
         """Return u at coordinates by name: an array of the broadcast shape, or a dict by field for a system.
+
+        Points (n, d), with columns in the order of the coordinates, give an array (n,), or (n, fields) for a system;
+        for one coordinate they may have the shape (n,).
 
         Raises ProblemError if a coordinate is missing or unknown, or if shapes do not broadcast.
         """
+        if points is not None:
+            if coordinates:
+                raise ProblemError(f"expected points or coordinates by name, got both; leave out {min(coordinates)}=")
+            return self._at_points(points)
         return self._shaped(lambda points: self._jets(points, ()), coordinates, self.problem.fields)
 
     def derivative(self, partial: str, field: str | None = None, **coordinates: Any) -> Any:
@@ -107,8 +117,10 @@ class Solution:
     def residual(self, **coordinates: Any) -> Any:
         """Return the equation's residual at coordinates by name; a dict by component for a system of equations.
 
-        Raises ProblemError if a coordinate is missing or unknown, or if shapes do not broadcast.
+        Raises ProblemError if a coordinate is missing or unknown, if shapes do not broadcast, or without an equation.
         """
+        if not self.problem.has_equation:
+            raise ProblemError("expected a problem with an equation, got a function of data, which has no residual")
         residuals = self._residuals()
         part = residuals.parts[0]
 
@@ -207,15 +219,21 @@ class Solution:
         """Return the learned function of every edge; see `KAN.edge_curves`."""
         return self.network.edge_curves()
 
-    def metrics(self) -> dict[str, Any]:
-        """Return the numbers of a run, as they are written to metrics.json."""
+    def metrics(self, points: Any = None, values: Any = None) -> dict[str, Any]:
+        """Return the numbers of a run, as they are written to metrics.json.
+
+        With points (n, d) and values (n,), or (n, fields) for a system, return the errors against these instead: "mse",
+        "mae", "rmse" and "r2", see `kanpde.collocation.comparison.scores`.
+        """
+        if points is not None:
+            return scores(self._as_array(self(points)), self._as_array(values))
         rms, formula = self.rms(), self.formula
         symbolic = None if formula is None else formula.seconds
-        parameter = self.network.first.coefficients
+        parameter = next(self.network.parameters())
         return {
             "problem": self.problem.name,
             **self.errors(),
-            "residual_rms": rms.pop("residual"),
+            "residual_rms": rms.pop("residual", None),
             "conditions_rms": rms,
             "seconds": {
                 "training": self.record["seconds"],
@@ -253,7 +271,7 @@ class Solution:
             "formula": None if self.formula is None else self.formula.to_json(),
         }
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        files.write(path, {**tensors, "unknowns": self.model.constants}, metadata)
+        files.write(path, {**tensors, **samples_of(self.problem), "unknowns": self.model.constants}, metadata)
 
     def export(
         self,
@@ -282,11 +300,13 @@ class Solution:
         tensors, metadata = files.read(path, torch_device(device))
         if "architecture" not in metadata or "unknowns" not in tensors:
             raise KanpdeError(f"expected a solution at {path}, got another file of kanpde's")
+        if problem is None and SAMPLES[0] in tensors:
+            problem = regression_of(tensors, metadata["problem"])
         problem = problem or restored(metadata["problem"])
         names = described(problem)
         check_saved(path, metadata["problem"], {key: names[key] for key in ("coordinates", "fields", "unknowns")})
         state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
-        model = Model(KAN.from_architecture(metadata["architecture"], state), Ansatz.of(problem), problem.unknowns)
+        model = Model(saved_network(metadata["architecture"], state), Ansatz.of(problem), problem.unknowns)
         model.to(tensors["unknowns"].device)
         model.constants.data.copy_(tensors["unknowns"])
         solution = cls(problem, model, metadata["history"], metadata["record"])
@@ -301,6 +321,23 @@ class Solution:
     def _jets(self, points: Tensor, partial: MultiIndex) -> Tensor:
         plan = JetPlan(points.shape[1], [partial])
         return self.model.jets(self.model.prepare(points, plan))[:, plan.index[partial]]
+
+    def _at_points(self, points: Any) -> Any:
+        """Return u at points (n, d) as an array or tensor (n,), or (n, fields) for a system."""
+        table, names = self._tensor(points), self.problem.domain.names
+        table = table[:, None] if table.dim() == 1 and len(names) == 1 else table
+        if table.dim() != 2 or table.shape[1] != len(names):
+            raise ProblemError(
+                f"expected points of shape (n, {len(names)}) with the columns {', '.join(names)}, got shape "
+                f"{tuple(table.shape)}"
+            )
+        found = self._in_chunks(lambda chunk: self._jets(chunk, ()), table)
+        found = found[:, 0] if len(self.problem.fields) == 1 else found
+        return found if isinstance(points, Tensor) else np.asarray(found.cpu())
+
+    @staticmethod
+    def _as_array(values: Any) -> npt.NDArray[np.float64]:
+        return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64)
 
     def _shaped(self, evaluate: Any, coordinates: Mapping[str, Any], names: tuple[str, ...]) -> Any:
         """Evaluate at coordinates and return the (n, names) values in the coordinates' shape and array type."""
@@ -328,7 +365,7 @@ class Solution:
             return torch.cat([evaluate(self._tensor(chunk)).detach() for chunk in torch.split(points, CHUNK)])
 
     def _tensor(self, values: Any) -> Tensor:
-        like = self.network.first.coefficients
+        like = next(self.network.parameters())
         if isinstance(values, Tensor):
             return values.to(like)
         array = np.asarray(values)
@@ -345,6 +382,23 @@ def _formula(saved: Mapping[str, Any] | None) -> Formula | None:
     from kanpde.symbolic.formula import Formula
 
     return Formula.from_json(saved)
+
+
+def samples_of(problem: Problem) -> dict[str, Tensor]:
+    """Return the samples of a regression as tensors for a file, with its box; nothing for other problems."""
+    if not isinstance(problem, Regression):
+        return {}
+    samples = problem.points, problem.values, problem.held_out_points, problem.held_out_values
+    box = np.stack([problem.domain.low, problem.domain.high])
+    return {name: torch.as_tensor(array) for name, array in zip(SAMPLES, [*samples, box], strict=True)}
+
+
+def regression_of(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> Regression:
+    """Return the regression that `samples_of` and `described` have written."""
+    *samples, box = (tensors[name].cpu().double().numpy() for name in SAMPLES)
+    names = description["coordinates"]
+    domain = DataBox(**dict(zip(names, box.T.tolist(), strict=True)))
+    return Regression(domain, samples[0], samples[1], tuple(description["fields"]), samples[2], samples[3])
 
 
 def described(problem: Problem) -> dict[str, Any]:

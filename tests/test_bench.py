@@ -138,7 +138,7 @@ def test_an_mlps_vector_is_what_is_assigned():
     network = MLP(load_problem("heat"), 100, seed=0)
     vector = torch.arange(network.size, dtype=torch.float64)
     network.assign(vector)
-    assert torch.equal(network.vector, vector) and network.weights[0][0, 1] == 1
+    assert torch.equal(network.vector, vector) and network.network.weights[0][0, 1] == 1
 
 
 # Classical methods ----------------------------------------------------------------------------------------------------

@@ -65,7 +65,15 @@ def stop(number: int, frame: object) -> None:
 
 def run_command(words: Sequence[str]) -> int:
     """Run the command named by the first word; if it names no command, let Hydra read the words."""
-    commands = {"list": list_problems, "new": new, "show": show, "resume": resume, "export": export, "bench": bench}
+    commands = {
+        "list": list_problems,
+        "new": new,
+        "show": show,
+        "resume": resume,
+        "export": export,
+        "fit": fit,
+        "bench": bench,
+    }
     return commands[words[0]](words[1:]) if words and words[0] in commands else compose_and_run()
 
 
@@ -140,6 +148,15 @@ def bench(words: Sequence[str]) -> int:
     return compose_and_run("bench", run_bench)
 
 
+def fit(words: Sequence[str]) -> int:
+    """``kanpde fit DATA.csv target=NAME [KEY=VALUE ...]``: train a network on a table."""
+    if words and not words[0].startswith("-") and "=" not in words[0]:
+        quoted = words[0].replace("\\", "\\\\").replace("'", "\\'")
+        words = [f"data='{quoted}'", *words[1:]]
+    sys.argv = [sys.argv[0], *words]
+    return compose_and_run("fit", run_fit)
+
+
 def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int] | None = None) -> int:
     """Let Hydra read ``sys.argv``, run every job, and return the worst of their statuses.
 
@@ -190,6 +207,15 @@ def run_bench(config: DictConfig, folder: Path) -> int:
     from kanpde.bench import benchmark
 
     return benchmark.run(folder, to_dict(config)["bench"])
+
+
+def run_fit(config: DictConfig, folder: Path) -> int:
+    """Train a network on a table, write ``folder`` and return the exit status."""
+    if OmegaConf.is_missing(config, "data"):
+        raise ConfigurationError("expected kanpde fit DATA.csv target=NAME, got no file; give one, or data=suite")
+    from kanpde.runs import fit_run
+
+    return fit_run.run(folder, to_dict(config), OmegaConf.to_yaml(config, resolve=True))
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -60,6 +60,11 @@ def sobol_grid(domain: Domain, power: int) -> tuple[Array, Array]:
     return points, np.full(len(points), domain.measure / len(points))
 
 
+def no_grid(domain: Domain) -> tuple[Array, Array]:
+    """Return no points (0, d) and no weights."""
+    return np.empty((0, domain.dimension)), np.empty(0)
+
+
 class Comparison:
     """The known solution of a problem on a grid, computed once to measure the errors of many computed solutions.
 
@@ -67,7 +72,8 @@ class Comparison:
     """
 
     def __init__(self, problem: Problem, resolution: int | None = None) -> None:
-        self.points, self._weights = grid(problem.domain, resolution)
+        known = any(getattr(problem, name, None) is not None for name in ("exact", "reference"))
+        self.points, self._weights = grid(problem.domain, resolution) if known else no_grid(problem.domain)
         self._values = problem.reference_values(self.points)
         has_exact = getattr(problem, "exact", None) is not None
         self._gradient = problem.exact_gradient(self.points) if has_exact else None
@@ -136,3 +142,25 @@ def _ratio(above: float, below: float) -> float:
 def errors(evaluate: Evaluate, problem: Problem, resolution: int | None = None) -> dict[str, float | None]:
     """Return the errors of one computed solution; see :meth:`Comparison.errors`."""
     return Comparison(problem, resolution).errors(evaluate)
+
+
+def scores(predicted: Array, measured: Array) -> dict[str, float]:
+    """Return mse, mae and rmse over all entries of arrays (n,) or (n, fields), and r2, the mean over the fields.
+
+    r2 is 1 − Σ (u − y)² / Σ (y − mean y)² of every field; for constant values it is 1 if they are met and else 0.
+
+    Raises ProblemError if the shapes differ or are empty.
+    """
+    if predicted.shape != measured.shape or not measured.size:
+        raise ProblemError(f"expected values of shape {predicted.shape}, one for each point, got {measured.shape}")
+    misses = (predicted - measured).reshape(len(measured), -1)
+    spreads = (measured - measured.mean(axis=0)).reshape(len(measured), -1)
+    missed, spread = np.square(misses).sum(axis=0), np.square(spreads).sum(axis=0)
+    shares = np.where(spread > 0, missed / np.where(spread > 0, spread, 1.0), missed > 0)
+    mse = float(np.square(misses).mean())
+    return {
+        "mse": mse,
+        "mae": float(np.abs(misses).mean()),
+        "rmse": math.sqrt(mse),
+        "r2": float(np.mean(1 - shares)),
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -47,15 +47,15 @@ class Box(Shape):
     or None; ``space`` are the other axes. Raises ProblemError if bounds are not two finite increasing numbers.
     """
 
+    most: ClassVar[int | None] = MAX_COORDINATES  # the largest number of coordinates; None: any number
     names: tuple[str, ...]
     low: Array
     high: Array
 
     def __init__(self, /, **bounds: Any) -> None:
-        if not 1 <= len(bounds) <= MAX_COORDINATES:
+        if not bounds or (self.most is not None and len(bounds) > self.most):
             raise ProblemError(
-                f"a Box expects 1 to {MAX_COORDINATES} coordinates, got {len(bounds)}; "
-                "write it like Box(x=(0, 1), t=(0, 1))"
+                f"a Box expects 1 to {self.most} coordinates, got {len(bounds)}; write it like Box(x=(0, 1), t=(0, 1))"
             )
         self.names = tuple(coordinate(name) for name in bounds)
         intervals = [_interval(name, interval) for name, interval in bounds.items()]

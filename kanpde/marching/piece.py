@@ -14,7 +14,7 @@ from torch import Tensor
 from kanpde.calculus import jets
 from kanpde.collocation.rows import Placed, row_factors
 from kanpde.marching.tensor_product import Local, OnGrid, TensorProduct, lines_of
-from kanpde.problem.lift import Ansatz
+from kanpde.problem.lift import Lift
 
 Shapes = tuple[tuple[int, ...], ...]  # the shapes of successive tensor grids
 
@@ -49,7 +49,7 @@ class Image:
         points: Tensor,
         space: TensorProduct,
         plan: jets.JetPlan,
-        ansatz: Ansatz | None,
+        ansatz: Lift | None,
         shapes: Shapes = (),
         about: OnGrids | None = None,
     ) -> Image:
@@ -111,7 +111,7 @@ class TensorFunction:
     """
 
     space: TensorProduct
-    ansatz: Ansatz | None
+    ansatz: Lift | None
     coefficients: Tensor
     unknowns: Mapping[str, Tensor] = field(default_factory=dict)
     about: OnGrids | None = None

@@ -29,7 +29,7 @@ from kanpde.marching.quadrature import Quadrature, quadrature
 from kanpde.marching.tensor_product import OnGrid, TensorProduct
 from kanpde.optim.band import Storage
 from kanpde.problem.block import Block
-from kanpde.problem.lift import Ansatz
+from kanpde.problem.lift import Lift
 
 # Least size of an equation's terms relative to those of a solution that varies over the whole box: the terms of a
 # constant start, or of an equation of one term, are round-off.
@@ -56,7 +56,7 @@ class System:
         blocks: Sequence[Block],
         fields: tuple[str, ...],
         *,
-        ansatz: Ansatz | None = None,
+        ansatz: Lift | None = None,
         unknowns: tuple[str, ...] = (),
         device: torch.device | None = None,
         going_on: Sequence[Block] = (),

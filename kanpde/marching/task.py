@@ -17,7 +17,7 @@ from kanpde.marching.evolution import evolves, part_of
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.marching.tolerances import MarchTolerances
 from kanpde.problem.block import Block
-from kanpde.problem.lift import Ansatz
+from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 
 MOST_ON_SHAPES = 2500  # largest number of unknowns of a slab on a domain that is not a box
@@ -45,7 +45,7 @@ class MarchTask:
         return self.affine and not self.problem.unknowns
 
     @cached_property
-    def ansatz(self) -> Ansatz | None:
+    def ansatz(self) -> Lift | None:
         """The lift and factor that satisfy the hard conditions; None if there are no hard conditions."""
         return Ansatz.of(self.problem)
 

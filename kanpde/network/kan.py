@@ -132,7 +132,7 @@ class KAN(nn.Module):
         return KAN(width, degree, intervals, self.base, self.family)
 
     def _sizes(self, dimension: int) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
-        default = (PRODUCT_SIZES.get(dimension) or COMPOSITION_SIZES[dimension])[0]
+        default = (PRODUCT_SIZES.get(dimension) or COMPOSITION_SIZES[min(dimension, max(COMPOSITION_SIZES))])[0]
         width = default if self.width is None else self.width
         intervals = 8 if self.intervals is None else self.intervals
         return width, per_layer(intervals, len(width) + 1)
@@ -140,6 +140,12 @@ class KAN(nn.Module):
     @property
     def built(self) -> bool:
         return len(self.layers) > 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of inputs and outputs."""
+        layers = [self.first, *self.hidden]
+        return layers[0].basis.inputs, layers[-1].outputs
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the values (n, fields) at points (n, d)."""

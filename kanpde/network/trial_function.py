@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,8 @@ from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
 from kanpde.network.kan import KAN
 from kanpde.network.layer import Tape
-from kanpde.problem.lift import Ansatz
+from kanpde.network.mlp import MLP
+from kanpde.problem.lift import Lift
 
 CHUNK = 8192  # points evaluated at once by `Model.jets_at`
 
@@ -31,12 +33,16 @@ class Prepared:
 class Model(nn.Module):
     """u = lift + factor · network, or the network if no condition is hard, and a vector of unknown constants."""
 
-    def __init__(self, network: KAN, ansatz: Ansatz | None = None, unknowns: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, network: KAN | MLP, ansatz: Lift | None = None, unknowns: Mapping[str, float] | None = None
+    ) -> None:
         super().__init__()
-        self.network, self.ansatz = network, ansatz
+        # A perceptron answers what training and evaluation ask of a network; what reads edges asks for a KAN itself.
+        self.network = cast(KAN, network)
+        self.ansatz = ansatz
         self.names = tuple(unknowns or ())
         start = torch.tensor(
-            [float(value) for value in (unknowns or {}).values()], dtype=network.first.coefficients.dtype
+            [float(value) for value in (unknowns or {}).values()], dtype=next(network.parameters()).dtype
         )
         self.constants = nn.Parameter(start)
 
@@ -69,7 +75,7 @@ class Model(nn.Module):
     def jets_at(self, points: Tensor, plan: JetPlan, partials: Sequence[MultiIndex] | None = None) -> Tensor:
         """Return the jets (n, S, fields) at many points (n, d), or only these partials; features need much memory."""
         columns = slice(None) if partials is None else [plan.index[partial] for partial in partials]
-        like = self.network.first.coefficients
+        like = next(self.network.parameters())
         chunks = (chunk.to(like) for chunk in torch.split(points, CHUNK))
         return torch.cat([self.jets(self.prepare(chunk, plan))[:, columns] for chunk in chunks])
 
@@ -112,3 +118,9 @@ class Model(nn.Module):
     def size(self) -> int:
         """The number of parameters."""
         return sum(parameter.numel() for parameter in self.ordered())
+
+
+def saved_network(description: Mapping[str, Any], state: Mapping[str, Tensor]) -> KAN | MLP:
+    """Return the network that an architecture and a state_dict describe, refined knots included."""
+    kind = MLP if description.get("kind") == "mlp" else KAN
+    return kind.from_architecture(description, state)

@@ -26,7 +26,7 @@ FIGURES: Mapping[str, Callable[[Any], Figure]] = {
     "network": network_figure,
     "formula": formula_figure,
 }
-DEFAULT_NAMES = ("solution", "history", "network")  # the figures that every solution has
+DEFAULT_NAMES = ("solution", "history", "network")  # the figures that every solution of a KAN has
 
 
 def write_figures(solution: Drawable, folder: str | Path, names: Sequence[str] = DEFAULT_NAMES) -> list[Path]:

@@ -8,8 +8,10 @@ from kanpde.plots.curves import curves
 from kanpde.plots.drawable import Drawable
 from kanpde.plots.maps import maps, sliced_maps
 from kanpde.plots.quantities import magnitude, quantities
+from kanpde.plots.regression import regression_figure
 from kanpde.plots.slices import slices
 from kanpde.plots.style import Figure, headline, set_title
+from kanpde.problem.regression import Regression
 
 
 def solution_figure(solution: Drawable) -> Figure:
@@ -17,8 +19,10 @@ def solution_figure(solution: Drawable) -> Figure:
 
     One dimension gives curves with the error below them. Two dimensions give maps, one row per field. More dimensions
     give maps of planes, at four times or through the middle. Solution and reference have the same limits; errors have a
-    logarithmic scale.
+    logarithmic scale. A function of data is drawn by `regression_figure`.
     """
+    if isinstance(solution.problem, Regression):
+        return regression_figure(solution)
     cuts = slices(solution.problem.domain, partial(magnitude, solution))
     rows = quantities(solution, cuts)
     if len(cuts[0].axes) == 1:

@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from kanpde.geometry.domain import Domain
 
@@ -24,6 +24,7 @@ class Declaration:
     fields: tuple[str, ...] = ("u",)
     unknowns: Mapping[str, float] = MappingProxyType({})
     residual: Callable[..., Any]
+    has_equation: ClassVar[bool] = True  # False for a function of data
 
     @property
     def name(self) -> str:

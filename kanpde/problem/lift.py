@@ -23,12 +23,13 @@ import torch
 from numpy.polynomial import polynomial
 from torch import Tensor
 
-from kanpde.calculus.arrays import MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box, as_box
 from kanpde.problem.hard_conditions import Derivatives, Prescribed, periodic_axes, prescriptions
 from kanpde.problem.problem import Problem
+from kanpde.problem.regression import Regression
 
 # The coefficients of a polynomial in s, the lowest power first.
 Coefficients = tuple[float, ...]
@@ -56,12 +57,16 @@ class Ansatz:
     factors: tuple[Mapping[int, Coefficients], ...]
 
     @classmethod
-    def of(cls, problem: Problem) -> Ansatz | None:
+    def of(cls, problem: Problem) -> Lift | None:
         """Return the ansatz that satisfies the problem's hard conditions; None if it has no hard conditions.
+
+        Fields with a known mean and deviation have the ansatz `Standard`.
 
         Raises ProblemError if the domain is not a box or the conditions are incompatible: see `prescriptions` and
         `periodic_axes`.
         """
+        if isinstance(problem, Regression):
+            return Standard(*problem.standard, (False,) * problem.domain.dimension)
         if not problem.hard_conditions():
             return None
         problem.blocks()  # checks that every condition fits the problem
@@ -95,6 +100,26 @@ class Ansatz:
                     rest = tuple(axis for axis in partial if axis not in term.polynomials)
                     lift[:, alpha, field] += polynomial_at(term.polynomials, partial) * trace(rest)
         return lift, factor
+
+
+@dataclass(frozen=True)
+class Standard:
+    """u = mean + deviation N for every field, (fields,) each."""
+
+    mean: Array
+    deviation: Array
+    periodic: tuple[bool, ...]
+
+    def jets(self, points: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor]:
+        """Return the jets of mean and deviation at points (n, d): (n, S, fields) each."""
+        lift = points.new_zeros(points.shape[0], len(plan), len(self.mean))  # len() would fix the number of points
+        factor = torch.zeros_like(lift)
+        lift[:, plan.index[()]] = torch.as_tensor(self.mean).to(points)
+        factor[:, plan.index[()]] = torch.as_tensor(self.deviation).to(points)
+        return lift, factor
+
+
+Lift = Ansatz | Standard
 
 
 def group_by_axis(given: Sequence[Prescribed]) -> dict[int, list[Prescribed]]:

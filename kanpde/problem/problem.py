@@ -41,7 +41,7 @@ class Problem(Declaration):
         Every part of the problem is checked, hard conditions included. Raises ProblemError if a part is wrong.
         """
         self.check()
-        blocks = [residual_block(self.residual, self, "residual", kind="residual")]
+        blocks = [residual_block(self.residual, self, "residual", kind="residual")] if self.has_equation else []
         blocks += [self._condition_block(name, condition) for name, condition in self._conditions().items()]
         return tuple(block for block in blocks if hard or not block.hard)
 
@@ -94,7 +94,7 @@ class Problem(Declaration):
         if not isinstance(getattr(self, "domain", None), Domain):
             got = getattr(self, "domain", None)
             raise ProblemError(f"{self.name} expects a domain such as Box(x=(0, 1)), got {got!r}")
-        if not callable(getattr(self, "residual", None)):
+        if self.has_equation and not callable(getattr(self, "residual", None)):
             raise ProblemError(f"{self.name} expects a method residual(self, u, x, ...), got none; write it")
         self._check_names()
         for name, value in [*self.parameters().items(), *self.unknowns.items()]:

@@ -13,6 +13,7 @@ from kanpde.calculus.functions import ATOMS
 from kanpde.errors import ConfigurationError
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
+from kanpde.problem.lift import Ansatz, Standard
 from kanpde.readable.edges import Constants, atoms_of, pruned_of
 from kanpde.readable.source import layers_of, network_of
 from kanpde.readable.suggestions import suggest
@@ -36,7 +37,7 @@ def as_sympy(
     """
     network = network_of(source)
     if isinstance(source, Solution):
-        if source.model.ansatz is not None:
+        if isinstance(source.model.ansatz, Ansatz):
             raise ConfigurationError(
                 "expected a solution without hard conditions, of which the network is only a part; read its .network"
             )
@@ -48,6 +49,9 @@ def as_sympy(
     nodes: list[Any] = list(symbols(names))
     for position, layer in enumerate(layers_of(network)):
         nodes = outputs(source, position, layer, nodes, tolerance)
+    if isinstance(source, Solution) and isinstance(source.model.ansatz, Standard):
+        mean, deviation = source.model.ansatz.mean, source.model.ansatz.deviation
+        nodes = [tidy(float(m)) + tidy(float(s)) * node for m, s, node in zip(mean, deviation, nodes, strict=True)]
     if decimals is not None:
         nodes = [rounded(sp.expand(node), decimals) for node in nodes]
     if len(nodes) == 1:

@@ -11,7 +11,7 @@ from kanpde.errors import ConfigurationError, number
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
 from kanpde.optim.gauss_newton import GaussNewton
-from kanpde.optim.least_squares import Linearisation
+from kanpde.optim.least_squares import LeastSquares, Linearisation
 from kanpde.readable.penalties import Majorised, Regularisation
 from kanpde.readable.refitting import FixedRows
 from kanpde.readable.source import copied, points_of, renewed
@@ -63,7 +63,7 @@ def descend(model: Model, residuals: Residuals, options: Regularisation, weight:
 class Penalised:
     """The problem's rows followed by the penalty's, as a least-squares problem for the optimisers."""
 
-    def __init__(self, model: Model, residuals: Residuals, penalty: Majorised, weight: float) -> None:
+    def __init__(self, model: Model, residuals: LeastSquares, penalty: Majorised, weight: float) -> None:
         self._model, self._residuals, self._penalty, self._factor = model, residuals, penalty, weight**0.5
 
     def residual(self, vector: Tensor) -> Tensor:

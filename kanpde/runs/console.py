@@ -11,7 +11,7 @@ from rich.table import Table
 
 from kanpde.errors import fail, say, warn
 
-__all__ = ["fail", "problems", "proof", "run", "say", "warn"]
+__all__ = ["fail", "problems", "proof", "run", "say", "suite", "warn"]
 
 MAX_APPROXIMATION = 160  # characters of an approximation that is printed; formula.json has longer ones
 
@@ -32,6 +32,20 @@ def run(metrics: Mapping[str, Any]) -> None:
     Console(highlight=False, markup=False).print(table)
 
 
+def suite(rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the table of a suite of functions."""
+    table = Table("function", "RMSE", "MAE", "R²", "parameters", "seconds", box=box.SIMPLE_HEAD)
+    for name, row in rows.items():
+        table.add_row(
+            name,
+            *(_number(row[key]) for key in ("rmse", "mae")),
+            f"{row['r2']:.6g}",
+            str(row["parameters"]),
+            f"{row['seconds']:.1f}",
+        )
+    Console(highlight=False, markup=False).print(table)
+
+
 def _rows(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "verdict" in metrics:  # runs of older versions have none
         yield "verdict", str(metrics["verdict"])
@@ -39,6 +53,26 @@ def _rows(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield ("" if number else "because"), str(reason)
         yield "relative L2 error, estimated", _number(metrics["error_estimate"])
         yield "maximum error, estimated", _number(metrics["error_estimate_max"])
+    if "scores" in metrics:  # of a fit
+        yield from _scores(metrics)
+    else:
+        yield from _errors(metrics)
+    yield from _formula(metrics.get("formula"))
+    yield from _course(metrics)
+
+
+def _scores(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the errors of a fit on each part of the samples, and how its smoothness was chosen."""
+    for part, scores in metrics["scores"].items():
+        errors = f"RMSE {_number(scores['rmse'])}, MAE {_number(scores['mae'])}, R² {scores['r2']:.6g}"
+        yield f"{part}, {scores['samples']} samples", errors
+    fit = metrics["fit"]
+    if fit["smoothness"] is not None:
+        how = "given" if fit["smoothness_given"] else f"chosen by {fit['chosen_by']}"
+        yield "smoothness", f"{fit['smoothness']:.0e}, {how}"
+
+
+def _errors(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "relative L2 error", _number(metrics["relative_l2"])
     yield "maximum error", _number(metrics["max_error"])
     yield "relative H1 error", _number(metrics["relative_h1"])
@@ -48,7 +82,9 @@ def _rows(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in (metrics["unknowns"] or {}).items():
         spread = (metrics.get("uncertainty") or {}).get(name)
         yield f"unknown {name}", f"{value:.10g}" + ("" if spread is None else f" ± {spread:.1e}")
-    yield from _formula(metrics.get("formula"))
+
+
+def _course(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     seconds = metrics["seconds"]
     parts = [
         f"{seconds[part]:.1f} of them {part}" for part in ("training", "symbolic") if seconds.get(part) is not None

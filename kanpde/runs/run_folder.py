@@ -110,7 +110,8 @@ def draw(solution: Solution, folder: Path) -> list[Path]:
     # Imported here, because matplotlib is slow to import and training does not need it.
     from kanpde import plots
 
-    return plots.write_figures(solution, folder / FIGURES)
+    names = plots.DEFAULT_NAMES if hasattr(solution.network, "edge_curves") else ("solution", "history")
+    return plots.write_figures(solution, folder / FIGURES, names)
 
 
 def draw_formula(solution: Solution, folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.collocation.comparison import Comparison, grid
 from kanpde.errors import KanpdeError
 from kanpde.problem.problem import Problem
+from kanpde.problem.regression import Regression
 from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
 from kanpde.symbolic.formula import Formula
 from kanpde.symbolic.options import SymbolicOptions
@@ -148,12 +149,20 @@ class _Selection:
             return Formula(names, {}, {}, {}, "none", reason=reason, seconds=self.clock.passed)
         formula = Formula.of(certificate, names, problem.unknowns, distance=distance)
         try:
-            error = Comparison(problem).relative_l2(formula.evaluate)
+            error = self.error(formula)
         except KanpdeError:
             error = None
         bound = self.bound(formula) if formula.status == "none" else None
         finite = error if error is not None and math.isfinite(error) else None
         return replace(formula, relative_l2=finite, bound=bound, seconds=self.clock.passed)
+
+    def error(self, formula: Formula) -> float | None:
+        """Return the relative L2 error against the known solution, or at the samples of a function of data."""
+        problem = self.solution.problem
+        if isinstance(problem, Regression):
+            points, values = problem.unseen
+            return float(np.linalg.norm(formula.evaluate(points) - values)) / max(float(np.linalg.norm(values)), 1e-300)
+        return Comparison(problem).relative_l2(formula.evaluate)
 
     def bound(self, formula: Formula) -> float | None:
         """Return the bound of the maximum principle if it is below the largest value of the network, else None."""

@@ -22,7 +22,7 @@ from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.optim.methods import default_methods
-from kanpde.problem.lift import Ansatz
+from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 from kanpde.training.phase import Stop, TrainingTask, check_degree
 from kanpde.training.points import TrainingPoints
@@ -282,7 +282,7 @@ def evolves(problem: Problem) -> bool:
     return any(condition.is_start for condition in problem.conditions().values())
 
 
-def built_for(task: TrainingTask, network: KAN, ansatz: Ansatz | None) -> KAN:
+def built_for(task: TrainingTask, network: KAN, ansatz: Lift | None) -> KAN:
     """Return a built network for the problem: a copy if `network` is built, else a new one of its sizes.
 
     Raises ConfigurationError if the network was built for other coordinates or fields, or if its degree is too low.

@@ -10,6 +10,7 @@ from kanpde.collocation.sampling import SamplingOptions
 from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError, nearest, number, options
 from kanpde.network.kan import KAN
+from kanpde.network.mlp import MLP
 from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training.schedule import EXAMPLE, Stage
 from kanpde.training.weighting import RULES
@@ -55,7 +56,7 @@ class TrainingOptions:
 class Settings:
     """All settings of a run except its problem; raise ConfigurationError for values that are not valid."""
 
-    network: KAN  # its sizes; if it is built, also the initial parameters
+    network: KAN | MLP  # its sizes; if it is built, also the initial parameters
     training: TrainingOptions
     sampling: SamplingOptions
     symbolic: SymbolicOptions
@@ -66,7 +67,7 @@ class Settings:
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             raise ConfigurationError(f"expected seed to be a whole number of at least 0, got {self.seed!r}")
-        if not isinstance(self.network, KAN):
+        if not isinstance(self.network, (KAN, MLP)):
             raise ConfigurationError(f"expected a network such as KAN(width=[5, 5]), got {self.network!r}")
         torch_device(self.device)
         torch_dtype(self.dtype)
@@ -94,12 +95,14 @@ class Settings:
     def with_training(self, changes: Mapping[str, Any]) -> Settings:
         """Return the settings with `changes` in the group "training"."""
         known = {field.name: getattr(self.training, field.name) for field in fields(self.training)}
-        return replace(self, training=options(TrainingOptions, "training", {**known, **changes}))
+        return replace(self, training=options(type(self.training), "training", {**known, **changes}))
 
 
-def network_of(sizes: Mapping[str, Any]) -> KAN:
-    """Return the network of these sizes; raise ConfigurationError for a name or a type that KAN does not accept."""
+def network_of(sizes: Mapping[str, Any]) -> KAN | MLP:
+    """Return the network of these sizes; raise ConfigurationError for a name or a type that it does not accept."""
     try:
+        if sizes.get("kind") == "mlp":
+            return MLP(**{name: value for name, value in sizes.items() if name != "kind"})
         return KAN(**sizes)
     except TypeError as error:
         raise ConfigurationError(f"expected the settings of a network, got {dict(sizes)}: {error}") from error

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -16,8 +16,9 @@ from torch import Tensor
 from kanpde.collocation.comparison import Comparison
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.device import one_thread
-from kanpde.errors import Ending, options
-from kanpde.marching.audit.judge import Audit, audit
+from kanpde.errors import ConfigurationError, Ending, options
+from kanpde.marching.audit.audit import Audit
+from kanpde.marching.audit.judge import audit
 from kanpde.network.kan import KAN
 from kanpde.optim.least_squares import Step
 from kanpde.problem.problem import Problem
@@ -79,9 +80,7 @@ class Trainer:
     def __init__(self, problem: Problem, settings: Settings) -> None:
         self.problem, self.settings = problem, settings
         self.task = TrainingTask.of(problem, settings)
-        self.phase: Phase = (Marching if Marching.fits(self.task, settings.network) else Descent)(
-            self.task, settings.network
-        )
+        self.phase: Phase = self._first_phase()
         self.callbacks: Sequence[Callback] = ()
         self.iteration, self.seconds = 0, 0.0
         self.history: dict[str, list[Any]] = {}
@@ -89,6 +88,13 @@ class Trainer:
         self._error, self._error_known_at, self._error_of = math.nan, -math.inf, 0
         self._comparison: Comparison | None = None
         self._last_seconds = 0.0  # seconds of the last iteration
+
+    def _first_phase(self) -> Phase:
+        """Return the phase that begins the training: a march if it can solve the problem, else a descent."""
+        if not isinstance(self.settings.network, KAN):
+            raise ConfigurationError("expected a KAN to solve an equation, got an MLP, which fit can train; give KAN()")
+        kind = Marching if Marching.fits(self.task, self.settings.network) else Descent
+        return kind(self.task, self.settings.network)
 
     @one_thread()
     def run(self, callbacks: Sequence[Callback] = ()) -> Solution:
@@ -161,7 +167,7 @@ class Trainer:
         """Take one iteration, or return how the training ended; a descent follows a march that found no solution."""
         outcome = self._limit() or self._step_in_budget()
         if isinstance(outcome, NothingFound):
-            self.phase = Descent(self.task, self.settings.network)
+            self.phase = Descent(self.task, cast(KAN, self.settings.network))
             outcome = self._begin() or self._step_in_budget()
             assert not isinstance(outcome, NothingFound), "a descent always finds something"
         return Stop(Ending.DIVERGED) if isinstance(outcome, Stop) and not self.phase.finite else outcome

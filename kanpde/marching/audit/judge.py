@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,54 +13,19 @@ from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import grid
 from kanpde.collocation.rows import Placed
 from kanpde.geometry.shape import Shape
+from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.correction import Corrected, corrections
+from kanpde.marching.audit.data import audit_of_data
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
 from kanpde.marching.audit.reasons import Evidence, reasons_of, verdict_of
 from kanpde.marching.task import MarchTask
 from kanpde.network.trial_function import Model
 from kanpde.problem.problem import Problem
+from kanpde.problem.regression import Regression
 
 RESOLUTION = {1: 2001, 2: 129, 3: 25}  # points along each axis at which the estimate is measured
 MOST_UNKNOWNS = 8000  # largest number of unknowns of a part's correction
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What a run can be trusted for.
-
-    `verdict` is "solved", "doubtful" or "failed"; `reasons` are sentences that say why it is not "solved".
-    `error_estimate` estimates the relative L2 error over all fields, and `error_estimate_max` the largest absolute
-    error; they are None if they could not be computed. `error_bound` is a number that the largest error is proved not
-    to exceed; None if there is no proof. `uncertainty` has one standard deviation of every unknown constant, from the
-    noise of measurements, infinite if there are too few; None without measurements or unknown constants.
-    """
-
-    verdict: str
-    reasons: tuple[str, ...]
-    error_estimate: float | None
-    error_estimate_max: float | None
-    error_bound: float | None = None
-    uncertainty: Mapping[str, float] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the audit as JSON, for `from_json` and for metrics.json."""
-        return {
-            "verdict": self.verdict,
-            "reasons": list(self.reasons),
-            "error_estimate": self.error_estimate,
-            "error_estimate_max": self.error_estimate_max,
-            "error_bound": self.error_bound,
-            "uncertainty": self.uncertainty
-            and {name: spread if math.isfinite(spread) else None for name, spread in self.uncertainty.items()},
-        }
-
-    @classmethod
-    def from_json(cls, saved: Mapping[str, Any]) -> Audit:
-        """Return the audit that `to_json` wrote."""
-        spreads = saved.get("uncertainty")  # files of older versions have none
-        known = spreads and {name: math.inf if spread is None else spread for name, spread in spreads.items()}
-        return cls(**{**saved, "reasons": tuple(saved["reasons"]), "uncertainty": known})
 
 
 def audit(
@@ -81,6 +45,8 @@ def audit(
     `residual` is training's own relative residual, which is the estimate where no correction can be computed: on
     domains that are no boxes, and in more than three dimensions.
     """
+    if isinstance(problem, Regression):
+        return audit_of_data(problem, model, diverged=diverged)
     try:
         evidence = collected(problem, model, parts, residual)
     except Exception as error:  # an audit that fails must not cost the run its solution

@@ -17,7 +17,7 @@ from kanpde.marching.piece import OnGrids, Shapes, TensorFunction
 from kanpde.marching.slabs import Pass
 from kanpde.marching.task import MarchTask
 from kanpde.network.trial_function import Model
-from kanpde.problem.lift import Ansatz
+from kanpde.problem.lift import Lift
 
 LEAST_DEGREE = 5  # smallest degree of the splines of a correction, beyond the order of the equation
 
@@ -52,7 +52,7 @@ class NetworkFunction:
         return self.model.jets_at(points, plan).double().cpu()
 
 
-def parts_of_pass(found: Pass, ansatz: Ansatz | None, reached: float) -> tuple[Part, ...]:
+def parts_of_pass(found: Pass, ansatz: Lift | None, reached: float) -> tuple[Part, ...]:
     """Return the slabs of a pass, with the lift and factor of hard conditions; after `reached` they are held."""
     parts = []
     for slab in found.slabs:

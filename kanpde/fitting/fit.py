@@ -1,0 +1,55 @@
+"""Fit a network to data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kanpde.collocation.sampling import SamplingOptions
+from kanpde.errors import options
+from kanpde.fitting.options import FitOptions
+from kanpde.fitting.samples import regression
+from kanpde.fitting.trainer import FitTrainer
+from kanpde.network.kan import KAN
+from kanpde.network.mlp import MLP
+from kanpde.solution import Solution
+from kanpde.symbolic.options import SymbolicOptions
+from kanpde.training.settings import Settings
+from kanpde.training.trainer import Callback
+
+
+def fit(
+    x: Any,
+    y: Any,
+    network: KAN | MLP | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    dtype: str = "float64",
+    training: Mapping[str, Any] | FitOptions | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Solution:
+    """Fit a network to samples x (n, d) and y (n,) or (n, m), and return the fitted function.
+
+    The result answers ``model(x_new)`` and ``model.metrics(x, y)``, in the array type that it is given, and is a
+    `Solution` in every other respect: ``history``, ``plot``, ``save``, ``symbolify``; `prune` and `read` take it.
+
+    By default Gauss–Newton fits networks from narrow to wide, smooth at first, on finer knots while the error at
+    held-out samples falls; ``model.record["fit"]`` says what was chosen. `network` limits the width and sets the
+    splines' degree and first intervals. ``training`` has the settings of `FitOptions`: stages and batch_size for other
+    methods, the weights l1, entropy and smoothness, patience, and the share `validation` of held-out samples.
+
+    Raises ProblemError if the samples are not valid and ConfigurationError if a setting is not.
+    """
+    chosen = options(FitOptions, "training", training)
+    problem = regression(x, y, validation=chosen.validation, seed=seed)
+    settings = Settings(
+        network=KAN() if network is None else network,
+        training=chosen,
+        sampling=SamplingOptions(),
+        symbolic=SymbolicOptions(enabled=False),
+        seed=seed,
+        device=device,
+        dtype=dtype,
+    )
+    return FitTrainer(problem, settings).run(callbacks)

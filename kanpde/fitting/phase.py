@@ -1,0 +1,202 @@
+"""The phase of a training on data: widths from narrow to wide by Gauss–Newton, or the stages that a user has given."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kanpde.errors import ConfigurationError, Ending
+from kanpde.fitting.attempt import Attempt, Best
+from kanpde.fitting.epochs import Epochs
+from kanpde.fitting.ladder import Width, rungs, widened
+from kanpde.fitting.options import FitOptions
+from kanpde.marching.audit.parts import Part
+from kanpde.network.kan import KAN
+from kanpde.network.mlp import MLP
+from kanpde.network.trial_function import Model
+from kanpde.optim.least_squares import Step
+from kanpde.problem.lift import Ansatz
+from kanpde.problem.regression import Regression
+from kanpde.training.phase import Stop, TrainingTask
+from kanpde.training.schedule import Schedule, Stage
+
+DEGREE, INTERVALS = 5, 5  # of a network whose sizes are not given
+MOST_DENSE, MOST_ENTRIES = 2000, 2e8  # parameters, and entries of a Jacobian, up to which Gauss–Newton is the default
+LARGE = Stage("adam", iterations=500, learning_rate=5e-3)  # the default for larger ones
+BETTER = 0.8  # share of the best score that a wider network must reach to count as better
+FAILURES = 2  # wider networks in a row that are no better and end the search for the width
+MOST_PER_VALUE = 1.5  # parameters for each value above which no wider network is tried
+ENOUGH = 1e-14  # score at which no wider network is tried
+
+
+class Fitting:
+    """The training of a network on data; `best` is the best network that it has found."""
+
+    def __init__(self, task: TrainingTask, network: KAN | MLP) -> None:
+        assert isinstance(task.problem, Regression)
+        assert isinstance(task.settings.training, FitOptions)
+        self.task, self.problem, self.options = task, task.problem, task.settings.training
+        self.network = network
+        self.best = Best()
+        self.iteration, self.failures, self._damping = 0, 0, math.nan
+        if isinstance(network, KAN) and network.width is None and isinstance(network.intervals, (list, tuple)):
+            raise ConfigurationError(
+                f"expected network.width beside a list of intervals, got {network.intervals!r} alone; give both, or "
+                "one number of intervals"
+            )
+        whole = self._fresh(self._width)
+        rows = len(self.problem.points) * len(self.problem.fields)
+        small = whole.size <= MOST_DENSE and whole.size * rows <= MOST_ENTRIES and whole.vector.dtype.itemsize == 8
+        self.climbs = self.options.stages is None and small and isinstance(network, KAN) and not network.built
+        self.schedule = Schedule(self.options.stages or ((Stage("gauss_newton") if small else LARGE),))
+        self.rungs = rungs(self._width, self.problem.domain.dimension) if self.climbs else []
+        self.width, self.restarted = self.rungs.pop(0) if self.climbs else None, False
+        self.work: Attempt | Epochs = self._work(self._fresh(self.width) if self.climbs else whole)
+
+    # The phase --------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Prepare nothing."""
+
+    def advance(self) -> Step | Stop:
+        """Take one step, of the next network or stage if the present one is finished; return how the training ended."""
+        while (step := self.work.advance()) is None:
+            if isinstance(following := self._next(), Stop):
+                return following
+            self.work = following
+        self.iteration += 1
+        self._damping = step.damping
+        return step
+
+    @property
+    def growth(self) -> float:
+        """1, because the cost of the next iteration is not known."""
+        return 1.0
+
+    @property
+    def finite(self) -> bool:
+        """True if all parameters of the present network are finite."""
+        return bool(torch.isfinite(self.work.vector).all())
+
+    @property
+    def version(self) -> int:
+        """The number of iterations."""
+        return self.iteration
+
+    @property
+    def estimate(self) -> float:
+        """The root of the best score, the error relative to the spread of the values; infinite before the first."""
+        return math.sqrt(self._leader.score)
+
+    def confirms(self, target: float) -> bool:
+        """Return True, because the score is measured at points that the training does not see."""
+        return True
+
+    @property
+    def current(self) -> Model:
+        """The best model found so far, with the width that the user gave; the present one before there is a best."""
+        model = self._leader.model or self.work.model
+        return model if self._width is None or self.network.built else self._model(widened(model.network, self._width))
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return no parts."""
+        return ()
+
+    def columns(self) -> dict[str, float]:
+        """Return an iteration's columns of the history."""
+        score = self.work.best.score
+        return {
+            "stage": self.schedule.number + 1,
+            "damping": self._damping,
+            "points": len(self.problem.points),
+            "parameters": self.work.model.size,
+            "smoothness": self.work.smoothness,
+            "validation": math.sqrt(score) if math.isfinite(score) else math.nan,
+        }
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the tensors of the best network and its architecture; a fit is not resumed, it begins anew."""
+        network = self.current.network
+        return network.state_dict(), {"kind": "fitting", "architecture": network.architecture()}
+
+    def report(self) -> dict[str, Any]:
+        """Return how the network was chosen."""
+        leader = self._leader
+        return {
+            "smoothness": leader.smoothness,
+            "chosen_by": "held-out points" if self.problem.has_held_out else "generalised cross-validation",
+            "smoothness_given": self.options.smoothness is not None,
+            "score": leader.score if math.isfinite(leader.score) else None,
+            "width": leader.model.network.architecture()["width"] if leader.model is not None else None,
+        }
+
+    # Networks and stages ----------------------------------------------------------------------------------------------
+
+    @property
+    def _width(self) -> Width | None:
+        """The width of a KAN that the user gave; None if it is open."""
+        return self.network.width if isinstance(self.network, KAN) else None
+
+    @property
+    def _leader(self) -> Best:
+        return min(self.best, self.work.best, key=lambda best: (best.score, best.model is None))
+
+    def _next(self) -> Attempt | Epochs | Stop:
+        """Return the work on the next network or of the next stage, or how the training ended."""
+        better = self.work.best.score < BETTER * self.best.score
+        self.failures = 0 if better else self.failures + (not self.restarted)
+        self.best = self._leader
+        if self.climbs:
+            if self.failures >= FAILURES or self.best.score <= ENOUGH or not self._climbs_on():
+                return Stop(Ending.CONVERGED)
+            width = self.rungs.pop(0)
+            self.restarted, self.width = width == self.width, width
+            return self._work(self._fresh(width))
+        if following := self.schedule.next_stage():
+            self.schedule = following
+            return self._work(copy.deepcopy(self._leader.model or self.work.model))
+        if isinstance(self.work, Attempt):
+            return Stop(Ending.CONVERGED)
+        if self.work.out_of_patience:
+            return Stop(Ending.PATIENCE, self.options.patience)
+        return Stop(Ending.ITERATIONS, self.schedule.stage.limit)
+
+    def _climbs_on(self) -> bool:
+        """Return whether a network is left to try that has not many more parameters than there are values."""
+        if not self.rungs:
+            return False
+        rows = len(self.problem.points) * len(self.problem.fields)
+        return self._fresh(self.rungs[0], seed=0).size <= MOST_PER_VALUE * rows
+
+    def _work(self, model: Model) -> Attempt | Epochs:
+        stage = self.schedule.stage
+        if stage.entry.gauss_newton:
+            return Attempt(self.problem, self.options, model, stage)
+        return Epochs(self.problem, self.options, model, stage, self.task.generator)
+
+    def _fresh(self, width: Width | None, seed: int | None = None) -> Model:
+        """Return a model with a new network of this width, or a copy of the one that the user has built."""
+        given, domain, outputs = self.network, self.problem.domain, len(self.problem.fields)
+        if given.built:
+            shape = given.shape
+            if shape != (domain.dimension, outputs):
+                raise ConfigurationError(
+                    f"expected a network with {domain.dimension} inputs and {outputs} outputs for these data, got one "
+                    f"built with {shape[0]} and {shape[1]}; give a new KAN(width=...)"
+                )
+            return self._model(copy.deepcopy(given))
+        generator = self.task.generator if seed is None else seed
+        if isinstance(given, MLP):
+            perceptron = MLP(given.width, given.activation)
+            return self._model(perceptron.build(domain.low, domain.high, outputs, seed=generator))
+        intervals = INTERVALS if given.intervals is None else given.intervals
+        network = KAN(width or (), given.degree or DEGREE, intervals, given.base, given.family)
+        return self._model(network.build(domain.low, domain.high, outputs, seed=generator))
+
+    def _model(self, network: KAN | MLP) -> Model:
+        network = network.to(device=self.task.device, dtype=self.task.dtype)
+        return Model(network, Ansatz.of(self.problem)).to(device=self.task.device)

@@ -1,0 +1,46 @@
+"""What an audit says of a solution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a run can be trusted for.
+
+    `verdict` is "solved", "doubtful" or "failed"; `reasons` are sentences that say why it is not "solved".
+    `error_estimate` estimates the relative L2 error over all fields, and `error_estimate_max` the largest absolute
+    error; they are None if they could not be computed. `error_bound` is a number that the largest error is proved not
+    to exceed; None if there is no proof. `uncertainty` has one standard deviation of every unknown constant, from the
+    noise of measurements, infinite if there are too few; None without measurements or unknown constants.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...]
+    error_estimate: float | None
+    error_estimate_max: float | None
+    error_bound: float | None = None
+    uncertainty: Mapping[str, float] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the audit as JSON, for `from_json` and for metrics.json."""
+        return {
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "error_estimate": self.error_estimate,
+            "error_estimate_max": self.error_estimate_max,
+            "error_bound": self.error_bound,
+            "uncertainty": self.uncertainty
+            and {name: spread if math.isfinite(spread) else None for name, spread in self.uncertainty.items()},
+        }
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Audit:
+        """Return the audit that `to_json` wrote."""
+        spreads = saved.get("uncertainty")  # files of older versions have none
+        known = spreads and {name: math.inf if spread is None else spread for name, spread in spreads.items()}
+        return cls(**{**saved, "reasons": tuple(saved["reasons"]), "uncertainty": known})

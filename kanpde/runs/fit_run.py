@@ -1,0 +1,158 @@
+"""Run a fit in a folder: read a table, train, measure on samples that were not seen, write files, print a table."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kanpde.calculus.arrays import Array
+from kanpde.collocation.sampling import SamplingOptions
+from kanpde.device import one_thread
+from kanpde.errors import ConfigurationError, Ending, ExitStatus, number, options
+from kanpde.files import json_value, relative_path, write_text
+from kanpde.fitting.options import FitOptions
+from kanpde.fitting.samples import regression
+from kanpde.fitting.suite import FUNCTIONS, SAMPLES, TESTS, samples_of
+from kanpde.fitting.tables import inputs_and_targets, read_columns
+from kanpde.fitting.trainer import FitTrainer
+from kanpde.problem.regression import Regression
+from kanpde.runs import console
+from kanpde.runs.progress import Progress
+from kanpde.runs.run_folder import RunFolder, last_word
+from kanpde.solution import Solution
+from kanpde.symbolic.options import SymbolicOptions
+from kanpde.training.settings import Settings, network_of
+
+SUITE = "suite"
+SUITE_SECONDS = 20.0  # of training for each function, if no budget is given
+
+
+class FitFolder(RunFolder):
+    """The folder of a fit, which has no checkpoints: a fit begins anew."""
+
+    def on_checkpoint(self, trainer: Any) -> None:
+        """Write nothing."""
+
+    def on_end(self, trainer: Any) -> None:
+        """Write nothing."""
+
+    def add(self, more: Mapping[str, Any]) -> None:
+        """Add numbers to metrics.json."""
+        self.metrics |= json_value(more)
+        self._save_metrics()
+
+
+def run(folder: Path, groups: Mapping[str, Any], config: str) -> int:
+    """Fit the network of the settings `groups` to their data, write `folder` and return the exit status.
+
+    `config` is the text of config.yaml. Raises KanpdeError and writes no file if the data or a setting are not valid.
+    """
+    settings = settings_of(groups)
+    if not (number(groups["test"]) and 0 <= groups["test"] < 0.9):
+        raise ConfigurationError(f"expected test to be a share between 0 and 0.9, got {groups['test']!r}")
+    if groups["data"] == SUITE and not Path(SUITE).is_file():
+        return run_suite(folder, settings, config)
+    started = time.perf_counter()
+    path = Path(str(groups["data"]))
+    columns, others = read_columns(path)
+    wanted = groups["target"]
+    targets = [] if wanted is None else [str(name) for name in (wanted if isinstance(wanted, list) else [wanted])]
+    inputs, targets = inputs_and_targets(columns, others, targets, path)
+    for name in others:
+        console.say(f"column {name!r} is left out: it has no numbers")
+    x, y = (np.stack([columns[name] for name in names], axis=1) for names in (inputs, targets))
+    seen, test = split(len(x), float(groups["test"]), settings.seed)
+    title = f"{path.name}: {', '.join(targets)} from {', '.join(inputs)}, {len(x)} samples"
+    problem = named_regression(x[seen], y[seen], inputs, targets, settings)
+    return _train(FitFolder(folder, started, config), problem, settings, title, (x[test], y[test]))
+
+
+def settings_of(groups: Mapping[str, Any]) -> Settings:
+    """Return the settings of a fit; raise ConfigurationError for values that are not valid."""
+    return Settings(
+        network=network_of(groups["network"]),
+        training=options(FitOptions, "training", groups["training"]),
+        sampling=SamplingOptions(),
+        symbolic=options(SymbolicOptions, "symbolic", groups["symbolic"]),
+        **{name: groups[name] for name in ("seed", "device", "dtype")},
+    )
+
+
+def split(count: int, share: float, seed: int) -> tuple[Array, Array]:
+    """Return the numbers of the samples for training and for the test, in order."""
+    order = np.random.default_rng([seed, 1]).permutation(count)
+    cut = min(round(share * count), count - 1)
+    return np.sort(order[cut:]), np.sort(order[:cut])
+
+
+def named_regression(x: Array, y: Array, inputs: list[str], targets: list[str], settings: Settings) -> Regression:
+    """Return the problem of samples with names of columns."""
+    assert isinstance(settings.training, FitOptions)
+    return regression(x, y, validation=settings.training.validation, seed=settings.seed, names=(inputs, targets))
+
+
+@one_thread()
+def _train(
+    folder: FitFolder, problem: Regression, settings: Settings, title: str, test: tuple[Array, Array]
+) -> ExitStatus:
+    """Train, save, look for the formula, report, and return the exit status."""
+    progress = Progress(title, settings.training.budget_seconds)
+    with progress:
+        trainer = FitTrainer(problem, settings)
+        solution = trainer.run([folder, progress])
+    assert trainer.stop is not None, "a training that has been run has stopped"
+    folder.save(solution)
+    folder.add({"scores": scores_of(solution, problem, test), "fit": solution.record["fit"]})
+    try:
+        if settings.symbolic.enabled and trainer.stop.ending.status == ExitStatus.SOLVED:
+            folder.symbolify(solution, settings)
+    finally:
+        folder.close()
+        console.run(folder.metrics)
+    where = relative_path(folder.path)
+    if trainer.stop.ending is Ending.INTERRUPTED:
+        console.say("interrupted: the best network so far is saved")
+        print(f"run: {where}", flush=True)
+        return ExitStatus.INTERRUPTED
+    return last_word(trainer.stop, folder.metrics, where)
+
+
+def scores_of(solution: Solution, problem: Regression, test: tuple[Array, Array]) -> dict[str, Any]:
+    """Return the number of samples and the errors of training, validation and test, if they have samples."""
+    parts = {
+        "training": (problem.points, problem.values),
+        "validation": (problem.held_out_points, problem.held_out_values),
+        "test": test,
+    }
+    return {
+        name: {"samples": len(x), **solution.metrics(x, y[:, 0] if y.shape[1] == 1 else y)}
+        for name, (x, y) in parts.items()
+        if len(x)
+    }
+
+
+def run_suite(folder: Path, settings: Settings, config: str) -> int:
+    """Fit the network to every function of the suite, print one table, and return the exit status."""
+    training = settings.training
+    if training.budget_seconds is None:
+        settings = settings.with_training({"budget_seconds": SUITE_SECONDS})
+    rows: dict[str, dict[str, Any]] = {}
+    place = RunFolder(folder, time.perf_counter(), config)
+    place.on_start(None)
+    for name in FUNCTIONS:
+        assert isinstance(settings.training, FitOptions)
+        x, y = samples_of(name, SAMPLES, settings.seed)
+        problem = regression(x, y, validation=settings.training.validation, seed=settings.seed)
+        solution = FitTrainer(problem, settings).run()
+        found = solution.metrics(*samples_of(name, TESTS, settings.seed + 1))
+        rows[name] = {**found, "parameters": solution.model.active, "seconds": solution.record["seconds"]}
+        console.say(f"{name}: rmse {found['rmse']:.2e}")
+    write_text(place.path / "metrics.json", json.dumps(json_value({"suite": rows}), indent=2) + "\n")
+    console.suite(rows)
+    print(f"run: {relative_path(place.path)}", flush=True)
+    return ExitStatus.SOLVED

@@ -1,0 +1,103 @@
+"""kanpde fit: a table in, a run's folder out."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from kanpde import Solution
+from kanpde.errors import ConfigurationError
+from kanpde.fitting.tables import inputs_and_targets, read_columns
+
+
+def kanpde(folder, *words):
+    command = [sys.executable, "-m", "kanpde", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def table(tmp_path):
+    x = np.random.default_rng(0).uniform(-1, 1, (150, 2))
+    y = 2 * x[:, 0] + np.sin(x[:, 1])
+    lines = [f"{a!r},{b!r},name,{c!r}" for a, b, c in zip(*x.T.tolist(), y.tolist(), strict=True)]
+    return write(tmp_path / "my data.csv", "\n".join(["width,x 2,label,y", *lines]))
+
+
+def test_a_table_becomes_a_run(table, tmp_path):
+    done = kanpde(tmp_path, "fit", table.name, "target=y", "network.width=[1]", "seed=1")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / done.stdout.splitlines()[-1].removeprefix("run: ")
+    files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    figures = {f"figures/{name}.png" for name in ("solution", "history", "network")}
+    assert files == {"metrics.json", "solution.kan", "history.csv", "config.yaml", *figures}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert {part: scores["samples"] for part, scores in metrics["scores"].items()} == {
+        "training": 96,
+        "validation": 24,
+        "test": 30,
+    }
+    assert metrics["scores"]["test"]["rmse"] < 1e-2 and metrics["verdict"] == "solved"
+    assert "test, 30 samples" in done.stdout and "chosen by held-out points" in done.stdout
+    assert Solution.load(folder / "solution.kan").problem.domain.names == ("width", "x_2")
+    with (folder / "history.csv").open() as file:
+        assert len(list(csv.reader(file))) == 1 + metrics["iterations"]
+    shown = kanpde(tmp_path, "show", str(folder))
+    assert shown.returncode == 0 and "test, 30 samples" in shown.stdout
+    again = kanpde(tmp_path, "resume", str(folder))
+    assert again.returncode == 2 and len(again.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["nothing.csv", "target=y"], "expected a CSV file at nothing.csv, got none"),
+        (["my data.csv"], "expected target=NAME, one of the columns width, x 2, y"),
+        (["my data.csv", "target=z"], "unknown target 'z'"),
+        (["my data.csv", "target=label"], "expected numbers in the target 'label'"),
+        (["my data.csv", "target=y", "training.epochs=3"], "training.epochs"),
+        (["my data.csv", "target=y", "test=2"], "expected test to be a share"),
+        ([], "expected kanpde fit DATA.csv target=NAME"),
+    ],
+)
+def test_bad_input_is_one_line(table, tmp_path, monkeypatch, command, words, expected):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = command("fit", *words)
+    lines = [line for line in err.splitlines() if not line.startswith("column")]
+    assert status == 2 and len(lines) == 1 and expected in lines[0]
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "got 0 lines"),
+        ("x,y\n", "got 1 lines"),
+        ("1,2\n3,4\n", "expected names in the first line"),
+        ("x,x\n3,4\n", "'x' twice"),
+        ("x,y\n3,4\n5\n", "line 3"),
+        ("x,y\n3,4\n5,\n", "column 'y', line 3"),
+        ("x,y\n3,4\n5,inf\n", "column 'y', line 3"),
+    ],
+)
+def test_bad_tables_are_refused_in_one_line(tmp_path, text, words):
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        read_columns(write(tmp_path / "a.csv", text))
+    assert "\n" not in str(caught.value)
+
+
+def test_tables_have_several_delimiters_and_columns_of_words(tmp_path):
+    path = write(tmp_path / "a.csv", "\ufeffx;name;y\n1;a;2\n3;b;4e1\n\n")
+    columns, others = read_columns(path)
+    assert list(columns) == ["x", "y"] and others == ["name"] and columns["y"].tolist() == [2.0, 40.0]
+    assert inputs_and_targets(columns, others, ["y"], path) == (["x"], ["y"])
+    with pytest.raises(ConfigurationError, match="beside x, y"):
+        inputs_and_targets(columns, others, ["x", "y"], path)
