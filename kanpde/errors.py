@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import fields
 from enum import Enum, IntEnum
-from typing import Any, TypeVar
+from typing import Any, SupportsFloat, TypeVar
 
 T = TypeVar("T")
 
@@ -67,19 +68,43 @@ class Ending(Enum):
         return f"{self.word}: {self.reason.format(limit=limit)}" + (f"; {self.remedy}" if self.remedy else "")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[object]) -> str:
     """Return the end of a message about an unknown name: the closest known names, then all known names."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    names = sorted(map(str, known))
+    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
     return f"{hint}known: {', '.join(names) if names else 'none'}"
 
 
+def among(value: object, known: Container[str]) -> bool:
+    """Return whether a value is one of the known words; a list or a dict, which cannot be looked up, is not."""
+    return isinstance(value, str) and value in known
+
+
+def finite(value: SupportsFloat) -> bool:
+    """Return whether a real number is finite as a float; integers of more than 308 digits are not."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def number(value: object, *, whole: bool = False) -> bool:
     """Return whether a value is a finite real number and, if `whole`, an integer; 1e3 counts as an integer."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not finite(value):
         return False
     return not whole or value % 1 == 0
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an allocation has failed; torch reports that by a RuntimeError."""
+    return isinstance(error, MemoryError) or bool(re.search("can't allocate memory|out of memory", str(error)))
+
+
+def short(value: object, length: int = 80) -> str:
+    """Return a value as a user would write it, in one line and cut to a length: it may be an array or a long list."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T:
@@ -92,7 +117,7 @@ def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T
     settings: dict[str, Any] = dict(given or {})
     for name in settings:
         if name not in names:
-            raise ConfigurationError(f"unknown setting {group}.{name}; {nearest(str(name), names)}")
+            raise ConfigurationError(f"unknown setting {group}.{name}; {nearest(name, names)}")
     return kind(**settings)
 
 

@@ -59,7 +59,7 @@ class Domain(ABC):
     def axis(self, name: str) -> int:
         """Return the position of a coordinate; raise ProblemError if it is unknown."""
         if name not in self.names:
-            raise ProblemError(f"expected a coordinate of the domain, got {name!r}; {nearest(str(name), self.names)}")
+            raise ProblemError(f"expected a coordinate of the domain, got {name!r}; {nearest(name, self.names)}")
         return self.names.index(name)
 
     @property

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from kanpde.errors import ProblemError, nearest
+from kanpde.errors import ProblemError, among, nearest
 from kanpde.geometry.domain import Face
 from kanpde.problem.block import Block
 from kanpde.problem.declaration import Declaration
@@ -82,8 +82,8 @@ class Constraint(ABC):
         """
         name = getattr(self, "field", None)
         if name is not None:
-            if name not in problem.fields:
-                raise ProblemError(f"expected a field, got {name!r}; {nearest(str(name), problem.fields)}")
+            if not among(name, problem.fields):
+                raise ProblemError(f"expected a field, got {name!r}; {nearest(name, problem.fields)}")
             return (problem.fields.index(name),)
         if len(problem.fields) > 1 and not self.about_all_fields():
             known = ", ".join(problem.fields)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Mapping
 from typing import Any
 
 from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.errors import ProblemError
+from kanpde.errors import ProblemError, finite, short
 from kanpde.geometry.domain import Domain
 from kanpde.problem import exact
 from kanpde.problem.arguments import call
@@ -122,5 +121,5 @@ def check_finite(problem: str, name: str, value: Any) -> None:
     if isinstance(value, (tuple, list)):
         for part in value:
             check_finite(problem, name, part)
-    elif isinstance(value, numbers.Real) and not math.isfinite(value):
-        raise ProblemError(f"parameter {name} of {problem} expected a finite number, got {float(value)}")
+    elif isinstance(value, numbers.Real) and not finite(value):
+        raise ProblemError(f"parameter {name} of {problem} expected a finite number, got {short(value)}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from kanpde.errors import KanpdeError, ProblemError, nearest
+from kanpde.errors import KanpdeError, ProblemError, among, nearest
 from kanpde.files import relative_path, shipped
 from kanpde.problem.arguments import place_in
 
@@ -59,9 +59,9 @@ def candidates(name: str) -> list[Path]:
 def find(name: str) -> Path:
     """Return the file of a problem; raise ProblemError for a name that is unknown or exists in both folders."""
     files = discover()
-    if name not in files:
+    if not among(name, files):
         unknown = f"expected a problem, got {name!r}; {nearest(name, files)}; yours go into ./problems"
-        raise ProblemError(ambiguous().get(name, unknown))
+        raise ProblemError(ambiguous().get(str(name), unknown))
     return files[name]
 
 
@@ -161,16 +161,16 @@ def _convert(problem: str, parameter: dataclasses.Field[Any], value: Any) -> Any
     wanted = _type(parameter)
     if wanted is tuple and isinstance(value, (list, tuple)):
         return tuple(value)
-    if wanted not in (bool, int, float, str) or (type(value) is wanted):
+    if wanted is None or type(value) is wanted:
         return value
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if number and (wanted is float or (wanted is int and float(value).is_integer())):
+    if number and (wanted is float or (wanted is int and value % 1 == 0)):
         return wanted(value)
     got = f"{value!r} of type {type(value).__name__}"
     raise ProblemError(f"parameter {parameter.name} of {problem} expected {_EXPECTED[wanted]}, got {got}")
 
 
-_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", tuple: "a list"}
 
 
 def _type(parameter: dataclasses.Field[Any]) -> Any:

@@ -14,7 +14,7 @@ from kanpde.geometry.shape import Shape
 from kanpde.marching import state as states
 from kanpde.marching.audit.parts import Part, parts_of_pass
 from kanpde.marching.low_rank import compress
-from kanpde.marching.march import March, begin
+from kanpde.marching.march import March, at_rest, begin
 from kanpde.marching.slabs import Pass
 from kanpde.marching.state import MarchState
 from kanpde.marching.task import MarchTask
@@ -72,11 +72,15 @@ class Marching:
         default_rows = task.settings.training.weighting == "none" and network.family == "bspline"
         known = as_box(problem.domain) is not None or isinstance(problem.domain, Shape)
         small_domain = known and problem.domain.dimension in DEGREES
-        return not network.built and one_number and default_rows and not any(given) and small_domain
+        is_open = not network.built and all(one is None for one in given)
+        return is_open and one_number and default_rows and small_domain
 
     def begin(self) -> None:
         """Open the first slab, or the present one of a restored march."""
-        self.march = March(self.march_task, self._state or begin(self.march_task))
+        # The march is usable even if a budget cuts the fit of the initial conditions.
+        self.march = March(self.march_task, self._state or at_rest(self.march_task))
+        if self._state is None:
+            self.march = March(self.march_task, begin(self.march_task))
 
     def advance(self) -> Step | Stop | NothingFound:
         """Take one Gauss–Newton step; after the last one return how the march ended, or `NothingFound`."""
