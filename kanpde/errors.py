@@ -103,8 +103,22 @@ def out_of_memory(error: BaseException) -> bool:
 
 def short(value: object, length: int = 80) -> str:
     """Return a value as a user would write it, in one line and cut to a length: it may be an array or a long list."""
-    text = " ".join(repr(value).split())
+    return cut(repr(value), length)
+
+
+def cut(text: str, length: int) -> str:
+    """Return a text in one line and cut to a length."""
+    text = " ".join(text.split())
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def reason(error: BaseException) -> str:
+    """Return the kind of an error and its message in one line; the message is the user's, so it may fail or be long."""
+    try:
+        said = str(error.msg if isinstance(error, SyntaxError) else error)
+    except Exception:
+        said = ""
+    return cut(said if isinstance(error, KanpdeError) else f"{type(error).__name__}: {said}".rstrip(": "), 300)
 
 
 def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kanpde.errors import KanpdeError
+from kanpde.errors import KanpdeError, reason
 
 if TYPE_CHECKING:
     import torch
@@ -106,10 +106,9 @@ def contents_of(path: str | Path) -> Iterator[None]:
     except KanpdeError:
         raise
     except UNFIT as error:
-        reason = " ".join(str(error).split())[:200]
         raise KanpdeError(
-            f"expected at {path} what kanpde wrote there, got contents that do not fit ({type(error).__name__}: "
-            f"{reason}); take a copy or run again"
+            f"expected at {path} what kanpde wrote there, got contents that do not fit ({reason(error)}); take a copy "
+            "or run again"
         ) from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,19 @@ from torch import Tensor
 Array = npt.NDArray[np.float64]
 # A partial derivative as its sorted axes: () is the value, (0,) u_x, (0, 0) u_xx, (0, 1) u_xt.
 MultiIndex = tuple[int, ...]
+
+
+def real_array(given: Any) -> Array:
+    """Return a tensor, an array or a list of real numbers as an array; raise TypeError for anything else.
+
+    NumPy alone would drop imaginary parts, and read words and dates as numbers.
+    """
+    array = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
+    if array.dtype.kind == "O" and not all(isinstance(item, SupportsFloat) for item in array.flat):
+        raise TypeError("expected an array of numbers, got objects")
+    if array.dtype.kind not in "biufO":
+        raise TypeError(f"expected an array of real numbers, got {array.dtype}")
+    return np.array(array, dtype=np.float64)
 
 
 class Constant:

@@ -52,8 +52,11 @@ def main() -> int:
     except KeyboardInterrupt:
         console.say("interrupted")
         return ExitStatus.INTERRUPTED
-    except (KanpdeError, HydraException, OmegaConfBaseException, OSError, ValueError) as error:
-        if isinstance(error, ValueError) and not (isinstance(error, OmegaConfBaseException) or raised_by_hydra(error)):
+    except (KanpdeError, HydraException, OmegaConfBaseException, OSError) as error:
+        console.fail(explain(error))
+        return ExitStatus.BAD_INPUT
+    except (TypeError, ValueError) as error:
+        if not raised_by_hydra(error):
             raise
         console.fail(explain(error))
         return ExitStatus.BAD_INPUT
