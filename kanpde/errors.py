@@ -98,7 +98,7 @@ def number(value: object, *, whole: bool = False) -> bool:
 
 def out_of_memory(error: BaseException) -> bool:
     """Return whether an allocation has failed; torch reports that by a RuntimeError."""
-    return isinstance(error, MemoryError) or bool(re.search("can't allocate memory|out of memory", str(error)))
+    return isinstance(error, MemoryError) or bool(re.search("can't allocate memory|out of memory", reason(error)))
 
 
 def short(value: object, length: int = 80) -> str:

@@ -198,13 +198,10 @@ def _read_only(values: list[float]) -> Array:
 
 
 def _interval(name: str, interval: Any) -> tuple[float, float]:
-    try:
-        low, high = interval
-    except (TypeError, ValueError):
-        low = high = None
-    if low is None or high is None or isinstance(interval, (str, bytes, Mapping, Set)):
+    bounds = [] if isinstance(interval, (str, bytes, Mapping, Set)) or not np.iterable(interval) else [*interval]
+    if len(bounds) != 2:
         raise ProblemError(f"coordinate {name} expects two bounds (low, high), got {short(interval)}")
-    low, high = _bound(name, low), _bound(name, high)
+    low, high = (_bound(name, bound) for bound in bounds)
     if low < high and high - low < max(SMALLEST, ROUND_OFF * max(abs(low), abs(high))):
         raise ProblemError(
             f"coordinate {name} expects bounds that differ by at least {SMALLEST:g} and by more than round-off, got "

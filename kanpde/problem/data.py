@@ -71,7 +71,7 @@ class Data(Constraint):
 def _array(what: str, given: Any) -> Array:
     try:
         array = real_array(given)
-    except (TypeError, ValueError, OverflowError):
+    except ProblemError:
         raise ProblemError(f"Data expects {what} as a real array of numbers, got {short(given)}") from None
     if not np.isfinite(array).all():
         raise ProblemError(f"Data expects finite {what}, got {array[~np.isfinite(array)][0]}; leave such points out")
