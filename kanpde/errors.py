@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import io
 import math
+import os
 import re
 import sys
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import fields
 from enum import Enum, IntEnum
+from pathlib import Path
 from typing import Any, SupportsFloat, TypeVar
 
 T = TypeVar("T")
@@ -135,9 +138,43 @@ def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T
     return kind(**settings)
 
 
+class Messages(io.TextIOBase):
+    """The stream of messages: stderr, whose failures, such as that of a full disk, must not end a run.
+
+    After a failure nothing more is written, because every later flush of the same buffer would fail too.
+    """
+
+    def write(self, text: str) -> int:
+        """Write the text if that is possible."""
+        try:
+            sys.stderr.write(text)
+        except OSError:
+            self._give_up()
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush stderr if that is possible."""
+        try:
+            sys.stderr.flush()
+        except OSError:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
+
+    def isatty(self) -> bool:
+        """Return whether stderr is a terminal."""
+        return sys.stderr.isatty()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of stderr."""
+        return sys.stderr.encoding
+
+
 def say(message: str) -> None:
     """Print one line on stderr, so that stdout contains only results."""
-    print(" ".join(message.split()), file=sys.stderr, flush=True)
+    print(" ".join(message.split()), file=Messages(), flush=True)
 
 
 def warn(message: str) -> None:

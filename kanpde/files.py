@@ -112,10 +112,24 @@ def contents_of(path: str | Path) -> Iterator[None]:
         ) from error
 
 
-def read_json(path: Path) -> Any:
-    """Return the JSON of a text file that kanpde wrote; raise KanpdeError if it is damaged."""
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write values as JSON with a checksum, atomically; infinities and NaN become null."""
+    values = json_value(values)
+    write_text(path, json.dumps({**values, DIGEST: _digest_of(values)}, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return what `write_json` wrote, or an older version without a checksum; raise KanpdeError if it is damaged."""
     with contents_of(path):
-        return json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
+        known = values.pop(DIGEST, None)
+        if known is not None and known != _digest_of(values):
+            raise ValueError("another checksum")
+        return dict(values)
+
+
+def _digest_of(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from kanpde.errors import ConfigurationError, Ending
-from kanpde.files import json_value, write_text
+from kanpde.files import json_value, read_json, write_text
 from kanpde.runs import console, progress, run_folder
 from kanpde.runs.tensorboard import TensorBoard
 from kanpde.training.phase import Stop
@@ -114,7 +114,7 @@ def test_a_run_leaves_its_files(tmp_path, no_figures):
     assert {file.name for file in folder.path.iterdir()} == {
         "config.yaml", "checkpoint.safetensors", "solution.kan", "history.csv", "metrics.json"
     }  # fmt: skip
-    assert json.loads((folder.path / "metrics.json").read_text()) == metrics
+    assert read_json(folder.path / "metrics.json") == metrics
     assert metrics["max_error"] is None and metrics["conditions_rms"] == {"start": 1e-9, "ends": None}
     assert metrics["seconds"]["total"] == pytest.approx(5, abs=1)
     assert (folder.path / "history.csv").read_text() == "iteration,loss,error\n0,1.0,\n1,0.5,0.1\n"
@@ -148,7 +148,8 @@ def test_a_solution_is_measured_once_and_its_metrics_are_written_twice(tmp_path,
     """After training, and after the formula, which changes its own entries alone."""
     calls = []
     monkeypatch.setattr(Trained, "metrics", lambda self: calls.append("metrics") or deepcopy(METRICS))
-    monkeypatch.setattr(run_folder, "write_text", lambda path, text: calls.append(path.name))
+    for name in ("write_text", "write_json"):
+        monkeypatch.setattr(run_folder, name, lambda path, content: calls.append(path.name))
     folder = run_folder.RunFolder(tmp_path / "run", time.perf_counter(), "seed: 0\n")
     folder.on_start(Trainer())
     folder.save(Trained())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import io
 import os
 import re
 import signal
@@ -42,6 +43,9 @@ def main() -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     # Imports allocate much and free nothing: collections after every 700 objects cost a sixth of their time.
     gc.set_threshold(50_000)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # equations have letters that not every encoding has
     for number in SIGNALS:
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP, which must stay so
             signal.signal(number, stop)
@@ -209,7 +213,7 @@ def job_title() -> str:
 
 def discard(folder: Path) -> None:
     """Remove the empty folders that Hydra made for a job, up to the working folder."""
-    here = Path.cwd()
+    here = Path(HydraConfig.get().runtime.cwd)
     for place in (folder, *(parent for parent in folder.parents if here in parent.parents)):
         if not place.is_dir() or any(place.iterdir()):
             return

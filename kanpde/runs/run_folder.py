@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -14,7 +13,7 @@ from typing import Any
 from kanpde import files
 from kanpde.device import one_thread
 from kanpde.errors import ConfigurationError, Ending, ExitStatus
-from kanpde.files import contents_of, json_value, read_json, relative_path, write_text
+from kanpde.files import contents_of, json_value, read_json, relative_path, write_json, write_text
 from kanpde.problem import registry
 from kanpde.problem.problem import Problem
 from kanpde.runs import console
@@ -214,7 +213,7 @@ class RunFolder:
                 budget_seconds=budget, functions=settings.symbolic.functions, seed=settings.seed, progress=progress
             )
         solution.save(self.path / SOLUTION)
-        write_text(self.path / FORMULA, json.dumps(json_value(formula.to_json()), indent=2, allow_nan=False) + "\n")
+        write_json(self.path / FORMULA, formula.to_json())
         write_text(self.path / TEX, formula.latex() + "\n")
         self.metrics["formula"] = json_value(formula.summary())
         self.metrics["seconds"]["symbolic"] = formula.seconds
@@ -232,7 +231,7 @@ class RunFolder:
 
     def _save_metrics(self) -> None:
         self.metrics["seconds"]["total"] = time.perf_counter() - self._started
-        write_text(self.path / METRICS, json.dumps(self.metrics, indent=2, allow_nan=False) + "\n")
+        write_json(self.path / METRICS, self.metrics)
 
 
 def _csv(history: Mapping[str, Sequence[Any]]) -> str:

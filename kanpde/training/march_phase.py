@@ -34,7 +34,6 @@ class Marching:
     Raises ConfigurationError if the degree is too low for the problem's derivatives.
     """
 
-    march: March
     _step: Step
 
     def __init__(self, task: TrainingTask, network: KAN, state: MarchState | None = None) -> None:
@@ -50,7 +49,9 @@ class Marching:
             most=MAX_UNKNOWNS if limit is None else int(limit),
             device=task.device,
         )
-        self._state = state
+        # Usable before `begin`, which a budget may cut.
+        self.march = March(self.march_task, state or at_rest(self.march_task))
+        self._restored = state is not None
         self._known: tuple[Pass, Model] | None = None
 
     @staticmethod
@@ -77,9 +78,7 @@ class Marching:
 
     def begin(self) -> None:
         """Open the first slab, or the present one of a restored march."""
-        # The march is usable even if a budget cuts the fit of the initial conditions.
-        self.march = March(self.march_task, self._state or at_rest(self.march_task))
-        if self._state is None:
+        if not self._restored:
             self.march = March(self.march_task, begin(self.march_task))
 
     def advance(self) -> Step | Stop | NothingFound:
