@@ -41,6 +41,9 @@ def write_atomically(path: str | Path, write_to: Callable[[Path], object]) -> No
     try:
         write_to(temporary)
         temporary.replace(path)
+    except OSError as error:
+        # A full disk fails without the name of the file.
+        raise error if error.errno is None else OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
