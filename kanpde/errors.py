@@ -160,7 +160,7 @@ class Messages(io.TextIOBase):
             self._give_up()
 
     def _give_up(self) -> None:
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
     def isatty(self) -> bool:
         """Return whether stderr is a terminal."""
