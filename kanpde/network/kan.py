@@ -46,7 +46,7 @@ COMPOSITION_SIZES: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ..
 DISPERSIVE_SIZES = (((6, 0), (6, 0), (6, 0)), (10, 6, 6, 6))
 DEGREE = 7  # default degree of a network that is built without an equation
 # The limits of sizes: splines of higher degrees lose all digits, and larger networks exceed time and memory.
-MAX_DEGREE, MAX_INTERVALS, MAX_NODES, MAX_COEFFICIENTS = 30, 1000, 2000, 10**7
+MAX_DEGREE, MAX_INTERVALS, MAX_NODES, MAX_COEFFICIENTS = 30, 10_000, 2000, 10**7
 
 
 class KAN(nn.Module):

@@ -138,13 +138,15 @@ def _train(folder: RunFolder, problem: Problem, settings: Settings, start: Calla
         stop = trainer.stop
         try:
             folder.save(solution)
+        except OSError:
+            console.run(folder.metrics)  # the numbers need no room
+            raise
+        try:
             if settings.symbolic.enabled and stop.ending.status == ExitStatus.SOLVED and solution.verdict != "failed":
                 folder.symbolify(solution, settings)
         finally:
-            try:
-                folder.close()
-            finally:
-                console.run(folder.metrics)
+            folder.close()
+            console.run(folder.metrics)
     except OSError as error:
         if not (folder.path / CHECKPOINT).is_file():
             raise

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.errors import ConfigurationError
 from kanpde.geometry.box import as_box
 from kanpde.geometry.shape import Shape
 from kanpde.marching import state as states
@@ -25,13 +26,14 @@ from kanpde.training.phase import NothingFound, Stop, TrainingTask, check_degree
 
 DEGREES = {1: 9, 2: 9, 3: 9}  # default degree of the splines, by the number of coordinates
 MAX_UNKNOWNS = 8000  # default limit of the number of unknowns of a slab
+MAX_FIRST_INTERVALS = {1: 10_000, 2: 1000, 3: 50}  # of each axis before it is refined, by the number of coordinates
 MAX_RESIDUAL = 0.1  # largest relative residual of a pass that counts as a solution
 
 
 class Marching:
     """The phase that runs a `March`, from `state` if given; its model is the network of the best pass.
 
-    Raises ConfigurationError if the degree is too low for the problem's derivatives.
+    Raises ConfigurationError if the degree is too low for the problem's derivatives, or there are too many intervals.
     """
 
     _step: Step
@@ -40,6 +42,12 @@ class Marching:
         self.task = task
         degree = network.degree or DEGREES[task.problem.domain.dimension]
         check_degree(KAN(degree=degree), task.problem.blocks())
+        most = MAX_FIRST_INTERVALS[task.problem.domain.dimension]
+        if isinstance(network.intervals, int) and network.intervals > most:
+            raise ConfigurationError(
+                f"expected network.intervals of at most {most} in {task.problem.domain.dimension} coordinates, got "
+                f"{network.intervals}; more knots are placed where they are needed"
+            )
         limit = task.settings.training.max_parameters
         self.march_task = MarchTask(
             task.problem,
