@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -10,7 +11,7 @@ from functools import cache
 import torch
 from threadpoolctl import ThreadpoolController
 
-from kanpde.errors import ConfigurationError
+from kanpde.errors import ConfigurationError, among
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 LARGE = 1e10  # floating-point operations of a dense product or factorisation, above which more threads save time
@@ -64,11 +65,11 @@ def torch_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cpu":
         return torch.device("cpu")
-    kind, _, number = str(name).partition(":")
-    if kind != "cuda" or (number and not number.isdigit()):
+    named = re.fullmatch(r"cuda(?::([0-9]{1,4}))?", str(name))
+    if named is None:
         raise ConfigurationError(f"expected device auto, cpu, cuda or cuda:N, got {name!r}")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if count <= int(number or 0):
+    if count <= int(named[1] or 0):
         raise ConfigurationError(
             f"expected a machine with device={name}, got one with {count} cuda devices; use device=cpu or auto"
         )
@@ -77,6 +78,6 @@ def torch_device(name: str) -> torch.device:
 
 def torch_dtype(name: str) -> torch.dtype:
     """Return the dtype "float64" or "float32"; raise ConfigurationError for another name."""
-    if name not in DTYPES:
+    if not among(name, DTYPES):
         raise ConfigurationError(f"expected dtype float64 or float32, got {name!r}")
     return DTYPES[name]

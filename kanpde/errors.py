@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import io
 import math
+import os
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import fields
 from enum import Enum, IntEnum
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, SupportsFloat, TypeVar
 
 T = TypeVar("T")
 
@@ -73,19 +77,57 @@ class Ending(Enum):
         return f"{self.word}: {self.reason.format(limit=limit)}" + (f"; {self.remedy}" if self.remedy else "")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[object]) -> str:
     """Return the end of a message about an unknown name: the closest known names, then all known names."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    names = sorted(map(str, known))
+    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
     return f"{hint}known: {', '.join(names) if names else 'none'}"
 
 
+def among(value: object, known: Container[str]) -> bool:
+    """Return whether a value is one of the known words; a list or a dict, which cannot be looked up, is not."""
+    return isinstance(value, str) and value in known
+
+
+def finite(value: SupportsFloat) -> bool:
+    """Return whether a real number is finite as a float; integers of more than 308 digits are not."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def number(value: object, *, whole: bool = False) -> bool:
     """Return whether a value is a finite real number and, if `whole`, an integer; 1e3 counts as an integer."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not finite(value):
         return False
     return not whole or value % 1 == 0
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an allocation has failed; torch reports that by a RuntimeError."""
+    return isinstance(error, MemoryError) or bool(re.search("can't allocate memory|out of memory", reason(error)))
+
+
+def short(value: object, length: int = 80) -> str:
+    """Return a value as a user would write it, in one line and cut to a length: it may be an array or a long list."""
+    return cut(repr(value), length)
+
+
+def cut(text: str, length: int) -> str:
+    """Return a text in one line and cut to a length."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def reason(error: BaseException) -> str:
+    """Return the kind of an error and its message in one line; the message is the user's, so it may fail or be long."""
+    try:
+        said = str(error.msg if isinstance(error, SyntaxError) else error)
+    except Exception:
+        said = ""
+    return cut(said if isinstance(error, KanpdeError) else f"{type(error).__name__}: {said}".rstrip(": "), 300)
 
 
 def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T:
@@ -98,13 +140,47 @@ def options(kind: type[T], group: str, given: Mapping[str, Any] | T | None) -> T
     settings: dict[str, Any] = dict(given or {})
     for name in settings:
         if name not in names:
-            raise ConfigurationError(f"unknown setting {group}.{name}; {nearest(str(name), names)}")
+            raise ConfigurationError(f"unknown setting {group}.{name}; {nearest(name, names)}")
     return kind(**settings)
+
+
+class Messages(io.TextIOBase):
+    """The stream of messages: stderr, whose failures, such as that of a full disk, must not end a run.
+
+    After a failure nothing more is written, because every later flush of the same buffer would fail too.
+    """
+
+    def write(self, text: str) -> int:
+        """Write the text if that is possible."""
+        try:
+            sys.stderr.write(text)
+        except OSError:
+            self._give_up()
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush stderr if that is possible."""
+        try:
+            sys.stderr.flush()
+        except OSError:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+    def isatty(self) -> bool:
+        """Return whether stderr is a terminal."""
+        return sys.stderr.isatty()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of stderr."""
+        return sys.stderr.encoding
 
 
 def say(message: str) -> None:
     """Print one line on stderr, so that stdout contains only results."""
-    print(" ".join(message.split()), file=sys.stderr, flush=True)
+    print(" ".join(message.split()), file=Messages(), flush=True)
 
 
 def warn(message: str) -> None:

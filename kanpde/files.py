@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kanpde.errors import KanpdeError
+from kanpde.errors import KanpdeError, reason
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +41,9 @@ def write_atomically(path: str | Path, write_to: Callable[[Path], object]) -> No
     try:
         write_to(temporary)
         temporary.replace(path)
+    except OSError as error:
+        # A full disk fails without the name of the file.
+        raise error if error.errno is None else OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -106,17 +109,30 @@ def contents_of(path: str | Path) -> Iterator[None]:
     except KanpdeError:
         raise
     except UNFIT as error:
-        reason = " ".join(str(error).split())[:200]
         raise KanpdeError(
-            f"expected at {path} what kanpde wrote there, got contents that do not fit ({type(error).__name__}: "
-            f"{reason}); take a copy or run again"
+            f"expected at {path} what kanpde wrote there, got contents that do not fit ({reason(error)}); take a copy "
+            "or run again"
         ) from error
 
 
-def read_json(path: Path) -> Any:
-    """Return the JSON of a text file that kanpde wrote; raise KanpdeError if it is damaged."""
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write values as JSON with a checksum, atomically; infinities and NaN become null."""
+    values = json_value(values)
+    write_text(path, json.dumps({**values, DIGEST: _digest_of(values)}, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return what `write_json` wrote, or an older version without a checksum; raise KanpdeError if it is damaged."""
     with contents_of(path):
-        return json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
+        known = values.pop(DIGEST, None)
+        if known is not None and known != _digest_of(values):
+            raise ValueError("another checksum")
+        return dict(values)
+
+
+def _digest_of(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from kanpde import Box, Dirichlet, Problem, Solution, load_problem, solve
+from kanpde import Box, Dirichlet, Problem, Solution, files, load_problem, solve
 from kanpde.errors import KanpdeError, ProblemError
 from kanpde.problem.registry import load_problem as load
 from kanpde.runs import run_folder
@@ -35,8 +35,6 @@ class Keeper:
     def on_checkpoint(self, trainer: Trainer) -> None: ...
 
     def on_end(self, trainer: Trainer) -> None:
-        from kanpde import files
-
         files.write(self.path, *trainer.state())
 
 
@@ -171,3 +169,40 @@ def test_a_budget_ends_an_iteration_that_takes_much_longer() -> None:
     solution = solve(Slow(), device="cpu", training={"budget_seconds": 0.1})
     assert solution.stopped_because.startswith("budget") and solution.record["iterations"] == 0
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("checkpoints", [0, 2])
+def test_a_run_that_is_killed_goes_on_or_says_that_nothing_was_saved(checkpoints: int, command, here: Path) -> None:  # type: ignore[no-untyped-def]
+    words = ["problem=burgers", "hydra.run.dir=run", "symbolic=off", "device=cpu"]
+    every = "training.checkpoint_seconds=0.05" if checkpoints else "training.checkpoint_seconds=1000"
+    checkpoint, seen = here / "run" / "checkpoint.safetensors", set[int]()
+    with subprocess.Popen(
+        [sys.executable, "-m", "kanpde", *words, every], cwd=here, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    ) as process:  # fmt: skip
+        while process.poll() is None and (len(seen) < checkpoints or not (here / "run" / "config.yaml").is_file()):
+            if checkpoint.is_file():
+                seen.add(checkpoint.stat().st_mtime_ns)
+            time.sleep(0.005)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL and not (here / "run" / "metrics.json").exists()
+    status, out, err = command("resume", "run", "training.budget_seconds=0.01")
+    if checkpoints:
+        assert status in (0, 4) and out.endswith("run: run\n")
+    else:
+        assert status == 2 and "before it saved anything" in err and err.count("\n") == 1
+
+
+def test_texts_that_were_changed_anywhere_are_refused(tmp_path: Path) -> None:
+    values = {"problem": "rod", "relative_l2": 1.5e-7, "seconds": {"total": 3.25}, "reasons": ["a", "b"], "none": None}
+    path = tmp_path / "metrics.json"
+    files.write_json(path, values)
+    assert files.read_json(path) == values
+    original = path.read_bytes()
+    for seed in range(400):
+        path.write_bytes(mutated(original, seed))
+        try:
+            # Spaces have no meaning, and a checksum of another name is another value.
+            assert values.items() <= files.read_json(path).items()
+        except KanpdeError as error:
+            assert str(path) in str(error) and "\n" not in str(error)

@@ -54,6 +54,31 @@ def test_what_is_no_tree_is_refused(tree):
         from_tree(tree)
 
 
+def deep(levels):
+    """A tree of this depth."""
+    tree = {"symbol": "x"}
+    for _ in range(levels):
+        tree = ["sin", tree]
+    return tree
+
+
+TOO_MUCH = [
+    ["factorial", 10**9], ["fibonacci", 10**8], ["zeta", 10**6], ["bernoulli", 10**6], ["harmonic", 10**8],
+    ["binomial", 10**9, 10**8], ["gamma", 10**9], ["partition", 10**8], ["Pow", 9, ["Pow", 9, ["Pow", 9, 9]]],
+    ["exp", ["exp", ["exp", 100]]], ["Mul", {"symbol": "x"}, ["Pow", 10, 10**9]], ["Pow", 0, -1], ["log", 0],
+    ["Add", {"symbol": "x"}, 10**400], ["Pow", ["log", 2], {"rational": [10**300, 1]}, 3], deep(150), deep(900),
+    ["Add", *[{"symbol": "x"}] * 30_000], ["cos", ["Pow", -1, {"rational": [1, 2]}]], ["sin", 1, 2, 3],
+    ["prime", 10**12], ["Mod", 10**300, 0], {"symbol": "x" * 10_000},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tree", TOO_MUCH, ids=lambda tree: str(tree)[:40])
+def test_formulas_that_would_never_end_are_refused(tree):
+    with pytest.raises(KanpdeError, match="expected") as caught:
+        from_tree(tree)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
 def test_functions_of_nobody_are_not_saved():
     with pytest.raises(KanpdeError, match="f"):
         to_tree(sp.Function("f")(x))

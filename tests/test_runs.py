@@ -1,5 +1,6 @@
 """A run's folder: what is written, when, and never half; and the progress that is shown meanwhile."""
 
+import errno
 import io
 import json
 import math
@@ -11,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from kanpde.errors import ConfigurationError, Ending
-from kanpde.files import json_value, write_text
+from kanpde.files import json_value, read_json, write_text
 from kanpde.runs import console, progress, run_folder
 from kanpde.runs.tensorboard import TensorBoard
 from kanpde.training.phase import Stop
@@ -50,7 +51,7 @@ class Trained:
     stopped_because = "converged"
 
     def save(self, path):
-        path.write_bytes(b"network")
+        path.touch()
 
     def metrics(self):
         return deepcopy(METRICS)
@@ -114,7 +115,7 @@ def test_a_run_leaves_its_files(tmp_path, no_figures):
     assert {file.name for file in folder.path.iterdir()} == {
         "config.yaml", "checkpoint.safetensors", "solution.kan", "history.csv", "metrics.json"
     }  # fmt: skip
-    assert json.loads((folder.path / "metrics.json").read_text()) == metrics
+    assert read_json(folder.path / "metrics.json") == metrics
     assert metrics["max_error"] is None and metrics["conditions_rms"] == {"start": 1e-9, "ends": None}
     assert metrics["seconds"]["total"] == pytest.approx(5, abs=1)
     assert (folder.path / "history.csv").read_text() == "iteration,loss,error\n0,1.0,\n1,0.5,0.1\n"
@@ -148,7 +149,8 @@ def test_a_solution_is_measured_once_and_its_metrics_are_written_twice(tmp_path,
     """After training, and after the formula, which changes its own entries alone."""
     calls = []
     monkeypatch.setattr(Trained, "metrics", lambda self: calls.append("metrics") or deepcopy(METRICS))
-    monkeypatch.setattr(run_folder, "write_text", lambda path, text: calls.append(path.name))
+    for name in ("write_text", "write_json"):
+        monkeypatch.setattr(run_folder, name, lambda path, content: calls.append(path.name))
     folder = run_folder.RunFolder(tmp_path / "run", time.perf_counter(), "seed: 0\n")
     folder.on_start(Trainer())
     folder.save(Trained())
@@ -157,6 +159,27 @@ def test_a_solution_is_measured_once_and_its_metrics_are_written_twice(tmp_path,
     assert calls.count("metrics") == 1 and calls.count("metrics.json") == 2
     assert folder.metrics["formula"] == {"status": "proved"} and folder.metrics["seconds"]["symbolic"] == 1.5
     assert {**folder.metrics, "formula": None, "seconds": None} == {**before, "formula": None, "seconds": None}
+
+
+def test_a_full_disk_costs_no_training_and_no_numbers(tmp_path, no_figures, monkeypatch, capsys):
+    def fails(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = run_folder.RunFolder(tmp_path / "run", time.perf_counter(), "seed: 0\n")
+    folder.on_start(Trainer())
+    folder.on_checkpoint(Trainer())
+    before = (folder.path / "checkpoint.safetensors").read_bytes()
+    monkeypatch.setattr("pathlib.Path.write_bytes", fails)
+    monkeypatch.setattr("pathlib.Path.write_text", lambda path, text, encoding: fails(path, text))
+    folder.on_checkpoint(Trainer())
+    folder.on_checkpoint(Trainer())
+    warnings = capsys.readouterr().err.splitlines()
+    assert len(warnings) == 1 and "checkpoint.safetensors" in warnings[0] and "No space left" in warnings[0]
+    with pytest.raises(OSError, match=r"No space left.*history\.csv"):
+        folder.save(Trained())
+    assert folder.metrics["relative_l2"] == METRICS["relative_l2"] and folder.metrics["seconds"]["total"] >= 0
+    assert (folder.path / "checkpoint.safetensors").read_bytes() == before
+    assert not list(folder.path.glob(".*.part"))
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

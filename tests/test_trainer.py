@@ -10,9 +10,11 @@ import pytest
 import torch
 from trainings import Beam, Pendulum, Rod, Watcher, run, small, steps, vector
 
-from kanpde import KAN
+from kanpde import KAN, load_problem
 from kanpde.errors import ConfigurationError
 from kanpde.optim.methods import METHODS
+from kanpde.training.settings import Settings
+from kanpde.training.trainer import Trainer
 
 
 def test_a_target_ends_the_training_and_is_met():
@@ -117,3 +119,15 @@ def test_a_degree_without_the_derivatives_that_are_needed_is_refused(prebuilt):
         network.build([-1], [2], 1)
     with pytest.raises(ConfigurationError, match="expected splines of degree at least 3 for order 2 in residual, got"):
         run(Beam(), 2, network)
+
+
+def test_a_budget_that_ends_in_the_preparation_leaves_a_march_to_go_on_with(monkeypatch):
+    problem = load_problem("heat")
+    groups = {"network": {"intervals": 200}, "training": {"budget_seconds": 1e-9}, "sampling": {}}
+    settings = Settings.read({**groups, "seed": 0, "device": "cpu", "dtype": "float64"})
+    trainer = Trainer(problem, settings)
+    monkeypatch.setattr("kanpde.training.trainer.LATE_SECONDS", 0.0)
+    solution = trainer.run()
+    assert solution.stopped_because.startswith("budget") and solution.verdict == "failed" and trainer.iteration == 0
+    more = settings.with_training({"budget_seconds": None, "target": 1e-3})
+    assert Trainer.restored(trainer.checkpoint(), problem, more).run().errors()["relative_l2"] < 1e-3

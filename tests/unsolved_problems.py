@@ -193,7 +193,6 @@ NOT_SOLVED: dict[str, tuple[Problem, str]] = {
         ),
         "leave the solution open",
     ),
-    "no equation": (problem(LINE, lambda u: u - u, {"ends": Dirichlet(0)}), "leave the solution open"),
     "field in no equation": (
         problem(LINE, lambda u, v: u.xx - 1 + 0 * v, {"ends": Dirichlet(0, field="u")}, ("u", "v")),
         "leave the solution open",
@@ -210,15 +209,6 @@ NOT_SOLVED: dict[str, tuple[Problem, str]] = {
     ),
     "unknown without data": (
         problem(ROD, lambda u, k: u.t - k * u.xx, {**sine_start(), "ends": Dirichlet(0)}, unknowns={"k": 0.5}),
-        "nothing determines the unknown k",
-    ),
-    "unknown in no equation": (
-        problem(
-            ROD,
-            lambda u, k: u.t - u.xx + 0 * k,
-            {**sine_start(), "ends": Dirichlet(0)},
-            unknowns={"k": 0.5},
-        ),
         "nothing determines the unknown k",
     ),
     # Ill-posed in time, and problems of which the budget allows a part.

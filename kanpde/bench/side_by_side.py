@@ -9,7 +9,7 @@ from typing import Any
 from kanpde.bench.peers import OURS, PEERS
 from kanpde.bench.process import Measure, Say, run_process
 from kanpde.bench.task import Task
-from kanpde.errors import ConfigurationError, nearest, number
+from kanpde.errors import ConfigurationError, among, nearest, number
 from kanpde.problem import registry
 
 MAX_PARAMETERS = 2000  # of other networks, because a larger dense Jacobian allows few steps in the time
@@ -58,11 +58,11 @@ class BenchOptions:
 
 def check_names(given: object, what: str, known: Sequence[str] | Mapping[str, Any]) -> None:
     """Raise ConfigurationError if `given` is not a list or contains a name that is not in `known`."""
-    if isinstance(given, str) or not isinstance(given, Sequence):
+    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
         raise ConfigurationError(f"expected bench.{what} to be a list such as [{next(iter(known))}], got {given!r}")
     for name in given:
-        if name not in known:
-            raise ConfigurationError(f"unknown {what.removesuffix('s')} {name!r}; {nearest(str(name), known)}")
+        if not among(name, known):
+            raise ConfigurationError(f"unknown {what.removesuffix('s')} {name!r}; {nearest(name, known)}")
 
 
 def compare(options: BenchOptions, say: Say, measure: Measure = run_process) -> Iterator[dict[str, Any]]:

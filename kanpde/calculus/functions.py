@@ -33,7 +33,7 @@ from kanpde.calculus.torch_functions import (
     smallest,
     zero,
 )
-from kanpde.errors import ConfigurationError, ProblemError, nearest
+from kanpde.errors import ConfigurationError, ProblemError, among, nearest
 
 # A condition under which a function is smooth: (an expression, the signs that it may have, in words).
 Demand = tuple[Any, tuple[str, ...], str]
@@ -247,9 +247,9 @@ FAMILIES: dict[Any, str] = {head: row.family for head, row in HEADS.items() if r
 
 def atom(name: Any) -> Atom:
     """Return the atom of a name; raise ConfigurationError if it is unknown."""
-    if name not in ATOMS:
+    if not among(name, ATOMS):
         add = f"if it is a function of yours, register it first: kanpde.register_atom({name!r}, ...)"
-        raise ConfigurationError(f"unknown atom {name!r}; {nearest(str(name), ATOMS)}; {add}")
+        raise ConfigurationError(f"unknown atom {name!r}; {nearest(name, ATOMS)}; {add}")
     return ATOMS[name]
 
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
+import io
 import os
+import re
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import hydra
 from hydra._internal import hydra as hydra_engine
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from kanpde.cli.checks import check_keys, check_output, check_words, contained, is_sweep, read_words, to_dict
 from kanpde.cli.hydra_sources import NoCallbacks, ProblemSource, SearchPath
 from kanpde.cli.messages import explain, raised_by_hydra
 from kanpde.errors import ConfigurationError, ExitStatus, KanpdeError
@@ -41,6 +43,9 @@ def main() -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     # Imports allocate much and free nothing: collections after every 700 objects cost a sixth of their time.
     gc.set_threshold(50_000)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # equations have letters that not every encoding has
     for number in SIGNALS:
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP, which must stay so
             signal.signal(number, stop)
@@ -51,8 +56,11 @@ def main() -> int:
     except KeyboardInterrupt:
         console.say("interrupted")
         return ExitStatus.INTERRUPTED
-    except (KanpdeError, HydraException, OmegaConfBaseException, OSError, ValueError) as error:
-        if isinstance(error, ValueError) and not raised_by_hydra(error):
+    except (KanpdeError, HydraException, OmegaConfBaseException, OSError) as error:
+        console.fail(explain(error))
+        return ExitStatus.BAD_INPUT
+    except (TypeError, ValueError) as error:
+        if not raised_by_hydra(error):
             raise
         console.fail(explain(error))
         return ExitStatus.BAD_INPUT
@@ -113,9 +121,9 @@ def resume(words: Sequence[str]) -> int:
     """``kanpde resume RUN_DIR [training.KEY=VALUE ...]``: continue a run where it stopped."""
     if not words:
         raise ConfigurationError("expected kanpde resume RUN_DIR, got no folder; give the one after 'run:'")
-    overrides = OmegaConf.from_dotlist(list(words[1:]))
-    if stray := [word for word in words[1:] if not word.startswith("training.")]:
+    if stray := [word for word in words[1:] if not re.match(r"training\.\w+=", word)]:
         raise ConfigurationError(f"expected training.KEY=VALUE after RUN_DIR, got {stray[0]!r}; a run keeps the rest")
+    overrides = read_words(words[1:])
     from kanpde.runs import run_folder
 
     folder = Path(words[0])
@@ -126,7 +134,7 @@ def resume(words: Sequence[str]) -> int:
             str(chosen["name"])
         except (YAMLError, OmegaConfBaseException) as error:
             raise ValueError(str(error)) from error
-    return run_folder.resume(folder, chosen, to_dict(overrides).get("training", {}))
+    return run_folder.resume(folder, chosen, overrides.get("training", {}))
 
 
 def export(words: Sequence[str]) -> int:
@@ -162,13 +170,15 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
 
     `name` is the file of settings; `work` runs a job with them, by default `run_job`.
     """
+    check_words(sys.argv[1:])
     statuses: list[int] = []
     home = os.getpid()
 
     def job(config: DictConfig) -> None:
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
-            with no_exit():
+            with contained():
+                check_output()
                 statuses.append((work or run_job)(config, folder))
         except (KanpdeError, OmegaConfBaseException, OSError) as error:
             # A failed job must not end the later jobs; in a launcher's process, raising is the only way to report it.
@@ -184,17 +194,20 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
         Plugins.instance().register(plugin)
     hydra_engine.Callbacks = NoCallbacks  # type: ignore[attr-defined]
     with hydra_raises():
-        hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name=name)(job)()
+        try:
+            hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name=name)(job)()
+        except SystemExit as error:
+            return ExitStatus.BAD_INPUT if error.code else ExitStatus.SOLVED  # Hydra has said why in one line
     return max(statuses, default=ExitStatus.SOLVED)
 
 
 def run_job(config: DictConfig, folder: Path) -> int:
     """Solve one problem, write ``folder`` and return the exit status."""
-    if missing := sorted(OmegaConf.missing_keys(config)):
-        raise ConfigurationError(f"expected a value for {missing[0]}, got none; give {missing[0]}=VALUE")
+    from kanpde.training.settings import Settings
+
+    check_keys(config, ["problem", *(field.name for field in dataclasses.fields(Settings))])
     groups = to_dict(config)
     from kanpde.runs import run_folder
-    from kanpde.training.settings import Settings
 
     if is_sweep():
         console.say(job_title().removesuffix(": "))
@@ -206,6 +219,7 @@ def run_bench(config: DictConfig, folder: Path) -> int:
     """Run the benchmark, write ``folder`` and return the exit status."""
     from kanpde.bench import benchmark
 
+    check_keys(config, ["bench"])
     return benchmark.run(folder, to_dict(config)["bench"])
 
 
@@ -218,30 +232,6 @@ def run_fit(config: DictConfig, folder: Path) -> int:
     return fit_run.run(folder, to_dict(config), OmegaConf.to_yaml(config, resolve=True))
 
 
-def to_dict(config: Any) -> dict[str, Any]:
-    """Convert OmegaConf's settings to a plain dictionary."""
-    settings = OmegaConf.to_container(config, resolve=True)
-    if not isinstance(settings, dict):
-        raise ConfigurationError(f"expected settings as KEY: VALUE, got {type(settings).__name__}")
-    return {str(key): value for key, value in settings.items()}
-
-
-@contextmanager
-def no_exit() -> Iterator[None]:
-    """Turn an exit of a problem's own code into an error, because it would end the run without a word."""
-    try:
-        yield
-    except SystemExit as error:
-        raise ConfigurationError(
-            f"expected the problem to compute, got an exit of the program with status {error.code!r}; leave out "
-            "sys.exit and quit"
-        ) from error
-
-
-def is_sweep() -> bool:
-    return bool(HydraConfig.get().mode == RunMode.MULTIRUN)
-
-
 def job_title() -> str:
     """Return the number and settings of a sweep's job; empty for a single run."""
     return f"job {HydraConfig.get().job.num} ({' '.join(HydraConfig.get().overrides.task)}): " if is_sweep() else ""
@@ -249,7 +239,7 @@ def job_title() -> str:
 
 def discard(folder: Path) -> None:
     """Remove the empty folders that Hydra made for a job, up to the working folder."""
-    here = Path.cwd()
+    here = Path(HydraConfig.get().runtime.cwd)
     for place in (folder, *(parent for parent in folder.parents if here in parent.parents)):
         if not place.is_dir() or any(place.iterdir()):
             return

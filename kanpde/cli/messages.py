@@ -6,7 +6,7 @@ import traceback
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from kanpde.errors import nearest
 
@@ -18,16 +18,33 @@ def explain(error: BaseException) -> str:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return f"unknown {group} {name!r}; {nearest(name, error.options or ())}"
     if isinstance(error, OverrideParseException):
-        commands = "list, new, show, resume, export, bench"
-        return f"expected KEY=VALUE, or one of {commands}, got {error.override!r}; see kanpde --help"
+        return unread(error.override)
     if (
-        isinstance(cause, OmegaConfBaseException)
+        isinstance(cause, (ConfigAttributeError, ConfigKeyError))
         and isinstance(cause.parent_node, DictConfig)
         and cause.key is not None
     ):
         known = [str(key) for key in cause.parent_node if key != "hydra"]
-        return f"unknown setting {cause.full_key!r}; {nearest(str(cause.key), known)}"
+        return f"unknown setting {cause.full_key!r}; {nearest(cause.key, known)}"
+    if isinstance(error, HydraException) and isinstance(cause, OmegaConfBaseException):
+        return explain(cause)
+    if isinstance(error, OmegaConfBaseException):
+        # The other lines of OmegaConf's messages are the setting and the type of its parent.
+        said = str(error.msg or error).splitlines()[0]
+        return f"{error.full_key}: {said}" if error.full_key and error.full_key not in said else said
     return " ".join(f"{error} {cause or ''}".split()) if isinstance(error, HydraException) else str(error)
+
+
+def unread(word: str) -> str:
+    """Return the message about a word of the command line that Hydra cannot read."""
+    key, equals, value = word.partition("=")
+    if equals and key.isascii() and key.strip():
+        quoted = f"{key}='{value}'"
+        return (
+            f"expected KEY=VALUE with a value that Hydra can read, got {word!r}; put quotes inside quotes around words "
+            f'with other characters: "{quoted}"'
+        )
+    return f"expected KEY=VALUE, or one of list, new, show, resume, export, bench, got {word!r}; see kanpde --help"
 
 
 def raised_by_hydra(error: BaseException) -> bool:

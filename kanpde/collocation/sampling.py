@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from kanpde.calculus.arrays import Array
-from kanpde.errors import ConfigurationError, number
+from kanpde.errors import ConfigurationError, among, number
 from kanpde.geometry.domain import Domain, Face, face_points, interior_points
 from kanpde.problem.block import Block
 
@@ -21,6 +21,7 @@ Index = npt.NDArray[np.int64]
 
 QMC = {"halton": "Halton", "latin_hypercube": "LatinHypercube"}  # names in scipy.stats.qmc
 SEQUENCES = ("sobol", *QMC)
+MAX_POINTS = 10**7  # of one block, because more rows do not fit into the memory of common machines
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class SamplingOptions:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ConfigurationError(f"expected a positive number of sampling.{name} points or null, got {value!r}")
-        if self.sequence not in SEQUENCES:
+            if value is not None and value > MAX_POINTS:
+                raise ConfigurationError(f"expected at most {MAX_POINTS} sampling.{name} points, got {value}")
+        if not among(self.sequence, SEQUENCES):
             raise ConfigurationError(f"expected sampling.sequence in {', '.join(SEQUENCES)}, got {self.sequence!r}")
         if not (number(self.adaptive) and 0 <= self.adaptive <= 0.95):
             raise ConfigurationError(f"expected sampling.adaptive between 0 and 0.95, got {self.adaptive!r}")

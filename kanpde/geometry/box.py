@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar, overload
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, Constant
-from kanpde.errors import ProblemError
+from kanpde.errors import ProblemError, short
 from kanpde.geometry.boundary import Pieces
 from kanpde.geometry.curves import Segment
 from kanpde.geometry.domain import Domain, Face
@@ -23,6 +24,8 @@ from kanpde.geometry.shape import Shape
 from kanpde.geometry.surfaces import Side, per_axis
 
 MAX_COORDINATES = 6  # of a box, because the default sizes of networks and grids are chosen for at most six
+# The largest bound, and the smallest difference of bounds, also relative to them: derivatives divide by its powers.
+LARGEST, SMALLEST, ROUND_OFF = 1e40, 1e-40, 1e-12
 _TOLERANCE = 64 * np.finfo(np.float64).eps  # of contains(), relative to the bounds
 
 
@@ -195,11 +198,15 @@ def _read_only(values: list[float]) -> Array:
 
 
 def _interval(name: str, interval: Any) -> tuple[float, float]:
-    try:
-        low, high = interval
-    except (TypeError, ValueError):
-        raise ProblemError(f"coordinate {name} expects two bounds (low, high), got {interval!r}") from None
-    low, high = _bound(name, low), _bound(name, high)
+    bounds = [] if isinstance(interval, (str, bytes, Mapping, Set)) or not np.iterable(interval) else [*interval]
+    if len(bounds) != 2:
+        raise ProblemError(f"coordinate {name} expects two bounds (low, high), got {short(interval)}")
+    low, high = (_bound(name, bound) for bound in bounds)
+    if low < high and high - low < max(SMALLEST, ROUND_OFF * max(abs(low), abs(high))):
+        raise ProblemError(
+            f"coordinate {name} expects bounds that differ by at least {SMALLEST:g} and by more than round-off, got "
+            f"({low!r}, {high!r}); choose another origin or unit"
+        )
     if low >= high:
         raise ProblemError(f"coordinate {name} expects low < high, got ({low:g}, {high:g}); swap or change the bounds")
     return low, high
@@ -209,8 +216,8 @@ def _bound(name: str, value: Any) -> float:
     try:
         # Strings and booleans would convert too, and hide a mistake.
         number = math.nan if isinstance(value, (str, bytes, bool)) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not math.isfinite(number):
-        raise ProblemError(f"coordinate {name} expects finite numbers as bounds, got {value!r}")
+    if not abs(number) <= LARGEST:
+        raise ProblemError(f"coordinate {name} expects finite numbers as bounds, got {short(value)}")
     return number

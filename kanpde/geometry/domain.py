@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
-from kanpde.errors import ProblemError, nearest
+from kanpde.errors import ProblemError, nearest, short
 
 # A source of points: (count, dimension) -> points of the unit cube, (count, dimension).
 Draw = Callable[[int, int], Array]
@@ -59,7 +59,7 @@ class Domain(ABC):
     def axis(self, name: str) -> int:
         """Return the position of a coordinate; raise ProblemError if it is unknown."""
         if name not in self.names:
-            raise ProblemError(f"expected a coordinate of the domain, got {name!r}; {nearest(str(name), self.names)}")
+            raise ProblemError(f"expected a coordinate of the domain, got {name!r}; {nearest(name, self.names)}")
         return self.names.index(name)
 
     @property
@@ -78,8 +78,8 @@ class Domain(ABC):
         Raises ProblemError, with the known names, if a name is unknown or no face remains.
         """
         if not isinstance(on, str):
-            if not isinstance(on, Iterable):
-                raise ProblemError(f"expected the name of a face or a list of names for on, got {on!r}")
+            if not isinstance(on, Iterable) or isinstance(on, Mapping) or not all(isinstance(part, str) for part in on):
+                raise ProblemError(f"expected the name of a face or a list of names for on, got {short(on)}")
             parts = [self.resolve(part) for part in on]
             faces = tuple(dict.fromkeys(itertools.chain.from_iterable(parts)))
             if not faces:

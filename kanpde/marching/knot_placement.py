@@ -66,6 +66,8 @@ def place_knots(axis: SplineAxis, sizes: Array, tolerance: float, bounds: tuple[
     span = b[-1] - b[0]
     density = (error_constant(axis.degree) * sizes / tolerance) ** (1 / order)  # required intervals per length
     required = float(density @ np.diff(b))
+    if not math.isfinite(required):
+        return axis  # an overflow says nothing about where knots are needed
     count = int(np.clip(math.ceil(required), max(4, bounds[0]), bounds[1]))
     density = grade(np.maximum(density, MIN_DENSITY * required / span) if required > 0 else np.ones_like(density))
     cumulative = np.concatenate([[0.0], np.cumsum(density * np.diff(b))])

@@ -23,6 +23,7 @@ from kanpde.marching.slab_system import (
     initial_iterate,
     measure_slab,
     slab_system,
+    zero_iterate,
 )
 from kanpde.marching.slabs import Pass, Slab
 from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
@@ -38,9 +39,15 @@ from kanpde.optim.least_squares import Step
 
 def begin(task: MarchTask) -> MarchState:
     """Return the state at the first attempt of the first pass; the initial guess fits the initial conditions."""
+    rest = at_rest(task)
+    return replace(rest, iterate=initial_iterate(task, rest.attempt, None))
+
+
+def at_rest(task: MarchTask) -> MarchState:
+    """Return the state of `begin` with zero for the initial guess, which needs no computation."""
     length = task.tolerances.first_slab
     attempt = next_attempt(task, 0.0, length, task.first_axes)
-    return MarchState(attempt, initial_iterate(task, attempt, None), length)
+    return MarchState(attempt, zero_iterate(task, attempt), length)
 
 
 def next_attempt(task: MarchTask, low: float, length: float, axes: Axes) -> Attempt:

@@ -106,6 +106,14 @@ def initial_iterate(
     return Iterate(torch.as_tensor(guess, device=task.device), fresh=not (failed or task.slabbed))
 
 
+def zero_iterate(task: MarchTask, attempt: Attempt) -> Iterate:
+    """Return zero, with the given values of the unknown constants."""
+    space, problem = task.space(attempt.axes, attempt.low, attempt.high), task.problem
+    given = np.array([*problem.unknowns.values()], dtype=np.float64)
+    vector = np.concatenate([np.zeros(space.size * len(problem.fields)), given])
+    return Iterate(torch.as_tensor(vector, device=task.device), fresh=True)
+
+
 def _initial_vector(
     task: MarchTask, attempt: Attempt, last: Slab | None, failed: Slab | None, best: Pass | None, factor: float
 ) -> Array:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
-from kanpde.errors import ConfigurationError, nearest
+from kanpde.errors import ConfigurationError, among, nearest
 from kanpde.files import below
 from kanpde.network.base_functions import BASE_FUNCTIONS
 from kanpde.network.families import FAMILIES
@@ -45,6 +45,8 @@ COMPOSITION_SIZES: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ..
 # Sizes for nonlinear equations of third or higher order in two coordinates, whose dispersive waves need wider layers.
 DISPERSIVE_SIZES = (((6, 0), (6, 0), (6, 0)), (10, 6, 6, 6))
 DEGREE = 7  # default degree of a network that is built without an equation
+# The limits of sizes: splines of higher degrees lose all digits, and larger networks exceed time and memory.
+MAX_DEGREE, MAX_INTERVALS, MAX_NODES, MAX_COEFFICIENTS = 30, 10_000, 2000, 10**7
 
 
 class KAN(nn.Module):
@@ -72,14 +74,14 @@ class KAN(nn.Module):
     ) -> None:
         super().__init__()
         self.width = None if width is None else tuple(node_counts(entry) for entry in require_list("width", width))
-        self.degree = None if degree is None else require_whole("degree", degree, 1)
+        self.degree = None if degree is None else require_whole("degree", degree, 1, MAX_DEGREE)
         self.intervals = intervals
         if intervals is not None:
             per_layer(intervals, None if self.width is None else len(self.width) + 1)
-        if base is not None and base not in BASE_FUNCTIONS:
-            raise ConfigurationError(f"unknown base function {base!r}; {nearest(str(base), BASE_FUNCTIONS)}")
-        if family not in FAMILIES:
-            raise ConfigurationError(f"unknown family of edge functions {family!r}; {nearest(str(family), FAMILIES)}")
+        if base is not None and not among(base, BASE_FUNCTIONS):
+            raise ConfigurationError(f"unknown base function {base!r}; {nearest(base, BASE_FUNCTIONS)}")
+        if not among(family, FAMILIES):
+            raise ConfigurationError(f"unknown family of edge functions {family!r}; {nearest(family, FAMILIES)}")
         self.base, self.family = base, family
         self.layers = nn.ModuleList()
 
@@ -102,6 +104,7 @@ class KAN(nn.Module):
         degree = self.degree = self.degree or DEGREE
         low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
         width, intervals = self._sizes(len(low))
+        check_size([(len(low), 0), *width, (outputs, 0)], intervals, degree)
         values = torch.as_tensor(low + (high - low) * generator.random((2048, len(low))))
         self.layers = nn.ModuleList()
         for position, (sums, products) in enumerate([*width, (outputs, 0)]):
@@ -268,7 +271,11 @@ def node_counts(width: Width) -> tuple[int, int]:
     """Return (sums, products) of one entry of `width`; raise ConfigurationError if it is no valid entry."""
     if isinstance(width, int) and not isinstance(width, bool):
         sums, products = width, 0
-    elif isinstance(width, Sequence) and len(width) == 2 and all(isinstance(w, int) for w in width):
+    elif (
+        isinstance(width, Sequence)
+        and len(width) == 2
+        and all(isinstance(w, int) and not isinstance(w, bool) for w in width)
+    ):
         sums, products = width
     else:
         raise ConfigurationError(
@@ -276,6 +283,8 @@ def node_counts(width: Width) -> tuple[int, int]:
         )
     if sums < 0 or products < 0 or sums + products == 0:
         raise ConfigurationError(f"expected a layer of network.width to have at least one node, got {width!r}")
+    if sums + products > MAX_NODES:
+        raise ConfigurationError(f"expected a layer of network.width to have at most {MAX_NODES} nodes, got {width!r}")
     return sums, products
 
 
@@ -285,8 +294,8 @@ def per_layer(intervals: int | Sequence[int], layers: int | None) -> tuple[int, 
     Raises ConfigurationError for numbers below one and for a list of another length.
     """
     if isinstance(intervals, int):
-        return (require_whole("intervals", intervals, 1),) * (layers or 1)
-    counts = tuple(require_whole("intervals", n, 1) for n in require_list("intervals", intervals))
+        return (require_whole("intervals", intervals, 1, MAX_INTERVALS),) * (layers or 1)
+    counts = tuple(require_whole("intervals", n, 1, MAX_INTERVALS) for n in require_list("intervals", intervals))
     if layers is not None and len(counts) != layers:
         raise ConfigurationError(f"expected {layers} entries in network.intervals, one a layer, got {len(counts)}")
     return counts
@@ -299,11 +308,27 @@ def require_list(name: str, values: Sequence[T]) -> Sequence[T]:
     return values
 
 
-def require_whole(name: str, value: object, least: int) -> int:
-    """Return the value; raise ConfigurationError if it is not a whole number of at least `least`."""
+def require_whole(name: str, value: object, least: int, most: int) -> int:
+    """Return the value; raise ConfigurationError if it is not a whole number from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigurationError(f"expected network.{name} to be a whole number of at least {least}, got {value!r}")
+    if value > most:
+        raise ConfigurationError(f"expected network.{name} to be at most {most}, got {value}")
     return value
+
+
+def check_size(width: Sequence[tuple[int, int]], intervals: Sequence[int], degree: int) -> None:
+    """Raise ConfigurationError if the edges between the layers have too many coefficients for a computer's memory.
+
+    `width` has (sums, products) of the inputs, of every layer and of the outputs. A product takes two edges an input.
+    """
+    pairs = zip(width, width[1:], intervals, strict=False)
+    count = sum(sum(below) * (sums + 2 * products) * (n + degree) for below, (sums, products), n in pairs)
+    if count > MAX_COEFFICIENTS:
+        raise ConfigurationError(
+            f"expected a network of at most {MAX_COEFFICIENTS:.0e} coefficients, got {count:.1e}; "
+            "reduce network.width, network.intervals or network.degree"
+        )
 
 
 def padded(values: Tensor) -> tuple[Array, Array]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from kanpde.errors import KanpdeError, ProblemError, nearest
+from kanpde.errors import KanpdeError, ProblemError, nearest, out_of_memory, reason
 
 
 def asked(function: Callable[..., Any], known: Iterable[str], what: str) -> tuple[str, ...]:
@@ -49,8 +50,25 @@ def call(function: Callable[..., Any], arguments: dict[str, Any], what: str) -> 
         return function(**arguments)
     except KanpdeError as error:
         raise ProblemError(f"{what}: {error}") from error
-    except (Exception, SystemExit) as error:
-        raise ProblemError(f"{what}{place(error, function)}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit, GeneratorExit) as error:
+        if out_of_memory(error):
+            raise
+        raise ProblemError(f"{what}{place(error, function)}: {reason(error)}{_hint(error)}") from error
+
+
+def part(owner: object, name: str, what: str) -> Any:
+    """Return an attribute, None if there is none; it may be a property of the user's that raises an exception."""
+    return call(functools.partial(getattr, owner, name, None), {}, f"{name} of {what}")
+
+
+# Parts of the messages by which tensors and fields refuse the functions of other libraries.
+_FOREIGN = ("Python scalars", "ufuncs", "must be real number, not Field")
+
+
+def _hint(error: BaseException) -> str:
+    """Return the end of a message for a user who calls functions of math, NumPy or SymPy on tensors."""
+    foreign = any(word in reason(error) for word in _FOREIGN) if isinstance(error, (TypeError, ValueError)) else False
+    return "; use torch's functions, such as torch.sin, of fields and coordinates" if foreign else ""
 
 
 def place(error: BaseException, function: Callable[..., Any]) -> str:

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.expressions import PointFunction, function_of_points
-from kanpde.errors import ProblemError
+from kanpde.errors import ProblemError, short
 from kanpde.geometry.domain import Face, face_points
 from kanpde.problem.arguments import asked, call
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.exact import exact_functions
 
 ValueFunction = PointFunction
+LARGEST = 1e150  # of prescribed values and rows, because their squares must be finite
 
 
 def value_function(value: Any, problem: Declaration, field_index: int = 0, partial: MultiIndex = ()) -> ValueFunction:
@@ -35,7 +36,7 @@ def value_function(value: Any, problem: Declaration, field_index: int = 0, parti
         return _differentiate(_function_of_points(value, problem.domain.names), partial)
     raise ProblemError(
         "expected a number, a callable of coordinates, a SymPy expression or 'exact' as the value, "
-        f"got {value!r} of type {type(value).__name__}"
+        f"got {short(value)} of type {type(value).__name__}"
     )
 
 
@@ -54,11 +55,13 @@ def _function_of_points(function: Callable[..., Any], names: tuple[str, ...]) ->
     wanted = [(name, names.index(name)) for name in asked(function, names, "the value's function")]
 
     def evaluate(points: Tensor) -> Tensor:
-        result = function(**{name: points[..., axis] for name, axis in wanted})
+        result = call(function, {name: points[..., axis] for name, axis in wanted}, "the value's function")
         if isinstance(result, (int, float)):
             return points.new_full(points.shape[:-1], result)
         if not isinstance(result, Tensor):
             raise ProblemError(f"expected a torch tensor, got {type(result).__name__}; use torch functions")
+        if result.is_complex():
+            raise ProblemError(f"expected real numbers of the value's function, got {result.dtype}")
         if result.ndim and result.shape != points.shape[:-1]:
             raise ProblemError(f"expected shape (n,) = {tuple(points.shape[:-1])}, got shape {tuple(result.shape)}")
         return result.to(points).expand(points.shape[:-1])
@@ -91,7 +94,9 @@ def check_value(function: ValueFunction, problem: Declaration, faces: tuple[Face
     for face in faces:
         points = face_points(domain, face, 8, lambda count, dimension: random.random((count, dimension)))
         found = call(function, {"points": torch.from_numpy(points)}, "the value's function")
-        bad = ~torch.isfinite(found)
+        bad = ~(found.abs() <= LARGEST)
         if bad.any():
             where = ", ".join(f"{n}={c:.4g}" for n, c in zip(domain.names, points[int(bad.nonzero()[0])], strict=True))
-            raise ProblemError(f"expected finite values on {face.name}, got {float(found[bad][0])} at {where}")
+            raise ProblemError(
+                f"expected finite values on {face.name}, below {LARGEST:.0e}, got {float(found[bad][0])} at {where}"
+            )

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Constant, MultiIndex
-from kanpde.errors import ProblemError
+from kanpde.errors import ProblemError, short
 from kanpde.geometry.domain import Face, face_points, outward_normals
 from kanpde.problem.block import Block, Side
 from kanpde.problem.boundary_values import ValueFunction, check_value, value_function
@@ -33,6 +33,7 @@ from kanpde.problem.residual import residual_block
 __all__ = ["Condition", "Constraint", "Data", "Dirichlet", "Initial", "Neumann", "Periodic", "Robin"]
 
 On = str | Iterable[str]
+MAX_ORDER = 8  # of derivatives in Initial and Periodic; splines have few more
 _LeftSide = Callable[[Lookup, Tensor], Tensor]
 
 
@@ -140,10 +141,17 @@ class Robin(_OnFaces):
         super().check()
         try:
             a, b = float(self.a), float(self.b)
-        except (TypeError, ValueError):
-            raise ProblemError(f"Robin expects numbers a and b, got {self.a!r} and {self.b!r}") from None
+        except (TypeError, ValueError, OverflowError):
+            raise ProblemError(f"Robin expects numbers a and b, got {short(self.a)} and {short(self.b)}") from None
         if not (math.isfinite(a) and math.isfinite(b)) or a == b == 0:
             raise ProblemError(f"Robin expects finite numbers a and b, not both zero; got {self.a!r} and {self.b!r}")
+
+
+def check_order(condition: Initial | Periodic) -> None:
+    """Raise ProblemError if the order of a derivative is not a whole number from 0 to MAX_ORDER."""
+    kind, order = type(condition).__name__, condition.order
+    if isinstance(order, bool) or not isinstance(order, int) or not 0 <= order <= MAX_ORDER:
+        raise ProblemError(f"{kind} expects an order 0, 1, 2 … of at most {MAX_ORDER}, got {short(order)}")
 
 
 @dataclass(frozen=True)
@@ -175,8 +183,7 @@ class Initial(Constraint):
 
     def check(self) -> None:
         super().check()
-        if isinstance(self.order, bool) or not isinstance(self.order, int) or self.order < 0:
-            raise ProblemError(f"Initial expects an order 0, 1, 2 …, got {self.order!r}")
+        check_order(self)
         if self.hard and self.order > 1:
             raise ProblemError(f"a hard Initial of order {self.order} can't be built; leave out hard=True")
 
@@ -274,8 +281,7 @@ class Periodic(Constraint):
 
     def check(self) -> None:
         super().check()
-        if isinstance(self.order, bool) or not isinstance(self.order, int) or self.order < 0:
-            raise ProblemError(f"Periodic expects an order 0, 1, 2 …, got {self.order!r}")
+        check_order(self)
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,18 @@ vanish; this is sufficient for a solution. The other methods and attributes are 
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from kanpde.errors import ProblemError, nearest
+from kanpde.errors import ProblemError, among, nearest, number, short
 from kanpde.geometry.domain import Face
 from kanpde.problem.block import Block
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.equation import Equation, Formulation
+
+WEIGHTS = (1e-30, 1e30)  # beyond these a condition counts for nothing, or the equation does
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,13 @@ class Constraint(ABC):
 
     def check(self) -> None:
         """Raise ProblemError if the weight is not positive and finite or the condition cannot be hard."""
-        if not (isinstance(self.weight, (int, float)) and math.isfinite(self.weight) and self.weight > 0):
-            raise ProblemError(f"expected a positive finite weight, got {self.weight!r}")
+        if not (number(self.weight) and WEIGHTS[0] <= self.weight <= WEIGHTS[1]):
+            least, most = WEIGHTS
+            raise ProblemError(
+                f"expected a positive finite weight, from {least:g} to {most:g}, got {short(self.weight)}"
+            )
+        if not isinstance(self.hard, bool):
+            raise ProblemError(f"expected hard=True or hard=False, got {short(self.hard)}")
         if self.hard and not self.hardenable:
             raise ProblemError(f"a hard {type(self).__name__} can't be built; leave out hard=True")
 
@@ -82,8 +88,8 @@ class Constraint(ABC):
         """
         name = getattr(self, "field", None)
         if name is not None:
-            if name not in problem.fields:
-                raise ProblemError(f"expected a field, got {name!r}; {nearest(str(name), problem.fields)}")
+            if not among(name, problem.fields):
+                raise ProblemError(f"expected a field, got {name!r}; {nearest(name, problem.fields)}")
             return (problem.fields.index(name),)
         if len(problem.fields) > 1 and not self.about_all_fields():
             known = ", ".join(problem.fields)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.calculus.arrays import Array, Constant
-from kanpde.errors import ProblemError
+from kanpde.calculus.arrays import Array, Constant, real_array
+from kanpde.errors import ProblemError, short
 from kanpde.problem.block import Block, Side
 from kanpde.problem.constraint import Constraint
 from kanpde.problem.declaration import Declaration
@@ -70,9 +70,9 @@ class Data(Constraint):
 
 def _array(what: str, given: Any) -> Array:
     try:
-        array = np.array(given.detach().cpu() if isinstance(given, Tensor) else given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ProblemError(f"Data expects {what} as an array of numbers, got {type(given).__name__}") from None
+        array = real_array(given)
+    except ProblemError:
+        raise ProblemError(f"Data expects {what} as a real array of numbers, got {short(given)}") from None
     if not np.isfinite(array).all():
         raise ProblemError(f"Data expects finite {what}, got {array[~np.isfinite(array)][0]}; leave such points out")
     return array

@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 from kanpde.geometry.domain import Domain
 
@@ -24,12 +24,16 @@ class Declaration:
     fields: tuple[str, ...] = ("u",)
     unknowns: Mapping[str, float] = MappingProxyType({})
     residual: Callable[..., Any]
-    has_equation: ClassVar[bool] = True  # False for a function of data
 
     @property
     def name(self) -> str:
         """The name that it was loaded by, else the class name in snake_case."""
         return getattr(self, "_name", None) or snake_case(type(self).__name__)
+
+    @property
+    def has_equation(self) -> bool:
+        """False for a function of data."""
+        return True
 
     def parameters(self) -> dict[str, Any]:
         """Return the dataclass fields and their values."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.calculus.arrays import Array, MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex, real_array
 from kanpde.calculus.expressions import PointFunction, function_of_points, real_expression, symbols
 from kanpde.errors import ProblemError
 from kanpde.geometry.domain import Draw, face_points, interior_points
@@ -88,9 +88,9 @@ def reference_values(problem: Declaration, points: Array) -> Array | None:
     columns = {name: np.array(points[:, names.index(name)], dtype=np.float64) for name in wanted}
     result = call(method, columns, what)
     # One array (n, fields) is accepted too, because its meaning is clear.
-    if isinstance(result, np.ndarray) and result.shape == (len(points), len(problem.fields)):
-        return np.array(result, dtype=np.float64)
-    parts = [np.asarray(part, dtype=np.float64) for part in _by_field(result, problem, what)]
+    whole = isinstance(result, np.ndarray) and result.shape == (len(points), len(problem.fields))
+    columns_of_fields = result.T if whole else _by_field(result, problem, what)
+    parts = [call(real_array, {"given": each}, what) for each in columns_of_fields]
     for part in parts:
         if part.shape != (len(points),):
             raise ProblemError(f"{what} expects an array of shape ({len(points)},), got shape {part.shape}")

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from kanpde.calculus.arrays import MultiIndex
-from kanpde.errors import ProblemError
+from kanpde.errors import ProblemError, among
 
 Lookup = Callable[[MultiIndex], Tensor]
 
@@ -45,7 +45,7 @@ class Field:
 
     def d(self, *coordinates: str) -> Tensor:
         """Return the partial derivative along these coordinates, in any order; ``u.d()`` returns the values."""
-        unknown = [c for c in coordinates if c not in self._names]
+        unknown = [c for c in coordinates if not among(c, self._names)]
         if unknown:
             raise ProblemError(self._no_partial(", ".join(map(repr, unknown))))
         return self._lookup(tuple(sorted(self._names.index(c) for c in coordinates)))
@@ -59,6 +59,8 @@ class Field:
             return self._lookup(partial)
         if hasattr(Tensor, word):
             return getattr(self._lookup(()), word)
+        if word in ("flat", "free_symbols"):  # what SymPy's functions ask of their arguments
+            raise ProblemError(f"expected torch's functions of {self._name}, got one of SymPy; use torch.sin and so on")
         raise ProblemError(self._no_partial(repr(word)))
 
     def _no_partial(self, got: str) -> str:

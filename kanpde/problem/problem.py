@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Mapping
 from typing import Any
 
 from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.errors import ProblemError
+from kanpde.errors import ProblemError, finite, short
 from kanpde.geometry.domain import Domain
 from kanpde.problem import exact
-from kanpde.problem.arguments import call
+from kanpde.problem.arguments import call, part
 from kanpde.problem.block import Block, Side
 from kanpde.problem.constraint import Constraint
 from kanpde.problem.declaration import Declaration
-from kanpde.problem.field import Field
+from kanpde.problem.field import Field, parse_partial
 from kanpde.problem.residual import residual_block
 
 __all__ = ["Block", "Field", "MultiIndex", "Problem", "Side"]
@@ -30,6 +29,14 @@ class Problem(Declaration):
     methods are matched by name: fields, coordinates, unknowns. All methods raise ProblemError if the problem is not
     well defined.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Raise ProblemError if the class has a parameter or a constant named like a method that kanpde calls."""
+        super().__init_subclass__(**options)
+        values = {**dict.fromkeys(vars(cls).get("__annotations__", ())), **vars(cls)}
+        for name, value in values.items():
+            if name in RESERVED and not (callable(value) or isinstance(value, property)):
+                raise ProblemError(f"{cls.__name__} expects another name for {name!r}, which kanpde uses; rename it")
 
     def conditions(self) -> Mapping[str, Constraint]:
         """Return a mapping name -> condition; empty by default."""
@@ -91,24 +98,34 @@ class Problem(Declaration):
 
     def check(self) -> None:
         """Raise ProblemError if a part is missing, a name is invalid, or a parameter is not finite."""
-        if not isinstance(getattr(self, "domain", None), Domain):
-            got = getattr(self, "domain", None)
-            raise ProblemError(f"{self.name} expects a domain such as Box(x=(0, 1)), got {got!r}")
-        if self.has_equation and not callable(getattr(self, "residual", None)):
+        domain = part(self, "domain", self.name)
+        if not isinstance(domain, Domain):
+            raise ProblemError(f"{self.name} expects a domain such as Box(x=(0, 1)), got {short(domain)}")
+        for name in ("fields", "unknowns", "exact", "reference"):
+            part(self, name, self.name)
+        if self.has_equation and not callable(part(self, "residual", self.name)):
             raise ProblemError(f"{self.name} expects a method residual(self, u, x, ...), got none; write it")
         self._check_names()
         for name, value in [*self.parameters().items(), *self.unknowns.items()]:
             check_finite(self.name, name, value)
         for name, start in self.unknowns.items():
             if not isinstance(start, numbers.Real) or isinstance(start, bool):
-                raise ProblemError(f"unknown {name} of {self.name} expects a number to start from, got {start!r}")
+                raise ProblemError(f"unknown {name} of {self.name} expects a number to start from, got {short(start)}")
 
     def _check_names(self) -> None:
-        if isinstance(self.fields, str) or not self.fields or not all(isinstance(f, str) for f in self.fields):
-            raise ProblemError(f"{self.name} expects fields as a tuple of names such as ('u',), got {self.fields!r}")
-        if not isinstance(self.unknowns, Mapping):
-            raise ProblemError(f"{self.name} expects unknowns as a dict name -> starting value, got {self.unknowns!r}")
-        names = [*self.domain.names, *self.fields, *self.unknowns]
+        fields, unknowns = self.fields, self.unknowns
+        if not fields or not isinstance(fields, (tuple, list)) or not all(isinstance(name, str) for name in fields):
+            raise ProblemError(f"{self.name} expects fields as a tuple of names such as ('u',), got {short(fields)}")
+        if not isinstance(unknowns, Mapping):
+            raise ProblemError(f"{self.name} expects unknowns as a dict name -> starting value, got {short(unknowns)}")
+        coordinates = self.domain.names
+        for name in coordinates:
+            if parse_partial(name, tuple(other for other in coordinates if other != name)) is not None:
+                raise ProblemError(
+                    f"{self.name} expects coordinates whose partial derivatives have one meaning, got {name!r} beside "
+                    f"{', '.join(other for other in coordinates if other != name)}; rename it"
+                )
+        names = [*coordinates, *self.fields, *self.unknowns]
         for name in names:
             if name == "d" or not str(name).isidentifier() or names.count(name) > 1:
                 raise ProblemError(
@@ -117,10 +134,20 @@ class Problem(Declaration):
                 )
 
 
+# The attributes of a problem that belong to kanpde: a parameter of that name would take their place.
+RESERVED = frozenset(name for kind in (Problem, Declaration) for name in vars(kind) if not name.startswith("_")) - {
+    "domain",
+    "fields",
+    "unknowns",
+    "residual",
+    "conditions",
+}
+
+
 def check_finite(problem: str, name: str, value: Any) -> None:
     """Raise ProblemError if a parameter is or contains a number that is not finite."""
     if isinstance(value, (tuple, list)):
         for part in value:
             check_finite(problem, name, part)
-    elif isinstance(value, numbers.Real) and not math.isfinite(value):
-        raise ProblemError(f"parameter {name} of {problem} expected a finite number, got {float(value)}")
+    elif isinstance(value, numbers.Real) and not finite(value):
+        raise ProblemError(f"parameter {name} of {problem} expected a finite number, got {short(value)}")

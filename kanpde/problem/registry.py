@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from kanpde.errors import KanpdeError, ProblemError, nearest
+from kanpde.errors import KanpdeError, ProblemError, among, nearest, reason, short
 from kanpde.files import relative_path, shipped
 from kanpde.problem.arguments import place_in
 
@@ -59,9 +59,9 @@ def candidates(name: str) -> list[Path]:
 def find(name: str) -> Path:
     """Return the file of a problem; raise ProblemError for a name that is unknown or exists in both folders."""
     files = discover()
-    if name not in files:
+    if not among(name, files):
         unknown = f"expected a problem, got {name!r}; {nearest(name, files)}; yours go into ./problems"
-        raise ProblemError(ambiguous().get(name, unknown))
+        raise ProblemError(ambiguous().get(str(name), unknown))
     return files[name]
 
 
@@ -78,6 +78,9 @@ def _load_file(name: str, file: Path, stamp: tuple[int, int]) -> type[Problem]:
     return _problem_class(_module(name, file), name, file)
 
 
+_LOADING: set[str] = set()  # names of the modules that are being executed
+
+
 def _module(name: str, file: Path) -> ModuleType:
     """Import a file by its path, without adding its folder to sys.path and without writing bytecode."""
     module_name = f"kanpde_problem_{name}"
@@ -85,6 +88,9 @@ def _module(name: str, file: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ProblemError(f"expected a Python file, got {relative_path(file)}")
     module = importlib.util.module_from_spec(spec)
+    if module_name in _LOADING:
+        raise ProblemError(f"expected {relative_path(file)} to define a problem, got a file that loads itself")
+    _LOADING.add(module_name)
     # Dataclasses look up their module in sys.modules.
     sys.modules[module_name] = module
     wrote_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
@@ -92,10 +98,9 @@ def _module(name: str, file: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[module_name]
-        kind = "" if isinstance(error, KanpdeError) else f"{type(error).__name__}: "
-        message = error.msg if isinstance(error, SyntaxError) else error
-        raise ProblemError(f"{relative_path(file)}{_line(error, file)}: {kind}{message}") from error
+        raise ProblemError(f"{relative_path(file)}{_line(error, file)}: {reason(error)}") from error
     finally:
+        _LOADING.discard(module_name)
         sys.dont_write_bytecode = wrote_bytecode
     return module
 
@@ -145,8 +150,8 @@ def load_problem(name: str, /, **parameters: Any) -> Problem:
         problem = cls(**given)
     except KanpdeError:
         raise
-    except Exception as error:
-        raise ProblemError(f"problem {name}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ProblemError(f"problem {name}: {reason(error)}") from error
     # The file's name is the problem's name; object.__setattr__ works on a frozen dataclass too.
     object.__setattr__(problem, "_name", name)
     problem.check()
@@ -161,16 +166,16 @@ def _convert(problem: str, parameter: dataclasses.Field[Any], value: Any) -> Any
     wanted = _type(parameter)
     if wanted is tuple and isinstance(value, (list, tuple)):
         return tuple(value)
-    if wanted not in (bool, int, float, str) or (type(value) is wanted):
+    if wanted is None or type(value) is wanted:
         return value
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if number and (wanted is float or (wanted is int and float(value).is_integer())):
+    if number and (wanted is float or (wanted is int and value % 1 == 0)):
         return wanted(value)
-    got = f"{value!r} of type {type(value).__name__}"
+    got = f"{short(value)} of type {type(value).__name__}"
     raise ProblemError(f"parameter {parameter.name} of {problem} expected {_EXPECTED[wanted]}, got {got}")
 
 
-_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", tuple: "a list"}
 
 
 def _type(parameter: dataclasses.Field[Any]) -> Any:

@@ -51,7 +51,10 @@ class Regression(Problem):
     held_out_points: Array = field(default_factory=no_points)
     held_out_values: Array = field(default_factory=no_points)
 
-    has_equation: ClassVar[bool] = False
+    @property
+    def has_equation(self) -> bool:
+        """False: there are only data."""
+        return False
 
     def conditions(self) -> Mapping[str, Constraint]:
         """Return the data."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.errors import ProblemError
+from kanpde.errors import ProblemError, short
 from kanpde.geometry.domain import Face, face_points, interior_points
 from kanpde.problem.arguments import asked, call
 from kanpde.problem.block import Block, Side
@@ -44,7 +44,7 @@ def residual_block(
     unknowns = {key: torch.tensor(float(start), dtype=torch.float64) for key, start in problem.unknowns.items()}
     with torch.enable_grad():
         result = call(function, arguments(side, unknowns), what)
-    components = tuple(_named_rows(result, name, what))
+    components = tuple(_named_rows(result, name, what, torch.Size([_POINTS])))
     partials = {i: frozenset(looked_up) for i, looked_up in enumerate(record)}
     if not any(record):
         raise ProblemError(f"{what} depends on none of the fields {', '.join(problem.fields)}; an equation must")
@@ -54,7 +54,9 @@ def residual_block(
         )
 
     def evaluate(sides: tuple[Side, ...], index: Tensor | None, unknowns: Mapping[str, Tensor]) -> Tensor:
-        return torch.stack(_rows(function(**arguments(sides[0], unknowns))))
+        result = call(function, arguments(sides[0], unknowns), what)
+        _named_rows(result, name, what, sides[0].points.shape[:-1])
+        return torch.stack(_rows(result))
 
     return Block(name, kind, components, faces, partials, evaluate, weight=weight, hard=hard)
 
@@ -105,17 +107,17 @@ def _rows(result: Any) -> list[Tensor]:
     return [values(row) for row in result] if isinstance(result, (tuple, list)) else [values(result)]
 
 
-def _named_rows(result: Any, name: str, what: str) -> list[str]:
-    """Return the rows' names; raise ProblemError if a row is not a tensor of shape (n,)."""
+def _named_rows(result: Any, name: str, what: str, shape: torch.Size) -> list[str]:
+    """Return the rows' names; raise ProblemError if a row is not a tensor of the shape (n,)."""
     rows = _rows(result)
     if not rows:
-        raise ProblemError(f"{what} expects at least one tensor of shape (n,), got {result!r}")
+        raise ProblemError(f"{what} expects at least one tensor of shape (n,), got {short(result)}")
     for row in rows:
         if not isinstance(row, Tensor):
-            raise ProblemError(f"{what} expects tensors of shape (n,), got {row!r} of type {type(row).__name__}")
-        if row.shape != (_POINTS,) or not row.is_floating_point():
+            raise ProblemError(f"{what} expects tensors of shape (n,), got {short(row)} of type {type(row).__name__}")
+        if row.shape != shape or not row.is_floating_point():
             raise ProblemError(
-                f"{what} expects real tensors of shape (n,), one number for each point, here ({_POINTS},); got shape "
+                f"{what} expects real tensors of shape (n,), one number for each point, here {tuple(shape)}; got shape "
                 f"{tuple(row.shape)} of {row.dtype}; leave out sums and means over the points"
             )
     if isinstance(result, dict):

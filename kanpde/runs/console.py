@@ -13,6 +13,7 @@ from kanpde.errors import fail, say, warn
 
 __all__ = ["fail", "problems", "proof", "run", "say", "suite", "warn"]
 
+LEAST_WIDTH = 60  # of the table, in a terminal that says that it is narrower
 MAX_APPROXIMATION = 160  # characters of an approximation that is printed; formula.json has longer ones
 
 
@@ -29,7 +30,8 @@ def run(metrics: Mapping[str, Any]) -> None:
     table.columns[1].overflow = "fold"
     for label, value in _rows(metrics):
         table.add_row(label, value)
-    Console(highlight=False, markup=False).print(table)
+    console = Console(highlight=False, markup=False)
+    console.print(table, width=max(console.width, LEAST_WIDTH))
 
 
 def suite(rows: Mapping[str, Mapping[str, Any]]) -> None:

@@ -6,13 +6,20 @@ import math
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from kanpde.errors import Messages
+
 QUIET_SECONDS = 5.0  # between two plain lines if the output is not a terminal
+
+
+def message_console() -> Console:
+    """Return a console on the stream of messages."""
+    return Console(file=cast(IO[str], Messages()), highlight=False, markup=False, soft_wrap=True)
 
 
 class Progress:
@@ -20,7 +27,7 @@ class Progress:
 
     def __init__(self, title: str, budget_seconds: float | None = None, console: Console | None = None) -> None:
         self.title, self.budget_seconds = title, budget_seconds
-        self.console = console or Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self.console = console or message_console()
         self.record: Mapping[str, Any] = {}
         self._received = self._printed = time.monotonic()
         self._printed_record: Mapping[str, Any] = self.record
@@ -95,7 +102,7 @@ class FormulaProgress:
     """The progress of the search for a formula: called with lines of text, and the context manager that shows them."""
 
     def __init__(self, budget_seconds: float | None = None, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self.console = console or message_console()
         self.budget_seconds, self.text = budget_seconds, "looking for a formula"
         self._started = self._printed = time.monotonic()
         self._live: Live | None = None

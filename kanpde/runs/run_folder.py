@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,8 +12,8 @@ from typing import Any
 
 from kanpde import files
 from kanpde.device import one_thread
-from kanpde.errors import ConfigurationError, Ending, ExitStatus
-from kanpde.files import contents_of, json_value, read_json, relative_path, write_text
+from kanpde.errors import ConfigurationError, Ending, ExitStatus, KanpdeError
+from kanpde.files import contents_of, json_value, read_json, relative_path, write_json, write_text
 from kanpde.problem import registry
 from kanpde.problem.problem import Problem
 from kanpde.runs import console
@@ -66,9 +65,12 @@ def load(chosen: Mapping[str, Any]) -> Problem:
 
 def check_resumable(folder: Path) -> None:
     """Raise ConfigurationError if ``folder`` contains no run that can be resumed."""
-    for name in (CONFIG, CHECKPOINT):
-        if not (folder / name).is_file():
-            raise ConfigurationError(f"expected {name} in {folder}, got none; give the folder after a run's 'run:'")
+    if not (folder / CONFIG).is_file():
+        raise ConfigurationError(f"expected {CONFIG} in {folder}, got none; give the folder after a run's 'run:'")
+    if not (folder / CHECKPOINT).is_file():
+        raise ConfigurationError(
+            f"expected {CHECKPOINT} in {folder}, got none: the run ended before it saved anything; run it again"
+        )
 
 
 def show(folder: Path, *, proved: bool = False) -> None:
@@ -135,13 +137,22 @@ def _train(folder: RunFolder, problem: Problem, settings: Settings, start: Calla
             solution = trainer.run(callbacks)
         assert trainer.stop is not None, "a training that has been run has stopped"
         stop = trainer.stop
-        folder.save(solution)
+        try:
+            folder.save(solution)
+        except OSError:
+            console.run(folder.metrics)  # the numbers need no room
+            raise
         try:
             if settings.symbolic.enabled and stop.ending.status == ExitStatus.SOLVED and solution.verdict != "failed":
                 folder.symbolify(solution, settings)
         finally:
             folder.close()
             console.run(folder.metrics)
+    except OSError as error:
+        if not (folder.path / CHECKPOINT).is_file():
+            raise
+        place = relative_path(folder.path)
+        raise KanpdeError(f"{error}; make room and continue with kanpde resume {place}") from error
     except KeyboardInterrupt:
         # A second Ctrl-C, or one while files are written; the run can be resumed from its last checkpoint.
         if not (folder.path / CHECKPOINT).is_file():
@@ -172,6 +183,7 @@ class RunFolder:
         self.path, self._config = path, config
         self.metrics: dict[str, Any] = {}
         self._figures: Aside | None = None
+        self._full = False  # True if the last checkpoint could not be written
         self._started = started - (0.0 if config is not None else _seconds(path / METRICS))
 
     def on_start(self, trainer: Any) -> None:
@@ -192,8 +204,15 @@ class RunFolder:
         """Write nothing, because the checkpoint contains the history."""
 
     def on_checkpoint(self, trainer: Any) -> None:
-        """Write the state from which the training can be resumed."""
-        files.write(self.path / CHECKPOINT, *trainer.state())
+        """Write the state from which the training can be resumed; a full disk costs a warning, and not the training."""
+        try:
+            files.write(self.path / CHECKPOINT, *trainer.state())
+        except OSError as error:
+            if not self._full:
+                console.warn(f"no checkpoint is written: {error}; the training goes on")
+            self._full = True
+        else:
+            self._full = False
 
     def on_end(self, trainer: Any) -> None:
         """Write the last checkpoint, also after an interruption."""
@@ -201,9 +220,11 @@ class RunFolder:
 
     def save(self, solution: Solution) -> None:
         """Measure the solution's errors; write the solution, the history and the metrics; begin to draw the figures."""
+        # Measured first, because the table is printed even if the disk is full.
+        self.metrics = json_value(solution.metrics())
+        self.metrics["seconds"]["total"] = time.perf_counter() - self._started
         solution.save(self.path / SOLUTION)
         write_text(self.path / HISTORY, _csv(solution.history))
-        self.metrics = json_value(solution.metrics())
         self._save_metrics()
         self._figures = Aside(partial(draw, solution, self.path))
 
@@ -215,7 +236,7 @@ class RunFolder:
                 budget_seconds=budget, functions=settings.symbolic.functions, seed=settings.seed, progress=progress
             )
         solution.save(self.path / SOLUTION)
-        write_text(self.path / FORMULA, json.dumps(json_value(formula.to_json()), indent=2, allow_nan=False) + "\n")
+        write_json(self.path / FORMULA, formula.to_json())
         write_text(self.path / TEX, formula.latex() + "\n")
         self.metrics["formula"] = json_value(formula.summary())
         self.metrics["seconds"]["symbolic"] = formula.seconds
@@ -233,7 +254,7 @@ class RunFolder:
 
     def _save_metrics(self) -> None:
         self.metrics["seconds"]["total"] = time.perf_counter() - self._started
-        write_text(self.path / METRICS, json.dumps(self.metrics, indent=2, allow_nan=False) + "\n")
+        write_json(self.path / METRICS, self.metrics)
 
 
 def _csv(history: Mapping[str, Sequence[Any]]) -> str:

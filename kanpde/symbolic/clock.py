@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 # Seconds between repeated exceptions, because the computation may catch the first one.
 _AGAIN = 0.25
+LONGEST_SECONDS = 1e8  # three years; timers reject much longer ones
 
 
 class TimeLimit(BaseException):
@@ -27,6 +28,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     In the main thread a system timer raises it, which interrupts blocking calls too. In other threads, and if no timer
     is available, the exception is raised between two bytecode instructions.
     """
+    seconds = min(seconds, LONGEST_SECONDS)
     in_main = threading.current_thread() is threading.main_thread()
     # A running timer belongs to other code.
     by_signal = in_main and hasattr(signal, "setitimer") and signal.getitimer(signal.ITIMER_REAL)[0] == 0

@@ -28,3 +28,8 @@ class SymbolicOptions:
             not isinstance(words, (list, tuple)) or not words or not all(isinstance(word, str) for word in words)
         ):
             raise ConfigurationError(f"expected symbolic.functions to be null or a list of names, got {words!r}")
+        if words is not None:
+            # Imported here, because the library imports SymPy and few runs choose from it.
+            from kanpde.symbolic.structure.atoms import library
+
+            library(words)

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.errors import ConfigurationError
 from kanpde.geometry.box import as_box
 from kanpde.geometry.shape import Shape
 from kanpde.marching import state as states
 from kanpde.marching.audit.parts import Part, parts_of_pass
 from kanpde.marching.low_rank import compress
-from kanpde.marching.march import March, begin
+from kanpde.marching.march import March, at_rest, begin
 from kanpde.marching.slabs import Pass
 from kanpde.marching.state import MarchState
 from kanpde.marching.task import MarchTask
@@ -25,22 +26,28 @@ from kanpde.training.phase import NothingFound, Stop, TrainingTask, check_degree
 
 DEGREES = {1: 9, 2: 9, 3: 9}  # default degree of the splines, by the number of coordinates
 MAX_UNKNOWNS = 8000  # default limit of the number of unknowns of a slab
+MAX_FIRST_INTERVALS = {1: 10_000, 2: 1000, 3: 50}  # of each axis before it is refined, by the number of coordinates
 MAX_RESIDUAL = 0.1  # largest relative residual of a pass that counts as a solution
 
 
 class Marching:
     """The phase that runs a `March`, from `state` if given; its model is the network of the best pass.
 
-    Raises ConfigurationError if the degree is too low for the problem's derivatives.
+    Raises ConfigurationError if the degree is too low for the problem's derivatives, or there are too many intervals.
     """
 
-    march: March
     _step: Step
 
     def __init__(self, task: TrainingTask, network: KAN, state: MarchState | None = None) -> None:
         self.task = task
         degree = network.degree or DEGREES[task.problem.domain.dimension]
         check_degree(KAN(degree=degree), task.problem.blocks())
+        most = MAX_FIRST_INTERVALS[task.problem.domain.dimension]
+        if isinstance(network.intervals, int) and network.intervals > most:
+            raise ConfigurationError(
+                f"expected network.intervals of at most {most} in {task.problem.domain.dimension} coordinates, got "
+                f"{network.intervals}; more knots are placed where they are needed"
+            )
         limit = task.settings.training.max_parameters
         self.march_task = MarchTask(
             task.problem,
@@ -50,7 +57,9 @@ class Marching:
             most=MAX_UNKNOWNS if limit is None else int(limit),
             device=task.device,
         )
-        self._state = state
+        # Usable before `begin`, which a budget may cut.
+        self.march = March(self.march_task, state or at_rest(self.march_task))
+        self._restored = state is not None
         self._known: tuple[Pass, Model] | None = None
 
     @staticmethod
@@ -72,11 +81,13 @@ class Marching:
         default_rows = task.settings.training.weighting == "none" and network.family == "bspline"
         known = as_box(problem.domain) is not None or isinstance(problem.domain, Shape)
         small_domain = known and problem.domain.dimension in DEGREES
-        return not network.built and one_number and default_rows and not any(given) and small_domain
+        is_open = not network.built and all(one is None for one in given)
+        return is_open and one_number and default_rows and small_domain
 
     def begin(self) -> None:
         """Open the first slab, or the present one of a restored march."""
-        self.march = March(self.march_task, self._state or begin(self.march_task))
+        if not self._restored:
+            self.march = March(self.march_task, begin(self.march_task))
 
     def advance(self) -> Step | Stop | NothingFound:
         """Take one Gauss–Newton step; after the last one return how the march ended, or `NothingFound`."""

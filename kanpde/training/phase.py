@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from kanpde.collocation.affine import data_size, is_affine
+from kanpde.collocation.probing import check_rows
 from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.marching.audit.parts import Part
@@ -33,9 +34,13 @@ class TrainingTask:
 
     @classmethod
     def of(cls, problem: Problem, settings: Settings) -> TrainingTask:
-        """Return a new task; raise ConfigurationError if `problem` is not a Problem."""
+        """Return a new task; raise ConfigurationError if `problem` is not a Problem.
+
+        Raises ProblemError if its rows cannot be solved for; see `check_rows`.
+        """
         if not isinstance(problem, Problem):
             raise ConfigurationError(f"expected a problem such as load_problem('heat'), got {problem!r}")
+        check_rows(problem)
         size = data_size(problem)
         affine = all(is_affine(block, problem, size) for block in problem.blocks())
         return cls(problem, settings, affine, np.random.default_rng(settings.seed))

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from kanpde.errors import ConfigurationError, nearest, number
+from kanpde.errors import ConfigurationError, among, nearest, number
 from kanpde.optim.least_squares import Method
 from kanpde.optim.methods import METHODS, Entry
 
 EXAMPLE = "{optimiser: gauss_newton}"
+RATES = (1e-12, 10.0)  # learning rates beyond these leave the parameters as they are, or destroy them
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,19 @@ class Stage:
     learning_rate: float | None = None  # None: the optimiser's default
 
     def __post_init__(self) -> None:
-        if self.optimiser not in METHODS:
-            raise ConfigurationError(f"unknown optimiser {self.optimiser!r}; {nearest(str(self.optimiser), METHODS)}")
+        if not among(self.optimiser, METHODS):
+            raise ConfigurationError(f"unknown optimiser {self.optimiser!r}; {nearest(self.optimiser, METHODS)}")
         for key, kind in (("iterations", "whole "), ("learning_rate", "")):
             value = getattr(self, key)
             if value is not None and not (number(value, whole=bool(kind)) and value > 0):
                 raise ConfigurationError(
                     f"expected {key} in training.stages to be a positive {kind}number or null, got {value!r}"
                 )
+        if self.learning_rate is not None and not RATES[0] <= self.learning_rate <= RATES[1]:
+            raise ConfigurationError(
+                f"expected learning_rate in training.stages between {RATES[0]:g} and {RATES[1]:g}, "
+                f"got {self.learning_rate!r}"
+            )
         if not self.entry.has_rate and self.learning_rate is not None:
             raise ConfigurationError(
                 f"expected no learning_rate for {self.optimiser} in training.stages, which finds its own; leave it out"
@@ -43,7 +49,7 @@ class Stage:
         if not isinstance(given, Mapping) or "optimiser" not in given:
             raise ConfigurationError(f"expected training.stages entries like {EXAMPLE}, got {given!r}")
         keys = [field.name for field in fields(cls)]
-        if unknown := sorted(set(given) - set(keys)):
+        if unknown := [key for key in given if key not in keys]:
             raise ConfigurationError(f"unknown key {unknown[0]!r} in training.stages; {nearest(unknown[0], keys)}")
         return cls(**given)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.device import torch_device, torch_dtype
-from kanpde.errors import ConfigurationError, nearest, number, options
+from kanpde.errors import ConfigurationError, among, nearest, number, options
 from kanpde.network.kan import KAN
 from kanpde.network.mlp import MLP
 from kanpde.symbolic.options import SymbolicOptions
@@ -34,16 +34,18 @@ class TrainingOptions:
             value = getattr(self, name)
             if value is not None and not (number(value) and value > 0):
                 raise ConfigurationError(f"expected training.{name} to be a positive number or null, got {value!r}")
+        if self.target is not None and self.target >= 1:
+            raise ConfigurationError(f"expected training.target, a relative error, below 1, got {self.target!r}")
+        if not isinstance(self.tensorboard, bool):
+            raise ConfigurationError(f"expected training.tensorboard to be true or false, got {self.tensorboard!r}")
         for name, kind in (("max_parameters", ""), ("resample_every", "whole "), ("checkpoint_seconds", "")):
             value = getattr(self, name)
             if value is None and name == "max_parameters":
                 continue
             if not (number(value, whole=bool(kind)) and value >= 0):
                 raise ConfigurationError(f"expected training.{name} to be a {kind}number of at least 0, got {value!r}")
-        if self.weighting not in RULES:
-            raise ConfigurationError(
-                f"unknown training.weighting {self.weighting!r}; {nearest(str(self.weighting), RULES)}"
-            )
+        if not among(self.weighting, RULES):
+            raise ConfigurationError(f"unknown training.weighting {self.weighting!r}; {nearest(self.weighting, RULES)}")
         if self.stages is not None:
             if not isinstance(self.stages, (list, tuple)) or not self.stages:
                 raise ConfigurationError(

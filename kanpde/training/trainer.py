@@ -86,7 +86,9 @@ class Trainer:
         self.history: dict[str, list[Any]] = {}
         self.stop: Stop | None = None
         self._error, self._error_known_at, self._error_of = math.nan, -math.inf, 0
-        self._comparison: Comparison | None = None
+        # Made before training, because a reference that cannot be evaluated is found by it.
+        resolution = ERROR_RESOLUTION.get(problem.domain.dimension)
+        self._comparison = None if resolution is None else Comparison(problem, resolution)
         self._last_seconds = 0.0  # seconds of the last iteration
 
     def _first_phase(self) -> Phase:
@@ -226,9 +228,7 @@ class Trainer:
                 callback.on_checkpoint(self)
 
     def _measured_error(self) -> float:
-        if self._comparison is None:
-            self._comparison = Comparison(self.problem, ERROR_RESOLUTION[self.problem.domain.dimension])
-        error = self.solution().relative_l2(self._comparison)
+        error = None if self._comparison is None else self.solution().relative_l2(self._comparison)
         return math.nan if error is None else error
 
     def checkpoint(self) -> Checkpoint:

@@ -198,7 +198,7 @@ def library(chosen: Sequence[str] | None = None) -> list[Basis]:
     """
     for name in chosen or ():
         if name not in names():
-            raise ConfigurationError(f"unknown function {name!r} in symbolic.functions; {nearest(str(name), names())}")
+            raise ConfigurationError(f"unknown function {name!r} in symbolic.functions; {nearest(name, names())}")
     return [basis for name in (names() if chosen is None else chosen) for basis in _bases(name)]
 
 

@@ -1,0 +1,95 @@
+"""Try the rows of a problem before it is solved, because rows that mislead the solver are the user's mistake."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.collocation.affine import random_jet, trial_points
+from kanpde.collocation.rows import Placed
+from kanpde.errors import ProblemError
+from kanpde.problem.block import Block
+from kanpde.problem.boundary_values import LARGEST
+from kanpde.problem.problem import Problem
+
+SCALES = (1.0, -1.0, 100.0, 0.01)  # of the random jets: roots, logarithms and thresholds differ between them
+ROUND_OFF = 1e-9  # largest difference of equal rows, relative to the largest row
+
+
+def check_rows(problem: Problem) -> None:
+    """Evaluate every block at random points and jets.
+
+    Raises ProblemError if rows change the points, are never finite, are too large to be squared, or depend on other
+    points than their own; if an equation has the same values for all fields; if a field or an unknown occurs nowhere.
+    """
+    blocks = problem.blocks(hard=True)
+    for i, field in enumerate(problem.fields):
+        if not any(block.partials.get(i) for block in blocks):
+            raise ProblemError(
+                f"expected the field {field} of {problem.name} in an equation, got it in none; leave it out"
+            )
+    moved = set[str]()
+    for block in blocks:
+        what = f"the {block.name} of {problem.name}" if block.name == "residual" else f"condition {block.name!r}"
+        moved |= check_block(block, problem, what)
+    for name in problem.unknowns:
+        if name not in moved:
+            raise ProblemError(
+                f"expected the unknown {name} of {problem.name} in an equation or a condition, got it in none that "
+                "changes with it; leave it out"
+            )
+
+
+def check_block(block: Block, problem: Problem, what: str) -> set[str]:
+    """Check the rows of one block; return the names of the unknowns that change them."""
+    generator = np.random.default_rng(1)
+    points, index = trial_points(block, problem, generator)
+    kept = points.clone()
+    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.unknowns.items()}
+    placed = Placed.at(block, problem.domain.names, points, index)
+    jets = [random_jet(placed, len(problem.fields), generator, 0.5) for _ in placed.images]
+    with torch.no_grad():
+        tried = [placed.rows([scale * jet for jet in jets], unknowns) for scale in SCALES]
+        if not torch.equal(points, kept):
+            raise ProblemError(
+                f"{what} expects its coordinates unchanged, got them changed in place; compute new tensors"
+            )
+        check_values(tried, what, constant=block.name != "residual")
+        # The same points in another order and number.
+        some = torch.arange(len(points) - 1, len(points) // 2, -1)
+        part = Placed.at(block, problem.domain.names, points[some], None if index is None else index[some])
+        check_same(part.rows([jet[some] for jet in jets], unknowns), tried[0][:, some], what)
+        changed = {n: placed.rows(jets, {**unknowns, n: 1.5 * value + 0.1}) for n, value in unknowns.items()}
+    return {name for name, rows in changed.items() if not same(rows, tried[0])}
+
+
+def check_values(tried: list[Tensor], what: str, *, constant: bool) -> None:
+    """Raise ProblemError for rows that are never finite, too large, or, unless `constant`, equal for all fields."""
+    for rows in zip(*tried, strict=True):
+        finite = [row[row.isfinite()] for row in rows]
+        if not any(len(row) for row in finite):
+            raise ProblemError(f"{what} expects finite numbers, got {float(rows[0][0])} at all points that were tried")
+        size = float(finite[0].abs().max()) if len(finite[0]) else 0.0
+        if size > LARGEST:
+            raise ProblemError(f"{what} expects rows below {LARGEST:.0e}, got {size:.1e}; choose other units")
+        if not constant and all(torch.equal(row, rows[0]) for row in rows) and len(finite[0]) == len(rows[0]):
+            raise ProblemError(
+                f"{what} expects rows that change with the fields, got {float(rows[0][0]):.4g} whatever their values; "
+                "check its terms"
+            )
+
+
+def check_same(rows: Tensor, expected: Tensor, what: str) -> None:
+    """Raise ProblemError if rows are other ones than at the same points among more of them."""
+    if not same(rows, expected):
+        raise ProblemError(
+            f"{what} expects rows that depend on their own point alone, got others with fewer points; leave out random "
+            "numbers, sorting, and sums, means and maxima over the points"
+        )
+
+
+def same(rows: Tensor, others: Tensor) -> bool:
+    """Return whether rows are equal up to round-off, and not numbers in the same places."""
+    size = float(torch.nan_to_num(others, posinf=0.0, neginf=0.0).abs().max())
+    return torch.allclose(rows, others, rtol=ROUND_OFF, atol=ROUND_OFF * size, equal_nan=True)
