@@ -91,7 +91,7 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
         )
 
     converged = task.linear or (state.iterate.moved or 0.0) <= limits.settled
-    found = verdicts.verdict(slab, attempt, state.length, aim, refine, limits, converged=converged)
+    found = verdicts.verdict(slab, attempt, state.length, aim, refine, limits, converged=converged, changed=state.iterate.changed)
     state = replace(state, length=found.length)
     if isinstance(found, Keep):
         state = replace(state, slabs=(*state.slabs, slab))
@@ -225,6 +225,7 @@ def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damp
         iteration=before.iteration + 1,
         moved=moved if judged else before.moved,
         damping=damping,
+        changed=moved if before.iteration == 0 and not before.fresh else before.changed,
     )
     state = replace(state, iterate=iterate)
     if not math.isfinite(step.loss):

@@ -48,7 +48,8 @@ class Iterate:
 
     `scales` divide the rows of each block; they are None before the first step. They are measured at the initial guess,
     or after the first step if the initial guess is zero (`fresh`). `moved` is the relative size of the last step and
-    `damping` its λ; both are None before the first step.
+    `damping` its λ; both are None before the first step. `changed` is the relative size of the attempt's first step,
+    from the solution on coarser axes; infinite if it started from nothing.
     """
 
     vector: Tensor
@@ -57,6 +58,7 @@ class Iterate:
     iteration: int = 0
     moved: float | None = None
     damping: float | None = None
+    changed: float = math.inf
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,10 @@ class MarchTolerances:
     # Numbers of attempts without progress after which knots are not refined: in slabs, which can be cut instead, and if
     # Gauss–Newton has not converged, which more knots do not help; else, because a layer is no progress until resolved.
     stalls: tuple[int, int] = (2, 6)
+    # A residual that stays above this share of the attempt before, of a solution that changes by less than `same`, is a
+    # contradiction of the equation and the conditions: more knots do not lower it.
+    unchanged: float = 0.8
+    same: float = 1e-2
     cut_above: float = 3.0  # a slab may be cut, if finer knots do not help, above this multiple of the tolerance
     tries: int = 30  # largest number of attempts at one slab
     negligible: float = 0.1  # a slab is accepted if its share of the pass's residual is below this times the tolerance

@@ -65,11 +65,13 @@ def verdict(
     limits: MarchTolerances,
     *,
     converged: bool = True,
+    changed: float = math.inf,
 ) -> Keep | Shorter | Finer:
     """Return the decision on a solved slab: shorten it, refine its axes, cut it, or keep it.
 
     `length` is the present estimate of the next slab's length. `refine` maps a number of stalls to axes with knots
     where they are necessary, and to whether these differ from the present ones. `converged` says if Gauss–Newton has.
+    `changed` is the relative change of the solution from the attempt before.
     """
     counters, axes = replace(attempt.counters, tries=attempt.counters.tries + 1), attempt.axes
     if counters.tries >= limits.tries:
@@ -81,7 +83,8 @@ def verdict(
     if slab.residual <= aim.tolerance or negligible(slab, aim, limits):
         return keep(slab, axes, length, aim, limits)
     stalls = counters.stalls + (slab.residual > limits.gain * counters.reached)
-    if stalls < limits.stalls[converged and aim.degree_in_time is None]:
+    contradicts = slab.residual > limits.unchanged * counters.reached and changed < limits.same
+    if stalls < limits.stalls[converged and aim.degree_in_time is None] and not contradicts:
         axes, more = refine(stalls)
         if more:
             return Finer(length, axes, Counters(counters.tries, stalls, slab.residual, counters.uncut))
