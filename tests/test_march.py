@@ -25,7 +25,7 @@ from kanpde.marching.tolerances import MarchTolerances
 @pytest.mark.parametrize(
     ("problem", "bound"),
     [(Front(), 1e-6), (Swing(), 1e-10), (String(), 1e-9), (Bratu(), 1e-9), (Rate(), 1e-9)],
-    ids=str,
+    ids=lambda value: type(value).__name__ if isinstance(value, Problem) else str(value),
 )
 def test_problems_are_solved_to_many_digits(problem, bound):
     solution = solve(problem, device="cpu", training={"target": 1e-6})

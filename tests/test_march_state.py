@@ -95,7 +95,7 @@ def assert_same(one, other):
         assert one == other
 
 
-@pytest.mark.parametrize("problem", [Front(), Bratu(), Rate()], ids=str)
+@pytest.mark.parametrize("problem", [Front(), Bratu(), Rate()], ids=lambda problem: type(problem).__name__)
 def test_a_state_that_was_written_is_read(problem):
     march = march_of(problem)
     for _ in range(40):
