@@ -105,6 +105,10 @@ WORDS: dict[str, list[str | list[str]]] = {
     "unknown peer": [["bench", "bench.peers=[[]]"], ["bench", "bench.peers=[kan]"]],
     "expected a value for bench": [["bench", "~bench"]],
     "expected bench as settings": [["bench", "bench=1"]],
+    "expected kanpde fit DATA.csv": [["fit"]],
+    "expected a CSV file at": [["fit", "nofile.csv", "target=y"]],
+    "unknown setting 'foo'": [["fit", "nofile.csv", "target=y", "+foo=1"]],
+    "for seed, got none": [["fit", "nofile.csv", "target=y", "~seed"]],
 }  # fmt: skip
 GROUPS = ("network", "training", "sampling", "symbolic")
 DEFAULTS = {

@@ -49,6 +49,7 @@ class Trained:
 
     history = {"iteration": [0, 1], "loss": [1.0, 0.5], "error": [math.nan, 0.1]}
     stopped_because = "converged"
+    network = None
 
     def save(self, path):
         path.touch()
@@ -88,7 +89,7 @@ class Trainer:
 
 @pytest.fixture
 def no_figures(monkeypatch):
-    monkeypatch.setattr("kanpde.plots.write_figures", lambda solution, folder: [])
+    monkeypatch.setattr("kanpde.plots.write_figures", lambda solution, folder, names=(): [])
 
 
 def test_nothing_is_there_before_training_starts(tmp_path):
@@ -133,7 +134,7 @@ def test_a_resumed_run_keeps_its_folder_and_its_seconds(tmp_path, no_figures):
 
 
 def test_metrics_are_written_though_figures_fail(tmp_path, monkeypatch):
-    def failing(solution, folder):
+    def failing(solution, folder, names):
         raise RuntimeError("no figure today")
 
     monkeypatch.setattr("kanpde.plots.write_figures", failing)

@@ -227,6 +227,8 @@ def run_fit(config: DictConfig, folder: Path) -> int:
     """Train a network on a table, write ``folder`` and return the exit status."""
     if OmegaConf.is_missing(config, "data"):
         raise ConfigurationError("expected kanpde fit DATA.csv target=NAME, got no file; give one, or data=suite")
+    groups = ("network", "training", "symbolic")
+    check_keys(config, ["data", "target", "test", "seed", "device", "dtype", *groups])
     from kanpde.runs import fit_run
 
     return fit_run.run(folder, to_dict(config), OmegaConf.to_yaml(config, resolve=True))

@@ -91,7 +91,9 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
         )
 
     converged = task.linear or (state.iterate.moved or 0.0) <= limits.settled
-    found = verdicts.verdict(slab, attempt, state.length, aim, refine, limits, converged=converged, changed=state.iterate.changed)
+    found = verdicts.verdict(
+        slab, attempt, state.length, aim, refine, limits, converged=converged, changed=state.iterate.changed
+    )
     state = replace(state, length=found.length)
     if isinstance(found, Keep):
         state = replace(state, slabs=(*state.slabs, slab))
