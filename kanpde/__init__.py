@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
     from kanpde.problem.constraint import Constraint
     from kanpde.problem.from_text import problem_from
+    from kanpde.problem.point import Point
     from kanpde.problem.problem import Problem
     from kanpde.problem.registry import load_problem
     from kanpde.readable import as_sympy, fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
@@ -42,6 +43,7 @@ _MODULES = {
     "KAN": "network.kan",
     "Neumann": "problem.conditions",
     "Periodic": "problem.conditions",
+    "Point": "problem.point",
     "Polygon": "geometry.polygon",
     "Problem": "problem.problem",
     "Robin": "problem.conditions",
@@ -75,6 +77,7 @@ __all__ = [
     "KAN",
     "Neumann",
     "Periodic",
+    "Point",
     "Problem",
     "Robin",
     "Solution",

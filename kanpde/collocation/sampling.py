@@ -14,7 +14,7 @@ from torch.quasirandom import SobolEngine
 
 from kanpde.calculus.arrays import Array
 from kanpde.errors import ConfigurationError, number
-from kanpde.geometry.domain import Domain, Face, face_points, interior_points
+from kanpde.geometry.domain import Domain, Face, Section, face_measure, face_points, interior_points
 from kanpde.problem.block import Block
 
 Index = npt.NDArray[np.int64]
@@ -99,9 +99,9 @@ def samples(
 
 
 def points_per_face(domain: Domain, faces: tuple[Face, ...], count: int) -> list[int]:
-    """Return each face's number of points: its share of `count` by measure, at least 2; all of it on a line."""
-    measures = np.array([domain.face_measure(face) for face in faces])
-    if domain.dimension == 1:
+    """Return each face's number of points: its share of `count` by measure, at least 2; 1 for a point."""
+    measures = np.array([face_measure(domain, face) for face in faces])
+    if domain.dimension == 1 or all(isinstance(f, Section) and len(f.axes) == domain.dimension for f in faces):
         return [round(float(number)) for number in measures]
     return [max(2, round(count * float(m))) for m in measures / measures.sum()]
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from kanpde.calculus.arrays import Array
 from kanpde.geometry.box import Box, as_box
-from kanpde.geometry.domain import Domain, Face
+from kanpde.geometry.domain import Domain, Face, Section, face_measure
+from kanpde.geometry.domain import on_face as points_on
 from kanpde.geometry.shape import Product, Shape
 from kanpde.marching.axes import Axis, gauss_points, gauss_weights
 from kanpde.problem.block import Block
@@ -53,11 +54,11 @@ def in_box(faces: Sequence[Face], box: Box, axes: Sequence[Axis]) -> Quadrature:
     if not faces:
         unit, weights = product_rule([*axes])
         return Quadrature(box.interior(unit), weights, None, (points_per_axis([*axes]),))
-    measures = np.array([box.face_measure(face) for face in faces])
+    measures = np.array([face_measure(box, face) for face in faces])
     points, shares, index, shapes = [], [], [], []
     for number, (face, share) in enumerate(zip(faces, measures / measures.sum(), strict=True)):
         unit, weights = product_rule([axis for a, axis in enumerate(axes) if a not in face.axes])
-        points.append(box.on_face(face, unit))
+        points.append(points_on(box, face, unit))
         shares.append(share * weights)
         index.append(np.full(len(unit), number))
         shapes.append(tuple(1 if a in face.axes else count for a, count in enumerate(points_per_axis(axes))))
@@ -70,7 +71,7 @@ def in_shape(faces: Sequence[Face], domain: Shape, axes: Sequence[Axis]) -> Quad
         unit, weights = product_rule([*axes])
         interior, weights, _ = inside(domain, unit, weights, ())
         return Quadrature(interior, weights / weights.sum(), None)
-    measures = np.array([domain.face_measure(face) for face in faces])
+    measures = np.array([face_measure(domain, face) for face in faces])
     points, shares, index = [], [], []
     for number, (face, share) in enumerate(zip(faces, measures / measures.sum(), strict=True)):
         here, weights = on_face(face, domain, axes)
@@ -97,6 +98,8 @@ def inside(
 
 def on_face(face: Face, domain: Shape, axes: Sequence[Axis]) -> tuple[Array, Array]:
     """Return points (n, d) on a face, about as dense as the Gauss points inside, and their weights (n,)."""
+    if isinstance(face, Section):
+        return on_section(face, domain, axes)
     if not isinstance(domain, Product):
         spacing = min((axis.breakpoints[-1] - axis.breakpoints[0]) / (axis.nodes * axis.intervals) for axis in axes)
         count = math.ceil(ON_FACES * domain.face_measure(face) / spacing ** (len(axes) - 1))
@@ -116,6 +119,14 @@ def on_face(face: Face, domain: Shape, axes: Sequence[Axis]) -> tuple[Array, Arr
     (here, some), (there, others) = inner, outer
     points = np.concatenate([np.repeat(here, len(there), axis=0), np.tile(there, (len(here), 1))], axis=1)
     return points, np.multiply.outer(some, others).ravel()
+
+
+def on_section(face: Section, domain: Shape, axes: Sequence[Axis]) -> tuple[Array, Array]:
+    """Return the Gauss points (n, d) of a section that lie inside, and their weights (n,)."""
+    unit, weights = product_rule([axis for a, axis in enumerate(axes) if a not in face.axes])
+    points = face.place(domain.low, domain.high, unit)
+    here = domain.contains(points)
+    return points[here], weights[here]
 
 
 def points_per_axis(axes: Sequence[Axis]) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from kanpde.calculus.arrays import Constant, MultiIndex
 from kanpde.errors import ProblemError
-from kanpde.geometry.domain import Face, face_points, outward_normals
+from kanpde.geometry.domain import Face, On, Section, face_points, outward_normals
 from kanpde.problem.block import Block, Side
 from kanpde.problem.boundary_values import ValueFunction, check_value, value_function
 from kanpde.problem.constraint import BoundaryValue, Closing, Constraint
@@ -32,12 +32,11 @@ from kanpde.problem.residual import residual_block
 
 __all__ = ["Condition", "Constraint", "Data", "Dirichlet", "Initial", "Neumann", "Periodic", "Robin"]
 
-On = str | Iterable[str]
 _LeftSide = Callable[[Lookup, Tensor], Tensor]
 
 
-class _OnFaces(Constraint):
-    """a u + b du/dn = value on faces: the common base of Dirichlet, Neumann and Robin."""
+class OnFaces(Constraint):
+    """a u + b du/dn = value on faces: the common base of Dirichlet, Neumann, Robin and Point."""
 
     value: Any
     on: On
@@ -46,10 +45,17 @@ class _OnFaces(Constraint):
         """Return a and b as the user wrote them."""
         raise NotImplementedError
 
+    def faces(self, problem: Declaration) -> tuple[Face, ...]:
+        """Return the faces; raise ProblemError if a normal derivative or a hard condition has no face."""
+        found = problem.domain.resolve(self.on)
+        if any(isinstance(face, Section) for face in found) and (self.hard or float(self.coefficients()[1])):
+            raise ProblemError(f"expected faces for a hard condition or a normal derivative, got on={self.on!r}")
+        return found
+
     def block(self, name: str, problem: Declaration) -> Block:
         self.check()
         a, b = map(float, self.coefficients())
-        domain, faces, chosen = problem.domain, problem.domain.resolve(self.on), self.field_indices(problem)
+        domain, faces, chosen = problem.domain, self.faces(problem), self.field_indices(problem)
         axes = sorted({axis for face in faces for axis in face.axes}) if b else []
         needed: list[MultiIndex] = ([()] if a else []) + [(axis,) for axis in axes]
 
@@ -86,7 +92,7 @@ class _OnFaces(Constraint):
         problem, (a, b) = formulation.problem, map(formulation.number, self.coefficients())
         for i in self.field_indices(problem):
             target = formulation.value(self.value, i)
-            for face in problem.domain.resolve(self.on):
+            for face in self.faces(problem):
 
                 def left(u: Any, face: Face = face) -> Any:
                     return a * u + b * formulation.normal_derivative(u, face)
@@ -95,7 +101,7 @@ class _OnFaces(Constraint):
 
 
 @dataclass(frozen=True)
-class Dirichlet(_OnFaces):
+class Dirichlet(OnFaces):
     """u = value on faces."""
 
     value: Any = 0
@@ -108,11 +114,11 @@ class Dirichlet(_OnFaces):
         return 1, 0
 
     def boundary_values(self, problem: Declaration) -> tuple[BoundaryValue, ...]:
-        return (BoundaryValue(problem.domain.resolve(self.on), self.value),)
+        return (BoundaryValue(self.faces(problem), self.value),)
 
 
 @dataclass(frozen=True)
-class Neumann(_OnFaces):
+class Neumann(OnFaces):
     """du/dn = value on faces, where n is the outward unit normal."""
 
     value: Any = 0
@@ -124,7 +130,7 @@ class Neumann(_OnFaces):
 
 
 @dataclass(frozen=True)
-class Robin(_OnFaces):
+class Robin(OnFaces):
     """a u + b du/dn = value on faces, where n is the outward unit normal; a and b are numbers, not both zero."""
 
     a: float
@@ -280,7 +286,10 @@ class Periodic(Constraint):
 
 @dataclass(frozen=True)
 class Condition(Constraint):
-    """residual = 0 on faces; its arguments are fields, coordinates and unknowns by name, as in the equation."""
+    """residual = 0 on faces, or on a section such as ``on={"x": 0.3}``.
+
+    Its arguments are fields, coordinates and unknowns by name, as in the equation.
+    """
 
     residual: Callable[..., Any]
     on: On = "boundary"

@@ -12,7 +12,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import PointFunction, function_of_points, real_expression, symbols
 from kanpde.errors import ProblemError
-from kanpde.geometry.domain import Draw, face_points, interior_points
+from kanpde.geometry.domain import Draw, face_measure, face_points, interior_points
 from kanpde.problem.arguments import asked, call
 from kanpde.problem.block import Block, Side
 from kanpde.problem.declaration import Declaration
@@ -165,7 +165,7 @@ def _sample(problem: Declaration, block: Block, count: int) -> tuple[Array, Tens
     domain = problem.domain
     if not block.faces:
         return interior_points(domain, count, _random_points()), None
-    each = [count if domain.dimension > 1 else round(domain.face_measure(face)) for face in block.faces]
+    each = [count if domain.dimension > 1 else round(face_measure(domain, face)) for face in block.faces]
     found = [face_points(domain, face, n, _random_points()) for face, n in zip(block.faces, each, strict=True)]
     return np.concatenate(found), torch.arange(len(each)).repeat_interleave(torch.tensor(each))
 
