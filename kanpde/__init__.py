@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
     from kanpde.problem.constraint import Constraint
     from kanpde.problem.from_text import problem_from
+    from kanpde.problem.integral import Integral
     from kanpde.problem.point import Point
     from kanpde.problem.problem import Problem
     from kanpde.problem.registry import load_problem
@@ -40,6 +41,7 @@ _MODULES = {
     "Ellipse": "geometry.round",
     "Implicit": "geometry.implicit",
     "Initial": "problem.conditions",
+    "Integral": "problem.integral",
     "KAN": "network.kan",
     "Neumann": "problem.conditions",
     "Periodic": "problem.conditions",
@@ -74,6 +76,7 @@ __all__ = [
     "Dirichlet",
     "Implicit",
     "Initial",
+    "Integral",
     "KAN",
     "Neumann",
     "Periodic",
