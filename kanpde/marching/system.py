@@ -163,7 +163,7 @@ class System:
         rows, slopes = self._slopes(piece, vector, piece.factors)
         found = list(slopes)
         by_jets = (torch.stack(each) for each in zip(*(slope.by_jets for slope in found), strict=True))
-        by_constants = torch.stack([slope.by_unknowns * f[:, None] for slope, f in zip(found, piece.factors, strict=True)])
+        by_constants = torch.stack([slope.by_unknowns for slope in found])
         return Slopes(rows * piece.factors, tuple(by_jets), by_constants)
 
     def _slopes(
