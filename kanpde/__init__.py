@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
     from kanpde.problem.constraint import Constraint
     from kanpde.problem.from_text import problem_from
+    from kanpde.problem.integral import Integral
+    from kanpde.problem.point import Point
     from kanpde.problem.problem import Problem
     from kanpde.problem.registry import load_problem
     from kanpde.readable import as_sympy, fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
@@ -44,10 +46,12 @@ _MODULES = {
     "KANClassifier": "fitting.estimators",
     "KANRegressor": "fitting.estimators",
     "Initial": "problem.conditions",
+    "Integral": "problem.integral",
     "KAN": "network.kan",
     "MLP": "network.mlp",
     "Neumann": "problem.conditions",
     "Periodic": "problem.conditions",
+    "Point": "problem.point",
     "Polygon": "geometry.polygon",
     "Problem": "problem.problem",
     "Robin": "problem.conditions",
@@ -81,10 +85,12 @@ __all__ = [
     "Dirichlet",
     "Implicit",
     "Initial",
+    "Integral",
     "KANClassifier",
     "KANRegressor",
     "Neumann",
     "Periodic",
+    "Point",
     "Problem",
     "Robin",
     "Solution",

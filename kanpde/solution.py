@@ -6,6 +6,7 @@ import json
 import math
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +126,7 @@ class Solution:
         part = residuals.parts[0]
 
         def evaluate(points: Tensor) -> Tensor:
-            return residuals.values(residuals.chunks(part, points, None)).T
+            return residuals.values(residuals.chunks(replace(part, points=points, index=None))).T
 
         return self._shaped(evaluate, coordinates, part.block.components)
 

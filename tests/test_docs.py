@@ -199,7 +199,7 @@ def test_every_setting_is_in_the_manual(command):
 def test_the_two_commands_of_the_first_page_are_whole():
     start = "python -m venv .venv && . .venv/bin/activate && pip install -e '.[test]' && "
     blocks = [code.strip() for kind, _, code in FENCE.findall(README) if kind == "bash"]
-    assert start + "kanpde" in blocks and start + "python -m pytest" in blocks
+    assert start + "kanpde" in blocks and start + "python -m pytest -n auto" in blocks
 
 
 # Tables, numbers and links -------------------------------------------------------------------------------------------

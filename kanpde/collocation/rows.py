@@ -37,9 +37,31 @@ class TrialFunction(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Integrals as sums over groups of points: `group` (n,) is the number of each point's group, of `count`."""
+
+    group: Tensor
+    weights: Tensor
+    count: int
+
+    def total(self, values: Tensor) -> Tensor:
+        """Return the weighted sums over the groups, (..., n) -> (..., g)."""
+        return self.added(values * self.weights)
+
+    def added(self, values: Tensor, dim: int = -1) -> Tensor:
+        """Return the plain sums over the groups, along one dimension."""
+        shape = list(values.shape)
+        shape[dim] = self.count
+        return values.new_zeros(shape).index_add(dim, self.group, values)
+
+
 @dataclass(frozen=True)
 class Slope:
-    """The derivatives of one component's rows (n,): by the jets at every image, (n, S, f), by the unknowns, (n, U)."""
+    """The derivatives of one component's rows: by the jets at every image, (n, S, f), by the unknowns, (rows, U).
+
+    A row that is a sum over points has its derivatives by the jets at each of them.
+    """
 
     by_jets: tuple[Tensor, ...]
     by_unknowns: Tensor
@@ -51,7 +73,7 @@ class Placed:
 
     `images` (n, d) are the sets of points where the fields are needed, `plan` has the partials needed there, and
     `names` are the coordinates. `index` (n,) is the number of every point's face, or the point's number among a block's
-    fixed points. `target` (components, n) is subtracted from the rows.
+    fixed points. `target` (components, n) is subtracted from the rows. If `sums` are given, each row is a sum.
     """
 
     block: Block
@@ -60,18 +82,34 @@ class Placed:
     images: tuple[Tensor, ...]
     index: Tensor | None
     target: Tensor | None = None
+    sums: Sums | None = None
 
     @classmethod
     def at(
-        cls, block: Block, names: tuple[str, ...], points: Tensor, index: Tensor | None, plan: JetPlan | None = None
+        cls,
+        block: Block,
+        names: tuple[str, ...],
+        points: Tensor,
+        index: Tensor | None,
+        sums: Sums | None = None,
+        *,
+        plan: JetPlan | None = None,
     ) -> Placed:
         """Return the block at points (n, d)."""
-        return cls(block, names, plan or plan_of(block, len(names)), block.images(points), index)
+        return cls(block, names, plan or plan_of(block, len(names)), block.images(points), index, sums=sums)
 
     @property
     def count(self) -> int:
-        """The number of points."""
-        return len(self.images[0])
+        """The number of rows of each component."""
+        return len(self.images[0]) if self.sums is None else self.sums.count
+
+    def collected(self, values: Tensor, dim: int = -1) -> Tensor:
+        """Return the sums of values at the points along one dimension, one for each row."""
+        return values if self.sums is None else self.sums.added(values, dim)
+
+    def at_points(self, values: Tensor) -> Tensor:
+        """Return the transpose of `collected`, (..., rows) -> (..., n)."""
+        return values if self.sums is None else values[..., self.sums.group]
 
     def rows(self, jets: Sequence[Tensor], unknowns: Mapping[str, Tensor]) -> Tensor:
         """Return the rows (components, n) from the jets (n, S, f) at every image; differentiable by autograd."""
@@ -81,6 +119,7 @@ class Placed:
     def evaluate(self, sides: Sequence[Side], unknowns: Mapping[str, Tensor]) -> Tensor:
         """Return the rows (components, n) from the fields at every image."""
         rows = self.block.evaluate(tuple(sides), self.index, unknowns)
+        rows = rows if self.sums is None else self.sums.total(rows)
         return rows if self.target is None else rows - self.target
 
     def rows_of(self, trial: TrialFunction, prepared: Sequence[Any]) -> Tensor:
@@ -93,24 +132,28 @@ class Placed:
         """Return the rows (components, n), and every component's slope times `factors` (components, n)."""
         leaves = [jet.detach().requires_grad_() for jet in jets]
         # Each point has its own copy of every unknown, so that autograd gives the derivative point by point.
-        copies = {n: value.detach().expand(self.count).clone().requires_grad_() for n, value in unknowns.items()}
+        count = len(leaves[0])
+        copies = {n: value.detach().expand(count).clone().requires_grad_() for n, value in unknowns.items()}
         rows = self.rows(leaves, copies)
-        return rows.detach(), _slopes(rows, leaves, [*copies.values()], factors)
+        return rows.detach(), self._slopes(rows, leaves, [*copies.values()], factors)
 
+    def _slopes(
+        self, rows: Tensor, leaves: Sequence[Tensor], copies: Sequence[Tensor], factors: Tensor | None
+    ) -> Iterator[Slope]:
+        """Yield the slope of one component after another, so that a caller needs memory for one only."""
+        factors = torch.ones_like(rows) if factors is None else factors
+        for component, (row, factor) in enumerate(zip(rows, factors, strict=True)):
+            last = component == len(rows) - 1
+            found = torch.autograd.grad(
+                row, [*leaves, *copies], factor, retain_graph=not last, allow_unused=True, materialize_grads=True
+            )
+            none = row.new_zeros(len(row), 0)
+            by_unknowns = [self.collected(each)[:, None] for each in found[len(leaves) :]]
+            yield Slope(found[: len(leaves)], torch.cat([none, *by_unknowns], dim=1))
 
-def _slopes(
-    rows: Tensor, leaves: Sequence[Tensor], copies: Sequence[Tensor], factors: Tensor | None
-) -> Iterator[Slope]:
-    """Yield the slope of one component after another, so that a caller needs memory for one only."""
-    factors = torch.ones_like(rows) if factors is None else factors
-    for component, (row, factor) in enumerate(zip(rows, factors, strict=True)):
-        last = component == len(rows) - 1
-        found = torch.autograd.grad(
-            row, [*leaves, *copies], factor, retain_graph=not last, allow_unused=True, materialize_grads=True
-        )
-        none = row.new_zeros(len(row), 0)
-        by_unknowns = torch.cat([none, *(each[:, None] for each in found[len(leaves) :])], dim=1)
-        yield Slope(found[: len(leaves)], by_unknowns)
+    def sizes(self, slopes: Sequence[Tensor]) -> list[Tensor]:
+        """Return |∂r/∂jet| (rows, S, f) of every component from its slopes (n, S, f), added up in sums."""
+        return [self.collected(slope.abs(), 0) for slope in slopes]
 
 
 def side(points: Tensor, jet: Tensor, plan: JetPlan, names: tuple[str, ...]) -> Side:

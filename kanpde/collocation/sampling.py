@@ -13,8 +13,10 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from kanpde.calculus.arrays import Array
+from kanpde.collocation.rows import Sums
 from kanpde.errors import ConfigurationError, among, number
-from kanpde.geometry.domain import Domain, Face, face_points, interior_points
+from kanpde.geometry.domain import Domain, Draw, Face, Section, face_measure, face_points, interior_points
+from kanpde.geometry.integration import Integration, integration
 from kanpde.problem.block import Block
 
 Index = npt.NDArray[np.int64]
@@ -22,6 +24,9 @@ Index = npt.NDArray[np.int64]
 QMC = {"halton": "Halton", "latin_hypercube": "LatinHypercube"}  # names in scipy.stats.qmc
 SEQUENCES = ("sobol", *QMC)
 MAX_POINTS = 10**7  # of one block, because more rows do not fit into the memory of common machines
+
+INTEGRALS = 16  # number of times, or of values of parameters, at which an integral is prescribed
+MOST_IN_INTEGRAL = 1024  # largest number of points of an integral
 
 
 @dataclass(frozen=True)
@@ -51,15 +56,26 @@ class SamplingOptions:
 
 @dataclass(frozen=True)
 class Sample:
-    """Points (n, d) of one block and the number of each point's face, (n,); `index` is None in the interior."""
+    """Points (n, d) of one block and the number of each point's face, (n,); `index` is None in the interior.
+
+    If the block has integrals, these are over `integration`, whose points are the same.
+    """
 
     points: Array
     index: Index | None
+    integration: Integration | None = None
 
-    def tensors(self, like: Tensor) -> tuple[Tensor, Tensor | None]:
+    def tensors(self, like: Tensor) -> tuple[Tensor, Tensor | None, Sums | None]:
         """Return copies on the device of `like`, the points of its dtype."""
         index = None if self.index is None else torch.tensor(self.index, device=like.device)
-        return torch.tensor(self.points, dtype=like.dtype, device=like.device), index
+        return torch.tensor(self.points, dtype=like.dtype, device=like.device), index, self._sums(like)
+
+    def _sums(self, like: Tensor) -> Sums | None:
+        if self.integration is None:
+            return None
+        group = torch.tensor(self.integration.group, device=like.device)
+        weights = torch.tensor(self.integration.weights, dtype=like.dtype, device=like.device)
+        return Sums(group, weights, self.integration.count)
 
 
 def unit_points(count: int, dimension: int, sequence: str, generator: np.random.Generator) -> Array:
@@ -87,11 +103,22 @@ def sample(block: Block, domain: Domain, count: int, sequence: str, generator: n
 
     if block.points is not None:
         return Sample(block.points, np.arange(len(block.points)))
+    if block.integrated:
+        return integral_sample(block, domain, count, draw)
     if not block.faces:
         return Sample(interior_points(domain, count, draw), None)
     counts = points_per_face(domain, block.faces, count)
     points = [face_points(domain, face, number, draw) for face, number in zip(block.faces, counts, strict=True)]
     return Sample(np.concatenate(points), np.repeat(np.arange(len(counts)), counts))
+
+
+def integral_sample(block: Block, domain: Domain, count: int, draw: Draw) -> Sample:
+    """Return points of the integrals of a block, by about `count` points each up to a limit."""
+    free = [axis for axis in range(domain.dimension) if axis not in block.integrated]
+    unit = draw(INTEGRALS if free else 1, len(free))
+    others = domain.low[free] * (1 - unit) + domain.high[free] * unit
+    found = integration(domain, block.faces, block.integrated, others, min(count, MOST_IN_INTEGRAL))
+    return Sample(found.points, found.index, found)
 
 
 def samples(
@@ -102,9 +129,9 @@ def samples(
 
 
 def points_per_face(domain: Domain, faces: tuple[Face, ...], count: int) -> list[int]:
-    """Return each face's number of points: its share of `count` by measure, at least 2; all of it on a line."""
-    measures = np.array([domain.face_measure(face) for face in faces])
-    if domain.dimension == 1:
+    """Return each face's number of points: its share of `count` by measure, at least 2; 1 for a point."""
+    measures = np.array([face_measure(domain, face) for face in faces])
+    if domain.dimension == 1 or all(isinstance(f, Section) and len(f.axes) == domain.dimension for f in faces):
         return [round(float(number)) for number in measures]
     return [max(2, round(count * float(m))) for m in measures / measures.sum()]
 

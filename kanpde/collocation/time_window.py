@@ -8,7 +8,7 @@ points beyond τ with a small weight keep the network bounded there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,13 +39,15 @@ class Window:
         return self.reach >= 1
 
     def place(self, drawn: Sample, fixed: bool) -> tuple[Sample, Array]:
-        """Return the points and their weights (n,), with a share 1 − `SHARE_BEYOND` of the points in the window.
+        """Return the points and the weights of rows (n,), with a share 1 − `SHARE_BEYOND` of the points in the window.
 
         Points are moved in time unless they are `fixed`.
         """
+        # Integrals are over points of one time each, so the first one tells where they are.
+        rows = slice(None) if drawn.integration is None else np.unique(drawn.integration.group, return_index=True)[1]
         weights = np.ones(len(drawn.points))
         if self.closed:
-            return drawn, weights
+            return drawn, weights[rows]
         axis = self.domain.time
         low, span = self.domain.low[axis], self.domain.high[axis] - self.domain.low[axis]
         points = drawn.points.copy()
@@ -54,7 +56,7 @@ class Window:
             share = np.interp(share, [0, 1 - SHARE_BEYOND, 1], [0, self.reach, 1])
             points[:, axis] = low + span * share
         weights[share > self.reach] = WEIGHT_BEYOND
-        return Sample(points, drawn.index), weights
+        return replace(drawn, points=points), weights[rows]
 
     def advance(self, loss: float) -> bool:
         """Count an iteration that ended with this loss; grow if the loss is small or the window old enough.

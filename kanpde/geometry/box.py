@@ -147,15 +147,16 @@ class Box(Shape):
 
     @property
     def factor(self) -> Shape | None:
-        return self._only("t") if self.time is not None and self.dimension > 1 else None
+        return self.only("t") if self.time is not None and self.dimension > 1 else None
 
     def divided(self, factor: Shape) -> Shape | None:
         k = self.dimension - factor.dimension
-        if k < 1 or self.names[k:] != factor.names or factor != self._only(*factor.names):
+        if k < 1 or self.names[k:] != factor.names or factor != self.only(*factor.names):
             return None
-        return self._only(*self.names[:k])
+        return self.only(*self.names[:k])
 
-    def _only(self, *names: str) -> Box:
+    def only(self, *names: str) -> Box:
+        """Return the box over these of its coordinates."""
         return Box(**{name: bounds for name, bounds in self.bounds().items() if name in names})
 
     @property

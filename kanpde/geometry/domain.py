@@ -18,6 +18,10 @@ from kanpde.errors import ProblemError, nearest, short
 
 # A source of points: (count, dimension) -> points of the unit cube, (count, dimension).
 Draw = Callable[[int, int], Array]
+# Where a condition holds: names of faces, or values of some coordinates.
+On = str | Iterable[str] | Mapping[str, float]
+
+_PROBES = 2**16  # points among which one inside a section is looked for
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,20 @@ class Face:
 
     name: str
     axes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Section(Face):
+    """The points of a domain at which the coordinates of ``axes`` have these ``values``: a plane, a line, a point."""
+
+    values: tuple[float, ...]
+
+    def place(self, low: Array, high: Array, unit: Array) -> Array:
+        """Map points of the unit cube (n, k) to the section of a box by its k free coordinates, (n, d)."""
+        points, free = np.empty((len(unit), len(low))), np.delete(np.arange(len(low)), self.axes)
+        points[:, self.axes] = self.values
+        points[:, free] = low[free] * (1 - unit) + high[free] * unit
+        return points
 
 
 class Domain(ABC):
@@ -72,11 +90,14 @@ class Domain(ABC):
         """Names of several faces: "x" means "x-" and "x+"; every domain also accepts "boundary"."""
         return {}
 
-    def resolve(self, on: str | Iterable[str]) -> tuple[Face, ...]:
+    def resolve(self, on: On) -> tuple[Face, ...]:
         """Return the faces of a name, a group, "boundary" (every face in space) or a list of these, each face once.
 
-        Raises ProblemError, with the known names, if a name is unknown or no face remains.
+        A dict coordinate -> value means the section where the coordinates have these values. Raises ProblemError, with
+        the known names, if a name is unknown or no face remains.
         """
+        if isinstance(on, Mapping):
+            return (self.section(on),)
         if not isinstance(on, str):
             if not isinstance(on, Iterable) or isinstance(on, Mapping) or not all(isinstance(part, str) for part in on):
                 raise ProblemError(f"expected the name of a face or a list of names for on, got {short(on)}")
@@ -98,6 +119,21 @@ class Domain(ABC):
 
     def _known_faces(self, name: str = "") -> str:
         return nearest(name, [*self.faces, *self.groups, "boundary"])
+
+    def section(self, at: Mapping[str, float]) -> Section:
+        """Return the points at which the named coordinates have these values.
+
+        Raises ProblemError if a name is unknown, a value is no finite number, or no such point lies inside.
+        """
+        if not isinstance(at, Mapping) or not at:
+            raise ProblemError(f"expected a dict coordinate -> value such as {{{self.names[0]!r}: 0}}, got {at!r}")
+        given = sorted((self.axis(name), _finite(name, value)) for name, value in at.items())
+        names = ", ".join(f"{self.names[axis]} = {value:g}" for axis, value in given)
+        found = Section(names, tuple(axis for axis, _ in given), tuple(value for _, value in given))
+        count, free = (1, 0) if len(given) == self.dimension else (_PROBES, self.dimension - len(given))
+        if not len(on_face(self, found, np.random.default_rng(0).random((count, free)))):
+            raise ProblemError(f"expected points inside {self}, got {names}; move them")
+        return found
 
     @abstractmethod
     def contains(self, points: Array) -> npt.NDArray[np.bool_]:
@@ -133,8 +169,28 @@ def interior_points(domain: Domain, count: int, draw: Draw) -> Array:
 
 
 def face_points(domain: Domain, face: Face, count: int, draw: Draw) -> Array:
-    """Return `count` points of a face, (count, d)."""
-    return _collect(lambda unit: domain.on_face(face, unit), count, lambda missing: draw(missing, domain.dimension - 1))
+    """Return `count` points of a face or a section, (count, d)."""
+    free = domain.dimension - (len(face.axes) if isinstance(face, Section) else 1)
+    return _collect(lambda unit: on_face(domain, face, unit), count, lambda missing: draw(missing, free))
+
+
+def on_face(domain: Domain, face: Face, unit: Array) -> Array:
+    """Map points of the unit cube onto a face, or into a section by its free coordinates; return those inside."""
+    if not isinstance(face, Section):
+        return domain.on_face(face, unit)
+    points = face.place(domain.low, domain.high, unit)
+    return points[domain.contains(points)]
+
+
+def face_measure(domain: Domain, face: Face) -> float:
+    """Return the area of a face; 1 for a section, whose dimension may be any."""
+    return 1.0 if isinstance(face, Section) else domain.face_measure(face)
+
+
+def _finite(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
+        raise ProblemError(f"coordinate {name} expects a finite number, got {value!r}")
+    return float(value)
 
 
 def _collect(place: Callable[[Array], Array], count: int, draw: Callable[[int], Array]) -> Array:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from kanpde.errors import Ending
 from kanpde.marching import knot_placement, verdicts
 from kanpde.marching.axes import SplineAxis
+from kanpde.marching.eigenfunction import eigenfunction
 from kanpde.marching.slab_system import (
     complete_pass,
     factor_at,
@@ -170,7 +171,9 @@ class March:
     def step(self) -> Step:
         """Take one Gauss–Newton step and return it; after the last step of an attempt, open the next attempt."""
         task, state = self.task, self.state
-        work, before = prepare(task, state, self._work), state.iterate
+        work = prepare(task, state, self._work)
+        state = started(task, state, work.system)
+        before = state.iterate
         if before.fresh and before.iteration == 1:
             work.system.rescale(before.vector)
         method = LaggedGaussNewton(work.factor)
@@ -193,6 +196,16 @@ class March:
     def so_far(self) -> Pass:
         """Return the present pass, completed by a solution that is constant in time after the last slab."""
         return complete_pass(self.task, self.state, prepare(self.task, self.state, self._work).system)
+
+
+def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
+    """Return the state with the initial guess of an eigenvalue problem, if it is one and has no iterate yet."""
+    before = state.iterate
+    start = eigenfunction(system, before.vector) if before.fresh and before.iteration == 0 else None
+    if start is None:
+        return state
+    system.rescale(start)
+    return replace(state, iterate=replace(before, vector=start, scales=system.scales))
 
 
 def operations(task: MarchTask, attempt: Attempt) -> float:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from kanpde.calculus.arrays import Array
 from kanpde.geometry.box import Box, as_box
-from kanpde.geometry.domain import Domain, Face
+from kanpde.geometry.domain import Domain, Face, Section, face_measure
+from kanpde.geometry.domain import on_face as points_on
+from kanpde.geometry.integration import Index, factor_over, measure_over, rule, spread
 from kanpde.geometry.shape import Product, Shape
 from kanpde.marching.axes import Axis, gauss_points, gauss_weights
 from kanpde.problem.block import Block
@@ -23,13 +24,15 @@ ON_FACES = 2.0  # density of points on a face of a shape, relative to that of th
 class Quadrature:
     """Points (n, d), weights (n,) that sum to 1, and the number of each point's face (`index`, None in the interior).
 
-    The points are tensor grids of these `shapes` in order; `shapes` is empty if they form no grids.
+    The points are tensor grids of these `shapes` in order; `shapes` is empty if they form no grids. If the rows are
+    integrals, `sums` has the points' groups and weights, and `weights` are those of the groups.
     """
 
     points: Array
     weights: Array
-    index: npt.NDArray[np.int64] | None
+    index: Index | None
     shapes: tuple[tuple[int, ...], ...] = ()
+    sums: tuple[Index, Array] | None = None
 
 
 def quadrature(block: Block, domain: Domain, axes: Sequence[Axis]) -> Quadrature:
@@ -41,6 +44,8 @@ def quadrature(block: Block, domain: Domain, axes: Sequence[Axis]) -> Quadrature
     if block.points is not None:
         count = len(block.points)
         return Quadrature(block.points, np.full(count, 1 / count), np.arange(count))
+    if block.integrated:
+        return of_integrals(block, domain, axes)
     box = as_box(domain)
     if box is None:
         assert isinstance(domain, Shape)
@@ -53,11 +58,11 @@ def in_box(faces: Sequence[Face], box: Box, axes: Sequence[Axis]) -> Quadrature:
     if not faces:
         unit, weights = product_rule([*axes])
         return Quadrature(box.interior(unit), weights, None, (points_per_axis([*axes]),))
-    measures = np.array([box.face_measure(face) for face in faces])
+    measures = np.array([face_measure(box, face) for face in faces])
     points, shares, index, shapes = [], [], [], []
     for number, (face, share) in enumerate(zip(faces, measures / measures.sum(), strict=True)):
         unit, weights = product_rule([axis for a, axis in enumerate(axes) if a not in face.axes])
-        points.append(box.on_face(face, unit))
+        points.append(points_on(box, face, unit))
         shares.append(share * weights)
         index.append(np.full(len(unit), number))
         shapes.append(tuple(1 if a in face.axes else count for a, count in enumerate(points_per_axis(axes))))
@@ -70,7 +75,7 @@ def in_shape(faces: Sequence[Face], domain: Shape, axes: Sequence[Axis]) -> Quad
         unit, weights = product_rule([*axes])
         interior, weights, _ = inside(domain, unit, weights, ())
         return Quadrature(interior, weights / weights.sum(), None)
-    measures = np.array([domain.face_measure(face) for face in faces])
+    measures = np.array([face_measure(domain, face) for face in faces])
     points, shares, index = [], [], []
     for number, (face, share) in enumerate(zip(faces, measures / measures.sum(), strict=True)):
         here, weights = on_face(face, domain, axes)
@@ -78,6 +83,34 @@ def in_shape(faces: Sequence[Face], domain: Shape, axes: Sequence[Axis]) -> Quad
         shares.append(share * weights / weights.sum())
         index.append(np.full(len(here), number))
     return Quadrature(np.concatenate(points), np.concatenate(shares), np.concatenate(index))
+
+
+def of_integrals(block: Block, domain: Domain, axes: Sequence[Axis]) -> Quadrature:
+    """Return the points of integrals at the Gauss points of the other axes."""
+    free = [axis for axis in range(domain.dimension) if axis not in block.integrated]
+    unit, shares = product_rule([axes[a] for a in free])
+    box = as_box(domain)
+    if box is not None:
+        where = in_box(block.faces, box, axes)
+        group = np.concatenate([group_in_grid(shape, free) for shape in where.shapes])
+        measure = measure_over(domain, block.faces, block.integrated)
+        return replace(where, weights=shares, sums=(group, measure * where.weights / shares[group]))
+    factor = factor_over(domain, block.integrated)
+    spacing = min((axis.breakpoints[-1] - axis.breakpoints[0]) / (axis.nodes * axis.intervals) for axis in axes)
+    measure = measure_over(domain, block.faces, block.integrated)
+    count = math.ceil(ON_FACES * measure / spacing ** (factor.dimension - bool(block.faces)))
+    others = domain.low[free] * (1 - unit) + domain.high[free] * unit
+    found = spread(*rule(factor, block.faces, count), others, block.integrated)
+    return Quadrature(found.points, shares, found.index, sums=(found.group, found.weights))
+
+
+def group_in_grid(shape: Sequence[int], free: Sequence[int]) -> Index:
+    """Return the number (n,) of the values of the free axes at each point of a tensor grid."""
+    places = np.indices(shape).reshape(len(shape), -1)
+    group = np.zeros(places.shape[1], dtype=np.int64)
+    for axis in free:
+        group = group * shape[axis] + places[axis]
+    return group
 
 
 def inside(
@@ -97,6 +130,8 @@ def inside(
 
 def on_face(face: Face, domain: Shape, axes: Sequence[Axis]) -> tuple[Array, Array]:
     """Return points (n, d) on a face, about as dense as the Gauss points inside, and their weights (n,)."""
+    if isinstance(face, Section):
+        return on_section(face, domain, axes)
     if not isinstance(domain, Product):
         spacing = min((axis.breakpoints[-1] - axis.breakpoints[0]) / (axis.nodes * axis.intervals) for axis in axes)
         count = math.ceil(ON_FACES * domain.face_measure(face) / spacing ** (len(axes) - 1))
@@ -116,6 +151,14 @@ def on_face(face: Face, domain: Shape, axes: Sequence[Axis]) -> tuple[Array, Arr
     (here, some), (there, others) = inner, outer
     points = np.concatenate([np.repeat(here, len(there), axis=0), np.tile(there, (len(here), 1))], axis=1)
     return points, np.multiply.outer(some, others).ravel()
+
+
+def on_section(face: Section, domain: Shape, axes: Sequence[Axis]) -> tuple[Array, Array]:
+    """Return the Gauss points (n, d) of a section that lie inside, and their weights (n,)."""
+    unit, weights = product_rule([axis for a, axis in enumerate(axes) if a not in face.axes])
+    points = face.place(domain.low, domain.high, unit)
+    here = domain.contains(points)
+    return points[here], weights[here]
 
 
 def points_per_axis(axes: Sequence[Axis]) -> tuple[int, ...]:

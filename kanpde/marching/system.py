@@ -15,6 +15,7 @@ from kanpde.calculus.arrays import MultiIndex
 from kanpde.collocation.rows import (
     Placed,
     Slope,
+    Sums,
     mean,
     scale_of_condition,
     scale_of_equation,
@@ -100,6 +101,8 @@ class System:
 
     def _reach(self, piece: Piece, numbering: Tensor, along: Tensor, stride: int) -> int:
         """Return a bound on the distance of the unknowns in one row, with `along` the slowest axis's positions."""
+        if piece.placed.sums is not None:  # an integral's row has all unknowns
+            return len(numbering)
         if not piece.on_grids:
             places = numbering[self.columns(piece)]
             return int((places.amax(1) - places.amin(1)).max())
@@ -120,11 +123,17 @@ class System:
     def _piece(self, block: Block, where: Quadrature) -> Piece:
         points = torch.as_tensor(where.points, device=self._device)
         index = None if where.index is None else torch.as_tensor(where.index, device=self._device)
-        placed = Placed.at(block, self.domain.names, points, index)
+        placed = Placed.at(block, self.domain.names, points, index, self._sums(where))
         images = tuple(self.image(image, placed.plan, where.shapes) for image in placed.images)
         scale = torch.ones(len(block.components), dtype=points.dtype, device=self._device)
         weights = torch.as_tensor(where.weights, device=self._device)
         return Piece(placed, images, weights, where.shapes, scale)
+
+    def _sums(self, where: Quadrature) -> Sums | None:
+        if where.sums is None:
+            return None
+        group, weights = (torch.as_tensor(each, device=self._device) for each in where.sums)
+        return Sums(group, weights, len(where.weights))
 
     def image(self, points: Tensor, plan: jets.JetPlan, shapes: Shapes = ()) -> Image:
         """Precompute the space at points, which `shapes` declares to be tensor grids."""
@@ -151,19 +160,18 @@ class System:
         return TensorLinearisation(self, [self._linear(piece, vector) for piece in self.pieces])
 
     def _linear(self, piece: Piece, vector: Tensor) -> Slopes:
-        rows, slopes = self._slopes(piece, vector)
-        found, factors = list(slopes), piece.factors
+        rows, slopes = self._slopes(piece, vector, piece.factors)
+        found = list(slopes)
         by_jets = (torch.stack(each) for each in zip(*(slope.by_jets for slope in found), strict=True))
         by_constants = torch.stack([slope.by_unknowns for slope in found])
-        scaled = tuple(each * factors[:, :, None, None] for each in by_jets)
-        return Slopes(rows * factors, scaled, by_constants * factors[:, :, None])
+        return Slopes(rows * piece.factors, tuple(by_jets), by_constants)
 
-    def _slopes(self, piece: Piece, vector: Tensor) -> tuple[Tensor, Iterator[Slope]]:
-        """Return the block's own rows (c, n), and the slope of every component."""
+    def _slopes(self, piece: Piece, vector: Tensor, factors: Tensor | None = None) -> tuple[Tensor, Iterator[Slope]]:
+        """Return the block's own rows (c, rows), and the slope of every component times the factors."""
         solution = self.at(vector)
         with torch.no_grad():
             here = [solution.jets(image) for image in piece.images]
-        return piece.placed.slopes(here, solution.unknowns)
+        return piece.placed.slopes(here, solution.unknowns, factors)
 
     @property
     def scales(self) -> tuple[Tensor, ...]:
@@ -184,7 +192,7 @@ class System:
         typical = self._typical(coefficients, slopes[0], terms)
         for number, piece in enumerate(self.pieces):
             size = torch.stack([typical[partial] for partial in piece.images[0].plan.partials])
-            scale = scale_of_condition(slopes[number], size, piece.weights)
+            scale = scale_of_condition(piece.placed.sizes(slopes[number]), size, piece.weights)
             if piece is equation:
                 scale = torch.maximum(terms, FLOOR * scale)
             if piece.placed.block.points is not None:
@@ -263,7 +271,7 @@ class Numbered:
 
 @dataclass(frozen=True)
 class Slopes:
-    """A block's rows (c, n), and their derivatives by the jets at every image (c, n, S, f) and by constants (c, n, U).
+    """A block's rows, and their derivatives by the jets at every image (c, n, S, f) and by constants (c, rows, U).
 
     All are multiplied by the rows' factors.
     """
@@ -308,7 +316,7 @@ class TensorLinearisation:
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             row = slopes.by_constants @ constants
             for image, slope in zip(piece.images, slopes.by_jets, strict=True):
-                row = row + torch.einsum("cnsf,nsf->cn", slope, image.own_jets(coefficients))
+                row = row + piece.placed.collected(torch.einsum("cnsf,nsf->cn", slope, image.own_jets(coefficients)))
             rows.append(row.reshape(-1))
         return torch.cat(rows)
 
@@ -319,8 +327,9 @@ class TensorLinearisation:
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             share = weights[start : start + slopes.values.numel()].view(slopes.values.shape)
             start += slopes.values.numel()
+            at_points = piece.placed.at_points(share)
             for image, slope in zip(piece.images, slopes.by_jets, strict=True):
-                total += image.adjoint(torch.einsum("cnsf,cn->nsf", slope, share))
+                total += image.adjoint(torch.einsum("cnsf,cn->nsf", slope, at_points))
             constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
         return torch.cat([total.reshape(-1), constants])
 
@@ -329,18 +338,34 @@ class TensorLinearisation:
         """J as a dense matrix, (N, P)."""
         parts = []
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
-            columns, rows = self._system.columns(piece), self._rows(piece, slopes)
-            part = rows.new_zeros(*rows.shape[:2], self.storage.size)
-            part.scatter_add_(2, columns.expand(len(rows), -1, -1), rows)
+            if piece.placed.sums is not None:
+                part = self._integrals(piece, piece.placed.sums, slopes)
+            else:
+                columns, rows = self._system.columns(piece), self._rows(piece, slopes)
+                part = rows.new_zeros(*rows.shape[:2], self.storage.size)
+                part.scatter_add_(2, columns.expand(len(rows), -1, -1), rows)
             parts.append(torch.cat([part, slopes.by_constants], dim=2).flatten(0, 1))
         return torch.cat(parts)
+
+    def _integrals(self, piece: Piece, sums: Sums, slopes: Slopes) -> Tensor:
+        """Return the Jacobian (c, g, P) of rows that are integrals."""
+        rows = []
+        for component in range(len(slopes.values)):
+            for group in range(sums.count):
+                here = (sums.group == group)[:, None, None]
+                pairs = zip(piece.images, slopes.by_jets, strict=True)
+                parts = [image.adjoint(torch.where(here, slope[component], 0.0)) for image, slope in pairs]
+                rows.append(torch.stack(parts).sum(0).reshape(-1))
+        return torch.stack(rows).view(len(slopes.values), sums.count, -1)
 
     @cached_property
     def gram(self) -> Tensor:
         """JᵀJ in its storage, without the constants."""
         total = self.storage.empty(self.residual)
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
-            if piece.on_grids:
+            if piece.placed.sums is not None:
+                self.storage.add_full_rows(total, self._integrals(piece, piece.placed.sums, slopes).flatten(0, 1))
+            elif piece.on_grids:
                 self._add_grids(total, piece, slopes)
             else:
                 self.storage.add_rows(total, self._system.columns(piece), self._rows(piece, slopes))

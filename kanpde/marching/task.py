@@ -21,6 +21,7 @@ from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 
 MOST_ON_SHAPES = 2500  # largest number of unknowns of a slab on a domain that is not a box
+MOST_WITH_INTEGRALS = 4000  # largest number of unknowns of a slab if a row has all of them, so that JᵀJ is no band
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +67,10 @@ class MarchTask:
 
     @property
     def largest(self) -> int:
-        """The largest number of unknowns of a slab: on a shape the rows are factored as a dense matrix."""
-        return min(self.most, MOST_ON_SHAPES) if self.shaped else self.most
+        """The largest number of unknowns of a slab, which is smaller if a dense matrix is factored."""
+        if self.shaped:
+            return min(self.most, MOST_ON_SHAPES)
+        return min(self.most, MOST_WITH_INTEGRALS) if any(block.integrated for block in self.blocks) else self.most
 
     @cached_property
     def along(self) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.rows import (
     Placed,
     Slope,
+    Sums,
     TrialFunction,
     mean,
     plan_of,
@@ -85,7 +86,7 @@ class ParametricFunction(TrialFunction, Protocol):
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some points of a block, from number `start` on, and the network's precomputed data at each of their images."""
+    """Some rows of a block, from number `start` on, and the network's data at each image of their points."""
 
     placed: Placed
     prepared: tuple[Any, ...]
@@ -100,9 +101,11 @@ class Chunk:
 class BlockPoints:
     """A block with its points, prepared for evaluation, and the scales and weights of its rows.
 
-    `shares` (n,) are weights given from outside, and `weights` these weights after balancing. `scale` (components,) is
+    `shares` (n,) are weights of the rows given from outside, and `weights` these weights after balancing. `scale`
+    (components,) is
     the size of the terms, and `level` (components,) the mean size of the equation's terms, NaN before its measurement.
     `emphasis` of the block and `attention` (n,) of its points multiply these weights; their means are 1.
+    If rows are integrals, `sums` has them.
     """
 
     block: Block
@@ -115,6 +118,7 @@ class BlockPoints:
     level: Tensor
     attention: Tensor
     emphasis: float = 1.0
+    sums: Sums | None = None
     chunks: list[Chunk] = field(default_factory=list)
 
     @classmethod
@@ -126,7 +130,7 @@ class BlockPoints:
 
     def row_factors(self, chunk: Chunk) -> Tensor:
         """Return the factor of every row of a chunk, (components, n)."""
-        common = math.sqrt(self.block.weight * self.emphasis / len(self.points)) / self.scale
+        common = math.sqrt(self.block.weight * self.emphasis / len(self.shares)) / self.scale
         there = slice(chunk.start, chunk.start + chunk.count)
         return common[:, None] * (self.weights[there] * self.attention[there]).sqrt()
 
@@ -140,9 +144,16 @@ class Residuals:
         dimension = len(names)
         self.parts = [BlockPoints.of(block, dimension, like) for block in blocks]
 
-    def place(self, number: int, points: Tensor, index: Tensor | None, shares: Tensor | None = None) -> None:
-        """Put block `number` on these points, each with its own weight (by default 1)."""
-        self.parts[number] = self.placed(self.parts[number], points, index, shares)
+    def place(
+        self,
+        number: int,
+        points: Tensor,
+        index: Tensor | None,
+        sums: Sums | None = None,
+        shares: Tensor | None = None,
+    ) -> None:
+        """Put block `number` on these points, with a weight of each row (by default 1)."""
+        self.parts[number] = self.placed(self.parts[number], points, index, sums, shares)
 
     def sample(self, domain: Domain, count: Callable[[Block], int], generator: np.random.Generator) -> None:
         """Put every block on `count(block)` quasi-random points."""
@@ -151,27 +162,33 @@ class Residuals:
             self.place(number, *drawn.tensors(self.parts[number].points))
 
     def placed(
-        self, part: BlockPoints, points: Tensor, index: Tensor | None, shares: Tensor | None = None
+        self,
+        part: BlockPoints,
+        points: Tensor,
+        index: Tensor | None,
+        sums: Sums | None = None,
+        shares: Tensor | None = None,
     ) -> BlockPoints:
         """Return the block on these points, with its scale unchanged."""
-        shares = torch.ones_like(points[:, 0]) if shares is None else shares
-        chunks = self.chunks(part, points, index)
-        each = torch.ones_like(shares)
-        moved = replace(part, points=points, index=index, shares=shares, weights=shares, attention=each, chunks=chunks)
+        if shares is None:
+            shares = points.new_ones(len(points) if sums is None else sums.count)
+        part = replace(part, points=points, index=index, sums=sums, shares=shares, weights=shares)
+        moved = replace(part, attention=torch.ones_like(shares), chunks=self.chunks(part))
         if not part.level.isnan().any():
             self._balance(moved, self._sizes(moved))
         return moved
 
-    def chunks(self, part: BlockPoints, points: Tensor, index: Tensor | None) -> list[Chunk]:
-        """Return the points in chunks, with the network's data precomputed."""
-        pieces = torch.split(points, CHUNK)
-        indices: Sequence[Tensor | None] = [None] * len(pieces) if index is None else torch.split(index, CHUNK)
-        result = []
-        for number, (piece, which) in enumerate(zip(pieces, indices, strict=True)):
-            placed = Placed.at(part.block, self.names, piece, which, part.plan)
-            prepared = tuple(self.model.prepare(image, part.plan) for image in placed.images)
-            result.append(Chunk(placed, prepared, number * CHUNK))
-        return result
+    def chunks(self, part: BlockPoints) -> list[Chunk]:
+        """Return the points in chunks, with the network's data precomputed; an integral's points stay together."""
+        if part.sums is not None:
+            return [self._chunk(part, slice(None), 0, part.sums)]
+        starts = range(0, max(1, len(part.points)), CHUNK)
+        return [self._chunk(part, slice(start, start + CHUNK), start) for start in starts]
+
+    def _chunk(self, part: BlockPoints, which: slice, start: int, sums: Sums | None = None) -> Chunk:
+        index = None if part.index is None else part.index[which]
+        placed = Placed.at(part.block, self.names, part.points[which], index, sums, plan=part.plan)
+        return Chunk(placed, tuple(self.model.prepare(image, part.plan) for image in placed.images), start)
 
     def values(self, chunks: Sequence[Chunk]) -> Tensor:
         """Return the block's own rows (components, n) on these chunks; differentiable by autograd."""
@@ -206,7 +223,7 @@ class Residuals:
 
     def linearise(self, vector: Tensor) -> Linearisation:
         """Return rows and Jacobian at a parameter vector."""
-        count = sum(len(part.points) * len(part.block.components) for part in self.parts)
+        count = sum(len(part.shares) * len(part.block.components) for part in self.parts)
         if count * self.model.size > LARGEST:
             return Linearisation.streamed(lambda: self.chunks_of_rows(vector), self.model.size)
         jacobian = vector.new_zeros(count, self.model.size)
@@ -239,10 +256,14 @@ class Residuals:
             yield jacobian, row
 
     def _fill(self, jacobian: Tensor, chunk: Chunk, tapes: Sequence[Any], slope: Slope) -> None:
-        """Add the pullback of a slope to a Jacobian (n, P)."""
+        """Add the pullback of a slope to a Jacobian (rows, P)."""
+        sums = chunk.placed.sums
         with torch.no_grad():
+            at_points = jacobian if sums is None else jacobian.new_zeros(len(sums.group), self.model.size)
             for prepared, tape, adjoint in zip(chunk.prepared, tapes, slope.by_jets, strict=True):
-                self.model.add_rows(prepared, tape, adjoint, jacobian)
+                self.model.add_rows(prepared, tape, adjoint, at_points)
+            if sums is not None:
+                jacobian += sums.added(at_points, 0)
             jacobian[:, self.model.size - len(self.model.names) :] = slope.by_unknowns
 
     # For training -----------------------------------------------------------------------------------------------------
@@ -294,7 +315,8 @@ class Residuals:
             there = self.model.jets(self.model.prepare(interior.points, part.plan))
         typical = mean(there.square(), interior.weights).sqrt()
         slopes, _ = self._slopes(part)
-        return scale_of_condition(slopes, typical, part.weights)
+        sizes = [slope if part.sums is None else part.sums.added(slope.abs(), 0) for slope in slopes]
+        return scale_of_condition(sizes, typical, part.weights)
 
     def _slopes(self, part: BlockPoints) -> tuple[list[Tensor], Tensor]:
         """Return ∂r/∂jet of every component and the jets, both (n, S, fields), at the first image of every point."""

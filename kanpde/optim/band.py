@@ -78,6 +78,11 @@ class Storage:
             target = torch.where(down >= across, row * down + column * across + start, spare)
             total.index_add_(0, target.reshape(-1), torch.einsum("cnm,cnk->nmk", part, part).reshape(-1))
 
+    def add_full_rows(self, total: Tensor, rows: Tensor) -> None:
+        """Add JᵀJ of rows (r, P) that depend on all unknowns to the flat storage `total` of a dense matrix."""
+        ordered = rows[:, torch.argsort(self.numbering)]
+        total[:-1].view(self.size, self.size).addmm_(ordered.T, ordered)
+
     def matrix(self, total: Tensor) -> Tensor:
         """Return flat storage as the lower band (b+1, P), or as a matrix (P, P)."""
         return total[:-1].view(self._height, self.size)[self.slack :]

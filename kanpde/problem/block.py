@@ -37,6 +37,7 @@ class Block:
     ``name`` is "residual" for the equation, else the condition's name; ``components`` are the names of the rows.
     ``faces`` are the faces on which points are sampled, () for the interior. ``points`` (n, d), if given, are fixed
     points, and no points are sampled. ``images`` maps the points to the points where fields are needed, one Side each.
+    If ``integrated`` names axes, the rows are integrals over these coordinates of what ``evaluate`` returns.
 
     ``evaluate(sides, index, unknowns)`` returns the rows, (components, n). ``index`` (n,) is the position of each
     point's face in ``faces``, or of the point in ``points`` (None: all of them, in order); it is None in the interior.
@@ -53,3 +54,4 @@ class Block:
     images: Images = same_points
     weight: float = 1.0
     hard: bool = False
+    integrated: tuple[int, ...] = ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from kanpde.calculus.arrays import Constant, MultiIndex
 from kanpde.errors import ProblemError, short
-from kanpde.geometry.domain import Face, face_points, outward_normals
+from kanpde.geometry.domain import Face, On, Section, face_points, outward_normals
 from kanpde.problem.block import Block, Side
 from kanpde.problem.boundary_values import ValueFunction, check_value, value_function
 from kanpde.problem.constraint import BoundaryValue, Closing, Constraint
@@ -32,13 +32,12 @@ from kanpde.problem.residual import residual_block
 
 __all__ = ["Condition", "Constraint", "Data", "Dirichlet", "Initial", "Neumann", "Periodic", "Robin"]
 
-On = str | Iterable[str]
 MAX_ORDER = 8  # of derivatives in Initial and Periodic; splines have few more
 _LeftSide = Callable[[Lookup, Tensor], Tensor]
 
 
-class _OnFaces(Constraint):
-    """a u + b du/dn = value on faces: the common base of Dirichlet, Neumann and Robin."""
+class OnFaces(Constraint):
+    """a u + b du/dn = value on faces: the common base of Dirichlet, Neumann, Robin and Point."""
 
     value: Any
     on: On
@@ -47,10 +46,17 @@ class _OnFaces(Constraint):
         """Return a and b as the user wrote them."""
         raise NotImplementedError
 
+    def faces(self, problem: Declaration) -> tuple[Face, ...]:
+        """Return the faces; raise ProblemError if a normal derivative or a hard condition has no face."""
+        found = problem.domain.resolve(self.on)
+        if any(isinstance(face, Section) for face in found) and (self.hard or float(self.coefficients()[1])):
+            raise ProblemError(f"expected faces for a hard condition or a normal derivative, got on={self.on!r}")
+        return found
+
     def block(self, name: str, problem: Declaration) -> Block:
         self.check()
         a, b = map(float, self.coefficients())
-        domain, faces, chosen = problem.domain, problem.domain.resolve(self.on), self.field_indices(problem)
+        domain, faces, chosen = problem.domain, self.faces(problem), self.field_indices(problem)
         axes = sorted({axis for face in faces for axis in face.axes}) if b else []
         needed: list[MultiIndex] = ([()] if a else []) + [(axis,) for axis in axes]
 
@@ -87,7 +93,7 @@ class _OnFaces(Constraint):
         problem, (a, b) = formulation.problem, map(formulation.number, self.coefficients())
         for i in self.field_indices(problem):
             target = formulation.value(self.value, i)
-            for face in problem.domain.resolve(self.on):
+            for face in self.faces(problem):
 
                 def left(u: Any, face: Face = face) -> Any:
                     return a * u + b * formulation.normal_derivative(u, face)
@@ -96,7 +102,7 @@ class _OnFaces(Constraint):
 
 
 @dataclass(frozen=True)
-class Dirichlet(_OnFaces):
+class Dirichlet(OnFaces):
     """u = value on faces."""
 
     value: Any = 0
@@ -109,11 +115,11 @@ class Dirichlet(_OnFaces):
         return 1, 0
 
     def boundary_values(self, problem: Declaration) -> tuple[BoundaryValue, ...]:
-        return (BoundaryValue(problem.domain.resolve(self.on), self.value),)
+        return (BoundaryValue(self.faces(problem), self.value),)
 
 
 @dataclass(frozen=True)
-class Neumann(_OnFaces):
+class Neumann(OnFaces):
     """du/dn = value on faces, where n is the outward unit normal."""
 
     value: Any = 0
@@ -125,7 +131,7 @@ class Neumann(_OnFaces):
 
 
 @dataclass(frozen=True)
-class Robin(_OnFaces):
+class Robin(OnFaces):
     """a u + b du/dn = value on faces, where n is the outward unit normal; a and b are numbers, not both zero."""
 
     a: float
@@ -286,7 +292,10 @@ class Periodic(Constraint):
 
 @dataclass(frozen=True)
 class Condition(Constraint):
-    """residual = 0 on faces; its arguments are fields, coordinates and unknowns by name, as in the equation."""
+    """residual = 0 on faces, or on a section such as ``on={"x": 0.3}``.
+
+    Its arguments are fields, coordinates and unknowns by name, as in the equation.
+    """
 
     residual: Callable[..., Any]
     on: On = "boundary"

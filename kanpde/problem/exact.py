@@ -12,13 +12,15 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array, MultiIndex, real_array
 from kanpde.calculus.expressions import PointFunction, function_of_points, real_expression, symbols
 from kanpde.errors import ProblemError
-from kanpde.geometry.domain import Draw, face_points, interior_points
+from kanpde.geometry.domain import Draw, face_measure, face_points, interior_points
+from kanpde.geometry.integration import integration
 from kanpde.problem.arguments import asked, call
 from kanpde.problem.block import Block, Side
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field
 
 _RESIDUAL_TOLERANCE = 1e-8  # largest residual of an exact solution, relative to the residual's terms
+_INTEGRATED = 4096  # points of an integral of an exact solution
 _ROUND_OFF_TOLERANCE = 1e-12  # residual that counts as round-off, relative to the solution and its partials
 
 
@@ -109,7 +111,7 @@ def check_exact(problem: Declaration, blocks: Iterable[Block], count: int = 64) 
 
 
 def _check_block(problem: Declaration, block: Block, count: int) -> Iterator[str]:
-    points, index = _sample(problem, block, count)
+    points, index, total = _sample(problem, block, count)
     functions = {p: point_functions(problem, p) for looked_up in block.partials.values() for p in looked_up}
     images = block.images(torch.from_numpy(points))
     starts = np.array([float(v) for v in problem.unknowns.values()])
@@ -117,7 +119,7 @@ def _check_block(problem: Declaration, block: Block, count: int) -> Iterator[str
     def rows(unknowns: Array, noise: float = 0.0) -> Array:
         sides = tuple(_side(problem, functions, image, noise) for image in images)
         given = {n: torch.tensor(v, dtype=torch.float64) for n, v in zip(problem.unknowns, unknowns, strict=True)}
-        return np.asarray(block.evaluate(sides, index, given).numpy().ravel(), dtype=np.float64)
+        return total(np.asarray(block.evaluate(sides, index, given).numpy(), dtype=np.float64)).ravel()
 
     found = rows(starts)
     if not np.isfinite(found).all():
@@ -160,14 +162,22 @@ def _side(
     return Side(points, tuple(field(i, name) for i, name in enumerate(problem.fields)))
 
 
-def _sample(problem: Declaration, block: Block, count: int) -> tuple[Array, Tensor | None]:
-    """Return points of a block, and the index of each point's face."""
+def _sample(problem: Declaration, block: Block, count: int) -> tuple[Array, Tensor | None, Callable[[Array], Array]]:
+    """Return points of a block, the index of each one's face, and the function of values at them that are its rows."""
     domain = problem.domain
+    if block.integrated:
+        free = np.delete(np.arange(domain.dimension), block.integrated)
+        unit = _random_points()(8 if len(free) else 1, len(free))
+        others = domain.low[free] * (1 - unit) + domain.high[free] * unit
+        found = integration(domain, block.faces, block.integrated, others, _INTEGRATED)
+        index = None if found.index is None else torch.as_tensor(found.index)
+        return found.points, index, found.total
     if not block.faces:
-        return interior_points(domain, count, _random_points()), None
-    each = [count if domain.dimension > 1 else round(domain.face_measure(face)) for face in block.faces]
-    found = [face_points(domain, face, n, _random_points()) for face, n in zip(block.faces, each, strict=True)]
-    return np.concatenate(found), torch.arange(len(each)).repeat_interleave(torch.tensor(each))
+        return interior_points(domain, count, _random_points()), None, lambda values: values
+    each = [count if domain.dimension > 1 else round(face_measure(domain, face)) for face in block.faces]
+    parts = [face_points(domain, face, n, _random_points()) for face, n in zip(block.faces, each, strict=True)]
+    index = torch.arange(len(each)).repeat_interleave(torch.tensor(each))
+    return np.concatenate(parts), index, lambda values: values
 
 
 def _random_points() -> Draw:

@@ -48,7 +48,7 @@ class FixedRows:
         """Return these rows for another solution of the same problem."""
         residuals = Residuals(solution.model, solution.problem.blocks(), solution.problem.domain.names)
         for number, known in enumerate(self._measured.parts):
-            residuals.place(number, known.points, known.index, known.shares)
+            residuals.place(number, known.points, known.index, known.sums, known.shares)
             part = residuals.parts[number]
             part.scale, part.level, part.weights = known.scale, known.level, known.weights
         return residuals

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
-from kanpde.collocation.sampling import Sample, draw_by_residual, points_to_retain, sample
+from kanpde.collocation.rows import Sums
+from kanpde.collocation.sampling import INTEGRALS, MOST_IN_INTEGRAL, Sample, draw_by_residual, points_to_retain, sample
 from kanpde.collocation.time_window import Window
 from kanpde.network.residuals import BlockPoints, Residuals
 from kanpde.problem.block import Block
@@ -44,7 +45,8 @@ class TrainingPoints:
     def rows(self) -> int:
         """The number of rows that the residuals have after `draw`."""
         blocks = [part.block for part in self._residuals.parts]
-        return sum(self._count(block) * len(block.components) for block in blocks)
+        counts = (INTEGRALS if block.integrated else self._count(block) for block in blocks)
+        return sum(count * len(block.components) for count, block in zip(counts, blocks, strict=True))
 
     def draw(self, interior: Sample | None = None) -> None:
         """Give each block fresh points, and the equation those of `interior` if given."""
@@ -52,7 +54,7 @@ class TrainingPoints:
             given = interior if number == 0 else None
             drawn = self._sample(part.block, self._count(part.block)) if given is None else given
             drawn, weights = self._window.place(drawn, fixed=part.block.points is not None)
-            self._residuals.place(number, *drawn.tensors(part.points), self._tensor(weights))
+            self._residuals.place(number, *drawn.tensors(part.points), shares=self._tensor(weights))
 
     def rescale(self) -> None:
         """Set each block's scale to the size of its terms; 1 if that is zero or not finite."""
@@ -65,7 +67,7 @@ class TrainingPoints:
         kept = torch.as_tensor(points_to_retain(sizes, self._adaptive), device=part.points.device)
         fresh, shares = self._window.place(self._sample(part.block, self._count(part.block) - len(kept)), fixed=False)
         points = torch.cat([part.points[kept], self._tensor(fresh.points)])
-        self._residuals.place(0, points, None, torch.cat([part.shares[kept], self._tensor(shares)]))
+        self._residuals.place(0, points, None, shares=torch.cat([part.shares[kept], self._tensor(shares)]))
 
     def seen(self) -> float:
         """Return the equation's part of the loss on its points."""
@@ -92,15 +94,20 @@ class TrainingPoints:
             tensors |= {f"{name}.{number}": getattr(part, name) for name in SAVED_TENSORS}
             if part.index is not None:
                 tensors[f"index.{number}"] = part.index
+            if part.sums is not None:
+                tensors |= {f"group.{number}": part.sums.group, f"integral.{number}": part.sums.weights}
         return tensors, {"emphasis": [part.emphasis for part in self._residuals.parts]}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Restore what `state` returned."""
         for number, emphasis in enumerate(numbers["emphasis"]):
-            index = tensors.get(f"index.{number}")
-            index = None if index is None else index.to(self._interior.points.device)
+            index, group = (self._numbers(tensors.get(f"{name}.{number}")) for name in ("index", "group"))
             points, *rest = (self._tensor(tensors[f"{name}.{number}"]) for name in SAVED_TENSORS)
-            self._residuals.place(number, points, index)
+            weights = tensors.get(f"integral.{number}")
+            sums = None
+            if group is not None and weights is not None:
+                sums = Sums(group, self._tensor(weights), int(group.max()) + 1)
+            self._residuals.place(number, points, index, sums)
             part = self._residuals.parts[number]
             part.shares, part.weights, part.scale, part.level, part.attention = rest
             part.emphasis = emphasis
@@ -121,6 +128,8 @@ class TrainingPoints:
         """
         if block.points is not None:
             return len(block.points)
+        if block.integrated:
+            return MOST_IN_INTEGRAL
         dimension = self._domain.dimension
         if block.faces:
             return self._sampling.boundary or (256 if dimension <= 2 else 1024 if dimension <= 4 else 2048)
@@ -130,6 +139,9 @@ class TrainingPoints:
 
     def _sample(self, block: Block, count: int) -> Sample:
         return sample(block, self._domain, count, self._sampling.sequence, self._generator)
+
+    def _numbers(self, index: Tensor | None) -> Tensor | None:
+        return None if index is None else index.to(self._interior.points.device)
 
     def _tensor(self, values: Array | Tensor) -> Tensor:
         like = self._interior.points

@@ -42,7 +42,7 @@ class Missed:
 def missed(problem: Problem, rows: Rows, unknowns: dict[str, Tensor]) -> Iterator[Missed]:
     """Yield the blocks of which the solution misses more than the share `MISSED`; ``rows(placed)`` are its rows."""
     for number, block in enumerate(problem.blocks()):
-        if block.points is not None or (block.faces and problem.domain.dimension == 1):
+        if block.points is not None or block.integrated or (block.faces and problem.domain.dimension == 1):
             continue
         placed, sizes = extremes(problem, block, unknowns, number)
         if placed is None:

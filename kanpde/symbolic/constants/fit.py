@@ -109,15 +109,15 @@ class _Evaluated:
         return jet
 
     def pulled(self, part: _Part, slope: Slope) -> Tensor:
-        """Return the derivatives (P, n) of rows by the constants, without the explicit ones by the unknowns."""
-        total = torch.zeros(len(self.slopes), part.placed.count, dtype=self.slopes.dtype)
+        """Return the derivatives (P, rows) of rows by the constants, without the explicit ones by the unknowns."""
+        total = torch.zeros(len(self.slopes), len(part.placed.images[0]), dtype=self.slopes.dtype)
         for place, by_jet in zip(part.places, slope.by_jets, strict=True):
             for f, partial in part.keys:
                 adjoint = by_jet[:, part.placed.plan.index[partial], f]
                 # An absent term is 0, even if a derivative by a constant is infinite.
                 if adjoint.any():
                     total = total + adjoint * self.slopes[:, self.place[f, partial], place]
-        return total
+        return part.placed.collected(total)
 
 
 class LeastSquares:
@@ -269,7 +269,7 @@ class _Rows:
             if number == 0:
                 scale = scale_of_equation(sizes_of_terms(slopes, ansatz.jets((part, inside))), each)
             else:
-                scale = scale_of_condition(slopes, ansatz.typical(part, inside), each)
+                scale = scale_of_condition(part.placed.sizes(slopes), ansatz.typical(part, inside), each)
             self.scales[number] = usable_scale(scale, self.scales[number])
 
     def scaled(self, vector: Array) -> Array:

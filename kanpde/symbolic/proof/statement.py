@@ -14,7 +14,7 @@ import sympy as sp
 
 from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.expressions import symbols
-from kanpde.geometry.domain import Face
+from kanpde.geometry.domain import Face, Section
 from kanpde.geometry.shape import Shape
 from kanpde.problem.arguments import asked
 from kanpde.problem.constraint import Constraint
@@ -194,6 +194,9 @@ class _Builder:
         """Return the expression on a face, the sum of the squares of what it is on the pieces if there are several."""
         if face is None:
             return expression
+        if isinstance(face, Section):
+            values = {self.coordinates[axis]: exact_number(v) for axis, v in zip(face.axes, face.values, strict=True)}
+            return sp.sympify(expression).subs(values)
         found = [place.put(self._with_normal(expression, face, place)) for place in self._places(face)]
         return found[0] if len(found) == 1 else sp.Add(*(each**2 for each in found if each != 0))
 

@@ -1,0 +1,126 @@
+"""The initial guess of an eigenvalue problem, which the field zero would solve but for the condition that normalises.
+
+With A(z) the equation and its conditions at the starting values z of the unknown constants, the field is the u that
+minimises ‖A(z) u‖ / ‖u‖. For a symmetric operator it belongs to the eigenvalue nearest to z. It is found by inverse
+iteration, (AᵀA) u_{k+1} = M u_k (Ipsen, SIAM Rev. 39 (1997) 254); then z minimises ‖A(z) u‖, a Rayleigh quotient.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kanpde.geometry.domain import Section
+from kanpde.marching.piece import Piece
+from kanpde.marching.system import System
+from kanpde.optim.band import Factor
+from kanpde.optim.bordered import function_factor
+from kanpde.optim.orthogonal import OrthogonalFactor
+
+ITERATIONS = 20  # of the inverse iteration
+DAMPINGS = (1e-15, 1e-13, 1e-11, 1e-9)  # of the factor; the first one with which it exists is used
+HEAVY = (
+    1e3  # weight of conditions relative to the equation, so that the eigenvalue is that of fields which satisfy them
+)
+
+
+def eigenfunction(system: System, vector: Tensor) -> Tensor | None:
+    """Return a start near the eigenvalue nearest to the unknown constants of `vector`; None for other problems."""
+    zero = vector.clone()
+    zero[: system.size - len(system.unknowns)] = 0.0
+    if not system.unknowns or not is_eigenproblem(system, zero):
+        return None
+    homogeneous = [piece.placed.block for piece in system.pieces if vanishes(system, piece, zero)]
+    operator = System(
+        system.space,
+        system.domain,
+        homogeneous,
+        system.fields,
+        ansatz=system.ansatz,
+        unknowns=system.unknowns,
+        device=zero.device,
+    )
+    weigh(operator, zero)
+    linear = operator.linearise(zero).coefficients
+    factor = next((f for f in (function_factor(linear, damping) for damping in DAMPINGS) if f.solvable), None)
+    if factor is None:
+        return None
+    found = zero.clone()
+    found[: len(zero) - len(system.unknowns)] = smallest(operator, factor)
+    return normalised(system, at_quotient(operator, found))
+
+
+def vanishes(system: System, piece: Piece, zero: Tensor) -> bool:
+    """Return True if the rows of a block are zero at the fields zero."""
+    with torch.no_grad():
+        return not bool(piece.rows(system.at(zero)).any())
+
+
+def is_eigenproblem(system: System, zero: Tensor) -> bool:
+    """Return True if only integrals and values at points are not zero at the fields zero, and at least one is not."""
+    normalising = [piece.placed.block for piece in system.pieces if not vanishes(system, piece, zero)]
+    inside = [b.integrated or (b.faces and all(isinstance(face, Section) for face in b.faces)) for b in normalising]
+    return bool(inside) and all(inside)
+
+
+def weigh(operator: System, zero: Tensor) -> None:
+    """Scale the rows of conditions to a multiple of the equation's, whose own rows are not scaled."""
+    widths = zero.new_tensor((operator.domain.high - operator.domain.low).tolist())
+    sizes = []
+    for piece in operator.pieces:
+        with torch.no_grad():
+            jets = [operator.at(zero).jets(image) for image in piece.images]
+        slopes = [slope.by_jets[0] for slope in piece.placed.slopes(jets, operator.at(zero).unknowns)[1]]
+        spans = torch.stack([widths[list(partial)].prod() for partial in piece.placed.plan.partials])
+        each = [(size.abs().mean(0) / spans[:, None]).sum() for size in piece.placed.sizes(slopes)]
+        sizes.append(torch.stack(each))
+    equation = sizes[0].max()
+    operator.scale([torch.ones_like(sizes[0]), *(size.clamp_min(1e-300) / (HEAVY * equation) for size in sizes[1:])])
+
+
+def smallest(operator: System, factor: Factor | OrthogonalFactor) -> Tensor:
+    """Return the coefficients of the field that the operator makes smallest."""
+    piece, fields = operator.pieces[0], len(operator.fields)
+    image, generator = piece.images[0], torch.Generator().manual_seed(0)
+    place = image.plan.index[()]
+    v = torch.randn(operator.space.size * fields, generator=generator, dtype=torch.float64).to(piece.weights)
+    for _ in range(ITERATIONS):
+        with torch.no_grad():
+            jets = image.own_jets(v.view(-1, fields))
+        values = piece.weights[:, None] * jets[:, place]
+        mass = torch.zeros_like(jets)
+        mass[:, place] = values / (values * jets[:, place]).sum().sqrt()
+        v = factor.solve(image.adjoint(mass).reshape(-1))
+    return v
+
+
+def at_quotient(operator: System, vector: Tensor) -> Tensor:
+    """Return the vector with the constants that make the operator smallest at its field."""
+    linear, count = operator.linearise(vector), len(operator.unknowns)
+    change = torch.linalg.lstsq(linear.border, -linear.residual[:, None]).solution[:, 0]
+    return torch.cat([vector[: len(vector) - count], vector[len(vector) - count :] + change])
+
+
+def normalised(system: System, vector: Tensor) -> Tensor:
+    """Return the vector with its field times the factor that satisfies the conditions which normalise.
+
+    At s u their rows are s^p f - c for a number p, 1 for a value and 2 for an integral of u².
+    """
+    count = len(vector) - len(system.unknowns)
+    size = vector[:count].abs().max()
+    vector = torch.cat([vector[:count] / size, vector[count:]])
+
+    def rows(factor: float) -> Tensor:
+        return system.residual(torch.cat([factor * vector[:count], vector[count:]]))
+
+    pieces = [piece.factors.numel() for piece in system.pieces]
+    c = -rows(0.0)
+    once, twice = rows(1.0) + c, rows(2.0) + c
+    where = torch.cat([(part != 0).any().expand(len(part)) for part in torch.split(c, pieces)])
+    c, once, twice = c[where], once[where], twice[where]
+    power = float((twice.norm() / once.norm()).log2())
+    ratio = float(c @ once / (once @ once))
+    if not (power > 0 and ratio != 0):
+        return vector
+    factor = abs(ratio) ** (1 / power) * (1.0 if ratio > 0 else -1.0)
+    return torch.cat([factor * vector[:count], vector[count:]])
