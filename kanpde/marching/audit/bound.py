@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
+from kanpde.calculus.arrays import MultiIndex
+from kanpde.calculus.jets import closure
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.calculus.taylor_series import coordinate, model_of
 from kanpde.errors import KanpdeError
 from kanpde.geometry.box import as_box
-from kanpde.network.enclosure import Cells, network_jet, smooth_cells
+from kanpde.network.enclosure import Cells, Jet, network_jet, product, smooth_cells
 from kanpde.network.trial_function import Model
 from kanpde.problem.equation import Equation
+from kanpde.problem.hard_conditions import prescriptions
+from kanpde.problem.lift import Coefficients, lift_terms
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import TimeLimit, time_limit
 from kanpde.symbolic.proof.maximum_principle import THEOREM, NoTheorem, Operator, operator_of
@@ -36,14 +40,16 @@ Bound = tuple[float | None, tuple[str, ...]]
 def error_bound(problem: Problem, model: Model) -> Bound:
     """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason."""
     try:
-        with time_limit(SECONDS):
+        with time_limit(SECONDS), np.errstate(all="ignore"):
             return _Proof(problem, model).result()
     except (NoTheorem, NotEnclosed) as reason:
         return None, (str(reason),)
     except TimeLimit:
         return None, (f"the proof takes more than {SECONDS:.0f} seconds",)
-    except (KanpdeError, ArithmeticError, TypeError, ValueError) as error:
+    except KanpdeError as error:
         return None, (f"the problem cannot be read as a formula: {' '.join(str(error).split())}",)
+    except Exception as error:  # a proof that fails must not cost the run its solution
+        return None, (f"the proof was stopped by {type(error).__name__}: {' '.join(str(error).split())}",)
 
 
 class _Proof:
@@ -53,8 +59,6 @@ class _Proof:
         self.problem, self.model = problem, model
         if as_box(problem.domain) is None:
             raise NoTheorem("the domain is not a box; bounds are proved on boxes only")
-        if model.ansatz is not None:
-            raise NotEnclosed("conditions that hold by construction are not enclosed yet")
 
     @functools.cached_property
     def statement(self) -> Statement:
@@ -63,6 +67,49 @@ class _Proof:
     @functools.cached_property
     def operator(self) -> Operator:
         return operator_of(self.statement)
+
+    @functools.cached_property
+    def lift(self) -> Any:
+        """The lift of hard conditions in SymPy, zero if there are none: see `kanpde.problem.lift`."""
+        if self.model.ansatz is None:
+            return sp.S.Zero
+        box = self.model.ansatz.domain
+        (given,) = prescriptions(self.problem, box)
+        data = {one.data: self.prescribed(one.condition, one.face.name) for one in given}
+        total = sp.S.Zero
+        for term in lift_terms(given, box):
+            ends = {self.statement.coordinates[axis]: sp.Rational(end) for axis, end in term.fixed.items()}
+            total += self.polynomial(term.polynomials) * data[term.data].subs(ends)
+        return total
+
+    def prescribed(self, condition: str, face: str) -> Any:
+        """Return the value that a condition prescribes on a face, in SymPy."""
+        (found,) = (e for e in self.statement.equations if e.name == condition and e.face == face)
+        return -found.of((sp.S.Zero,))
+
+    def polynomial(self, polynomials: Mapping[int, Coefficients]) -> Any:
+        """Return a product of polynomials in s = (x − low) / (high − low) by axis, in SymPy."""
+        domain, product_ = self.problem.domain, sp.S.One
+        for axis, coefficients in polynomials.items():
+            low, high = (sp.Rational(float(end[axis])) for end in (domain.low, domain.high))
+            s = (self.statement.coordinates[axis] - low) / (high - low)
+            product_ *= sp.Add(*(sp.Rational(c) * s**power for power, c in enumerate(coefficients)))
+        return product_
+
+    def jet(self, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
+        """Return models of the solution without its lift."""
+        found = network_jet(self.model.network, cells, partials)
+        if self.model.ansatz is None:
+            return found
+        factor, coordinates = self.polynomial(self.model.ansatz.factors[0]), self.statement.coordinates
+        factors = {
+            # SymPy's diff without symbols would differentiate.
+            partial: self.of_coordinates(
+                sp.diff(factor, *(coordinates[a] for a in partial)) if partial else factor, cells
+            )
+            for partial in closure(partials)
+        }
+        return product(found, factors, closure(partials))
 
     @functools.cached_property
     def cells(self) -> Cells:
@@ -87,8 +134,8 @@ class _Proof:
     def residual(self) -> TaylorModel:
         """Return the model of what the network leaves of the equation."""
         (equation,) = (e for e in self.statement.equations if e.face is None)
-        found = self.of_coordinates(equation.of((sp.S.Zero,)), self.cells)
-        jet = network_jet(self.model.network, self.cells, list(self.operator.coefficients))
+        found = self.of_coordinates(equation.of((self.lift,)), self.cells)
+        jet = self.jet(self.cells, list(self.operator.coefficients))
         for partial, coefficient in self.operator.coefficients.items():
             if partial in jet:
                 found = found + self.of_coordinates(coefficient, self.cells) * jet[partial]
@@ -101,8 +148,8 @@ class _Proof:
         end = (self.problem.domain.low if equation.face[-1] == "-" else self.problem.domain.high)[[axis]]
         cells = [*self.cells]
         cells[axis] = (end, end)
-        prescribed = self.of_coordinates(equation.of((sp.S.Zero,)), cells)
-        return float((network_jet(self.model.network, cells, [])[()] + prescribed).close_bound.max())
+        rest = self.of_coordinates(equation.of((self.lift,)), cells)
+        return float((self.jet(cells, [])[()] + rest).close_bound.max())
 
     def of_coordinates(self, expression: Any, cells: Cells) -> TaylorModel:
         models = {
