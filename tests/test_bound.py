@@ -12,8 +12,10 @@ import sympy as sp
 import torch
 
 from kanpde import Box, Dirichlet, Initial, Neumann, Problem, load_problem, solve
+from kanpde.calculus.expressions import numpy_function
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching.audit.bound import error_bound
+from kanpde.network.rounding import rounding_error
 from kanpde.network.trial_function import Model
 
 GRIDS = {1: 2001, 2: 201, 3: 31}
@@ -26,8 +28,6 @@ def true_error(problem: Problem, model: Model) -> float:
     points = np.stack([c.ravel() for c in np.meshgrid(*axes, indexing="ij")], axis=1)
     values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0, 0].numpy()
     exact = problem.exact_functions()[0]
-    from kanpde.calculus.expressions import numpy_function
-
     return float(np.abs(values - numpy_function(exact, domain.names)(*points.T)).max())
 
 
@@ -158,6 +158,17 @@ class Loaded(Problem):
         return self.load * x * (1 - x) / 2 + self.end * x
 
 
+def test_rounding_errors_are_below_their_bound(models: dict[str, Model]) -> None:
+    single = copy.deepcopy(models["cooling"].network).float()
+    double = copy.deepcopy(single).double()
+    for layer in (double.first, *double.hidden):
+        layer.basis.set_knots(layer.basis.knots.numpy(), uniform=layer.basis.uniform)
+    points = torch.rand(4000, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 0.5])
+    with torch.no_grad():
+        error = float((single(points).double() - double(points.double())).abs().max())
+    assert error <= rounding_error(single, np.zeros(2), np.array([1.0, 0.5])) <= 1000 * error
+
+
 def test_the_bound_of_a_constant_residual_is_sharp() -> None:
     model = solve(Loaded(load=1.0), device="cpu").model
     for load, end in ((3.0, 0.0), (1.0, 0.25), (-1.0, 0.0)):
@@ -166,6 +177,35 @@ def test_the_bound_of_a_constant_residual_is_sharp() -> None:
         bound, steps = error_bound(problem, model)
         assert bound is not None, steps
         assert true <= bound <= 1.01 * true
+
+
+@dataclass(frozen=True)
+class Lifted(Problem):
+    """u_xx + u_yy = 4, with two sides by construction."""
+
+    wrong: float = 0.0
+
+    domain = Box(x=(-1, 1), y=(-1, 1))
+
+    def residual(self, u, x, y):
+        return u.xx + u.yy - 4 - self.wrong * x
+
+    def conditions(self):
+        return {"sides": Dirichlet("exact", on="x", hard=True), "ends": Dirichlet("exact", on="y")}
+
+    def exact(self, x, y):
+        return x**2 + y**2 + sp.exp(x) * sp.sin(y) + self.wrong * x * (x**2 - 1) / 6
+
+
+def test_conditions_by_construction_are_part_of_the_bound() -> None:
+    model = solve(Lifted(), device="cpu").model
+    bound, steps = error_bound(Lifted(), model)
+    assert bound is not None, steps
+    assert true_error(Lifted(), model) <= bound <= 1e-9
+    wrong = Lifted(wrong=1.0)
+    bound, steps = error_bound(wrong, model)
+    assert bound is not None, steps
+    assert true_error(wrong, model) <= bound < 10 * true_error(wrong, model)
 
 
 class Insulated(Loaded):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+import torch
 
 from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.jets import closure
@@ -22,6 +23,7 @@ from kanpde.calculus.taylor_series import coordinate, model_of
 from kanpde.errors import KanpdeError
 from kanpde.geometry.box import as_box
 from kanpde.network.enclosure import Cells, Jet, network_jet, product, smooth_cells
+from kanpde.network.rounding import rounding_error
 from kanpde.network.trial_function import Model
 from kanpde.problem.equation import Equation
 from kanpde.problem.hard_conditions import prescriptions
@@ -33,6 +35,8 @@ from kanpde.symbolic.proof.statement import Statement, state
 
 SECONDS = 10.0  # after which a proof is given up
 MOST_COEFFICIENTS = 20_000_000  # of the polynomials of all nodes on all cells
+
+LIFT_ROUNDINGS = 64  # in the evaluation of the lift and factor of hard conditions; functions are taken to be good to 30
 
 Bound = tuple[float | None, tuple[str, ...]]
 
@@ -127,9 +131,14 @@ class _Proof:
         residual = self.residual()
         inside = np.broadcast_to(residual.close_bound, [len(low) for low, _ in self.cells])
         bound = operator.bound(max(mismatches.values()), inside, [high - low for low, high in self.cells])
-        if not math.isfinite(bound):
+        rounding = self.rounding()
+        total = (bound + rounding) * (1 + 1e-12)
+        if not math.isfinite(total):
             raise NotEnclosed("the enclosures are not finite")
-        return bound, tuple(self.lines(mismatches, float(inside.max()), bound))
+        return total, (
+            *self.lines(mismatches, float(inside.max()), bound),
+            *rounding_lines(self.model, rounding, total),
+        )
 
     def residual(self) -> TaylorModel:
         """Return the model of what the network leaves of the equation."""
@@ -151,6 +160,16 @@ class _Proof:
         rest = self.of_coordinates(equation.of((self.lift,)), cells)
         return float((self.jet(cells, [])[()] + rest).close_bound.max())
 
+    def rounding(self) -> float:
+        """Return a bound of the rounding errors with which the solution is evaluated."""
+        domain, network = self.problem.domain, self.model.network
+        found = rounding_error(network, domain.low, domain.high)
+        if self.model.ansatz is None:
+            return found
+        sizes = (network_jet(network, self.cells, [])[()], self.of_coordinates(self.lift, self.cells))
+        unit = float(torch.finfo(network.first.coefficients.dtype).eps)
+        return found + LIFT_ROUNDINGS * unit * sum(float(size.bound.max()) for size in sizes)
+
     def of_coordinates(self, expression: Any, cells: Cells) -> TaylorModel:
         models = {
             symbol: coordinate(*ends, axis, len(cells))
@@ -169,6 +188,12 @@ class _Proof:
             result.append(f"both are amplified by at most {_up(operator.amplification())}, because of the term in u")
         result.append(f"|u − u*| ≤ {_up(bound)}, with a barrier that follows the residual from cell to cell")
         return result
+
+
+def rounding_lines(model: Model, rounding: float, total: float) -> list[str]:
+    """Return the last lines of the proof, about the values that the solution returns."""
+    dtype = str(model.network.first.coefficients.dtype).removeprefix("torch.")
+    return [f"values of u are computed in {dtype} with an error of at most {_up(rounding)}", f"in total ≤ {_up(total)}"]
 
 
 def _up(value: float) -> str:
