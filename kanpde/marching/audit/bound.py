@@ -23,11 +23,12 @@ from kanpde.calculus.taylor_series import coordinate, model_of
 from kanpde.errors import KanpdeError
 from kanpde.geometry.box import as_box
 from kanpde.network.enclosure import Cells, Jet, network_jet, product, smooth_cells
+from kanpde.network.kan import KAN
 from kanpde.network.rounding import rounding_error
 from kanpde.network.trial_function import Model
 from kanpde.problem.equation import Equation
 from kanpde.problem.hard_conditions import prescriptions
-from kanpde.problem.lift import Coefficients, lift_terms
+from kanpde.problem.lift import Ansatz, Coefficients, lift_terms
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import TimeLimit, time_limit
 from kanpde.symbolic.proof.maximum_principle import THEOREM, NoTheorem, Operator, operator_of
@@ -63,6 +64,8 @@ class _Proof:
         self.problem, self.model = problem, model
         if as_box(problem.domain) is None:
             raise NoTheorem("the domain is not a box; bounds are proved on boxes only")
+        if not isinstance(model.network, KAN) or not isinstance(model.ansatz, Ansatz | None):
+            raise NotEnclosed("the network is no KAN on a box")
 
     @functools.cached_property
     def statement(self) -> Statement:
