@@ -181,6 +181,11 @@ class Solution:
         """The number that the maximum error is proved not to exceed; None without a proof."""
         return self.audit().error_bound
 
+    @property
+    def bound_steps(self) -> tuple[str, ...]:
+        """The lines of the proof of `error_bound`, or the reason why there is none."""
+        return self.audit().bound_steps
+
     def relative_l2(self, comparison: Comparison) -> float | None:
         """Return the relative L2 error on the grid of `comparison`; None without an exact or reference solution."""
         return comparison.relative_l2(self.evaluate)

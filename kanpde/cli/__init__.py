@@ -105,7 +105,7 @@ def new(words: Sequence[str]) -> int:
 
 
 def show(words: Sequence[str]) -> int:
-    """``kanpde show RUN_DIR [--proof]``: print the run's table and figures; with --proof the proof of its formula."""
+    """``kanpde show RUN_DIR [--proof]``: print the run's table and figures; with --proof its proofs."""
     folders = [word for word in words if word != "--proof"]
     if len(folders) != 1:
         raise ConfigurationError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich import box
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from kanpde.errors import fail, say, warn
 
-__all__ = ["fail", "problems", "proof", "run", "say", "suite", "warn"]
+__all__ = ["bound", "fail", "problems", "proof", "run", "say", "suite", "warn"]
 
 LEAST_WIDTH = 60  # of the table, in a terminal that says that it is narrower
 MAX_APPROXIMATION = 160  # characters of an approximation that is printed; formula.json has longer ones
@@ -55,6 +55,8 @@ def _rows(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield ("" if number else "because"), str(reason)
         yield "relative L2 error, estimated", _number(metrics["error_estimate"])
         yield "maximum error, estimated", _number(metrics["error_estimate_max"])
+        if metrics.get("error_bound") is not None:
+            yield "maximum error, at most", _number(metrics["error_bound"])
     if "scores" in metrics:  # of a fit
         yield from _scores(metrics)
     else:
@@ -121,12 +123,26 @@ def _shorten(text: str, max_length: int = 300) -> str:
     return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
+def bound(metrics: Mapping[str, Any]) -> None:
+    """Print the proved bound of a run's error and the steps of its proof, or the reason why there is none."""
+    steps = metrics.get("bound_steps") or ["the run is of an older version"]
+    if metrics["error_bound"] is None:
+        print(f"error bound: none, because {steps[0]}")
+        return
+    print(f"error bound: {_number(metrics['error_bound'])}")
+    _numbered(steps)
+
+
 def proof(formula: Mapping[str, Any]) -> None:
     """Print a formula, its status, and the steps of its proof."""
     print(formula["text"] or "no formula")
     reasons = [text for text in (formula["reason"], *formula["undetermined"]) if text]
     print(f"status: {formula['status']}" + "".join(f"\n  {reason}" for reason in dict.fromkeys(reasons)))
-    for number, step in enumerate(formula["steps"], start=1):
+    _numbered(formula["steps"])
+
+
+def _numbered(steps: Iterable[str]) -> None:
+    for number, step in enumerate(steps, start=1):
         print(f"{number:3}. {step}")
 
 

@@ -76,19 +76,20 @@ def check_resumable(folder: Path) -> None:
 def show(folder: Path, *, proved: bool = False) -> None:
     """Print a run's table and the paths of its figures; draw the figures again if there are none.
 
-    With `proved` print the formula and the steps of its proof instead. Raises ConfigurationError if the folder contains
-    no run or, with `proved`, no formula.
+    With `proved` print the proof of the bound of its error, and its formula, if it has one, with the steps of its proof
+    instead. Raises ConfigurationError if the folder contains no run.
     """
     if not (folder / METRICS).is_file():
         raise ConfigurationError(f"expected {METRICS} in {folder}, got none; give the folder after a run's 'run:'")
-    if proved:
-        if not (folder / FORMULA).is_file():
-            raise ConfigurationError(f"expected {FORMULA} in {folder}, got none; run with symbolic=on")
-        proof = read_json(folder / FORMULA)
-        with contents_of(folder / FORMULA):
-            console.proof(proof)
-        return
     metrics = read_json(folder / METRICS)
+    if proved:
+        with contents_of(folder / METRICS):
+            console.bound(metrics)
+        if (folder / FORMULA).is_file():
+            proof = read_json(folder / FORMULA)
+            with contents_of(folder / FORMULA):
+                console.proof(proof)
+        return
     with contents_of(folder / METRICS):
         console.run(metrics)
     figures = sorted((folder / FIGURES).glob("*.png"))

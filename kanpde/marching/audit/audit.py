@@ -15,8 +15,9 @@ class Audit:
     `verdict` is "solved", "doubtful" or "failed"; `reasons` are sentences that say why it is not "solved".
     `error_estimate` estimates the relative L2 error over all fields, and `error_estimate_max` the largest absolute
     error; they are None if they could not be computed. `error_bound` is a number that the largest error is proved not
-    to exceed; None if there is no proof. `uncertainty` has one standard deviation of every unknown constant, from the
-    noise of measurements, infinite if there are too few; None without measurements or unknown constants.
+    to exceed; None if there is no proof. `bound_steps` are the lines of the proof, or the reason why there is none.
+    `uncertainty` has one standard deviation of every unknown constant, from the noise of measurements, infinite if
+    there are too few; None without measurements or unknown constants.
     """
 
     verdict: str
@@ -24,6 +25,7 @@ class Audit:
     error_estimate: float | None
     error_estimate_max: float | None
     error_bound: float | None = None
+    bound_steps: tuple[str, ...] = ()
     uncertainty: Mapping[str, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -34,6 +36,7 @@ class Audit:
             "error_estimate": self.error_estimate,
             "error_estimate_max": self.error_estimate_max,
             "error_bound": self.error_bound,
+            "bound_steps": list(self.bound_steps),
             "uncertainty": self.uncertainty
             and {name: spread if math.isfinite(spread) else None for name, spread in self.uncertainty.items()},
         }
@@ -43,4 +46,5 @@ class Audit:
         """Return the audit that `to_json` wrote."""
         spreads = saved.get("uncertainty")  # files of older versions have none
         known = spreads and {name: math.inf if spread is None else spread for name, spread in spreads.items()}
-        return cls(**{**saved, "reasons": tuple(saved["reasons"]), "uncertainty": known})
+        steps = tuple(saved.get("bound_steps", ()))
+        return cls(**{**saved, "reasons": tuple(saved["reasons"]), "bound_steps": steps, "uncertainty": known})

@@ -14,6 +14,7 @@ from kanpde.collocation.comparison import grid
 from kanpde.collocation.rows import Placed
 from kanpde.geometry.shape import Shape
 from kanpde.marching.audit.audit import Audit
+from kanpde.marching.audit.bound import error_bound
 from kanpde.marching.audit.correction import Corrected, corrections
 from kanpde.marching.audit.data import audit_of_data
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
@@ -47,13 +48,15 @@ def audit(
     """
     if isinstance(problem, Regression):
         return audit_of_data(problem, model, diverged=diverged)
+    bound, steps = error_bound(problem, model)
     try:
         evidence = collected(problem, model, parts, residual)
     except Exception as error:  # an audit that fails must not cost the run its solution
         reason = " ".join(str(error).split())
         verdict = "failed" if diverged else "doubtful"
-        return Audit(verdict, (f"the audit was stopped by {type(error).__name__}: {reason}",), None, None)
-    return concluded(replace(evidence, diverged=diverged, out_of_budget=out_of_budget), target)
+        return Audit(verdict, (f"the audit was stopped by {type(error).__name__}: {reason}",), None, None, bound, steps)
+    found = concluded(replace(evidence, diverged=diverged, out_of_budget=out_of_budget), target)
+    return replace(found, error_bound=bound, bound_steps=steps)
 
 
 def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: float) -> Evidence:

@@ -1,0 +1,169 @@
+"""Taylor models: a polynomial on every cell of a grid, with a bound of its distance from a function.
+
+A cell is mapped to s ∈ [−1, 1]^d. The coefficients are floating-point numbers; what rounding and truncation leave out
+is added to the bound (Makino and Berz, "Taylor models and other validated functional inclusion methods", Int. J. Pure
+Appl. Math. 4 (2003) 379). A function that does not depend on a coordinate has one cell and degree 0 along it, so that
+products of functions of different coordinates cost no more than their coefficients.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import chebyshev
+
+from kanpde.calculus.arrays import Array
+
+UNIT = 2.0**-53  # relative error of one rounding to nearest
+UPWARD = 1 + 1e-12  # exceeds the rounding errors of a sum of a thousand nonnegative numbers
+TINY = 1e-300  # exceeds the absolute error of an underflow
+NEGLIGIBLE = 1e-19  # coefficients below this share of the largest are moved to the error
+MOST_TERMS = 40  # of the series of a function
+
+
+class NotEnclosed(Exception):
+    """A function is not known to be smooth on a cell, or its Taylor series does not converge there."""
+
+
+@dataclass(frozen=True, eq=False)
+class TaylorModel:
+    """|f(s) − Σ_p c_p s^p| ≤ error on every cell: coefficients (*cells, *degrees + 1), error (*cells)."""
+
+    coefficients: Array
+    error: Array
+
+    @classmethod
+    def constant(cls, value: float, dimension: int, error: float = 0.0) -> TaylorModel:
+        """Return the model of a number, which is known up to `error`."""
+        ones = (1,) * dimension
+        return cls(np.full(ones + ones, value), np.full(ones, error))
+
+    @property
+    def dimension(self) -> int:
+        return self.error.ndim
+
+    @property
+    def degrees(self) -> tuple[int, ...]:
+        """The numbers of coefficients along each axis."""
+        return self.coefficients.shape[self.dimension :]
+
+    @property
+    def norm(self) -> Array:
+        """The sum of the absolute coefficients on every cell, at least the maximum of the polynomial."""
+        return np.asarray(UPWARD * np.abs(self.coefficients).sum(axis=self._powers))
+
+    @property
+    def bound(self) -> Array:
+        """A bound of |f| on every cell."""
+        return UPWARD * (self.norm + self.error)
+
+    @property
+    def close_bound(self) -> Array:
+        """A closer bound of |f| on every cell: the sum of the absolute coefficients of Chebyshev polynomials."""
+        found = self.coefficients
+        lost = np.zeros_like(self.error)
+        for axis, size in enumerate(self.degrees):
+            change = chebyshev_from_powers(size)
+            # The entries are dyadic fractions of few digits, so that only products and sums are rounded.
+            lost = lost + 2 * (size + 1) * UNIT * np.abs(found).sum(axis=self._powers)
+            found = np.moveaxis(np.tensordot(found, change, (self.dimension + axis, 1)), -1, self.dimension + axis)
+        return np.asarray(UPWARD * (np.abs(found).sum(axis=self._powers) + lost + self.error))
+
+    @property
+    def _powers(self) -> tuple[int, ...]:
+        return tuple(range(self.dimension, 2 * self.dimension))
+
+    def widened(self, error: Any) -> TaylorModel:
+        """Return the model with an error (*cells) added to its own."""
+        return TaylorModel(self.coefficients, UPWARD * (self.error + error))
+
+    def __add__(self, other: TaylorModel) -> TaylorModel:
+        sizes = tuple(map(max, self.degrees, other.degrees))
+        total = self._padded(sizes) + other._padded(sizes)
+        result = TaylorModel(total, self.error + other.error)
+        return result.widened(UNIT * result.norm)
+
+    def __neg__(self) -> TaylorModel:
+        return TaylorModel(-self.coefficients, self.error)
+
+    def __sub__(self, other: TaylorModel) -> TaylorModel:
+        return self + -other
+
+    def __mul__(self, other: TaylorModel) -> TaylorModel:
+        a, b = (self, other) if math.prod(self.degrees) >= math.prod(other.degrees) else (other, self)
+        cells = np.broadcast_shapes(a.error.shape, b.error.shape)
+        product = np.zeros(cells + tuple(m + n - 1 for m, n in zip(a.degrees, b.degrees, strict=True)))
+        for index in np.ndindex(*b.degrees):
+            places: Any = (..., *(slice(i, i + m) for i, m in zip(index, a.degrees, strict=True)))
+            product[places] += a.coefficients * b._spread(b._coefficient(index))
+        terms = math.prod(map(min, a.degrees, b.degrees))
+        rounding = (terms + 1) * UNIT * a.norm * b.norm + TINY
+        error = UPWARD * (rounding + a.error * b.bound + a.norm * b.error)
+        return TaylorModel(product, np.broadcast_to(error, cells)).trimmed()
+
+    def power(self, exponent: int) -> TaylorModel:
+        """Return the model to a positive whole power."""
+        result = self
+        for bit in bin(exponent)[3:]:
+            result = result * result
+            result = result * self if bit == "1" else result
+        return result
+
+    def trimmed(self) -> TaylorModel:
+        """Return the model without its highest coefficients where these are negligible on all cells."""
+        sizes = np.abs(self.coefficients).max(axis=tuple(range(self.dimension)))
+        limit, model = NEGLIGIBLE * float(sizes.max()), self
+        for axis in range(self.dimension):
+            along = sizes.max(axis=tuple(a for a in range(self.dimension) if a != axis))
+            kept = max(1, int((along > limit).nonzero()[0].max(initial=0)) + 1)
+            if kept < model.degrees[axis]:
+                front, back = np.split(model.coefficients, [kept], axis=self.dimension + axis)
+                model = TaylorModel(front, model.error).widened(UPWARD * np.abs(back).sum(axis=self._powers))
+        return model
+
+    def composed(self, series: Series) -> TaylorModel:
+        """Return g(f) by the Taylor series of g about the constant coefficients of f."""
+        constant = (0,) * self.dimension
+        centre = self._coefficient(constant)
+        rest = TaylorModel(self.coefficients.copy(), self.error)
+        rest._coefficient(constant)[...] = 0.0
+        radius = rest.bound
+        coefficients, remainder = series(centre, radius)
+        result = self._constants(coefficients[-1])
+        for each in reversed(coefficients[:-1]):
+            result = result * rest + self._constants(each)
+        # Every coefficient was computed by fewer operations than there are terms, each with a few roundings.
+        sizes = sum(np.abs(each) * radius**m for m, each in enumerate(coefficients))
+        return result.widened(UPWARD * (remainder + 4 * (len(coefficients) + 2) * UNIT * sizes + TINY))
+
+    def _constants(self, values: Array) -> TaylorModel:
+        return TaylorModel(self._spread(values), np.zeros_like(values))
+
+    def _coefficient(self, index: tuple[int, ...]) -> Array:
+        """Return a view of one coefficient on every cell, (*cells)."""
+        place: Any = (..., *index)
+        return np.asarray(self.coefficients[place])
+
+    def _spread(self, values: Array) -> Array:
+        """Return numbers (*cells) as coefficients of degree 0."""
+        return values.reshape(values.shape + (1,) * self.dimension)
+
+    def _padded(self, sizes: tuple[int, ...]) -> Array:
+        if sizes == self.degrees:
+            return self.coefficients
+        missing = [(0, size - own) for size, own in zip(sizes, self.degrees, strict=True)]
+        return np.pad(self.coefficients, [(0, 0)] * self.dimension + missing)
+
+
+# (centre, radius) -> the Taylor coefficients of g about the centre and the remainder in the ball of this radius.
+Series = Callable[[Array, Array], tuple[list[Array], Array]]
+
+
+def chebyshev_from_powers(size: int) -> Array:
+    """Return the matrix (size, size) from coefficients of powers to those of Chebyshev polynomials."""
+    columns = np.eye(size)
+    return np.stack([np.pad(found := chebyshev.poly2cheb(c), (0, size - len(found))) for c in columns], axis=1)

@@ -1,0 +1,174 @@
+"""Taylor models of SymPy expressions: the series of elementary functions, with bounds of their remainders."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy as sp
+
+from kanpde.calculus.arrays import Array
+from kanpde.calculus.taylor_models import MOST_TERMS, UNIT, UPWARD, NotEnclosed, Series, TaylorModel
+
+DIGITS = 30  # of numbers and of the values of functions before they are rounded once
+ENOUGH = 1e-18  # remainder of a series, relative to its largest term
+# Terms: m -> the m-th Taylor coefficient; bounds: m -> a bound of the m-th coefficient about every point of the ball.
+Coefficients = Callable[[Array, Array], tuple[Iterator[Array], Callable[[int], Array]]]
+
+
+def model_of(expression: Any, coordinates: Mapping[Any, TaylorModel]) -> TaylorModel:
+    """Return the model of an expression in symbols with known models.
+
+    Raises NotEnclosed if it has a function without a known series, or one that is not smooth on a cell.
+    """
+    dimension = next(iter(coordinates.values())).dimension
+
+    @functools.cache
+    def enclosed(part: Any) -> TaylorModel:
+        if part in coordinates:
+            return coordinates[part]
+        if part.is_number:
+            return number(part, dimension)
+        if part.is_Add or part.is_Mul:
+            # Numbers and functions of one coordinate come first, because their products are small.
+            parts = sorted(map(enclosed, part.args), key=lambda model: model.coefficients.size)
+            return functools.reduce(TaylorModel.__add__ if part.is_Add else TaylorModel.__mul__, parts)
+        if part.is_Pow:
+            return power(part)
+        if part.func in SERIES:
+            return enclosed(part.args[0]).composed(SERIES[part.func])
+        return enclosed(rewritten(part))
+
+    def power(part: Any) -> TaylorModel:
+        base, exponent = part.args
+        if not exponent.is_number:
+            return enclosed(sp.exp(exponent * sp.log(base), evaluate=False))
+        if exponent.is_integer and exponent > 0:
+            return enclosed(base).power(int(exponent))
+        return enclosed(base).composed(root(exponent))
+
+    return enclosed(sp.sympify(expression))
+
+
+def rewritten(part: Any) -> Any:
+    """Return a function in terms of those with known series."""
+    if part.func in (sp.tan, sp.cot, sp.sec, sp.csc):
+        sine, cosine = sp.sin(part.args[0]), sp.cos(part.args[0])
+        return {sp.tan: sine / cosine, sp.cot: cosine / sine, sp.sec: 1 / cosine, sp.csc: 1 / sine}[part.func]
+    if part.func in (sp.sinh, sp.cosh, sp.tanh, sp.coth, sp.sech, sp.csch):
+        return part.rewrite(sp.exp)
+    raise NotEnclosed(f"{part.func.__name__} has no Taylor series in the table")
+
+
+def number(value: Any, dimension: int) -> TaylorModel:
+    """Return the model of a real number."""
+    if value.is_real is False:
+        raise NotEnclosed(f"{value} is not real")
+    nearest = float(value.evalf(DIGITS))
+    exact = value.is_Rational and sp.Rational(nearest) == value
+    return TaylorModel.constant(nearest, dimension, 0.0 if exact else 2 * UNIT * abs(nearest))
+
+
+def coordinate(low: Array, high: Array, axis: int, dimension: int) -> TaylorModel:
+    """Return the model of coordinate `axis` on the cells [low, high], (cells,) each."""
+    shape = tuple(len(low) if a == axis else 1 for a in range(dimension))
+    degrees = tuple(2 if a == axis else 1 for a in range(dimension))
+    middle, half = (low + high) / 2, (high - low) / 2
+    error = 4 * UNIT * (abs(low) + abs(high))
+    return TaylorModel(np.stack([middle, half], axis=1).reshape(shape + degrees), error.reshape(shape))
+
+
+def summed(terms: Iterator[Array], bound: Callable[[int], Array], radius: Array) -> tuple[list[Array], Array]:
+    """Return as many coefficients as the remainder needs to be negligible, and the remainder."""
+    found: list[Array] = []
+    size = np.zeros_like(radius)
+    for m in range(MOST_TERMS):
+        found.append(next(terms))
+        size = np.maximum(size, np.abs(found[-1]) * radius**m)
+        remainder = UPWARD * bound(m + 1) * radius ** (m + 1)
+        if (remainder <= ENOUGH * size).all() or not radius.any():
+            break
+    return found, remainder
+
+
+def values(function: Callable[[Any], Any], at: Array) -> Array:
+    """Return a function of mpmath at floating-point numbers, with one rounding."""
+    places, which = np.unique(at, return_inverse=True)
+    with mpmath.workdps(DIGITS):
+        found = np.array([float(function(mpmath.mpf(x))) for x in places.tolist()])
+    return found[which].reshape(at.shape)
+
+
+def exponential(centre: Array, radius: Array) -> tuple[list[Array], Array]:
+    """Return the series of exp."""
+    value = values(mpmath.exp, centre)
+    above = UPWARD * value * np.exp(radius)
+    return summed((value / math.factorial(m) for m in range(MOST_TERMS)), lambda m: above / math.factorial(m), radius)
+
+
+def circular(shift: int) -> Series:
+    """Return the series of the `shift`-th derivative of the sine."""
+
+    def series(centre: Array, radius: Array) -> tuple[list[Array], Array]:
+        sine, cosine = values(mpmath.sin, centre), values(mpmath.cos, centre)
+        cycle = (sine, cosine, -sine, -cosine)
+        terms = (cycle[(m + shift) % 4] / math.factorial(m) for m in range(MOST_TERMS))
+        return summed(terms, lambda m: np.full_like(radius, 1 / math.factorial(m)), radius)
+
+    return series
+
+
+def logarithm(centre: Array, radius: Array) -> tuple[list[Array], Array]:
+    """Return the series of log; raise NotEnclosed if the ball has a number that is not positive."""
+    low = below(centre, radius)
+
+    def terms() -> Iterator[Array]:
+        yield values(mpmath.log, centre)
+        power_ = np.ones_like(centre)
+        for m in range(1, MOST_TERMS):
+            power_ = power_ / -centre
+            yield -power_ / m
+
+    return summed(terms(), lambda m: 1 / (m * low**m), radius)
+
+
+def root(exponent: Any) -> Series:
+    """Return the series of x to a real power; raise NotEnclosed if it is singular at a number in the ball."""
+
+    def series(centre: Array, radius: Array) -> tuple[list[Array], Array]:
+        sign = np.where(centre < 0, -1.0, 1.0) if exponent.is_integer else np.ones_like(centre)
+        low, high = below(sign * centre, radius), UPWARD * (sign * centre + radius)
+        with mpmath.workdps(DIGITS):
+            r = mpmath.mpf(sp.Rational(exponent).p) / sp.Rational(exponent).q if exponent.is_Rational else None
+            r = mpmath.mpf(str(exponent.evalf(DIGITS))) if r is None else r
+            binomials = [mpmath.binomial(r, m) for m in range(MOST_TERMS + 1)]
+        first = values(lambda x: x**r, centre)
+
+        def terms() -> Iterator[Array]:
+            scaled = first
+            for m in range(MOST_TERMS):
+                yield float(binomials[m]) * scaled
+                scaled = scaled / centre
+
+        def bound(m: int) -> Array:
+            power_ = float(r) - m
+            return UPWARD * abs(float(binomials[m])) * np.maximum(low**power_, high**power_)
+
+        return summed(terms(), bound, radius)
+
+    return series
+
+
+def below(centre: Array, radius: Array) -> Array:
+    """Return a positive lower bound of the numbers in the balls; raise NotEnclosed if there is none."""
+    low = (centre - radius) * (2 - UPWARD)
+    if not (low > 0).all():
+        raise NotEnclosed("a logarithm, a root or a quotient of a number that may be zero or negative")
+    return np.asarray(low)
+
+
+SERIES: dict[Any, Series] = {sp.exp: exponential, sp.sin: circular(0), sp.cos: circular(1), sp.log: logarithm}

@@ -1,0 +1,207 @@
+"""Taylor models of a network and of its partial derivatives on the cells of a grid.
+
+The first layer's splines are polynomials on every cell, product nodes multiply them, and the edges of later layers are
+linear up to rounding errors of their coefficients, as `marching.low_rank` makes them: φ(h) = α + β h + ρ(h), where
+bounds of ρ, ρ' and ρ'' enlarge the errors. The network meant here has its stored parameters and knots as exact numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from kanpde.calculus.arrays import Array, MultiIndex
+from kanpde.calculus.exact_splines import LARGEST_DEGREE, spline_pieces
+from kanpde.calculus.jets import closure
+from kanpde.calculus.taylor_models import UNIT, UPWARD, NotEnclosed, TaylorModel
+from kanpde.network.bspline import BSpline
+from kanpde.network.kan import KAN
+from kanpde.network.layer import KANLayer
+
+NONLINEAR = 1e-9  # nonlinear part of a later edge, relative to its values, above which the network is a composition
+ORDER = 2  # highest order of the partials
+
+Cells = Sequence[tuple[Array, Array]]  # by axis: the low and high ends of the cells, (cells,) each
+Jet = dict[MultiIndex, TaylorModel]  # partials that are missing vanish
+
+
+def smooth_cells(network: KAN, low: Array, high: Array, parts: int = 1) -> list[tuple[Array, Array]]:
+    """Return for each axis the knot intervals between `low` and `high`, each divided into equal parts."""
+    cells = []
+    for breakpoints, a, b in zip(network.first.basis.breakpoints(), low, high, strict=True):
+        ends = np.concatenate([[a], breakpoints[(breakpoints > a) & (breakpoints < b)], [b]])
+        places = np.arange(parts * (len(ends) - 1) + 1) / parts
+        ends = np.interp(places, np.arange(len(ends)), ends)
+        cells.append((ends[:-1], ends[1:]))
+    return cells
+
+
+def network_jet(network: KAN, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
+    """Return models of partials of order at most two of a network with one output.
+
+    Along an axis whose cells have no width the network cannot be differentiated. Raises NotEnclosed if the network is
+    no sum of products of splines.
+    """
+    layers = [network.first, *network.hidden]
+    if any(layer.fixed is not None or layer.basis.base is not None for layer in layers):
+        raise NotEnclosed("the network has edges that are no splines")
+    wanted = closure(partials)
+    nodes = multiplied(network.first, list(first_subnodes(network.first, cells, wanted)), wanted)
+    for layer in network.hidden:
+        nodes = multiplied(layer, list(linear_subnodes(layer, nodes, wanted, len(cells))), wanted)
+    return nodes[0]
+
+
+def first_subnodes(layer: KANLayer, cells: Cells, wanted: Sequence[MultiIndex]) -> Iterator[Jet]:
+    """Yield the jets of the first layer's subnodes, sums of one spline for each coordinate."""
+    edges = [pieces_on_cells(layer, axis, low, high) for axis, (low, high) in enumerate(cells)]
+    coefficients = layer.coefficients.detach().double().cpu().numpy()
+    for o in range(layer.subnodes):
+        total: Jet = {}
+        for axis, (low, high) in enumerate(cells):
+            if not coefficients[axis, :, o].any():
+                continue
+            found, error = (each[:, :, o] for each in edges[axis])
+            for partial in wanted:
+                if set(partial) <= {axis}:
+                    model = derivative(found, error, (high - low) / 2, len(partial), axis, len(cells))
+                    total[partial] = total[partial] + model if partial in total else model
+        yield total or {(): TaylorModel.constant(0.0, len(cells))}
+
+
+def pieces_on_cells(layer: KANLayer, axis: int, low: Array, high: Array) -> tuple[Array, Array]:
+    """Return the coefficients (cells, k + 1, o) of the first layer's splines of one coordinate, and their errors."""
+    basis = spline_basis(layer)
+    knots = basis.knots[axis].double().cpu().numpy()
+    inner = knots[basis.degree + 1 : basis.degree + basis.intervals]
+    interval = np.searchsorted(inner, (low + high) / 2, side="right")
+    coefficients = layer.coefficients.detach().double().cpu().numpy()[axis]
+    if basis.periodic[axis]:
+        coefficients = coefficients[np.arange(basis.functions) % basis.intervals]
+    return spline_pieces(knots, basis.degree, coefficients, interval, low, high)
+
+
+def spline_basis(layer: KANLayer) -> BSpline:
+    """Return the splines of a layer; raise NotEnclosed if it has others, or some that are not smooth enough."""
+    basis = layer.basis
+    if not isinstance(basis, BSpline):
+        raise NotEnclosed(f"edges of the family {type(basis).__name__} are not enclosed")
+    if not ORDER < basis.degree <= LARGEST_DEGREE:
+        raise NotEnclosed(f"splines of degree {basis.degree} are not enclosed; choose {ORDER + 1} to {LARGEST_DEGREE}")
+    return basis
+
+
+def derivative(coefficients: Array, error: Array, half: Array, order: int, axis: int, dimension: int) -> TaylorModel:
+    """Return the model of a derivative of polynomials (cells, k + 1) in s along an axis, x = centre + half · s."""
+    for _ in range(order):
+        powers = np.arange(1, coefficients.shape[1])
+        coefficients, error = (each[:, 1:] * powers / half[:, None] for each in (coefficients, error))
+    # The half width, the product and the quotient are rounded.
+    error = UPWARD * (error.sum(axis=1) + 8 * order * UNIT * np.abs(coefficients).sum(axis=1))
+    cells = tuple(len(half) if a == axis else 1 for a in range(dimension))
+    degrees = tuple(coefficients.shape[1] if a == axis else 1 for a in range(dimension))
+    return TaylorModel(coefficients.reshape(cells + degrees), error.reshape(cells))
+
+
+@dataclass(frozen=True)
+class LinearEdges:
+    """α + β h + ρ(h) for all edges (i, o) of a layer; `rest` (3, i, o) bounds |ρ|, |ρ'| and |ρ''|."""
+
+    alpha: Array
+    beta: Array
+    rest: Array
+
+
+def linear_edges(layer: KANLayer, reach: Array) -> LinearEdges:
+    """Return a layer's edges for inputs |h_i| ≤ reach (i,); raise NotEnclosed if they are not linear."""
+    basis = spline_basis(layer)
+    if basis.intervals != 1:
+        raise NotEnclosed("the network is a composition of splines, which is not enclosed")
+    coefficients = layer.coefficients.detach().double().cpu().numpy()
+    alpha, beta, rest = [], [], []
+    for i in range(basis.inputs):
+        # On [-1, 1] the local coordinate s is h itself.
+        ends = np.array([-1.0]), np.array([1.0])
+        knots = basis.knots[i].double().cpu().numpy()
+        found, error = spline_pieces(knots, basis.degree, coefficients[i], np.array([0]), *ends)
+        found, error = found[0], error[0]
+        powers = np.arange(len(found), dtype=np.float64)
+        error[2:] += np.abs(found[2:])
+        bounds = [
+            (error[m:] * falling(powers[m:], m)[:, None] * reach[i] ** (powers[m:] - m)[:, None]).sum(axis=0)
+            for m in range(ORDER + 1)
+        ]
+        alpha.append(found[0])
+        beta.append(found[1])
+        rest.append(UPWARD * np.stack(bounds))
+        if (rest[-1][0] > NONLINEAR * (np.abs(found[0]) + np.abs(found[1]) * reach[i])).any():
+            raise NotEnclosed("the network is a composition of splines, which is not enclosed")
+    return LinearEdges(np.stack(alpha), np.stack(beta), np.stack(rest, axis=1))
+
+
+def falling(powers: Array, order: int) -> Array:
+    """Return p (p − 1) … (p − order + 1)."""
+    return np.asarray(np.prod([powers - m for m in range(order)], axis=0)) if order else np.ones(len(powers))
+
+
+def linear_subnodes(
+    layer: KANLayer, nodes: Sequence[Jet], wanted: Sequence[MultiIndex], dimension: int
+) -> Iterator[Jet]:
+    """Yield the jets of a later layer's subnodes."""
+    edges = linear_edges(layer, np.array([float(node[()].bound.max()) for node in nodes]))
+    for o in range(layer.subnodes):
+        total: Jet = {(): TaylorModel.constant(0.0, dimension)}
+        for i, node in enumerate(nodes):
+            if edges.alpha[i, o] == edges.beta[i, o] == 0:
+                continue
+            for partial in wanted:
+                found = through(node, partial, edges, i, o)
+                if found is not None:
+                    total[partial] = total[partial] + found if partial in total else found
+        yield total
+
+
+def through(node: Jet, partial: MultiIndex, edges: LinearEdges, i: int, o: int) -> TaylorModel | None:
+    """Return a partial of α + β h + ρ(h) by the chain rule, None if it vanishes."""
+    beta, rest = edges.beta[i, o], edges.rest[:, i, o]
+    if not partial:
+        inner = node[()]
+        number = functools.partial(TaylorModel.constant, dimension=inner.dimension)
+        return (inner * number(beta) + number(edges.alpha[i, o])).widened(rest[0])
+    slopes = [node[(axis,)].bound for axis in partial if (axis,) in node]
+    if partial not in node and len(slopes) < len(partial):
+        return None
+    curved = rest[2] * slopes[0] * slopes[1] if len(partial) == len(slopes) == 2 else np.zeros(1)
+    inner = node.get(partial) or TaylorModel.constant(0.0, next(iter(node.values())).dimension)
+    scaled = inner * TaylorModel.constant(beta, inner.dimension)
+    error = UPWARD * (rest[1] * inner.bound + curved)
+    return TaylorModel(scaled.coefficients + np.zeros(error.shape + scaled.degrees), scaled.error).widened(error)
+
+
+def multiplied(layer: KANLayer, subnodes: list[Jet], wanted: Sequence[MultiIndex]) -> list[Jet]:
+    """Return the jets of a layer's nodes: the sums, and the products of two subnodes each."""
+    factors = subnodes[layer.sums :]
+    products = [product(a, b, wanted) for a, b in zip(factors[0::2], factors[1::2], strict=True)]
+    return subnodes[: layer.sums] + products
+
+
+def product(left: Jet, right: Jet, wanted: Sequence[MultiIndex]) -> Jet:
+    """Return the jet of a product by Leibniz' rule."""
+    result: Jet = {}
+    for partial in wanted:
+        for size in range(len(partial) + 1):
+            for chosen in combinations(range(len(partial)), size):
+                a = left.get(tuple(partial[p] for p in chosen))
+                b = right.get(tuple(axis for p, axis in enumerate(partial) if p not in chosen))
+                if a is not None and b is not None:
+                    result[partial] = result[partial] + a * b if partial in result else a * b
+    return result
+
+
+def scaled(jet: Mapping[MultiIndex, TaylorModel], factor: Mapping[MultiIndex, TaylorModel]) -> Jet:
+    """Return the jet of factor · u."""
+    return product(dict(jet), dict(factor), tuple(jet))
