@@ -17,11 +17,13 @@ from kanpde.network.knots import refine_breakpoints, transfer_matrix
 class BSpline(EdgeBasis):
     """n + k B-splines of degree k for each input, on knots (i, n + 2k + 1).
 
-    The splines of a periodic input wrap around the ends of the grid, so only its first n coefficients are free.
+    The splines of a periodic input wrap around the ends of the grid, so only its first n coefficients are free. Beyond
+    the ends of another grid every spline goes on linearly, with its value and its slope at the end.
     """
 
     knots: Tensor
     pieces: Tensor
+    table: Tensor
 
     def __init__(
         self, knots: Array, degree: int, base: str | None = None, periodic: tuple[bool, ...] | None = None
@@ -30,6 +32,7 @@ class BSpline(EdgeBasis):
         self.degree = degree
         self.register_buffer("knots", torch.empty(0))
         self.register_buffer("pieces", torch.empty(0))
+        self.register_buffer("table", torch.empty(0), persistent=False)
         self.set_knots(knots)
 
     @classmethod
@@ -62,6 +65,8 @@ class BSpline(EdgeBasis):
         like = self.half_width
         self.knots = torch.as_tensor(knots).to(like)
         self.pieces = torch.as_tensor(pieces[:1, 0] if self.uniform else pieces).to(like)
+        table = cardinal_table(self.degree) if self.uniform else np.empty(0)
+        self.table = torch.as_tensor(table).to(like)
 
     @property
     def intervals(self) -> int:
@@ -81,17 +86,57 @@ class BSpline(EdgeBasis):
         inner = self.knots[:, self.degree : self.degree + self.intervals + 1]
         return np.asarray(inner.double().cpu().numpy())
 
-    def features(self, x: Tensor, orders: int) -> Tensor:
-        """Return the derivatives 0 … orders − 1 of every feature: x (n, i) -> (i, orders, n, size)."""
-        columns, local = self.local(x, orders)
-        dense = x.new_zeros(self.inputs, orders, x.shape[0], self.size)
-        columns = columns[:, None].expand(-1, orders, -1, -1)
-        # In place, because features are the largest arrays of a pass; wrapped columns may coincide.
-        scatter = dense.scatter_add_ if any(self.periodic) else dense.scatter_
-        scatter(-1, columns, local.transpose(1, 2))
-        if self.base is not None:
-            dense[..., -1] = self.base_features(x, orders).permute(2, 0, 1)
-        return dense
+    def evaluate(self, x: Tensor, orders: int) -> Tensor:
+        """Return the derivatives 0 … orders − 1 of every spline: x (i, n) -> (orders, i, functions, n)."""
+        if any(self.periodic):
+            x = self._wrap(x.T).T
+        interval, values = self._cardinal(x, orders) if self.uniform else self._extended(x, orders)
+        if any(self.periodic):
+            columns = interval + torch.arange(self.degree + 1, device=x.device)[:, None, None]
+            wrapped = torch.where(self.periodic_mask(x)[:, None], columns % self.intervals, columns)
+            return place_apart(wrapped, values, self.functions)
+        return place(interval, values, self.functions)
+
+    def _cardinal(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
+        """Return the interval (i, n) of every x (i, n) and its k + 1 splines (orders, k+1, i, n) on equidistant knots.
+
+        They are one matrix times the powers of ξ, held within its interval, and the distance δ beyond the grid.
+        """
+        low, high = self.range()
+        inverse = (self.intervals / (high - low))[:, None]
+        position = (x - low[:, None]) * inverse
+        interval = position.detach().floor().clamp_(0, self.intervals - 1).nan_to_num_(0.0)  # NaN has no integer
+        free = (position - interval).sub_(0.5)
+        xi = free.clamp(-0.5, 0.5)
+        beyond = free - xi
+        powers = [torch.ones_like(xi), xi]
+        while len(powers) <= self.degree:
+            powers.append(powers[-1] * xi)
+        stack = torch.stack([*powers, beyond, beyond.abs()]).flatten(1)
+        orders_in_table = min(orders, self.degree + 1)
+        values = (self.table[:orders_in_table].flatten(0, 1) @ stack).view(orders_in_table, self.degree + 1, *x.shape)
+        return interval.long(), self._scaled(values, inverse, beyond, orders)
+
+    def _extended(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
+        """Return the same on any knots: the splines where x is held within the grid, and their slope times δ."""
+        low, high = (end[:, None] for end in self.range())
+        inside = torch.minimum(torch.maximum(x, low), high)
+        beyond = x - inside
+        columns, local = self.local(inside.T, max(orders, 2))
+        values = local.permute(2, 3, 0, 1)
+        straight = values[0] + beyond * values[1]
+        values = torch.cat([straight[None], values[1:orders]])
+        return columns[..., 0], self._scaled(values, torch.ones_like(low), beyond, orders)
+
+    def _scaled(self, values: Tensor, inverse: Tensor, beyond: Tensor, orders: int) -> Tensor:
+        """Return the derivatives times h^−m, zero from the second on beyond the grid and above the degree."""
+        if orders == 1:
+            return values
+        factors = [torch.ones_like(beyond), inverse.expand_as(beyond)]
+        factors += [torch.where(beyond == 0, inverse**m, 0.0) for m in range(2, len(values))]
+        values = values * torch.stack(factors)[: len(values), None]
+        missing = orders - len(values)
+        return torch.cat([values, values.new_zeros(missing, *values.shape[1:])]) if missing else values
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         """Return the non-zero splines at x (n, i): their indices (i, n, k+1) and derivatives (i, n, orders, k+1)."""
@@ -194,3 +239,41 @@ class BSpline(EdgeBasis):
 
     def _knots_of(self, i: int) -> Array:
         return np.asarray(self.knots[i].cpu().double().numpy())
+
+
+def cardinal_table(degree: int) -> Array:
+    """Return the matrix (orders, k+1, k+3) from 1, ξ, …, ξ^k, δ, |δ| to the derivatives of splines on spacing 1.
+
+    Beyond the grid ξ is ±½ and a spline goes on as p(±½) + δ p'(±½), with the even part of p' times δ and the odd part
+    times |δ|.
+    """
+    piece = splines.polynomial_pieces(np.arange(2.0 * degree + 2)[None], degree)[0, 0]
+    powers = np.einsum("mqp,pj->mjq", splines.derivative_powers(degree, degree + 1), piece)
+    table = np.zeros((degree + 1, degree + 1, degree + 3))
+    table[:, :, : degree + 1] = powers
+    below, above = (powers[1] @ half ** np.arange(degree + 1) for half in (-0.5, 0.5))
+    table[0, :, degree + 1], table[0, :, degree + 2] = (above + below) / 2, (above - below) / 2
+    return table
+
+
+def place(first: Tensor, values: Tensor, functions: int) -> Tensor:
+    """Return zeros (orders, i, functions, n) with `values` (orders, j, i, n) from row `first` (i, n) on."""
+    orders, nonzero, inputs, count = values.shape
+    if torch.compiler.is_compiling():
+        rows = torch.arange(functions, device=values.device)[:, None] - first[:, None]  # (i, functions, n)
+        parts = [torch.where(rows == j, values[:, j, :, None], 0.0) for j in range(nonzero)]
+        return torch.stack(parts).sum(dim=0)
+    starts = torch.arange(inputs, device=first.device)[:, None] * functions * count
+    starts = starts + torch.arange(count, device=first.device)
+    starts = starts + first * count
+    index = starts + (torch.arange(nonzero, device=first.device) * count).view(-1, 1, 1)
+    dense = values.new_zeros(orders, inputs * functions * count)
+    dense = dense.scatter_(1, index.flatten().expand(orders, -1), values.flatten(1))
+    return dense.view(orders, inputs, functions, count)
+
+
+def place_apart(rows: Tensor, values: Tensor, functions: int) -> Tensor:
+    """Return zeros (orders, i, functions, n) plus `values` (orders, j, i, n) in `rows` (j, i, n), which may coincide."""
+    dense = values.new_zeros(len(values), rows.shape[1], functions, rows.shape[2])
+    index = rows.transpose(0, 1).expand(len(values), -1, -1, -1)
+    return dense.scatter_add_(2, index, values.transpose(1, 2))

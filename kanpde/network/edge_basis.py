@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from kanpde.calculus.arrays import Array
 from kanpde.network.base_functions import BASE_FUNCTIONS
+from kanpde.network.differentiable import differentiable
 
 
 class EdgeBasis(nn.Module, ABC):
@@ -81,16 +82,35 @@ class EdgeBasis(nn.Module, ABC):
         low, high = (end.double().cpu().numpy() for end in self.range())
         return np.linspace(low, high, self.intervals + 1, axis=1)
 
-    @abstractmethod
     def features(self, x: Tensor, orders: int) -> Tensor:
         """Return the derivatives 0 … orders − 1 of every feature: x (n, i) -> (i, orders, n, size)."""
+        return self.columns(x.T.contiguous(), orders).permute(1, 0, 3, 2)
+
+    def columns(self, x: Tensor, orders: int) -> Tensor:
+        """Return the derivatives 0 … orders − 1 of every feature, points last: x (i, n) -> (orders, i, size, n).
+
+        They are computed in the basis's own precision, and differentiable by x any number of times.
+        """
+        return differentiable(self._whole, x.to(self.centre.dtype), orders)
+
+    def _whole(self, x: Tensor, orders: int) -> Tensor:
+        functions = self.evaluate(x, orders)
+        return functions if self.base is None else torch.cat([functions, self.base_features(x, orders)], dim=2)
+
+    @abstractmethod
+    def evaluate(self, x: Tensor, orders: int) -> Tensor:
+        """Return the derivatives 0 … orders − 1 of every function in closed form: (i, n) -> (orders, i, functions, n).
+
+        Beyond the ends of its interval a function goes on linearly, or in another way that stays bounded. The code
+        must be differentiable by autograd as well, because a compiler differentiates it.
+        """
 
     def base_features(self, x: Tensor, orders: int) -> Tensor:
-        """Return the derivatives 0 … orders − 1 of the base function at x (n, i): (orders, n, i)."""
-        scaled = (x - self.centre) / self.half_width
-        values = BASE_FUNCTIONS[str(self.base)](scaled, orders)
-        result = torch.stack([value / self.half_width**m for m, value in enumerate(values)])
-        return result * ~self.periodic_mask(x) if any(self.periodic) else result
+        """Return the derivatives 0 … orders − 1 of the base function at x (i, n): (orders, i, 1, n)."""
+        width = self.half_width[:, None]
+        values = BASE_FUNCTIONS[str(self.base)]((x - self.centre[:, None]) / width, orders)
+        result = torch.stack([value / width**m for m, value in enumerate(values)])[:, :, None]
+        return result * ~self.periodic_mask(x)[:, None, None] if any(self.periodic) else result
 
     def periodic_mask(self, x: Tensor) -> Tensor:
         """Return `periodic` as a tensor on the device of x."""

@@ -152,9 +152,10 @@ class KAN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the values (n, fields) at points (n, d)."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
+        x = x.T.contiguous()
+        for layer in [self.first, *self.hidden]:
+            x = layer.nodes(x)
+        return x.T
 
     def prepare(self, points: Tensor, plan: JetPlan) -> Tensor:
         """Return the first layer's features at points (n, d), (d, M, n, g); they change only with points and knots."""

@@ -54,10 +54,14 @@ class KANLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the nodes' values (n, outputs) from the inputs (n, i)."""
-        features = self.features(x, 1)
+        return self.nodes(x.T.contiguous()).T
+
+    def nodes(self, x: Tensor) -> Tensor:
+        """Return the nodes' values from the inputs, points last: (i, n) -> (outputs, n)."""
         if self.fixed is None:
-            return self.combined(torch.einsum("ing,igo->no", features[:, 0], self.coefficients))
-        return self.combined(self.edges(features)[0].sum(dim=1))
+            features = self.basis.columns(x, 1)[0]
+            return self.combined(self.coefficients.flatten(0, 1).T @ features.flatten(0, 1))
+        return self.combined(self.edges(self.features(x.T, 1))[0].sum(dim=1).T)
 
     def hold(self, atoms: Mapping[Edge, str], pruned: Iterable[Edge] = ()) -> FixedEdges:
         """Turn edges (i, o) into atoms c f(a x + b) + d with a = c = 1 and b = d = 0, and the `pruned` ones into zero.
@@ -71,9 +75,11 @@ class KANLayer(nn.Module):
         return self.fixed
 
     def combined(self, subnodes: Tensor) -> Tensor:
-        """Return the nodes' values (n, outputs) from the subnodes' (n, o)."""
-        factors = subnodes[:, self.sums :]
-        return torch.cat([subnodes[:, : self.sums], factors[:, 0::2] * factors[:, 1::2]], dim=1)
+        """Return the nodes' values (outputs, n) from the subnodes' (o, n)."""
+        if not self.products:
+            return subnodes
+        factors = subnodes[self.sums :]
+        return torch.cat([subnodes[: self.sums], factors[0::2] * factors[1::2]])
 
     def features(self, x: Tensor, orders: int) -> Tensor:
         """Return the features with derivatives 0 … orders − 1 at inputs x (n, i): (i, orders, n, g)."""
@@ -82,10 +88,8 @@ class KANLayer(nn.Module):
 
     def edges(self, features: Tensor) -> Tensor:
         """Return the derivatives of all edge functions: features (i, m, n, g) -> (m, n, i, o)."""
-        inputs, orders, count, size = features.shape
         coefficients = self.coefficients if self.fixed is None else self.fixed.masked(self.coefficients)
-        values = torch.bmm(features.reshape(inputs, orders * count, size), coefficients)
-        values = values.view(inputs, orders, count, self.subnodes).permute(1, 2, 0, 3)
+        values = torch.matmul(features.transpose(0, 1), coefficients).transpose(1, 2)
         return values if self.fixed is None else self.fixed.added(values, features)
 
     def coordinate_jet(self, features: Tensor, plan: JetPlan) -> tuple[Tensor, Tape]:
