@@ -107,36 +107,27 @@ class BSpline(EdgeBasis):
         position = (x - low[:, None]) * inverse
         interval = position.detach().floor().clamp_(0, self.intervals - 1).nan_to_num_(0.0)  # NaN has no integer
         free = (position - interval).sub_(0.5)
-        xi = free.clamp(-0.5, 0.5)
+        xi = free.clamp(-0.5, 0.5) if self.straight else free
         beyond = free - xi
         powers = [torch.ones_like(xi), xi]
         while len(powers) <= self.degree:
             powers.append(powers[-1] * xi)
         stack = torch.stack([*powers, beyond, beyond.abs()]).flatten(1)
-        orders_in_table = min(orders, self.degree + 1)
-        values = (self.table[:orders_in_table].flatten(0, 1) @ stack).view(orders_in_table, self.degree + 1, *x.shape)
-        return interval.long(), self._scaled(values, inverse, beyond, orders)
+        known = min(orders, self.degree + 1)
+        values = (self.table[:known].flatten(0, 1) @ stack).view(known, self.degree + 1, *x.shape)
+        if known > 1:
+            values = values * torch.stack([inverse**m for m in range(known)])[:, None]
+        return interval.long(), curved_inside(values, beyond, orders)
 
     def _extended(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         """Return the same on any knots: the splines where x is held within the grid, and their slope times δ."""
         low, high = (end[:, None] for end in self.range())
-        inside = torch.minimum(torch.maximum(x, low), high)
+        inside = torch.minimum(torch.maximum(x, low), high) if self.straight else x
         beyond = x - inside
         columns, local = self.local(inside.T, max(orders, 2))
         values = local.permute(2, 3, 0, 1)
         straight = values[0] + beyond * values[1]
-        values = torch.cat([straight[None], values[1:orders]])
-        return columns[..., 0], self._scaled(values, torch.ones_like(low), beyond, orders)
-
-    def _scaled(self, values: Tensor, inverse: Tensor, beyond: Tensor, orders: int) -> Tensor:
-        """Return the derivatives times h^−m, zero from the second on beyond the grid and above the degree."""
-        if orders == 1:
-            return values
-        factors = [torch.ones_like(beyond), inverse.expand_as(beyond)]
-        factors += [torch.where(beyond == 0, inverse**m, 0.0) for m in range(2, len(values))]
-        values = values * torch.stack(factors)[: len(values), None]
-        missing = orders - len(values)
-        return torch.cat([values, values.new_zeros(missing, *values.shape[1:])]) if missing else values
+        return columns[..., 0], curved_inside(torch.cat([straight[None], values[1:orders]]), beyond, orders)
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         """Return the non-zero splines at x (n, i): their indices (i, n, k+1) and derivatives (i, n, orders, k+1)."""
@@ -229,6 +220,25 @@ class BSpline(EdgeBasis):
         self.set_knots(new)
         return torch.einsum("ihg,igo->iho", torch.as_tensor(np.stack(matrices)), every)
 
+    def extend(self, low: Array, high: Array, coefficients: Tensor) -> Tensor:
+        """Move the ends of the grids out to [low, high], (i,) each, with as many intervals.
+
+        Return the coefficients (i, functions, o) of splines that are the same on the old grid, in double precision on
+        the CPU. Beyond the old ends the outermost polynomials go on.
+        """
+        result = coefficients.detach().cpu().double().clone()
+        knots = self.knots.cpu().double().numpy().copy()
+        for i in range(self.inputs):
+            breakpoints = self.breakpoints()[i]
+            if self.periodic[i] or (low[i] >= breakpoints[0] and high[i] <= breakpoints[-1]):
+                continue
+            old = knots[i].copy()
+            breakpoints[0], breakpoints[-1] = min(low[i], breakpoints[0]), max(high[i], breakpoints[-1])
+            knots[i] = splines.knots_through(breakpoints, self.degree)[0]
+            result[i] = torch.as_tensor(transfer_matrix(old, knots[i], self.degree, False)) @ result[i]
+        self.set_knots(knots)
+        return result
+
     def _repeat_periodic(self, coefficients: Tensor) -> Tensor:
         """Return the coefficients (i, functions, o) with the free ones of each periodic input repeated at its end."""
         result = coefficients.clone()
@@ -256,24 +266,37 @@ def cardinal_table(degree: int) -> Array:
     return table
 
 
+def curved_inside(values: Tensor, beyond: Tensor, orders: int) -> Tensor:
+    """Return derivatives (m, j, i, n) with those of order 2 and more zero where x (i, n) is `beyond` the grid.
+
+    Orders that are not there, because they are above the degree, are zero.
+    """
+    if len(values) > 2:
+        values = torch.cat([values[:2], values[2:] * (beyond == 0)])
+    missing = orders - len(values)
+    return torch.cat([values, values.new_zeros(missing, *values.shape[1:])]) if missing else values
+
+
 def place(first: Tensor, values: Tensor, functions: int) -> Tensor:
     """Return zeros (orders, i, functions, n) with `values` (orders, j, i, n) from row `first` (i, n) on."""
     orders, nonzero, inputs, count = values.shape
-    if torch.compiler.is_compiling():
-        rows = torch.arange(functions, device=values.device)[:, None] - first[:, None]  # (i, functions, n)
-        parts = [torch.where(rows == j, values[:, j, :, None], 0.0) for j in range(nonzero)]
-        return torch.stack(parts).sum(dim=0)
-    starts = torch.arange(inputs, device=first.device)[:, None] * functions * count
-    starts = starts + torch.arange(count, device=first.device)
-    starts = starts + first * count
-    index = starts + (torch.arange(nonzero, device=first.device) * count).view(-1, 1, 1)
+    device = values.device
+    if torch.compiler.is_compiling():  # compilers fuse comparisons, but cannot fuse a scatter
+        rows = torch.arange(functions, device=device)[:, None] - first[:, None]  # (i, functions, n)
+        dense = torch.where(rows == 0, values[:, 0, :, None], 0.0)
+        for j in range(1, nonzero):
+            dense = torch.where(rows == j, values[:, j, :, None], dense)
+        return dense
+    starts = torch.arange(0, inputs * functions, functions, device=device)[:, None]
+    rows = torch.arange(nonzero, device=device)[:, None, None] * count
+    index = (first + starts) * count + torch.arange(count, device=device) + rows
     dense = values.new_zeros(orders, inputs * functions * count)
     dense = dense.scatter_(1, index.flatten().expand(orders, -1), values.flatten(1))
     return dense.view(orders, inputs, functions, count)
 
 
 def place_apart(rows: Tensor, values: Tensor, functions: int) -> Tensor:
-    """Return zeros (orders, i, functions, n) plus `values` (orders, j, i, n) in `rows` (j, i, n), which may coincide."""
+    """Return zeros (orders, i, functions, n) plus values (orders, j, i, n) in rows (j, i, n), which may coincide."""
     dense = values.new_zeros(len(values), rows.shape[1], functions, rows.shape[2])
     index = rows.transpose(0, 1).expand(len(values), -1, -1, -1)
     return dense.scatter_add_(2, index, values.transpose(1, 2))

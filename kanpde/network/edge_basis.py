@@ -32,6 +32,7 @@ class EdgeBasis(nn.Module, ABC):
         """Set the inputs' intervals [low, high], (i,) each."""
         super().__init__()
         self.base = base
+        self.straight = True  # beyond the intervals polynomials go on as lines; False: as polynomials
         self.periodic = periodic or (False,) * len(low)
         self.register_buffer("centre", torch.as_tensor((low + high) / 2))
         self.register_buffer("half_width", torch.as_tensor((high - low) / 2))
@@ -131,6 +132,14 @@ class EdgeBasis(nn.Module, ABC):
     @abstractmethod
     def regrid(self, i: int, low: float, high: float, margin: float) -> None:
         """Replace the functions of input i by evenly spaced ones on [low − margin, high + margin]."""
+
+    @abstractmethod
+    def extend(self, low: Array, high: Array, coefficients: Tensor) -> Tensor:
+        """Move the ends of the inputs' intervals out to [low, high], (i,) each; the number of functions stays.
+
+        Return the coefficients (i, functions, o) of the same edge functions, or of the nearest ones, in double
+        precision on the CPU.
+        """
 
     @property
     @abstractmethod

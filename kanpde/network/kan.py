@@ -150,6 +150,16 @@ class KAN(nn.Module):
         layers = [self.first, *self.hidden]
         return layers[0].basis.inputs, layers[-1].outputs
 
+    @property
+    def straight(self) -> bool:
+        """Whether edges go on as lines beyond their grids, and not as the polynomials that they are at the ends."""
+        return all(layer.basis.straight for layer in [self.first, *self.hidden])
+
+    @straight.setter
+    def straight(self, value: bool) -> None:
+        for layer in [self.first, *self.hidden]:
+            layer.basis.straight = value
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the values (n, fields) at points (n, d)."""
         x = x.T.contiguous()

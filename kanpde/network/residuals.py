@@ -173,6 +173,11 @@ class Residuals:
             result.append(Chunk(placed, prepared, number * CHUNK))
         return result
 
+    @property
+    def places(self) -> Tensor:
+        """The points (n, d) of all blocks."""
+        return torch.cat([part.points for part in self.parts])
+
     def values(self, chunks: Sequence[Chunk]) -> Tensor:
         """Return the block's own rows (components, n) on these chunks; differentiable by autograd."""
         return torch.cat([chunk.placed.rows_of(self.model, chunk.prepared) for chunk in chunks], dim=1)

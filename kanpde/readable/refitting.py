@@ -9,6 +9,7 @@ from torch import Tensor
 
 from kanpde.collocation.affine import is_affine
 from kanpde.errors import ConfigurationError
+from kanpde.network import grids
 from kanpde.network.residuals import LARGEST, Residuals
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.least_squares import LeastSquares
@@ -60,9 +61,12 @@ class FixedRows:
     def refitted(self, solution: Solution, steps: int, enough: float = ROUND_OFF) -> tuple[Solution, float]:
         """Return a copy of the solution after at most `steps` steps, and its loss; stop at a loss of `enough`."""
         solution = renewed(solution, copied(solution))
+        network = solution.network
+        network.straight = False
         residuals = self.residuals(solution)
         vector, loss = descended(residuals, solution.model.vector, steps, enough)
         solution.model.assign(vector)
+        grids.straighten(network, residuals.places)
         return solution, loss
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import ConfigurationError, number
+from kanpde.network import grids
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
 from kanpde.optim.gauss_newton import GaussNewton
@@ -51,6 +52,7 @@ def descend(model: Model, residuals: Residuals, options: Regularisation, weight:
     """Take a few steps on the loss and the penalty, which is majorised again before each step."""
     points = points_of(model.network, SAMPLE)
     vector, method = model.vector, GaussNewton()
+    model.network.straight = False
     for _ in range(STEPS):
         model.assign(vector)
         step = method.step(Penalised(model, residuals, Majorised(model.network, options, points), weight), vector)
@@ -58,6 +60,7 @@ def descend(model: Model, residuals: Residuals, options: Regularisation, weight:
             break
         vector = step.vector
     model.assign(vector)
+    grids.straighten(model.network, residuals.places)
 
 
 class Penalised:
