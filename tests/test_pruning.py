@@ -252,9 +252,7 @@ def test_a_node_that_passes_on_is_straightened_without_a_change():
     assert passing(network) == [(0, 0)]
     straight, points = straightened(network, 0, 0), points_in(UNIT)
     assert straight.first.fixed.names == ("x",)
-    assert (straight(points) - network(points)).abs().max() < 1e-2 * network(
-        points
-    ).std()  # its grid had an end
+    assert (straight(points) - network(points)).abs().max() < 1e-2 * network(points).std()  # its grid had an end
 
 
 def test_a_refit_finds_its_way_back():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +11,10 @@ from torch import Tensor
 
 from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
+from kanpde.files import below
 from kanpde.network.edge_basis import EdgeBasis
 from kanpde.network.knots import refine_breakpoints, transfer_matrix
+from kanpde.network.placement import curved_inside, place, place_apart
 
 
 class BSpline(EdgeBasis):
@@ -24,6 +27,8 @@ class BSpline(EdgeBasis):
     knots: Tensor
     pieces: Tensor
     table: Tensor
+    start: Tensor
+    scales: Tensor
 
     def __init__(
         self, knots: Array, degree: int, base: str | None = None, periodic: tuple[bool, ...] | None = None
@@ -32,7 +37,8 @@ class BSpline(EdgeBasis):
         self.degree = degree
         self.register_buffer("knots", torch.empty(0))
         self.register_buffer("pieces", torch.empty(0))
-        self.register_buffer("table", torch.empty(0), persistent=False)
+        for name in ("table", "start", "scales"):  # of equidistant knots, see `_cardinal`
+            self.register_buffer(name, torch.empty(0), persistent=False)
         self.set_knots(knots)
 
     @classmethod
@@ -51,7 +57,13 @@ class BSpline(EdgeBasis):
 
     def adopt(self, buffers: Mapping[str, Tensor]) -> None:
         """Set the knots to those of saved buffers."""
+        if not {"knots", "pieces"} <= set(buffers):
+            return  # `load_state_dict` tells what is missing
         self.set_knots(buffers["knots"].double().cpu().numpy(), uniform=buffers["pieces"].dim() == 3)
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
+        self.adopt(below(prefix, state_dict))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def set_knots(self, knots: Array, uniform: bool | None = None) -> None:
         """Replace the knots by `knots` (i, n + 2k + 1); the layer keeps its coefficients.
@@ -65,8 +77,22 @@ class BSpline(EdgeBasis):
         like = self.half_width
         self.knots = torch.as_tensor(knots).to(like)
         self.pieces = torch.as_tensor(pieces[:1, 0] if self.uniform else pieces).to(like)
-        table = cardinal_table(self.degree) if self.uniform else np.empty(0)
-        self.table = torch.as_tensor(table).to(like)
+        self._derive()
+
+    def _derive(self) -> None:
+        """Compute what `_cardinal` needs from the knots as they are stored, in their precision and on their device."""
+        if not self.uniform:
+            return
+        low, high = (end[:, None] for end in self.range())
+        rate = self.intervals / (high - low)
+        self.start = low
+        self.scales = torch.stack([rate**m for m in range(self.degree + 1)])[:, None]
+        self.table = torch.as_tensor(splines.cardinal_table(self.degree)).to(low)
+
+    def _apply(self, *arguments: Any, **more: Any) -> BSpline:
+        super()._apply(*arguments, **more)  # type: ignore[no-untyped-call]
+        self._derive()
+        return self
 
     @property
     def intervals(self) -> int:
@@ -102,9 +128,7 @@ class BSpline(EdgeBasis):
 
         They are one matrix times the powers of ξ, held within its interval, and the distance δ beyond the grid.
         """
-        low, high = self.range()
-        inverse = (self.intervals / (high - low))[:, None]
-        position = (x - low[:, None]) * inverse
+        position = (x - self.start) * self.scales[1, 0]
         interval = position.detach().floor().clamp_(0, self.intervals - 1).nan_to_num_(0.0)  # NaN has no integer
         free = (position - interval).sub_(0.5)
         xi = free.clamp(-0.5, 0.5) if self.straight else free
@@ -116,7 +140,7 @@ class BSpline(EdgeBasis):
         known = min(orders, self.degree + 1)
         values = (self.table[:known].flatten(0, 1) @ stack).view(known, self.degree + 1, *x.shape)
         if known > 1:
-            values = values * torch.stack([inverse**m for m in range(known)])[:, None]
+            values = values * self.scales[:known]
         return interval.long(), curved_inside(values, beyond, orders)
 
     def _extended(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
@@ -249,54 +273,3 @@ class BSpline(EdgeBasis):
 
     def _knots_of(self, i: int) -> Array:
         return np.asarray(self.knots[i].cpu().double().numpy())
-
-
-def cardinal_table(degree: int) -> Array:
-    """Return the matrix (orders, k+1, k+3) from 1, ξ, …, ξ^k, δ, |δ| to the derivatives of splines on spacing 1.
-
-    Beyond the grid ξ is ±½ and a spline goes on as p(±½) + δ p'(±½), with the even part of p' times δ and the odd part
-    times |δ|.
-    """
-    piece = splines.polynomial_pieces(np.arange(2.0 * degree + 2)[None], degree)[0, 0]
-    powers = np.einsum("mqp,pj->mjq", splines.derivative_powers(degree, degree + 1), piece)
-    table = np.zeros((degree + 1, degree + 1, degree + 3))
-    table[:, :, : degree + 1] = powers
-    below, above = (powers[1] @ half ** np.arange(degree + 1) for half in (-0.5, 0.5))
-    table[0, :, degree + 1], table[0, :, degree + 2] = (above + below) / 2, (above - below) / 2
-    return table
-
-
-def curved_inside(values: Tensor, beyond: Tensor, orders: int) -> Tensor:
-    """Return derivatives (m, j, i, n) with those of order 2 and more zero where x (i, n) is `beyond` the grid.
-
-    Orders that are not there, because they are above the degree, are zero.
-    """
-    if len(values) > 2:
-        values = torch.cat([values[:2], values[2:] * (beyond == 0)])
-    missing = orders - len(values)
-    return torch.cat([values, values.new_zeros(missing, *values.shape[1:])]) if missing else values
-
-
-def place(first: Tensor, values: Tensor, functions: int) -> Tensor:
-    """Return zeros (orders, i, functions, n) with `values` (orders, j, i, n) from row `first` (i, n) on."""
-    orders, nonzero, inputs, count = values.shape
-    device = values.device
-    if torch.compiler.is_compiling():  # compilers fuse comparisons, but cannot fuse a scatter
-        rows = torch.arange(functions, device=device)[:, None] - first[:, None]  # (i, functions, n)
-        dense = torch.where(rows == 0, values[:, 0, :, None], 0.0)
-        for j in range(1, nonzero):
-            dense = torch.where(rows == j, values[:, j, :, None], dense)
-        return dense
-    starts = torch.arange(0, inputs * functions, functions, device=device)[:, None]
-    rows = torch.arange(nonzero, device=device)[:, None, None] * count
-    index = (first + starts) * count + torch.arange(count, device=device) + rows
-    dense = values.new_zeros(orders, inputs * functions * count)
-    dense = dense.scatter_(1, index.flatten().expand(orders, -1), values.flatten(1))
-    return dense.view(orders, inputs, functions, count)
-
-
-def place_apart(rows: Tensor, values: Tensor, functions: int) -> Tensor:
-    """Return zeros (orders, i, functions, n) plus values (orders, j, i, n) in rows (j, i, n), which may coincide."""
-    dense = values.new_zeros(len(values), rows.shape[1], functions, rows.shape[2])
-    index = rows.transpose(0, 1).expand(len(values), -1, -1, -1)
-    return dense.scatter_add_(2, index, values.transpose(1, 2))

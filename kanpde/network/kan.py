@@ -44,6 +44,7 @@ COMPOSITION_SIZES: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ..
 }
 # Sizes for nonlinear equations of third or higher order in two coordinates, whose dispersive waves need wider layers.
 DISPERSIVE_SIZES = (((6, 0), (6, 0), (6, 0)), (10, 6, 6, 6))
+CHUNK = 2048  # points evaluated at once without gradients
 DEGREE = 7  # default degree of a network that is built without an equation
 # The limits of sizes: splines of higher degrees lose all digits, and larger networks exceed time and memory.
 MAX_DEGREE, MAX_INTERVALS, MAX_NODES, MAX_COEFFICIENTS = 30, 10_000, 2000, 10**7
@@ -162,6 +163,8 @@ class KAN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the values (n, fields) at points (n, d)."""
+        if x.shape[0] > CHUNK and not torch.is_grad_enabled():  # large arrays would leave the cache
+            return torch.cat([self(chunk) for chunk in x.split(CHUNK)])
         x = x.T.contiguous()
         for layer in [self.first, *self.hidden]:
             x = layer.nodes(x)
@@ -173,7 +176,12 @@ class KAN(nn.Module):
 
     def jets(self, prepared: Tensor, plan: JetPlan) -> Tensor:
         """Return the fields' jets (n, S, fields) at prepared points; autograd can differentiate them."""
-        return self.taped(prepared, plan, taped=False)[0]
+        if any(layer.fixed is not None for layer in [self.first, *self.hidden]):
+            return self.taped(prepared, plan, taped=False)[0]
+        jet = self.first.first_partials(prepared, plan)
+        for layer in self.hidden:
+            jet = layer.next_partials(jet, plan)
+        return torch.stack(jet).permute(2, 0, 1)
 
     def taped(self, prepared: Tensor, plan: JetPlan, *, taped: bool = True) -> tuple[Tensor, list[Tape]]:
         """Return the jets (n, S, fields) and the tapes that `rows` needs."""

@@ -8,7 +8,7 @@ polynomials of the incoming jet and δ the adjoint, the row is Σ_m B^(m) ⊗ (�
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -109,6 +109,39 @@ class KANLayer(nn.Module):
         used = edges[: plan.order + 1].permute(1, 0, 2, 3).flatten(1, 2)
         subnodes = torch.bmm(bell.flatten(2), used)
         return self._multiply(subnodes, plan), Tape(features, edges, jet, bell, subnodes)
+
+    def first_partials(self, features: Tensor, plan: JetPlan) -> list[Tensor]:
+        """Return the jet after a first layer, one (outputs, n) for each partial, from the features (i, M, n, g).
+
+        It is `coordinate_jet` without a tape, for layers without fixed edges.
+        """
+        columns = features.permute(1, 0, 3, 2)  # (M, i, g, n)
+        matrix = self.coefficients.flatten(0, 1).T
+        jet = [matrix @ columns[0].flatten(0, 1)]
+        pure = {alpha: self.coefficients[axis].T @ columns[order, axis] for alpha, axis, order in plan.pure}
+        jet += [pure[alpha] if alpha in pure else torch.zeros_like(jet[0]) for alpha in range(1, len(plan))]
+        return self._multiplied(jet, plan)
+
+    def next_partials(self, jet: Sequence[Tensor], plan: JetPlan) -> list[Tensor]:
+        """Return the jet after the layer, (i, n) -> (outputs, n) for each partial.
+
+        It is `jet` without a tape, for layers without fixed edges. Features are combined with the Bell polynomials
+        first, so that one matrix product remains for each partial, over all edges.
+        """
+        columns = self.basis.columns(jet[0], plan.order + 1).unbind()  # (i, g, n) for each order
+        matrix = self.coefficients.flatten(0, 1).T
+        result = []
+        for terms in jets.bell_terms(plan, jet):
+            parts = [columns[m] if m == 0 else columns[m] * bell[:, None] for m, bell in terms.items()]
+            result.append(matrix @ sum(parts[1:], parts[0]).flatten(0, 1))
+        return self._multiplied(result, plan)
+
+    def _multiplied(self, subnodes: list[Tensor], plan: JetPlan) -> list[Tensor]:
+        if not self.products:
+            return subnodes
+        factors = [each[self.sums :] for each in subnodes]
+        products = jets.product_terms(plan, [each[0::2] for each in factors], [each[1::2] for each in factors])
+        return [torch.cat([each[: self.sums], more]) for each, more in zip(subnodes, products, strict=True)]
 
     def _multiply(self, subnodes: Tensor, plan: JetPlan) -> Tensor:
         if not self.products:
