@@ -50,7 +50,7 @@ class Solution:
     """u(x), evaluated at coordinates by name: ``solution(x=xs, t=ts)``.
 
     NumPy arrays and numbers give NumPy arrays, torch tensors give torch tensors; shapes broadcast. A system gives a
-    dict by field.
+    dict by field. Tensors that require gradients give values that autograd differentiates by the coordinates.
 
     `problem` is the problem, `model` the trained function, `history` the columns of the training's history by name,
     `formula` the formula that `symbolify` found, None before, and `audited` the audit made after training, None before.
@@ -387,6 +387,8 @@ class Solution:
             )
 
     def _in_chunks(self, evaluate: Any, points: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and points.requires_grad:
+            return torch.cat([evaluate(chunk) for chunk in torch.split(points, CHUNK)])
         with torch.no_grad():
             return torch.cat([evaluate(self._tensor(chunk)).detach() for chunk in torch.split(points, CHUNK)])
 

@@ -8,7 +8,6 @@ import torch
 
 from kanpde import KAN
 from kanpde.errors import OutsideDomainWarning
-from kanpde.network import grids
 
 F64 = torch.float64
 
@@ -33,20 +32,17 @@ def moved(network):
 def test_extended_grids_contain_the_values_and_change_nothing():
     network, points = moved(built()), points_in()
     before, parameters = network(points), list(network.parameters())
-    assert grids.extend(network, points)
+    network.straighten(points)
     for layer, values in zip(network.hidden, network.node_values(points)[1:], strict=True):
         low, high = layer.basis.range()
         assert (values >= low).all() and (values <= high).all()
     torch.testing.assert_close(network(points), before, rtol=0, atol=1e-10 * float(before.detach().abs().max()))
-    network.straight = True
-    torch.testing.assert_close(network(points), before, rtol=0, atol=1e-10 * float(before.detach().abs().max()))
     assert all(one is other for one, other in zip(parameters, network.parameters(), strict=True))
-    assert not grids.extend(network, points)
 
 
 def test_values_that_are_not_finite_extend_nothing():
     network = built()
-    assert not grids.extend(network, points_in() * torch.nan)
+    assert not network.extend_grid(points_in() * torch.nan)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, F64])

@@ -13,7 +13,7 @@ from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
 from kanpde.files import below
 from kanpde.network.edge_basis import EdgeBasis
-from kanpde.network.knots import refine_breakpoints, transfer_matrix
+from kanpde.network.knots import growing_steps, refine_breakpoints, transfer_matrix
 from kanpde.network.placement import curved_inside, place, place_apart
 
 
@@ -129,8 +129,8 @@ class BSpline(EdgeBasis):
         They are one matrix times the powers of ξ, held within its interval, and the distance δ beyond the grid.
         """
         position = (x - self.start) * self.scales[1, 0]
-        interval = position.detach().floor().clamp_(0, self.intervals - 1).nan_to_num_(0.0)  # NaN has no integer
-        free = (position - interval).sub_(0.5)
+        interval = position.detach().floor().clamp(0, self.intervals - 1).nan_to_num(0.0)  # NaN has no integer
+        free = position - interval - 0.5
         xi = free.clamp(-0.5, 0.5) if self.straight else free
         beyond = free - xi
         powers = [torch.ones_like(xi), xi]
@@ -223,6 +223,12 @@ class BSpline(EdgeBasis):
         self.set_knots(knots, uniform=self.uniform)
         self.centre[i], self.half_width[i] = (low + high) / 2, (high - low) / 2 + margin
 
+    def set_breakpoints(self, i: int, breakpoints: Array) -> None:
+        """Put the knots of input i through `breakpoints` (n + 1,)."""
+        knots = self.knots.cpu().double().numpy().copy()
+        knots[i] = splines.knots_through(breakpoints, self.degree)[0]
+        self.set_knots(knots)
+
     @property
     def growth(self) -> int:
         """The number of functions that `refine` adds to an input: one for each interval."""
@@ -262,6 +268,33 @@ class BSpline(EdgeBasis):
             result[i] = torch.as_tensor(transfer_matrix(old, knots[i], self.degree, False)) @ result[i]
         self.set_knots(knots)
         return result
+
+    def widen(self, low: Array, high: Array, coefficients: Tensor) -> Tensor:
+        """Add intervals beyond the ends of the grids, until these span [low, high], (i,) each.
+
+        Return the coefficients (i, functions, o) of splines that are the same on the old grid, in double precision on
+        the CPU. New functions, which are zero there, continue the tangents at the ends.
+        """
+        old, breakpoints = self.knots.cpu().double().numpy(), self.breakpoints()
+        held = coefficients.detach().cpu().double().numpy()
+        steps = breakpoints[:, 1] - breakpoints[:, 0], breakpoints[:, -1] - breakpoints[:, -2]
+        far = np.maximum(breakpoints[:, 0] - low, 0), np.maximum(high - breakpoints[:, -1], 0)
+        below, above = (min(int(np.ceil((f / h).max())), self.intervals) for f, h in zip(far, steps, strict=True))
+        ends = torch.stack(self.range(), dim=1)
+        values, slopes = (np.asarray(each.cpu().double()) for each in self.evaluate(ends, 2))  # (i, functions, 2)
+        result, knots = [], []
+        for i, grid in enumerate(breakpoints):
+            left = grid[0] - np.cumsum(growing_steps(steps[0][i], far[0][i], below))
+            right = grid[-1] + np.cumsum(growing_steps(steps[1][i], far[1][i], above))
+            knots.append(splines.knots_through(np.concatenate([left[::-1], grid, right]), self.degree)[0])
+            columns = transfer_matrix(old[i], knots[i], self.degree, False) @ held[i]
+            averages = np.array([knots[i][j + 1 : j + 1 + self.degree].mean() for j in range(len(columns))])
+            for new, end in ((slice(0, below), 0), (slice(len(columns) - above, None), 1)):
+                line = values[i, :, end] @ held[i], slopes[i, :, end] @ held[i]
+                columns[new] = line[0] + (averages[new] - grid[-end])[:, None] * line[1]
+            result.append(torch.as_tensor(columns))
+        self.set_knots(np.stack(knots))
+        return torch.stack(result)
 
     def _repeat_periodic(self, coefficients: Tensor) -> Tensor:
         """Return the coefficients (i, functions, o) with the free ones of each periodic input repeated at its end."""

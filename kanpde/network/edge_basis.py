@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.calculus.arrays import Array
+from kanpde.errors import ConfigurationError
 from kanpde.network.base_functions import BASE_FUNCTIONS
 from kanpde.network.differentiable import differentiable
 
@@ -133,6 +134,12 @@ class EdgeBasis(nn.Module, ABC):
     def regrid(self, i: int, low: float, high: float, margin: float) -> None:
         """Replace the functions of input i by evenly spaced ones on [low − margin, high + margin]."""
 
+    def set_breakpoints(self, i: int, breakpoints: Array) -> None:
+        """Put the ends of the intervals of input i at `breakpoints` (n + 1,); families without knots refuse."""
+        raise ConfigurationError(
+            f"expected B-splines to place knots at quantiles, got {type(self).__name__}; call update_grid instead"
+        )
+
     @abstractmethod
     def extend(self, low: Array, high: Array, coefficients: Tensor) -> Tensor:
         """Move the ends of the inputs' intervals out to [low, high], (i,) each; the number of functions stays.
@@ -140,6 +147,10 @@ class EdgeBasis(nn.Module, ABC):
         Return the coefficients (i, functions, o) of the same edge functions, or of the nearest ones, in double
         precision on the CPU.
         """
+
+    def widen(self, low: Array, high: Array, coefficients: Tensor) -> Tensor:
+        """Extend as `extend` does, or with more functions where these keep the continuation beyond the ends bounded."""
+        return self.extend(low, high, coefficients)
 
     @property
     @abstractmethod

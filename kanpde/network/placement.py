@@ -31,8 +31,8 @@ def place(first: Tensor, values: Tensor, functions: int) -> Tensor:
     starts = torch.arange(0, inputs * functions, functions, device=device)[:, None]
     rows = torch.arange(nonzero, device=device)[:, None, None] * count
     index = (first + starts) * count + torch.arange(count, device=device) + rows
-    dense = values.new_zeros(orders, inputs * functions * count)
-    dense = dense.scatter_(1, index.flatten().expand(orders, -1), values.flatten(1))
+    zeros = values.new_zeros(()).expand(orders, inputs * functions * count)
+    dense = zeros.scatter(1, index.flatten().expand(orders, -1), values.flatten(1))
     return dense.view(orders, inputs, functions, count)
 
 
@@ -40,4 +40,4 @@ def place_apart(rows: Tensor, values: Tensor, functions: int) -> Tensor:
     """Return zeros (orders, i, functions, n) plus values (orders, j, i, n) in rows (j, i, n), which may coincide."""
     dense = values.new_zeros(len(values), rows.shape[1], functions, rows.shape[2])
     index = rows.transpose(0, 1).expand(len(values), -1, -1, -1)
-    return dense.scatter_add_(2, index, values.transpose(1, 2))
+    return dense.scatter_add(2, index, values.transpose(1, 2))

@@ -47,8 +47,8 @@ class Model(nn.Module):
         self.constants = nn.Parameter(start)
 
     def prepare(self, points: Tensor, plan: JetPlan) -> Prepared:
-        """Precompute the data at points (n, d) for the partials of `plan`."""
-        with torch.no_grad():
+        """Precompute the data at points (n, d) for the partials of `plan`; differentiable by points that ask for it."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and points.requires_grad):
             lift, factor = (None, None) if self.ansatz is None else self.ansatz.jets(points, plan)
             return Prepared(plan, self.network.prepare(points, plan), lift, factor)
 

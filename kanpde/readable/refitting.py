@@ -9,7 +9,6 @@ from torch import Tensor
 
 from kanpde.collocation.affine import is_affine
 from kanpde.errors import ConfigurationError
-from kanpde.network import grids
 from kanpde.network.residuals import LARGEST, Residuals
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.least_squares import LeastSquares
@@ -66,7 +65,7 @@ class FixedRows:
         residuals = self.residuals(solution)
         vector, loss = descended(residuals, solution.model.vector, steps, enough)
         solution.model.assign(vector)
-        grids.straighten(network, residuals.places)
+        network.straighten(residuals.places)
         return solution, loss
 
 

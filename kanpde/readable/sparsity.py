@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import ConfigurationError, number
-from kanpde.network import grids
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
 from kanpde.optim.gauss_newton import GaussNewton
@@ -60,7 +59,7 @@ def descend(model: Model, residuals: Residuals, options: Regularisation, weight:
             break
         vector = step.vector
     model.assign(vector)
-    grids.straighten(model.network, residuals.places)
+    model.network.straighten(residuals.places)
 
 
 class Penalised:

@@ -16,7 +16,7 @@ from kanpde.collocation.time_window import FIRST_REACH, Window
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.files import below
 from kanpde.marching.audit.parts import Part
-from kanpde.network import grids, knot_insertion
+from kanpde.network import knot_insertion
 from kanpde.network.kan import KAN
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
@@ -137,7 +137,7 @@ class Descent:
         if self.model.network.straight or not self.points.placed:
             return self.model
         model = copy.deepcopy(self.model)
-        grids.straighten(model.network, self.residuals.places)
+        model.network.straighten(self.residuals.places)
         return model
 
     def parts(self) -> tuple[Part, ...]:
@@ -220,7 +220,7 @@ class Descent:
         """
         entry = self.schedule.stage.entry
         if not entry.guarded and not self.model.network.straight and self.points.placed:
-            grids.straighten(self.model.network, self.residuals.places)
+            self.model.network.straighten(self.residuals.places)
             self.vector = self.model.vector
         self.model.network.straight = not entry.guarded
         return self.schedule.stage.method()
