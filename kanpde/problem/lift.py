@@ -82,6 +82,7 @@ class Ansatz:
         )
         return cls(box, periodic_axes(problem, box, given), lifts, factors)
 
+    @torch.no_grad()
     def jets(self, points: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor]:
         """Return the jets of lift and factor at points (n, d): (n, S, fields) each, in the points' device and dtype."""
         polynomial_at = polynomials_at(points, self.domain)
