@@ -55,5 +55,6 @@ def growing_steps(first: float, total: float, count: int) -> Array:
     if count == 1:
         return np.array([total])
     powers = np.arange(count)
-    ratio = optimize.brentq(lambda r: first * np.sum(r**powers) - total, 1.0, (total / first) ** (1 / (count - 1)))
+    most = 1.001 * (total / first) ** (1 / (count - 1))
+    ratio = optimize.brentq(lambda r: first * np.sum(r**powers) - total, 1.0, most)
     return np.asarray(first * ratio**powers)
