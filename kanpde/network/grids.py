@@ -15,6 +15,7 @@ from kanpde.network.layer import KANLayer
 
 # Margin of the grid of a hidden node beyond the node's values, as a share of their range.
 MARGIN = 0.1
+NARROWEST = 1e-2  # least length of a grid, relative to 1 and to the values
 LEAST_USE = 0.5  # share of a grid that values must use, or else `update_layer` makes it smaller
 
 
@@ -23,6 +24,13 @@ def padded(values: Tensor) -> tuple[Array, Array]:
     low, high = (end.double().cpu().numpy() for end in (values.amin(dim=0), values.amax(dim=0)))
     pad = MARGIN * (high - low) + 1e-6
     return low - pad, high + pad
+
+
+def spanned(values: Tensor) -> tuple[Array, Array]:
+    """Return the same ends, no closer to each other than single precision can divide."""
+    low, high = padded(values)
+    more = np.fmax(NARROWEST * (1 + np.abs(low + high) / 2) - (high - low), 0) / 2
+    return low - more, high + more
 
 
 def refine_layer(layer: KANLayer, values: Array, mass: Array) -> None:
@@ -56,7 +64,7 @@ def widen_layer(layer: KANLayer, values: Tensor) -> bool:
 def wider_ends(layer: KANLayer, values: Tensor) -> tuple[Array, Array] | None:
     """Return ends (i,) of grids that contain the old ones and `values` (n, i); None if no grid is left."""
     low, high = grid_ends(layer)
-    least, most = padded(values)
+    least, most = spanned(values)
     leaving = leaves(layer, values)
     if not leaving.any():
         return None
@@ -66,7 +74,7 @@ def wider_ends(layer: KANLayer, values: Tensor) -> tuple[Array, Array] | None:
 def update_layer(layer: KANLayer, values: Tensor) -> bool:
     """Fit the edges of a layer anew where `values` (n, i) leave their grid or use little of it; return whether any."""
     low, high = grid_ends(layer)
-    least, most = padded(values)
+    least, most = spanned(values)
     small = np.less(most - least, LEAST_USE * (high - low))
     small &= np.isfinite(most - least) & ~np.array(layer.basis.periodic)
     changed = leaves(layer, values) | small
@@ -77,7 +85,7 @@ def update_layer(layer: KANLayer, values: Tensor) -> bool:
 
 def quantile_layer(layer: KANLayer, values: Tensor, share: float) -> bool:
     """Place each input's breakpoints at quantiles of `values` (n, i), mixed with even ones, and fit the edges anew."""
-    least, most = padded(values)
+    least, most = spanned(values)
     for i in range(layer.basis.inputs):
         if layer.basis.periodic[i] or not np.isfinite([least[i], most[i]]).all():
             continue
