@@ -1,7 +1,7 @@
 """Print what a KAN costs beside a perceptron of the same widths: a training step, values, a PDE's loss; one thread.
 
-Run `python benchmarks/module_speed.py`. Times are the least of several, in processor seconds of the thread, so that other
-programs disturb them less.
+Run `python benchmarks/module_speed.py`. Times are the least of several, in the thread's processor seconds, so that
+other programs disturb them less.
 """
 
 from __future__ import annotations

@@ -16,47 +16,46 @@ from torch import Tensor
 Evaluate = Callable[[Tensor, int], Tensor]
 
 
-def differentiable(evaluate: Evaluate, x: Tensor, orders: int) -> Tensor:
-    """Return evaluate(x, orders), whose derivatives by x of every order are again values of `evaluate`.
+def differentiable(evaluate: Evaluate, x: Tensor, orders: int) -> tuple[Tensor, ...]:
+    """Return evaluate(x, orders), an entry for each order, whose derivatives by x are again values of `evaluate`.
 
     It works with `torch.autograd`, also for higher derivatives, and with `torch.func`. A compiler sees the code itself.
     """
     if torch.compiler.is_compiling() or not (x.requires_grad and torch.is_grad_enabled()):
-        return evaluate(x, orders)
-    values: Tensor = _WithSlopes.apply(x, evaluate, orders)[0]  # type: ignore[no-untyped-call]
+        return evaluate(x, orders).unbind()
+    values: tuple[Tensor, ...] = _WithSlope.apply(x, evaluate, orders)[:orders]  # type: ignore[no-untyped-call]
     return values
 
 
-class _WithSlopes(torch.autograd.Function):
-    """(f, f', …, f^(M−1)) and (f', …, f^(M)), both differentiable outputs, so that the slopes may be kept."""
+class _WithSlope(torch.autograd.Function):
+    """f, f', …, f^(M): each order's derivative is the next one, and all are outputs, so that they may be kept."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, evaluate: Evaluate, orders: int) -> tuple[Tensor, Tensor]:
-        whole = evaluate(x, orders + 1)
-        return whole[:-1], whole[1:]
+    def forward(x: Tensor, evaluate: Evaluate, orders: int) -> tuple[Tensor, ...]:
+        return evaluate(x, orders + 1).unbind()
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Evaluate, int], output: tuple[Tensor, Tensor]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Evaluate, int], output: tuple[Tensor, ...]) -> None:
         x, ctx.evaluate, ctx.orders = inputs
-        ctx.save_for_backward(x, output[1])
-        ctx.save_for_forward(x, output[1])
+        ctx.save_for_backward(x, *output[1:])
+        ctx.save_for_forward(x, *output[1:])
         ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx: Any, *adjoints: Tensor | None) -> tuple[Tensor | None, None, None]:
-        x, slopes = ctx.saved_tensors
-        first, second = adjoints
-        result = None if first is None else (first * slopes).sum(dim=(0, 2))
-        if second is not None:
-            curvatures = differentiable(ctx.evaluate, x, ctx.orders + 2)[2:]
-            further = (second * curvatures).sum(dim=(0, 2))
-            result = further if result is None else result + further
-        return result, None, None
+        x, *slopes = ctx.saved_tensors
+        if adjoints[-1] is not None:
+            slopes.append(differentiable(ctx.evaluate, x, ctx.orders + 2)[-1])
+        total: Tensor | None = None
+        for adjoint, slope in zip(adjoints, slopes, strict=False):
+            if adjoint is not None:
+                total = adjoint * slope if total is None else torch.addcmul(total, adjoint, slope)
+        return None if total is None else total.sum(dim=1), None, None
 
     @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, *_: None) -> tuple[Tensor, Tensor]:
-        x, slopes = ctx.saved_tensors
-        moved = tangent[:, None]
-        return slopes * moved, differentiable(ctx.evaluate, x, ctx.orders + 2)[2:] * moved
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> tuple[Tensor, ...]:
+        x, *slopes = ctx.saved_tensors
+        slopes.append(differentiable(ctx.evaluate, x, ctx.orders + 2)[-1])
+        return tuple(slope * tangent[:, None] for slope in slopes)

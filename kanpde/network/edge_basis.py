@@ -86,10 +86,14 @@ class EdgeBasis(nn.Module, ABC):
 
     def features(self, x: Tensor, orders: int) -> Tensor:
         """Return the derivatives 0 … orders − 1 of every feature: x (n, i) -> (i, orders, n, size)."""
-        return self.columns(x.T.contiguous(), orders).permute(1, 0, 3, 2)
+        if x.requires_grad and torch.is_grad_enabled():
+            whole = torch.stack(self.columns(x.T.contiguous(), orders))
+        else:
+            whole = self._whole(x.T.contiguous().to(self.centre.dtype), orders)
+        return whole.permute(1, 0, 3, 2)
 
-    def columns(self, x: Tensor, orders: int) -> Tensor:
-        """Return the derivatives 0 … orders − 1 of every feature, points last: x (i, n) -> (orders, i, size, n).
+    def columns(self, x: Tensor, orders: int) -> tuple[Tensor, ...]:
+        """Return the derivatives 0 … orders − 1 of every feature, points last: x (i, n) -> (i, size, n) for each order.
 
         They are computed in the basis's own precision, and differentiable by x any number of times.
         """

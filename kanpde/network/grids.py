@@ -105,12 +105,12 @@ def refit(layer: KANLayer, i: int, low: float, high: float, breakpoints: Array |
     places = torch.zeros(basis.inputs, len(x)).to(basis.centre)
     places[i] = torch.as_tensor(x)
     held = layer.coefficients
-    before = held[i].T @ basis.columns(places, 1)[0, i]
+    before = held[i].T @ basis.columns(places, 1)[0][i]
     if breakpoints is None:
         basis.regrid(i, low, high, 0.0)
     else:
         basis.set_breakpoints(i, breakpoints)
-    after = held[i, basis.functions :].T @ basis.columns(places, 1)[0, i, basis.functions :]
+    after = held[i, basis.functions :].T @ basis.columns(places, 1)[0][i, basis.functions :]
     fitted = basis.fit(i, x, (before - after).T.double().cpu().numpy())
     held[i, : basis.functions] = torch.as_tensor(fitted).to(held)
 

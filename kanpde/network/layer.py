@@ -128,7 +128,7 @@ class KANLayer(nn.Module):
         It is `jet` without a tape, for layers without fixed edges. Features are combined with the Bell polynomials
         first, so that one matrix product remains for each partial, over all edges.
         """
-        columns = self.basis.columns(jet[0], plan.order + 1).unbind()  # (i, g, n) for each order
+        columns = self.basis.columns(jet[0], plan.order + 1)  # (i, g, n) for each order
         matrix = self.coefficients.flatten(0, 1).T
         result = []
         for terms in jets.bell_terms(plan, jet):
