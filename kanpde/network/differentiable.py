@@ -6,6 +6,7 @@ derivative of order m through m sweeps. The derivatives in closed form are one m
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -59,3 +60,7 @@ class _WithSlope(torch.autograd.Function):
         x, *slopes = ctx.saved_tensors
         slopes.append(differentiable(ctx.evaluate, x, ctx.orders + 2)[-1])
         return tuple(slope * tangent[:, None] for slope in slopes)
+
+
+# torch binds the arguments of every call by the signature, which takes longer to find than a small layer to compute.
+_WithSlope.forward.__signature__ = inspect.signature(_WithSlope.forward)  # type: ignore[attr-defined]
