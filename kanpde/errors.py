@@ -29,6 +29,10 @@ class ConfigurationError(KanpdeError):
     """A setting of the network, the sampling, the training or the device is invalid."""
 
 
+class OutsideDomainWarning(UserWarning):
+    """A solution is evaluated outside its domain, where no equation was solved."""
+
+
 class ExitStatus(IntEnum):
     """The exit status that a command returns to the shell."""
 

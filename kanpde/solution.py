@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import Comparison, scores
 from kanpde.device import one_thread, torch_device
-from kanpde.errors import ConfigurationError, KanpdeError, ProblemError, nearest
+from kanpde.errors import ConfigurationError, KanpdeError, OutsideDomainWarning, ProblemError, nearest
 from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.judge import audit
 from kanpde.network.kan import KAN
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 CHUNK = 8192  # points evaluated at once
 SAMPLES = tuple(f"samples.{name}" for name in ("points", "values", "held_out_points", "held_out_values", "box"))
+OUTSIDE = 1e-6  # distance beyond the domain, relative to its side, that is not round-off of a coordinate
 CHECK_POINTS = 4096  # of the root mean squares of the residual and of each condition
 
 
@@ -49,7 +51,7 @@ class Solution:
     """u(x), evaluated at coordinates by name: ``solution(x=xs, t=ts)``.
 
     NumPy arrays and numbers give NumPy arrays, torch tensors give torch tensors; shapes broadcast. A system gives a
-    dict by field.
+    dict by field. Tensors that require gradients give values that autograd differentiates by the coordinates.
 
     `problem` is the problem, `model` the trained function, `history` the columns of the training's history by name,
     `formula` the formula that `symbolify` found, None before, and `audited` the audit made after training, None before.
@@ -64,6 +66,7 @@ class Solution:
         self.record = dict(record)
         self.formula: Formula | None = None
         self.audited: Audit | None = None
+        self._warned = False  # of points outside the domain
 
     @property
     def network(self) -> KAN:
@@ -90,7 +93,7 @@ class Solution:
 
         Points (n, d), with columns in the order of the coordinates, give an array (n,), or (n, fields) for a system;
         for one coordinate they may have the shape (n,).
-
+        Outside the domain the network's edges go on linearly, which is no solution; the first such point warns.
         Raises ProblemError if a coordinate is missing or unknown, or if shapes do not broadcast.
         """
         if points is not None:
@@ -361,12 +364,37 @@ class Solution:
             shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in zip(expected, tensors, strict=True))
             raise ProblemError(f"expected shapes that broadcast, got {shapes}; a grid is x[:, None] and t") from None
         points = torch.stack([column.reshape(-1) for column in columns], dim=1)
+        self._warn_outside(points)
         values = self._in_chunks(evaluate, points)
         shaped = [column.reshape(columns[0].shape) for column in values.T]
         arrays = shaped if as_torch else [np.asarray(column.cpu()) for column in shaped]
         return arrays[0] if len(names) == 1 else dict(zip(names, arrays, strict=True))
 
+    def _warn_outside(self, points: Tensor) -> None:
+        """Warn once if points (n, d) are outside the domain's bounding box; periodic coordinates never are."""
+        if self._warned or not len(points) or isinstance(self.problem, Regression):
+            return
+        domain, network = self.problem.domain, self.network
+        periodic = network.first.basis.periodic if isinstance(network, KAN) else (False,) * domain.dimension
+        ends = np.stack([points.amin(dim=0).detach().cpu().numpy(), points.amax(dim=0).detach().cpu().numpy()])
+        beyond = np.maximum(domain.low - ends[0], ends[1] - domain.high)
+        far = [
+            f"{name} by {beyond[axis]:.3g} of [{domain.low[axis]:g}, {domain.high[axis]:g}]"
+            for axis, name in enumerate(domain.names)
+            if not periodic[axis] and beyond[axis] > OUTSIDE * (domain.high[axis] - domain.low[axis])
+        ]
+        if far:
+            self._warned = True
+            warnings.warn(
+                f"{self.problem.name} is evaluated outside its domain ({', '.join(far)}), where nothing was solved; "
+                "the values there are an extrapolation",
+                OutsideDomainWarning,
+                stacklevel=4,
+            )
+
     def _in_chunks(self, evaluate: Any, points: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and points.requires_grad:
+            return torch.cat([evaluate(chunk) for chunk in torch.split(points, CHUNK)])
         with torch.no_grad():
             return torch.cat([evaluate(self._tensor(chunk)).detach() for chunk in torch.split(points, CHUNK)])
 

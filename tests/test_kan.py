@@ -182,13 +182,15 @@ def test_a_periodic_first_layer_is_periodic_and_smooth(base, refined, intervals)
     assert_rows_are_jacrevs(network, points, plan, 1e-11)
 
 
-def test_the_network_goes_on_smoothly_beyond_its_box():
-    network, plan = built([(2, 1)]), plan_up_to(3)
+def test_the_network_has_a_tangent_at_the_ends_of_its_box_and_grows_no_faster_than_a_product_beyond():
+    network, plan = built([(2, 1)]), plan_up_to(1)
     edge = torch.tensor([[1.0, 1.0], [-1.0, 0.5]], dtype=torch.float64)
     step = torch.tensor([[1e-9, 0.0]], dtype=torch.float64)
     with torch.no_grad():
         inside, outside = (network.jets(network.prepare(edge + s, plan), plan) for s in (-step, step))
+        far, further = network(edge * 1e6), network(edge * 1e7)
     assert_close(outside, inside, 1e-5)
+    assert (further.abs() <= 100.1 * far.abs()).all()  # one product node of two edges, each of which is a line
 
 
 # The start -----------------------------------------------------------------------------------------------------------

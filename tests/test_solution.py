@@ -196,11 +196,22 @@ def test_what_are_no_points_is_said_in_one_line(solution, ask, x, t, said):
     assert "\n" not in str(caught.value)
 
 
-def test_answers_are_no_part_of_a_graph(solution):
-    points = torch.zeros(3, dtype=torch.float64, requires_grad=True)
-    assert not solution(x=points, t=points).requires_grad
-    assert not solution.derivative("x", x=points, t=points).requires_grad
-    assert not solution.residual(x=points, t=points).requires_grad
+def test_answers_are_part_of_a_graph_only_if_points_are(solution):
+    for asked in (False, True):
+        points = torch.full((3,), 0.4, dtype=torch.float64, requires_grad=asked)
+        assert solution(x=points, t=points).requires_grad == asked
+        assert solution.derivative("x", x=points, t=points).requires_grad == asked
+        assert solution.residual(x=points, t=points).requires_grad == asked
+
+
+def test_derivatives_by_autograd_are_partials(solution):
+    x = torch.linspace(-0.7, 0.8, 4, dtype=torch.float64).requires_grad_()
+    t = torch.full((4,), 0.3, dtype=torch.float64)
+    (slope,) = torch.autograd.grad(solution(x=x, t=t).sum(), x, create_graph=True)
+    (bend,) = torch.autograd.grad(slope.sum(), x)
+    for found, partial in ((slope, "x"), (bend, "xx")):
+        expected = solution.derivative(partial, x=x.detach(), t=t)
+        torch.testing.assert_close(found.detach(), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_many_points_are_answered_in_pieces(solution):

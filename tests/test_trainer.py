@@ -47,7 +47,7 @@ def test_an_interrupt_returns_the_solution_so_far():
     solution = run(Rod(), callbacks=[watcher])
     assert solution.stopped_because.startswith("interrupted")
     assert solution.record["iterations"] == 7 and len(solution.history["loss"]) == 7
-    assert torch.equal(vector(solution), watcher.trainer.phase.vector) and watcher.calls[-1] == "end"
+    assert torch.equal(solution.model.vector, watcher.trainer.phase.current.vector) and watcher.calls[-1] == "end"
     assert np.isfinite(solution(x=0.5, t=0.5))
 
 

@@ -13,7 +13,7 @@ in α, so that repeated axes are counted correctly (Hardy, "Combinatorics of par
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -147,30 +147,36 @@ class JetPlan:
 
 def bell_polynomials(plan: JetPlan, jet: Tensor) -> Tensor:
     """Return Q_{α,m} of a jet (n, S, i) as (n, S, M, i) with m = 0 … M-1 = order; Q_{(),0} = 1."""
-    count, size, width = jet.shape
-    result = [[None] * (plan.order + 1) for _ in range(size)]  # type: list[list[Tensor | None]]
-    result[0][0] = jet.new_ones(count, width)
+    zero = jet.new_zeros(jet.shape[0], jet.shape[2])
+    found = bell_terms(plan, jet.unbind(dim=1))
+    rows = [[row.get(m, zero) for m in range(plan.order + 1)] for row in found]
+    return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+
+
+def bell_terms(plan: JetPlan, jet: Sequence[Tensor]) -> list[dict[int, Tensor]]:
+    """Return the Q_{α,m} that are not zero, by m for each α, of a jet given as one tensor for each partial."""
+    result: list[dict[int, Tensor]] = [{} for _ in jet]
+    result[0][0] = torch.ones_like(jet[0])
     for term in plan.bell:
         monomial = monomial_of(jet, term.blocks)
         if term.coefficient != 1:
             monomial = monomial * term.coefficient
-        so_far = result[term.alpha][term.order]
-        result[term.alpha][term.order] = monomial if so_far is None else so_far + monomial
-    zero = jet.new_zeros(count, width)
-    return torch.stack([torch.stack([zero if q is None else q for q in row], dim=1) for row in result], dim=1)
+        known = result[term.alpha].get(term.order)
+        result[term.alpha][term.order] = monomial if known is None else known + monomial
+    return result
 
 
-def monomial_of(jet: Tensor, blocks: tuple[int, ...]) -> Tensor:
-    """Return Π ∂^B h over the blocks, jet (n, S, i) -> (n, i)."""
-    value = jet[:, blocks[0]]
+def monomial_of(jet: Sequence[Tensor], blocks: tuple[int, ...]) -> Tensor:
+    """Return Π ∂^B h over the blocks of a jet given as one tensor for each partial."""
+    value = jet[blocks[0]]
     for block in blocks[1:]:
-        value = value * jet[:, block]
+        value = value * jet[block]
     return value
 
 
 def bell_adjoint(plan: JetPlan, jet: Tensor, adjoint: Tensor) -> Tensor:
     """Return the transposed derivative of `bell_polynomials` at `jet`: adjoint (n, S, M, i) -> (n, S, i)."""
-    result = torch.zeros_like(jet)
+    result, partials = torch.zeros_like(jet), jet.unbind(dim=1)
     for term in plan.bell:
         seed = adjoint[:, term.alpha, term.order]
         if term.coefficient != 1:
@@ -181,21 +187,25 @@ def bell_adjoint(plan: JetPlan, jet: Tensor, adjoint: Tensor) -> Tensor:
         for block, times in Counter(term.blocks).items():
             others = list(term.blocks)
             others.remove(block)
-            factor = seed * monomial_of(jet, tuple(others))
+            factor = seed * monomial_of(partials, tuple(others))
             result[:, block] += factor * times if times != 1 else factor
     return result
 
 
 def product(plan: JetPlan, left: Tensor, right: Tensor) -> Tensor:
     """Return the jet of f g from jets (n, S, i) of f and g."""
-    rows: list[Tensor | None] = [None] * len(plan)
+    return torch.stack(product_terms(plan, left.unbind(dim=1), right.unbind(dim=1)), dim=1)
+
+
+def product_terms(plan: JetPlan, left: Sequence[Tensor], right: Sequence[Tensor]) -> list[Tensor]:
+    """Return the partials of f g from those of f and g, given as one tensor for each partial."""
+    rows: dict[int, Tensor] = {}
     for term in plan.leibniz:
-        piece = left[:, term.left] * right[:, term.right]
+        piece = left[term.left] * right[term.right]
         if term.coefficient != 1:
             piece = piece * term.coefficient
-        so_far = rows[term.alpha]
-        rows[term.alpha] = piece if so_far is None else so_far + piece
-    return torch.stack([row for row in rows if row is not None], dim=1)
+        rows[term.alpha] = rows[term.alpha] + piece if term.alpha in rows else piece
+    return [rows[alpha] for alpha in range(len(plan))]
 
 
 def product_adjoint(plan: JetPlan, factor: Tensor, adjoint: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ Knots have a leading axis: one knot vector for every input of a layer, all with 
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -84,6 +86,22 @@ def derivative_powers(degree: int, orders: int) -> Array:
         for p in range(m, degree + 1):
             result[m, p - m, p] = np.prod(np.arange(p - m + 1, p + 1)) if m else 1.0
     return result
+
+
+@cache
+def cardinal_table(degree: int) -> Array:
+    """Return the matrix (orders, k+1, k+3) from 1, ξ, …, ξ^k, δ, |δ| to the derivatives of splines on spacing 1.
+
+    Beyond the grid ξ is ±½ and a spline goes on as p(±½) + δ p'(±½), with the even part of p' times δ and the odd part
+    times |δ|.
+    """
+    piece = polynomial_pieces(np.arange(2.0 * degree + 2)[None], degree)[0, 0]
+    powers = np.einsum("mqp,pj->mjq", derivative_powers(degree, degree + 1), piece)
+    table = np.zeros((degree + 1, degree + 1, degree + 3))
+    table[:, :, : degree + 1] = powers
+    below, above = (powers[1] @ half ** np.arange(degree + 1) for half in (-0.5, 0.5))
+    table[0, :, degree + 1], table[0, :, degree + 2] = (above + below) / 2, (above - below) / 2
+    return table
 
 
 def local_coordinates(x: Tensor, knots: Tensor, degree: int, uniform: bool) -> tuple[Tensor, Tensor, Tensor]:

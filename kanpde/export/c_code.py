@@ -26,9 +26,10 @@ _TEMPLATE = """\
 #include <math.h>
 
 /* Add the splines of all edges from `inputs` nodes x to `outputs` subnodes s. The knots of each input are `functions` +
-   `degree` + 1 numbers, its coefficients `functions` times `outputs`. */
+   `degree` + 1 numbers, its coefficients `functions` times `outputs`, its slopes beyond both ends 2 times `outputs`. */
 static void add_splines(int inputs, int degree, int functions, int outputs, const double *knots,
-                        const double *coefficients, const int *periodic, const double *x, double *s)
+                        const double *coefficients, const double *slopes, const int *periodic, const double *x,
+                        double *s)
 {
     double values[%(size)d];
     for (int i = 0; i < inputs; i++) {
@@ -36,6 +37,8 @@ static void add_splines(int inputs, int degree, int functions, int outputs, cons
         const double *c = coefficients + i * functions * outputs;
         double low = t[degree], width = t[functions] - low;
         double z = periodic[i] ? x[i] - floor((x[i] - low) / width) * width : x[i];
+        double below = fmin(z - low, 0.0), above = fmax(z - low - width, 0.0);
+        z = fmin(fmax(z, low), low + width);
         int first = 0;
         while (first < functions - degree - 1 && z >= t[degree + 1 + first])
             first++;
@@ -47,7 +50,7 @@ static void add_splines(int inputs, int degree, int functions, int outputs, cons
                     double left = t[first + j], ratio = (z - left) / (t[first + j + degree + 1 - level] - left);
                     values[j] = (1.0 - ratio) * values[j - 1] + ratio * values[j];
                 }
-            s[o] += values[degree];
+            s[o] += values[degree] + below * slopes[2 * i * outputs + o] + above * slopes[(2 * i + 1) * outputs + o];
         }
     }
 }
@@ -88,6 +91,7 @@ def write(path: Path, solution: Exportable) -> None:
 def _tables(k: int, layer: PlainLayer) -> str:
     periodic = ", ".join(str(int(flag)) for flag in layer.periodic)
     lines = [_array(f"knots{k}", layer.knots), _array(f"coefficients{k}", layer.coefficients)]
+    lines.append(_array(f"slopes{k}", layer.slopes))
     lines.append(f"static const int periodic{k}[] = {{{periodic}}};\n")
     if layer.weights is not None:
         named = (("centre", layer.centre), ("half_width", layer.half_width), ("weights", layer.weights))
@@ -99,7 +103,7 @@ def _step(k: int, layer: PlainLayer) -> str:
     """Return the statements that compute the nodes x{k+1} from the nodes x{k}."""
     inputs, functions, outputs = layer.coefficients.shape
     nodes = layer.sums + (outputs - layer.sums) // 2
-    tables = f"knots{k}, coefficients{k}, periodic{k}"
+    tables = f"knots{k}, coefficients{k}, slopes{k}, periodic{k}"
     lines = [
         f"double s{k}[{outputs}] = {{0.0}}, x{k + 1}[{nodes}];",
         f"add_splines({inputs}, {layer.degree}, {functions}, {outputs}, {tables}, x{k}, s{k});",

@@ -38,12 +38,15 @@ def evaluate({arguments}):
     return {result}
 
 
-def _layer(x, degree, knots, coefficients, periodic, sums, base, atoms):
+def _layer(x, degree, knots, coefficients, slopes, periodic, sums, base, atoms):
     """Return the nodes (n, nodes) of a layer with inputs x (n, i)."""
-    nodes = sum(
-        _spline(_wrapped(x[:, i], knots[i], degree) if periodic[i] else x[:, i], degree, knots[i], coefficients[i])
-        for i in range(x.shape[1])
-    )
+    nodes = 0.0
+    for i in range(x.shape[1]):
+        low, high = knots[i][degree], knots[i][-degree - 1]
+        z = _wrapped(x[:, i], low, high) if periodic[i] else x[:, i]
+        inside = numpy.clip(z, low, high)
+        beyond = numpy.stack([numpy.minimum(z - low, 0), numpy.maximum(z - high, 0)], axis=1)
+        nodes = nodes + _spline(inside, degree, knots[i], coefficients[i]) + beyond @ slopes[i]
     if base is not None:
         function, centre, half_width, weights = base
         nodes = nodes + function((x - centre) / half_width) @ weights
@@ -65,14 +68,14 @@ def _spline(x, degree, knots, coefficients):
     return values[:, 0]
 
 
-def _wrapped(x, knots, degree):
+def _wrapped(x, low, high):
     """Return x moved by whole periods into the first one."""
-    low, high = knots[degree], knots[-degree - 1]
     return x - numpy.floor((x - low) / (high - low)) * (high - low)
 
 
-# Of each layer: the degree, the knots and coefficients of every input, whether the input is periodic, the number of
-# sum nodes (the others are multiplied in pairs), the base function with its weights, and the edges that are atoms.
+# Of each layer: the degree, the knots and coefficients of every input, the slopes of its splines beyond both ends,
+# whether the input is periodic, the number of sum nodes (the others are multiplied in pairs), the base function with
+# its weights, and the edges that are atoms.
 LAYERS = [
 {layers}]
 '''
@@ -119,7 +122,8 @@ def _layer(layer: PlainLayer) -> str:
         for one in layer.atoms
     )
     periodic = repr(list(layer.periodic))
-    parts = (layer.degree, _array(layer.knots), _array(layer.coefficients), periodic, layer.sums, base, f"[{atoms}]")
+    arrays = (_array(values) for values in (layer.knots, layer.coefficients, layer.slopes))
+    parts = (layer.degree, *arrays, periodic, layer.sums, base, f"[{atoms}]")
     return "    (\n" + "".join(f"        {part},\n" for part in parts) + "    ),\n"
 
 

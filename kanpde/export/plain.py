@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from kanpde.calculus.arrays import Array
 from kanpde.errors import ConfigurationError
@@ -30,13 +31,15 @@ class PlainLayer:
     """A layer in double precision.
 
     `knots` (i, n + 2k + 1) and `coefficients` (i, n + k, o) are those of the splines of degree k, those of periodic
-    inputs continued; `weights` (i, o) are those of the `base` function of (x − centre) / half_width, None without one.
-    The first `sums` of the o subnodes are nodes, the others are multiplied in pairs.
+    inputs continued; `slopes` (i, 2, o) are those of the lines on which splines go on below and above their grids, zero
+    for periodic inputs. `weights` (i, o) are those of the `base` function of (x − centre) / half_width, None without
+    one. The first `sums` of the o subnodes are nodes, the others are multiplied in pairs.
     """
 
     degree: int
     knots: Array
     coefficients: Array
+    slopes: Array
     periodic: tuple[bool, ...]
     sums: int
     base: str | None
@@ -66,6 +69,9 @@ def _plain(layer: KANLayer) -> PlainLayer:
     if layer.fixed is not None:
         free = free * _numbers(layer.fixed.mask)
     splines = free[:, : basis.functions].copy()
+    with torch.no_grad():
+        ends = _numbers(basis.evaluate(torch.stack(basis.range(), dim=1), 2)[1])  # (i, functions, 2)
+    slopes = np.einsum("ige,igo->ieo", ends, splines) * ~np.array(basis.periodic)[:, None, None]
     for i, periodic in enumerate(basis.periodic):
         if periodic:
             splines[i] = splines[i, np.arange(basis.functions) % basis.intervals]
@@ -75,6 +81,7 @@ def _plain(layer: KANLayer) -> PlainLayer:
         degree=basis.degree,
         knots=_numbers(basis.knots),
         coefficients=splines,
+        slopes=slopes,
         periodic=tuple(basis.periodic),
         sums=layer.sums,
         base=basis.base,

@@ -112,6 +112,7 @@ class PiecewiseLayer(nn.Module):
     polynomials: Tensor
     low: Tensor
     width: Tensor
+    slopes: Tensor
     periodic: Tensor
     centre: Tensor
     half_width: Tensor
@@ -130,6 +131,7 @@ class PiecewiseLayer(nn.Module):
             "polynomials": np.einsum("inpj,inoj->inpo", polynomial_pieces(knots, k), windows),
             "low": breakpoints[:, 0],
             "width": breakpoints[:, -1] - breakpoints[:, 0],
+            "slopes": layer.slopes,
             "periodic": np.array(layer.periodic, dtype=np.float64),
             "centre": layer.centre,
             "half_width": layer.half_width,
@@ -157,6 +159,8 @@ class PiecewiseLayer(nn.Module):
         """Return the spline of every edge, (n, i, o), by Horner's rule."""
         if any(self.layer.periodic):
             x = x - self.periodic * torch.floor((x - self.low) / self.width) * self.width
+        below, above = (x - self.low).clamp(max=0), (x - self.low - self.width).clamp(min=0)
+        x = x - below - above
         interval = ((x[:, :, None] >= self.left).sum(dim=2) - 1).clamp(min=0)
         rows = torch.arange(x.shape[1], device=x.device)
         xi = ((x - self.left[rows, interval]) * self.inverse[rows, interval] - 0.5)[:, :, None]
@@ -164,4 +168,4 @@ class PiecewiseLayer(nn.Module):
         value = coefficients[:, :, -1]
         for power in range(self.layer.degree - 1, -1, -1):
             value = value * xi + coefficients[:, :, power]
-        return value
+        return value + below[:, :, None] * self.slopes[:, 0] + above[:, :, None] * self.slopes[:, 1]

@@ -87,6 +87,7 @@ class Attempt:
         network = self.model.network
         if isinstance(network, KAN):
             follow_values(network, self.points)
+            network.straight = not self.stage.entry.guarded
         self.course.steps = self.course.slow = 0
         smoothness = self.course.smoothness
         roughness = smoothness**0.5 * roughness_rows(self.model) if smoothness else None
@@ -97,7 +98,9 @@ class Attempt:
         course, best, score = self.course, self.best, self.score()
         gain = score / best.score if math.isfinite(best.score) and best.score > 0 else 0.0
         if score < best.score or best.model is None:
-            self.best = best = Best(score, copy.deepcopy(self.model), course.smoothness)
+            found = copy.deepcopy(self.model)
+            found.network.straighten(self.points)
+            self.best = best = Best(score, found, course.smoothness)
         hopeful = best.score > EXPLAINS and course.smoothness > NEARLY_FREE
         course.stale = course.stale + 1 if not (gain <= FALLS or hopeful) else 0
         assert best.model is not None

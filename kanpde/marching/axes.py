@@ -51,7 +51,8 @@ class SplineAxis:
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1)."""
-        columns, values = self.basis.to(x.device).local(x[:, None], orders)
+        basis = self.basis if self.basis.knots.device == x.device else self.basis.to(x.device)
+        columns, values = basis.local(x[:, None], orders)
         return columns[0], values[0]
 
 

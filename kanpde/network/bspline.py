@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,18 +11,24 @@ from torch import Tensor
 
 from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
+from kanpde.files import below
 from kanpde.network.edge_basis import EdgeBasis
-from kanpde.network.knots import refine_breakpoints, transfer_matrix
+from kanpde.network.knots import growing_steps, refine_breakpoints, transfer_matrix
+from kanpde.network.placement import curved_inside, place, place_apart
 
 
 class BSpline(EdgeBasis):
     """n + k B-splines of degree k for each input, on knots (i, n + 2k + 1).
 
-    The splines of a periodic input wrap around the ends of the grid, so only its first n coefficients are free.
+    The splines of a periodic input wrap around the ends of the grid, so only its first n coefficients are free. Beyond
+    the ends of another grid every spline goes on linearly, with its value and its slope at the end.
     """
 
     knots: Tensor
     pieces: Tensor
+    table: Tensor
+    start: Tensor
+    scales: Tensor
 
     def __init__(
         self, knots: Array, degree: int, base: str | None = None, periodic: tuple[bool, ...] | None = None
@@ -30,6 +37,8 @@ class BSpline(EdgeBasis):
         self.degree = degree
         self.register_buffer("knots", torch.empty(0))
         self.register_buffer("pieces", torch.empty(0))
+        for name in ("table", "start", "scales"):  # of equidistant knots, see `_cardinal`
+            self.register_buffer(name, torch.empty(0), persistent=False)
         self.set_knots(knots)
 
     @classmethod
@@ -48,7 +57,13 @@ class BSpline(EdgeBasis):
 
     def adopt(self, buffers: Mapping[str, Tensor]) -> None:
         """Set the knots to those of saved buffers."""
+        if not {"knots", "pieces"} <= set(buffers):
+            return  # `load_state_dict` tells what is missing
         self.set_knots(buffers["knots"].double().cpu().numpy(), uniform=buffers["pieces"].dim() == 3)
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
+        self.adopt(below(prefix, state_dict))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def set_knots(self, knots: Array, uniform: bool | None = None) -> None:
         """Replace the knots by `knots` (i, n + 2k + 1); the layer keeps its coefficients.
@@ -62,6 +77,22 @@ class BSpline(EdgeBasis):
         like = self.half_width
         self.knots = torch.as_tensor(knots).to(like)
         self.pieces = torch.as_tensor(pieces[:1, 0] if self.uniform else pieces).to(like)
+        self._derive()
+
+    def _derive(self) -> None:
+        """Compute what `_cardinal` needs from the knots as they are stored, in their precision and on their device."""
+        if not self.uniform:
+            return
+        low, high = (end[:, None] for end in self.range())
+        rate = self.intervals / (high - low)
+        self.start = low
+        self.scales = torch.stack([rate**m for m in range(self.degree + 1)])[:, None]
+        self.table = torch.as_tensor(splines.cardinal_table(self.degree)).to(low)
+
+    def _apply(self, *arguments: Any, **more: Any) -> BSpline:
+        super()._apply(*arguments, **more)  # type: ignore[no-untyped-call]
+        self._derive()
+        return self
 
     @property
     def intervals(self) -> int:
@@ -81,17 +112,46 @@ class BSpline(EdgeBasis):
         inner = self.knots[:, self.degree : self.degree + self.intervals + 1]
         return np.asarray(inner.double().cpu().numpy())
 
-    def features(self, x: Tensor, orders: int) -> Tensor:
-        """Return the derivatives 0 … orders − 1 of every feature: x (n, i) -> (i, orders, n, size)."""
-        columns, local = self.local(x, orders)
-        dense = x.new_zeros(self.inputs, orders, x.shape[0], self.size)
-        columns = columns[:, None].expand(-1, orders, -1, -1)
-        # In place, because features are the largest arrays of a pass; wrapped columns may coincide.
-        scatter = dense.scatter_add_ if any(self.periodic) else dense.scatter_
-        scatter(-1, columns, local.transpose(1, 2))
-        if self.base is not None:
-            dense[..., -1] = self.base_features(x, orders).permute(2, 0, 1)
-        return dense
+    def evaluate(self, x: Tensor, orders: int) -> Tensor:
+        """Return the derivatives 0 … orders − 1 of every spline: x (i, n) -> (orders, i, functions, n)."""
+        if any(self.periodic):
+            x = self._wrap(x.T).T
+        interval, values = self._cardinal(x, orders) if self.uniform else self._extended(x, orders)
+        if any(self.periodic):
+            columns = interval + torch.arange(self.degree + 1, device=x.device)[:, None, None]
+            wrapped = torch.where(self.periodic_mask(x)[:, None], columns % self.intervals, columns)
+            return place_apart(wrapped, values, self.functions)
+        return place(interval, values, self.functions)
+
+    def _cardinal(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
+        """Return the interval (i, n) of every x (i, n) and its k + 1 splines (orders, k+1, i, n) on equidistant knots.
+
+        They are one matrix times the powers of ξ, held within its interval, and the distance δ beyond the grid.
+        """
+        position = (x - self.start) * self.scales[1, 0]
+        interval = position.detach().floor().clamp(0, self.intervals - 1).nan_to_num(0.0)  # NaN has no integer
+        free = position - interval - 0.5
+        xi = free.clamp(-0.5, 0.5) if self.straight else free
+        beyond = free - xi
+        powers = [torch.ones_like(xi), xi]
+        while len(powers) <= self.degree:
+            powers.append(powers[-1] * xi)
+        stack = torch.stack([*powers, beyond, beyond.abs()]).flatten(1)
+        known = min(orders, self.degree + 1)
+        values = (self.table[:known].flatten(0, 1) @ stack).view(known, self.degree + 1, *x.shape)
+        if known > 1:
+            values = values * self.scales[:known]
+        return interval.long(), curved_inside(values, beyond, orders)
+
+    def _extended(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
+        """Return the same on any knots: the splines where x is held within the grid, and their slope times δ."""
+        low, high = (end[:, None] for end in self.range())
+        inside = torch.minimum(torch.maximum(x, low), high) if self.straight else x
+        beyond = x - inside
+        columns, local = self.local(inside.T, max(orders, 2))
+        values = local.permute(2, 3, 0, 1)
+        straight = values[0] + beyond * values[1]
+        return columns[..., 0], curved_inside(torch.cat([straight[None], values[1:orders]]), beyond, orders)
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         """Return the non-zero splines at x (n, i): their indices (i, n, k+1) and derivatives (i, n, orders, k+1)."""
@@ -163,6 +223,12 @@ class BSpline(EdgeBasis):
         self.set_knots(knots, uniform=self.uniform)
         self.centre[i], self.half_width[i] = (low + high) / 2, (high - low) / 2 + margin
 
+    def set_breakpoints(self, i: int, breakpoints: Array) -> None:
+        """Put the knots of input i through `breakpoints` (n + 1,)."""
+        knots = self.knots.cpu().double().numpy().copy()
+        knots[i] = splines.knots_through(breakpoints, self.degree)[0]
+        self.set_knots(knots)
+
     @property
     def growth(self) -> int:
         """The number of functions that `refine` adds to an input: one for each interval."""
@@ -183,6 +249,52 @@ class BSpline(EdgeBasis):
         every = self._repeat_periodic(coefficients).cpu().double()
         self.set_knots(new)
         return torch.einsum("ihg,igo->iho", torch.as_tensor(np.stack(matrices)), every)
+
+    def extend(self, low: Array, high: Array, coefficients: Tensor) -> Tensor:
+        """Move the ends of the grids out to [low, high], (i,) each, with as many intervals.
+
+        Return the coefficients (i, functions, o) of splines that are the same on the old grid, in double precision on
+        the CPU. Beyond the old ends the outermost polynomials go on.
+        """
+        result = coefficients.detach().cpu().double().clone()
+        knots = self.knots.cpu().double().numpy().copy()
+        for i in range(self.inputs):
+            breakpoints = self.breakpoints()[i]
+            if self.periodic[i] or (low[i] >= breakpoints[0] and high[i] <= breakpoints[-1]):
+                continue
+            old = knots[i].copy()
+            breakpoints[0], breakpoints[-1] = min(low[i], breakpoints[0]), max(high[i], breakpoints[-1])
+            knots[i] = splines.knots_through(breakpoints, self.degree)[0]
+            result[i] = torch.as_tensor(transfer_matrix(old, knots[i], self.degree, False)) @ result[i]
+        self.set_knots(knots)
+        return result
+
+    def widen(self, low: Array, high: Array, coefficients: Tensor) -> Tensor:
+        """Add intervals beyond the ends of the grids, until these span [low, high], (i,) each.
+
+        Return the coefficients (i, functions, o) of splines that are the same on the old grid, in double precision on
+        the CPU. New functions, which are zero there, continue the tangents at the ends.
+        """
+        old, breakpoints = self.knots.cpu().double().numpy(), self.breakpoints()
+        held = coefficients.detach().cpu().double().numpy()
+        steps = breakpoints[:, 1] - breakpoints[:, 0], breakpoints[:, -1] - breakpoints[:, -2]
+        far = np.maximum(breakpoints[:, 0] - low, 0), np.maximum(high - breakpoints[:, -1], 0)
+        below, above = (min(int(np.ceil((f / h).max())), self.intervals) for f, h in zip(far, steps, strict=True))
+        ends = torch.stack(self.range(), dim=1)
+        values, slopes = (np.asarray(each.cpu().double()) for each in self.evaluate(ends, 2))  # (i, functions, 2)
+        result, knots = [], []
+        for i, grid in enumerate(breakpoints):
+            left = grid[0] - np.cumsum(growing_steps(steps[0][i], far[0][i], below))
+            right = grid[-1] + np.cumsum(growing_steps(steps[1][i], far[1][i], above))
+            knots.append(splines.knots_through(np.concatenate([left[::-1], grid, right]), self.degree)[0])
+            columns = transfer_matrix(old[i], knots[i], self.degree, False) @ held[i]
+            averages = np.array([knots[i][j + 1 : j + 1 + self.degree].mean() for j in range(len(columns))])
+            for new, end in ((slice(0, below), 0), (slice(len(columns) - above, None), 1)):
+                line = values[i, :, end] @ held[i], slopes[i, :, end] @ held[i]
+                columns[new] = line[0] + (averages[new] - grid[-end])[:, None] * line[1]
+            result.append(torch.as_tensor(columns))
+        self.set_knots(np.stack(knots))
+        return torch.stack(result)
 
     def _repeat_periodic(self, coefficients: Tensor) -> Tensor:
         """Return the coefficients (i, functions, o) with the free ones of each periodic input repeated at its end."""

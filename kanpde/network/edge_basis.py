@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from kanpde.calculus.arrays import Array
+from kanpde.errors import ConfigurationError
 from kanpde.network.base_functions import BASE_FUNCTIONS
+from kanpde.network.differentiable import differentiable
 
 
 class EdgeBasis(nn.Module, ABC):
@@ -31,6 +33,7 @@ class EdgeBasis(nn.Module, ABC):
         """Set the inputs' intervals [low, high], (i,) each."""
         super().__init__()
         self.base = base
+        self.straight = True  # beyond the intervals polynomials go on as lines; False: as polynomials
         self.periodic = periodic or (False,) * len(low)
         self.register_buffer("centre", torch.as_tensor((low + high) / 2))
         self.register_buffer("half_width", torch.as_tensor((high - low) / 2))
@@ -81,16 +84,39 @@ class EdgeBasis(nn.Module, ABC):
         low, high = (end.double().cpu().numpy() for end in self.range())
         return np.linspace(low, high, self.intervals + 1, axis=1)
 
-    @abstractmethod
     def features(self, x: Tensor, orders: int) -> Tensor:
         """Return the derivatives 0 … orders − 1 of every feature: x (n, i) -> (i, orders, n, size)."""
+        if x.requires_grad and torch.is_grad_enabled():
+            whole = torch.stack(self.columns(x.T.contiguous(), orders))
+        else:
+            whole = self._whole(x.T.contiguous().to(self.centre.dtype), orders)
+        return whole.permute(1, 0, 3, 2)
+
+    def columns(self, x: Tensor, orders: int) -> tuple[Tensor, ...]:
+        """Return the derivatives 0 … orders − 1 of every feature, points last: x (i, n) -> (i, size, n) for each order.
+
+        They are computed in the basis's own precision, and differentiable by x any number of times.
+        """
+        return differentiable(self._whole, x.to(self.centre.dtype), orders)
+
+    def _whole(self, x: Tensor, orders: int) -> Tensor:
+        functions = self.evaluate(x, orders)
+        return functions if self.base is None else torch.cat([functions, self.base_features(x, orders)], dim=2)
+
+    @abstractmethod
+    def evaluate(self, x: Tensor, orders: int) -> Tensor:
+        """Return the derivatives 0 … orders − 1 of every function in closed form: (i, n) -> (orders, i, functions, n).
+
+        Beyond the ends of its interval a function goes on linearly, or in another way that stays bounded. The code
+        must be differentiable by autograd as well, because a compiler differentiates it.
+        """
 
     def base_features(self, x: Tensor, orders: int) -> Tensor:
-        """Return the derivatives 0 … orders − 1 of the base function at x (n, i): (orders, n, i)."""
-        scaled = (x - self.centre) / self.half_width
-        values = BASE_FUNCTIONS[str(self.base)](scaled, orders)
-        result = torch.stack([value / self.half_width**m for m, value in enumerate(values)])
-        return result * ~self.periodic_mask(x) if any(self.periodic) else result
+        """Return the derivatives 0 … orders − 1 of the base function at x (i, n): (orders, i, 1, n)."""
+        width = self.half_width[:, None]
+        values = BASE_FUNCTIONS[str(self.base)]((x - self.centre[:, None]) / width, orders)
+        result = torch.stack([value / width**m for m, value in enumerate(values)])[:, :, None]
+        return result * ~self.periodic_mask(x)[:, None, None] if any(self.periodic) else result
 
     def periodic_mask(self, x: Tensor) -> Tensor:
         """Return `periodic` as a tensor on the device of x."""
@@ -111,6 +137,24 @@ class EdgeBasis(nn.Module, ABC):
     @abstractmethod
     def regrid(self, i: int, low: float, high: float, margin: float) -> None:
         """Replace the functions of input i by evenly spaced ones on [low − margin, high + margin]."""
+
+    def set_breakpoints(self, i: int, breakpoints: Array) -> None:
+        """Put the ends of the intervals of input i at `breakpoints` (n + 1,); families without knots refuse."""
+        raise ConfigurationError(
+            f"expected B-splines to place knots at quantiles, got {type(self).__name__}; call update_grid instead"
+        )
+
+    @abstractmethod
+    def extend(self, low: Array, high: Array, coefficients: Tensor) -> Tensor:
+        """Move the ends of the inputs' intervals out to [low, high], (i,) each; the number of functions stays.
+
+        Return the coefficients (i, functions, o) of the same edge functions, or of the nearest ones, in double
+        precision on the CPU.
+        """
+
+    def widen(self, low: Array, high: Array, coefficients: Tensor) -> Tensor:
+        """Extend as `extend` does, or with more functions where these keep the continuation beyond the ends bounded."""
+        return self.extend(low, high, coefficients)
 
     @property
     @abstractmethod

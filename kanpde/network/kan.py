@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from kanpde import files
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
-from kanpde.errors import ConfigurationError, among, nearest
-from kanpde.files import below
+from kanpde.device import torch_device
+from kanpde.errors import ConfigurationError, KanpdeError, among, nearest
+from kanpde.network import grids, sizes
 from kanpde.network.base_functions import BASE_FUNCTIONS
 from kanpde.network.families import FAMILIES
 from kanpde.network.initialisation import initialise
 from kanpde.network.layer import KANLayer, Tape
 
-Width = int | Sequence[int]
-T = TypeVar("T")
-
-# Margin of the grid of a hidden node beyond the node's initial values, as a share of their range.
-MARGIN = 0.1
 SETTINGS = ("width", "degree", "intervals", "base", "family")  # the arguments of a KAN; old files have no family
-# Default sizes by the number of coordinates: (sums, products) of the hidden layers, and the intervals of all layers.
-# Equations linear in the fields have solutions that are short sums of products; solutions of the others have fronts,
-# which compositions represent better. Five coordinates would need three layers of products, which oscillate between
-# the points, so all networks of five and more coordinates are compositions.
-PRODUCT_SIZES: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
-    1: (((2, 1),), (16, 4)),
-    2: (((0, 6),), (12, 2)),
-    3: (((0, 8), (0, 4)), (8, 3, 2)),
-    4: (((0, 8), (0, 4)), (5, 3, 2)),
-}
-COMPOSITION_SIZES: Mapping[int, tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = {
-    1: (((2, 1),), (16, 4)),
-    2: (((5, 0), (5, 0), (5, 0)), (12, 8, 8, 8)),
-    3: (((6, 0), (6, 0)), (10, 8, 8)),
-    4: (((6, 0), (6, 0)), (8, 6, 6)),
-    5: (((5, 0), (5, 0)), (2, 4, 4)),
-    6: (((5, 0), (5, 0)), (2, 4, 4)),
-}
-# Sizes for nonlinear equations of third or higher order in two coordinates, whose dispersive waves need wider layers.
-DISPERSIVE_SIZES = (((6, 0), (6, 0), (6, 0)), (10, 6, 6, 6))
+CHUNK = 2048  # points evaluated at once without gradients
 DEGREE = 7  # default degree of a network that is built without an equation
-# The limits of sizes: splines of higher degrees lose all digits, and larger networks exceed time and memory.
-MAX_DEGREE, MAX_INTERVALS, MAX_NODES, MAX_COEFFICIENTS = 30, 10_000, 2000, 10**7
 
 
 class KAN(nn.Module):
@@ -55,35 +33,65 @@ class KAN(nn.Module):
     `width` has one entry for each hidden layer: a number of sum nodes, or a pair (sums, products). If it is None, the
     number of coordinates and the kind of equation determine it. `degree` is the degree of the splines, `intervals`
     their number of intervals, for all layers or for each. `base` is the function that each edge adds to its spline
-    (silu, tanh, identity, or None), and `family` is the name of the edge functions in `kanpde.network.families`.
+    (silu, tanh, identity, or None), and `family` is the name of the edge functions in `kanpde.network.families`, for
+    all layers or for each.
 
     `build` creates the layers for a problem's coordinates and fields; the network then is a module that maps points
-    (n, d) to values (n, fields). Sources: Liu et al., "KAN", arXiv 2404.19756; "KAN 2.0", arXiv 2408.10205 (product
-    nodes).
+    (…, d) to values (…, fields). `KAN.from_sizes([2, 5, 1])` is a built network with 2 inputs and 1 output. Set
+    `checkpointing` to True to save memory: gradients then compute each layer's features again.
+    Sources: Liu et al., "KAN", arXiv 2404.19756; "KAN 2.0", arXiv 2408.10205 (product nodes).
 
     Raises ConfigurationError for invalid sizes and for an unknown base function or family.
     """
 
     def __init__(
         self,
-        width: Sequence[Width] | None = None,
+        width: Sequence[sizes.Width] | None = None,
         degree: int | None = None,
         intervals: int | Sequence[int] | None = None,
         base: str | None = None,
-        family: str = "bspline",
+        family: str | Sequence[str] = "bspline",
     ) -> None:
         super().__init__()
-        self.width = None if width is None else tuple(node_counts(entry) for entry in require_list("width", width))
-        self.degree = None if degree is None else require_whole("degree", degree, 1, MAX_DEGREE)
+        entries = None if width is None else sizes.require_list("width", width)
+        self.width = None if entries is None else tuple(map(sizes.node_counts, entries))
+        self.degree = None if degree is None else sizes.require_whole("degree", degree, 1, sizes.MAX_DEGREE)
         self.intervals = intervals
         if intervals is not None:
-            per_layer(intervals, None if self.width is None else len(self.width) + 1)
+            sizes.per_layer(intervals, None if self.width is None else len(self.width) + 1)
         if base is not None and not among(base, BASE_FUNCTIONS):
             raise ConfigurationError(f"unknown base function {base!r}; {nearest(base, BASE_FUNCTIONS)}")
-        if not among(family, FAMILIES):
-            raise ConfigurationError(f"unknown family of edge functions {family!r}; {nearest(family, FAMILIES)}")
-        self.base, self.family = base, family
+        self.base, self.family = base, sizes.require_names("family", family, FAMILIES)
+        self.checkpointing = False
         self.layers = nn.ModuleList()
+
+    @classmethod
+    def from_sizes(
+        cls,
+        layers: Sequence[sizes.Width],
+        *,
+        low: Any = -1.0,
+        high: Any = 1.0,
+        degree: int = 3,
+        intervals: int | Sequence[int] = 5,
+        base: str | None = None,
+        family: str | Sequence[str] = "bspline",
+        seed: int = 0,
+        dtype: torch.dtype | None = None,
+    ) -> KAN:
+        """Return a built network from the sizes of all layers, its inputs and outputs included, such as [2, 5, 1].
+
+        Inputs are expected in [low, high], numbers or one for each input. `dtype` is torch's default if it is None.
+        Raises ConfigurationError for sizes that are not valid.
+        """
+        counts = [sizes.node_counts(entry) for entry in sizes.require_list("sizes", layers)]
+        if len(counts) < 2 or counts[0][1] or counts[-1][1]:
+            raise ConfigurationError(
+                f"expected the sizes of all layers, from inputs to outputs, such as [2, 5, 1], got {layers!r}"
+            )
+        left, right = ([end] * counts[0][0] if np.ndim(end) == 0 else end for end in (low, high))
+        network = cls(counts[1:-1], degree, intervals, base, family)
+        return network.build(left, right, counts[-1][0], seed=seed, dtype=dtype or torch.get_default_dtype())
 
     def build(
         self,
@@ -98,19 +106,21 @@ class KAN(nn.Module):
         """Create layers with random coefficients and return the network.
 
         Its coordinates are in [low, high], (d,) each, `periodic` marks those on a circle, and it has `outputs` fields.
-        Raises ConfigurationError if the number of intervals' entries does not fit the layers.
+        Raises ConfigurationError if the number of intervals' or families' entries does not fit the layers, or if low
+        and high span no intervals.
         """
         generator = np.random.default_rng(seed)
         degree = self.degree = self.degree or DEGREE
-        low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
-        width, intervals = self._sizes(len(low))
-        check_size([(len(low), 0), *width, (outputs, 0)], intervals, degree)
+        low, high = sizes.require_ends(low, high)
+        outputs = sizes.require_whole("outputs", outputs, 1, sizes.MAX_NODES)
+        width, intervals, families = self._sizes(len(low))
+        sizes.check_size([(len(low), 0), *width, (outputs, 0)], intervals, degree)
         values = torch.as_tensor(low + (high - low) * generator.random((2048, len(low))))
         self.layers = nn.ModuleList()
         for position, (sums, products) in enumerate([*width, (outputs, 0)]):
             first, last = position == 0, position == len(width)
             circles = tuple(periodic) if first and periodic else None
-            basis = FAMILIES[self.family].spanning(
+            basis = FAMILIES[families[position]].spanning(
                 low, high, degree=degree, intervals=intervals[position], base=self.base, periodic=circles
             )
             layer = KANLayer(basis, sums, products)
@@ -118,27 +128,33 @@ class KAN(nn.Module):
             self.layers.append(layer)
             with torch.no_grad():
                 values = layer(values)
-            low, high = padded(values)
+            low, high = grids.padded(values)
         return self.to(dtype)
 
     def sized_for(self, dimension: int, order: int, *, affine: bool) -> KAN:
         """Return an unbuilt network whose open settings have defaults for an equation of this dimension and order."""
-        affine = affine and dimension in PRODUCT_SIZES
+        affine = affine and dimension in sizes.PRODUCT_SIZES
         if self.width is not None:
             width, intervals = self.width, self.intervals
         else:
-            width, intervals = (PRODUCT_SIZES if affine else COMPOSITION_SIZES)[dimension]
+            width, intervals = (sizes.PRODUCT_SIZES if affine else sizes.COMPOSITION_SIZES)[dimension]
             if not affine and order > 2 and dimension == 2:
-                width, intervals = DISPERSIVE_SIZES
+                width, intervals = sizes.DISPERSIVE_SIZES
             intervals = intervals if self.intervals is None else self.intervals
         degree = self.degree or (9 if affine else max(5, 2 * order + 1))
         return KAN(width, degree, intervals, self.base, self.family)
 
-    def _sizes(self, dimension: int) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
-        default = (PRODUCT_SIZES.get(dimension) or COMPOSITION_SIZES[min(dimension, max(COMPOSITION_SIZES))])[0]
-        width = default if self.width is None else self.width
+    def _sizes(self, dimension: int) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...], tuple[str, ...]]:
+        """Return the hidden layers' widths, and the intervals and the family of every layer."""
+        known = {**sizes.COMPOSITION_SIZES, **sizes.PRODUCT_SIZES}
+        width = known[min(dimension, max(known))][0] if self.width is None else self.width
         intervals = 8 if self.intervals is None else self.intervals
-        return width, per_layer(intervals, len(width) + 1)
+        families = (self.family,) * (len(width) + 1) if isinstance(self.family, str) else tuple(self.family)
+        if len(families) != len(width) + 1:
+            raise ConfigurationError(
+                f"expected {len(width) + 1} entries in network.family, one a layer, got {len(families)}"
+            )
+        return width, sizes.per_layer(intervals, len(width) + 1), families
 
     @property
     def built(self) -> bool:
@@ -150,10 +166,52 @@ class KAN(nn.Module):
         layers = [self.first, *self.hidden]
         return layers[0].basis.inputs, layers[-1].outputs
 
+    @property
+    def straight(self) -> bool:
+        """Whether edges go on as lines beyond their grids, and not as the polynomials that they are at the ends."""
+        return all(layer.basis.straight for layer in [self.first, *self.hidden])
+
+    @straight.setter
+    def straight(self, value: bool) -> None:
+        for layer in [self.first, *self.hidden]:
+            layer.basis.straight = value
+
     def forward(self, x: Tensor) -> Tensor:
-        """Return the values (n, fields) at points (n, d)."""
-        for layer in self.layers:
-            x = layer(x)
+        """Return the values (…, fields) at points (…, d).
+
+        Raises ConfigurationError if the network is not built, or if the points have another size or precision.
+        """
+        inputs = self._checked(x).reshape(-1, x.shape[-1])
+        if inputs.shape[0] > CHUNK and not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            values = torch.cat([self._values(chunk) for chunk in torch.split(inputs, CHUNK)])  # stays in the cache
+        else:
+            values = self._values(inputs)
+        return values.reshape(*x.shape[:-1], values.shape[-1])
+
+    def _values(self, x: Tensor) -> Tensor:
+        x = x.T.contiguous()
+        for layer in [self.first, *self.hidden]:
+            if self.checkpointing and torch.is_grad_enabled():
+                x = checkpoint(layer.nodes, x, use_reentrant=False)
+            else:
+                x = layer.nodes(x)
+        return x.T
+
+    def _checked(self, x: Tensor) -> Tensor:
+        if not self.built:
+            width = None if self.width is None else [s if not p else (s, p) for s, p in self.width]
+            raise ConfigurationError(
+                f"expected a built network, got KAN(width={width}), whose entries are hidden layers; call "
+                ".build(low=..., high=..., outputs=...), or give inputs and outputs too: KAN.from_sizes([2, 5, 1])"
+            )
+        like, inputs = self.first.coefficients, self.first.basis.inputs
+        if x.dim() == 0 or x.shape[-1] != inputs:
+            raise ConfigurationError(f"expected points (..., {inputs}), got the shape {tuple(x.shape)}")
+        if x.dtype != like.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ConfigurationError(
+                f"expected points of {like.dtype}, as the network's parameters, got {x.dtype}; convert one of them "
+                "with .to(dtype)"
+            )
         return x
 
     def prepare(self, points: Tensor, plan: JetPlan) -> Tensor:
@@ -162,7 +220,12 @@ class KAN(nn.Module):
 
     def jets(self, prepared: Tensor, plan: JetPlan) -> Tensor:
         """Return the fields' jets (n, S, fields) at prepared points; autograd can differentiate them."""
-        return self.taped(prepared, plan, taped=False)[0]
+        if any(layer.fixed is not None for layer in [self.first, *self.hidden]):
+            return self.taped(prepared, plan, taped=False)[0]
+        jet = self.first.first_partials(prepared, plan)
+        for layer in self.hidden:
+            jet = layer.next_partials(jet, plan)
+        return torch.stack(jet).permute(2, 0, 1)
 
     def taped(self, prepared: Tensor, plan: JetPlan, *, taped: bool = True) -> tuple[Tensor, list[Tape]]:
         """Return the jets (n, S, fields) and the tapes that `rows` needs."""
@@ -188,6 +251,8 @@ class KAN(nn.Module):
 
     @property
     def first(self) -> KANLayer:
+        if not self.layers:
+            self._checked(torch.empty(0))
         layer = self.layers[0]
         assert isinstance(layer, KANLayer)
         return layer
@@ -203,6 +268,80 @@ class KAN(nn.Module):
         for layer in [self.first, *self.hidden][:-1]:
             values.append(layer(values[-1]))
         return values
+
+    # Grids ------------------------------------------------------------------------------------------------------------
+
+    def refine(self, points: Tensor, residual: Tensor | None = None) -> None:
+        """Double the number of every layer's intervals, where most of the squared `residual` (n,) at points (n, d) is.
+
+        The function does not change; without a residual the points themselves count. Parameters are new objects
+        afterwards, so an optimiser is to be made anew.
+        """
+        mass = np.ones(len(points)) if residual is None else residual.detach().square().double().cpu().numpy()
+        with torch.no_grad():
+            values = self.node_values(points)
+        for layer, arriving in zip([self.first, *self.hidden], values, strict=True):
+            grids.refine_layer(layer, arriving.double().cpu().numpy(), mass)
+
+    def extend_grid(self, points: Tensor, *, coordinates: bool = True) -> bool:
+        """Extend the grids that the values at points (n, d) leave, with a margin; return whether there were any.
+
+        Edges do not change on their old grids; splines get new intervals beyond these, on which they continue a line.
+        Parameters that grow are new objects, so an optimiser is to be made anew. `coordinates` says whether the grids
+        of the inputs are extended as well.
+        """
+        return self._follow(points, grids.widen_layer, coordinates)
+
+    def update_grid(self, points: Tensor, *, coordinates: bool = False) -> bool:
+        """Fit edges anew on even grids over the values at points (n, d); return whether there were any.
+
+        Only grids change that values leave, or of which they use less than half, so that repeated calls change nothing.
+        Parameters stay the same objects.
+        """
+        return self._follow(points, grids.update_layer, coordinates)
+
+    def quantile_grid(self, points: Tensor, share: float = 0.9, *, coordinates: bool = True) -> bool:
+        """Place the knots at quantiles of the values at points (n, d), and fit the edges anew on them; return True.
+
+        `share` is the weight of the quantiles against evenly spaced knots. Raises ConfigurationError if it is not
+        between 0 and 1, or for other functions than B-splines.
+        """
+        if not 0 <= share <= 1:
+            raise ConfigurationError(f"expected a share between 0 and 1 for quantile_grid, got {share!r}")
+        return self._follow(points, lambda layer, x: grids.quantile_layer(layer, x, share), coordinates)
+
+    @torch.no_grad()
+    def _follow(self, points: Tensor, change: Callable[[KANLayer, Tensor], bool], coordinates: bool) -> bool:
+        changed, values = False, self._checked(points).reshape(-1, points.shape[-1])
+        for layer in [self.first, *self.hidden]:
+            if layer is not self.first or coordinates:
+                changed |= change(layer, values)
+            values = layer(values)
+        return changed
+
+    def straighten(self, points: Tensor) -> None:
+        """Extend the hidden grids to the values at points (n, d), and let edges go on as lines beyond them.
+
+        The outermost functions become longer, so that parameters stay the same objects.
+        """
+        self._follow(points, grids.extend_layer, coordinates=False)
+        self.straight = True
+
+    # Files ------------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Write one file of tensors and JSON, without executable code, that `load` reads on any device."""
+        self._checked(self.first.coefficients.new_zeros(1, self.first.basis.inputs))
+        files.write(path, self.state_dict(), {"network": self.architecture()})
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> KAN:
+        """Read a file written by `save`; raise KanpdeError if it holds no network."""
+        with files.contents_of(path):
+            tensors, metadata = files.read(path, torch_device(device))
+            if "network" not in metadata:
+                raise KanpdeError(f"expected a network at {path}, got another file of kanpde's; try Solution.load")
+            return cls.from_architecture(metadata["network"], tensors).to(tensors["layers.0.coefficients"].device)
 
     def edge_curves(self, resolution: int = 65) -> list[dict[str, Any]]:
         """Return the curves of all edges over their grids, one dictionary for each layer.
@@ -244,7 +383,7 @@ class KAN(nn.Module):
             "degree": self.degree,
             "intervals": [layer.basis.intervals for layer in layers],
             "base": self.base,
-            "family": self.family,
+            "family": self.family if isinstance(self.family, str) else list(self.family),
             "periodic": list(layers[0].basis.periodic),
             "fixed": [None if layer.fixed is None else layer.fixed.description() for layer in layers],
         }
@@ -259,80 +398,9 @@ class KAN(nn.Module):
         layers = [network.first, *network.hidden]
         atoms = description.get("fixed", [None] * len(layers))
         for position, (layer, fixed) in enumerate(zip(layers, atoms, strict=True)):
-            layer.basis.adopt(below(f"layers.{position}.basis.", state))
+            layer.basis.adopt(files.below(f"layers.{position}.basis.", state))
             if fixed is not None:
                 layer.hold({(i, o): name for i, o, name in fixed["atoms"]}, map(tuple, fixed["pruned"]))
         network.to(state["layers.0.coefficients"].dtype)
         network.load_state_dict(dict(state))
         return network
-
-
-def node_counts(width: Width) -> tuple[int, int]:
-    """Return (sums, products) of one entry of `width`; raise ConfigurationError if it is no valid entry."""
-    if isinstance(width, int) and not isinstance(width, bool):
-        sums, products = width, 0
-    elif (
-        isinstance(width, Sequence)
-        and len(width) == 2
-        and all(isinstance(w, int) and not isinstance(w, bool) for w in width)
-    ):
-        sums, products = width
-    else:
-        raise ConfigurationError(
-            f"expected network.width entries like 5 or (4, 2), got {width!r}; give sum and product nodes"
-        )
-    if sums < 0 or products < 0 or sums + products == 0:
-        raise ConfigurationError(f"expected a layer of network.width to have at least one node, got {width!r}")
-    if sums + products > MAX_NODES:
-        raise ConfigurationError(f"expected a layer of network.width to have at most {MAX_NODES} nodes, got {width!r}")
-    return sums, products
-
-
-def per_layer(intervals: int | Sequence[int], layers: int | None) -> tuple[int, ...]:
-    """Return the number of intervals of each layer; `layers` is None if the number of layers is not known yet.
-
-    Raises ConfigurationError for numbers below one and for a list of another length.
-    """
-    if isinstance(intervals, int):
-        return (require_whole("intervals", intervals, 1, MAX_INTERVALS),) * (layers or 1)
-    counts = tuple(require_whole("intervals", n, 1, MAX_INTERVALS) for n in require_list("intervals", intervals))
-    if layers is not None and len(counts) != layers:
-        raise ConfigurationError(f"expected {layers} entries in network.intervals, one a layer, got {len(counts)}")
-    return counts
-
-
-def require_list(name: str, values: Sequence[T]) -> Sequence[T]:
-    """Return the values; raise ConfigurationError if they are not a list or a tuple."""
-    if isinstance(values, str) or not isinstance(values, Sequence):
-        raise ConfigurationError(f"expected network.{name} to be a list such as [5, 5], got {values!r}")
-    return values
-
-
-def require_whole(name: str, value: object, least: int, most: int) -> int:
-    """Return the value; raise ConfigurationError if it is not a whole number from `least` to `most`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigurationError(f"expected network.{name} to be a whole number of at least {least}, got {value!r}")
-    if value > most:
-        raise ConfigurationError(f"expected network.{name} to be at most {most}, got {value}")
-    return value
-
-
-def check_size(width: Sequence[tuple[int, int]], intervals: Sequence[int], degree: int) -> None:
-    """Raise ConfigurationError if the edges between the layers have too many coefficients for a computer's memory.
-
-    `width` has (sums, products) of the inputs, of every layer and of the outputs. A product takes two edges an input.
-    """
-    pairs = zip(width, width[1:], intervals, strict=False)
-    count = sum(sum(below) * (sums + 2 * products) * (n + degree) for below, (sums, products), n in pairs)
-    if count > MAX_COEFFICIENTS:
-        raise ConfigurationError(
-            f"expected a network of at most {MAX_COEFFICIENTS:.0e} coefficients, got {count:.1e}; "
-            "reduce network.width, network.intervals or network.degree"
-        )
-
-
-def padded(values: Tensor) -> tuple[Array, Array]:
-    """Return the smallest and largest entries of each column of `values` (n, i), with a margin; (i,) each."""
-    low, high = values.min(dim=0).values.numpy(), values.max(dim=0).values.numpy()
-    pad = MARGIN * (high - low) + 1e-6
-    return low - pad, high + pad

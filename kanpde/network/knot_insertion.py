@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kanpde.calculus.arrays import Array
+from kanpde.network.grids import refine_layer
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 
@@ -30,11 +30,3 @@ def growth(network: KAN, *, first_only: bool) -> int:
 def layers_to_refine(network: KAN, first_only: bool) -> list[KANLayer]:
     """Return the first layer, or all layers."""
     return [network.first] if first_only else [network.first, *network.hidden]
-
-
-def refine_layer(layer: KANLayer, values: Array, mass: Array) -> None:
-    """Refine a layer's basis where most of the `mass` (n,) at inputs `values` (n, i) is."""
-    functions = layer.basis.functions
-    coefficients, rest = layer.coefficients.detach()[:, :functions], layer.coefficients.detach()[:, functions:]
-    finer = layer.basis.refine(values, mass, coefficients)
-    layer.coefficients = torch.nn.Parameter(torch.cat([finer.to(rest), rest], dim=1))

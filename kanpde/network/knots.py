@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
+from scipy import optimize
 
 from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
@@ -45,3 +46,15 @@ def halve_heaviest(breakpoints: Array, mass: Array, count: int) -> Array:
         for left, right in ((a, middle), (middle, b)):
             heapq.heappush(heap, (weight / 16, left, right))
     return np.sort(np.asarray(points))
+
+
+def growing_steps(first: float, total: float, count: int) -> Array:
+    """Return `count` steps from `first` on, which grow geometrically if need be, with a sum of at least `total`."""
+    if first * count >= total:
+        return np.full(count, first)
+    if count == 1:
+        return np.array([total])
+    powers = np.arange(count)
+    most = 1.001 * (total / first) ** (1 / (count - 1))
+    ratio = optimize.brentq(lambda r: first * np.sum(r**powers) - total, 1.0, most)
+    return np.asarray(first * ratio**powers)

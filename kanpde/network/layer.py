@@ -8,7 +8,7 @@ polynomials of the incoming jet and δ the adjoint, the row is Σ_m B^(m) ⊗ (�
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,10 +54,14 @@ class KANLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the nodes' values (n, outputs) from the inputs (n, i)."""
-        features = self.features(x, 1)
+        return self.nodes(x.T.contiguous()).T
+
+    def nodes(self, x: Tensor) -> Tensor:
+        """Return the nodes' values from the inputs, points last: (i, n) -> (outputs, n)."""
         if self.fixed is None:
-            return self.combined(torch.einsum("ing,igo->no", features[:, 0], self.coefficients))
-        return self.combined(self.edges(features)[0].sum(dim=1))
+            features = self.basis.columns(x, 1)[0]
+            return self.combined(self.coefficients.flatten(0, 1).T @ features.flatten(0, 1))
+        return self.combined(self.edges(self.features(x.T, 1))[0].sum(dim=1).T)
 
     def hold(self, atoms: Mapping[Edge, str], pruned: Iterable[Edge] = ()) -> FixedEdges:
         """Turn edges (i, o) into atoms c f(a x + b) + d with a = c = 1 and b = d = 0, and the `pruned` ones into zero.
@@ -71,9 +75,11 @@ class KANLayer(nn.Module):
         return self.fixed
 
     def combined(self, subnodes: Tensor) -> Tensor:
-        """Return the nodes' values (n, outputs) from the subnodes' (n, o)."""
-        factors = subnodes[:, self.sums :]
-        return torch.cat([subnodes[:, : self.sums], factors[:, 0::2] * factors[:, 1::2]], dim=1)
+        """Return the nodes' values (outputs, n) from the subnodes' (o, n)."""
+        if not self.products:
+            return subnodes
+        factors = subnodes[self.sums :]
+        return torch.cat([subnodes[: self.sums], factors[0::2] * factors[1::2]])
 
     def features(self, x: Tensor, orders: int) -> Tensor:
         """Return the features with derivatives 0 … orders − 1 at inputs x (n, i): (i, orders, n, g)."""
@@ -82,10 +88,8 @@ class KANLayer(nn.Module):
 
     def edges(self, features: Tensor) -> Tensor:
         """Return the derivatives of all edge functions: features (i, m, n, g) -> (m, n, i, o)."""
-        inputs, orders, count, size = features.shape
         coefficients = self.coefficients if self.fixed is None else self.fixed.masked(self.coefficients)
-        values = torch.bmm(features.reshape(inputs, orders * count, size), coefficients)
-        values = values.view(inputs, orders, count, self.subnodes).permute(1, 2, 0, 3)
+        values = torch.matmul(features.transpose(0, 1), coefficients).transpose(1, 2)
         return values if self.fixed is None else self.fixed.added(values, features)
 
     def coordinate_jet(self, features: Tensor, plan: JetPlan) -> tuple[Tensor, Tape]:
@@ -105,6 +109,39 @@ class KANLayer(nn.Module):
         used = edges[: plan.order + 1].permute(1, 0, 2, 3).flatten(1, 2)
         subnodes = torch.bmm(bell.flatten(2), used)
         return self._multiply(subnodes, plan), Tape(features, edges, jet, bell, subnodes)
+
+    def first_partials(self, features: Tensor, plan: JetPlan) -> list[Tensor]:
+        """Return the jet after a first layer, one (outputs, n) for each partial, from the features (i, M, n, g).
+
+        It is `coordinate_jet` without a tape, for layers without fixed edges.
+        """
+        columns = features.permute(1, 0, 3, 2)  # (M, i, g, n)
+        matrix = self.coefficients.flatten(0, 1).T
+        jet = [matrix @ columns[0].flatten(0, 1)]
+        pure = {alpha: self.coefficients[axis].T @ columns[order, axis] for alpha, axis, order in plan.pure}
+        jet += [pure[alpha] if alpha in pure else torch.zeros_like(jet[0]) for alpha in range(1, len(plan))]
+        return self._multiplied(jet, plan)
+
+    def next_partials(self, jet: Sequence[Tensor], plan: JetPlan) -> list[Tensor]:
+        """Return the jet after the layer, (i, n) -> (outputs, n) for each partial.
+
+        It is `jet` without a tape, for layers without fixed edges. Features are combined with the Bell polynomials
+        first, so that one matrix product remains for each partial, over all edges.
+        """
+        columns = self.basis.columns(jet[0], plan.order + 1)  # (i, g, n) for each order
+        matrix = self.coefficients.flatten(0, 1).T
+        result = []
+        for terms in jets.bell_terms(plan, jet):
+            parts = [columns[m] if m == 0 else columns[m] * bell[:, None] for m, bell in terms.items()]
+            result.append(matrix @ sum(parts[1:], parts[0]).flatten(0, 1))
+        return self._multiplied(result, plan)
+
+    def _multiplied(self, subnodes: list[Tensor], plan: JetPlan) -> list[Tensor]:
+        if not self.products:
+            return subnodes
+        factors = [each[self.sums :] for each in subnodes]
+        products = jets.product_terms(plan, [each[0::2] for each in factors], [each[1::2] for each in factors])
+        return [torch.cat([each[: self.sums], more]) for each, more in zip(subnodes, products, strict=True)]
 
     def _multiply(self, subnodes: Tensor, plan: JetPlan) -> Tensor:
         if not self.products:

@@ -42,6 +42,7 @@ class MLP(nn.Module):
 
     low: Tensor
     span: Tensor
+    straight = True  # it has no grids, beyond which it would go on in another way
 
     def __init__(self, width: Sequence[int] | None = None, activation: str = "tanh") -> None:
         super().__init__()
@@ -81,6 +82,9 @@ class MLP(nn.Module):
             self.weights.append(nn.Parameter(weight))
             self.biases.append(nn.Parameter(torch.zeros(o, dtype=torch.float64)))
         return self.to(dtype)
+
+    def straighten(self, points: Tensor) -> None:
+        """Do nothing, because a perceptron has no grids."""
 
     @property
     def built(self) -> bool:

@@ -190,6 +190,11 @@ class Residuals:
         placed = Placed.at(part.block, self.names, part.points[which], index, sums, plan=part.plan)
         return Chunk(placed, tuple(self.model.prepare(image, part.plan) for image in placed.images), start)
 
+    @property
+    def places(self) -> Tensor:
+        """The points (n, d) of all blocks."""
+        return torch.cat([part.points for part in self.parts])
+
     def values(self, chunks: Sequence[Chunk]) -> Tensor:
         """Return the block's own rows (components, n) on these chunks; differentiable by autograd."""
         return torch.cat([chunk.placed.rows_of(self.model, chunk.prepared) for chunk in chunks], dim=1)

@@ -47,9 +47,9 @@ class Model(nn.Module):
         self.constants = nn.Parameter(start)
 
     def prepare(self, points: Tensor, plan: JetPlan) -> Prepared:
-        """Precompute the data at points (n, d) for the partials of `plan`."""
-        with torch.no_grad():
-            lift, factor = (None, None) if self.ansatz is None else self.ansatz.jets(points, plan)
+        """Precompute the data at points (n, d) for the partials of `plan`; differentiable by points that ask for it."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and points.requires_grad):
+            lift, factor = (None, None) if self.ansatz is None else ansatz_jets(points, self.ansatz, plan)
             return Prepared(plan, self.network.prepare(points, plan), lift, factor)
 
     def jets(self, prepared: Prepared) -> Tensor:
@@ -124,3 +124,34 @@ def saved_network(description: Mapping[str, Any], state: Mapping[str, Tensor]) -
     """Return the network that an architecture and a state_dict describe, refined knots included."""
     kind = MLP if description.get("kind") == "mlp" else KAN
     return kind.from_architecture(description, state)
+
+
+def ansatz_jets(points: Tensor, ansatz: Lift, plan: JetPlan) -> tuple[Tensor, Tensor]:
+    """Return the jets of lift and factor at points (n, d), (n, S, fields) each; differentiable by the points."""
+    if not points.requires_grad or not torch.is_grad_enabled():
+        return ansatz.jets(points, plan)
+    lift, factor = _AnsatzJets.apply(points, ansatz, plan)  # type: ignore[no-untyped-call]
+    return lift, factor
+
+
+class _AnsatzJets(torch.autograd.Function):
+    """The jets of an ansatz, whose derivatives by the points are further partials of the same jets."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, ansatz: Lift, plan: JetPlan) -> tuple[Tensor, Tensor]:
+        ctx.ansatz, ctx.plan = ansatz, plan
+        ctx.save_for_backward(points)
+        return ansatz.jets(points, plan)
+
+    @staticmethod
+    def backward(ctx: Any, *adjoints: Tensor) -> tuple[Tensor, None, None]:
+        (points,) = ctx.saved_tensors
+        partials, axes = ctx.plan.partials, range(ctx.plan.dimension)
+        wider = JetPlan(ctx.plan.dimension, [(*partial, axis) for partial in partials for axis in axes])
+        columns = [[wider.index[tuple(sorted((*partial, axis)))] for partial in partials] for axis in axes]
+        further = ansatz_jets(points, ctx.ansatz, wider)
+        slopes = [
+            sum((g * jet[:, which]).sum(dim=(1, 2)) for g, jet in zip(adjoints, further, strict=True))
+            for which in columns
+        ]
+        return torch.stack(slopes, dim=1), None, None  # type: ignore[arg-type]

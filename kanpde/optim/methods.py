@@ -22,6 +22,7 @@ class Entry:
     make: Callable[..., Method]  # returns the method; takes a learning_rate if has_rate is True
     has_rate: bool = False  # True if the method has a learning rate
     gauss_newton: bool = False  # True if the method uses the residual's Jacobian: the loss then shows convergence
+    guarded: bool = True  # True if the method takes only steps that reduce the loss
     iterations: int | None = 2000  # default number of iterations of a stage; None: until convergence
 
 
@@ -31,8 +32,8 @@ METHODS: Mapping[str, Entry] = {
     "ssbroyden": Entry(ssbroyden),
     "ssbfgs": Entry(ssbfgs),
     "lbfgs": Entry(lbfgs, has_rate=True),
-    "soap": Entry(SOAP, has_rate=True),
-    "adam": Entry(adam, has_rate=True),
+    "soap": Entry(SOAP, has_rate=True, guarded=False),
+    "adam": Entry(adam, has_rate=True, guarded=False),
 }
 
 MAX_DENSE = 4000  # largest size, parameters or rows, whichever are fewer, of a matrix that is factored at each step

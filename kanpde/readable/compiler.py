@@ -17,7 +17,8 @@ from kanpde.geometry.box import Box
 from kanpde.geometry.domain import Domain
 from kanpde.network.bspline import BSpline
 from kanpde.network.edge_basis import EdgeBasis
-from kanpde.network.kan import DEGREE, KAN, padded
+from kanpde.network.grids import padded
+from kanpde.network.kan import DEGREE, KAN
 from kanpde.network.layer import KANLayer
 from kanpde.readable.edges import Atoms, hold
 from kanpde.readable.terms import ARGUMENT, Grammar, Term

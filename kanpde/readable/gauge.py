@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from kanpde.calculus.arrays import Array
+from kanpde.network.grids import MARGIN
 from kanpde.network.initialisation import stations
-from kanpde.network.kan import KAN, MARGIN
+from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 from kanpde.readable.edges import atoms_of, name_edge, pruned_of
 from kanpde.readable.source import Source, copied, layers_of, network_of, points_of, renewed

@@ -60,9 +60,12 @@ class FixedRows:
     def refitted(self, solution: Solution, steps: int, enough: float = ROUND_OFF) -> tuple[Solution, float]:
         """Return a copy of the solution after at most `steps` steps, and its loss; stop at a loss of `enough`."""
         solution = renewed(solution, copied(solution))
+        network = solution.network
+        network.straight = False
         residuals = self.residuals(solution)
         vector, loss = descended(residuals, solution.model.vector, steps, enough)
         solution.model.assign(vector)
+        network.straighten(residuals.places)
         return solution, loss
 
 

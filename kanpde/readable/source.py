@@ -85,10 +85,10 @@ def importances(network: KAN, points: Tensor) -> list[Tensor]:
     layers, result = layers_of(network), []
     for position, (layer, edges) in enumerate(zip(layers, edge_values(network, points), strict=True)):
         changes = torch.diag_embed(edges.mean(dim=0) - edges)  # (n, i, o, o): one subnode at a time
-        values = layer.combined((edges.sum(dim=1)[:, None, None] + changes).flatten(0, 2))
+        values = layer.combined((edges.sum(dim=1)[:, None, None] + changes).flatten(0, 2).T).T
         for above in layers[position + 1 :]:
             values = above(values)
-        change = values.view(*edges.shape, -1) - outputs[:, None, None]
+        change = values.reshape(*edges.shape, -1) - outputs[:, None, None]
         result.append((change.square().mean(dim=0).sqrt() / spread).amax(dim=-1))
     return result
 

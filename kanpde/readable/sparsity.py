@@ -51,6 +51,7 @@ def descend(model: Model, residuals: Residuals, options: Regularisation, weight:
     """Take a few steps on the loss and the penalty, which is majorised again before each step."""
     points = points_of(model.network, SAMPLE)
     vector, method = model.vector, GaussNewton()
+    model.network.straight = False
     for _ in range(STEPS):
         model.assign(vector)
         step = method.step(Penalised(model, residuals, Majorised(model.network, options, points), weight), vector)
@@ -58,6 +59,7 @@ def descend(model: Model, residuals: Residuals, options: Regularisation, weight:
             break
         vector = step.vector
     model.assign(vector)
+    model.network.straighten(residuals.places)
 
 
 class Penalised:

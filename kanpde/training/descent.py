@@ -20,7 +20,7 @@ from kanpde.network import knot_insertion
 from kanpde.network.kan import KAN
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
-from kanpde.optim.least_squares import Step
+from kanpde.optim.least_squares import Method, Step
 from kanpde.optim.methods import default_methods
 from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
@@ -74,7 +74,7 @@ class Descent:
         self.knot_policy = KnotPolicy(limit)
         names = default_methods(self.model.size, self.points.rows, self.vector.dtype)
         self.schedule = Schedule(training.stages or tuple(map(Stage, names)))
-        self.method = self.schedule.stage.method()
+        self.method = self._begin_stage()
         self.course = Course()
         self._damping = math.nan
 
@@ -132,9 +132,13 @@ class Descent:
 
     @property
     def current(self) -> Model:
-        """The model with the parameters found so far."""
+        """The model with the parameters found so far; a copy whose grids contain the training's values, if needed."""
         self._set(self.vector)
-        return self.model
+        if self.model.network.straight or not self.points.placed:
+            return self.model
+        model = copy.deepcopy(self.model)
+        model.network.straighten(self.residuals.places)
+        return model
 
     def parts(self) -> tuple[Part, ...]:
         """Return no parts, because a descent computes nothing but the model."""
@@ -200,12 +204,26 @@ class Descent:
         if self.course.retreats > MAX_RETREATS:
             return Stop(Ending.DIVERGED)
         if following := self.schedule.next_stage():
-            self.schedule, self.method = following, following.stage.method()
+            self.schedule = following
+            self.method = self._begin_stage()
             self.course.settle()
             return None
         if self.schedule.over:
             return Stop(Ending.ITERATIONS, self.schedule.stage.limit)
         return Stop(Ending.CONVERGED if all(map(math.isfinite, self.course.checks[-1:])) else Ending.DIVERGED)
+
+    def _begin_stage(self) -> Method:
+        """Return the method of the stage, after the edges' continuation beyond their grids has been set for it.
+
+        Polynomials that go on are smooth, and a method that takes only steps which reduce the loss cannot be led astray
+        by their growth. For the other methods edges are lines there.
+        """
+        entry = self.schedule.stage.entry
+        if not entry.guarded and not self.model.network.straight and self.points.placed:
+            self.model.network.straighten(self.residuals.places)
+            self.vector = self.model.vector
+        self.model.network.straight = not entry.guarded
+        return self.schedule.stage.method()
 
     # Points, scales, knots --------------------------------------------------------------------------------------------
 
@@ -268,7 +286,7 @@ class Descent:
         descent = cls(task, KAN.from_architecture(numbers["architecture"], below("network.", tensors)))
         descent.course = Course(**numbers["course"])
         descent.schedule = Schedule(descent.schedule.stages, **numbers["schedule"])
-        descent.method = descent.schedule.stage.method()
+        descent.method = descent._begin_stage()
         descent.window.restore(numbers["window"])
         descent._set(tensors["vector"].to(descent.vector))
         descent.points.restore(below("points.", tensors), numbers["points"])

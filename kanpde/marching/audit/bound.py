@@ -66,6 +66,7 @@ class _Proof:
             raise NoTheorem("the domain is not a box; bounds are proved on boxes only")
         if not isinstance(model.network, KAN) or not isinstance(model.ansatz, Ansatz | None):
             raise NotEnclosed("the network is no KAN on a box")
+        self.ansatz: Ansatz | None = model.ansatz
 
     @functools.cached_property
     def statement(self) -> Statement:
@@ -78,9 +79,9 @@ class _Proof:
     @functools.cached_property
     def lift(self) -> Any:
         """The lift of hard conditions in SymPy, zero if there are none: see `kanpde.problem.lift`."""
-        if self.model.ansatz is None:
+        if self.ansatz is None:
             return sp.S.Zero
-        box = self.model.ansatz.domain
+        box = self.ansatz.domain
         (given,) = prescriptions(self.problem, box)
         data = {one.data: self.prescribed(one.condition, one.face.name) for one in given}
         total = sp.S.Zero
@@ -106,9 +107,9 @@ class _Proof:
     def jet(self, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
         """Return models of the solution without its lift."""
         found = network_jet(self.model.network, cells, partials)
-        if self.model.ansatz is None:
+        if self.ansatz is None:
             return found
-        factor, coordinates = self.polynomial(self.model.ansatz.factors[0]), self.statement.coordinates
+        factor, coordinates = self.polynomial(self.ansatz.factors[0]), self.statement.coordinates
         factors = {
             # SymPy's diff without symbols would differentiate.
             partial: self.of_coordinates(
@@ -167,7 +168,7 @@ class _Proof:
         """Return a bound of the rounding errors with which the solution is evaluated."""
         domain, network = self.problem.domain, self.model.network
         found = rounding_error(network, domain.low, domain.high)
-        if self.model.ansatz is None:
+        if self.ansatz is None:
             return found
         sizes = (network_jet(network, self.cells, [])[()], self.of_coordinates(self.lift, self.cells))
         unit = float(torch.finfo(network.first.coefficients.dtype).eps)

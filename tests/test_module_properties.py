@@ -1,0 +1,89 @@
+"""Any network of any sizes, precision and family: finite values and gradients for any finite points, or one line."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from kanpde import KAN
+from kanpde.errors import KanpdeError
+from kanpde.network.base_functions import BASE_FUNCTIONS
+from kanpde.network.families import FAMILIES
+
+
+@st.composite
+def networks(draw):
+    """A built network and points for it, up to far outside its grid."""
+    entry = st.one_of(st.integers(1, 4), st.tuples(st.integers(0, 2), st.integers(1, 2)))
+    hidden = draw(st.lists(entry, max_size=3))
+    inputs, outputs = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    families = draw(st.lists(st.sampled_from(sorted(FAMILIES)), min_size=len(hidden) + 1, max_size=len(hidden) + 1))
+    dtype = draw(st.sampled_from([torch.float32, torch.float64]))
+    low = draw(st.floats(-100, 100))
+    network = KAN.from_sizes(
+        [inputs, *hidden, outputs],
+        low=low,
+        high=low + draw(st.floats(1e-2, 1e3)),
+        degree=draw(st.integers(1, 9)),
+        intervals=draw(st.integers(1, 9)),
+        base=draw(st.sampled_from([None, *BASE_FUNCTIONS])),
+        family=families,
+        seed=draw(st.integers(0, 99)),
+        dtype=dtype,
+    )
+    shape = draw(st.lists(st.integers(0, 4), max_size=3))
+    reach = draw(st.sampled_from([1.0, 3.0, 100.0]))
+    ends = torch.stack(network.first.basis.range())
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 99)))
+    unit = torch.rand(*shape, inputs, generator=generator, dtype=dtype)
+    return network, ends.mean(dim=0) + reach * (ends[1] - ends[0]) * (unit - 0.5)
+
+
+@given(networks())
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_values_and_gradients_are_finite(case):
+    network, x = case
+    x.requires_grad_()
+    values = network(x)
+    assert values.shape == (*x.shape[:-1], network.architecture()["outputs"]) and values.dtype == x.dtype
+    assert values.isfinite().all()
+    (slopes,) = torch.autograd.grad(values.sum(), x, create_graph=True)
+    assert slopes.isfinite().all()
+    slopes.square().mean().backward() if x.numel() else None
+    assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
+
+
+@given(networks())
+@settings(max_examples=25, deadline=None, derandomize=True, phases=[Phase.generate])
+def test_a_step_of_training_and_every_change_of_grids_end_well(case):
+    network, x = case
+    points = x.reshape(-1, x.shape[-1])
+    if not len(points):
+        return
+    optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+    loss = network(points).square().mean()
+    loss.backward()
+    optimiser.step()
+    for change in (network.extend_grid, network.update_grid, network.quantile_grid, network.refine):
+        try:
+            change(points)
+        except KanpdeError as refusal:
+            assert "quantiles" in str(refusal) and "\n" not in str(refusal)
+        with torch.no_grad():
+            assert network(points).isfinite().all()
+
+
+@given(
+    st.lists(st.one_of(st.integers(-1, 3), st.text(max_size=2), st.none(), st.floats(allow_nan=True)), max_size=4),
+    st.one_of(st.integers(-2, 3), st.none(), st.text(max_size=3)),
+    st.one_of(st.integers(-2, 3), st.lists(st.integers(-1, 3), max_size=3)),
+)
+@settings(max_examples=80, deadline=None, derandomize=True)
+def test_sizes_that_cannot_be_are_refused_in_one_line(layers, degree, intervals):
+    try:
+        network = KAN.from_sizes(layers, degree=degree, intervals=intervals)
+    except KanpdeError as refusal:
+        assert "\n" not in str(refusal)
+    else:
+        assert network(torch.zeros(2, layers[0])).isfinite().all()
