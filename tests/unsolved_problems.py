@@ -286,4 +286,9 @@ SOLVED: dict[str, Problem] = {
         TIME, lambda u, k: u.t + k * u, {"start": Initial(1), "seen": Data([[0.5], [1.0]], np.exp([-0.5, -1.0]))},
         unknowns={"k": 0.7}, exact=lambda t: sp.exp(-t),
     ),
+    "values of round-off at two ends": problem(
+        Box(x=(0, 1), y=(0, 1)), lambda u: u.xx + u.yy,
+        {"ends": Dirichlet("exact", on="x"), "others": Dirichlet("exact", on="y")},
+        exact=lambda x, y: sp.sin(sp.pi * x) * sp.exp(sp.pi * y),
+    ),
 }  # fmt: skip

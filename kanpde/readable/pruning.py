@@ -49,7 +49,7 @@ def prune(
         if not (number(value) and value > 0):
             raise ConfigurationError(f"expected {name} to be a positive number, got {value!r}")
     if isinstance(source, Solution):
-        return pruned(source, threshold, factor, tolerance, budget_seconds if greedy else None)  # type: ignore[return-value]
+        return pruned(source, threshold, factor, tolerance, budget_seconds if greedy else None)
     if greedy:
         raise ConfigurationError("expected a solution to prune greedily, got a network alone; refits need a problem")
     return renewed(source, lightest(source, threshold))

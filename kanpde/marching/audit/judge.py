@@ -26,6 +26,7 @@ from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
 
 RESOLUTION = {1: 2001, 2: 129, 3: 25}  # points along each axis at which the estimate is measured
+SAMPLES = 2048  # number of points at which the size of a solution is measured
 MOST_UNKNOWNS = 8000  # largest number of unknowns of a part's correction
 
 
@@ -61,7 +62,7 @@ def audit(
 
 def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: float) -> Evidence:
     """Return the evidence on a model."""
-    unseen = tuple(missed(problem, lambda placed: rows_of(model, placed), constants_of(model)))
+    unseen = tuple(missed(problem, lambda placed: rows_of(model, placed), constants_of(model), size_of(model, problem)))
     if not isinstance(problem.domain, Shape) or problem.domain.dimension not in RESOLUTION:
         return Evidence(residual if math.isfinite(residual) else None, None, missed=unseen)
     task = MarchTask(problem, 1, None, affine=False, most=MOST_UNKNOWNS, device=torch.device("cpu"))
@@ -102,6 +103,13 @@ def estimates(
     network = values.double().cpu().numpy()
     error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (network - corrected, corrected))
     return (error / size if size > 0 else error), float(np.abs(network - corrected).max()), size
+
+
+def size_of(model: Model, problem: Problem) -> float:
+    """Return the largest size of a model's fields at some points inside."""
+    points = problem.domain.interior(np.random.default_rng(0).random((SAMPLES, problem.domain.dimension)))
+    values = model.jets_at(torch.as_tensor(points), JetPlan(problem.domain.dimension, [()]))
+    return float(values.detach().abs().nan_to_num(0.0, 0.0, 0.0).max())
 
 
 def rows_of(model: Model, placed: Placed) -> torch.Tensor:

@@ -22,6 +22,7 @@ from kanpde.problem.problem import Problem
 POINTS = 2**19  # looked at in every block; a feature narrower than their distance stays hidden
 CHUNK = 2**17
 LARGEST = 2048  # number of the most extreme points at which the solution is checked
+ROUND_OFF = 1e-9  # share of the effect of a field of the solution's size below which a missed value is round-off
 MISSED = 1e-2  # share of a block's data that a solution may miss at these points
 
 Rows = Callable[[Placed], Tensor]
@@ -39,8 +40,11 @@ class Missed:
     point: dict[str, float]
 
 
-def missed(problem: Problem, rows: Rows, unknowns: dict[str, Tensor]) -> Iterator[Missed]:
-    """Yield the blocks of which the solution misses more than the share `MISSED`; ``rows(placed)`` are its rows."""
+def missed(problem: Problem, rows: Rows, unknowns: dict[str, Tensor], size: float) -> Iterator[Missed]:
+    """Yield the blocks of which the solution misses more than the share `MISSED`; ``rows(placed)`` are its rows.
+
+    Data are round-off, and not looked at, if they are nothing beside the rows of a field of the solution's `size`.
+    """
     for number, block in enumerate(problem.blocks()):
         if block.points is not None or block.integrated or (block.faces and problem.domain.dimension == 1):
             continue
@@ -48,6 +52,8 @@ def missed(problem: Problem, rows: Rows, unknowns: dict[str, Tensor]) -> Iterato
         if placed is None:
             continue
         left = rows(placed).abs().sum(dim=0)
+        if float(left.sum()) <= ROUND_OFF * effect(problem, placed, unknowns, size):
+            continue
         share = float(left.sum()) / sizes
         if share > MISSED or not np.isfinite(share):
             worst = placed.images[0][int(left.nan_to_num(torch.inf).argmax())]
@@ -65,6 +71,15 @@ def extremes(problem: Problem, block: Block, unknowns: dict[str, Tensor], seed: 
     chosen = np.sort(np.argpartition(sizes, -LARGEST)[-LARGEST:] if len(sizes) > LARGEST else np.arange(len(sizes)))
     index = None if drawn.index is None else torch.as_tensor(drawn.index[chosen])
     return Placed.at(block, problem.domain.names, torch.as_tensor(drawn.points[chosen]), index), total
+
+
+def effect(problem: Problem, placed: Placed, unknowns: dict[str, Tensor], size: float) -> float:
+    """Return Σ|r − r₀| of a block's rows r at a field and derivatives of this size and r₀ at a field of zero."""
+    zero = torch.zeros(placed.images[0].shape[0], len(placed.plan), len(problem.fields), dtype=torch.float64)
+    with torch.no_grad():
+        here, nothing = (placed.rows([jet] * len(placed.images), unknowns) for jet in (zero + size, zero))
+    found = (here - nothing).abs().sum()
+    return float(found) if torch.isfinite(found) else 0.0
 
 
 def data_sizes(
