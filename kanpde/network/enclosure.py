@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import torch
 
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.exact_splines import LARGEST_DEGREE, spline_pieces
@@ -22,7 +23,7 @@ from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 
-NONLINEAR = 1e-9  # nonlinear part of a later edge, relative to its values, above which the network is a composition
+NONLINEAR = 1e4  # roundings that the nonlinear part of a later edge may be; more make the network a composition
 ORDER = 2  # highest order of the partials
 
 Cells = Sequence[tuple[Array, Array]]  # by axis: the low and high ends of the cells, (cells,) each
@@ -122,6 +123,7 @@ def linear_edges(layer: KANLayer, reach: Array) -> LinearEdges:
     if basis.intervals != 1:
         raise NotEnclosed("the network is a composition of splines, which is not enclosed")
     coefficients = layer.coefficients.detach().double().cpu().numpy()
+    limit = NONLINEAR * float(torch.finfo(layer.coefficients.dtype).eps)
     alpha, beta, rest = [], [], []
     for i in range(basis.inputs):
         # On [-1, 1] the local coordinate s is h itself.
@@ -138,7 +140,7 @@ def linear_edges(layer: KANLayer, reach: Array) -> LinearEdges:
         alpha.append(found[0])
         beta.append(found[1])
         rest.append(UPWARD * np.stack(bounds))
-        if (rest[-1][0] > NONLINEAR * (np.abs(found[0]) + np.abs(found[1]) * reach[i])).any():
+        if (rest[-1][0] > limit * (np.abs(found[0]) + np.abs(found[1]) * reach[i])).any():
             raise NotEnclosed("the network is a composition of splines, which is not enclosed")
     return LinearEdges(np.stack(alpha), np.stack(beta), np.stack(rest, axis=1))
 
