@@ -396,7 +396,7 @@ def test_weights_follow_the_points():
     residuals.balance()
     part, order = residuals.parts[0], torch.arange(49, -1, -1)
     shares = torch.linspace(0.5, 1, 50, dtype=torch.float64)
-    moved = residuals.placed(part, part.points[order], None, shares)
+    moved = residuals.placed(part, part.points[order], None, shares=shares)
     assert_close(moved.weights, shares * part.weights[order])
     assert_close(residuals.squares(moved), shares * residuals.squares(part)[order])
 
