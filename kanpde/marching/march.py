@@ -92,6 +92,8 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
         )
 
     converged = task.linear or (state.iterate.moved or 0.0) <= limits.settled
+    if task.shaped and slab.residual < limits.smooth:
+        limits = replace(limits, stalls=(1, 1))
     found = verdicts.verdict(
         slab, attempt, state.length, aim, refine, limits, converged=converged, changed=state.iterate.changed
     )
@@ -199,9 +201,12 @@ class March:
 
 
 def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
-    """Return the state with the initial guess of an eigenvalue problem, if it is one and has no iterate yet."""
+    """Return the state with the initial guess of an eigenvalue problem, if it is one and has no iterate yet.
+
+    A coarser attempt gives its eigenvalue only: its splines may be wild outside a shape and then fit finer ones badly.
+    """
     before = state.iterate
-    start = eigenfunction(system, before.vector) if before.fresh and before.iteration == 0 else None
+    start = eigenfunction(system, before.vector) if before.iteration == 0 and not task.slabbed else None
     if start is None:
         return state
     system.rescale(start)

@@ -28,6 +28,7 @@ class MarchTolerances:
     # contradiction of the equation and the conditions: more knots do not lower it.
     unchanged: float = 0.8
     same: float = 1e-2
+    smooth: float = 1e-6  # residual on a shape below which one attempt without progress is enough: it is round-off
     cut_above: float = 3.0  # a slab may be cut, if finer knots do not help, above this multiple of the tolerance
     tries: int = 30  # largest number of attempts at one slab
     negligible: float = 0.1  # a slab is accepted if its share of the pass's residual is below this times the tolerance

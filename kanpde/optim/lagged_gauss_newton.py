@@ -22,6 +22,7 @@ LAGGED_ITERATIONS = 24  # largest number of CGLS iterations with the factor of a
 # Dampings of unknown constants, tried if a step does not reduce the loss as predicted.
 DAMPINGS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
 AS_PREDICTED = (0.5, 1.2)  # ratios of the actual to the predicted reduction that need none of them
+ROUND_OFF = 1e-10  # predicted reduction, relative to the loss, of which rounding errors leave nothing
 FOLLOWED = 1e-6  # largest remaining gradient of a step at fixed constants with the factor of another vector
 LAGGED_TOLERANCE = 1e-10  # CGLS with the factor of an earlier step ends at this share of the gradient's norm
 
@@ -71,7 +72,7 @@ class LaggedGaussNewton:
                 if trial.ratio >= MIN_REDUCTION_RATIO:
                     self.damping, self.factor = damping, factor
                     return Step(trial.vector, trial.loss, True, before, damping, trial.ratio, probes)
-                if trial.predicted <= 1e-12 * before:
+                if trial.predicted <= ROUND_OFF * before:
                     break
             damping *= DAMPING_FACTOR
         return Step(vector, before, False, before, damping=self.damping, probes=probes)
@@ -92,7 +93,8 @@ def best_trial(problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinea
     trials = [trial_of(problem, vector, linear, factor, conjugate_gradients(linear, factor))]
     if isinstance(factor, BorderedFactor):
         for damping in DAMPINGS:
-            if AS_PREDICTED[0] <= trials[-1].ratio <= AS_PREDICTED[1]:
+            as_predicted = AS_PREDICTED[0] <= trials[-1].ratio <= AS_PREDICTED[1]
+            if as_predicted or trials[-1].predicted <= ROUND_OFF * trials[-1].loss:
                 break
             descent = conjugate_gradients(linear, factor.damped(damping))
             trials.append(trial_of(problem, vector, linear, factor, descent))
