@@ -23,6 +23,7 @@ LAGGED_ITERATIONS = 24  # largest number of CGLS iterations with the factor of a
 DAMPINGS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
 AS_PREDICTED = (0.5, 1.2)  # ratios of the actual to the predicted reduction that need none of them
 ROUND_OFF = 1e-10  # predicted reduction, relative to the loss, of which rounding errors leave nothing
+LITTLE = 1e-3  # predicted reduction, relative to the loss, that may be exceeded
 FOLLOWED = 1e-6  # largest remaining gradient of a step at fixed constants with the factor of another vector
 LAGGED_TOLERANCE = 1e-10  # CGLS with the factor of an earlier step ends at this share of the gradient's norm
 
@@ -93,12 +94,18 @@ def best_trial(problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinea
     trials = [trial_of(problem, vector, linear, factor, conjugate_gradients(linear, factor))]
     if isinstance(factor, BorderedFactor):
         for damping in DAMPINGS:
-            as_predicted = AS_PREDICTED[0] <= trials[-1].ratio <= AS_PREDICTED[1]
-            if as_predicted or trials[-1].predicted <= ROUND_OFF * trials[-1].loss:
+            if needs_no_damping(trials[-1]):
                 break
             descent = conjugate_gradients(linear, factor.damped(damping))
             trials.append(trial_of(problem, vector, linear, factor, descent))
     return min(trials, key=lambda trial: trial.loss)
+
+
+def needs_no_damping(trial: Trial) -> bool:
+    """Return True if a step reduces the loss as predicted, or if there is nothing left to gain."""
+    gain = trial.predicted / max(trial.loss, 1e-300)
+    most = math.inf if gain <= LITTLE else AS_PREDICTED[1]
+    return AS_PREDICTED[0] <= trial.ratio <= most or gain <= ROUND_OFF
 
 
 def trial_of(
