@@ -169,9 +169,8 @@ def _sample(problem: Declaration, block: Block, count: int) -> tuple[Array, Tens
         free = np.delete(np.arange(domain.dimension), block.integrated)
         unit = _random_points()(8 if len(free) else 1, len(free))
         others = domain.low[free] * (1 - unit) + domain.high[free] * unit
-        found = integration(domain, block.faces, block.integrated, others, _INTEGRATED)
-        index = None if found.index is None else torch.as_tensor(found.index)
-        return found.points, index, found.total
+        whole = integration(domain, block.faces, block.integrated, others, _INTEGRATED)
+        return whole.points, None if whole.index is None else torch.as_tensor(whole.index), whole.total
     if not block.faces:
         return interior_points(domain, count, _random_points()), None, lambda values: values
     each = [count if domain.dimension > 1 else round(face_measure(domain, face)) for face in block.faces]
