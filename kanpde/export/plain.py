@@ -49,8 +49,12 @@ class PlainLayer:
     atoms: tuple[PlainAtom, ...]
 
 
-def plain_layers(network: KAN) -> list[PlainLayer]:
-    """Return the layers of a network; raise ConfigurationError if its edges are no splines."""
+def plain_layers(network: object) -> list[PlainLayer]:
+    """Return the layers of a network; raise ConfigurationError if it is no KAN, or its edges are no splines."""
+    if not isinstance(network, KAN):
+        raise ConfigurationError(
+            f"expected a KAN to export as a function, got {type(network).__name__}; write .npz or .csv instead"
+        )
     return [_plain(layer) for layer in [network.first, *network.hidden]]
 
 

@@ -89,8 +89,9 @@ class PlainModel(nn.Module):
 
     def __init__(self, model: Model) -> None:
         super().__init__()
+        layers = plain_layers(model.network)
         dtype = model.network.first.coefficients.dtype
-        self.layers = nn.ModuleList(PiecewiseLayer(layer, dtype) for layer in plain_layers(model.network))
+        self.layers = nn.ModuleList(PiecewiseLayer(layer, dtype) for layer in layers)
         self.ansatz = model.ansatz
 
     def forward(self, points: Tensor) -> Tensor:
