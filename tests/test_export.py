@@ -14,7 +14,7 @@ import pytest
 import sympy as sp
 import torch
 
-from kanpde import KAN, Box, Dirichlet, Initial, Problem, Solution, formula_to_kan, problem_from
+from kanpde import KAN, Box, Dirichlet, Initial, Problem, Solution, fit, formula_to_kan, problem_from
 from kanpde.errors import ConfigurationError, ProblemError
 from kanpde.export import torch_programs
 from kanpde.export.grid import sampled
@@ -329,3 +329,16 @@ def test_what_a_format_cannot_hold_is_said(tmp_path):
             hard().export(tmp_path / file)
     with pytest.raises(ConfigurationError, match="t alone"):
         made(Box(t=(0, 1))).export(tmp_path / "a.pvd")
+
+
+@pytest.mark.parametrize("ending", ["py", "c"])
+def test_a_fit_is_exported_with_its_scaling(tmp_path, ending):
+    x = np.random.default_rng(0).random((120, 2))
+    model = fit(x, 300 + 50 * np.sin(x[:, 0]) * x[:, 1], network=KAN(width=[1], degree=3, intervals=3), seed=0)
+    model.export(tmp_path / f"fitted.{ending}")
+    text = (tmp_path / f"fitted.{ending}").read_text()
+    if ending == "py":
+        evaluate = runpy.run_path(str(tmp_path / "fitted.py"))["evaluate"]
+        assert np.abs(evaluate(*x.T) - model(x)).max() < 1e-10
+    else:
+        assert repr(float(model.model.ansatz.mean[0])) in text

@@ -11,7 +11,7 @@ import sympy as sp
 from kanpde.calculus.functions import atom
 from kanpde.errors import ConfigurationError
 from kanpde.export.exportable import Exportable
-from kanpde.export.plain import PlainLayer, plain_layers, plain_name
+from kanpde.export.plain import PlainLayer, plain_layers, plain_name, plain_scaling
 from kanpde.files import write_text
 from kanpde.version import __version__
 
@@ -58,9 +58,10 @@ static void add_splines(int inputs, int degree, int functions, int outputs, cons
 %(tables)s
 void evaluate(const double *point, double *fields)
 {
+    static const double means[] = {%(means)s}, deviations[] = {%(deviations)s};
     const double *x0 = point;
 %(steps)s    for (int j = 0; j < %(count)d; j++)
-        fields[j] = x%(last)d[j];
+        fields[j] = means[j] + deviations[j] * x%(last)d[j];
 }
 """
 
@@ -68,12 +69,11 @@ void evaluate(const double *point, double *fields)
 def write(path: Path, solution: Exportable) -> None:
     """Write the file; raise ConfigurationError where hard conditions or an atom are no code in C."""
     problem, model = solution.problem, solution.model
-    if model.ansatz is not None:
-        raise ConfigurationError(
-            "expected soft conditions for .c, got hard ones, whose values are code; use .onnx, or leave out hard=True"
-        )
+    means, deviations = plain_scaling(model, len(problem.fields), ".c")
     layers = plain_layers(model.network)
     text = _TEMPLATE % {
+        "means": ", ".join(map(repr, means)),
+        "deviations": ", ".join(map(repr, deviations)),
         "problem": plain_name(problem.name),
         "domain": problem.domain,
         "fields": ", ".join(problem.fields),

@@ -13,7 +13,7 @@ from sympy.printing.numpy import SciPyPrinter
 from kanpde.calculus.functions import atom
 from kanpde.errors import ConfigurationError
 from kanpde.export.exportable import Exportable
-from kanpde.export.plain import PlainLayer, plain_layers, plain_name
+from kanpde.export.plain import PlainLayer, plain_layers, plain_name, plain_scaling
 from kanpde.files import write_text
 from kanpde.version import __version__
 
@@ -34,6 +34,7 @@ def evaluate({arguments}):
     values = numpy.stack([numpy.asarray(column, dtype=float).ravel() for column in columns], axis=1)
     for layer in LAYERS:
         values = _layer(values, *layer)
+    values = MEANS + DEVIATIONS * values
     fields = [column.reshape(columns[0].shape) for column in values.T]
     return {result}
 
@@ -78,6 +79,9 @@ def _wrapped(x, low, high):
 # its weights, and the edges that are atoms.
 LAYERS = [
 {layers}]
+
+# Every field is its mean plus its deviation times the network.
+MEANS, DEVIATIONS = numpy.array({means}), numpy.array({deviations})
 '''
 
 
@@ -87,10 +91,7 @@ def write(path: Path, solution: Exportable) -> None:
     Raises ConfigurationError where values of hard conditions are part of the solution, which no numbers replace.
     """
     problem, model = solution.problem, solution.model
-    if model.ansatz is not None:
-        raise ConfigurationError(
-            "expected soft conditions for .py, got hard ones, whose values are code; use .pt2, or leave out hard=True"
-        )
+    means, deviations = plain_scaling(model, len(problem.fields), ".py")
     names = problem.domain.names
     for name in names:
         if keyword.iskeyword(name) or name == "numpy":
@@ -108,6 +109,8 @@ def write(path: Path, solution: Exportable) -> None:
         imports="import scipy.special\n" if "scipy.special." in layers else "",
         result="fields[0]" if single else f"dict(zip({problem.fields!r}, fields))",
         layers=layers,
+        means=means,
+        deviations=deviations,
     )
     write_text(path, text)
 

@@ -14,6 +14,8 @@ from kanpde.errors import ConfigurationError
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
+from kanpde.network.trial_function import Model
+from kanpde.problem.lift import Standard
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,21 @@ def plain_layers(network: object) -> list[PlainLayer]:
             f"expected a KAN to export as a function, got {type(network).__name__}; write .npz or .csv instead"
         )
     return [_plain(layer) for layer in [network.first, *network.hidden]]
+
+
+def plain_scaling(model: Model, fields: int, ending: str) -> tuple[list[float], list[float]]:
+    """Return (mean, deviation) of every field: it is mean + deviation · network; 0 and 1 where nothing is scaled.
+
+    Raises ConfigurationError where values of hard conditions are part of the solution, which no numbers replace.
+    """
+    if model.ansatz is None:
+        return [0.0] * fields, [1.0] * fields
+    if not isinstance(model.ansatz, Standard):
+        raise ConfigurationError(
+            f"expected soft conditions for {ending}, got hard ones, whose values are code; use .pt2, or leave out "
+            "hard=True"
+        )
+    return model.ansatz.mean.tolist(), model.ansatz.deviation.tolist()
 
 
 def plain_name(name: str) -> str:
