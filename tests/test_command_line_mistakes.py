@@ -38,7 +38,7 @@ VALUES: dict[str, list[str]] = {
     "sampling.sequence": ["sampling.sequence=[]", "sampling.sequence={a: 1}", "sampling.sequence=sobl"],
     "unknown training.weighting": ["training.weighting=[]", "training.weighting=nkt"],
     "unknown base function": ["network.base=[]", "network.base=relu"],
-    "unknown family": ["network.family=[]", "network.family=fourier"],
+    "unknown family": ["network.family=[]", "network.family=zernike"],
     "expected network.width": ["network.width=4", "network.width=[[1]]", "network.width=[a]", "network.width=[true]"],
     "unknown optimiser": [
         "training.stages=[{optimiser: []}]", "training.stages=[{optimiser: {a: 1}}]",

@@ -131,7 +131,7 @@ CONDITIONS = {
 CONDITION = {
     "expected a face of the domain for on": ["Dirichlet(0, on='y')", "Dirichlet(0, on='left')"],
     "list of names for on": [
-        "Dirichlet(0, on=None)", "Dirichlet(0, on=0)", "Dirichlet(0, on=['x-', 3])", "Dirichlet(0, on={'x': 0.3})",
+        "Dirichlet(0, on=None)", "Dirichlet(0, on=0)", "Dirichlet(0, on=['x-', 3])",
         "Dirichlet(0, on=0.5)", "Dirichlet(0, on=[['x']])",
     ],
     "at least one face": ["Dirichlet(0, on=[])"],

@@ -108,6 +108,8 @@ def require_names(name: str, value: str | Sequence[str], known: Mapping[str, obj
         names: Sequence[str] = (value,)
     else:
         value = names = tuple(require_list(name, value))
+    if not isinstance(value, str) and not value:
+        raise ConfigurationError(f"unknown family of edge functions {value!r}; {nearest('', known)}")
     for one in names:
         if not among(one, known):
             raise ConfigurationError(f"unknown family of edge functions {one!r}; {nearest(one, known)}")
