@@ -51,7 +51,7 @@ def model_of(expression: Any, coordinates: Mapping[Any, TaylorModel]) -> TaylorM
             return enclosed(base).power(int(exponent))
         return enclosed(base).composed(root(exponent))
 
-    return enclosed(sp.sympify(expression))
+    return enclosed(sp.sympify(expression, strict=True))
 
 
 def rewritten(part: Any) -> Any:

@@ -157,7 +157,9 @@ class Residual:
             return function(*(self._value(name, given) for name in names))
         rows = [filled(row, parameters) for row in self.rows]
         used = set().union(*(row.free_symbols for row in rows))
-        known = {s: sp.sympify(self._value(s.name, given)) for s in used if s.name in (*self.partials, *given)}
+        known = {
+            s: sp.sympify(self._value(s.name, given), strict=True) for s in used if s.name in (*self.partials, *given)
+        }
         return [row.xreplace(known) for row in rows]
 
     def _value(self, name: str, given: Values) -> Any:
@@ -187,7 +189,7 @@ def filled(expression: Any, parameters: Values) -> Any:
 
 def _exact(value: Any) -> Any:
     """Return a value in SymPy; whole numbers as integers, because powers of negative numbers need them."""
-    return sp.Integer(int(value)) if isinstance(value, float) and value.is_integer() else sp.sympify(value)
+    return sp.Integer(int(value)) if isinstance(value, float) and value.is_integer() else sp.sympify(value, strict=True)
 
 
 def real(expression: Any, text: str) -> Any:

@@ -24,7 +24,7 @@ class Place:
 
     def put(self, expression: Any) -> Any:
         """Return the expression on the piece."""
-        return sp.sympify(expression).subs(self.values)
+        return sp.sympify(expression, strict=True).subs(self.values)
 
 
 def places(piece: Piece, coordinates: Sequence[Any]) -> Iterator[Place]:
