@@ -181,7 +181,7 @@ class March:
         method = LaggedGaussNewton(work.factor)
         method.damping = method.damping if before.damping is None else before.damping
         step = method.step(work.system, before.vector)
-        if method.factor is not None and method.factor is not work.factor:
+        if method.factor is not None and method.factor is not work.factor and method.factor.reusable:
             scales, damping = work.system.scales, method.factor.damping
             anchor = Anchor(state.attempt, state.last is not None, before.vector, scales, damping)
             work = replace(work, anchor=anchor, factor=method.factor)

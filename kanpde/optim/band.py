@@ -122,6 +122,7 @@ class Factor:
     """
 
     precise = False
+    reusable = True  # by later steps, because J hardly changes
 
     def __init__(self, linear: LocalLinearisation, damping: float) -> None:
         self.storage, self.damping, gram = linear.storage, damping, linear.gram

@@ -42,6 +42,8 @@ class BorderedLinearisation(LocalLinearisation, Protocol):
 class BorderedFactor:
     """A factor like `Factor`, of a linearisation with a border; `inner` is that of the coefficients alone."""
 
+    reusable = False  # because constants change J too much
+
     def __init__(self, linear: BorderedLinearisation, damping: float) -> None:
         self.storage, self.damping, inner = linear.storage, damping, linear.coefficients
         self.inner = function_factor(inner, damping)

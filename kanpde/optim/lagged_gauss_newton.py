@@ -57,8 +57,13 @@ class LaggedGaussNewton:
         """Return one step from `vector`, (P,); it is not accepted if no damping succeeds."""
         linear = problem.linearise(vector)
         before = float(linear.residual.square().sum())
-        lagged = None if isinstance(self.factor, BorderedFactor) else self.factor  # constants change J too much
-        if lagged is not None and lagged.damping <= MAX_LAGGED_DAMPING and lagged.storage is linear.storage:
+        lagged = self.factor
+        if (
+            lagged is not None
+            and lagged.reusable
+            and lagged.damping <= MAX_LAGGED_DAMPING
+            and lagged.storage is linear.storage
+        ):
             descent = conjugate_gradients(linear, lagged, LAGGED_ITERATIONS, LAGGED_TOLERANCE)
             if descent.left <= 1e3 * LAGGED_TOLERANCE:
                 trial = trial_of(problem, vector, linear, lagged, descent)

@@ -20,6 +20,7 @@ class OrthogonalFactor:
     """The factor R of (J; √S) = QR, S = λ I times the largest entry of diag(JᵀJ): for any finite J, as `Factor`."""
 
     precise = True
+    reusable = True
 
     def __init__(self, linear: LocalLinearisation, damping: float) -> None:
         self.storage, self.damping = linear.storage, damping
