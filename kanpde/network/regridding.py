@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.network.grids import refit
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 
 MARGIN = 0.05  # of a new grid beyond the values, as a share of their range
 BEYOND = 0.02  # share of the grid by which values may leave it
 LEAST_USE = 0.6  # share of the grid that the values must span
-STATIONS = 6  # points for each function at which an edge function is fitted on its new grid
 
 
 @torch.no_grad()
@@ -27,7 +27,8 @@ def follow_values(network: KAN, points: Tensor) -> bool:
         low, high = (end.cpu().double().numpy() for end in (values.min(dim=0).values, values.max(dim=0).values))
         for i in range(layer.basis.inputs):
             if layer.fixed is None and misfits(layer, i, float(low[i]), float(high[i])):
-                regrid(layer, i, float(low[i]), float(high[i]))
+                margin = MARGIN * float(high[i] - low[i])
+                refit(layer, i, float(low[i]) - margin, float(high[i]) + margin, None)
                 moved = True
         values = layer(values)
     return moved
@@ -40,14 +41,3 @@ def misfits(layer: KANLayer, i: int, low: float, high: float) -> bool:
     if not (np.isfinite(low) and np.isfinite(high) and high - low > 1e-6 * width):
         return False
     return low < start - BEYOND * width or high > end + BEYOND * width or high - low < LEAST_USE * width
-
-
-def regrid(layer: KANLayer, i: int, low: float, high: float) -> None:
-    """Move the grid of input i to [low, high] with a margin, and fit its edge functions there."""
-    margin, count = MARGIN * (high - low), layer.basis.functions
-    x = np.linspace(low - margin, high + margin, STATIONS * count)
-    inputs = torch.as_tensor(x).to(layer.coefficients)[:, None].expand(-1, layer.basis.inputs)
-    spline = layer.basis.features(inputs, 1)[i, 0, :, :count] @ layer.coefficients[i, :count]
-    layer.basis.regrid(i, low, high, margin)
-    fitted = layer.basis.fit(i, x, spline.cpu().double().numpy())
-    layer.coefficients[i, :count] = torch.as_tensor(fitted).to(layer.coefficients)
