@@ -85,6 +85,8 @@ class System:
 
     def _numbered(self) -> Numbered:
         """Return the numbering of the unknowns with the narrowest band."""
+        # A correction needs few digits, and JᵀJ is cheaper than an orthogonal factor.
+        exact = as_box(self.domain) is None and self.about is None
         options = []
         for positions in self.space.numberings(len(self.fields)):
             total = torch.zeros((1,) * len(positions), dtype=torch.long)
@@ -95,7 +97,7 @@ class System:
             numbering = order.to(self._device)
             slack = len(order) // self.space.shape[self.space.longest]
             reach = max(self._reach(piece, numbering, positions[self.space.longest], slack) for piece in self.pieces)
-            storage = Storage.of(numbering, reach, slack, len(self.unknowns), orthogonal=as_box(self.domain) is None)
+            storage = Storage.of(numbering, reach, slack, len(self.unknowns), orthogonal=exact)
             options.append((reach, Numbered(storage, positions)))
         return min(options, key=lambda option: option[0])[1]
 

@@ -56,11 +56,21 @@ class Linearised:
     """The rows of one part about its solution, linearised at `zero`, the vector of the correction 0."""
 
     def __init__(
-        self, task: MarchTask, part: Part, constants: Tensor, before: TensorFunction | None, finer: float = 1.0
+        self,
+        task: MarchTask,
+        part: Part,
+        constants: Tensor,
+        before: TensorFunction | None,
+        finer: float = 1.0,
+        earlier: System | None = None,
     ) -> None:
-        """Join the corrected part `before`, if that is given; `finer` multiplies the usual numbers of intervals."""
+        """Join the corrected part `before`, if that is given; `finer` multiplies the usual numbers of intervals.
+
+        The unknowns are numbered as in the `earlier` system, if that has as many along each axis.
+        """
         space = TensorProduct(finer_axes(task, part, finer))
-        self.system = rows_of_part(task, space, part.low, part.high, before, about=part.function)
+        numbered = earlier.numbered if earlier is not None and earlier.space.shape == space.shape else None
+        self.system = rows_of_part(task, space, part.low, part.high, before, numbered=numbered, about=part.function)
         self.zero = torch.zeros(self.system.size, dtype=torch.float64, device=task.device)
         self.zero[self.system.size - len(constants) :] = constants
         self.system.rescale(self.zero)
@@ -113,20 +123,23 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
     """Return the corrections of all parts in order of time; each starts from the end of the one before."""
     found: list[Corrected] = []
     before: TensorFunction | None = None
-    for part in parts:
-        joined, rows, method = before, Linearised(task, part, constants, before), LaggedGaussNewton()
+    earlier: System | None = None
+    method = LaggedGaussNewton()
+    for number, part in enumerate(parts):
+        joined, rows = before, Linearised(task, part, constants, before, earlier=earlier)
+        if number < 2:  # the joints of the second slab are rows like those of all later ones
+            method = LaggedGaussNewton()
         noisy = rows.noisy
         if noisy:  # finer splines would only follow the noise
             rows = Linearised(task, part, constants, before, 1 / FINER[min(len(part.axes), 2)])
         system, step = rows.system, method.step(rows, rows.zero)
-        before = system.at(step.vector)
-        weakest = weakest_direction(system, rows.zero, rows.at_zero, method.factor)
+        before, earlier = system.at(step.vector), system
+        factor = method.factor if method.factor and method.factor.storage is system.numbered.storage else None
+        weakest = weakest_direction(system, rows.zero, rows.at_zero, factor)
         if weakest is not None and weakest.noticed < SUSPECT and not (noisy or task.shaped):
             weakest = resolved_direction(task, part, constants, joined, weakest)
         left, right = (norms_by_block(system, vector) for vector in (rows.zero, step.vector))
-        factor, noise = method.factor, None
-        if factor is not None:
-            noise = noise_of(system, rows.at_zero, factor, rows.residual(step.vector))
+        noise = None if factor is None else noise_of(system, rows.at_zero, factor, rows.residual(step.vector))
         found.append(Corrected(before, weakest, left, right, noise))
     return found
 

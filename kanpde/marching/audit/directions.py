@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.jets import JetPlan
+from kanpde.geometry.box import as_box
 from kanpde.marching.system import System
 from kanpde.optim.band import MAX_ORTHOGONAL
 from kanpde.optim.bordered import AnyFactor, BorderedLinearisation, factor_of
@@ -63,7 +64,7 @@ def weakest_direction(
     if small(factor):
         v = exact_direction(linear)
     else:
-        v = iterated_direction(factor, vector, inside if linear.storage.orthogonal else None)
+        v = iterated_direction(factor, vector, inside if as_box(system.domain) is None else None)
     coefficients, constants = system.split(v)
     with torch.no_grad():
         change = image.own_jets(coefficients)[:, 0]
