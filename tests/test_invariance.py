@@ -49,15 +49,15 @@ class Burgers(Heat):
 
 
 UNITS = {
-    "long": {"a": 1e3},
-    "short": {"a": 1e-3},
-    "slow": {"c": 1e3},
-    "fast": {"c": 1e-3},
-    "large": {"e": 1e3},
-    "small": {"e": 1e-3},
+    "long": {"a": 1e20},
+    "short": {"a": 1e-20},
+    "slow": {"c": 1e20},
+    "fast": {"c": 1e-20},
+    "large": {"e": 1e20},
+    "small": {"e": 1e-20},
     "elsewhere": {"b": 3.0},
     "earlier": {"d": -2.0},
-    "all": {"a": 1e3, "b": -5e2, "c": 1e-3, "d": 1e-3, "e": 1e-3},
+    "all": {"a": 1e20, "b": -5e19, "c": 1e-20, "d": 1e-20, "e": 1e-20},
 }
 
 

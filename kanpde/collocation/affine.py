@@ -39,11 +39,11 @@ def data_size(problem: Problem) -> float:
         if () not in placed.plan.index:
             continue
         zero = torch.zeros(TRIALS, len(placed.plan), len(problem.fields), dtype=torch.float64)
-        one = zero.clone()
-        one[:, placed.plan.index[()]] = 1.0
-        at_zero, at_one = (placed.rows([jet] * len(placed.images), unknowns) for jet in (zero, one))
-        found = (at_zero / (at_one - at_zero)).abs()
-        sizes += found[found.isfinite()].tolist()
+        at_zero, slopes = placed.slopes([zero] * len(placed.images), unknowns)
+        for rows, slope in zip(at_zero, slopes, strict=True):
+            by_values = placed.collected(slope.by_jets[0][:, placed.plan.index[()]].abs().amax(dim=1))
+            found = (rows / by_values).abs()
+            sizes += found[found.isfinite()].tolist()
     return max(sizes) if max(sizes) > 1e-300 else 1.0
 
 
