@@ -16,7 +16,10 @@ QUICK = {"budget_seconds": 1.5}
 def test_what_is_not_solved_is_not_called_solved(name: str) -> None:
     problem, pattern = NOT_SOLVED[name]
     solution = solve(problem, device="cpu", training=QUICK)
-    audit = solution.audit()
+    audit, true = solution.audit(), solution.errors()["relative_l2"]
+    if audit.verdict == "solved":  # an unstable problem may be solved after all, by luck with the rounding errors
+        assert true is not None and true < 1e-3 and true / 10 < audit.error_estimate < 10 * true
+        return
     if solution.stopped_because.startswith("budget"):  # on a busy machine it ends before that can be seen
         pattern += "|estimated relative error|of the time has been solved"
     assert audit.verdict in ("doubtful", "failed")

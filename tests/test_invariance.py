@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import sympy as sp
+import torch
 
 from kanpde import Box, Dirichlet, Initial, Problem, solve
 
@@ -84,3 +85,32 @@ def test_a_march_does_not_depend_on_the_users_units(plain, kind, units):
     assert after.record["iterations"] == before.record["iterations"]
     assert after.network.width == before.network.width
     assert after.errors()["relative_l2"] == pytest.approx(before.errors()["relative_l2"], rel=1e-4)
+
+
+@dataclass(frozen=True)
+class Membrane(Problem):
+    """Δu = u³ + f in units of length a and of the field e; its start is zero, and f outweighs fields of size one."""
+
+    a: float = 1.0
+    e: float = 1.0
+
+    @property
+    def domain(self):
+        return Box(x=(0, self.a), y=(self.a, 2 * self.a))
+
+    def residual(self, u, x, y):
+        value = torch.sin((2 * x + y) / self.a)
+        return u.xx + u.yy - u**3 / (self.a * self.e) ** 2 + (5 * value + value**3) * self.e / self.a**2
+
+    def conditions(self):
+        return {"rim": Dirichlet("exact")}
+
+    def exact(self, x, y):
+        return self.e * sp.sin((2 * x + y) / self.a)
+
+
+@pytest.mark.parametrize(("a", "e"), [(1e-15, 1e14), (1e20, 1e-20), (1e-20, 1e20), (1e18, 1e18)])
+def test_neither_does_a_steady_one(a, e):
+    solution = solve(Membrane(a, e), device="cpu")
+    assert solution.errors()["relative_l2"] < 1e-12
+    assert solution.verdict == "solved"

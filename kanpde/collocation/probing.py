@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from kanpde.collocation.affine import random_jet, trial_points
-from kanpde.collocation.rows import Placed
+from kanpde.collocation.rows import Placed, Slope
 from kanpde.errors import ProblemError
 from kanpde.problem.block import Block
 from kanpde.problem.boundary_values import LARGEST
@@ -55,17 +55,23 @@ def check_block(block: Block, problem: Problem, what: str) -> set[str]:
             raise ProblemError(
                 f"{what} expects its coordinates unchanged, got them changed in place; compute new tensors"
             )
-        check_values(tried, what, constant=block.name != "residual")
+        check_values(tried, what)
         # The same points in another order and number.
         some = torch.arange(len(points) - 1, len(points) // 2, -1)
         part = Placed.at(block, problem.domain.names, points[some], None if index is None else index[some])
         check_same(part.rows([jet[some] for jet in jets], unknowns), tried[0][:, some], what)
         changed = {n: placed.rows(jets, {**unknowns, n: 1.5 * value + 0.1}) for n, value in unknowns.items()}
-    return {name for name, rows in changed.items() if not same(rows, tried[0])}
+    # A source may be so large that rows change by less than round-off, but not their slopes.
+    slopes = list(placed.slopes(jets, unknowns)[1])
+    if block.name == "residual":
+        check_changes(tried, slopes, what)
+    steep = torch.stack([slope.by_unknowns.nan_to_num().abs().amax(dim=0) for slope in slopes]).amax(dim=0) > 0
+    by_name = zip(changed.items(), steep.tolist(), strict=True)
+    return {name for (name, rows), moves in by_name if moves or not same(rows, tried[0])}
 
 
-def check_values(tried: list[Tensor], what: str, *, constant: bool) -> None:
-    """Raise ProblemError for rows that are never finite, too large, or, unless `constant`, equal for all fields."""
+def check_values(tried: list[Tensor], what: str) -> None:
+    """Raise ProblemError for rows that are never finite or too large."""
     for rows in zip(*tried, strict=True):
         finite = [row[row.isfinite()] for row in rows]
         if not any(len(row) for row in finite):
@@ -73,7 +79,13 @@ def check_values(tried: list[Tensor], what: str, *, constant: bool) -> None:
         size = float(finite[0].abs().max()) if len(finite[0]) else 0.0
         if size > LARGEST:
             raise ProblemError(f"{what} expects rows below {LARGEST:.0e}, got {size:.1e}; choose other units")
-        if not constant and all(torch.equal(row, rows[0]) for row in rows) and len(finite[0]) == len(rows[0]):
+
+
+def check_changes(tried: list[Tensor], slopes: list[Slope], what: str) -> None:
+    """Raise ProblemError for finite rows that are equal for all fields."""
+    for rows, slope in zip(zip(*tried, strict=True), slopes, strict=True):
+        flat = not any(each.any() for each in slope.by_jets) and all(torch.equal(row, rows[0]) for row in rows)
+        if flat and bool(rows[0].isfinite().all()):
             raise ProblemError(
                 f"{what} expects rows that change with the fields, got {float(rows[0][0]):.4g} whatever their values; "
                 "check its terms"

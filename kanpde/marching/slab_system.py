@@ -31,7 +31,7 @@ def slab_system(task: MarchTask, state: MarchState, numbered: Numbered | None = 
     system = rows_of_part(task, space, attempt.low, attempt.high, before, numbered=numbered)
     if iterate.scales is not None:
         system.scale(iterate.scales)
-    elif not iterate.fresh:
+    else:
         system.rescale(iterate.vector)
     return system
 

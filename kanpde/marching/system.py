@@ -196,7 +196,7 @@ class System:
             size = torch.stack([typical[partial] for partial in piece.images[0].plan.partials])
             scale = scale_of_condition(piece.placed.sizes(slopes[number]), size, piece.weights)
             if piece is equation:
-                scale = torch.maximum(terms, FLOOR * scale)
+                scale = torch.where(terms > 0, torch.maximum(terms, FLOOR * scale), scale)
             if piece.placed.block.points is not None:
                 with torch.no_grad():
                     misfit = piece.rows(self.at(vector)).square().mean(dim=1).sqrt()
@@ -207,7 +207,8 @@ class System:
         """Return the root mean square (f,) of every partial, at least that of u divided by the box's widths.
 
         The lower bound is needed because an initial state may be constant. Where u itself is round-off, its
-        size is that which would balance the other terms of an equation, whose slopes and sizes of terms are given.
+        size is that which would balance the other terms of an equation, whose slopes and sizes of terms are given. If
+        all fields are zero, their sizes are taken for 1.
         """
         wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
         plan = jets.JetPlan(self.domain.dimension, wanted)
@@ -218,6 +219,7 @@ class System:
         spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
         balancing = self._balancing(slopes, terms, widths)
         whole = torch.where(sizes[0] < NOTHING * balancing, balancing, sizes[0])
+        whole = whole if whole.any() else torch.ones_like(whole)
         return dict(zip(plan.partials, torch.maximum(sizes, whole / spans[:, None]), strict=True))
 
     def _balancing(self, slopes: Sequence[Tensor], terms: Tensor, widths: Tensor) -> Tensor:
