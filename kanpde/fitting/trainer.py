@@ -9,7 +9,7 @@ from kanpde.fitting.phase import Fitting
 from kanpde.optim.least_squares import Step
 from kanpde.solution import Solution
 from kanpde.symbolic.clock import TimeLimit
-from kanpde.training.phase import NothingFound, Phase, Stop
+from kanpde.training.phase import Following, NothingFound, Phase, Stop
 from kanpde.training.trainer import Trainer, limited
 
 
@@ -19,7 +19,7 @@ class FitTrainer(Trainer):
     def _first_phase(self) -> Phase:
         return Fitting(self.task, self.settings.network)
 
-    def _step_in_budget(self) -> Step | Stop | NothingFound:
+    def _step_in_budget(self) -> Step | Stop | NothingFound | Following:
         """Take one iteration; one that is interrupted by the budget is lost, and the best network stays."""
         try:
             with limited(self._left):

@@ -226,7 +226,8 @@ class BSpline(EdgeBasis):
     def set_breakpoints(self, i: int, breakpoints: Array) -> None:
         """Put the knots of input i through `breakpoints` (n + 1,)."""
         knots = self.knots.cpu().double().numpy().copy()
-        knots[i] = splines.knots_through(breakpoints, self.degree)[0]
+        through = splines.periodic_knots if self.periodic[i] else splines.knots_through
+        knots[i] = through(breakpoints, self.degree)[0]
         self.set_knots(knots)
 
     @property

@@ -18,8 +18,9 @@ from kanpde.files import below
 from kanpde.marching.audit.parts import Part
 from kanpde.network import knot_insertion
 from kanpde.network.kan import KAN
+from kanpde.network.mlp import MLP
 from kanpde.network.residuals import Residuals
-from kanpde.network.trial_function import Model
+from kanpde.network.trial_function import Model, saved_network
 from kanpde.optim.least_squares import Method, Step
 from kanpde.optim.methods import default_methods
 from kanpde.problem.lift import Ansatz, Lift
@@ -54,24 +55,25 @@ class Descent:
     """The training of one network. Its next step depends only on `state` and on the task's generator.
 
     `vector` (P,) holds the parameters found so far. The model has a copy of them, which optimisers overwrite in trials.
-    Raises ConfigurationError if the network does not fit the problem.
+    It begins with the network and the unknown constants of `start`, if given, over all of time at once. Raises
+    ConfigurationError if the network does not fit the problem.
     """
 
-    def __init__(self, task: TrainingTask, network: KAN) -> None:
+    def __init__(self, task: TrainingTask, network: KAN | MLP, start: Model | None = None) -> None:
         self.task = task
         problem, training = task.problem, task.settings.training
         ansatz = Ansatz.of(problem)
         built = built_for(task, network, ansatz).to(device=task.device, dtype=task.dtype)
-        self.model = Model(built, ansatz, problem.unknowns).to(device=task.device)
+        known = {} if start is None else {name: float(value.detach()) for name, value in start.unknowns.items()}
+        self.model = Model(built, ansatz, {**problem.unknowns, **known}).to(device=task.device)
         self.vector = self.model.vector
         self.residuals = Residuals(self.model, problem.blocks(), problem.domain.names)
         self.weighting = RULES[training.weighting](problem.domain)
         grows = evolves(problem) and not task.affine and not self.weighting.orders_time
-        self.window = Window(problem.domain, reach=FIRST_REACH if grows else 1.0)
+        self.window = Window(problem.domain, reach=FIRST_REACH if grows and start is None else 1.0)
         self.points = TrainingPoints(task, self.residuals, self.window)
         self.point_policy = PointPolicy(training.resample_every, task.affine)
-        limit = MAX_PARAMETERS[task.affine] if training.max_parameters is None else training.max_parameters
-        self.knot_policy = KnotPolicy(limit)
+        self.knot_policy = KnotPolicy(largest_size(task))
         names = default_methods(self.model.size, self.points.rows, self.vector.dtype)
         self.schedule = Schedule(training.stages or tuple(map(Stage, names)))
         self.method = self._begin_stage()
@@ -195,7 +197,10 @@ class Descent:
             return Verdict.END
         if not self.schedule.stage.entry.gauss_newton or not course.losses or not self.window.closed:
             return Verdict.STEP
-        growth = knot_insertion.growth(self.model.network, first_only=self.task.affine)
+        network = self.model.network
+        growth = math.inf
+        if isinstance(network, KAN):
+            growth = knot_insertion.growth(network, first_only=self.task.affine)
         checks = course.checks[course.settled :]
         return self.knot_policy.verdict(course.losses[-1], checks, course.rejected, self.model.size + growth)
 
@@ -283,7 +288,7 @@ class Descent:
     @classmethod
     def restored(cls, task: TrainingTask, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Descent:
         """Return the descent that had this state."""
-        descent = cls(task, KAN.from_architecture(numbers["architecture"], below("network.", tensors)))
+        descent = cls(task, saved_network(numbers["architecture"], below("network.", tensors)))
         descent.course = Course(**numbers["course"])
         descent.schedule = Schedule(descent.schedule.stages, **numbers["schedule"])
         descent.method = descent._begin_stage()
@@ -300,7 +305,13 @@ def evolves(problem: Problem) -> bool:
     return any(condition.is_start for condition in problem.conditions().values())
 
 
-def built_for(task: TrainingTask, network: KAN, ansatz: Lift | None) -> KAN:
+def largest_size(task: TrainingTask) -> float:
+    """Return the number of parameters that a network may have after a refinement."""
+    given = task.settings.training.max_parameters
+    return MAX_PARAMETERS[task.affine] if given is None else given
+
+
+def built_for(task: TrainingTask, network: KAN | MLP, ansatz: Lift | None) -> KAN | MLP:
     """Return a built network for the problem: a copy if `network` is built, else a new one of its sizes.
 
     Raises ConfigurationError if the network was built for other coordinates or fields, or if its degree is too low.
@@ -308,7 +319,7 @@ def built_for(task: TrainingTask, network: KAN, ansatz: Lift | None) -> KAN:
     problem, domain, outputs = task.problem, task.problem.domain, len(task.problem.fields)
     blocks = problem.blocks()
     if network.built:
-        shape = (network.first.basis.inputs, network.architecture()["outputs"])
+        shape = network.shape
         if shape != (domain.dimension, outputs):
             raise ConfigurationError(
                 f"expected a network with {domain.dimension} inputs and {outputs} outputs for {problem.name}, "
@@ -316,8 +327,11 @@ def built_for(task: TrainingTask, network: KAN, ansatz: Lift | None) -> KAN:
             )
         check_degree(network, blocks)
         return copy.deepcopy(network)
+    if isinstance(network, MLP):
+        fresh = MLP(**network.settings())
+        return fresh.build(domain.low, domain.high, outputs, seed=task.generator)
     order = max(plan_of(block, domain.dimension).order for block in blocks)
-    fresh = network.sized_for(domain.dimension, order, affine=task.affine)
-    check_degree(fresh, blocks)
+    sized = network.sized_for(domain.dimension, order, affine=task.affine)
+    check_degree(sized, blocks)
     periodic = None if ansatz is None else ansatz.periodic
-    return fresh.build(domain.low, domain.high, outputs, periodic=periodic, seed=task.generator)
+    return sized.build(domain.low, domain.high, outputs, periodic=periodic, seed=task.generator)

@@ -16,6 +16,7 @@ from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.marching.audit.parts import Part
 from kanpde.network.kan import KAN
+from kanpde.network.mlp import MLP
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.problem.block import Block
@@ -71,13 +72,20 @@ class NothingFound:
     """The end of a phase that found no solution: another phase begins from the start."""
 
 
+@dataclass(frozen=True)
+class Following:
+    """The end of a phase whose result another phase begins with."""
+
+    phase: Phase
+
+
 class Phase(Protocol):
     """A method of training that takes one iteration at a time."""
 
     def begin(self) -> None:
         """Prepare the next iteration, the first one or that of a restored phase."""
 
-    def advance(self) -> Step | Stop | NothingFound:
+    def advance(self) -> Step | Stop | NothingFound | Following:
         """Take the next iteration and return its step; if the phase is over, change nothing and return how it ended."""
 
     @property
@@ -113,8 +121,10 @@ class Phase(Protocol):
         """Return tensors and JSON that determine the next iteration exactly; the JSON has a "kind"."""
 
 
-def check_degree(network: KAN, blocks: Sequence[Block]) -> None:
+def check_degree(network: KAN | MLP, blocks: Sequence[Block]) -> None:
     """Raise ConfigurationError if a residual has derivatives of an order that is not below the splines' degree."""
+    if isinstance(network, MLP):
+        return
     degree = network.degree or 0
     for block in blocks:
         order = max((len(p) for partials in block.partials.values() for p in partials), default=0)

@@ -15,6 +15,8 @@ from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training.schedule import EXAMPLE, Stage
 from kanpde.training.weighting import RULES
 
+WARM_STARTS = ("march", "none")
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -23,6 +25,7 @@ class TrainingOptions:
     budget_seconds: float | None = None  # limit of the wall time; None: train until convergence
     target: float | None = None  # training ends at this estimated relative error; None: it has no target
     stages: tuple[Stage, ...] | None = None  # the optimisers; None: a march if possible, else by size and dtype
+    warm_start: str = "march"  # how a network of given sizes begins: "march", as its imitation, or "none", at random
     max_parameters: int | None = None  # limit of refinement; None: 8000 in a march, else 1500, 2000 if nonlinear
     resample_every: int = 5  # number of iterations between losses at fresh points; 0: points never change
     weighting: str = "none"  # name of the rule that weights blocks and points in addition to the size of their terms
@@ -46,6 +49,9 @@ class TrainingOptions:
                 raise ConfigurationError(f"expected training.{name} to be a {kind}number of at least 0, got {value!r}")
         if not among(self.weighting, RULES):
             raise ConfigurationError(f"unknown training.weighting {self.weighting!r}; {nearest(self.weighting, RULES)}")
+        if not among(self.warm_start, WARM_STARTS):
+            expected = nearest(str(self.warm_start), WARM_STARTS)
+            raise ConfigurationError(f"unknown training.warm_start {self.warm_start!r}; {expected}")
         if self.stages is not None:
             if not isinstance(self.stages, (list, tuple)) or not self.stages:
                 raise ConfigurationError(

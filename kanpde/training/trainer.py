@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,10 +16,11 @@ from torch import Tensor
 from kanpde.collocation.comparison import Comparison
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.device import one_thread
-from kanpde.errors import ConfigurationError, Ending, options
+from kanpde.errors import Ending, options
 from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.judge import audit
 from kanpde.network.kan import KAN
+from kanpde.network.mlp import MLP
 from kanpde.optim.least_squares import Step
 from kanpde.problem.problem import Problem
 from kanpde.solution import Solution
@@ -27,10 +28,12 @@ from kanpde.symbolic.clock import TimeLimit, time_limit
 from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training.checkpoint import Checkpoint
 from kanpde.training.descent import Descent
+from kanpde.training.imitation import Imitation
 from kanpde.training.interrupts import Interrupts
 from kanpde.training.march_phase import Marching
-from kanpde.training.phase import NothingFound, Phase, Stop, TrainingTask
+from kanpde.training.phase import Following, NothingFound, Phase, Stop, TrainingTask
 from kanpde.training.settings import Settings, TrainingOptions
+from kanpde.training.warm_march import WarmMarch
 
 LATE_SECONDS, LATE_SHARE = 0.5, 0.05  # an iteration may end later than the budget by the larger of these
 UNINTERRUPTED_SECONDS = 1.0  # expected time of an iteration that may be too long to be begun
@@ -38,7 +41,12 @@ SURE = 0.5  # share of its expected time that an iteration takes at least
 CAREFUL = 4.0  # multiple of its expected time that it takes at most; only then need it be undone
 ERROR_SECONDS = 0.5  # shortest time between two measurements of the error on grids of ERROR_RESOLUTION
 ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}  # points along each axis, by the number of axes
-KINDS: Mapping[str, type[Descent] | type[Marching]] = {"descent": Descent, "marching": Marching}
+KINDS: Mapping[str, type[Descent] | type[Marching] | type[Imitation]] = {
+    "descent": Descent,
+    "marching": Marching,
+    "warm_march": WarmMarch,
+    "imitation": Imitation,
+}
 
 
 def copied(phase: Phase) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -92,11 +100,15 @@ class Trainer:
         self._last_seconds = 0.0  # seconds of the last iteration
 
     def _first_phase(self) -> Phase:
-        """Return the phase that begins the training: a march if it can solve the problem, else a descent."""
-        if not isinstance(self.settings.network, KAN):
-            raise ConfigurationError("expected a KAN to solve an equation, got an MLP, which fit can train; give KAN()")
-        kind = Marching if Marching.fits(self.task, self.settings.network) else Descent
-        return kind(self.task, self.settings.network)
+        """Return the phase that begins the training.
+
+        It is a march if it can solve the problem: for its own sake if the network is open, else for a warm start. For
+        other problems it is a descent.
+        """
+        network = self.settings.network
+        if isinstance(network, KAN) and Marching.fits(self.task, network):
+            return Marching(self.task, network)
+        return (WarmMarch if WarmMarch.fits(self.task, network) else Descent)(self.task, network)
 
     @one_thread()
     def run(self, callbacks: Sequence[Callback] = ()) -> Solution:
@@ -168,13 +180,13 @@ class Trainer:
     def _advance(self) -> Step | Stop:
         """Take one iteration, or return how the training ended; a descent follows a march that found no solution."""
         outcome = self._limit() or self._step_in_budget()
-        if isinstance(outcome, NothingFound):
-            self.phase = Descent(self.task, cast(KAN, self.settings.network))
+        while isinstance(outcome, (NothingFound, Following)):
+            found = isinstance(outcome, Following)
+            self.phase = outcome.phase if found else Descent(self.task, self.settings.network)
             outcome = self._begin() or self._step_in_budget()
-            assert not isinstance(outcome, NothingFound), "a descent always finds something"
         return Stop(Ending.DIVERGED) if isinstance(outcome, Stop) and not self.phase.finite else outcome
 
-    def _step_in_budget(self) -> Step | Stop | NothingFound:
+    def _step_in_budget(self) -> Step | Stop | NothingFound | Following:
         """Take one iteration; undo it if it would end much later than the budget.
 
         The iteration is not begun if it is expected to take much longer than what is left, because a factorisation of a
@@ -255,7 +267,7 @@ class Trainer:
 
 def solve(
     problem: Problem,
-    network: KAN | None = None,
+    network: KAN | MLP | None = None,
     *,
     seed: int = 0,
     device: str = "auto",

@@ -1,0 +1,224 @@
+"""Imitation: fit a network of given sizes to a known solution, before it descends on the equation.
+
+The network begins as what it can represent of the known solution exactly: the largest of its products, if it has a layer
+for them (`separated_start`). Then Gauss–Newton fits values and the derivatives that the equation uses,
+
+    min_θ mean_n Σ_α ((∂^α u(x_n) − ∂^α v(x_n)) / s_α)²,    s_α = rms ∂^α v,
+
+at points of which half are as dense as the known solution's knots.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.calculus.arrays import Array
+from kanpde.calculus.jets import JetPlan
+from kanpde.collocation.rows import plan_of
+from kanpde.files import below
+from kanpde.marching.audit.parts import Part
+from kanpde.network import knot_insertion
+from kanpde.network.kan import KAN
+from kanpde.network.matching import Matching
+from kanpde.network.mlp import MLP
+from kanpde.network.regridding import follow_values
+from kanpde.network.separated_start import start_from_products
+from kanpde.network.trial_function import Model, saved_network
+from kanpde.optim.gauss_newton import GaussNewton
+from kanpde.optim.least_squares import Step
+from kanpde.problem.lift import Ansatz
+from kanpde.training.descent import Descent, largest_size
+from kanpde.training.phase import Following, Stop, TrainingTask
+
+SHARE = 0.7  # share of a budget after which the descent begins
+POINTS, POINTS_PER_PARAMETER = 2048, 1.5  # of the fit: at least, and for each parameter
+GRADED = 0.5  # share of the points that are as dense as the known solution's knots
+RENEWED = 5  # steps after which the points are new
+CHECKS, FALL = 2, 0.5  # the fit is slow if its loss at new points falls to more than this share over as many checks
+FITTED = 1e-14  # loss, relative to the known solution and its derivatives, at which the fit ends
+LEAST_SCALE = 1e-10  # of a partial, relative to the largest
+
+
+class Imitation:
+    """The fit of a copy of `network` to `known`, which has the same ansatz and the unknown constants.
+
+    All is in double precision, whatever the task's precision is. With `open_knots` its knots may become finer at once.
+    """
+
+    def __init__(self, task: TrainingTask, network: KAN | MLP, known: Model, *, open_knots: bool) -> None:
+        self.task, self.open_knots = task, open_knots
+        problem = task.problem
+        self.known = known.to(device=task.device, dtype=torch.float64)
+        fresh = copy.deepcopy(network).to(device=task.device, dtype=torch.float64)
+        self.model = Model(fresh, Ansatz.of(problem), {name: float(value.detach()) for name, value in known.unknowns.items()}).to(device=task.device)
+        blocks = [block for block in problem.blocks() if block.kind == "residual"] or problem.blocks()[:1]
+        dimension = problem.domain.dimension
+        self.plan = JetPlan(dimension, sorted({p for block in blocks for p in plan_of(block, dimension).partials}))
+        self.method, self.iteration, self.checks = GaussNewton(), 0, list[float]()
+        self._since = 0  # steps since the points were drawn
+        self._seconds, self._damping = 0.0, math.nan
+        self._fit: Matching | None = None
+
+    # The phase --------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start from the known products, unless the fit has begun."""
+        if self._fit is None and isinstance(self.model.network, KAN):
+            limit = largest_size(self.task)
+            start_from_products(self.model.network, self.known.network, limit, open_knots=self.open_knots)
+
+    def advance(self) -> Step | Stop | Following:
+        """Take one Gauss–Newton step; if the fit is done, or gains nothing more, return the descent that follows."""
+        started, budget = time.monotonic(), self.task.settings.training.budget_seconds
+        if self._fit is None or self._since >= RENEWED:
+            self._renew()
+        assert self._fit is not None
+        late = budget is not None and self._seconds > SHARE * budget
+        if late or self.checks[-1] <= FITTED or (self._slow and not self._refine()):
+            return Following(Descent(self.task, self.model.network, self.model))
+        step = self.method.step(self._fit, self.model.vector)
+        finite = math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all())
+        self.model.assign(step.vector if finite else self.model.vector)
+        self.iteration, self._since = self.iteration + 1, self._since + 1
+        self._damping = step.damping
+        self._seconds += time.monotonic() - started
+        return step
+
+    @property
+    def growth(self) -> float:
+        """1, because the number of parameters grows inside an iteration."""
+        return 1.0
+
+    @property
+    def finite(self) -> bool:
+        """True if all parameters are finite."""
+        return bool(torch.isfinite(self.model.vector).all())
+
+    @property
+    def version(self) -> int:
+        """The number of steps, counted from one."""
+        return self.iteration + 1
+
+    @property
+    def estimate(self) -> float:
+        """Infinite, because the residual of the equation is not measured."""
+        return math.inf
+
+    def confirms(self, target: float) -> bool:
+        """Return False, for the same reason."""
+        return False
+
+    @property
+    def current(self) -> Model:
+        """The network found so far."""
+        return copy.deepcopy(self.model).to(dtype=self.task.dtype)
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return no parts: the march's solution is not the network's."""
+        return ()
+
+    def columns(self) -> dict[str, float]:
+        """Return an iteration's columns of the history."""
+        unknowns = self.model.unknowns.items()
+        return {
+            "stage": 0,
+            "reach": 1.0,
+            "damping": self._damping,
+            "points": 0 if self._fit is None else len(self._fit.points),
+            "parameters": self.model.size,
+            **{f"rms/{block.name}": math.nan for block in self.task.problem.blocks()},
+            **{f"unknown/{name}": float(value.detach()) for name, value in unknowns},
+        }
+
+    # Points and knots -------------------------------------------------------------------------------------------------
+
+    def _renew(self) -> None:
+        """Draw new points, and record the loss there before any step."""
+        count = max(POINTS, math.ceil(POINTS_PER_PARAMETER * self.model.size))
+        self._place(torch.as_tensor(self._drawn(count)).to(self.model.vector))
+        self._since = 0
+        assert self._fit is not None
+        self.checks.append(float(self._fit.residual(self.model.vector).square().sum()))
+
+    def _place(self, points: Tensor, *, follow: bool = True) -> None:
+        if follow and isinstance(self.model.network, KAN):
+            follow_values(self.model.network, points)
+        targets = self.known.jets_at(points, self.plan)
+        scales = targets.square().mean(dim=0).sqrt()
+        scales = torch.maximum(scales, LEAST_SCALE * scales.max()).clamp_min(torch.finfo(scales.dtype).tiny)
+        self._fit = Matching(self.model, self.plan, points, targets, scales)
+
+    def _drawn(self, count: int) -> Array:
+        """Return about `count` points of the domain (n, d), a share of them as dense as the known network's knots."""
+        domain = self.task.problem.domain
+        unit = self.task.generator.random((count, domain.dimension))
+        breakpoints = self.known.network.first.basis.breakpoints()
+        graded = round(GRADED * count)
+        for a, ends in enumerate(breakpoints):
+            steps = np.linspace(0, 1, len(ends))
+            unit[:graded, a] = np.interp(unit[:graded, a], steps, (ends - ends[0]) / (ends[-1] - ends[0]))
+        return domain.interior(unit)
+
+    @property
+    def _slow(self) -> bool:
+        """True if the loss at new points falls slowly."""
+        return len(self.checks) > 2 * CHECKS and min(self.checks[-CHECKS:]) > FALL * min(self.checks[:-CHECKS])
+
+    def _refine(self) -> bool:
+        """Insert knots where the misfit is large; return False if the network may not grow."""
+        network = self.model.network
+        if not isinstance(network, KAN) or not self.open_knots or self._fit is None:
+            return False
+        if self.model.size + knot_insertion.growth(network, first_only=False) > largest_size(self.task):
+            return False
+        knot_insertion.refine(network, self._fit.points, self._fit.misfits(), first_only=False)
+        self.checks = []
+        self._renew()
+        return True
+
+    # Checkpoints ------------------------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return tensors and JSON for `restored`."""
+        tensors = {f"network.{name}": value for name, value in self.model.network.state_dict().items()}
+        tensors |= {f"known.{name}": value for name, value in self.known.network.state_dict().items()}
+        tensors |= {"constants": self.model.constants.detach(), "known_constants": self.known.constants.detach()}
+        if self._fit is not None:
+            tensors["points"] = self._fit.points
+        return tensors, {
+            "kind": "imitation",
+            "open_knots": self.open_knots,
+            "iteration": self.iteration,
+            "since": self._since,
+            "checks": list(self.checks),
+            "seconds": self._seconds,
+            "method": self.method.state()[1],
+            "architecture": self.model.network.architecture(),
+            "known": self.known.network.architecture(),
+        }
+
+    @classmethod
+    def restored(cls, task: TrainingTask, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Imitation:
+        """Return the phase that had this state."""
+        network = saved_network(numbers["architecture"], below("network.", tensors))
+        known = saved_network(numbers["known"], below("known.", tensors))
+        names = task.problem.unknowns
+        constants = dict(zip(names, tensors["known_constants"].tolist(), strict=True))
+        phase = cls(task, network, Model(known, Ansatz.of(task.problem), constants), open_knots=numbers["open_knots"])
+        with torch.no_grad():
+            phase.model.constants.copy_(tensors["constants"])
+        phase.iteration, phase.checks = int(numbers["iteration"]), list(numbers["checks"])
+        phase._seconds = float(numbers["seconds"])
+        phase.method.restore({}, numbers["method"])
+        if "points" in tensors:
+            phase._place(tensors["points"].to(phase.model.vector), follow=False)
+        phase._since = int(numbers["since"])
+        return phase
