@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from scipy.linalg.blas import dsyrk
 from torch import Tensor
 
 from kanpde.device import threads_for
@@ -137,13 +138,22 @@ def damped_systems(factor: Tensor) -> tuple[Tensor, Callable[[float], Damped | W
     """Return D (P,) and a function from λ to the damped system: of size P, or of size N if there are fewer rows."""
     wide = factor.shape[0] < factor.shape[1]
     with threads_for(2 * len(factor) * factor.shape[1] ** 2):
-        gram = factor.T @ factor if not wide else None
+        gram = gram_matrix(factor) if not wide else None
     squares = factor.square().sum(dim=0) if gram is None else gram.diagonal()
     scale = squares + FLOOR * squares.max()
     if gram is None:
         rows = (factor / scale) @ factor.T
         return scale, lambda damping: Woodbury(factor, rows, scale, damping)
     return scale, lambda damping: Damped(factor, gram, scale, damping)
+
+
+def gram_matrix(factor: Tensor) -> Tensor:
+    """Return FᵀF of F (N, P); on the CPU BLAS computes one triangle only, in half the time of a product."""
+    if factor.device.type != "cpu" or factor.dtype != torch.float64 or not factor.is_contiguous():
+        return factor.T @ factor
+    # BLAS stores columns, so it sees Fᵀ; the lower triangle of its result is the upper one by rows.
+    lower = torch.as_tensor(dsyrk(1.0, factor.numpy().T, lower=1).T)
+    return lower + lower.T - torch.diag(lower.diagonal())
 
 
 def clamp_damping(damping: float) -> float:

@@ -1,18 +1,18 @@
 """Imitation: fit a network of given sizes to a known solution, before it descends on the equation.
 
-The network begins as what it can represent of the known solution exactly: the largest of its products, if it has a layer
-for them (`separated_start`). Then Gauss–Newton fits values and the derivatives that the equation uses,
+The network begins as what it can represent of the known solution exactly: the largest of its products, if it has a
+layer for them (`separated_start`). Then Gauss–Newton fits values and the derivatives that the equation uses,
 
-    min_θ mean_n Σ_α ((∂^α u(x_n) − ∂^α v(x_n)) / s_α)²,    s_α = rms ∂^α v,
+    min_θ mean_n Σ_α w_α ((∂^α u(x_n) − ∂^α v(x_n)) / rms ∂^α v)²,    w = 1 for values and 0.01 for derivatives,
 
-at points of which half are as dense as the known solution's knots.
+at points of which half are as dense as the known solution's knots. A descent on the equation follows if the network has
+become the known solution; from any other network it would lead away, as a residual knows less than the solution.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +23,8 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.rows import plan_of
+from kanpde.collocation.sampling import unit_points
+from kanpde.errors import Ending
 from kanpde.files import below
 from kanpde.marching.audit.parts import Part
 from kanpde.network import knot_insertion
@@ -38,33 +40,37 @@ from kanpde.problem.lift import Ansatz
 from kanpde.training.descent import Descent, largest_size
 from kanpde.training.phase import Following, Stop, TrainingTask
 
-SHARE = 0.7  # share of a budget after which the descent begins
 POINTS, POINTS_PER_PARAMETER = 2048, 1.5  # of the fit: at least, and for each parameter
 GRADED = 0.5  # share of the points that are as dense as the known solution's knots
 RENEWED = 5  # steps after which the points are new
-CHECKS, FALL = 2, 0.5  # the fit is slow if its loss at new points falls to more than this share over as many checks
+DERIVATIVES = 0.1  # weight of a derivative's relative misfit; those of sharp fronts would outweigh the values
+CHECKS, FALL = 4, 0.5  # the fit is slow if its loss at new points falls to more than this share over as many checks
 FITTED = 1e-14  # loss, relative to the known solution and its derivatives, at which the fit ends
 LEAST_SCALE = 1e-10  # of a partial, relative to the largest
 
 
 class Imitation:
-    """The fit of a copy of `network` to `known`, which has the same ansatz and the unknown constants.
+    """The fit of a copy of `network` to `known`, which has the same ansatz, the constants and a relative `residual`.
 
     All is in double precision, whatever the task's precision is. With `open_knots` its knots may become finer at once.
     """
 
-    def __init__(self, task: TrainingTask, network: KAN | MLP, known: Model, *, open_knots: bool) -> None:
-        self.task, self.open_knots = task, open_knots
+    def __init__(
+        self, task: TrainingTask, network: KAN | MLP, known: Model, residual: float, *, open_knots: bool
+    ) -> None:
+        self.task, self.residual, self.open_knots = task, residual, open_knots
         problem = task.problem
         self.known = known.to(device=task.device, dtype=torch.float64)
         fresh = copy.deepcopy(network).to(device=task.device, dtype=torch.float64)
-        self.model = Model(fresh, Ansatz.of(problem), {name: float(value.detach()) for name, value in known.unknowns.items()}).to(device=task.device)
+        self.model = Model(
+            fresh, Ansatz.of(problem), {name: float(value.detach()) for name, value in known.unknowns.items()}
+        ).to(device=task.device)
         blocks = [block for block in problem.blocks() if block.kind == "residual"] or problem.blocks()[:1]
         dimension = problem.domain.dimension
         self.plan = JetPlan(dimension, sorted({p for block in blocks for p in plan_of(block, dimension).partials}))
         self.method, self.iteration, self.checks = GaussNewton(), 0, list[float]()
         self._since = 0  # steps since the points were drawn
-        self._seconds, self._damping = 0.0, math.nan
+        self._damping = math.nan
         self._fit: Matching | None = None
 
     # The phase --------------------------------------------------------------------------------------------------------
@@ -76,20 +82,19 @@ class Imitation:
             start_from_products(self.model.network, self.known.network, limit, open_knots=self.open_knots)
 
     def advance(self) -> Step | Stop | Following:
-        """Take one Gauss–Newton step; if the fit is done, or gains nothing more, return the descent that follows."""
-        started, budget = time.monotonic(), self.task.settings.training.budget_seconds
+        """Take one Gauss–Newton step; return the descent that follows a perfect fit, or the end."""
         if self._fit is None or self._since >= RENEWED:
             self._renew()
         assert self._fit is not None
-        late = budget is not None and self._seconds > SHARE * budget
-        if late or self.checks[-1] <= FITTED or (self._slow and not self._refine()):
+        if self.checks[-1] <= FITTED:
             return Following(Descent(self.task, self.model.network, self.model))
+        if self._slow and not self._refine():
+            return Stop(Ending.CONVERGED)
         step = self.method.step(self._fit, self.model.vector)
         finite = math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all())
         self.model.assign(step.vector if finite else self.model.vector)
         self.iteration, self._since = self.iteration + 1, self._since + 1
         self._damping = step.damping
-        self._seconds += time.monotonic() - started
         return step
 
     @property
@@ -109,12 +114,12 @@ class Imitation:
 
     @property
     def estimate(self) -> float:
-        """Infinite, because the residual of the equation is not measured."""
-        return math.inf
+        """The relative misfit at new points and the known solution's relative residual, as one root of squares."""
+        return math.hypot(math.sqrt(self.checks[-1]), self.residual) if self.checks else math.inf
 
     def confirms(self, target: float) -> bool:
-        """Return False, for the same reason."""
-        return False
+        """Return True, because the misfit is measured before a step uses the points."""
+        return True
 
     @property
     def current(self) -> Model:
@@ -154,12 +159,15 @@ class Imitation:
         targets = self.known.jets_at(points, self.plan)
         scales = targets.square().mean(dim=0).sqrt()
         scales = torch.maximum(scales, LEAST_SCALE * scales.max()).clamp_min(torch.finfo(scales.dtype).tiny)
+        scales[1:] /= DERIVATIVES
         self._fit = Matching(self.model, self.plan, points, targets, scales)
 
     def _drawn(self, count: int) -> Array:
         """Return about `count` points of the domain (n, d), a share of them as dense as the known network's knots."""
         domain = self.task.problem.domain
-        unit = self.task.generator.random((count, domain.dimension))
+        sequence = self.task.settings.sampling.sequence
+        unit = unit_points(count, domain.dimension, sequence, self.task.generator)
+        unit = unit[self.task.generator.permutation(len(unit))]
         breakpoints = self.known.network.first.basis.breakpoints()
         graded = round(GRADED * count)
         for a, ends in enumerate(breakpoints):
@@ -195,11 +203,11 @@ class Imitation:
             tensors["points"] = self._fit.points
         return tensors, {
             "kind": "imitation",
+            "residual": self.residual,
             "open_knots": self.open_knots,
             "iteration": self.iteration,
             "since": self._since,
             "checks": list(self.checks),
-            "seconds": self._seconds,
             "method": self.method.state()[1],
             "architecture": self.model.network.architecture(),
             "known": self.known.network.architecture(),
@@ -212,11 +220,11 @@ class Imitation:
         known = saved_network(numbers["known"], below("known.", tensors))
         names = task.problem.unknowns
         constants = dict(zip(names, tensors["known_constants"].tolist(), strict=True))
-        phase = cls(task, network, Model(known, Ansatz.of(task.problem), constants), open_knots=numbers["open_knots"])
+        known_model = Model(known, Ansatz.of(task.problem), constants)
+        phase = cls(task, network, known_model, numbers["residual"], open_knots=numbers["open_knots"])
         with torch.no_grad():
             phase.model.constants.copy_(tensors["constants"])
         phase.iteration, phase.checks = int(numbers["iteration"]), list(numbers["checks"])
-        phase._seconds = float(numbers["seconds"])
         phase.method.restore({}, numbers["method"])
         if "points" in tensors:
             phase._place(tensors["points"].to(phase.model.vector), follow=False)

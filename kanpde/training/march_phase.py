@@ -22,7 +22,7 @@ from kanpde.marching.task import MarchTask
 from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
-from kanpde.training.phase import NothingFound, Stop, TrainingTask, check_degree
+from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_degree
 
 DEGREES = {1: 9, 2: 9, 3: 9}  # default degree of the splines, by the number of coordinates
 MAX_UNKNOWNS = 8000  # default limit of the number of unknowns of a slab
@@ -89,7 +89,7 @@ class Marching:
         if not self._restored:
             self.march = March(self.march_task, begin(self.march_task))
 
-    def advance(self) -> Step | Stop | NothingFound:
+    def advance(self) -> Step | Stop | NothingFound | Following:
         """Take one Gauss–Newton step; after the last one return how the march ended, or `NothingFound`."""
         done = self.march.state.done
         if done is not None:

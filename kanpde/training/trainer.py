@@ -181,8 +181,8 @@ class Trainer:
         """Take one iteration, or return how the training ended; a descent follows a march that found no solution."""
         outcome = self._limit() or self._step_in_budget()
         while isinstance(outcome, (NothingFound, Following)):
-            found = isinstance(outcome, Following)
-            self.phase = outcome.phase if found else Descent(self.task, self.settings.network)
+            follows = outcome.phase if isinstance(outcome, Following) else None
+            self.phase = follows or Descent(self.task, self.settings.network)
             outcome = self._begin() or self._step_in_budget()
         return Stop(Ending.DIVERGED) if isinstance(outcome, Stop) and not self.phase.finite else outcome
 

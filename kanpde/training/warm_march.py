@@ -67,7 +67,8 @@ class WarmMarch(Marching):
             return outcome
         if found is None:
             return Following(Descent(self.given, self.model.network))
-        return Following(Imitation(self.given, self.model.network, super().current, open_knots=self.open_knots))
+        known, network = super().current, self.model.network
+        return Following(Imitation(self.given, network, known, found.residual, open_knots=self.open_knots))
 
     @property
     def version(self) -> int:
@@ -118,7 +119,5 @@ class WarmMarch(Marching):
 def marchable(task: TrainingTask) -> TrainingTask:
     """Return the task with all that a march chooses itself left open."""
     training = replace(task.settings.training, max_parameters=None)
-    settings = replace(
-        task.settings, network=KAN(), training=training, sampling=SamplingOptions(), dtype="float64"
-    )
+    settings = replace(task.settings, network=KAN(), training=training, sampling=SamplingOptions(), dtype="float64")
     return replace(task, settings=settings)
