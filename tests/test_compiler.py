@@ -11,6 +11,7 @@ from readable_cases import points_in, random_network
 import kanpde
 from kanpde import Box, Solution, as_sympy, formula_to_kan, load_problem, solve
 from kanpde.errors import ConfigurationError, ProblemError
+from kanpde.readable.formulas import rounded, without_cancelled
 
 x, t = sp.symbols("x t", real=True)
 BOX = Box(x=(0.1, 1), t=(0.2, 2))
@@ -114,3 +115,13 @@ def test_what_cannot_be_compiled_or_read_is_said():
         as_sympy(random_network([2]))
     with pytest.raises(ConfigurationError, match="expected 2 names of coordinates, got x"):
         as_sympy(formula_to_kan(x * t, BOX), ["x"])
+
+
+def test_terms_that_cancel_each_other_are_left_out():
+    x, t = sp.symbols("x t", real=True)
+    points = np.random.default_rng(0).random((41, 2))
+    whole = sp.exp(-t) * sp.sin(x) + 0.5 * sp.cos(2 * x) + sp.sin(x) ** 2 - 0.5
+    found = without_cancelled(whole, (x, t), points)
+    assert rounded(found, 9) == sp.exp(-t) * sp.sin(x)
+    kept = sp.sin(x) + sp.cos(2 * x) + x * t - t
+    assert without_cancelled(kept, (x, t), points) == kept

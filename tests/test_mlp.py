@@ -38,3 +38,23 @@ def test_widths_are_whole_numbers(width):
 def test_an_unknown_activation_is_refused():
     with pytest.raises(ConfigurationError, match="unknown activation 'relux'"):
         MLP([3], "relux")
+
+
+def test_random_waves_have_jets_in_closed_form_and_are_restored():
+    network = MLP([6], frequencies=5, scale=2.0).build([0.0, -1.0], [2.0, 1.0], 1, seed=4)
+    plan = JetPlan(2, [(0, 0), (0, 1)])
+    points = torch.rand(7, 2, dtype=torch.float64, requires_grad=True)
+    jet = network.jets(network.prepare(points, plan), plan)[..., 0]
+    (slope,) = torch.autograd.grad(network(points).sum(), points, create_graph=True)
+    (second,) = torch.autograd.grad(slope[:, 0].sum(), points)
+    assert torch.allclose(jet[:, plan.index[(0,)]], slope[:, 0])
+    assert torch.allclose(jet[:, plan.index[(0, 0)]], second[:, 0])
+    assert torch.allclose(jet[:, plan.index[(0, 1)]], second[:, 1])
+    again = MLP.from_architecture(network.architecture(), network.state_dict())
+    assert torch.equal(again(points), network(points))
+
+
+@pytest.mark.parametrize("options", [{"frequencies": 0}, {"frequencies": 2.5}, {"frequencies": 3, "scale": -1}])
+def test_waves_that_are_none_are_refused(options):
+    with pytest.raises(ConfigurationError, match="expected network"):
+        MLP([4], **options)

@@ -141,3 +141,11 @@ def test_a_resumed_training_takes_the_same_next_step(count, tmp_path):
     assert first.loss == second.loss
     assert math.isfinite(first.loss)
     assert torch.equal(whole.phase.current.vector, again.phase.current.vector)
+
+
+def test_a_perceptron_is_audited():
+    solution = solve(Rod(), MLP([10]), device="cpu", training={"target": 0.05})
+    audit = solution.audit()
+    assert not any("Error" in reason for reason in audit.reasons)
+    assert audit.error_estimate is not None
+    assert solution.errors()["relative_l2"] < 0.05

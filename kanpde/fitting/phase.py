@@ -191,7 +191,7 @@ class Fitting:
             return self._model(copy.deepcopy(given))
         generator = self.task.generator if seed is None else seed
         if isinstance(given, MLP):
-            perceptron = MLP(given.width, given.activation)
+            perceptron = MLP(**given.settings())
             return self._model(perceptron.build(domain.low, domain.high, outputs, seed=generator))
         intervals = INTERVALS if given.intervals is None else given.intervals
         network = KAN(width or (), given.degree or DEGREE, intervals, given.base, given.family)

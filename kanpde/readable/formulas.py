@@ -6,8 +6,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.expressions import symbols
 from kanpde.calculus.functions import ATOMS
 from kanpde.errors import ConfigurationError
@@ -19,6 +21,9 @@ from kanpde.readable.source import layers_of, network_of
 from kanpde.readable.suggestions import suggest
 from kanpde.solution import Solution
 
+SAMPLE = 41  # points at which terms are seen to cancel
+CANCELLED = 1e-9  # spread of what cancelling terms leave, relative to the largest
+
 
 def as_sympy(
     source: KAN | Solution,
@@ -29,8 +34,9 @@ def as_sympy(
     """Return the network as a SymPy expression in the coordinates' symbols; for a system, a dict of them by field.
 
     A spline edge becomes its nearest atom if the error is at most `tolerance` times the edge's spread. With `decimals`
-    the expression is expanded and its constants are rounded. The coordinates of a network without a solution have the
-    given `names`, else x_1, x_2, …, and its several outputs are a tuple.
+    the expression is expanded, terms that cancel each other are left out, and its constants are rounded. The
+    coordinates of a network without a solution have the given `names`, else x_1, x_2, …, and its several outputs are a
+    tuple.
 
     Raises ConfigurationError if an edge is near no atom, if the number of names is not the network's, or if the
     solution has hard conditions, because then the network is only a part of it.
@@ -53,7 +59,9 @@ def as_sympy(
         mean, deviation = source.model.ansatz.mean, source.model.ansatz.deviation
         nodes = [tidy(float(m)) + tidy(float(s)) * node for m, s, node in zip(mean, deviation, nodes, strict=True)]
     if decimals is not None:
-        nodes = [rounded(sp.expand(node), decimals) for node in nodes]
+        coordinates, (low, high) = symbols(names), (end.cpu().numpy() for end in network.first.basis.range())
+        points = low + (high - low) * np.random.default_rng(0).random((SAMPLE, count))
+        nodes = [rounded(without_cancelled(sp.expand(node), coordinates, points), decimals) for node in nodes]
     if len(nodes) == 1:
         return nodes[0]
     return dict(zip(source.problem.fields, nodes, strict=True)) if isinstance(source, Solution) else tuple(nodes)
@@ -104,6 +112,25 @@ def atom_at(name: str, constants: Constants, node: Any) -> Any:
 def tidy(value: float) -> Any:
     """Return the number for SymPy, an integer if it is whole."""
     return sp.Integer(int(value)) if value == int(value) and abs(value) < 1e6 else sp.Float(value)
+
+
+def without_cancelled(expression: Any, coordinates: Sequence[Any], points: Array) -> Any:
+    """Return a sum without the terms of the same coordinates that cancel each other at `points` (n, d).
+
+    A product that a network makes of squares leaves such terms: sin² x + ½ cos 2x − ½. What they leave in all is a
+    constant.
+    """
+    groups: dict[frozenset[Any], list[Any]] = {}
+    for term in sp.Add.make_args(expression):
+        groups.setdefault(frozenset(term.free_symbols), []).append(term)
+    kept = list(groups.pop(frozenset(), []))
+    with np.errstate(all="ignore"):
+        for terms in groups.values():
+            values = [np.broadcast_to(sp.lambdify(coordinates, t, "numpy")(*points.T), len(points)) for t in terms]
+            total, largest = np.sum(values, axis=0), np.max(np.abs(values))
+            cancels = len(terms) > 1 and np.ptp(total) <= CANCELLED * largest
+            kept += [sp.Float(float(np.mean(total)))] if cancels else terms
+    return sp.Add(*kept)
 
 
 def rounded(expression: Any, decimals: int) -> Any:

@@ -16,9 +16,11 @@ from kanpde.marching.low_rank import INTERVALS_PER_SLAB
 from kanpde.marching.piece import OnGrids, Shapes, TensorFunction
 from kanpde.marching.slabs import Pass
 from kanpde.marching.task import MarchTask
+from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.problem.lift import Lift
 
+WITHOUT_GRID = 12  # intervals of a correction for a network without knots
 LEAST_DEGREE = 5  # smallest degree of the splines of a correction, beyond the order of the equation
 
 
@@ -65,10 +67,12 @@ def parts_of_pass(found: Pass, ansatz: Lift | None, reached: float) -> tuple[Par
 def parts_of_network(task: MarchTask, model: Model) -> tuple[Part, ...]:
     """Return parts of a network, each with the same number of its first layer's intervals in time."""
     domain = task.problem.domain
-    grids = [
-        np.clip(grid, domain.low[a], domain.high[a]) for a, grid in enumerate(model.network.first.basis.breakpoints())
-    ]
-    degree = max(model.network.degree or 0, task.order + LEAST_DEGREE)
+    if isinstance(model.network, KAN):
+        breakpoints = model.network.first.basis.breakpoints()
+    else:  # a perceptron has no grids
+        breakpoints = np.linspace(domain.low, domain.high, WITHOUT_GRID + 1, axis=1)
+    grids = [np.clip(grid, domain.low[a], domain.high[a]) for a, grid in enumerate(breakpoints)]
+    degree = max(getattr(model.network, "degree", None) or 0, task.order + LEAST_DEGREE)
     periodic = (False,) * domain.dimension if task.ansatz is None else task.ansatz.periodic
     axes = tuple(SplineAxis(spanning(grids[a], domain.low[a], domain.high[a]), degree, periodic[a]) for a in task.along)
     function = NetworkFunction(model)
