@@ -23,7 +23,6 @@ from kanpde.marching.slabs import Pass
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
-from kanpde.problem.problem import Problem
 
 MIN_INTERVALS = 12  # smallest number of intervals of an edge
 INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
@@ -35,10 +34,10 @@ TRIED = 14  # number of truncations that are tried there, each a tenth of the on
 MARGIN = 0.1  # margin of a node's grid beyond the node's values, as a share of their range
 
 
-def compress(problem: Problem, found: Pass, degree: int) -> KAN:
+def compress(domain: Domain, found: Pass, degree: int) -> KAN:
     """Return the network of degree `degree` that represents a pass, without the lift and factor of hard conditions."""
-    axes = edge_axes(problem, found, degree)
-    time = problem.domain.time if len(found.slabs) > 1 else None
+    axes = edge_axes(domain, found, degree)
+    time = domain.time if len(found.slabs) > 1 else None
     spans, solve = [], []
     for a, axis in enumerate(axes):
         orthonormal, triangle = np.linalg.qr(np.sqrt(gauss_weights(axis))[:, None] * design(axis, points_of(axis)))
@@ -50,8 +49,8 @@ def compress(problem: Problem, found: Pass, degree: int) -> KAN:
     pieces = (apply_along_axes(slab.coefficients, maps) for slab, *maps in zip(found.slabs, *spans, strict=True))
     values = reduce(np.add, pieces)  # each piece is zero outside its slab's part of time
     tolerance = max(MIN_SINGULAR_VALUE, TRUNCATION * found.residual)
-    if as_box(problem.domain) is None:
-        tolerance = tolerance_inside(problem.domain, axes, solve, values, tolerance)
+    if as_box(domain) is None:
+        tolerance = tolerance_inside(domain, axes, solve, values, tolerance)
     build = {1: compress_line, 2: compress_plane, 3: compress_volume}[len(axes)]
     return build(axes, solve, values, tolerance)
 
@@ -128,9 +127,9 @@ def apply_along_axes(coefficients: Array, maps: Sequence[Array]) -> Array:
     return coefficients
 
 
-def edge_axes(problem: Problem, found: Pass, degree: int) -> list[SplineAxis]:
+def edge_axes(domain: Domain, found: Pass, degree: int) -> list[SplineAxis]:
     """Return one axis for each coordinate, nowhere coarser than any slab's; all have the same number of intervals."""
-    domain, count, densities = problem.domain, MIN_INTERVALS, []
+    count, densities = MIN_INTERVALS, []
     for a in range(domain.dimension):
         grids = [slab.axes[a].breakpoints for slab in found.slabs]
         slabbed = len(found.slabs) > 1 and a == domain.time

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from kanpde.calculus import jets
 from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
+from kanpde.geometry.partition import Partition
 from kanpde.network.kan import KAN
 from kanpde.network.layer import Tape
 from kanpde.network.mlp import MLP
+from kanpde.network.parted import KIND, PartedNetwork
 from kanpde.problem.lift import Lift
 
 CHUNK = 8192  # points evaluated at once by `Model.jets_at`
@@ -34,7 +36,7 @@ class Model(nn.Module):
     """u = lift + factor · network, or the network if no condition is hard, and a vector of unknown constants."""
 
     def __init__(
-        self, network: KAN | MLP, ansatz: Lift | None = None, unknowns: Mapping[str, float] | None = None
+        self, network: KAN | MLP | PartedNetwork, ansatz: Lift | None = None, unknowns: Mapping[str, float] | None = None
     ) -> None:
         super().__init__()
         # A perceptron answers what training and evaluation ask of a network; what reads edges asks for a KAN itself.
@@ -120,8 +122,15 @@ class Model(nn.Module):
         return sum(parameter.numel() for parameter in self.ordered())
 
 
-def saved_network(description: Mapping[str, Any], state: Mapping[str, Tensor]) -> KAN | MLP:
-    """Return the network that an architecture and a state_dict describe, refined knots included."""
+def saved_network(
+    description: Mapping[str, Any], state: Mapping[str, Tensor], partition: Partition | None = None
+) -> KAN | MLP | PartedNetwork:
+    """Return the network that an architecture and a state_dict describe, refined knots included.
+
+    `partition` is that of the problem, if it has parts.
+    """
+    if description.get("kind") == KIND and partition is not None:
+        return PartedNetwork.from_architecture(description, state, partition)
     kind = MLP if description.get("kind") == "mlp" else KAN
     return kind.from_architecture(description, state)
 

@@ -96,6 +96,11 @@ class Trainer:
         if not isinstance(self.settings.network, KAN):
             raise ConfigurationError("expected a KAN to solve an equation, got an MLP, which fit can train; give KAN()")
         kind = Marching if Marching.fits(self.task, self.settings.network) else Descent
+        if kind is Descent and self.problem.partition is not None:
+            raise ConfigurationError(
+                "expected default settings of network, sampling and training.stages on a domain with parts, which "
+                "splines alone solve; leave out those that choose a network, its points or its optimisers"
+            )
         return kind(self.task, self.settings.network)
 
     @one_thread()

@@ -1,0 +1,246 @@
+"""A domain split into parts: cells, each inside one part, and the contacts between neighbouring cells.
+
+Boxes in a box are split along the axes into boxes, so that all cells have tensor grids. Other parts are cells as they
+are, with what is left as the last one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.calculus.arrays import Array
+from kanpde.errors import ProblemError, short
+from kanpde.geometry.box import Box, as_box
+from kanpde.geometry.domain import Domain
+from kanpde.geometry.patch import Patch, in_space, kept, over
+from kanpde.geometry.piece import Piece, Signs
+from kanpde.geometry.shape import Shape
+
+REST = "rest"  # the part of the domain that is in no other part
+MOST_BOXES = {1: 64, 2: 16, 3: 8}  # largest number of boxes into which a box is split, by the number of coordinates
+_STEP = 1e-7  # distance at which the two sides of a face are looked at, relative to the domain
+_NEAR = 1e-9  # distance, relative to the domain, that is round-off
+_SAMPLES = 2**12  # points at which parts are checked
+
+Cut = tuple[int, float]  # the plane where the coordinate of this axis of space has this value
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A piece of the part named `part`: its `region` of space, and the shapes on whose faces it meets the boundary.
+
+    `outer` has such a shape for each of the domain's faces in space that the cell touches.
+    """
+
+    part: str
+    region: Shape
+    outer: Mapping[str, Shape]
+
+
+@dataclass(frozen=True, eq=False)
+class Contact:
+    """Where the cells number `inner` and `outer` meet: on faces of `place`, whose normals point out of the inner one.
+
+    `names` mean it with these normals, `names_outer` with the opposite ones. `plane` is given if it is part of one.
+    Cells of the same part have a `smooth` contact.
+    """
+
+    inner: int
+    outer: int
+    place: Shape
+    faces: tuple[str, ...]
+    names: frozenset[str]
+    names_outer: frozenset[str]
+    plane: Cut | None = None
+    smooth: bool = False
+
+
+class Partition:
+    """The cells of a domain and their contacts. Raises ProblemError for parts that are no shapes inside the domain."""
+
+    def __init__(self, domain: Domain, parts: Mapping[str, Shape], cuts: Sequence[Cut] = ()) -> None:
+        self.axes, self.space = domain.space, in_space(domain)
+        self.shapes = {name: self._shape(name, shape) for name, shape in parts.items()}
+        self.own = dict(parts)
+        self.cuts = tuple(cuts)
+        self.step = _STEP * float((self.space.high - self.space.low).max())
+        self._check()
+        edges = self._edges()
+        self.cells, self.contacts = self._boxes(edges) if edges else self._shapes()
+        self.parts = tuple(dict.fromkeys(cell.part for cell in self.cells))
+
+    @property
+    def aligned(self) -> bool:
+        """True if all cells are boxes."""
+        return all(as_box(cell.region) is not None for cell in self.cells)
+
+    def locate(self, points: Tensor) -> Tensor:
+        """Return the number (n,) of the cell in which each of the domain's points (n, d) lies, or of the nearest."""
+        levels = [cell.region.level(points[..., self.axes]) for cell in self.cells]
+        return torch.stack(levels).argmin(dim=0)
+
+    def part_of(self, points: Tensor) -> Tensor:
+        """Return the number (n,) in `parts` of the part in which each point (n, d) lies."""
+        numbers = [self.parts.index(cell.part) for cell in self.cells]
+        return torch.tensor(numbers, device=points.device)[self.locate(points)]
+
+    def apart(self, points: Array) -> Array:
+        """Return whether each of the points (n, d) lies inside a cell, and not on a contact: (n,)."""
+        inside, first = np.ones(len(points), dtype=bool), torch.as_tensor(points)
+        home = self.locate(first)
+        for axis, sign in itertools.product(self.axes, (-1, 1)):
+            moved = points.copy()
+            moved[:, axis] += sign * self.step
+            inside &= (self.locate(torch.as_tensor(moved)) == home).numpy()
+        return inside
+
+    # Checks ----------------------------------------------------------------------------------------------------------
+
+    def _shape(self, name: str, shape: Shape) -> Shape:
+        if not isinstance(shape, Shape):
+            raise ProblemError(f"part {name!r} expects a shape such as Disk((0, 0), 1), got {short(shape)}")
+        if "t" in shape.names:
+            raise ProblemError(f"part {name!r} expects a shape in space, got {shape} with t; leave t out")
+        return over(shape, self.space)
+
+    def _check(self) -> None:
+        """Raise ProblemError if a part lies outside the domain, or two parts overlap."""
+        near = 10 * self.step
+        for name, shape in self.shapes.items():
+            points = shape.interior(np.random.default_rng(0).random((_SAMPLES, shape.dimension)))
+            beyond = self.space.inside(points) > near
+            larger = (shape.low < self.space.low - near).any() or (shape.high > self.space.high + near).any()
+            if beyond.any() or larger:
+                where = "outside" if beyond.all() else "partly outside"
+                raise ProblemError(
+                    f"part {name!r} expects a shape inside {self.space}, got {shape} {where}; move it, or cut it with &"
+                )
+            for other, second in self.shapes.items():
+                if other != name and (second.inside(points) < -near).any():
+                    raise ProblemError(f"parts expect shapes that do not overlap, got {name!r} and {other!r}; move one")
+
+    # Boxes -----------------------------------------------------------------------------------------------------------
+
+    def _edges(self) -> list[Array] | None:
+        """Return the borders of the boxes along every axis; None if there are other shapes, or too many boxes."""
+        boxes = [as_box(shape) for shape in (self.space, *self.shapes.values())]
+        if any(box is None for box in boxes):
+            if self.cuts:
+                raise ProblemError(
+                    "an Interface on a plane, on={'x': 0.3}, expects a Box and parts that are boxes, got other shapes; "
+                    "name a face of a part"
+                )
+            return None
+        edges = []
+        for axis in range(self.space.dimension):
+            values = [b for box in boxes if box for b in (box.low[axis], box.high[axis])]
+            values += [value for a, value in self.cuts if a == axis]
+            edges.append(distinct(np.array(values)))
+        count = int(np.prod([len(each) - 1 for each in edges]))
+        return edges if self.cuts or count <= MOST_BOXES.get(len(edges), 0) else None
+
+    def _boxes(self, edges: Sequence[Array]) -> tuple[tuple[Cell, ...], tuple[Contact, ...]]:
+        names, shape = self.space.names, tuple(len(each) - 1 for each in edges)
+        cells: list[Cell] = []
+        for place in np.ndindex(shape):
+            bounds = {n: (e[i], e[i + 1]) for n, e, i in zip(names, edges, place, strict=True)}
+            box = Box(**bounds)
+            outer: dict[str, Shape] = {f"{n}-": box for n, i in zip(names, place, strict=True) if i == 0}
+            outer |= {f"{n}+": box for n, i, m in zip(names, place, shape, strict=True) if i == m - 1}
+            middle = ((box.low + box.high) / 2)[None]
+            here = [name for name, part in self.shapes.items() if part.inside(middle)[0] < 0]
+            cells.append(Cell(here[0] if here else REST, box, outer))
+        numbers, contacts = np.arange(len(cells)).reshape(shape), []
+        for axis, name in enumerate(names):
+            for place in np.ndindex(shape):
+                if place[axis] == shape[axis] - 1:
+                    continue
+                plane = axis, float(edges[axis][place[axis] + 1])
+                one, other = (int(numbers[tuple(p)]) for p in (place, np.add(place, np.eye(len(shape))[axis].astype(int))))
+                parts = cells[one].part, cells[other].part
+                contacts.append(
+                    Contact(
+                        one,
+                        other,
+                        cells[one].region,
+                        (f"{name}+",),
+                        *(self._names(part) for part in parts),
+                        plane=plane,
+                        smooth=parts[0] == parts[1] and not self._is_cut(plane),
+                    )
+                )
+        return tuple(cells), tuple(contacts)
+
+    def _is_cut(self, plane: Cut) -> bool:
+        width = float((self.space.high - self.space.low)[plane[0]])
+        return any(axis == plane[0] and abs(value - plane[1]) <= _NEAR * width for axis, value in self.cuts)
+
+    def _names(self, part: str, faces: Sequence[str] = ()) -> frozenset[str]:
+        """Return the names that mean a contact of a part: its own, that of its shape, those of its shape's faces."""
+        shape = self.own.get(part)
+        found = {part, *faces}
+        if shape is not None:
+            label = getattr(shape, "name", None)
+            found |= {label} if label else set()
+            found |= {group for group, those in shape.groups.items() if set(those) & set(faces)}
+        return frozenset(found)
+
+    # Other shapes ----------------------------------------------------------------------------------------------------
+
+    def _shapes(self) -> tuple[tuple[Cell, ...], tuple[Contact, ...]]:
+        space, regions = self.space, dict(self.shapes)
+        inside = space.interior(np.random.default_rng(0).random((_SAMPLES, space.dimension)))
+        covered = np.zeros(len(inside), dtype=bool)
+        for shape in regions.values():
+            covered |= shape.inside(inside) <= 0
+        if not covered.all():
+            measure = space.measure - sum(shape.measure for shape in regions.values())
+            regions[REST] = Patch(space.names, space.low, space.high, self._level_of_rest, measure)
+        every = [piece for shape in (space, *self.shapes.values()) for pieces in shape.pieces.values() for piece in pieces]
+        levels = list(regions.values())
+
+        def within(number: int) -> Any:
+            def inside(points: Array) -> Signs:
+                found = np.stack([shape.inside(points) for shape in levels]).argmin(axis=0) == number
+                return (found & (space.inside(points) < 0)).astype(np.int64)
+
+            return inside
+
+        cells = []
+        for number, (name, region) in enumerate(regions.items()):
+            found = {face: kept(space, face, within(number), -self.step, every) for face in space.pieces}
+            outer = {face: self._patch(region, {face: pieces}) for face, pieces in found.items() if pieces}
+            cells.append(Cell(name, region, outer))
+        contacts = []
+        for (one, shape), (other, name) in itertools.product(enumerate(self.shapes.values()), enumerate(regions)):
+            if other <= one:
+                continue
+            found = {face: kept(shape, face, within(other), self.step, every) for face in shape.pieces}
+            found = {face: pieces for face, pieces in found.items() if pieces}
+            if found:
+                smaller = min((levels[one], levels[other]), key=lambda each: float((each.high - each.low).max()))
+                faces = [] if as_box(shape) is not None else list(found)
+                names = self._names(list(self.shapes)[one], faces)
+                place = self._patch(smaller, found)
+                contacts.append(Contact(one, other, place, tuple(found), names, self._names(name)))
+        return tuple(cells), tuple(contacts)
+
+    def _level_of_rest(self, points: Tensor) -> Tensor:
+        others = torch.stack([shape.level(points) for shape in self.shapes.values()]).amin(dim=0)
+        return torch.maximum(self.space.level(points), -others)
+
+    def _patch(self, frame: Shape, pieces: Mapping[str, tuple[Piece, ...]]) -> Shape:
+        return Patch(self.space.names, frame.low, frame.high, self.space.level, self.space.measure, pieces)
+
+
+def distinct(values: Array) -> Array:
+    """Return the values in order, each of those that agree up to round-off once."""
+    values = np.sort(values)
+    return np.asarray(values[np.concatenate([[True], np.diff(values) > _NEAR * (values[-1] - values[0])])])
