@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kanpde.geometry.domain import Domain
+import numpy as np
+import torch
+
+from kanpde.calculus.arrays import Array
+from kanpde.geometry.box import as_box
 from kanpde.geometry.patch import over
-from kanpde.marching.axes import Axis
-from kanpde.marching.low_rank import compress
-from kanpde.marching.quadrature import scaled
-from kanpde.marching.slabs import Pass, Slab
+from kanpde.marching.low_rank import INSIDE, compress
+from kanpde.marching.quadrature import spread_over
+from kanpde.marching.slabs import Pass
 from kanpde.marching.split import Split
 from kanpde.network.kan import KAN
 from kanpde.network.parted import PartedNetwork
@@ -17,30 +20,27 @@ from kanpde.problem.problem import Problem
 
 
 def compressed(problem: Problem, found: Pass, degree: int) -> KAN | PartedNetwork:
-    """Return the network of degree `degree` of a pass, or for a split problem one for every cell."""
+    """Return the network of degree `degree` of a pass, or for a split problem one for every cell, on the unit box."""
     if not isinstance(problem, Split):
         return compress(problem.domain, found, degree)
-    domains = [over(cell.region, problem.whole.domain) for cell in problem.cells]
-    passes = [pass_of_cell(problem, found, number, domain) for number, domain in enumerate(domains)]
-    networks = [compress(domain, own, degree) for domain, own in zip(domains, passes, strict=True)]
+    networks = []
+    for number in range(len(problem.cells)):
+        fields = slice(number * problem.count, (number + 1) * problem.count)
+        slabs = tuple(replace(slab, coefficients=slab.coefficients[..., fields]) for slab in found.slabs)
+        networks.append(compress(problem.domain, Pass(slabs), degree, inside(problem, number)))
     return PartedNetwork(networks, problem.layout)
 
 
-def pass_of_cell(problem: Split, found: Pass, number: int, domain: Domain) -> Pass:
-    """Return the fields of a cell as a pass on the cell's own domain."""
-    moved: dict[int, Axis] = {}  # slabs share their axes
-
-    def own(axis: Axis, a: int) -> Axis:
-        if a not in problem.whole.domain.space:
-            return axis
-        if id(axis) not in moved:
-            moved[id(axis)] = scaled(axis, domain.low[a], domain.high[a])
-        return moved[id(axis)]
-
-    fields = slice(number * problem.count, (number + 1) * problem.count)
-
-    def slab_of_cell(slab: Slab) -> Slab:
-        axes = tuple(own(axis, a) for a, axis in enumerate(slab.axes))
-        return replace(slab, axes=axes, coefficients=slab.coefficients[..., fields])
-
-    return Pass(tuple(slab_of_cell(slab) for slab in found.slabs))
+def inside(problem: Split, number: int) -> Array | None:
+    """Return points (n, d) of the unit box inside a cell; None if all of them are."""
+    if problem.layout.aligned:
+        return None
+    cell = problem.cells[number]
+    domain = over(cell.region, problem.whole.domain)
+    unit = np.random.default_rng(0).random((INSIDE, domain.dimension))
+    if as_box(domain) is not None:
+        points = domain.interior(unit)
+    else:
+        points = spread_over(domain, unit)
+        points = points[domain.contains(points)]
+    return cell.frame.inwards(torch.as_tensor(points)).numpy()

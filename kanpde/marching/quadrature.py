@@ -13,6 +13,7 @@ from kanpde.geometry.box import Box, as_box
 from kanpde.geometry.domain import Domain, Face, Section, face_measure
 from kanpde.geometry.domain import on_face as points_on
 from kanpde.geometry.integration import Index, factor_over, measure_over, rule, spread
+from kanpde.geometry.region import Region
 from kanpde.geometry.shape import Product, Shape
 from kanpde.marching.axes import Axis, SplineAxis, gauss_points, gauss_weights
 from kanpde.problem.block import Block
@@ -136,9 +137,19 @@ def inside(
     box = as_box(domain)
     if box is not None:
         return box.interior(unit), weights, (shape,)
-    points = domain.low + (domain.high - domain.low) * unit
+    points = spread_over(domain, unit)
     here = domain.contains(points)
     return points[here], weights[here], ()
+
+
+def spread_over(domain: Domain, unit: Array) -> Array:
+    """Return points (n, d) of the unit cube as points of the domain's bounding box, or of a region's frame."""
+    if isinstance(domain, Product):
+        k = domain.shape.dimension
+        return np.concatenate([spread_over(domain.shape, unit[:, :k]), spread_over(domain.box, unit[:, k:])], axis=1)
+    if isinstance(domain, Region):
+        return domain.spread(unit)
+    return np.asarray(domain.low + (domain.high - domain.low) * unit)
 
 
 def on_face(face: Face, domain: Shape, axes: Sequence[Axis]) -> tuple[Array, Array]:

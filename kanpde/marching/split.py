@@ -8,9 +8,8 @@ neighbouring cells and their derivatives below the equation's order agree.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -18,53 +17,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.calculus.arrays import Array, Constant, MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box
 from kanpde.geometry.domain import Face, Section, on_face, outward_normals
 from kanpde.geometry.partition import Contact, Partition
 from kanpde.geometry.patch import over
 from kanpde.geometry.shape import Shape
-from kanpde.problem.block import Block, Evaluate, Images, Side
+from kanpde.problem.block import Block, Evaluate, Images, Partials, Side
 from kanpde.problem.field import Field, lookup
 from kanpde.problem.interface import Interface
 from kanpde.problem.problem import Problem
 
 JOINTS = "joints"  # the name of the conditions between cells of one part
 PROBES = 256  # points of a face at which the other end of a periodic coordinate is looked up
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """The affine map between the points of a cell's bounding box and those of the unit box, for coordinates of space."""
-
-    low: Array
-    width: Array
-
-    @classmethod
-    def of(cls, region: Shape, dimension: int, space: Sequence[int]) -> Frame:
-        """Return the map of a cell's region."""
-        low, width = np.zeros(dimension), np.ones(dimension)
-        low[[*space]], width[[*space]] = region.low, region.high - region.low
-        return cls(low, width)
-
-    @cached_property
-    def _constants(self) -> tuple[Constant, Constant]:
-        return Constant(self.low), Constant(self.width)
-
-    def inwards(self, points: Tensor) -> Tensor:
-        """Return points (n, d) of the domain as points of the unit box."""
-        low, width = self._constants
-        return (points - low.like(points)) / width.like(points)
-
-    def outwards(self, points: Tensor) -> Tensor:
-        """Return points (n, d) of the unit box as points of the domain."""
-        low, width = self._constants
-        return low.like(points) + width.like(points) * points
-
-    def slope(self, partial: MultiIndex) -> float:
-        """Return the factor of a partial derivative by the coordinates of the unit box."""
-        return 1.0 / math.prod(float(self.width[axis]) for axis in partial)
 
 
 class Split(Problem):
@@ -79,7 +45,7 @@ class Split(Problem):
         names, space = whole.domain.names, whole.domain.space
         bounds = {n: (float(a), float(b)) for n, a, b in zip(names, whole.domain.low, whole.domain.high, strict=True)}
         self.domain = Box(**{n: (0.0, 1.0) if axis in space else bounds[n] for axis, n in enumerate(names)})
-        self.frames = [Frame.of(cell.region, len(names), space) for cell in self.cells]
+        self.frames = [cell.frame for cell in self.cells]
         self.count = len(whole.fields)
         self.fields = tuple(f"{field} in {cell.part}" for cell in self.cells for field in whole.fields)
         self.unknowns = whole.unknowns
@@ -133,20 +99,21 @@ class Split(Problem):
 
     def own(self, side: Side, cell: int, points: Tensor) -> Side:
         """Return the fields of a cell, as functions of the domain's points, at a side in its unit box."""
-        frame, first = self.frames[cell], cell * self.count
-
-        def field(own: Field, name: str) -> Field:
-            def physical(partial: MultiIndex) -> Tensor:
-                return lookup(own)(partial) * frame.slope(partial)
-
-            return Field(name, self.domain.names, physical)
-
+        frame, names, first = self.frames[cell], self.domain.names, cell * self.count
         mine = side.fields[first : first + self.count]
-        fields = tuple(field(each, name) for each, name in zip(mine, self.whole.fields, strict=True))
-        return Side(points, fields, self.cells[cell].part)
+        fields = (
+            Field(name, names, frame.physical(lookup(own), points))
+            for own, name in zip(mine, self.whole.fields, strict=True)
+        )
+        return Side(points, tuple(fields), self.cells[cell].part)
 
-    def _partials(self, block: Block, cells: Sequence[int]) -> dict[int, frozenset[MultiIndex]]:
-        return {cell * self.count + i: few for cell in cells for i, few in block.partials.items()}
+    def _partials(self, partials: Partials, cells: Sequence[int]) -> dict[int, frozenset[MultiIndex]]:
+        """Return the partials in the unit box that fields of these cells need for partials of the whole's fields."""
+        return {
+            cell * self.count + i: frozenset(q for p in few for q in self.frames[cell].needed(p))
+            for cell in cells
+            for i, few in partials.items()
+        }
 
     def _of_cell(self, block: Block, cell: int, *, which: Sequence[int] | None = None, **changes: Any) -> Block:
         """Return a block about a cell alone; `which` are the numbers of its faces, or of its points, in the block."""
@@ -169,7 +136,7 @@ class Split(Problem):
             place = index if index is None or numbers is None else numbers.to(index.device)[index]
             return block.evaluate(own, place, unknowns)
 
-        return replace(block, partials=self._partials(block, cells), images=images, evaluate=evaluate, **changes)
+        return replace(block, partials=self._partials(block.partials, cells), images=images, evaluate=evaluate, **changes)
 
     # Conditions ------------------------------------------------------------------------------------------------------
 
@@ -232,7 +199,7 @@ class Split(Problem):
             evaluate = self._across(contact, lambda own, normal, unknowns, s=sides, g=sign: pair.evaluate(
                 own[s[0]], own[s[1]], g * normal, unknowns
             ))
-            partials = {c * self.count + i: few for c in (contact.inner, contact.outer) for i, few in pair.partials.items()}
+            partials = self._partials(pair.partials, (contact.inner, contact.outer))
             yield self._contact(block, contact, evaluate, partials)
 
     def _contact(self, block: Block, contact: Contact, evaluate: Evaluate, partials: Mapping[int, frozenset[MultiIndex]]) -> Block:
@@ -275,7 +242,7 @@ class Split(Problem):
                 return torch.stack([lookup(own[1].fields[i])(p) - lookup(own[0].fields[i])(p) for i, p in those])
 
             looked_up = {i: frozenset(p for j, p in agreeing if j == i) for i, _ in agreeing}
-            partials = {c * self.count + i: few for c in (contact.inner, contact.outer) for i, few in looked_up.items()}
+            partials = self._partials(looked_up, (contact.inner, contact.outer))
             names = tuple(f"{self.whole.fields[i]}{self.domain.names[axis] * len(p)}" for i, p in agreeing)
             blank = Block(JOINTS, "condition", names, (), {}, equation.evaluate)
             yield self._contact(blank, contact, self._across(contact, rows), partials)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,12 +17,19 @@ from kanpde.network.kan import KAN
 
 KIND = "parted"
 
-# For every network: the numbers of its points among all, and its features there.
-Features = list[tuple[Tensor, Any]]
+
+@dataclass(frozen=True)
+class Own:
+    """A network's points (m, d) and their numbers `where` among all, with its own plan and features there."""
+
+    where: Tensor
+    points: Tensor
+    plan: JetPlan
+    features: Any
 
 
 class PartedNetwork(nn.Module):
-    """u(x) = u_c(x) in the cell c in which x lies, with a network u_c for every cell of `partition`."""
+    """u(x) = u_c(ξ_c(x)) in the cell c in which x lies, with a network u_c and a frame ξ_c for every cell."""
 
     def __init__(self, networks: Sequence[KAN], partition: Partition) -> None:
         super().__init__()
@@ -38,21 +46,30 @@ class PartedNetwork(nn.Module):
         found: int | None = self.networks[0].degree
         return found
 
-    def prepare(self, points: Tensor, plan: JetPlan) -> Features:
+    def prepare(self, points: Tensor, plan: JetPlan) -> list[Own]:
         """Precompute every network's features at its own points among points (n, d)."""
         home = self.partition.locate(points.detach())
-        where = [torch.nonzero(home == number)[:, 0] for number in range(len(self.networks))]
-        pairs = zip(where, self.networks, strict=True)
-        return [(each, network.prepare(points[each], plan) if len(each) else None) for each, network in pairs]
+        return [self._own(number, torch.nonzero(home == number)[:, 0], points, plan) for number in range(len(self.networks))]
 
-    def jets(self, features: Features, plan: JetPlan) -> Tensor:
+    def _own(self, number: int, where: Tensor, points: Tensor, plan: JetPlan) -> Own:
+        frame, here = self.partition.cells[number].frame, points[where]
+        own = JetPlan(plan.dimension, {inner for partial in plan.partials for inner in frame.needed(partial)})
+        features = self.networks[number].prepare(frame.inwards(here), own) if len(where) else None
+        return Own(where, here, own, features)
+
+    def jets(self, prepared: Sequence[Own], plan: JetPlan) -> Tensor:
         """Return the jets (n, S, fields)."""
-        pairs = [(where, net.jets(own, plan)) for (where, own), net in zip(features, self.networks, strict=True) if len(where)]
-        if not pairs:
-            like = next(self.parameters())
-            return like.new_zeros(0, len(plan), self.networks[0].architecture()["outputs"])
-        order = torch.cat([where for where, _ in pairs])
-        return torch.cat([jets for _, jets in pairs])[torch.argsort(order)]
+        found = [self._jets(number, own, plan) for number, own in enumerate(prepared) if len(own.where)]
+        if not found:
+            outputs: int = self.networks[0].architecture()["outputs"]
+            return next(self.parameters()).new_zeros(0, len(plan), outputs)
+        order = torch.cat([own.where for own in prepared])
+        return torch.cat(found)[torch.argsort(order)]
+
+    def _jets(self, number: int, own: Own, plan: JetPlan) -> Tensor:
+        inner = self.networks[number].jets(own.features, own.plan)
+        physical = self.partition.cells[number].frame.physical(lambda p: inner[:, own.plan.index[p]], own.points)
+        return torch.stack([physical(partial) for partial in plan.partials], dim=1)
 
     def architecture(self) -> dict[str, Any]:
         """Return what `from_architecture` needs, as JSON."""
