@@ -25,6 +25,7 @@ from kanpde.errors import ConfigurationError, KanpdeError, OutsideDomainWarning,
 from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.judge import audit
 from kanpde.network.kan import KAN
+from kanpde.network.parted import PartedNetwork
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model, saved_network
 from kanpde.problem import registry, text_json
@@ -226,6 +227,8 @@ class Solution:
 
     def edge_curves(self) -> list[dict[str, Any]]:
         """Return the learned function of every edge; see `KAN.edge_curves`."""
+        if isinstance(self.network, PartedNetwork):
+            raise KanpdeError("expected one network, got one for each part of the domain; see solution.network.networks")
         return self.network.edge_curves()
 
     def metrics(self, points: Any = None, values: Any = None) -> dict[str, Any]:

@@ -170,7 +170,9 @@ class Partition:
                 if place[axis] == shape[axis] - 1:
                     continue
                 plane = axis, float(edges[axis][place[axis] + 1])
-                one, other = (int(numbers[tuple(p)]) for p in (place, np.add(place, np.eye(len(shape))[axis].astype(int))))
+                one, other = (
+                    int(numbers[tuple(p)]) for p in (place, np.add(place, np.eye(len(shape))[axis].astype(int)))
+                )
                 parts = cells[one].part, cells[other].part
                 contacts.append(
                     Contact(
@@ -321,7 +323,12 @@ class Partition:
         turn = np.arctan2(away[:, 1], away[:, 0])
         if len(np.unique((turn + np.pi) // (2 * np.pi / _RAYS))) < _RAYS:
             return None
-        every = [p.quadrature(_SAMPLES)[0] for s in (self.space, *self.shapes.values()) for ps in s.pieces.values() for p in ps]
+        every = [
+            p.quadrature(_SAMPLES)[0]
+            for s in (self.space, *self.shapes.values())
+            for ps in s.pieces.values()
+            for p in ps
+        ]
         corners = np.stack(np.meshgrid(*zip(self.space.low, self.space.high, strict=True)), axis=-1).reshape(-1, 2)
         edge = np.concatenate([*every, corners[self.space.contains(corners)]])
         edge = edge[np.abs(shape.inside(edge)) < self.step]

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.jets import JetPlan
-
 from kanpde.geometry.domain import Section
 from kanpde.marching.piece import Piece
 from kanpde.marching.system import System

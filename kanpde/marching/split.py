@@ -77,7 +77,9 @@ class Split(Problem):
             if isinstance(condition, Interface):
                 blocks += self._interfaces(block, condition)
             elif block.hard:
-                raise ProblemError(f"a hard condition can't be built on a domain with parts; leave out hard=True in {block.name!r}")
+                raise ProblemError(
+                    f"a hard condition can't be built on a domain with parts; leave out hard=True in {block.name!r}"
+                )
             elif block.integrated:
                 raise ProblemError(f"an Integral can't be prescribed on a domain with parts; leave out {block.name!r}")
             else:
@@ -85,7 +87,7 @@ class Split(Problem):
         return (*blocks, *self._joints(equation))
 
     def assembled(self, evaluate: Callable[[Array, Array], Array], points: Array, shares: Array) -> Array:
-        """Return the whole's fields (n, f) at points (n, d), from all fields at points of the unit box and shares (n,)."""
+        """Return the whole's fields (n, f) at points (n, d), from all fields in the unit box, with shares (n,) of time."""
         home = self.layout.locate(torch.as_tensor(points)).numpy()
         found = np.zeros((len(points), self.count))
         for cell, frame in enumerate(self.frames):
@@ -119,7 +121,9 @@ class Split(Problem):
         """Return a block about a cell alone; `which` are the numbers of its faces, or of its points, in the block."""
         return self._of_cells(block, (cell,), which=which, **changes)
 
-    def _of_cells(self, block: Block, cells: Sequence[int], *, which: Sequence[int] | None = None, **changes: Any) -> Block:
+    def _of_cells(
+        self, block: Block, cells: Sequence[int], *, which: Sequence[int] | None = None, **changes: Any
+    ) -> Block:
         """Return a block whose images lie in these cells, one for each."""
         frames = [self.frames[cell] for cell in cells]
         numbers = None if which is None else torch.tensor(which)
@@ -136,7 +140,9 @@ class Split(Problem):
             place = index if index is None or numbers is None else numbers.to(index.device)[index]
             return block.evaluate(own, place, unknowns)
 
-        return replace(block, partials=self._partials(block.partials, cells), images=images, evaluate=evaluate, **changes)
+        return replace(
+            block, partials=self._partials(block.partials, cells), images=images, evaluate=evaluate, **changes
+        )
 
     # Conditions ------------------------------------------------------------------------------------------------------
 
@@ -159,7 +165,7 @@ class Split(Problem):
                     yield self._of_cells(block, cells, which=which, faces=faces, place=place)
 
     def _faces(self, block: Block, number: int) -> Iterator[tuple[Shape, list[int], tuple[Face, ...]]]:
-        """Yield the shapes on whose faces a cell has points of a block, the numbers of the block's faces, and the faces."""
+        """Yield the shapes on whose faces a cell has points of a block, the faces' numbers in it, and the faces."""
         cell, domain, found = self.cells[number], self.whole.domain, dict[int, tuple[Shape, list[int]]]()
         for i, face in enumerate(block.faces):
             inside = isinstance(face, Section) or face.axes == (domain.time,)
@@ -180,7 +186,9 @@ class Split(Problem):
     def _images(self, block: Block, cell: int, place: Shape, faces: tuple[Face, ...]) -> Iterator[tuple[int, ...]]:
         """Yield the cells in which the images of a block's points on faces of a cell lie."""
         domain = over(place, self.whole.domain)
-        points = torch.as_tensor(on_face(domain, faces[0], np.random.default_rng(0).random((PROBES, domain.dimension - 1))))
+        points = torch.as_tensor(
+            on_face(domain, faces[0], np.random.default_rng(0).random((PROBES, domain.dimension - 1)))
+        )
         moved = block.images(points)
         if len(moved) == 1:
             yield (cell,)
@@ -196,13 +204,18 @@ class Split(Problem):
         pair = condition.pair(self.whole)
         for contact, flipped in condition.contacts(self.whole):
             sides, sign = ((1, 0), -1.0) if flipped else ((0, 1), 1.0)
-            evaluate = self._across(contact, lambda own, normal, unknowns, s=sides, g=sign: pair.evaluate(
-                own[s[0]], own[s[1]], g * normal, unknowns
-            ))
+            evaluate = self._across(
+                contact,
+                lambda own, normal, unknowns, s=sides, g=sign: pair.evaluate(
+                    own[s[0]], own[s[1]], g * normal, unknowns
+                ),
+            )
             partials = self._partials(pair.partials, (contact.inner, contact.outer))
             yield self._contact(block, contact, evaluate, partials)
 
-    def _contact(self, block: Block, contact: Contact, evaluate: Evaluate, partials: Mapping[int, frozenset[MultiIndex]]) -> Block:
+    def _contact(
+        self, block: Block, contact: Contact, evaluate: Evaluate, partials: Mapping[int, frozenset[MultiIndex]]
+    ) -> Block:
         known = over(contact.place, self.whole.domain).faces
         faces = tuple(known[name] for name in contact.faces)
         return replace(

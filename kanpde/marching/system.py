@@ -199,7 +199,9 @@ class System:
         for number in self.equations:
             piece, first = self.pieces[number], [each[0] for each in slopes[number]]
             terms[number] = scale_of_equation(sizes_of_terms(first, piece.images[0].jets(coefficients)), piece.weights)
-        typical = self._typical(coefficients, [[each[0] for each in slopes[number]] for number in terms], [*terms.values()])
+        typical = self._typical(
+            coefficients, [[each[0] for each in slopes[number]] for number in terms], [*terms.values()]
+        )
         for number, piece in enumerate(self.pieces):
             size = torch.stack([typical[partial] for partial in piece.images[0].plan.partials])
             sides = zip(*slopes[number], strict=True)
@@ -388,6 +390,27 @@ class TensorLinearisation:
                 part.scatter_add_(2, columns.expand(len(rows), -1, -1), rows)
             parts.append(torch.cat([part, slopes.by_constants], dim=2).flatten(0, 1))
         return torch.cat(parts)
+
+    @property
+    def parts(self) -> list[tuple[Tensor, Tensor]]:
+        """J in parts: the rows (n, m) of every block, and the numbers (m,) of the columns of the fields in it."""
+        system, count = self._system, len(self._system.fields)
+        if len(system.equations) == 1:
+            return [(self.matrix, torch.arange(self.storage.size, device=self.residual.device))]
+        found = []
+        for piece, slopes in zip(system.pieces, self._slopes, strict=True):
+            fields = torch.tensor(sorted(piece.placed.block.partials), device=self.residual.device)
+            places = torch.arange(len(fields), device=fields.device)
+            each = [(image.local.columns[:, :, None] * len(fields) + places).flatten(1) for image in piece.images]
+            columns = torch.cat(each, dim=1)
+            pairs = list(zip(piece.images, slopes.by_jets, strict=True))
+            for component in range(len(slopes.values)):
+                rows = [image.rows(slope[component])[..., fields].flatten(1) for image, slope in pairs]
+                part = columns.new_zeros(len(columns), system.space.size * len(fields), dtype=rows[0].dtype)
+                part.scatter_add_(1, columns, torch.cat(rows, dim=1))
+                numbers = torch.arange(system.space.size, device=fields.device)[:, None] * count + fields
+                found.append((part, numbers.reshape(-1)))
+        return found
 
     def _integrals(self, piece: Piece, sums: Sums, slopes: Slopes) -> Tensor:
         """Return the Jacobian (c, g, P) of rows that are integrals."""

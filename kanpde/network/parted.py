@@ -49,7 +49,9 @@ class PartedNetwork(nn.Module):
     def prepare(self, points: Tensor, plan: JetPlan) -> list[Own]:
         """Precompute every network's features at its own points among points (n, d)."""
         home = self.partition.locate(points.detach())
-        return [self._own(number, torch.nonzero(home == number)[:, 0], points, plan) for number in range(len(self.networks))]
+        return [
+            self._own(number, torch.nonzero(home == number)[:, 0], points, plan) for number in range(len(self.networks))
+        ]
 
     def _own(self, number: int, where: Tensor, points: Tensor, plan: JetPlan) -> Own:
         frame, here = self.partition.cells[number].frame, points[where]

@@ -36,7 +36,10 @@ class Model(nn.Module):
     """u = lift + factor · network, or the network if no condition is hard, and a vector of unknown constants."""
 
     def __init__(
-        self, network: KAN | MLP | PartedNetwork, ansatz: Lift | None = None, unknowns: Mapping[str, float] | None = None
+        self,
+        network: KAN | MLP | PartedNetwork,
+        ansatz: Lift | None = None,
+        unknowns: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         # A perceptron answers what training and evaluation ask of a network; what reads edges asks for a KAN itself.

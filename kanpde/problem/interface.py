@@ -173,7 +173,9 @@ class Interface(Constraint):
         second = any(sum(axis in axes for axis in partial) > 1 for few in partials for partial in few)
         if second or not (isinstance(self.flux_jump, (int, float)) and self.flux_jump == 0):
             one = f"{problem.fields[0]}.{problem.domain.names[axes[0]]}"
-            raise ProblemError(f"Interface expects the flux whose normal part is given, such as flux=lambda u: {one}, got none")
+            raise ProblemError(
+                f"Interface expects the flux across the inner face, such as flux=lambda u: {one}, got none"
+            )
 
 
 Fluxes = Callable[[Side, Mapping[str, Tensor]], Tensor]

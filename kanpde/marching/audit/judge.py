@@ -106,7 +106,9 @@ def estimates(
     def corrected_at(points: Array, shares: Array) -> Array:
         return values_at(parts, functions, shares, points)
 
-    corrected = problem.assembled(corrected_at, points, shares) if isinstance(problem, Split) else corrected_at(points, shares)
+    corrected = (
+        problem.assembled(corrected_at, points, shares) if isinstance(problem, Split) else corrected_at(points, shares)
+    )
     values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0]
     network = values.double().cpu().numpy()
     error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (network - corrected, corrected))
