@@ -35,6 +35,8 @@ from kanpde.problem.lift import Lift
 # Least size of an equation's terms relative to those of a solution that varies over the whole box: the terms of a
 # constant start, or of an equation of one term, are round-off.
 FLOOR = 1e-3
+# The same if the domain has parts, in some of which the solution often is linear.
+FLOOR_OF_PARTS = 0.1
 # A field is round-off below this share of the size that would balance the other terms of an equation, which then is its
 # size.
 NOTHING = 1e-10
@@ -209,7 +211,8 @@ class System:
             # Two sides balance each other, so that the smaller one shows the size of both.
             scale = torch.maximum(each.amin(dim=0), LEAST_SIDE * each.amax(dim=0))
             if number in terms:
-                scale = torch.where(terms[number] > 0, torch.maximum(terms[number], FLOOR * scale), scale)
+                floor = FLOOR if len(terms) == 1 else FLOOR_OF_PARTS
+                scale = torch.where(terms[number] > 0, torch.maximum(terms[number], floor * scale), scale)
             if piece.placed.block.points is not None:
                 with torch.no_grad():
                     misfit = piece.rows(self.at(vector)).square().mean(dim=1).sqrt()
