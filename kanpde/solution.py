@@ -228,7 +228,9 @@ class Solution:
     def edge_curves(self) -> list[dict[str, Any]]:
         """Return the learned function of every edge; see `KAN.edge_curves`."""
         if isinstance(self.network, PartedNetwork):
-            raise KanpdeError("expected one network, got one for each part of the domain; see solution.network.networks")
+            raise KanpdeError(
+                "expected one network, got one for each part of the domain; see solution.network.networks"
+            )
         return self.network.edge_curves()
 
     def metrics(self, points: Any = None, values: Any = None) -> dict[str, Any]:

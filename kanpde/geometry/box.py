@@ -133,6 +133,12 @@ class Box(Shape):
         first, second = (low, high) if (face.axis == 0) == (face.side > 0) else (high, low)
         return Segment((float(first[0]), float(first[1])), (float(second[0]), float(second[1])))
 
+    @property
+    def named_pieces(self) -> Pieces:
+        if self.name is None:
+            return self.pieces
+        return {self.name: tuple(piece for pieces in self.pieces.values() for piece in pieces)}
+
     def level(self, points: Tensor) -> Tensor:
         """Return the largest of low - x and x - high over all axes: the distance within the box."""
         low, high = points.new_tensor(self.low.tolist()), points.new_tensor(self.high.tolist())

@@ -13,7 +13,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import MultiIndex
 from kanpde.errors import ProblemError, nearest, short
 from kanpde.geometry.domain import On
-from kanpde.geometry.partition import Contact, Cut, Partition
+from kanpde.geometry.partition import REST, Contact, Cut, Partition
 from kanpde.geometry.patch import Patch, over
 from kanpde.problem.arguments import call
 from kanpde.problem.block import Block, Partials, Side
@@ -96,9 +96,9 @@ class Interface(Constraint):
 
     def block(self, name: str, problem: Declaration) -> Block:
         self.check()
-        pair, partition = self.pair(problem), problem.partition
+        contacts, partition = self.contacts(problem), problem.partition
         assert partition is not None
-        place = place_of(partition, self.contacts(problem))
+        pair, place = self.pair(problem), place_of(partition, contacts)
         domain, step = over(place, problem.domain), partition.step
         face = domain.faces[SEAM]
         # The sides are looked at a step beside the face, and continued to it by Taylor's formula.
@@ -247,3 +247,19 @@ def continued(side: Side, by: Tensor, axes: tuple[int, ...], names: tuple[str, .
         return Field(repr(own), names, moved)
 
     return Side(side.points, tuple(field(own) for own in side.fields), side.part)
+
+
+def check_seams(problem: Declaration) -> None:
+    """Raise ProblemError if parts meet and no Interface says what holds there."""
+    if problem.partition is None:
+        return
+    conditions = [each for each in problem.conditions().values() if isinstance(each, Interface)]
+    known = {id(contact) for each in conditions for contact, _ in each.contacts(problem)}
+    for contact in problem.partition.contacts:
+        if not contact.smooth and id(contact) not in known:
+            parts = [problem.partition.cells[cell].part for cell in (contact.inner, contact.outer)]
+            name = next(part for part in parts if part != REST)
+            raise ProblemError(
+                f"{problem.name} has no Interface between {parts[0]!r} and {parts[1]!r}; add one, such as "
+                f"Interface({name!r}, flux=...)"
+            )

@@ -15,6 +15,7 @@ from kanpde.problem.block import Block, Side
 from kanpde.problem.constraint import Constraint
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field, parse_partial
+from kanpde.problem.interface import check_seams
 from kanpde.problem.parts import check_parts
 from kanpde.problem.residual import residual_block
 
@@ -47,6 +48,7 @@ class Problem(Declaration):
         self.check()
         blocks = [residual_block(self.residual, self, "residual", kind="residual")] if self.has_equation else []
         blocks += [self._condition_block(name, condition) for name, condition in self._conditions().items()]
+        check_seams(self)
         return tuple(block for block in blocks if hard or not block.hard)
 
     def hard_conditions(self) -> tuple[tuple[str, Any], ...]:

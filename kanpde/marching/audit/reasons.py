@@ -179,7 +179,8 @@ def contradiction(evidence: Evidence) -> Iterator[str]:
         for name, norm in each.after.items():
             shares[name] = math.hypot(shares.get(name, 0.0), norm)
     others = sorted(
-        (name for name in shares if name not in ("residual", JOINTS) and shares[name] > 0.1 * after), key=shares.__getitem__
+        (name for name in shares if name not in ("residual", JOINTS) and shares[name] > 0.1 * after),
+        key=shares.__getitem__,
     )
     if len(others) > 1:
         names = " and ".join(repr(name) for name in others[-2:])
