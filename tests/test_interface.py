@@ -14,7 +14,6 @@ from kanpde import (
     Box,
     Data,
     Dirichlet,
-    Disk,
     Initial,
     Integral,
     Interface,

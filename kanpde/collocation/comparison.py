@@ -20,6 +20,7 @@ from kanpde.geometry.shape import Shape
 if TYPE_CHECKING:
     from kanpde.problem.problem import Problem
 
+Mask = npt.NDArray[np.bool_]
 Evaluate = Callable[[Array, MultiIndex], Array]
 
 # Points along each axis, by the number of axes; in two dimensions they give seven digits of a smooth solution's norm.
@@ -86,7 +87,7 @@ class Comparison:
     def _drop_singular(self, name: str) -> None:
         """Remove the points at which the known solution is not finite, such as corners; raise ProblemError if many."""
         assert self._values is not None
-        keep = np.isfinite(self._values).all(axis=1)
+        keep: Mask = np.asarray(np.isfinite(self._values).all(axis=1))
         if self._gradient is not None:
             keep &= np.isfinite(self._gradient).all(axis=(1, 2))
         if keep.mean() < 0.9:
@@ -96,7 +97,7 @@ class Comparison:
             )
         self._drop(keep)
 
-    def _drop(self, keep: npt.NDArray[np.bool_]) -> None:
+    def _drop(self, keep: Mask) -> None:
         """Remove the points at which `keep` (n,) is not true."""
         assert self._values is not None
         self._gradient = None if self._gradient is None else self._gradient[keep]

@@ -125,7 +125,7 @@ class PolarFrame(Frame):
         found = self.width.copy()
         inner, outer = self.radii
         found[[*self.plane]] = outer - inner, HALF * inner
-        return found[[*axes]]
+        return np.asarray(found[[*axes]])
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -98,7 +99,7 @@ class Partition:
         numbers = [self.parts.index(cell.part) for cell in self.cells]
         return torch.tensor(numbers, device=points.device)[self.locate(points)]
 
-    def apart(self, points: Array) -> Array:
+    def apart(self, points: Array) -> npt.NDArray[np.bool_]:
         """Return whether each of the points (n, d) lies inside a cell, and not on a contact: (n,)."""
         inside, first = np.ones(len(points), dtype=bool), torch.as_tensor(points)
         home = self.locate(first)
@@ -173,18 +174,10 @@ class Partition:
                 one, other = (
                     int(numbers[tuple(p)]) for p in (place, np.add(place, np.eye(len(shape))[axis].astype(int)))
                 )
-                parts = cells[one].part, cells[other].part
-                contacts.append(
-                    Contact(
-                        one,
-                        other,
-                        cells[one].region,
-                        (f"{name}+",),
-                        *(self._names(part) for part in parts),
-                        plane=plane,
-                        smooth=parts[0] == parts[1] and not self._is_cut(plane),
-                    )
-                )
+                first, second = cells[one].part, cells[other].part
+                names_of = self._names(first), self._names(second)
+                smooth = first == second and not self._is_cut(plane)
+                contacts.append(Contact(one, other, cells[one].region, (f"{name}+",), *names_of, plane, smooth))
         return tuple(cells), tuple(contacts)
 
     def _is_cut(self, plane: Cut) -> bool:
@@ -214,7 +207,7 @@ class Partition:
         def within(number: int) -> Callable[[Array], Signs]:
             def inside(points: Array) -> Signs:
                 found = np.stack([shape.inside(points) for shape in shapes]).argmin(axis=0) == number
-                return (found & (self.space.inside(points) < 0)).astype(np.int64)
+                return np.asarray(found & (self.space.inside(points) < 0), dtype=np.int64)
 
             return inside
 

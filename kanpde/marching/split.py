@@ -52,7 +52,7 @@ class Split(Problem):
         self._name = whole.name
 
     @property
-    def partition(self) -> None:  # type: ignore[override]
+    def partition(self) -> None:
         """None, because the unit box is whole."""
 
     def conditions(self) -> Mapping[str, Any]:
@@ -87,7 +87,7 @@ class Split(Problem):
         return (*blocks, *self._joints(equation))
 
     def assembled(self, evaluate: Callable[[Array, Array], Array], points: Array, shares: Array) -> Array:
-        """Return the whole's fields (n, f) at points (n, d), from all fields in the unit box, with shares (n,) of time."""
+        """Return the whole's fields (n, f) at points (n, d), from all fields in the unit box; shares (n,) are of time."""
         home = self.layout.locate(torch.as_tensor(points)).numpy()
         found = np.zeros((len(points), self.count))
         for cell, frame in enumerate(self.frames):
@@ -150,9 +150,9 @@ class Split(Problem):
         if block.points is not None:
             home = self.layout.locate(torch.as_tensor(block.points)).numpy()
             for cell in range(len(self.cells)):
-                which = np.flatnonzero(home == cell)
-                if len(which):
-                    yield self._of_cell(block, cell, which=which.tolist(), points=block.points[which])
+                own = np.flatnonzero(home == cell).tolist()
+                if own:
+                    yield self._of_cell(block, cell, which=own, points=block.points[own])
             return
         taken = False  # a point lies in one cell only
         for number in range(len(self.cells)):
@@ -194,7 +194,7 @@ class Split(Problem):
             yield (cell,)
             return
         homes = [self.layout.locate(each) for each in moved[1:]]
-        if any(len(home.unique()) > 1 for home in homes):
+        if any(bool((home != home[0]).any()) for home in homes):
             raise ProblemError(f"expected parts that meet both ends of a periodic coordinate alike in {block.name!r}")
         yield (cell, *(int(home[0]) for home in homes))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -40,11 +40,13 @@ class PartedNetwork(nn.Module):
             )
         self.networks, self.partition = nn.ModuleList(networks), partition
 
+    def _network(self, number: int) -> KAN:
+        return cast(KAN, self.networks[number])
+
     @property
     def degree(self) -> int | None:
         """The degree of the splines."""
-        found: int | None = self.networks[0].degree
-        return found
+        return self._network(0).degree
 
     def prepare(self, points: Tensor, plan: JetPlan) -> list[Own]:
         """Precompute every network's features at its own points among points (n, d)."""
@@ -56,26 +58,25 @@ class PartedNetwork(nn.Module):
     def _own(self, number: int, where: Tensor, points: Tensor, plan: JetPlan) -> Own:
         frame, here = self.partition.cells[number].frame, points[where]
         own = JetPlan(plan.dimension, {inner for partial in plan.partials for inner in frame.needed(partial)})
-        features = self.networks[number].prepare(frame.inwards(here), own) if len(where) else None
+        features = self._network(number).prepare(frame.inwards(here), own) if len(where) else None
         return Own(where, here, own, features)
 
     def jets(self, prepared: Sequence[Own], plan: JetPlan) -> Tensor:
         """Return the jets (n, S, fields)."""
         found = [self._jets(number, own, plan) for number, own in enumerate(prepared) if len(own.where)]
         if not found:
-            outputs: int = self.networks[0].architecture()["outputs"]
-            return next(self.parameters()).new_zeros(0, len(plan), outputs)
+            return next(self.parameters()).new_zeros(0, len(plan), self._network(0).architecture()["outputs"])
         order = torch.cat([own.where for own in prepared])
         return torch.cat(found)[torch.argsort(order)]
 
     def _jets(self, number: int, own: Own, plan: JetPlan) -> Tensor:
-        inner = self.networks[number].jets(own.features, own.plan)
+        inner = self._network(number).jets(own.features, own.plan)
         physical = self.partition.cells[number].frame.physical(lambda p: inner[:, own.plan.index[p]], own.points)
         return torch.stack([physical(partial) for partial in plan.partials], dim=1)
 
     def architecture(self) -> dict[str, Any]:
         """Return what `from_architecture` needs, as JSON."""
-        each = [network.architecture() for network in self.networks]
+        each = [self._network(number).architecture() for number in range(len(self.networks))]
         return {"kind": KIND, "width": [one["width"] for one in each], "networks": each}
 
     @classmethod
