@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.jets import JetPlan
-from kanpde.geometry.box import as_box
 from kanpde.marching.system import System
 from kanpde.optim.band import MAX_ORTHOGONAL
 from kanpde.optim.bordered import AnyFactor, BorderedLinearisation, factor_of
@@ -66,7 +65,7 @@ def weakest_direction(
     if small(factor):
         v = exact_direction(linear)
     else:
-        v = iterated_direction(factor, vector, inside if as_box(system.domain) is None else None)
+        v = iterated_direction(factor, vector, inside if system.shaped else None)
     coefficients, constants = system.split(v)
     squares, means, heights = [], [], []
     with torch.no_grad():
