@@ -126,10 +126,13 @@ class System:
 
     def columns(self, piece: Piece) -> Tensor:
         """Return the numbers (n, m) of the unknowns that the block's rows touch."""
-        count = len(self.fields)
-        numbers = torch.arange(count, device=self._device)
-        columns = [(image.local.columns[:, :, None] * count + numbers).flatten(1) for image in piece.images]
+        numbers = self.fields_of(piece)
+        columns = [(image.local.columns[:, :, None] * len(self.fields) + numbers).flatten(1) for image in piece.images]
         return torch.cat(columns, dim=1)
+
+    def fields_of(self, piece: Piece) -> Tensor:
+        """Return the numbers (f,) of the fields that occur in a block."""
+        return torch.tensor(sorted(piece.placed.block.partials), device=self._device)
 
     def _piece(self, block: Block, where: Quadrature) -> Piece:
         points = torch.as_tensor(where.points, device=self._device)
@@ -402,7 +405,7 @@ class TensorLinearisation:
             return [(self.matrix, torch.arange(self.storage.size, device=self.residual.device))]
         found = []
         for piece, slopes in zip(system.pieces, self._slopes, strict=True):
-            fields = torch.tensor(sorted(piece.placed.block.partials), device=self.residual.device)
+            fields = system.fields_of(piece)
             places = torch.arange(len(fields), device=fields.device)
             each = [(image.local.columns[:, :, None] * len(fields) + places).flatten(1) for image in piece.images]
             columns = torch.cat(each, dim=1)
@@ -451,9 +454,9 @@ class TensorLinearisation:
     def _constants(self) -> int:
         return self._slopes[0].by_constants.shape[-1]
 
-    @staticmethod
-    def _rows(piece: Piece, slopes: Slopes) -> Tensor:
-        """Return the Jacobian (c, n, m) of a block's rows, without the constants."""
-        pairs = list(zip(piece.images, slopes.by_jets, strict=True))
-        rows = [torch.cat([image.rows(s[c]).flatten(1) for image, s in pairs], 1) for c in range(len(slopes.values))]
+    def _rows(self, piece: Piece, slopes: Slopes) -> Tensor:
+        """Return the Jacobian (c, n, m) of a block's rows by its own fields, without the constants."""
+        pairs, own = list(zip(piece.images, slopes.by_jets, strict=True)), self._system.fields_of(piece)
+        each = range(len(slopes.values))
+        rows = [torch.cat([image.rows(s[c])[..., own].flatten(1) for image, s in pairs], 1) for c in each]
         return torch.stack(rows)
