@@ -40,12 +40,15 @@ class Declaration:
     @functools.cached_property
     def partition(self) -> Partition | None:
         """The domain split into its parts, and along the planes of conditions; None if it is whole."""
-        cuts = [each for condition in self.conditions().values() for each in condition.cuts(self)]
+        cuts = [each for condition in self._conditions().values() for each in condition.cuts(self)]
         return Partition(self.domain, self.parts, cuts) if self.parts or cuts else None
 
     def conditions(self) -> Mapping[str, Any]:
         """Return a mapping name -> condition; empty by default."""
         return {}
+
+    def _conditions(self) -> Mapping[str, Any]:
+        return self.conditions()
 
     @property
     def has_equation(self) -> bool:
