@@ -87,7 +87,7 @@ class Split(Problem):
         return (*blocks, *self._joints(equation))
 
     def assembled(self, evaluate: Callable[[Array, Array], Array], points: Array, shares: Array) -> Array:
-        """Return the whole's fields (n, f) at points (n, d), from all fields in the unit box; shares (n,) are of time."""
+        """Return the whole's fields (n, f) at points (n, d), from all fields in the unit box; shares (n,) of time."""
         home = self.layout.locate(torch.as_tensor(points)).numpy()
         found = np.zeros((len(points), self.count))
         for cell, frame in enumerate(self.frames):
