@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.geometry.domain import Face
+from kanpde.geometry.domain import Domain, Face
+from kanpde.geometry.patch import over
+from kanpde.geometry.shape import Shape
 from kanpde.problem.field import Field
 
 Evaluate = Callable[[tuple["Side", ...], "Tensor | None", Mapping[str, Tensor]], Tensor]
@@ -19,10 +21,14 @@ Partials = Mapping[int, frozenset[MultiIndex]]
 
 @dataclass(frozen=True)
 class Side:
-    """The fields at one set of points (n, d), in the order of the problem's fields."""
+    """The fields at one set of points (n, d), in the order of the problem's fields.
+
+    `part` is the name of the problem's part in which all points lie; None if each point's part is looked up.
+    """
 
     points: Tensor
     fields: tuple[Field, ...]
+    part: str | None = None
 
 
 def same_points(points: Tensor) -> tuple[Tensor, ...]:
@@ -38,6 +44,7 @@ class Block:
     ``faces`` are the faces on which points are sampled, () for the interior. ``points`` (n, d), if given, are fixed
     points, and no points are sampled. ``images`` maps the points to the points where fields are needed, one Side each.
     If ``integrated`` names axes, the rows are integrals over these coordinates of what ``evaluate`` returns.
+    If ``place`` is given, a shape in space, the points and ``faces`` are those of the shape, for all other coordinates.
 
     ``evaluate(sides, index, unknowns)`` returns the rows, (components, n). ``index`` (n,) is the position of each
     point's face in ``faces``, or of the point in ``points`` (None: all of them, in order); it is None in the interior.
@@ -55,3 +62,8 @@ class Block:
     weight: float = 1.0
     hard: bool = False
     integrated: tuple[int, ...] = ()
+    place: Shape | None = None
+
+    def within(self, domain: Domain) -> Domain:
+        """Return the domain in which, or on whose faces, the points lie if the problem's is ``domain``."""
+        return domain if self.place is None else over(self.place, domain)

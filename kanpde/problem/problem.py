@@ -15,6 +15,8 @@ from kanpde.problem.block import Block, Side
 from kanpde.problem.constraint import Constraint
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field, parse_partial
+from kanpde.problem.interface import check_seams
+from kanpde.problem.parts import check_parts
 from kanpde.problem.residual import residual_block
 
 __all__ = ["Block", "Field", "MultiIndex", "Problem", "Side"]
@@ -38,10 +40,6 @@ class Problem(Declaration):
             if name in RESERVED and not (callable(value) or isinstance(value, property)):
                 raise ProblemError(f"{cls.__name__} expects another name for {name!r}, which kanpde uses; rename it")
 
-    def conditions(self) -> Mapping[str, Constraint]:
-        """Return a mapping name -> condition; empty by default."""
-        return {}
-
     def blocks(self, *, hard: bool = False) -> tuple[Block, ...]:
         """Return the equation's block and then the conditions' blocks in order, those of hard conditions if `hard`.
 
@@ -50,6 +48,7 @@ class Problem(Declaration):
         self.check()
         blocks = [residual_block(self.residual, self, "residual", kind="residual")] if self.has_equation else []
         blocks += [self._condition_block(name, condition) for name, condition in self._conditions().items()]
+        check_seams(self)
         return tuple(block for block in blocks if hard or not block.hard)
 
     def hard_conditions(self) -> tuple[tuple[str, Any], ...]:
@@ -101,11 +100,12 @@ class Problem(Declaration):
         domain = part(self, "domain", self.name)
         if not isinstance(domain, Domain):
             raise ProblemError(f"{self.name} expects a domain such as Box(x=(0, 1)), got {short(domain)}")
-        for name in ("fields", "unknowns", "exact", "reference"):
+        for name in ("fields", "unknowns", "exact", "reference", "parts", "coefficients"):
             part(self, name, self.name)
         if self.has_equation and not callable(part(self, "residual", self.name)):
             raise ProblemError(f"{self.name} expects a method residual(self, u, x, ...), got none; write it")
         self._check_names()
+        check_parts(self)
         for name, value in [*self.parameters().items(), *self.unknowns.items()]:
             check_finite(self.name, name, value)
         for name, start in self.unknowns.items():
@@ -139,6 +139,8 @@ RESERVED = frozenset(name for kind in (Problem, Declaration) for name in vars(ki
     "domain",
     "fields",
     "unknowns",
+    "parts",
+    "coefficients",
     "residual",
     "conditions",
 }

@@ -59,6 +59,9 @@ def symbolify(
     is unknown.
     """
     SymbolicOptions(budget_seconds=budget_seconds, functions=functions)
+    if solution.problem.partition is not None:
+        reason = "no formula is looked for on a domain with parts"
+        return Formula(solution.problem.domain.names, {}, {}, {}, "none", reason=reason)
     return _Selection(solution, budget_seconds, progress or (lambda text: None)).run(seed, functions)
 
 
