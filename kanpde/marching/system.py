@@ -25,6 +25,7 @@ from kanpde.collocation.rows import (
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.marching import normal_equations
+from kanpde.marching.enriched_product import EnrichedProduct
 from kanpde.marching.piece import Image, OnGrids, Piece, Shapes, TensorFunction
 from kanpde.marching.quadrature import Quadrature, quadrature
 from kanpde.marching.tensor_product import OnGrid, TensorProduct
@@ -85,8 +86,10 @@ class System:
 
     def _numbered(self) -> Numbered:
         """Return the numbering of the unknowns with the narrowest band."""
-        # A correction needs few digits, and JᵀJ is cheaper than an orthogonal factor.
-        exact = as_box(self.domain) is None and self.about is None
+        # A correction on splines needs few digits, and JᵀJ is cheaper than an orthogonal factor.
+        if as_box(self.domain) is None and (self.about is None or isinstance(self.space, EnrichedProduct)):
+            order = torch.arange(self.space.size * len(self.fields), device=self._device)
+            return Numbered(Storage(order, border=len(self.unknowns), orthogonal=True), ())
         options = []
         for positions in self.space.numberings(len(self.fields)):
             total = torch.zeros((1,) * len(positions), dtype=torch.long)
@@ -97,7 +100,7 @@ class System:
             numbering = order.to(self._device)
             slack = len(order) // self.space.shape[self.space.longest]
             reach = max(self._reach(piece, numbering, positions[self.space.longest], slack) for piece in self.pieces)
-            storage = Storage.of(numbering, reach, slack, len(self.unknowns), orthogonal=exact)
+            storage = Storage.of(numbering, reach, slack, len(self.unknowns))
             options.append((reach, Numbered(storage, positions)))
         return min(options, key=lambda option: option[0])[1]
 

@@ -10,9 +10,12 @@ import numpy as np
 import torch
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.corner_functions import CornerFunction
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
+from kanpde.marching.corners import corner_functions
+from kanpde.marching.enriched_product import product_of
 from kanpde.marching.evolution import evolves, part_of
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.marching.tolerances import MarchTolerances
@@ -136,16 +139,15 @@ class MarchTask:
 
     def space(self, axes: Sequence[SplineAxis], low: float, high: float) -> TensorProduct:
         """Return the tensor product on that part with these spline axes."""
-        return space(self.part(low, high), axes, self.degree_in_time)
+        domain, every = self.part(low, high), list[Axis](axes)
+        if self.degree_in_time is not None:
+            every.insert(self.time, LegendreAxis(times_of(domain), self.degree_in_time))
+        return product_of(every, self.singular)
 
-
-def space(domain: Domain, axes: Sequence[SplineAxis], degree_in_time: int | None) -> TensorProduct:
-    """Return the tensor product of spline axes on `domain` and, if a degree is given, of polynomials in time."""
-    every: list[Axis] = [*axes]
-    if degree_in_time is not None:
-        assert domain.time is not None
-        every.insert(domain.time, LegendreAxis(times_of(domain), degree_in_time))
-    return TensorProduct(every)
+    @cached_property
+    def singular(self) -> tuple[CornerFunction, ...]:
+        """The singular functions at corners that enrich the space of a stationary problem."""
+        return corner_functions(self.problem)
 
 
 def times_of(domain: Domain) -> Array:
