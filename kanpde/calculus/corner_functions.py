@@ -1,6 +1,6 @@
 """Functions that are singular at a corner of the plane: Im or Re of z^a z̄^b (log z), with partials in closed form.
 
-With z = e^{-iφ}(x + iy - corner), where φ is the direction of the corner's first side, Im z^α = r^α sin αθ and
+With z = e^{-iφ}(x + iy - corner)/R, where φ is the direction of the corner's first side and R a length, Im z^α = r^α sin αθ and
 Re z^α = r^α cos αθ are harmonic. A power of z̄ beside them, such as r^{α+2k} sin αθ = Im z^{α+k} z̄^k, serves equations
 with more terms than Laplace's: the Bessel functions J_α(√λ r) sin αθ are series of these.
 """
@@ -21,18 +21,22 @@ TINY = 1e-30  # radius below which a singular function is that of this radius, s
 
 @dataclass(frozen=True)
 class Corner:
-    """A corner at `at`; the domain lies between the angles `first` and `first` + `opening`, anticlockwise."""
+    """A corner at `at`; the domain lies between the angles `first` and `first` + `opening`, anticlockwise.
+
+    Distances from it are divided by `radius`.
+    """
 
     at: tuple[float, float]
     first: float
     opening: float
+    radius: float = 1.0
 
     def polar(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Return r and θ (n,) of points (n, 2); θ is 0 on the first side and jumps in the middle of the outside."""
+        """Return r / radius and θ (n,) of points (n, 2); θ is 0 on the first side and jumps in the middle of the outside."""
         x, y = points[:, 0] - self.at[0], points[:, 1] - self.at[1]
         least = self.first - (2 * math.pi - self.opening) / 2
         angle = torch.remainder(torch.atan2(y, x) - least, 2 * math.pi) + least - self.first
-        return torch.hypot(x, y).clamp_min(TINY), angle
+        return (torch.hypot(x, y) / self.radius).clamp_min(TINY), angle
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class CornerFunction:
     def _partial(self, r: Tensor, angle: Tensor, partial: tuple[int, ...]) -> Tensor:
         """Return ∂_x^p ∂_y^q, where ∂_x = e^{-iφ}∂_z + e^{iφ}∂_z̄ and ∂_y = i (e^{-iφ}∂_z - e^{iφ}∂_z̄)."""
         order, ups = len(partial), partial.count(1)
-        size, total = r ** (self.exponent - order), torch.zeros_like(r)
+        size, total = r ** (self.exponent - order) / self.corner.radius**order, torch.zeros_like(r)
         for bars, share in enumerate(binomials(order - ups, ups)):  # of ∂_z^{order - bars} ∂_z̄^bars
             share *= math.perm(self.conjugate, bars)
             if not share:

@@ -49,7 +49,8 @@ def corners_of(domain: Domain) -> list[Meeting]:
         if one.first and len(here) == 2 and not all(end.first for end in here):
             (other,) = (end for end in here if end is not one)
             opening = (other.angle - one.angle) % (2 * math.pi) or 2 * math.pi
-            corner = Corner((float(one.at[0]), float(one.at[1])), one.angle, opening)
+            radius = max(math.dist(one.at, end.at) for end in ends)
+            corner = Corner((float(one.at[0]), float(one.at[1])), one.angle, opening, radius)
             found.append(Meeting(corner, (one.name, other.name), one.curved or other.curved))
     return found
 

@@ -13,6 +13,7 @@ from kanpde.optim.band import MIN_DAMPING
 from kanpde.optim.bordered import AnyFactor, BorderedFactor, BorderedLinearisation, factor_of, function_factor
 from kanpde.optim.cgls import Solve, conjugate_gradients
 from kanpde.optim.least_squares import Step
+from kanpde.optim.orthogonal import OrthogonalFactor
 
 MAX_DAMPING = 1e3  # the largest damping λ
 DAMPING_FACTOR = 100.0  # ratio of successive dampings
@@ -96,7 +97,7 @@ class Trial:
 
 def best_trial(problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor) -> Trial:
     """Return the step; or, if it does not reduce the loss as predicted, the best of those with damped constants."""
-    trials = [trial_of(problem, vector, linear, factor, conjugate_gradients(linear, factor))]
+    trials = [trial_of(problem, vector, linear, factor, own_step(linear, factor))]
     if isinstance(factor, BorderedFactor):
         for damping in DAMPINGS:
             if needs_no_damping(trials[-1]):
@@ -104,6 +105,13 @@ def best_trial(problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinea
             descent = conjugate_gradients(linear, factor.damped(damping))
             trials.append(trial_of(problem, vector, linear, factor, descent))
     return min(trials, key=lambda trial: trial.loss)
+
+
+def own_step(linear: BorderedLinearisation, factor: AnyFactor) -> Solve:
+    """Return the step of a linearisation with its own factor."""
+    if isinstance(factor, OrthogonalFactor):
+        return Solve(factor.own, linear.product(factor.own), 0.0, 0)
+    return conjugate_gradients(linear, factor)
 
 
 def needs_no_damping(trial: Trial) -> bool:

@@ -17,7 +17,11 @@ SHIFT = 1e-28  # least λ: the square of the share of round-off in J
 
 
 class OrthogonalFactor:
-    """The factor R of (J; √S) = QR, S = λ I times the largest entry of diag(JᵀJ): for any finite J, as `Factor`."""
+    """The factor R of (J; √S) = QR, S = λ I times the largest entry of diag(JᵀJ): for any finite J, as `Factor`.
+
+    `own` (P,) minimises ‖J p + r‖² + ‖p‖²_S for the linearisation's own r. It is computed with Q, so it is as accurate
+    as J; products of R and Rᵀ alone lose the digits of the least singular values.
+    """
 
     precise = True
     reusable = True
@@ -32,10 +36,13 @@ class OrthogonalFactor:
         self.solvable = bool(torch.isfinite(self._unit).all())
         if not self.solvable:
             return
+        count, right = len(squares), -linear.residual[:, None]
         stacked = torch.cat([rows * self._unit, torch.diag(self.shift.sqrt() * self._unit)])
-        count = len(squares)
+        stacked = torch.cat([stacked, torch.cat([right, right.new_zeros(count, 1)])], dim=1)
         with threads_for(2.0 * len(stacked) * count**2):
-            self._triangle = torch.linalg.qr(stacked, mode="r").R
+            triangle = torch.linalg.qr(stacked, mode="r").R
+        self._triangle, image = triangle[:count, :count], triangle[:count, count:]
+        self.own = self._unit * torch.linalg.solve_triangular(self._triangle, image, upper=True)[:, 0]
 
     def solve(self, right: Tensor) -> Tensor:
         """Return (JᵀJ + S)⁻¹ b, (P,), up to rounding errors."""
