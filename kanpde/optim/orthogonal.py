@@ -19,14 +19,15 @@ SHIFT = 1e-28  # least λ: the square of the share of round-off in J
 class OrthogonalFactor:
     """The factor R of (J; √S) = QR, S = λ I times the largest entry of diag(JᵀJ): for any finite J, as `Factor`.
 
-    `own` (P,) minimises ‖J p + r‖² + ‖p‖²_S for the linearisation's own r. It is computed with Q, so it is as accurate
-    as J; products of R and Rᵀ alone lose the digits of the least singular values.
+    `own` (P,) minimises ‖J p + r‖² + ‖p‖²_S for the linearisation's own r, and the columns of `others` (P, U) minimise
+    ‖J p - c‖² + ‖p‖²_S for the columns c of `right` (N, U). They are computed with Q, so
+    they are as accurate as J; products of R and Rᵀ alone lose the digits of the least singular values.
     """
 
     precise = True
     reusable = True
 
-    def __init__(self, linear: LocalLinearisation, damping: float) -> None:
+    def __init__(self, linear: LocalLinearisation, damping: float, right: Tensor | None = None) -> None:
         self.storage, self.damping = linear.storage, damping
         rows = linear.matrix
         squares = rows.square().sum(0)
@@ -36,13 +37,15 @@ class OrthogonalFactor:
         self.solvable = bool(torch.isfinite(self._unit).all())
         if not self.solvable:
             return
-        count, right = len(squares), -linear.residual[:, None]
+        count = len(squares)
+        sides = -linear.residual[:, None] if right is None else torch.cat([-linear.residual[:, None], right], dim=1)
         stacked = torch.cat([rows * self._unit, torch.diag(self.shift.sqrt() * self._unit)])
-        stacked = torch.cat([stacked, torch.cat([right, right.new_zeros(count, 1)])], dim=1)
+        stacked = torch.cat([stacked, torch.cat([sides, sides.new_zeros(count, sides.shape[1])])], dim=1)
         with threads_for(2.0 * len(stacked) * count**2):
             triangle = torch.linalg.qr(stacked, mode="r").R
-        self._triangle, image = triangle[:count, :count], triangle[:count, count:]
-        self.own = self._unit * torch.linalg.solve_triangular(self._triangle, image, upper=True)[:, 0]
+        self._triangle, images = triangle[:count, :count], triangle[:count, count:]
+        solved = self._unit[:, None] * torch.linalg.solve_triangular(self._triangle, images, upper=True)
+        self.own, self.others = solved[:, 0], solved[:, 1:]
 
     def solve(self, right: Tensor) -> Tensor:
         """Return (JᵀJ + S)⁻¹ b, (P,), up to rounding errors."""
