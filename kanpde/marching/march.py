@@ -231,12 +231,13 @@ def measure_rows(system: System, step: Step) -> Seen:
 def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damping: float) -> MarchState:
     """Return the state after a step from `state`, with the step's damping."""
     before, limits = state.iterate, task.tolerances
-    moved = float((step.vector - before.vector).norm() / step.vector.norm().clamp_min(1e-300))
+    moved = system.moved(before.vector, step.vector)
     unscaled = before.fresh and before.iteration == 0  # the rows are then scaled at the new vector and solved again
     tolerance = limits.passes[state.level]
     ended = task.linear or verdicts.newton_has_ended(
         step, moved, before, tolerance, limits, constants=bool(task.problem.unknowns)
     )
+    ended = ended or (task.shaped and moved <= limits.still)
     judged = not (unscaled or task.linear)
     iterate = Iterate(
         vector=step.vector,

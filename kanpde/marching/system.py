@@ -233,6 +233,19 @@ class System:
         sizes = terms[:, None] / (steep / spans[:, None]).amax(dim=1)
         return torch.where(torch.isfinite(sizes), sizes, 0.0).amax(dim=0)
 
+    def moved(self, before: Tensor, after: Tensor) -> float:
+        """Return the relative size of a step: of the unknowns, or on a shape of the fields inside and the constants.
+
+        There coefficients may move without the fields, because many vectors are nearly the same fields.
+        """
+        pairs = [(before, after)]
+        if self.numbered.storage.orthogonal:
+            count = self.space.size * len(self.fields)
+            image, place = self.pieces[0].images[0], self.pieces[0].images[0].plan.index[()]
+            fields = (image.own_jets(self.split(vector)[0])[:, place] for vector in (before, after))
+            pairs = [tuple(fields), (before[count:], after[count:])]  # type: ignore[list-item]
+        return max(float((new - old).norm() / new.norm().clamp_min(1e-300)) for old, new in pairs)
+
     def rms(self, vector: Tensor) -> dict[str, float]:
         """Return the root mean square of every block's own rows, over its components too."""
         solution = self.at(vector)

@@ -49,6 +49,7 @@ class MarchTolerances:
     patience: tuple[int, int] = (2, 6)  # steps before stagnation counts, with an initial guess and without one
     negligible_step: float = 1e-4  # the iteration ends if the next step is expected below this share of the tolerance
 
+    still: float = 1e-10  # and on a shape if the fields move less than this, relative to them
     settled: float = 1e-2  # Gauss–Newton has converged if its last step is below this share of the solution
 
     continue_within: float = 30.0  # another pass follows only if the residual is within this times the tolerance
