@@ -112,7 +112,7 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     """Return the state after a complete pass: the first attempt of the next pass, or the end."""
     after = verdicts.outcome(Pass(state.slabs), state.best, state.level, task.tolerances)
     state = replace(state, passes=state.passes + 1, best=after.best, level=after.level)
-    if not after.proceed:
+    if not after.proceed or (task.singular and after.best.residual <= task.tolerances.enough):
         return replace(state, done=Ending.CONVERGED)
     first = state.slabs[0]
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
