@@ -26,7 +26,7 @@ class Motz(Problem):
         }
 
     def reference(self, x, y):
-        """The series Σ c_k r^α cos αθ, α = k - 1/2, whose c_k fit the three other sides (Li, Mathon and Sermer, 1987)."""
+        """The series Σ c r^α cos αθ, α = 1/2, 3/2, …, fitted on three sides (Li, Mathon and Sermer, 1987)."""
         s, w = np.polynomial.legendre.leggauss(2 * TERMS)
         t = (1 + s) / 2
         sides = [series(1 + 1j * t).real, slopes(s + 1j).imag, slopes(-1 + 1j * t).real]

@@ -19,7 +19,9 @@ POINTS = torch.tensor([[0.5, 0.3], [-0.5, 0.2], [0.1, -0.6], [0.9, 0.1]], dtype=
 
 
 @pytest.mark.parametrize("even", [False, True])
-@pytest.mark.parametrize(("power", "conjugate", "log"), [(2 / 3, 0, False), (2, 0, True), (5 / 3, 2, False), (3, 1, True)])
+@pytest.mark.parametrize(
+    ("power", "conjugate", "log"), [(2 / 3, 0, False), (2, 0, True), (5 / 3, 2, False), (3, 1, True)]
+)
 def test_partials_agree_with_autograd(power: float, conjugate: int, log: bool, even: bool) -> None:
     function = CornerFunction(CORNER, power, conjugate, even, log)
     points = POINTS.clone().requires_grad_()

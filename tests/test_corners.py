@@ -8,7 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from kanpde import Box, Condition, Dirichlet, Disk, Integral, Neumann, Polygon, Problem, Robin, Solution, load_problem, solve
+from kanpde import (
+    Box,
+    Condition,
+    Dirichlet,
+    Disk,
+    Integral,
+    Neumann,
+    Polygon,
+    Problem,
+    Robin,
+    Solution,
+    load_problem,
+    solve,
+)
 from kanpde.errors import ConfigurationError
 from kanpde.marching.corners import corner_functions
 
@@ -142,7 +155,9 @@ def test_a_sector_with_an_arc():
         angle = torch.remainder(torch.atan2(y, x) + math.pi / 2, 2 * math.pi)
         return torch.sin(2 / 3 * angle)
 
-    problem = Elliptic({"rim": Dirichlet(rim, on="rim"), "sides": Dirichlet(0, on="side")}, sector, lambda u: u.xx + u.yy)
+    problem = Elliptic(
+        {"rim": Dirichlet(rim, on="rim"), "sides": Dirichlet(0, on="side")}, sector, lambda u: u.xx + u.yy
+    )
     x, y = np.array([0.2, -0.1, -0.3]), np.array([0.3, 0.5, 0.1])
     r, angle = np.hypot(x, y), np.arctan2(y, x) + math.pi / 2
     assert np.allclose(solve(problem, training=FEW)(x=x, y=y), r ** (2 / 3) * np.sin(2 / 3 * angle), atol=1e-9)

@@ -1,8 +1,9 @@
 """Functions that are singular at a corner of the plane: Im or Re of z^a z̄^b (log z), with partials in closed form.
 
-With z = e^{-iφ}(x + iy - corner)/R, where φ is the direction of the corner's first side and R a length, Im z^α = r^α sin αθ and
-Re z^α = r^α cos αθ are harmonic. A power of z̄ beside them, such as r^{α+2k} sin αθ = Im z^{α+k} z̄^k, serves equations
-with more terms than Laplace's: the Bessel functions J_α(√λ r) sin αθ are series of these.
+With z = e^{-iφ}(x + iy - corner)/R, where φ is the direction of the corner's first side and R a length,
+Im z^α = r^α sin αθ and Re z^α = r^α cos αθ are harmonic. A power of z̄ beside them, such as
+r^{α+2k} sin αθ = Im z^{α+k} z̄^k, serves equations with more terms than Laplace's: the Bessel functions
+J_α(√λ r) sin αθ are series of these.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Corner:
     radius: float = 1.0
 
     def polar(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Return r / radius and θ (n,) of points (n, 2); θ is 0 on the first side and jumps in the middle of the outside."""
+        """Return r / radius and θ (n,) of points (n, 2); θ is 0 on the first side and jumps in the outside's middle."""
         x, y = points[:, 0] - self.at[0], points[:, 1] - self.at[1]
         least = self.first - (2 * math.pi - self.opening) / 2
         angle = torch.remainder(torch.atan2(y, x) - least, 2 * math.pi) + least - self.first

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import product
 
 import numpy as np
 import torch
@@ -112,8 +113,9 @@ def terms_of(problem: Problem, block: Block) -> Terms | None:
     It is looked at by its derivatives by the partials, at some points and for two fields.
     """
     points = problem.domain.interior(np.random.default_rng(0).random((LOOKED_AT, 2)))
-    every = [slopes for size in (0.0, 1.0) for point in points for slopes in slopes_at(problem, block, point, None, size)]
-    if not every or any(not is_laplacian(each) for each in every) or len(block.components) > 1:
+    pairs = product((0.0, 1.0), points)
+    every = [slopes for size, point in pairs for slopes in slopes_at(problem, block, point, None, size)]
+    if len(block.components) > 1 or not every or not all(map(is_laplacian, every)):
         return None
     one = every[0]
     if any(abs(each[p] - one[p]) > SAME * abs(each[0, 0]) for each in every for p in one):

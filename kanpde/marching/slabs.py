@@ -26,7 +26,8 @@ class Slab:
     The solution has `coefficients` (*shape, fields) in the product of `axes`, and `constants` (U,). `residual` is that
     of the equation relative to its terms, at points that the solver did not use. `tail` is the size of the last
     coefficients in time relative to all; `flat` is True if they are noise. `misfit` is that of the measurements,
-    relative to them. The singular `functions` at corners have the coefficients `amounts` (K, fields). The arrays are copied to one layout, because the rounding of products depends on it.
+    relative to them. The singular `functions` at corners have the coefficients `amounts` (K, fields). The arrays are
+    copied to one layout, because the rounding of products depends on it.
     """
 
     low: float

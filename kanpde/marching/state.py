@@ -105,7 +105,19 @@ class MarchState:
 
 KINDS: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (Counters, Attempt, Iterate, Anchor, MarchState, Slab, Pass, SplineAxis, LegendreAxis, Corner, CornerFunction)
+    for kind in (
+        Counters,
+        Attempt,
+        Iterate,
+        Anchor,
+        MarchState,
+        Slab,
+        Pass,
+        SplineAxis,
+        LegendreAxis,
+        Corner,
+        CornerFunction,
+    )
 }
 
 

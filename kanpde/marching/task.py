@@ -139,15 +139,29 @@ class MarchTask:
 
     def space(self, axes: Sequence[SplineAxis], low: float, high: float) -> TensorProduct:
         """Return the tensor product on that part with these spline axes."""
-        domain, every = self.part(low, high), list[Axis](axes)
-        if self.degree_in_time is not None:
-            every.insert(self.time, LegendreAxis(times_of(domain), self.degree_in_time))
-        return product_of(every, self.singular)
+        return space(self.part(low, high), axes, self.degree_in_time, self.singular)
 
     @cached_property
     def singular(self) -> tuple[CornerFunction, ...]:
         """The singular functions at corners that enrich the space of a stationary problem."""
         return corner_functions(self.problem)
+
+
+def space(
+    domain: Domain,
+    axes: Sequence[SplineAxis],
+    degree_in_time: int | None,
+    functions: Sequence[CornerFunction] = (),
+) -> TensorProduct:
+    """Return the tensor product of spline axes on `domain` and, if a degree is given, of polynomials in time.
+
+    It is enriched by singular functions if there are any.
+    """
+    every: list[Axis] = [*axes]
+    if degree_in_time is not None:
+        assert domain.time is not None
+        every.insert(domain.time, LegendreAxis(times_of(domain), degree_in_time))
+    return product_of(every, functions)
 
 
 def times_of(domain: Domain) -> Array:
