@@ -29,7 +29,7 @@ from kanpde.problem.problem import Problem
 NEAR = 1e-3  # distance from a corner, relative to the domain, at which the conditions of its sides are looked at
 SAME = 1e-9  # relative difference that is round-off
 HIGHEST = 10.0  # largest exponent of the functions at a corner; splines approximate higher ones
-GENERAL = 4.5  # the same if all products with polynomials are needed, which are many
+GENERAL = 6.5  # the same if all products with polynomials are needed, which are many
 LOOKED_AT = 8  # points inside at which the equation is looked at
 
 Slopes = Mapping[MultiIndex, float]

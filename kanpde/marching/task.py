@@ -144,7 +144,7 @@ class MarchTask:
     @cached_property
     def singular(self) -> tuple[CornerFunction, ...]:
         """The singular functions at corners that enrich the space of a stationary problem."""
-        return corner_functions(self.problem)
+        return () if self.slabbed else corner_functions(self.problem)
 
 
 def space(
