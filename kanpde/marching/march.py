@@ -14,6 +14,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import torch
+
 from kanpde.errors import Ending
 from kanpde.marching import knot_placement, verdicts
 from kanpde.marching.axes import SplineAxis
@@ -204,8 +206,11 @@ def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
     """Return the state with the initial guess of an eigenvalue problem, if it is one and has no iterate yet.
 
     A coarser attempt gives its eigenvalue only: its splines may be wild outside a shape and then fit finer ones badly.
+    With singular functions a linear problem starts from zero for the same reason, with the scales of the coarser one.
     """
     before = state.iterate
+    if task.singular and task.linear and before.iteration == 0 and not before.fresh:
+        return replace(state, iterate=replace(before, vector=torch.zeros_like(before.vector), scales=system.scales))
     start = eigenfunction(system, before.vector) if before.iteration == 0 and not task.slabbed else None
     if start is None:
         return state
