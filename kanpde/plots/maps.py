@@ -89,10 +89,16 @@ def _draw_outline(axes: Axes, cut: Slice) -> None:
         axes.contour(x, y, level, levels=[0.0], colors=INK, linewidths=0.8)
 
 
+def _extend(image: ScalarMappable) -> str:
+    """Return the ends of a logarithmic colour bar that values go beyond."""
+    values, high = image.get_array(), image.norm.vmax
+    return "both" if values is not None and high is not None and np.nanmax(values) > high else "min"
+
+
 def _colour_bar(figure: Figure, image: ScalarMappable, axes: Axes, label: str, logarithmic: bool) -> None:
     """Draw a colour bar to the right of the axes, exactly as tall as they are."""
     place = axes.inset_axes((1.04, 0.0, 0.05, 1.0))
-    bar = figure.colorbar(image, cax=place, extend="min" if logarithmic else "neither", extendfrac=0.04)
+    bar = figure.colorbar(image, cax=place, extend=_extend(image) if logarithmic else "neither", extendfrac=0.04)
     bar.set_label(label, fontsize=LABEL, labelpad=2)
     bar.ax.tick_params(labelsize=TICK, length=3, color=MUTED)
     bar.outline.set_linewidth(0.6)

@@ -9,6 +9,8 @@ from kanpde.calculus.arrays import Array
 from kanpde.plots.quantities import Quantity
 
 DECADES = 4  # shown of an error, counted down from its largest value
+SPIKE = 1e-3  # share of the points that may lie above the scale, where an error is singular
+HIGH = 1e3  # ratio of the largest value to those at all other points from which it is a spike
 
 
 def colours(quantity: Quantity, row: list[Quantity]) -> tuple[Normalize, str]:
@@ -26,12 +28,17 @@ def colours(quantity: Quantity, row: list[Quantity]) -> tuple[Normalize, str]:
 
 
 def log_scale(group: list[Quantity]) -> LogNorm:
-    """Return a scale from the smallest positive to the largest value, over at least one decade, at most DECADES."""
+    """Return a scale from the smallest positive to the largest value, over at least one decade, at most DECADES.
+
+    A few values far above all others are left out.
+    """
     finite = _finite(group)
     positive = finite[finite > 0]
     if not positive.size:
         return LogNorm(1e-17, 1e-16, clip=True)
     high, low = float(positive.max()), float(positive.min())
+    usual = float(np.quantile(positive, 1 - SPIKE))
+    high = usual if high > HIGH * usual else high
     return LogNorm(min(max(low, high * 10.0**-DECADES), high / 10), high, clip=True)
 
 
