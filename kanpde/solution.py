@@ -315,7 +315,7 @@ class Solution:
         names = described(problem)
         check_saved(path, metadata["problem"], {key: names[key] for key in ("coordinates", "fields", "unknowns")})
         state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
-        model = Model(saved_network(metadata["architecture"], state), Ansatz.of(problem), problem.unknowns)
+        model = Model(saved_network(metadata["architecture"], state), Ansatz.of(problem), problem.constants)
         model.to(tensors["unknowns"].device)
         model.constants.data.copy_(tensors["unknowns"])
         solution = cls(problem, model, metadata["history"], metadata["record"])

@@ -27,6 +27,7 @@ from kanpde.marching.slab_system import (
     zero_iterate,
 )
 from kanpde.marching.slabs import Pass, Slab
+from kanpde.marching.smoothing import tune
 from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
 from kanpde.marching.system import Numbered, System
 from kanpde.marching.task import MarchTask
@@ -178,6 +179,8 @@ class March:
         before = state.iterate
         if before.fresh and before.iteration == 1:
             work.system.rescale(before.vector)
+        if before.iteration > 0 or not before.fresh:
+            tune(work.system, before.vector)
         method = LaggedGaussNewton(work.factor)
         method.damping = method.damping if before.damping is None else before.damping
         step = method.step(work.system, before.vector)

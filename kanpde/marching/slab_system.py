@@ -53,7 +53,7 @@ def rows_of_part(
         task.later if before else task.blocks,
         task.problem.fields,
         ansatz=task.ansatz,
-        unknowns=tuple(task.problem.unknowns),
+        unknowns=tuple(task.problem.constants),
         device=task.device,
         going_on=task.joins if before else (),
         before=before,
@@ -79,7 +79,7 @@ def factor_at(task: MarchTask, anchor: Anchor, numbered: Numbered | None) -> tup
         (*task.later, *task.joins) if anchor.joined else task.blocks,
         task.problem.fields,
         ansatz=task.ansatz,
-        unknowns=tuple(task.problem.unknowns),
+        unknowns=tuple(task.problem.constants),
         device=task.device,
         numbered=numbered,
     )
@@ -109,7 +109,7 @@ def initial_iterate(
 def zero_iterate(task: MarchTask, attempt: Attempt) -> Iterate:
     """Return zero, with the given values of the unknown constants."""
     space, problem = task.space(attempt.axes, attempt.low, attempt.high), task.problem
-    given = np.array([*problem.unknowns.values()], dtype=np.float64)
+    given = np.array([*problem.constants.values()], dtype=np.float64)
     vector = np.concatenate([np.zeros(space.size * len(problem.fields)), given])
     return Iterate(torch.as_tensor(vector, device=task.device), fresh=True)
 
@@ -124,7 +124,7 @@ def _initial_vector(
         return extrapolated(last, space, task.time).ravel()
     if task.slabbed and task.starts:
         return initial_conditions(task, attempt, space).ravel()
-    given = factor * np.array([*task.problem.unknowns.values()], dtype=np.float64)
+    given = factor * np.array([*task.problem.constants.values()], dtype=np.float64)
     constants = best.slabs[0].constants if best else given
     return np.concatenate([np.zeros(space.size * len(task.problem.fields)), constants])
 

@@ -41,6 +41,9 @@ NOTHING = 1e-10
 # Largest root mean square of measurements' rows: the equation is exact and measurements have noise, so the rows of
 # those that the solution misses by more weigh less.
 MISFIT = 1e-5
+# Curvature of an unknown function, relative to its size, that counts as much as measurements that are missed wholly; the
+# measurements choose another weight as soon as they depend on the function.
+STIFF = 1e-2
 
 
 class System:
@@ -197,11 +200,22 @@ class System:
             scale = scale_of_condition(piece.placed.sizes(slopes[number]), size, piece.weights)
             if piece is equation:
                 scale = torch.where(terms > 0, torch.maximum(terms, FLOOR * scale), scale)
-            if piece.placed.block.points is not None:
+            if piece.placed.block.functions and not (scale > 0).any():
+                scale = scale + self._size_of_functions(piece, vector)
+            if piece.placed.block.kind == "prior":
+                scale = scale * STIFF / MISFIT
+            if piece.placed.block.measured:
                 with torch.no_grad():
                     misfit = piece.rows(self.at(vector)).square().mean(dim=1).sqrt()
                 scale = torch.maximum(scale, misfit / MISFIT)
             self.pieces[number] = replace(piece, scale=usable_scale(scale, torch.ones_like(scale)))
+
+    def _size_of_functions(self, piece: Piece, vector: Tensor) -> float:
+        """Return the root mean square of the coefficients of the unknown functions in a block; 1 if they are zero."""
+        _, constants = self.split(vector)
+        names = {*piece.placed.block.functions}
+        found = torch.stack([value for name, value in constants.items() if name.partition("[")[0] in names])
+        return float(found.square().mean().sqrt()) or 1.0
 
     def _typical(self, coefficients: Tensor, slopes: Sequence[Tensor], terms: Tensor) -> dict[MultiIndex, Tensor]:
         """Return the root mean square (f,) of every partial, at least that of u divided by the box's widths.
@@ -250,7 +264,7 @@ class System:
         found = 0.0
         with torch.no_grad():
             for piece in self.pieces:
-                if piece.placed.block.points is not None:
+                if piece.placed.block.measured:
                     size = float(piece.rows(nothing).norm())
                     found = max(found, float(piece.rows(solution).norm()) / size if size > 0 else 0.0)
         return found

@@ -97,8 +97,8 @@ class MarchTask:
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """The blocks of the first slab, which are all of the problem's."""
-        return tuple(self.problem.blocks())
+        """The blocks of the first slab, which are all of the problem's, with the priors of unknown functions."""
+        return (*self.problem.blocks(), *(each.prior for each in self.problem.expansions))
 
     @cached_property
     def starts(self) -> tuple[Block, ...]:

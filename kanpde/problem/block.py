@@ -38,6 +38,8 @@ class Block:
     ``faces`` are the faces on which points are sampled, () for the interior. ``points`` (n, d), if given, are fixed
     points, and no points are sampled. ``images`` maps the points to the points where fields are needed, one Side each.
     If ``integrated`` names axes, the rows are integrals over these coordinates of what ``evaluate`` returns.
+    ``kind`` is "residual", "condition", or "prior" for the smoothness of an unknown function, which is no equation;
+    ``functions`` are the names of the unknown functions in the rows.
 
     ``evaluate(sides, index, unknowns)`` returns the rows, (components, n). ``index`` (n,) is the position of each
     point's face in ``faces``, or of the point in ``points`` (None: all of them, in order); it is None in the interior.
@@ -55,3 +57,9 @@ class Block:
     weight: float = 1.0
     hard: bool = False
     integrated: tuple[int, ...] = ()
+    functions: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> bool:
+        """True if the rows are measurements, which may be noisy."""
+        return self.points is not None and self.kind != "prior"

@@ -104,9 +104,9 @@ def check_exact(problem: Declaration, blocks: Iterable[Block], count: int = 64) 
 
     The rms of the residual is compared with its rms after a random relative change of every partial by at most 1/2, so
     the check does not depend on units. Unknowns take their least-squares values. Measured data are not checked, because
-    they may be noisy.
+    they may be noisy, and rows with unknown functions are not, because these have no values.
     """
-    sampled = [block for block in blocks if block.points is None]
+    sampled = [block for block in blocks if block.points is None and not block.functions]
     return [warning for block in sampled for warning in _check_block(problem, block, count)]
 
 
@@ -114,11 +114,11 @@ def _check_block(problem: Declaration, block: Block, count: int) -> Iterator[str
     points, index, total = _sample(problem, block, count)
     functions = {p: point_functions(problem, p) for looked_up in block.partials.values() for p in looked_up}
     images = block.images(torch.from_numpy(points))
-    starts = np.array([float(v) for v in problem.unknowns.values()])
+    starts = np.array([float(v) for v in problem.constants.values()])
 
     def rows(unknowns: Array, noise: float = 0.0) -> Array:
         sides = tuple(_side(problem, functions, image, noise) for image in images)
-        given = {n: torch.tensor(v, dtype=torch.float64) for n, v in zip(problem.unknowns, unknowns, strict=True)}
+        given = {n: torch.tensor(v, dtype=torch.float64) for n, v in zip(problem.constants, unknowns, strict=True)}
         return total(np.asarray(block.evaluate(sides, index, given).numpy(), dtype=np.float64)).ravel()
 
     found = rows(starts)

@@ -16,6 +16,7 @@ from kanpde.problem.constraint import Constraint
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field, parse_partial
 from kanpde.problem.residual import residual_block
+from kanpde.problem.unknown_function import Function, with_functions
 
 __all__ = ["Block", "Field", "MultiIndex", "Problem", "Side"]
 
@@ -25,7 +26,7 @@ class Problem(Declaration):
 
     Users derive from it: ``@dataclass(frozen=True) class Heat(Problem)``, with parameters as dataclass fields. A
     problem has a ``domain`` and a method ``residual``. Optional are ``fields``, ``unknowns`` (constants to find, with
-    starting values), and the methods ``conditions``, ``exact`` (SymPy) and ``reference`` (NumPy). Arguments of the
+    starting values, and `Function`), and the methods ``conditions``, ``exact`` (SymPy) and ``reference`` (NumPy). Arguments of the
     methods are matched by name: fields, coordinates, unknowns. All methods raise ProblemError if the problem is not
     well defined.
     """
@@ -50,6 +51,8 @@ class Problem(Declaration):
         self.check()
         blocks = [residual_block(self.residual, self, "residual", kind="residual")] if self.has_equation else []
         blocks += [self._condition_block(name, condition) for name, condition in self._conditions().items()]
+        if expansions := self.expansions:
+            blocks = [with_functions(block, expansions, len(self.fields)) for block in blocks]
         return tuple(block for block in blocks if hard or not block.hard)
 
     def hard_conditions(self) -> tuple[tuple[str, Any], ...]:
@@ -108,7 +111,11 @@ class Problem(Declaration):
         self._check_names()
         for name, value in [*self.parameters().items(), *self.unknowns.items()]:
             check_finite(self.name, name, value)
+        for expansion in self.expansions:
+            call(lambda: expansion.axes, {}, f"unknown {expansion.name} of {self.name}")
         for name, start in self.unknowns.items():
+            if isinstance(start, Function):
+                continue
             if not isinstance(start, numbers.Real) or isinstance(start, bool):
                 raise ProblemError(f"unknown {name} of {self.name} expects a number to start from, got {short(start)}")
 

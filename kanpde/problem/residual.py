@@ -41,12 +41,12 @@ def residual_block(
     what = f"the residual of {problem.name}" if kind == "residual" else "its residual"
     arguments = _arguments(function, problem, what)
     side, record = _trial(problem, faces)
-    unknowns = {key: torch.tensor(float(start), dtype=torch.float64) for key, start in problem.unknowns.items()}
+    unknowns = {key: torch.tensor(float(start), dtype=torch.float64) for key, start in problem.constants.items()}
     with torch.enable_grad():
         result = call(function, arguments(side, unknowns), what)
     components = tuple(_named_rows(result, name, what, torch.Size([_POINTS])))
     partials = {i: frozenset(looked_up) for i, looked_up in enumerate(record)}
-    if not any(record):
+    if not any(record[: len(problem.fields)] if kind == "residual" else record):
         raise ProblemError(f"{what} depends on none of the fields {', '.join(problem.fields)}; an equation must")
     if not any(row.requires_grad for row in _rows(result)):
         raise ProblemError(
@@ -62,11 +62,11 @@ def residual_block(
 
 
 def _arguments(function: Callable[..., Any], problem: Declaration, what: str) -> _Arguments:
-    names, fields = problem.domain.names, problem.fields
-    wanted = asked(function, (*fields, *names, *problem.unknowns), what)
+    names, fields, constants = problem.domain.names, problem.quantities, problem.constants
+    wanted = asked(function, dict.fromkeys((*problem.fields, *names, *problem.unknowns)), what)
     by_field = [(name, fields.index(name)) for name in wanted if name in fields]
     by_axis = [(name, names.index(name)) for name in wanted if name in names]
-    by_name = [name for name in wanted if name in problem.unknowns]
+    by_name = [name for name in wanted if name in constants]
 
     def arguments(side: Side, unknowns: Mapping[str, Tensor]) -> dict[str, Any]:
         given: dict[str, Any] = {name: side.fields[i] for name, i in by_field}
@@ -86,7 +86,7 @@ def _trial(problem: Declaration, faces: tuple[Face, ...]) -> tuple[Side, _Record
         return random.random((count, dimension))
 
     points = face_points(domain, faces[0], _POINTS, draw) if faces else interior_points(domain, _POINTS, draw)
-    record: _Record = [{} for _ in problem.fields]
+    record: _Record = [{} for _ in problem.quantities]
 
     def field(i: int, name: str) -> Field:
         def lookup(partial: MultiIndex) -> Tensor:
@@ -97,7 +97,7 @@ def _trial(problem: Declaration, faces: tuple[Face, ...]) -> tuple[Side, _Record
 
         return Field(name, domain.names, lookup)
 
-    side = Side(torch.from_numpy(points), tuple(field(i, name) for i, name in enumerate(problem.fields)))
+    side = Side(torch.from_numpy(points), tuple(field(i, name) for i, name in enumerate(problem.quantities)))
     return side, record
 
 

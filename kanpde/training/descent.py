@@ -65,7 +65,7 @@ class Descent:
         ansatz = Ansatz.of(problem)
         built = built_for(task, network, ansatz).to(device=task.device, dtype=task.dtype)
         known = {} if start is None else {name: float(value.detach()) for name, value in start.unknowns.items()}
-        self.model = Model(built, ansatz, {**problem.unknowns, **known}).to(device=task.device)
+        self.model = Model(built, ansatz, {**problem.constants, **known}).to(device=task.device)
         self.vector = self.model.vector
         self.residuals = Residuals(self.model, problem.blocks(), problem.domain.names)
         self.weighting = RULES[training.weighting](problem.domain)

@@ -134,7 +134,7 @@ class Marching:
         if self._known is None or self._known[0] is not found:
             problem, axes = self.task.problem, self.march.state.attempt.axes
             network = compress(problem, found, axes[0].degree if axes else DEGREES[1])
-            constants = dict(zip(problem.unknowns, found.slabs[0].constants.tolist(), strict=True))
+            constants = dict(zip(problem.constants, found.slabs[0].constants.tolist(), strict=True))
             model = Model(network, self.march_task.ansatz, constants)
             self._known = found, model.to(device=self.task.device, dtype=self.task.dtype)
         return self._known[1]
@@ -151,7 +151,7 @@ class Marching:
     def columns(self) -> dict[str, float]:
         """Return an iteration's columns of the history; the sizes are those of the present slab."""
         state, seen = self.march.state, self.march.seen
-        unknowns = self.task.problem.unknowns
+        unknowns = self.task.problem.constants
         constants = state.iterate.vector[len(state.iterate.vector) - len(unknowns) :].tolist()
         return {
             "stage": state.passes + 1,

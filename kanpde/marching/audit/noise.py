@@ -90,7 +90,7 @@ def measurements(system: System) -> list[slice]:
     found, start = [], 0
     for piece in system.pieces:
         stop = start + piece.factors.numel()
-        if piece.placed.block.points is not None:
+        if piece.placed.block.measured:
             found.append(slice(start, stop))
         start = stop
     return found
