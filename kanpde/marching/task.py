@@ -121,12 +121,19 @@ class MarchTask:
 
     @cached_property
     def first_axes(self) -> tuple[SplineAxis, ...]:
-        """The spline axes at the start of the first pass, with equidistant breakpoints."""
+        """The spline axes at the start of the first pass, with equidistant breakpoints.
+
+        They are as fine as those of unknown functions, which otherwise could not change freely.
+        """
         domain = self.problem.domain
-        count = self.intervals or self.tolerances.first_intervals[domain.dimension - 1]
+        default = self.tolerances.first_intervals[domain.dimension - 1]
+        counts = {a: self.intervals or default for a in self.along}
+        if self.intervals is None:
+            for each in self.problem.expansions:
+                counts.update({a: max(counts[a], each.function.intervals) for a in each.axes})
         periodic = (False,) * domain.dimension if self.ansatz is None else self.ansatz.periodic
         return tuple(
-            SplineAxis(np.linspace(domain.low[a], domain.high[a], count + 1), self.degree, periodic[a])
+            SplineAxis(np.linspace(domain.low[a], domain.high[a], counts[a] + 1), self.degree, periodic[a])
             for a in self.along
         )
 
