@@ -36,6 +36,8 @@ from kanpde.optim.bordered import AnyFactor
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 from kanpde.optim.least_squares import Step
 
+FLEXIBLE_STEPS = 8  # first steps in which unknown functions are hardly smoothed
+
 # States --------------------------------------------------------------------------------------------------------------
 
 
@@ -180,7 +182,8 @@ class March:
         if before.fresh and before.iteration == 1:
             work.system.rescale(before.vector)
         if before.iteration > 0 or not before.fresh:
-            tune(work.system, before.vector)
+            first = state.passes == state.attempt.counters.tries == 0
+            tune(work.system, before.vector, flexible=first and before.iteration <= FLEXIBLE_STEPS)
         method = LaggedGaussNewton(work.factor)
         method.damping = method.damping if before.damping is None else before.damping
         step = method.step(work.system, before.vector)

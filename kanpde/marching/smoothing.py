@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from kanpde.marching.system import System
+from kanpde.marching.system import MISFIT, System
 from kanpde.optim.band import MIN_DAMPING
 from kanpde.optim.bordered import BorderedFactor
 from kanpde.optim.cgls import conjugate_gradients
@@ -31,15 +31,21 @@ GRID = torch.arange(-12.0, 4.01, 0.5, dtype=torch.float64)  # decimal logarithms
 ITERATIONS = 200  # of the fixed point
 SETTLED = 1e-3  # change of a weight's logarithm at which it ends
 RANGE = (1e-14, 1e6)  # of the weights
+FLEXIBLE = 1e-7  # largest weight at first: a curvature of 30 times the function counts as much as the misfit
+LARGEST_SHARE = 1e-2  # largest root mean square of measurements' rows, whatever is left of the equation
 JITTER = 1e-13  # of the scaled Hessian
 LEAST_FREEDOM = 0.5  # least number of measurements beyond the determined constants
 LEAST_INFLUENCE = 1e-12  # of the constants on the measurements, relative to their columns: there is none at u = 0
 
 
-def tune(system: System, vector: Tensor) -> None:
+def tune(system: System, vector: Tensor, *, flexible: bool = False) -> None:
     """Measure the scales at a vector, those of the priors by what the measurements suggest; without priors do nothing.
 
-    The misfit of the measurements, which is their scale, falls by orders of magnitude on the way.
+    The misfit of the measurements, which is their scale, falls by orders of magnitude on the way. They weigh as much as
+    what is left of the equation at these constants, because a coarse mesh is no reason to miss them.
+
+    If `flexible`, the priors have at most the weight `FLEXIBLE`: far from the solution, the linearised rows can't be
+    satisfied, and the evidence takes what is left of them for noise.
     """
     priors = [piece for piece in system.pieces if piece.placed.block.kind == "prior"]
     if not priors:
@@ -53,12 +59,17 @@ def tune(system: System, vector: Tensor) -> None:
         return
     fixed = linear.coefficients
     residual = linear.residual + conjugate_gradients(fixed, factor.inner).image
-    weights = evidence_weights(grouped(system, factor.rest, residual))
+    groups = grouped(system, factor.rest, residual)
+    heavier = min(max(float(groups.others[0].norm()) / MISFIT, 1.0), LARGEST_SHARE / MISFIT)
+    groups = groups.heavier(heavier)
+    weights = evidence_weights(groups)
+    weights = weights.clamp(max=FLEXIBLE) if flexible else weights
     scales = iter(weights.rsqrt().tolist())
-    system.pieces = [
-        replace(piece, scale=piece.scale * next(scales)) if piece.placed.block.kind == "prior" else piece
-        for piece in system.pieces
-    ]
+    for number, piece in enumerate(system.pieces):
+        if piece.placed.block.measured:
+            system.pieces[number] = replace(piece, scale=piece.scale / heavier)
+        elif piece.placed.block.kind == "prior":
+            system.pieces[number] = replace(piece, scale=piece.scale * next(scales) / heavier)
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,11 @@ class Groups:
     data: tuple[Tensor, Tensor]
     others: tuple[Tensor, Tensor]
     priors: Sequence[tuple[Tensor, Tensor]]
+
+    def heavier(self, factor: float) -> Groups:
+        """Return the rows with measurements and priors times a factor."""
+        data = (factor * self.data[0], factor * self.data[1])
+        return Groups(data, self.others, [(factor * r, factor * m) for r, m in self.priors])
 
 
 def grouped(system: System, matrix: Tensor, residual: Tensor) -> Groups:
