@@ -19,6 +19,7 @@ from kanpde.collocation.rows import (
     mean,
     scale_of_condition,
     scale_of_equation,
+    size_of_functions,
     sizes_of_terms,
     usable_scale,
 )
@@ -201,7 +202,7 @@ class System:
             if piece is equation:
                 scale = torch.where(terms > 0, torch.maximum(terms, FLOOR * scale), scale)
             if piece.placed.block.functions and not (scale > 0).any():
-                scale = scale + self._size_of_functions(piece, vector)
+                scale = scale + size_of_functions(piece.placed.block, self.split(vector)[1])
             if piece.placed.block.kind == "prior":
                 scale = scale * STIFF / MISFIT
             if piece.placed.block.measured:
@@ -209,13 +210,6 @@ class System:
                     misfit = piece.rows(self.at(vector)).square().mean(dim=1).sqrt()
                 scale = torch.maximum(scale, misfit / MISFIT)
             self.pieces[number] = replace(piece, scale=usable_scale(scale, torch.ones_like(scale)))
-
-    def _size_of_functions(self, piece: Piece, vector: Tensor) -> float:
-        """Return the root mean square of the coefficients of the unknown functions in a block; 1 if they are zero."""
-        _, constants = self.split(vector)
-        names = {*piece.placed.block.functions}
-        found = torch.stack([value for name, value in constants.items() if name.partition("[")[0] in names])
-        return float(found.square().mean().sqrt()) or 1.0
 
     def _typical(self, coefficients: Tensor, slopes: Sequence[Tensor], terms: Tensor) -> dict[MultiIndex, Tensor]:
         """Return the root mean square (f,) of every partial, at least that of u divided by the box's widths.

@@ -29,6 +29,12 @@ def exact_functions(problem: Declaration) -> tuple[Any, ...] | None:
 
     Raises ProblemError if ``exact`` fails, has unknown arguments, or returns other fields than the problem's.
     """
+    found = exact_quantities(problem)
+    return None if found is None else tuple(found[name] for name in problem.fields)
+
+
+def exact_quantities(problem: Declaration) -> dict[str, Any] | None:
+    """Return the expressions of the fields, and of the unknown functions that ``exact`` names in its dict."""
     method = getattr(problem, "exact", None)
     if method is None:
         return None
@@ -36,8 +42,12 @@ def exact_functions(problem: Declaration) -> tuple[Any, ...] | None:
     wanted = asked(method, names, what)
     given = dict(zip(names, symbols(names), strict=True))
     result = call(method, {name: given[name] for name in wanted}, what)
-    parts = _by_field(result, problem, what)
-    return tuple(call(real_expression, {"value": part, "names": names}, what) for part in parts)
+    functions = {}
+    if isinstance(result, Mapping):
+        functions = {name: result[name] for name in problem.quantities[len(problem.fields) :] if name in result}
+        result = {name: part for name, part in result.items() if name not in functions}
+    parts = dict(zip(problem.fields, _by_field(result, problem, what), strict=True))
+    return {n: call(real_expression, {"value": e, "names": names}, what) for n, e in {**parts, **functions}.items()}
 
 
 def _by_field(result: Any, problem: Declaration, what: str) -> list[Any]:

@@ -95,6 +95,8 @@ class Problem(Declaration):
 
     def _condition_block(self, name: str, condition: Constraint) -> Block:
         try:
+            if condition.hard and max(condition.field_indices(self)) >= len(self.fields):
+                raise ProblemError("a hard condition on an unknown function can't be built; leave out hard=True")
             return condition.block(name, self)
         except ProblemError as error:
             raise ProblemError(f"condition {name!r} of {self.name}: {error}") from error

@@ -13,6 +13,7 @@ import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,6 +71,16 @@ class Function:
         """The number of coefficients."""
         return (self.intervals + self.degree) ** len(self.coordinates)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the function as JSON for `from_json`."""
+        found = {"start": self.start, "intervals": self.intervals, "degree": self.degree}
+        return {"coordinates": list(self.coordinates), **found}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Function:
+        """Return the function that `to_json` wrote."""
+        return cls(*saved["coordinates"], **{name: saved[name] for name in ("start", "intervals", "degree")})
+
     def __repr__(self) -> str:
         names = ", ".join(map(repr, self.coordinates))
         return f"Function({names}, start={self.start:g}, intervals={self.intervals}, degree={self.degree})"
@@ -78,6 +89,14 @@ class Function:
 def coefficient_names(name: str, function: Function) -> tuple[str, ...]:
     """Return the names of a function's coefficients; no user's constant has such a name."""
     return tuple(f"{name}[{j}]" for j in range(function.size))
+
+
+def by_unknown(constants: Mapping[str, float]) -> dict[str, float]:
+    """Return the values of unknown constants, and of unknown functions the means of their coefficients."""
+    found: dict[str, list[float]] = {}
+    for name, value in constants.items():
+        found.setdefault(name.partition("[")[0], []).append(value)
+    return {name: sum(values) / len(values) for name, values in found.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,6 +114,7 @@ def draw(solution: Solution, folder: Path) -> list[Path]:
     from kanpde import plots
 
     names = plots.DEFAULT_NAMES if hasattr(solution.network, "edge_curves") else ("solution", "history")
+    names = (*names, "unknowns") if solution.problem.expansions else names
     return plots.write_figures(solution, folder / FIGURES, names)
 
 

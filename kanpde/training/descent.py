@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -23,8 +23,10 @@ from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model, saved_network
 from kanpde.optim.least_squares import Method, Step
 from kanpde.optim.methods import default_methods
+from kanpde.problem.block import Block
 from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
+from kanpde.problem.unknown_function import by_unknown
 from kanpde.training.phase import Stop, TrainingTask, check_degree
 from kanpde.training.points import TrainingPoints
 from kanpde.training.policies import SETTLING, KnotPolicy, PointPolicy, Verdict, nan_to_inf
@@ -32,6 +34,9 @@ from kanpde.training.schedule import Schedule, Stage
 from kanpde.training.weighting import RULES
 
 MAX_PARAMETERS = {True: 1500, False: 2000}  # largest refined network, for linear (True) and other equations (False)
+# Weight of the smoothness of unknown functions, by which noise of about a thousandth of the fields is not followed; only
+# the march chooses it by the measurements.
+SMOOTHNESS = 1e-9
 MAX_RETREATS = 5  # number of steps back from values that are not finite after which the training has diverged
 
 
@@ -51,6 +56,12 @@ class Course:
         self.settled = len(self.checks)
 
 
+def blocks_of(problem: Problem) -> list[Block]:
+    """Return the blocks of a problem, with the priors of unknown functions at a small weight."""
+    priors = (replace(each.prior, weight=SMOOTHNESS) for each in problem.expansions)
+    return [*problem.blocks(), *priors]
+
+
 class Descent:
     """The training of one network. Its next step depends only on `state` and on the task's generator.
 
@@ -67,7 +78,7 @@ class Descent:
         known = {} if start is None else {name: float(value.detach()) for name, value in start.unknowns.items()}
         self.model = Model(built, ansatz, {**problem.constants, **known}).to(device=task.device)
         self.vector = self.model.vector
-        self.residuals = Residuals(self.model, problem.blocks(), problem.domain.names)
+        self.residuals = Residuals(self.model, blocks_of(problem), problem.domain.names)
         self.weighting = RULES[training.weighting](problem.domain)
         grows = evolves(problem) and not task.affine and not self.weighting.orders_time
         self.window = Window(problem.domain, reach=FIRST_REACH if grows and start is None else 1.0)
@@ -148,6 +159,7 @@ class Descent:
 
     def columns(self) -> dict[str, float]:
         """Return an iteration's columns of the history."""
+        constants = {name: float(value.detach()) for name, value in self.model.unknowns.items()}
         return {
             "stage": self.schedule.number + 1,
             "reach": self.window.reach,
@@ -155,7 +167,7 @@ class Descent:
             "points": self.points.total,
             "parameters": self.model.size,
             **{f"rms/{name}": value for name, value in self.residuals.rms().items()},
-            **{f"unknown/{name}": float(value.detach()) for name, value in self.model.unknowns.items()},
+            **{f"unknown/{name}": value for name, value in by_unknown(constants).items()},
         }
 
     def confirms(self, target: float) -> bool:

@@ -22,6 +22,7 @@ from kanpde.marching.task import MarchTask
 from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
+from kanpde.problem.unknown_function import by_unknown
 from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_degree
 
 DEGREES = {1: 9, 2: 9, 3: 9}  # default degree of the splines, by the number of coordinates
@@ -160,7 +161,7 @@ class Marching:
             "points": seen.points,
             "parameters": seen.unknowns,
             **{f"rms/{name}": seen.rms.get(name, np.nan) for name in self.march_task.names},
-            **{f"unknown/{name}": value for name, value in zip(unknowns, constants, strict=True)},
+            **{f"unknown/{name}": value for name, value in by_unknown(dict(zip(unknowns, constants, strict=True))).items()},
         }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
