@@ -14,6 +14,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import torch
+
 from kanpde.errors import Ending
 from kanpde.marching import knot_placement, verdicts
 from kanpde.marching.axes import SplineAxis
@@ -21,6 +23,7 @@ from kanpde.marching.eigenfunction import eigenfunction
 from kanpde.marching.slab_system import (
     complete_pass,
     factor_at,
+    guessed,
     initial_iterate,
     measure_slab,
     slab_system,
@@ -212,7 +215,10 @@ def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
     A coarser attempt gives its eigenvalue only: its splines may be wild outside a shape and then fit finer ones badly.
     """
     before = state.iterate
-    start = eigenfunction(system, before.vector) if before.iteration == 0 and not task.slabbed else None
+    if before.iteration > 0 or task.slabbed:
+        return state
+    guess = None if task.guess is None else torch.as_tensor(guessed(task, state.attempt, task.guess)).to(before.vector)
+    start = eigenfunction(system, before.vector, guess)
     if start is None:
         return state
     system.rescale(start)

@@ -17,6 +17,7 @@ from kanpde.marching.evolution import evolves, part_of
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.marching.tolerances import MarchTolerances
 from kanpde.problem.block import Block
+from kanpde.problem.guess import guess_block
 from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 
@@ -99,6 +100,11 @@ class MarchTask:
     def blocks(self) -> tuple[Block, ...]:
         """The blocks of the first slab, which are all of the problem's, with the priors of unknown functions."""
         return (*self.problem.blocks(), *(each.prior for each in self.problem.expansions))
+
+    @cached_property
+    def guess(self) -> Block | None:
+        """The block that the problem's own guess satisfies; None without one, and for problems of one step."""
+        return None if self.linear else guess_block(self.problem)
 
     @cached_property
     def starts(self) -> tuple[Block, ...]:

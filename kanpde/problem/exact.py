@@ -46,11 +46,11 @@ def exact_quantities(problem: Declaration) -> dict[str, Any] | None:
     if isinstance(result, Mapping):
         functions = {name: result[name] for name in problem.quantities[len(problem.fields) :] if name in result}
         result = {name: part for name, part in result.items() if name not in functions}
-    parts = dict(zip(problem.fields, _by_field(result, problem, what), strict=True))
+    parts = dict(zip(problem.fields, by_field(result, problem, what), strict=True))
     return {n: call(real_expression, {"value": e, "names": names}, what) for n, e in {**parts, **functions}.items()}
 
 
-def _by_field(result: Any, problem: Declaration, what: str) -> list[Any]:
+def by_field(result: Any, problem: Declaration, what: str) -> list[Any]:
     """Return a solution given as one object, a tuple or a dict as a list in the order of the fields."""
     if isinstance(result, Mapping):
         if set(result) != set(problem.fields):
@@ -101,7 +101,7 @@ def reference_values(problem: Declaration, points: Array) -> Array | None:
     result = call(method, columns, what)
     # One array (n, fields) is accepted too, because its meaning is clear.
     whole = isinstance(result, np.ndarray) and result.shape == (len(points), len(problem.fields))
-    columns_of_fields = result.T if whole else _by_field(result, problem, what)
+    columns_of_fields = result.T if whole else by_field(result, problem, what)
     parts = [call(real_array, {"given": each}, what) for each in columns_of_fields]
     for part in parts:
         if part.shape != (len(points),):

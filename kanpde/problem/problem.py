@@ -26,7 +26,8 @@ class Problem(Declaration):
 
     Users derive from it: ``@dataclass(frozen=True) class Heat(Problem)``, with parameters as dataclass fields. A
     problem has a ``domain`` and a method ``residual``. Optional are ``fields``, ``unknowns`` (constants to find, with
-    starting values, and `Function`), and the methods ``conditions``, ``exact`` (SymPy) and ``reference`` (NumPy). Arguments of the
+    starting values, and `Function`), and the methods ``conditions``, ``exact`` (SymPy),
+    ``reference`` (NumPy) and ``guess`` (either). Arguments of the
     methods are matched by name: fields, coordinates, unknowns. All methods raise ProblemError if the problem is not
     well defined.
     """
@@ -106,7 +107,7 @@ class Problem(Declaration):
         domain = part(self, "domain", self.name)
         if not isinstance(domain, Domain):
             raise ProblemError(f"{self.name} expects a domain such as Box(x=(0, 1)), got {short(domain)}")
-        for name in ("fields", "unknowns", "exact", "reference"):
+        for name in ("fields", "unknowns", "exact", "reference", "guess"):
             part(self, name, self.name)
         if self.has_equation and not callable(part(self, "residual", self.name)):
             raise ProblemError(f"{self.name} expects a method residual(self, u, x, ...), got none; write it")

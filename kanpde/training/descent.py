@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,8 +23,9 @@ from kanpde.network.mlp import MLP
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model, saved_network
 from kanpde.optim.least_squares import Method, Step
-from kanpde.optim.methods import default_methods
+from kanpde.optim.methods import METHODS, default_methods
 from kanpde.problem.block import Block
+from kanpde.problem.guess import guess_block
 from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 from kanpde.problem.unknown_function import by_unknown
@@ -37,6 +39,9 @@ MAX_PARAMETERS = {True: 1500, False: 2000}  # largest refined network, for linea
 # Weight of the smoothness of unknown functions, by which noise of about a thousandth of the fields is not followed; only
 # the march chooses it by the measurements.
 SMOOTHNESS = 1e-9
+GUESS_POINTS = 1024  # of this fit
+GUESS_STEPS = 60  # largest number of steps of the fit to a problem's guess
+GUESS_GAIN = 0.9  # ratio of its losses from which it has ended
 MAX_RETREATS = 5  # number of steps back from values that are not finite after which the training has diverged
 
 
@@ -96,8 +101,25 @@ class Descent:
     def begin(self) -> None:
         """Draw the blocks' points and measure their scales, unless they have points already."""
         if not self.points.placed:
+            self._fit_guess()
             self.points.draw()
             self.rescale()
+
+    def _fit_guess(self) -> None:
+        """Fit the network to the problem's own guess, if it has one and is not linear."""
+        problem = self.task.problem
+        block = None if self.task.affine and not problem.unknowns else guess_block(problem)
+        if block is None:
+            return
+        fit = Residuals(self.model, [block], problem.domain.names)
+        fit.sample(problem.domain, lambda block: GUESS_POINTS, np.random.default_rng(0))
+        method = METHODS[default_methods(self.model.size, GUESS_POINTS, self.vector.dtype)[0]].make()
+        for _ in range(GUESS_STEPS):
+            step = method.step(fit, self.vector)
+            self.vector = step.vector
+            if not step.loss < GUESS_GAIN * step.before:
+                break
+        self._set(self.vector)
 
     def advance(self) -> Step | Stop:
         """Take one step of the stage's method, after the updates of knots, scales, points and weights that are due.
