@@ -32,6 +32,12 @@ class Declaration:
         return getattr(self, "_name", None) or snake_case(type(self).__name__)
 
     @property
+    def manufactured(self) -> bool:
+        """True if ``source = "exact"``: the equation is residual(u) = residual(exact)."""
+        source = getattr(self, "source", None)
+        return isinstance(source, str) and source == "exact"
+
+    @property
     def has_equation(self) -> bool:
         """False for a function of data."""
         return True

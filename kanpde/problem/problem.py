@@ -15,6 +15,7 @@ from kanpde.problem.block import Block, Side
 from kanpde.problem.constraint import Constraint
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field, parse_partial
+from kanpde.problem.manufactured import with_source
 from kanpde.problem.residual import residual_block
 from kanpde.problem.unknown_function import Function, with_functions
 
@@ -28,7 +29,8 @@ class Problem(Declaration):
     problem has a ``domain`` and a method ``residual``. Optional are ``fields``, ``unknowns`` (constants to find, with
     starting values, and `Function`), and the methods ``conditions``, ``exact`` (SymPy),
     ``reference`` (NumPy) and ``guess`` (either). Arguments of the
-    methods are matched by name: fields, coordinates, unknowns. All methods raise ProblemError if the problem is not
+    methods are matched by name: fields, coordinates, unknowns. ``source = "exact"`` adds to the equation the
+    right-hand side with which ``exact`` solves it. All methods raise ProblemError if the problem is not
     well defined.
     """
 
@@ -51,6 +53,8 @@ class Problem(Declaration):
         """
         self.check()
         blocks = [residual_block(self.residual, self, "residual", kind="residual")] if self.has_equation else []
+        if self.manufactured:
+            blocks = [with_source(block, self) for block in blocks]
         blocks += [self._condition_block(name, condition) for name, condition in self._conditions().items()]
         if expansions := self.expansions:
             blocks = [with_functions(block, expansions, len(self.fields)) for block in blocks]
@@ -114,6 +118,9 @@ class Problem(Declaration):
         self._check_names()
         for name, value in [*self.parameters().items(), *self.unknowns.items()]:
             check_finite(self.name, name, value)
+        source = part(self, "source", self.name)
+        if isinstance(source, str) and source != "exact" and "source" not in self.parameters():
+            raise ProblemError(f'source of {self.name} is "exact" or no word, got {short(source)}; add it to the residual')
         for expansion in self.expansions:
             call(lambda: expansion.axes, {}, f"unknown {expansion.name} of {self.name}")
         for name, start in self.unknowns.items():
