@@ -277,9 +277,7 @@ class Solution:
             "dtype": str(parameter.dtype).removeprefix("torch."),
             "seed": self.record["seed"],
             "width": self.network.architecture()["width"],
-            "unknowns": {
-                name: each.to_json() if isinstance(each, FoundFunction) else each for name, each in self.unknowns.items()
-            },
+            "unknowns": {name: in_json(each) for name, each in self.unknowns.items()},
             "formula": None if formula is None else formula.summary(),
             "versions": {"kanpde": __version__, "torch": torch.__version__, "python": platform.python_version()},
         }
@@ -438,6 +436,11 @@ def _formula(saved: Mapping[str, Any] | None) -> Formula | None:
     from kanpde.symbolic.formula import Formula
 
     return Formula.from_json(saved)
+
+
+def in_json(found: Any) -> Any:
+    """Return a number or a function that an inverse problem has found as JSON."""
+    return found.to_json() if isinstance(found, FoundFunction) else found
 
 
 def samples_of(problem: Problem) -> dict[str, Tensor]:

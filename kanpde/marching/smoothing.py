@@ -93,7 +93,7 @@ def grouped(system: System, matrix: Tensor, residual: Tensor) -> Groups:
         for piece in system.pieces
     ]
     counts = [piece.factors.numel() for piece in system.pieces]
-    parts = list(zip(kinds, residual.split(counts), matrix.split(counts), strict=True))
+    parts = list(zip(kinds, torch.split(residual, counts), torch.split(matrix, counts), strict=True))
 
     def together(kind: str) -> tuple[Tensor, Tensor]:
         chosen = [(r, m) for each, r, m in parts if each == kind]
@@ -158,7 +158,7 @@ class _Fit:
         """Return −2 log L, up to a constant; infinite if it can't be computed."""
         try:
             change, _, determinant = self._solved(weights)
-        except torch.linalg.LinAlgError:
+        except RuntimeError:  # no Cholesky factor
             return math.inf
         data, priors = self._misfits(change)
         whole = data + sum(w * p for w, p in zip(weights, priors, strict=True))

@@ -42,8 +42,8 @@ NOTHING = 1e-10
 # Largest root mean square of measurements' rows: the equation is exact and measurements have noise, so the rows of
 # those that the solution misses by more weigh less.
 MISFIT = 1e-5
-# Curvature of an unknown function, relative to its size, that counts as much as measurements that are missed wholly; the
-# measurements choose another weight as soon as they depend on the function.
+# Curvature of an unknown function, relative to its size, that counts as much as the misfit of the measurements, until
+# these choose another weight of its smoothness.
 STIFF = 1e-2
 
 

@@ -133,7 +133,7 @@ class MarchTask:
         """
         domain = self.problem.domain
         default = self.tolerances.first_intervals[domain.dimension - 1]
-        counts = {a: self.intervals or default for a in self.along}
+        counts = dict.fromkeys(self.along, self.intervals or default)
         if self.intervals is None:
             for each in self.problem.expansions:
                 counts.update({a: max(counts[a], each.function.intervals) for a in each.axes})

@@ -248,7 +248,8 @@ class Periodic(Constraint):
             low, high = sides[0].fields, sides[1].fields
             return torch.stack([lookup(high[i])(o) - lookup(low[i])(o) for i in chosen for o in orders])
 
-        components = tuple(problem.quantities[i] + ("_" + self.axis * len(o) if o else "") for i in chosen for o in orders)
+        ends = ["_" + self.axis * len(order) if order else "" for order in orders]
+        components = tuple(problem.quantities[i] + end for i in chosen for end in ends)
         partials = {i: frozenset(orders) for i in chosen}
         faces = domain.resolve(f"{self.axis}-")
         self._check_images(problem, faces, lambda points: images(points)[1])

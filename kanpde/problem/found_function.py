@@ -40,8 +40,8 @@ class FoundFunction:
         """Return a partial derivative such as "x" or "xx"."""
         alpha = parse_partial(partial, self.expansion.domain.names)
         if not alpha:
-            first = self.coordinates[0]
-            raise ProblemError(f"expected a partial of {', '.join(self.coordinates)}, such as {first!r}, got {partial!r}")
+            names, first = ", ".join(self.coordinates), self.coordinates[0]
+            raise ProblemError(f"expected a partial of {names}, such as {first!r}, got {partial!r}")
         return self._values(alpha, coordinates)
 
     def _values(self, alpha: tuple[int, ...], coordinates: dict[str, Any]) -> Any:
@@ -52,7 +52,7 @@ class FoundFunction:
 
     def values(self, points: Array) -> Array:
         """Return the values (n,) at points (n, d) of the domain."""
-        return self.expansion.design(points) @ self.coefficients.detach().cpu().double().numpy()
+        return np.asarray(self.expansion.design(points) @ self.coefficients.detach().cpu().double().numpy())
 
     def to_json(self) -> dict[str, list[float]]:
         """Return the values at a few points, as lists by coordinate and under "values"."""
@@ -80,7 +80,8 @@ class Deviation:
 
         def evaluate(points: Tensor) -> Tensor:
             columns, values = self.expansion.local(points)
-            return torch.einsum("nm,nmr->nr", values, factor.to(points)[columns]).norm(dim=1)
+            spread: Tensor = torch.einsum("nm,nmr->nr", values, factor.to(points)[columns]).norm(dim=1)
+            return spread
 
         return at_coordinates(self.expansion, evaluate, coordinates)
 

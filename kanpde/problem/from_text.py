@@ -89,8 +89,8 @@ def problem_from(
     derivative of an expression; * and / are written, powers are ** or ^. `fields` are by default the names that have
     derivatives. Values of conditions, residuals of `Condition`, and `exact` (one, or by field) may be texts too.
 
-    `parameters` are numbers by name, and `unknowns` constants to find, with starting values, or `Function`. ``source="exact"`` adds
-    the source with which `exact` solves the equations: the method of manufactured solutions.
+    `parameters` are numbers by name, and `unknowns` are to be found: constants with starting values, or `Function`.
+    ``source="exact"`` adds the source with which `exact` solves the equations: the method of manufactured solutions.
 
     Raises ProblemError, in one line with the position, for a mistake in a text, an unknown name, or a parameter that
     nothing uses.

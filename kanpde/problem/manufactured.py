@@ -55,7 +55,7 @@ def with_source(block: Block, problem: Declaration) -> Block:
         with torch.no_grad():
             values = block.evaluate((exact_side(points.detach()),), index, {})
         if not values.isfinite().all():
-            raise ProblemError(f'source = "exact" of {problem.name} is not finite: its exact solution is singular there')
+            raise ProblemError(f'source = "exact" of {problem.name} is not finite: the exact solution is singular')
         known.append((points, points._version, values))
         del known[:-KEPT]
         return values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from kanpde.calculus.arrays import Array, MultiIndex
@@ -120,9 +121,9 @@ class Problem(Declaration):
             check_finite(self.name, name, value)
         source = part(self, "source", self.name)
         if isinstance(source, str) and source != "exact" and "source" not in self.parameters():
-            raise ProblemError(f'source of {self.name} is "exact" or no word, got {short(source)}; add it to the residual')
+            raise ProblemError(f'{self.name} expects source = "exact", got {short(source)}; add others to the residual')
         for expansion in self.expansions:
-            call(lambda: expansion.axes, {}, f"unknown {expansion.name} of {self.name}")
+            call(partial(getattr, expansion, "axes"), {}, f"unknown {expansion.name} of {self.name}")
         for name, start in self.unknowns.items():
             if isinstance(start, Function):
                 continue

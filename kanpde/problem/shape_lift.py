@@ -12,6 +12,7 @@ which is smooth if these faces do not meet; one value on all faces is the lift i
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -149,14 +150,14 @@ def _groups(
     inside = shape.sample_interior(SAMPLES)
     places = {name: _on(shape, face) for name, face in shape.faces.items()}
     groups = []
-    for _, names, faces in together:
+    for _, names, mine in together:
         functions: dict[Any, Partials] = {}
-        for face in faces:
+        for face in mine:
             functions.update(_functions(problem, shape, face, names[0]))
         elsewhere = [points for name, points in places.items() if name not in taken]
         groups.append(tuple(_positive(problem, names[0], each, inside, elsewhere) for each in functions.values()))
-    for (i, (_, names, faces)), (j, other) in itertools.permutations(enumerate(together), 2):
-        sizes = [np.abs(_values(f, np.concatenate([places[face.name] for face in faces]))) for f in groups[j]]
+    for (i, (_, names, own)), (j, other) in itertools.permutations(enumerate(together), 2):
+        sizes = [np.abs(_values(f, np.concatenate([places[face.name] for face in own]))) for f in groups[j]]
         largest = [np.abs(_values(f, inside)).max() for f in groups[j]]
         if i != j and min(s.min() / m for s, m in zip(sizes, largest, strict=True)) < NEAR:
             raise _impossible(
@@ -200,12 +201,8 @@ def _functions(problem: Problem, shape: Shape, face: Face, name: str) -> Iterato
         found = _formula(piece, 0)
         if found is None:
             raise _impossible(problem, name, f"the face {face.name} has no smooth function that is zero on it alone")
-        key = found[0]
-
-        def partials(partial: MultiIndex, value: Any = found[1](problem.domain.names)) -> ValueFunction:
-            return value_function(value, problem, 0, partial)
-
-        yield key, partials
+        key, formula = found
+        yield key, functools.partial(value_function, formula(problem.domain.names), problem, 0)
 
 
 Formula = Callable[[tuple[str, ...]], Any]  # names of the coordinates -> a value, zero on the piece
@@ -253,7 +250,8 @@ def _round(first: int, center: Sequence[float], radii: Sequence[float]) -> tuple
 
 def _of_level(function: Any) -> Callable[..., Tensor]:
     def value(**coordinates: Tensor) -> Tensor:
-        return function(torch.stack([coordinates[name] for name in function.names], dim=-1))
+        level: Tensor = function(torch.stack([coordinates[name] for name in function.names], dim=-1))
+        return level
 
     return value
 

@@ -16,10 +16,10 @@ from kanpde.geometry.box import Box, as_box
 from kanpde.problem import conditions
 from kanpde.problem.constraint import Constraint
 from kanpde.problem.equation_text import exact_decimals, written
-from kanpde.problem.unknown_function import Function
 from kanpde.problem.from_text import TextProblem, problem_from, writable
 from kanpde.problem.jet_text import JetVocabulary
 from kanpde.problem.problem import Problem
+from kanpde.problem.unknown_function import Function
 
 MISSING = "missing"  # the key of the reason why a problem cannot be stored
 

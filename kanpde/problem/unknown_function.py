@@ -57,9 +57,10 @@ class Function:
             whole = isinstance(value, int) and not isinstance(value, bool)
             if value is not None and not (whole and low <= value <= high):
                 raise ProblemError(f"Function expects a whole number of {low} to {high}, got {word}={short(value)}")
-        self.coordinates, self.start = coordinates, float(start)
-        self.intervals = INTERVALS[len(coordinates) - 1] if intervals is None else intervals
-        self.degree = DEGREES[len(coordinates) - 1] if degree is None else degree
+        self.coordinates: tuple[str, ...] = coordinates
+        self.start: float = float(start)
+        self.intervals: int = INTERVALS[len(coordinates) - 1] if intervals is None else intervals
+        self.degree: int = DEGREES[len(coordinates) - 1] if degree is None else degree
         if self.size > MOST:
             raise ProblemError(
                 f"Function expects at most {MOST} coefficients, got {self.size}; choose fewer intervals than "
@@ -69,7 +70,7 @@ class Function:
     @property
     def size(self) -> int:
         """The number of coefficients."""
-        return (self.intervals + self.degree) ** len(self.coordinates)
+        return math.prod([self.intervals + self.degree] * len(self.coordinates))
 
     def to_json(self) -> dict[str, Any]:
         """Return the function as JSON for `from_json`."""
@@ -120,9 +121,7 @@ class Expansion:
     @cached_property
     def _knots(self) -> tuple[Array, ...]:
         low, high, count = self.domain.low, self.domain.high, self.function.intervals
-        return tuple(
-            clamped_knots(np.linspace(low[a], high[a], count + 1), self.function.degree)[0] for a in self.axes
-        )
+        return tuple(clamped_knots(np.linspace(low[a], high[a], count + 1), self.function.degree)[0] for a in self.axes)
 
     @cached_property
     def _pieces(self) -> tuple[tuple[Constant, Constant], ...]:
@@ -148,7 +147,8 @@ class Expansion:
             values = torch.zeros_like(values)
         for axis, (knots, pieces) in zip(self.axes, self._pieces, strict=True):
             order = partial.count(axis)
-            where, xi, inverse = local_coordinates(points[:, axis : axis + 1], knots.like(points), degree, uniform=False)
+            x = points[:, axis : axis + 1]
+            where, xi, inverse = local_coordinates(x, knots.like(points), degree, uniform=False)
             if order > degree:
                 one = points.new_zeros(len(points), degree + 1)
             else:
@@ -228,4 +228,5 @@ def with_functions(block: Block, expansions: tuple[Expansion, ...], fields: int)
 
     own = {i: partials for i, partials in block.partials.items() if i < fields}
     used = tuple(each.name for i, each in enumerate(expansions, fields) if block.partials.get(i))
-    return replace(block, partials=own if any(own.values()) else {0: frozenset([()])}, evaluate=evaluate, functions=used)
+    own = own if any(own.values()) else {0: frozenset([()])}
+    return replace(block, partials=own, evaluate=evaluate, functions=used)

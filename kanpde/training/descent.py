@@ -36,8 +36,8 @@ from kanpde.training.schedule import Schedule, Stage
 from kanpde.training.weighting import RULES
 
 MAX_PARAMETERS = {True: 1500, False: 2000}  # largest refined network, for linear (True) and other equations (False)
-# Weight of the smoothness of unknown functions, by which noise of about a thousandth of the fields is not followed; only
-# the march chooses it by the measurements.
+# Weight of the smoothness of unknown functions, with which noise of about a thousandth of the fields is not followed.
+# Only the march chooses it by the measurements.
 SMOOTHNESS = 1e-9
 GUESS_POINTS = 1024  # of this fit
 GUESS_STEPS = 60  # largest number of steps of the fit to a problem's guess

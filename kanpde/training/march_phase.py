@@ -154,6 +154,7 @@ class Marching:
         state, seen = self.march.state, self.march.seen
         unknowns = self.task.problem.constants
         constants = state.iterate.vector[len(state.iterate.vector) - len(unknowns) :].tolist()
+        values = dict(zip(unknowns, constants, strict=True))
         return {
             "stage": state.passes + 1,
             "reach": state.attempt.low,
@@ -161,7 +162,7 @@ class Marching:
             "points": seen.points,
             "parameters": seen.unknowns,
             **{f"rms/{name}": seen.rms.get(name, np.nan) for name in self.march_task.names},
-            **{f"unknown/{name}": value for name, value in by_unknown(dict(zip(unknowns, constants, strict=True))).items()},
+            **{f"unknown/{name}": value for name, value in by_unknown(values).items()},
         }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

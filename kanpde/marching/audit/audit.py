@@ -54,4 +54,5 @@ class Audit:
         known = spreads and {name: math.inf if spread is None else spread for name, spread in spreads.items()}
         steps = tuple(saved.get("bound_steps", ()))
         factors = {name: tuple(map(tuple, rows)) for name, rows in saved.get("factors", {}).items()}
-        return cls(**{**saved, "factors": factors, "reasons": tuple(saved["reasons"]), "bound_steps": steps, "uncertainty": known})
+        changed = {"reasons": tuple(saved["reasons"]), "bound_steps": steps, "uncertainty": known, "factors": factors}
+        return cls(**{**saved, **changed})

@@ -7,7 +7,8 @@ the covariance
 
 (Seber and Wild, "Nonlinear Regression", §2.1). The rows of the priors of unknown functions have the variance of the
 measurements, because that is how their weights were chosen; then the covariance is s² A⁻¹, Bayes's, which also counts
-what the prior hides (Wahba, J. R. Stat. Soc. B 45 (1983) 133). The spread of the function and the traces are means over random draws.
+what the prior hides (Wahba, J. R. Stat. Soc. B 45 (1983) 133). The spread of the fields and the traces are means over
+random draws.
 """
 
 from __future__ import annotations
