@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
+from scipy.optimize import brentq
 
 from kanpde import KAN, Box, Dirichlet, Initial, Integral, Problem, solve
 from kanpde.errors import ProblemError
@@ -32,12 +33,12 @@ class UpperArrays(Bratu):
         return np.where(x < 0.5, 8 * x, 8 - 8 * x)
 
 
-def middle(theta: float) -> float:
-    """Return u(1/2) of the solution 2 log(cosh θ / cosh(θ (1 − 2x))), θ = cosh θ / √8."""
-    return 2 * np.log(np.cosh(theta))
+def middle(low: float, high: float) -> float:
+    """Return u(1/2) of the solution 2 log(cosh θ / cosh(θ (1 − 2x))), √8 θ = cosh θ, with θ between two numbers."""
+    return float(2 * np.log(np.cosh(brentq(lambda theta: np.sqrt(8) * theta - np.cosh(theta), low, high))))
 
 
-LOWER, UPPER = middle(0.3792914), middle(2.7346755)
+LOWER, UPPER = middle(0.0, 1.0), middle(2.0, 4.0)
 
 
 def test_a_guess_names_the_branch() -> None:

@@ -28,7 +28,7 @@ def fitted(given: Groups, weight: float) -> torch.Tensor:
 
 
 def test_the_weight_is_near_the_best_one() -> None:
-    for noise in (0.03, 0.3):
+    for noise in (0.003, 0.03):
         given, _, curve = groups(noise, bend=6.0)
         errors = {w: float((fitted(given, w) - curve).norm()) for w in torch.logspace(-12, 3, 31).tolist()}
         chosen = float((fitted(given, float(evidence_weights(given)[0])) - curve).norm())

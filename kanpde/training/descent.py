@@ -41,7 +41,7 @@ MAX_PARAMETERS = {True: 1500, False: 2000}  # largest refined network, for linea
 SMOOTHNESS = 1e-9
 GUESS_POINTS = 1024  # of this fit
 GUESS_STEPS = 60  # largest number of steps of the fit to a problem's guess
-GUESS_GAIN = 0.9  # ratio of its losses from which it has ended
+GUESS_LOSS = 1e-6  # its loss, relative to that of zero, at which it ends
 MAX_RETREATS = 5  # number of steps back from values that are not finite after which the training has diverged
 
 
@@ -114,10 +114,11 @@ class Descent:
         fit = Residuals(self.model, [block], problem.domain.names)
         fit.sample(problem.domain, lambda block: GUESS_POINTS, np.random.default_rng(0))
         method = METHODS[default_methods(self.model.size, GUESS_POINTS, self.vector.dtype)[0]].make()
+        size = float(fit.residual(0.0 * self.vector).square().sum())
         for _ in range(GUESS_STEPS):
             step = method.step(fit, self.vector)
             self.vector = step.vector
-            if not step.loss < GUESS_GAIN * step.before:
+            if step.loss < GUESS_LOSS * size:
                 break
         self._set(self.vector)
 
