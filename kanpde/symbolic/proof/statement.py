@@ -48,6 +48,8 @@ def state(problem: Problem, parameters: Collection[str] | None = None) -> Statem
 
     Raises Untraceable if the code of the residual or of a condition cannot be read as a formula.
     """
+    if problem.expansions:
+        raise Untraceable("a problem with unknown functions has no statement in SymPy")
     chosen = symbolic_parameters(problem) if parameters is None else _symbols(problem, parameters)
     failure: Exception | None = None
     for form in _FORMS:
