@@ -30,7 +30,7 @@ from kanpde.marching.slab_system import (
     zero_iterate,
 )
 from kanpde.marching.slabs import Pass, Slab
-from kanpde.marching.smoothing import tune
+from kanpde.marching.smoothing import tune, weigh_alike
 from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
 from kanpde.marching.system import Numbered, System
 from kanpde.marching.task import MarchTask
@@ -184,8 +184,10 @@ class March:
         before = state.iterate
         if before.fresh and before.iteration == 1:
             work.system.rescale(before.vector)
-        if before.iteration > 0 or not before.fresh:
-            first = state.passes == state.attempt.counters.tries == 0
+        first = state.passes == state.attempt.counters.tries == 0
+        if before.fresh and before.iteration == 0:
+            weigh_alike(work.system)
+        else:
             tune(work.system, before.vector, flexible=first and before.iteration <= FLEXIBLE_STEPS)
         method = LaggedGaussNewton(work.factor)
         method.damping = method.damping if before.damping is None else before.damping

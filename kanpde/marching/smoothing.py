@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from kanpde.marching.system import MISFIT, System
+from kanpde.marching.system import MISFIT, STIFF, System
 from kanpde.optim.band import MIN_DAMPING
 from kanpde.optim.bordered import BorderedFactor
 from kanpde.optim.cgls import conjugate_gradients
@@ -70,6 +70,20 @@ def tune(system: System, vector: Tensor, *, flexible: bool = False) -> None:
             system.pieces[number] = replace(piece, scale=piece.scale / heavier)
         elif piece.placed.block.kind == "prior":
             system.pieces[number] = replace(piece, scale=piece.scale * next(scales) / heavier)
+
+
+def weigh_alike(system: System) -> None:
+    """Let the measurements, and a stiff prior, weigh as much as the equation; without priors do nothing.
+
+    That is for the first step from zero, where the fields do not depend on the functions yet.
+    """
+    if not any(piece.placed.block.kind == "prior" for piece in system.pieces):
+        return
+    for number, piece in enumerate(system.pieces):
+        if piece.placed.block.measured:
+            system.pieces[number] = replace(piece, scale=piece.scale * MISFIT)
+        elif piece.placed.block.kind == "prior":
+            system.pieces[number] = replace(piece, scale=piece.scale * MISFIT / STIFF)
 
 
 @dataclass(frozen=True)
