@@ -82,6 +82,7 @@ class Descent:
         built = built_for(task, network, ansatz).to(device=task.device, dtype=task.dtype)
         known = {} if start is None else {name: float(value.detach()) for name, value in start.unknowns.items()}
         self.model = Model(built, ansatz, {**problem.constants, **known}).to(device=task.device)
+        self._imitates = start is not None
         self.vector = self.model.vector
         self.residuals = Residuals(self.model, blocks_of(problem), problem.domain.names)
         self.weighting = RULES[training.weighting](problem.domain)
@@ -101,7 +102,8 @@ class Descent:
     def begin(self) -> None:
         """Draw the blocks' points and measure their scales, unless they have points already."""
         if not self.points.placed:
-            self._fit_guess()
+            if not self._imitates:  # the start is then a solution
+                self._fit_guess()
             self.points.draw()
             self.rescale()
 
