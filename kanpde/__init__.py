@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kanpde.problem.constraint import Constraint
     from kanpde.problem.from_text import problem_from
     from kanpde.problem.integral import Integral
+    from kanpde.problem.interface import Interface
     from kanpde.problem.point import Point
     from kanpde.problem.problem import Problem
     from kanpde.problem.registry import load_problem
@@ -49,6 +50,7 @@ _MODULES = {
     "KANRegressor": "fitting.estimators",
     "Initial": "problem.conditions",
     "Integral": "problem.integral",
+    "Interface": "problem.interface",
     "KAN": "network.kan",
     "MLP": "network.mlp",
     "Neumann": "problem.conditions",
@@ -89,6 +91,7 @@ __all__ = [
     "Implicit",
     "Initial",
     "Integral",
+    "Interface",
     "KANClassifier",
     "KANRegressor",
     "Neumann",

@@ -25,8 +25,9 @@ from kanpde.errors import ConfigurationError, KanpdeError, OutsideDomainWarning,
 from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.judge import audit
 from kanpde.network.kan import KAN
+from kanpde.network.parted import PartedNetwork
 from kanpde.network.residuals import Residuals
-from kanpde.network.trial_function import Model, saved_network
+from kanpde.network.trial_function import Model, saved_on
 from kanpde.problem import registry, text_json
 from kanpde.problem.field import parse_partial
 from kanpde.problem.found_function import Deviation, FoundFunction
@@ -246,6 +247,10 @@ class Solution:
 
     def edge_curves(self) -> list[dict[str, Any]]:
         """Return the learned function of every edge; see `KAN.edge_curves`."""
+        if isinstance(self.network, PartedNetwork):
+            raise KanpdeError(
+                "expected one network, got one for each part of the domain; see solution.network.networks"
+            )
         return self.network.edge_curves()
 
     def metrics(self, points: Any = None, values: Any = None) -> dict[str, Any]:
@@ -335,7 +340,8 @@ class Solution:
         names = described(problem)
         check_saved(path, metadata["problem"], {key: names[key] for key in ("coordinates", "fields", "unknowns")})
         state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
-        model = Model(saved_network(metadata["architecture"], state), Ansatz.of(problem), problem.constants)
+        network = saved_on(problem.partition, metadata["architecture"], state)
+        model = Model(network, Ansatz.of(problem), problem.constants)
         model.to(tensors["unknowns"].device)
         model.constants.data.copy_(tensors["unknowns"])
         solution = cls(problem, model, metadata["history"], metadata["record"])

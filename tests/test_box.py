@@ -141,3 +141,9 @@ def test_equality_hash_product_and_repr() -> None:
     assert repr(Box(x=(0, 1), t=(0, 0.5))) == "Box(x=(0, 1), t=(0, 0.5))"
     with pytest.raises(ProblemError, match="different coordinates"):
         Box(x=(0, 1)) * Box(x=(0, 2))
+
+
+def test_a_name_of_a_box_is_that_of_all_its_faces_in_a_hole():
+    plate = Box(x=(0, 2), y=(0, 1)) - Box(x=(0.5, 1), y=(0.25, 0.75), name="hole")
+    assert set(plate.faces) == {"x-", "x+", "y-", "y+", "hole"}
+    assert plate.face_measure(plate.faces["hole"]) == pytest.approx(2.0)

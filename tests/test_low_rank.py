@@ -51,7 +51,7 @@ SHEETS = {
 
 @pytest.mark.parametrize("rank", SHEETS)
 def test_a_plane_field_has_as_many_product_nodes_as_it_has_rank(rank):
-    network = compress(Sheet(), interpolated(Sheet(), SHEETS[rank]), 9)
+    network = compress(Sheet().domain, interpolated(Sheet(), SHEETS[rank]), 9)
     assert network.width == ((0, rank),)
     points = np.random.default_rng(0).random((200, 2)) * [1, 2]
     found = network(torch.as_tensor(points)).detach().numpy()[:, 0]
@@ -62,14 +62,14 @@ def test_a_field_of_three_coordinates_is_in_tuckers_form():
     def fields(x, y, t):
         return np.sin(x) * np.cos(y) * np.exp(-t) + x * y, np.cos(x + y) * np.exp(-t)
 
-    network = compress(Room(), interpolated(Room(), fields, 6), 9)
+    network = compress(Room().domain, interpolated(Room(), fields, 6), 9)
     points = np.random.default_rng(0).random((200, 3)) * [1, 2, 1] - [0, 1, 0]
     found = network(torch.as_tensor(points)).detach().numpy()
     assert len(network.width) == 2 and np.abs(found - np.stack(fields(*points.T), axis=1)).max() < 1e-9
 
 
 def test_a_compressed_network_has_exact_derivatives():
-    network = compress(Sheet(), interpolated(Sheet(), SHEETS[2]), 9)
+    network = compress(Sheet().domain, interpolated(Sheet(), SHEETS[2]), 9)
     points = torch.as_tensor(np.random.default_rng(0).random((50, 2)))
     plan = JetPlan(2, [(0, 0), (0, 1)])
     jets = network.jets(network.prepare(points, plan), plan)[..., 0]

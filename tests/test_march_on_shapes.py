@@ -116,7 +116,7 @@ class Dense:
 
     def __init__(self, matrix, residual):
         self.storage, self.matrix = Storage(torch.arange(matrix.shape[1]), orthogonal=True), matrix
-        self.residual = residual
+        self.residual, self.parts = residual, [(matrix, torch.arange(matrix.shape[1]))]
 
     def product(self, step):
         return self.matrix @ step

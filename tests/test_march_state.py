@@ -67,7 +67,7 @@ def test_the_end_of_an_unfinished_march_is_held():
         march.step()
     found, high = march.so_far(), march.state.attempt.high
     assert found.slabs[-1].high == 1.0 and high < 0.9
-    network = compress(Front(), found, 9)
+    network = compress(Front().domain, found, 9)
     end, middle, late = (network(torch.tensor([[0.1, 0.5 * share]], dtype=F64)).item() for share in (high, 0.95, 1))
     # The network leaves out what is small beside the residual.
     assert abs(late - end) < found.residual and abs(late - middle) < found.residual

@@ -18,7 +18,7 @@ from kanpde.files import shipped
 from kanpde.problem import registry
 
 # Parts of a problem that an annotation turns into dataclass fields although they are not parameters.
-DECLARATIONS = ("domain", "fields", "unknowns")
+DECLARATIONS = ("domain", "fields", "unknowns", "parts", "coefficients")
 
 
 class SearchPath(SearchPathPlugin):

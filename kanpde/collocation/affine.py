@@ -58,8 +58,9 @@ def affine_at(block: Block, problem: Problem, size: float) -> bool:
 
     def trial(low: float) -> tuple[Tensor, Tensor]:
         """Return where the rows are finite, and where they are affine."""
-        a, b = (size * spans * random_jet(placed, fields, generator, low) for _ in range(2))
-        at_a, at_b, between = (placed.rows([jet] * len(placed.images), unknowns) for jet in (a, b, (a + b) / 2))
+        a, b = ([size * spans * random_jet(placed, fields, generator, low) for _ in placed.images] for _ in range(2))
+        middle = [(first + second) / 2 for first, second in zip(a, b, strict=True)]
+        at_a, at_b, between = (placed.rows(jets, unknowns) for jets in (a, b, middle))
         whole = at_a.abs() + at_b.abs() + between.abs()
         return whole.isfinite(), ((at_a + at_b) / 2 - between).abs() <= TOLERANCE * whole
 
@@ -78,7 +79,7 @@ def random_jet(placed: Placed, fields: int, generator: np.random.Generator, low:
 
 def trial_points(block: Block, problem: Problem, generator: np.random.Generator) -> tuple[Tensor, Tensor | None]:
     """Return points where the block must vanish, and their index."""
-    domain = problem.domain
+    domain = block.within(problem.domain)
     if block.points is not None:
         index = generator.integers(len(block.points), size=TRIALS)
         return torch.as_tensor(block.points[index]), torch.as_tensor(index)

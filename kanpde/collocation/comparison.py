@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.quasirandom import SobolEngine
 
@@ -19,6 +20,7 @@ from kanpde.geometry.shape import Shape
 if TYPE_CHECKING:
     from kanpde.problem.problem import Problem
 
+Mask = npt.NDArray[np.bool_]
 Evaluate = Callable[[Array, MultiIndex], Array]
 
 # Points along each axis, by the number of axes; in two dimensions they give seven digits of a smooth solution's norm.
@@ -77,21 +79,28 @@ class Comparison:
         self._values = problem.reference_values(self.points)
         has_exact = getattr(problem, "exact", None) is not None
         self._gradient = problem.exact_gradient(self.points) if has_exact else None
+        if self._values is not None and problem.partition is not None:
+            self._drop(problem.partition.apart(self.points))  # on a seam derivatives, and values, may jump
         if self._values is not None:
             self._drop_singular(problem.name)
 
     def _drop_singular(self, name: str) -> None:
         """Remove the points at which the known solution is not finite, such as corners; raise ProblemError if many."""
         assert self._values is not None
-        keep = np.isfinite(self._values).all(axis=1)
+        keep: Mask = np.asarray(np.isfinite(self._values).all(axis=1))
         if self._gradient is not None:
             keep &= np.isfinite(self._gradient).all(axis=(1, 2))
-            self._gradient = self._gradient[keep]
         if keep.mean() < 0.9:
             share = f"{1 - keep.mean():.0%}"
             raise ProblemError(
                 f"expected finite numbers of the solution of {name}, got others at {share} of the points"
             )
+        self._drop(keep)
+
+    def _drop(self, keep: Mask) -> None:
+        """Remove the points at which `keep` (n,) is not true."""
+        assert self._values is not None
+        self._gradient = None if self._gradient is None else self._gradient[keep]
         self.points, self._weights, self._values = self.points[keep], self._weights[keep], self._values[keep]
 
     @property

@@ -103,6 +103,7 @@ def sample(block: Block, domain: Domain, count: int, sequence: str, generator: n
 
     if block.points is not None:
         return Sample(block.points, np.arange(len(block.points)))
+    domain = block.within(domain)
     if block.integrated:
         return integral_sample(block, domain, count, draw)
     if not block.faces:

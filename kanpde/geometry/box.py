@@ -18,7 +18,7 @@ from kanpde.errors import ProblemError, short
 from kanpde.geometry.boundary import Pieces
 from kanpde.geometry.curves import Segment
 from kanpde.geometry.domain import Domain, Face
-from kanpde.geometry.names import coordinate
+from kanpde.geometry.names import coordinate, face_name
 from kanpde.geometry.piece import End, Piece, gauss, tensor
 from kanpde.geometry.shape import Shape
 from kanpde.geometry.surfaces import Side, per_axis
@@ -47,15 +47,18 @@ class Box(Shape):
     multiplied: ``Box(x=(0, 1)) * Box(t=(0, 2))``.
 
     ``names`` are the coordinates in order; ``low`` and ``high`` are arrays of shape (d,); ``time`` is the axis of ``t``
-    or None; ``space`` are the other axes. Raises ProblemError if bounds are not two finite increasing numbers.
+    or None; ``space`` are the other axes. A word as ``name`` is no coordinate: it names all faces of the box where it
+    is a hole or a part. Raises ProblemError if bounds are not two finite increasing numbers.
     """
 
     most: ClassVar[int | None] = MAX_COORDINATES  # the largest number of coordinates; None: any number
     names: tuple[str, ...]
     low: Array
     high: Array
+    name: str | None
 
     def __init__(self, /, **bounds: Any) -> None:
+        self.name = face_name(bounds.pop("name"), "Box") if isinstance(bounds.get("name"), str) else None
         if not bounds or (self.most is not None and len(bounds) > self.most):
             raise ProblemError(
                 f"a Box expects 1 to {self.most} coordinates, got {len(bounds)}; write it like Box(x=(0, 1), t=(0, 1))"
@@ -130,6 +133,12 @@ class Box(Shape):
         first, second = (low, high) if (face.axis == 0) == (face.side > 0) else (high, low)
         return Segment((float(first[0]), float(first[1])), (float(second[0]), float(second[1])))
 
+    @property
+    def named_pieces(self) -> Pieces:
+        if self.name is None:
+            return self.pieces
+        return {self.name: tuple(piece for pieces in self.pieces.values() for piece in pieces)}
+
     def level(self, points: Tensor) -> Tensor:
         """Return the largest of low - x and x - high over all axes: the distance within the box."""
         low, high = points.new_tensor(self.low.tolist()), points.new_tensor(self.high.tolist())
@@ -165,7 +174,7 @@ class Box(Shape):
 
     @property
     def key(self) -> tuple[Any, ...]:
-        return tuple(self.bounds().items())
+        return *self.bounds().items(), self.name
 
     @overload
     def __mul__(self, other: Box) -> Box: ...

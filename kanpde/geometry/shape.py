@@ -40,6 +40,11 @@ class Shape(Bounded):
     def key(self) -> tuple[Any, ...]:
         """What distinguishes the shape from others of its class."""
 
+    @property
+    def named_pieces(self) -> Pieces:
+        """The pieces of the boundary by the names that they have in combinations."""
+        return self.pieces
+
     @functools.cached_property
     def _curves(self) -> list[Curve]:
         """All pieces, if they are curves; none otherwise."""
@@ -218,7 +223,7 @@ class Combination(Shape):
             (self.second, self.first, sides_of_second),
         ):
             others = [piece for pieces in other.pieces.values() for piece in pieces]
-            for name, pieces in shape.pieces.items():
+            for name, pieces in shape.named_pieces.items():
                 parts = tuple(itertools.chain.from_iterable(piece.kept(test, others) for piece in pieces))
                 if parts:
                     found[name] = (*found.get(name, ()), *parts)

@@ -7,9 +7,12 @@ iteration, (AᵀA) u_{k+1} = M u_k (Ipsen, SIAM Rev. 39 (1997) 254); then z mini
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
+from kanpde.calculus.jets import JetPlan
 from kanpde.geometry.domain import Section
 from kanpde.marching.piece import Piece
 from kanpde.marching.system import System
@@ -86,18 +89,19 @@ def weigh(operator: System, zero: Tensor) -> None:
 
 def smallest(operator: System, factor: Factor | OrthogonalFactor, start: Tensor | None = None) -> Tensor:
     """Return the coefficients of the field that the operator makes smallest; by an iteration from `start`."""
-    piece, fields = operator.pieces[0], len(operator.fields)
-    image, generator = piece.images[0], torch.Generator().manual_seed(0)
-    place = image.plan.index[()]
-    v = torch.randn(operator.space.size * fields, generator=generator, dtype=torch.float64).to(piece.weights)
+    interiors, fields = operator.interiors(JetPlan(operator.domain.dimension, [()])), len(operator.fields)
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randn(operator.space.size * fields, generator=generator, dtype=torch.float64).to(interiors[0][1])
     v = v if start is None else start
     for _ in range(ITERATIONS):
-        with torch.no_grad():
-            jets = image.own_jets(v.view(-1, fields))
-        values = piece.weights[:, None] * jets[:, place]
-        mass = torch.zeros_like(jets)
-        mass[:, place] = values / (values * jets[:, place]).sum().sqrt()
-        v = factor.solve(image.adjoint(mass).reshape(-1))
+        total, square = torch.zeros_like(v), 0.0
+        for image, share, own in interiors:
+            with torch.no_grad():
+                values = own * image.own_jets(v.view(-1, fields))[:, 0]
+            weighted = share[:, None] * values
+            square += float((weighted * values).sum())
+            total += image.adjoint(weighted[:, None]).reshape(-1)
+        v = factor.solve(total / math.sqrt(square))
     return v
 
 

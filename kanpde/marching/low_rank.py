@@ -23,7 +23,6 @@ from kanpde.marching.slabs import Pass
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
-from kanpde.problem.problem import Problem
 
 MIN_INTERVALS = 12  # smallest number of intervals of an edge
 INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
@@ -35,10 +34,15 @@ TRIED = 14  # number of truncations that are tried there, each a tenth of the on
 MARGIN = 0.1  # margin of a node's grid beyond the node's values, as a share of their range
 
 
-def compress(problem: Problem, found: Pass, degree: int) -> KAN:
-    """Return the network of degree `degree` that represents a pass, without the lift and factor of hard conditions."""
-    axes = edge_axes(problem, found, degree)
-    time = problem.domain.time if len(found.slabs) > 1 else None
+def compress(domain: Domain, found: Pass, degree: int, inside: Array | None = None) -> KAN:
+    """Return the network of degree `degree` that represents a pass, without the lift and factor of hard conditions.
+
+    If only a part of the domain counts, it is that around the points `inside` (n, d).
+    """
+    if inside is None and as_box(domain) is None:
+        inside = domain.interior(np.random.default_rng(0).random((INSIDE, domain.dimension)))
+    axes = edge_axes(domain, found, degree, nested=inside is not None)
+    time = domain.time if len(found.slabs) > 1 else None
     spans, solve = [], []
     for a, axis in enumerate(axes):
         orthonormal, triangle = np.linalg.qr(np.sqrt(gauss_weights(axis))[:, None] * design(axis, points_of(axis)))
@@ -50,20 +54,19 @@ def compress(problem: Problem, found: Pass, degree: int) -> KAN:
     pieces = (apply_along_axes(slab.coefficients, maps) for slab, *maps in zip(found.slabs, *spans, strict=True))
     values = reduce(np.add, pieces)  # each piece is zero outside its slab's part of time
     tolerance = max(MIN_SINGULAR_VALUE, TRUNCATION * found.residual)
-    if as_box(problem.domain) is None:
-        tolerance = tolerance_inside(problem.domain, axes, solve, values, tolerance)
+    if inside is not None:
+        tolerance = tolerance_inside(inside, axes, solve, values, tolerance)
     build = {1: compress_line, 2: compress_plane, 3: compress_volume}[len(axes)]
     return build(axes, solve, values, tolerance)
 
 
 def tolerance_inside(
-    domain: Domain, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float
+    points: Array, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float
 ) -> float:
-    """Return the truncation with which the error inside a shape is `tolerance`, relative to the values inside.
+    """Return the truncation with which the error at points (n, d) inside is `tolerance`, relative to the values there.
 
     Outside a shape the continued solution may be much larger than inside, or smaller.
     """
-    points = domain.interior(np.random.default_rng(0).random((INSIDE, domain.dimension)))
     designs = [design(axis, points[:, a]) @ each for a, (axis, each) in enumerate(zip(axes, solve, strict=True))]
     own = inside_values(designs, values)
     size = float(np.abs(own).max())
@@ -128,15 +131,18 @@ def apply_along_axes(coefficients: Array, maps: Sequence[Array]) -> Array:
     return coefficients
 
 
-def edge_axes(problem: Problem, found: Pass, degree: int) -> list[SplineAxis]:
-    """Return one axis for each coordinate, nowhere coarser than any slab's; all have the same number of intervals."""
-    domain, count, densities = problem.domain, MIN_INTERVALS, []
+def edge_axes(domain: Domain, found: Pass, degree: int, *, nested: bool) -> list[SplineAxis]:
+    """Return one axis for each coordinate, nowhere coarser than any slab's; all have the same number of intervals.
+
+    If they are `nested`, the axes in space contain the slab's, because a projection would carry errors from outside a
+    shape into it.
+    """
+    count, densities = MIN_INTERVALS, []
     for a in range(domain.dimension):
         grids = [slab.axes[a].breakpoints for slab in found.slabs]
         slabbed = len(found.slabs) > 1 and a == domain.time
         densities.append(density_in_slabs(grids) if slabbed else largest_density(grids))
         count = max(count, int(np.ceil(DENSITY_FACTOR * densities[-1][1] @ np.diff(densities[-1][0]))))
-    nested = as_box(domain) is None  # a projection would carry errors from outside a shape into it
     if nested:
         finest = max(found.slabs[0].axes[a].intervals for a in domain.space)
         count = finest * math.ceil(count / finest)

@@ -13,8 +13,9 @@ from kanpde.geometry.box import Box, as_box
 from kanpde.geometry.domain import Domain, Face, Section, face_measure
 from kanpde.geometry.domain import on_face as points_on
 from kanpde.geometry.integration import Index, factor_over, measure_over, rule, spread
+from kanpde.geometry.region import Region
 from kanpde.geometry.shape import Product, Shape
-from kanpde.marching.axes import Axis, gauss_points, gauss_weights
+from kanpde.marching.axes import Axis, SplineAxis, gauss_points, gauss_weights
 from kanpde.problem.block import Block
 
 ON_FACES = 2.0  # density of points on a face of a shape, relative to that of the Gauss points along an axis
@@ -44,6 +45,9 @@ def quadrature(block: Block, domain: Domain, axes: Sequence[Axis]) -> Quadrature
     if block.points is not None:
         count = len(block.points)
         return Quadrature(block.points, np.full(count, 1 / count), np.arange(count))
+    if block.place is not None:
+        domain = block.within(domain)
+        axes = [scaled(axis, low, high) for axis, low, high in zip(axes, domain.low, domain.high, strict=True)]
     if block.integrated:
         return of_integrals(block, domain, axes)
     box = as_box(domain)
@@ -51,6 +55,16 @@ def quadrature(block: Block, domain: Domain, axes: Sequence[Axis]) -> Quadrature
         assert isinstance(domain, Shape)
         return in_shape(block.faces, domain, axes)
     return in_box(block.faces, box, axes)
+
+
+def scaled(axis: Axis, low: float, high: float) -> Axis:
+    """Return a spline axis moved to another interval; other axes unchanged."""
+    b = axis.breakpoints
+    if not isinstance(axis, SplineAxis) or (b[0] == low and b[-1] == high):
+        return axis
+    moved = low + (high - low) * (b - b[0]) / (b[-1] - b[0])
+    moved[-1] = high
+    return SplineAxis(moved, axis.degree, axis.periodic)
 
 
 def in_box(faces: Sequence[Face], box: Box, axes: Sequence[Axis]) -> Quadrature:
@@ -123,9 +137,19 @@ def inside(
     box = as_box(domain)
     if box is not None:
         return box.interior(unit), weights, (shape,)
-    points = domain.low + (domain.high - domain.low) * unit
+    points = spread_over(domain, unit)
     here = domain.contains(points)
     return points[here], weights[here], ()
+
+
+def spread_over(domain: Domain, unit: Array) -> Array:
+    """Return points (n, d) of the unit cube as points of the domain's bounding box, or of a region's frame."""
+    if isinstance(domain, Product):
+        k = domain.shape.dimension
+        return np.concatenate([spread_over(domain.shape, unit[:, :k]), spread_over(domain.box, unit[:, k:])], axis=1)
+    if isinstance(domain, Region):
+        return domain.spread(unit)
+    return np.asarray(domain.low + (domain.high - domain.low) * unit)
 
 
 def on_face(face: Face, domain: Shape, axes: Sequence[Axis]) -> tuple[Array, Array]:
@@ -159,6 +183,11 @@ def on_section(face: Section, domain: Shape, axes: Sequence[Axis]) -> tuple[Arra
     points = face.place(domain.low, domain.high, unit)
     here = domain.contains(points)
     return points[here], weights[here]
+
+
+def any_shape(domain: Domain, blocks: Sequence[Block]) -> bool:
+    """Return True if a domain, or the place of a block on it, is not a box."""
+    return any(as_box(block.within(domain)) is None for block in blocks) or as_box(domain) is None
 
 
 def points_per_axis(axes: Sequence[Axis]) -> tuple[int, ...]:

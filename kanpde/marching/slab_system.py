@@ -179,9 +179,14 @@ def relative_residual(system: System, vector: Tensor, checked: int) -> float:
         lines.append((np.interp(places, np.arange(len(b)), b) - b[0]) / (b[-1] - b[0]))
         weights = np.multiply.outer(weights, np.repeat(np.diff(b), each)).ravel()
     unit = np.stack([line.ravel() for line in np.meshgrid(*lines, indexing="ij")], axis=-1)
-    points, weights, shapes = inside(system.domain, unit, weights, tuple(len(line) for line in lines))
-    squares = system.relative_squares(vector, torch.as_tensor(points, device=vector.device), shapes).cpu().numpy()
-    return math.sqrt(float(weights @ squares / weights.sum()) + system.conditions_loss(vector))
+    total = system.conditions_loss(vector)
+    for number in system.equations:
+        piece = system.pieces[number]
+        domain = piece.placed.block.within(system.domain)
+        points, shares, shapes = inside(domain, unit, weights, tuple(len(line) for line in lines))
+        where = torch.as_tensor(points, device=vector.device)
+        total += float(shares @ system.relative_squares(piece, vector, where, shapes).cpu().numpy()) / shares.sum()
+    return math.sqrt(total)
 
 
 def complete_pass(task: MarchTask, state: MarchState, system: System) -> Pass:

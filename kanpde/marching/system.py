@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,11 +24,10 @@ from kanpde.collocation.rows import (
     sizes_of_terms,
     usable_scale,
 )
-from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.marching import normal_equations
 from kanpde.marching.piece import Image, OnGrids, Piece, Shapes, TensorFunction
-from kanpde.marching.quadrature import Quadrature, quadrature
+from kanpde.marching.quadrature import Quadrature, any_shape, quadrature
 from kanpde.marching.tensor_product import OnGrid, TensorProduct
 from kanpde.optim.band import Storage
 from kanpde.problem.block import Block
@@ -36,9 +36,13 @@ from kanpde.problem.lift import Lift
 # Least size of an equation's terms relative to those of a solution that varies over the whole box: the terms of a
 # constant start, or of an equation of one term, are round-off.
 FLOOR = 1e-3
+# The same if the domain has parts, in some of which the solution often is linear.
+FLOOR_OF_PARTS = 0.1
 # A field is round-off below this share of the size that would balance the other terms of an equation, which then is its
 # size.
 NOTHING = 1e-10
+# Least scale of a row with two sides, relative to that of its larger side.
+LEAST_SIDE = 1e-6
 # Largest root mean square of measurements' rows: the equation is exact and measurements have noise, so the rows of
 # those that the solution misses by more weigh less.
 MISFIT = 1e-5
@@ -87,10 +91,15 @@ class System:
         """The number of unknowns."""
         return self.space.size * len(self.fields) + len(self.unknowns)
 
+    @cached_property
+    def shaped(self) -> bool:
+        """True if the domain, or a part of it, is not a box."""
+        return any_shape(self.domain, [piece.placed.block for piece in self.pieces])
+
     def _numbered(self) -> Numbered:
         """Return the numbering of the unknowns with the narrowest band."""
         # A correction needs few digits, and JᵀJ is cheaper than an orthogonal factor.
-        exact = as_box(self.domain) is None and self.about is None
+        exact = self.shaped and self.about is None
         options = []
         for positions in self.space.numberings(len(self.fields)):
             total = torch.zeros((1,) * len(positions), dtype=torch.long)
@@ -121,10 +130,13 @@ class System:
 
     def columns(self, piece: Piece) -> Tensor:
         """Return the numbers (n, m) of the unknowns that the block's rows touch."""
-        count = len(self.fields)
-        numbers = torch.arange(count, device=self._device)
-        columns = [(image.local.columns[:, :, None] * count + numbers).flatten(1) for image in piece.images]
+        numbers = self.fields_of(piece)
+        columns = [(image.local.columns[:, :, None] * len(self.fields) + numbers).flatten(1) for image in piece.images]
         return torch.cat(columns, dim=1)
+
+    def fields_of(self, piece: Piece) -> Tensor:
+        """Return the numbers (f,) of the fields that occur in a block."""
+        return torch.tensor(sorted(piece.placed.block.partials), device=self._device)
 
     def _piece(self, block: Block, where: Quadrature) -> Piece:
         points = torch.as_tensor(where.points, device=self._device)
@@ -191,16 +203,23 @@ class System:
     def rescale(self, vector: Tensor) -> None:
         """Divide every block's rows by the size of its terms at a vector."""
         coefficients, _ = self.split(vector)
-        slopes = [[slope.by_jets[0] for slope in self._slopes(piece, vector)[1]] for piece in self.pieces]
-        equation = self.pieces[0]
-        sizes = sizes_of_terms(slopes[0], equation.images[0].jets(coefficients))
-        terms = scale_of_equation(sizes, equation.weights)
-        typical = self._typical(coefficients, slopes[0], terms)
+        slopes = [[slope.by_jets for slope in self._slopes(piece, vector)[1]] for piece in self.pieces]
+        terms = {}
+        for number in self.equations:
+            piece, first = self.pieces[number], [each[0] for each in slopes[number]]
+            terms[number] = scale_of_equation(sizes_of_terms(first, piece.images[0].jets(coefficients)), piece.weights)
+        typical = self._typical(
+            coefficients, [[each[0] for each in slopes[number]] for number in terms], [*terms.values()]
+        )
         for number, piece in enumerate(self.pieces):
             size = torch.stack([typical[partial] for partial in piece.images[0].plan.partials])
-            scale = scale_of_condition(piece.placed.sizes(slopes[number]), size, piece.weights)
-            if piece is equation:
-                scale = torch.where(terms > 0, torch.maximum(terms, FLOOR * scale), scale)
+            sides = zip(*slopes[number], strict=True)
+            each = torch.stack([scale_of_condition(piece.placed.sizes(s), size, piece.weights) for s in sides])
+            # Two sides balance each other, so that the smaller one shows the size of both.
+            scale = torch.maximum(each.amin(dim=0), LEAST_SIDE * each.amax(dim=0))
+            if number in terms:
+                floor = FLOOR if len(terms) == 1 else FLOOR_OF_PARTS
+                scale = torch.where(terms[number] > 0, torch.maximum(terms[number], floor * scale), scale)
             if piece.placed.block.functions and not (scale > 0).any():
                 scale = scale + size_of_functions(piece.placed.block, self.split(vector)[1])
             if piece.placed.block.kind == "prior":
@@ -211,28 +230,51 @@ class System:
                 scale = torch.maximum(scale, misfit / MISFIT)
             self.pieces[number] = replace(piece, scale=usable_scale(scale, torch.ones_like(scale)))
 
-    def _typical(self, coefficients: Tensor, slopes: Sequence[Tensor], terms: Tensor) -> dict[MultiIndex, Tensor]:
+    @property
+    def equations(self) -> list[int]:
+        """The numbers of the pieces of the equation, one for each part of the domain; else that of the first piece."""
+        found = [number for number, piece in enumerate(self.pieces) if piece.placed.block.kind == "residual"]
+        return found or [0]
+
+    def interiors(self, plan: jets.JetPlan) -> list[tuple[Image, Tensor, Tensor]]:
+        """Return for every piece of the equation the image of its points, their shares (n,), and its own fields (f,).
+
+        The shares sum to 1, and the fields are 1 where they belong to the piece and 0 elsewhere.
+        """
+        found = []
+        for number in self.equations:
+            piece = self.pieces[number]
+            own = piece.weights.new_zeros(len(self.fields))
+            own[[*piece.placed.block.partials]] = 1.0
+            own = own if len(self.equations) > 1 else torch.ones_like(own)
+            image = self.image(piece.images[0].points, plan, piece.shapes)
+            found.append((image, piece.weights / piece.weights.sum(), own))
+        return found
+
+    def _typical(
+        self, coefficients: Tensor, slopes: Sequence[Sequence[Tensor]], terms: Sequence[Tensor]
+    ) -> dict[MultiIndex, Tensor]:
         """Return the root mean square (f,) of every partial, at least that of u divided by the box's widths.
 
         The lower bound is needed because an initial state may be constant. Where u itself is round-off, its
-        size is that which would balance the other terms of an equation, whose slopes and sizes of terms are given. If
-        all fields are zero, their sizes are taken for 1.
+        size is that which would balance the other terms of an equation. The slopes and sizes of terms are given for
+        every piece of the equation. If all fields are zero, their sizes are taken for 1.
         """
         wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
         plan = jets.JetPlan(self.domain.dimension, wanted)
-        interior = self.pieces[0]
-        points = interior.images[0].points
-        sizes = self.image(points, plan, interior.shapes).jets(coefficients).square().mean(dim=0).sqrt()
-        widths = points.new_tensor((self.domain.high - self.domain.low).tolist())
+        each = [own * image.jets(coefficients).square().mean(dim=0) for image, _, own in self.interiors(plan)]
+        sizes = torch.stack(each).sum(dim=0).sqrt()
+        widths = sizes.new_tensor((self.domain.high - self.domain.low).tolist())
         spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
-        balancing = self._balancing(slopes, terms, widths)
+        pieces = zip(self.equations, slopes, terms, strict=True)
+        balancing = torch.stack([self._balancing(self.pieces[n], s, t, widths) for n, s, t in pieces]).amax(dim=0)
         whole = torch.where(sizes[0] < NOTHING * balancing, balancing, sizes[0])
         whole = whole if whole.any() else torch.ones_like(whole)
         return dict(zip(plan.partials, torch.maximum(sizes, whole / spans[:, None]), strict=True))
 
-    def _balancing(self, slopes: Sequence[Tensor], terms: Tensor, widths: Tensor) -> Tensor:
+    @staticmethod
+    def _balancing(piece: Piece, slopes: Sequence[Tensor], terms: Tensor, widths: Tensor) -> Tensor:
         """Return the largest size (f,) at which a field's terms, over the whole box, balance an equation's terms."""
-        piece = self.pieces[0]
         spans = torch.stack([widths[list(partial)].prod() for partial in piece.images[0].plan.partials])
         steep = torch.stack([mean(slope.square(), piece.weights).sqrt() for slope in slopes])
         sizes = terms[:, None] / (steep / spans[:, None]).amax(dim=1)
@@ -242,13 +284,17 @@ class System:
         """Return the root mean square of every block's own rows, over its components too."""
         solution = self.at(vector)
         with torch.no_grad():
-            squares = {piece.placed.block.name: piece.weights * piece.rows(solution).square() for piece in self.pieces}
-        return {name: float(each.sum(dim=1).mean().sqrt()) for name, each in squares.items()}
+            squares = [float((p.weights * p.rows(solution).square()).sum(dim=1).mean()) for p in self.pieces]
+        found: dict[str, list[float]] = {}
+        for piece, square in zip(self.pieces, squares, strict=True):
+            found.setdefault(piece.placed.block.name, []).append(square)
+        return {name: math.sqrt(sum(each) / len(each)) for name, each in found.items()}
 
     def conditions_loss(self, vector: Tensor) -> float:
         """Return the conditions' part of ‖r‖², without measurements, which may be noisy."""
         solution = self.at(vector)
-        conditions = [piece for piece in self.pieces[1:] if piece.placed.block.points is None]
+        others = [piece for number, piece in enumerate(self.pieces) if number not in self.equations]
+        conditions = [piece for piece in others if piece.placed.block.points is None]
         with torch.no_grad():
             return sum(float((piece.rows(solution) * piece.factors).square().sum()) for piece in conditions)
 
@@ -263,13 +309,13 @@ class System:
                     found = max(found, float(piece.rows(solution).norm()) / size if size > 0 else 0.0)
         return found
 
-    def relative_squares(self, vector: Tensor, points: Tensor, shapes: Shapes) -> Tensor:
-        """Return the squares of the equation's rows at other points, each relative to the size of its terms, (n,)."""
-        first, solution = self.pieces[0], self.at(vector)
-        placed = replace(first.placed, images=(points,), index=None)
+    def relative_squares(self, piece: Piece, vector: Tensor, points: Tensor, shapes: Shapes) -> Tensor:
+        """Return the squares of an equation's rows at other points, each relative to the size of its terms, (n,)."""
+        solution = self.at(vector)
+        placed = replace(piece.placed, images=piece.placed.block.images(points), index=None)
         with torch.no_grad():
-            image = solution.prepare(points, placed.plan, shapes)
-            rows = placed.rows_of(solution, [image]) / first.scale[:, None]
+            image = solution.prepare(placed.images[0], placed.plan, shapes)
+            rows = placed.rows_of(solution, [image]) / piece.scale[:, None]
         return rows.square().mean(dim=0)
 
 
@@ -359,6 +405,27 @@ class TensorLinearisation:
             parts.append(torch.cat([part, slopes.by_constants], dim=2).flatten(0, 1))
         return torch.cat(parts)
 
+    @property
+    def parts(self) -> list[tuple[Tensor, Tensor]]:
+        """J in parts: the rows (n, m) of every block, and the numbers (m,) of the columns of the fields in it."""
+        system, count = self._system, len(self._system.fields)
+        if len(system.equations) == 1:
+            return [(self.matrix, torch.arange(self.storage.size, device=self.residual.device))]
+        found = []
+        for piece, slopes in zip(system.pieces, self._slopes, strict=True):
+            fields = system.fields_of(piece)
+            places = torch.arange(len(fields), device=fields.device)
+            each = [(image.local.columns[:, :, None] * len(fields) + places).flatten(1) for image in piece.images]
+            columns = torch.cat(each, dim=1)
+            pairs = list(zip(piece.images, slopes.by_jets, strict=True))
+            for component in range(len(slopes.values)):
+                rows = [image.rows(slope[component])[..., fields].flatten(1) for image, slope in pairs]
+                part = columns.new_zeros(len(columns), system.space.size * len(fields), dtype=rows[0].dtype)
+                part.scatter_add_(1, columns, torch.cat(rows, dim=1))
+                numbers = torch.arange(system.space.size, device=fields.device)[:, None] * count + fields
+                found.append((part, numbers.reshape(-1)))
+        return found
+
     def _integrals(self, piece: Piece, sums: Sums, slopes: Slopes) -> Tensor:
         """Return the Jacobian (c, g, P) of rows that are integrals."""
         rows = []
@@ -395,9 +462,9 @@ class TensorLinearisation:
     def _constants(self) -> int:
         return self._slopes[0].by_constants.shape[-1]
 
-    @staticmethod
-    def _rows(piece: Piece, slopes: Slopes) -> Tensor:
-        """Return the Jacobian (c, n, m) of a block's rows, without the constants."""
-        pairs = list(zip(piece.images, slopes.by_jets, strict=True))
-        rows = [torch.cat([image.rows(s[c]).flatten(1) for image, s in pairs], 1) for c in range(len(slopes.values))]
+    def _rows(self, piece: Piece, slopes: Slopes) -> Tensor:
+        """Return the Jacobian (c, n, m) of a block's rows by its own fields, without the constants."""
+        pairs, own = list(zip(piece.images, slopes.by_jets, strict=True)), self._system.fields_of(piece)
+        each = range(len(slopes.values))
+        rows = [torch.cat([image.rows(s[c])[..., own].flatten(1) for image, s in pairs], 1) for c in each]
         return torch.stack(rows)

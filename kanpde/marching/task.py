@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from kanpde.calculus.arrays import Array
-from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.evolution import evolves, part_of
+from kanpde.marching.quadrature import any_shape
+from kanpde.marching.split import Split
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.marching.tolerances import MarchTolerances
 from kanpde.problem.block import Block
@@ -54,7 +55,7 @@ class MarchTask:
     @cached_property
     def slabbed(self) -> bool:
         """True if the problem is solved in slabs of time."""
-        return evolves(self.problem)
+        return evolves(self.problem.whole if isinstance(self.problem, Split) else self.problem)
 
     @property
     def time(self) -> int:
@@ -63,8 +64,8 @@ class MarchTask:
 
     @cached_property
     def shaped(self) -> bool:
-        """True if the domain is not a box."""
-        return as_box(self.problem.domain) is None
+        """True if the domain, or a part of it, is not a box."""
+        return any_shape(self.problem.domain, self.blocks)
 
     @property
     def largest(self) -> int:

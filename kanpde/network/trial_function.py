@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from kanpde.calculus import jets
 from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
+from kanpde.geometry.partition import Partition
 from kanpde.network.kan import KAN
 from kanpde.network.layer import Tape
 from kanpde.network.mlp import MLP
+from kanpde.network.parted import KIND, PartedNetwork
 from kanpde.problem.lift import Lift
 
 CHUNK = 8192  # points evaluated at once by `Model.jets_at`
@@ -34,7 +36,10 @@ class Model(nn.Module):
     """u = lift + factor · network, or the network if no condition is hard, and a vector of unknown constants."""
 
     def __init__(
-        self, network: KAN | MLP, ansatz: Lift | None = None, unknowns: Mapping[str, float] | None = None
+        self,
+        network: KAN | MLP | PartedNetwork,
+        ansatz: Lift | None = None,
+        unknowns: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         # A perceptron answers what training and evaluation ask of a network; what reads edges asks for a KAN itself.
@@ -124,6 +129,15 @@ def saved_network(description: Mapping[str, Any], state: Mapping[str, Tensor]) -
     """Return the network that an architecture and a state_dict describe, refined knots included."""
     kind = MLP if description.get("kind") == "mlp" else KAN
     return kind.from_architecture(description, state)
+
+
+def saved_on(
+    partition: Partition | None, description: Mapping[str, Any], state: Mapping[str, Tensor]
+) -> KAN | MLP | PartedNetwork:
+    """Return the same for a problem with this partition, whose network may have parts too."""
+    if description.get("kind") == KIND and partition is not None:
+        return PartedNetwork.from_architecture(description, state, partition)
+    return saved_network(description, state)
 
 
 def ansatz_jets(points: Tensor, ansatz: Lift, plan: JetPlan) -> tuple[Tensor, Tensor]:

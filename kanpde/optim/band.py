@@ -111,6 +111,10 @@ class LocalLinearisation(Protocol):
     def matrix(self) -> Tensor:
         """J itself, (N, P)."""
 
+    @property
+    def parts(self) -> list[tuple[Tensor, Tensor]]:
+        """J in parts: rows (n, m), and the numbers (m,) of their columns, beyond which they are zero."""
+
 
 class Factor:
     """The triangular factor of JᵀJ + S of one linearisation, with S = λ D and D = diag(JᵀJ).

@@ -7,6 +7,8 @@ Adcock and Huybrechs, SIAM Rev. 61 (2019) 443).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -24,18 +26,18 @@ class OrthogonalFactor:
 
     def __init__(self, linear: LocalLinearisation, damping: float) -> None:
         self.storage, self.damping = linear.storage, damping
-        rows = linear.matrix
-        squares = rows.square().sum(0)
+        parts = linear.parts
+        squares = linear.residual.new_zeros(self.storage.size)
+        for rows, columns in parts:
+            squares[columns] += rows.square().sum(0)
         # A share of the largest column keeps the coefficients of functions small that hardly reach into the shape.
         self.shift = (damping if damping > MIN_DAMPING else SHIFT) * squares.max().expand(len(squares))
         self._unit = (squares + self.shift).rsqrt()
         self.solvable = bool(torch.isfinite(self._unit).all())
         if not self.solvable:
             return
-        stacked = torch.cat([rows * self._unit, torch.diag(self.shift.sqrt() * self._unit)])
-        count = len(squares)
-        with threads_for(2.0 * len(stacked) * count**2):
-            self._triangle = torch.linalg.qr(stacked, mode="r").R
+        scaled = [(rows * self._unit[columns], columns) for rows, columns in parts]
+        self._triangle = triangle(scaled, self.shift.sqrt() * self._unit)
 
     def solve(self, right: Tensor) -> Tensor:
         """Return (JᵀJ + S)⁻¹ b, (P,), up to rounding errors."""
@@ -43,3 +45,32 @@ class OrthogonalFactor:
         half = torch.linalg.solve_triangular(self._triangle.T, scaled, upper=False)
         found: Tensor = self._unit * torch.linalg.solve_triangular(self._triangle, half, upper=True)[:, 0]
         return found
+
+
+def triangle(parts: Sequence[tuple[Tensor, Tensor]], diagonal: Tensor) -> Tensor:
+    """Return R of QR = the rows of all parts over a diagonal matrix; a part has rows (n, m) and its columns (m,).
+
+    Parts with the same few columns are reduced to a triangle of their own first.
+    """
+    groups: dict[bytes, list[tuple[Tensor, Tensor]]] = {}
+    for rows, columns in parts:
+        groups.setdefault(columns.cpu().numpy().tobytes(), []).append((rows, columns))
+    stacked, left = [], diagonal.clone()
+    for same in groups.values():
+        columns = same[0][1]
+        own = torch.cat([rows for rows, _ in same])
+        if len(columns) < len(diagonal) and len(own) > len(columns):
+            own = reduced(torch.cat([own, torch.diag(left[columns])]))
+            left[columns] = 0.0
+        full = own.new_zeros(len(own), len(diagonal))
+        full[:, columns] = own
+        stacked.append(full)
+    stacked.append(torch.diag(left)[left != 0])
+    return reduced(torch.cat(stacked))
+
+
+def reduced(rows: Tensor) -> Tensor:
+    """Return R of QR = rows (n, m)."""
+    with threads_for(2.0 * len(rows) * rows.shape[1] ** 2):
+        found: Tensor = torch.linalg.qr(rows, mode="r").R
+    return found

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.geometry.domain import Face
+from kanpde.geometry.domain import Domain, Face
+from kanpde.geometry.patch import over
+from kanpde.geometry.shape import Shape
 from kanpde.problem.field import Field
 
 Evaluate = Callable[[tuple["Side", ...], "Tensor | None", Mapping[str, Tensor]], Tensor]
@@ -19,10 +21,14 @@ Partials = Mapping[int, frozenset[MultiIndex]]
 
 @dataclass(frozen=True)
 class Side:
-    """The fields at one set of points (n, d), in the order of the problem's fields."""
+    """The fields at one set of points (n, d), in the order of the problem's fields.
+
+    `part` is the name of the problem's part in which all points lie; None if each point's part is looked up.
+    """
 
     points: Tensor
     fields: tuple[Field, ...]
+    part: str | None = None
 
 
 def same_points(points: Tensor) -> tuple[Tensor, ...]:
@@ -40,6 +46,7 @@ class Block:
     If ``integrated`` names axes, the rows are integrals over these coordinates of what ``evaluate`` returns.
     ``kind`` is "residual", "condition", or "prior" for the smoothness of an unknown function, which is no equation;
     ``functions`` are the names of the unknown functions in the rows.
+    If ``place`` is given, a shape in space, the points and ``faces`` are those of the shape, for all other coordinates.
 
     ``evaluate(sides, index, unknowns)`` returns the rows, (components, n). ``index`` (n,) is the position of each
     point's face in ``faces``, or of the point in ``points`` (None: all of them, in order); it is None in the interior.
@@ -57,9 +64,14 @@ class Block:
     weight: float = 1.0
     hard: bool = False
     integrated: tuple[int, ...] = ()
+    place: Shape | None = None
     functions: tuple[str, ...] = ()
 
     @property
     def measured(self) -> bool:
         """True if the rows are measurements, which may be noisy."""
         return self.points is not None and self.kind != "prior"
+
+    def within(self, domain: Domain) -> Domain:
+        """Return the domain in which, or on whose faces, the points lie if the problem's is ``domain``."""
+        return domain if self.place is None else over(self.place, domain)

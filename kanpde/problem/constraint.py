@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from kanpde.errors import ProblemError, among, nearest, number, short
 from kanpde.geometry.domain import Face
+from kanpde.geometry.partition import Cut
 from kanpde.problem.block import Block
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.equation import Equation, Formulation
@@ -63,6 +64,10 @@ class Constraint(ABC):
 
     def boundary_values(self, problem: Declaration) -> tuple[BoundaryValue, ...]:
         """Return the values that the condition prescribes; empty if it prescribes anything else."""
+        return ()
+
+    def cuts(self, problem: Declaration) -> tuple[Cut, ...]:
+        """Return the planes that split the domain; empty if the condition splits nothing."""
         return ()
 
     def closing(self, problem: Declaration) -> Closing | None:

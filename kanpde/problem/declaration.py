@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from kanpde.geometry.domain import Domain
+from kanpde.geometry.partition import Partition
+from kanpde.geometry.shape import Shape
 from kanpde.problem.unknown_function import Expansion, Function, coefficient_names
 
 # Class attributes of a problem that an annotation would turn into dataclass fields; they are not parameters.
-_DECLARATIONS = ("domain", "fields", "unknowns")
+_DECLARATIONS = ("domain", "fields", "unknowns", "parts", "coefficients")
 
 
 class Declaration:
     """The ``domain``, the names of the ``fields``, and the ``unknowns`` to find: starting values, or `Function`.
+
+    ``parts`` split the domain, name -> shape, and ``coefficients`` differ among them: name -> part -> value.
 
     The methods ``exact`` (SymPy) and ``reference`` (NumPy) are optional; `kanpde.problem.exact` looks them up.
     """
@@ -24,12 +29,27 @@ class Declaration:
     domain: Domain
     fields: tuple[str, ...] = ("u",)
     unknowns: Mapping[str, float | Function] = MappingProxyType({})
+    parts: Mapping[str, Shape] = MappingProxyType({})
+    coefficients: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     residual: Callable[..., Any]
 
     @property
     def name(self) -> str:
         """The name that it was loaded by, else the class name in snake_case."""
         return getattr(self, "_name", None) or snake_case(type(self).__name__)
+
+    @functools.cached_property
+    def partition(self) -> Partition | None:
+        """The domain split into its parts, and along the planes of conditions; None if it is whole."""
+        cuts = [each for condition in self._conditions().values() for each in condition.cuts(self)]
+        return Partition(self.domain, self.parts, cuts) if self.parts or cuts else None
+
+    def conditions(self) -> Mapping[str, Any]:
+        """Return a mapping name -> condition; empty by default."""
+        return {}
+
+    def _conditions(self) -> Mapping[str, Any]:
+        return self.conditions()
 
     @property
     def manufactured(self) -> bool:

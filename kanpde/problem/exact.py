@@ -174,7 +174,7 @@ def _side(
 
 def _sample(problem: Declaration, block: Block, count: int) -> tuple[Array, Tensor | None, Callable[[Array], Array]]:
     """Return points of a block, the index of each one's face, and the function of values at them that are its rows."""
-    domain = problem.domain
+    domain = block.within(problem.domain)
     if block.integrated:
         free = np.delete(np.arange(domain.dimension), block.integrated)
         unit = _random_points()(8 if len(free) else 1, len(free))

@@ -39,21 +39,24 @@ def with_source(block: Block, problem: Declaration) -> Block:
     def functions(partial: MultiIndex) -> list[PointFunction]:
         return point_functions(problem, partial)
 
-    def exact_side(points: Tensor) -> Side:
+    def exact_side(side: Side) -> Side:
+        points = side.points.detach()
+
         def field(i: int, name: str) -> Field:
             return Field(name, problem.domain.names, lambda partial: functions(partial)[i](points))
 
-        return Side(points, tuple(field(i, name) for i, name in enumerate(problem.fields)))
+        return replace(side, points=points, fields=tuple(field(i, name) for i, name in enumerate(problem.fields)))
 
     known: list[tuple[Tensor, int, Tensor]] = []
 
-    def source(points: Tensor, index: Tensor | None) -> Tensor:
+    def source(side: Side, index: Tensor | None) -> Tensor:
+        points = side.points
         # Points that are kept are no other object with the same identity; a version counts changes in place.
         for kept, version, values in known:
             if kept is points and version == points._version:
                 return values
         with torch.no_grad():
-            values = block.evaluate((exact_side(points.detach()),), index, {})
+            values = block.evaluate((exact_side(side),), index, {})
         if not values.isfinite().all():
             raise ProblemError(f'source = "exact" of {problem.name} is not finite: the exact solution is singular')
         known.append((points, points._version, values))
@@ -62,6 +65,6 @@ def with_source(block: Block, problem: Declaration) -> Block:
 
     def evaluate(sides: tuple[Side, ...], index: Tensor | None, unknowns: Mapping[str, Tensor]) -> Tensor:
         rows = block.evaluate(sides, index, unknowns)
-        return rows - source(sides[0].points, index).to(rows)
+        return rows - source(sides[0], index).to(rows)
 
     return replace(block, evaluate=evaluate)

@@ -16,7 +16,9 @@ from kanpde.problem.block import Block, Side
 from kanpde.problem.constraint import Constraint
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field, parse_partial
+from kanpde.problem.interface import check_seams
 from kanpde.problem.manufactured import with_source
+from kanpde.problem.parts import check_parts
 from kanpde.problem.residual import residual_block
 from kanpde.problem.unknown_function import Function, with_functions
 
@@ -43,10 +45,6 @@ class Problem(Declaration):
             if name in RESERVED and not (callable(value) or isinstance(value, property)):
                 raise ProblemError(f"{cls.__name__} expects another name for {name!r}, which kanpde uses; rename it")
 
-    def conditions(self) -> Mapping[str, Constraint]:
-        """Return a mapping name -> condition; empty by default."""
-        return {}
-
     def blocks(self, *, hard: bool = False) -> tuple[Block, ...]:
         """Return the equation's block and then the conditions' blocks in order, those of hard conditions if `hard`.
 
@@ -57,6 +55,7 @@ class Problem(Declaration):
         if self.manufactured:
             blocks = [with_source(block, self) for block in blocks]
         blocks += [self._condition_block(name, condition) for name, condition in self._conditions().items()]
+        check_seams(self)
         if expansions := self.expansions:
             blocks = [with_functions(block, expansions, len(self.fields)) for block in blocks]
         return tuple(block for block in blocks if hard or not block.hard)
@@ -112,11 +111,12 @@ class Problem(Declaration):
         domain = part(self, "domain", self.name)
         if not isinstance(domain, Domain):
             raise ProblemError(f"{self.name} expects a domain such as Box(x=(0, 1)), got {short(domain)}")
-        for name in ("fields", "unknowns", "exact", "reference", "guess"):
+        for name in ("fields", "unknowns", "exact", "reference", "guess", "parts", "coefficients"):
             part(self, name, self.name)
         if self.has_equation and not callable(part(self, "residual", self.name)):
             raise ProblemError(f"{self.name} expects a method residual(self, u, x, ...), got none; write it")
         self._check_names()
+        check_parts(self)
         for name, value in [*self.parameters().items(), *self.unknowns.items()]:
             check_finite(self.name, name, value)
         source = part(self, "source", self.name)
@@ -157,6 +157,8 @@ RESERVED = frozenset(name for kind in (Problem, Declaration) for name in vars(ki
     "domain",
     "fields",
     "unknowns",
+    "parts",
+    "coefficients",
     "residual",
     "conditions",
 }

@@ -16,11 +16,12 @@ from kanpde.problem.arguments import asked, call
 from kanpde.problem.block import Block, Side
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field, values
+from kanpde.problem.parts import coefficient
 
 _POINTS = 7  # of the trial call; unlike usual numbers of fields or coordinates, so that a wrong shape is detected
 
-_Arguments = Callable[[Side, Mapping[str, Tensor]], dict[str, Any]]
-_Record = list[dict[MultiIndex, Tensor]]
+Arguments = Callable[[Side, Mapping[str, Tensor]], dict[str, Any]]
+Record = list[dict[MultiIndex, Tensor]]
 
 
 def residual_block(
@@ -39,8 +40,8 @@ def residual_block(
     raises an exception.
     """
     what = f"the residual of {problem.name}" if kind == "residual" else "its residual"
-    arguments = _arguments(function, problem, what)
-    side, record = _trial(problem, faces)
+    arguments = arguments_of(function, problem, what)
+    side, record = trial_side(problem, faces)
     unknowns = {key: torch.tensor(float(start), dtype=torch.float64) for key, start in problem.constants.items()}
     with torch.enable_grad():
         result = call(function, arguments(side, unknowns), what)
@@ -61,23 +62,27 @@ def residual_block(
     return Block(name, kind, components, faces, partials, evaluate, weight=weight, hard=hard)
 
 
-def _arguments(function: Callable[..., Any], problem: Declaration, what: str) -> _Arguments:
+def arguments_of(function: Callable[..., Any], problem: Declaration, what: str) -> Arguments:
+    """Return the function that maps a side and the unknowns to the arguments that a user's function asks for."""
     names, fields, constants = problem.domain.names, problem.quantities, problem.constants
-    wanted = asked(function, dict.fromkeys((*problem.fields, *names, *problem.unknowns)), what)
+    known = dict.fromkeys((*problem.fields, *names, *problem.unknowns, *problem.coefficients))
+    wanted = asked(function, known, what)
     by_field = [(name, fields.index(name)) for name in wanted if name in fields]
     by_axis = [(name, names.index(name)) for name in wanted if name in names]
     by_name = [name for name in wanted if name in constants]
+    by_part = [(name, coefficient(problem, name)) for name in wanted if name in problem.coefficients]
 
     def arguments(side: Side, unknowns: Mapping[str, Tensor]) -> dict[str, Any]:
         given: dict[str, Any] = {name: side.fields[i] for name, i in by_field}
         given.update((name, side.points[..., axis]) for name, axis in by_axis)
         given.update((name, unknowns[name]) for name in by_name)
+        given.update((name, value(side)) for name, value in by_part)
         return given
 
     return arguments
 
 
-def _trial(problem: Declaration, faces: tuple[Face, ...]) -> tuple[Side, _Record]:
+def trial_side(problem: Declaration, faces: tuple[Face, ...]) -> tuple[Side, Record]:
     """Return a side of random points and field values, and the record of the partials that are looked up."""
     random = np.random.default_rng(0)
     domain = problem.domain
@@ -86,7 +91,7 @@ def _trial(problem: Declaration, faces: tuple[Face, ...]) -> tuple[Side, _Record
         return random.random((count, dimension))
 
     points = face_points(domain, faces[0], _POINTS, draw) if faces else interior_points(domain, _POINTS, draw)
-    record: _Record = [{} for _ in problem.quantities]
+    record: Record = [{} for _ in problem.quantities]
 
     def field(i: int, name: str) -> Field:
         def lookup(partial: MultiIndex) -> Tensor:

@@ -221,7 +221,7 @@ def with_functions(block: Block, expansions: tuple[Expansion, ...], fields: int)
 
     def evaluate(sides: tuple[Side, ...], index: Tensor | None, constants: Mapping[str, Tensor]) -> Tensor:
         clothed = tuple(
-            Side(side.points, (*side.fields, *(each.field(side.points, constants) for each in expansions)))
+            replace(side, fields=(*side.fields, *(each.field(side.points, constants) for each in expansions)))
             for side in sides
         )
         return block.evaluate(clothed, index, constants)

@@ -14,9 +14,10 @@ from kanpde.geometry.box import as_box
 from kanpde.geometry.shape import Shape
 from kanpde.marching import state as states
 from kanpde.marching.audit.parts import Part, parts_of_pass
-from kanpde.marching.low_rank import compress
+from kanpde.marching.compress_parts import compressed
 from kanpde.marching.march import March, at_rest, begin
 from kanpde.marching.slabs import Pass
+from kanpde.marching.split import split
 from kanpde.marching.state import MarchState
 from kanpde.marching.task import MarchTask
 from kanpde.network.kan import KAN
@@ -51,7 +52,7 @@ class Marching:
             )
         limit = task.settings.training.max_parameters
         self.march_task = MarchTask(
-            task.problem,
+            split(task.problem),
             degree=degree,
             intervals=network.intervals if isinstance(network.intervals, int) else None,
             affine=task.affine,
@@ -94,7 +95,9 @@ class Marching:
         """Take one Gauss–Newton step; after the last one return how the march ended, or `NothingFound`."""
         done = self.march.state.done
         if done is not None:
-            return NothingFound() if self._found is None else Stop(done)
+            # Only a march solves on a domain with parts, so that nothing can follow it there.
+            parted = self.task.problem.partition is not None
+            return NothingFound() if self._found is None and not parted else Stop(done)
         self._step = self.march.step()
         return self._step
 
@@ -134,7 +137,7 @@ class Marching:
         found = self._best_or_present
         if self._known is None or self._known[0] is not found:
             problem, axes = self.task.problem, self.march.state.attempt.axes
-            network = compress(problem, found, axes[0].degree if axes else DEGREES[1])
+            network = compressed(self.march_task.problem, found, axes[0].degree if axes else DEGREES[1])
             constants = dict(zip(problem.constants, found.slabs[0].constants.tolist(), strict=True))
             model = Model(network, self.march_task.ansatz, constants)
             self._known = found, model.to(device=self.task.device, dtype=self.task.dtype)

@@ -16,7 +16,7 @@ from torch import Tensor
 from kanpde.collocation.comparison import Comparison
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.device import one_thread
-from kanpde.errors import Ending, options
+from kanpde.errors import ConfigurationError, Ending, options
 from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.judge import audit
 from kanpde.network.kan import KAN
@@ -108,6 +108,11 @@ class Trainer:
         network = self.settings.network
         if isinstance(network, KAN) and Marching.fits(self.task, network):
             return Marching(self.task, network)
+        if self.problem.partition is not None:
+            raise ConfigurationError(
+                "expected default settings of network, sampling and training.stages on a domain with parts, which "
+                "splines alone solve; leave out those that choose a network, its points or its optimisers"
+            )
         return (WarmMarch if WarmMarch.fits(self.task, network) else Descent)(self.task, network)
 
     @one_thread()

@@ -167,4 +167,8 @@ def norms_by_block(system: System, vector: Tensor) -> dict[str, float]:
     solution = system.at(vector)
     pieces = [piece for piece in system.pieces if piece.placed.block.points is None]
     with torch.no_grad():
-        return {p.placed.block.name: float((p.rows(solution) * p.factors).norm()) for p in pieces}
+        norms = [(piece.placed.block.name, float((piece.rows(solution) * piece.factors).norm())) for piece in pieces]
+    found: dict[str, float] = {}
+    for name, norm in norms:
+        found[name] = math.hypot(found.get(name, 0.0), norm)
+    return found

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.jets import JetPlan
-from kanpde.geometry.box import as_box
 from kanpde.marching.system import System
 from kanpde.optim.band import MAX_ORTHOGONAL
 from kanpde.optim.bordered import AnyFactor, BorderedLinearisation, factor_of
@@ -52,26 +51,33 @@ def weakest_direction(
         if found is None:
             return None
         factor = found
-    piece = system.pieces[0]
-    image = system.image(piece.images[0].points, JetPlan(system.domain.dimension, [()]), piece.shapes)
-    share = (piece.weights / piece.weights.sum())[:, None]
+    interiors = system.interiors(JetPlan(system.domain.dimension, [()]))
 
     def inside(v: Tensor) -> Tensor:
         """Return M v with vᵀ M v = ‖v‖² over the domain, in which a continuation outside a shape has no part."""
         coefficients, _ = system.split(v)
-        weighted = image.adjoint((share * image.own_jets(coefficients)[:, 0])[:, None]).reshape(-1)
+        each = [
+            image.adjoint((share[:, None] * own * image.own_jets(coefficients)[:, 0])[:, None]).reshape(-1)
+            for image, share, own in interiors
+        ]
+        weighted = torch.stack(each).sum(dim=0)
         return torch.cat([weighted, v[len(weighted) :]])
 
     if small(factor):
         v = exact_direction(linear)
     else:
-        v = iterated_direction(factor, vector, inside if as_box(system.domain) is None else None)
+        v = iterated_direction(factor, vector, inside if system.shaped else None)
     coefficients, constants = system.split(v)
+    squares, means, heights = [], [], []
     with torch.no_grad():
-        change = image.own_jets(coefficients)[:, 0]
-        values = image.jets(torch.zeros_like(coefficients))[:, 0]
-    sizes, means = (share * change.square()).sum(0).sqrt(), (share * change).sum(0)
-    size, height = float(sizes.norm()), float((share * values.square()).sum().sqrt())
+        for image, share, own in interiors:
+            change = own * image.own_jets(coefficients)[:, 0]
+            values = own * image.jets(torch.zeros_like(coefficients))[:, 0]
+            squares.append(share @ change.square())
+            means.append(share @ change)
+            heights.append(share @ values.square())
+    sizes, mean = torch.stack(squares).sum(0).sqrt(), torch.stack(means).sum(0)
+    size, height = float(sizes.norm()), float(torch.stack(heights).sum().sqrt())
     shares = shares_of(constants, vector[len(vector) - len(constants) :])
     largest = max(shares, key=lambda name: shares[name], default=None)
     relative = size / height if height > 0 else size
@@ -82,7 +88,7 @@ def weakest_direction(
     judged = named is None or named in constants
     return Direction(
         noticed=float(linear.product(v).norm()) / max(whole, 1e-300) if judged else 1.0,
-        constant=bool((sizes[f] ** 2 - means[f] ** 2).clamp_min(0).sqrt() <= LEVEL * means[f].abs()),
+        constant=bool((sizes[f] ** 2 - mean[f] ** 2).clamp_min(0).sqrt() <= LEVEL * mean[f].abs()),
         field=system.fields[f],
         unknown=named,
     )

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import grid
 from kanpde.collocation.rows import Placed
@@ -21,6 +22,7 @@ from kanpde.marching.audit.noise import Noise
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
 from kanpde.marching.audit.reasons import Evidence, FunctionDeviation, reasons_of, verdict_of
+from kanpde.marching.split import Split, split
 from kanpde.marching.task import MarchTask
 from kanpde.network.trial_function import Model
 from kanpde.problem.found_function import MEASURED, Deviation, FoundFunction
@@ -68,7 +70,7 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
     unseen = tuple(missed(problem, lambda placed: rows_of(model, placed), constants_of(model), size_of(model, problem)))
     if not isinstance(problem.domain, Shape) or problem.domain.dimension not in RESOLUTION:
         return Evidence(residual if math.isfinite(residual) else None, None, missed=unseen)
-    task = MarchTask(problem, 1, None, affine=False, most=MOST_UNKNOWNS, device=torch.device("cpu"))
+    task = MarchTask(split(problem), 1, None, affine=False, most=MOST_UNKNOWNS, device=torch.device("cpu"))
     parts = tuple(parts) or parts_of_network(task, model)
     found = corrections(task, parts, model.constants.detach().double().cpu())
     error, largest, size = estimates(task, model, parts, found)
@@ -130,13 +132,21 @@ def estimates(
 
     They are measured against the corrected solution.
     """
-    domain = task.problem.domain
+    problem = task.problem
+    domain = problem.whole.domain if isinstance(problem, Split) else problem.domain
     points, weights = grid(domain, RESOLUTION[domain.dimension])
     shares = np.zeros(len(points))
     if task.slabbed:
         time = task.time
         shares = (points[:, time] - domain.low[time]) / (domain.high[time] - domain.low[time])
-    corrected = values_at(parts, [each.function for each in found], shares, points)
+    functions = [each.function for each in found]
+
+    def corrected_at(points: Array, shares: Array) -> Array:
+        return values_at(parts, functions, shares, points)
+
+    corrected = (
+        problem.assembled(corrected_at, points, shares) if isinstance(problem, Split) else corrected_at(points, shares)
+    )
     values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0]
     network = values.double().cpu().numpy()
     error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (network - corrected, corrected))

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kanpde.calculus.jets import JetPlan
 from kanpde.marching.piece import Piece
 from kanpde.marching.system import System, TensorLinearisation
 from kanpde.optim.bordered import AnyFactor
@@ -53,8 +54,7 @@ def noise_of(system: System, linear: TensorLinearisation, factor: AnyFactor, aft
     blocks = measurements(system)
     if not blocks:
         return None
-    piece = system.pieces[0]
-    share = (piece.weights / piece.weights.sum())[:, None]
+    interiors = system.interiors(JetPlan(system.domain.dimension, [()]))
     units = constants_of(system, after)
     influences = torch.stack([linear.product(factor.solve(unit)) for unit in units]) if len(units) else units
     spread, covariance, lowest = 0.0, after.new_zeros(len(units), len(units)), math.inf
@@ -64,8 +64,9 @@ def noise_of(system: System, linear: TensorLinearisation, factor: AnyFactor, aft
             found = conjugate_gradients(linear.against(-drawn), factor)
             trace += float(drawn @ found.image)
             with torch.no_grad():
-                change = piece.images[0].own_jets(system.split(found.step)[0])[:, 0]
-            squares += float((share * change.square()).sum())
+                coefficients = system.split(found.step)[0]
+                for image, share, own in interiors:
+                    squares += float((share @ (own * image.own_jets(coefficients)[:, 0]).square()).sum())
         freedom = block.stop - block.start - trace
         known = freedom > LEAST_FREEDOM
         variance = float(after[block].square().sum()) / freedom if known else math.inf

@@ -10,6 +10,7 @@ from kanpde.marching.audit.correction import Corrected
 from kanpde.marching.audit.directions import Direction
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.audit.places import Missed
+from kanpde.marching.split import JOINTS
 
 LARGE = 0.3  # an estimate of the relative error from which a solution has failed
 FREE = 3e-5  # a direction that the rows notice less leaves the solution open
@@ -197,7 +198,8 @@ def contradiction(evidence: Evidence) -> Iterator[str]:
         for name, norm in each.after.items():
             shares[name] = math.hypot(shares.get(name, 0.0), norm)
     others = sorted(
-        (name for name in shares if name != "residual" and shares[name] > 0.1 * after), key=shares.__getitem__
+        (name for name in shares if name not in ("residual", JOINTS) and shares[name] > 0.1 * after),
+        key=shares.__getitem__,
     )
     if len(others) > 1:
         names = " and ".join(repr(name) for name in others[-2:])
