@@ -32,7 +32,7 @@ from kanpde.problem import registry, text_json
 from kanpde.problem.field import parse_partial
 from kanpde.problem.found_function import Deviation, FoundFunction
 from kanpde.problem.from_text import TextProblem
-from kanpde.problem.lift import Ansatz
+from kanpde.problem.lift import Ansatz, SingularPart
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import DataBox, Regression
 from kanpde.problem.unknown_function import Function
@@ -303,6 +303,7 @@ class Solution:
             "record": self.record,
             "audit": None if self.audited is None else self.audited.to_json(),
             "formula": None if self.formula is None else self.formula.to_json(),
+            "singular": self.model.ansatz.to_json() if isinstance(self.model.ansatz, SingularPart) else None,
         }
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         files.write(path, {**tensors, **samples_of(self.problem), "unknowns": self.model.constants}, metadata)
@@ -341,7 +342,9 @@ class Solution:
         check_saved(path, metadata["problem"], {key: names[key] for key in ("coordinates", "fields", "unknowns")})
         state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
         network = saved_on(problem.partition, metadata["architecture"], state)
-        model = Model(network, Ansatz.of(problem), problem.constants)
+        singular = metadata.get("singular")  # files of older versions have none
+        ansatz = SingularPart.from_json(singular) if singular else Ansatz.of(problem)
+        model = Model(network, ansatz, problem.constants)
         model.to(tensors["unknowns"].device)
         model.constants.data.copy_(tensors["unknowns"])
         solution = cls(problem, model, metadata["history"], metadata["record"])

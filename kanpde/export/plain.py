@@ -15,7 +15,7 @@ from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 from kanpde.network.trial_function import Model
-from kanpde.problem.lift import Standard
+from kanpde.problem.lift import SingularPart, Standard
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,22 @@ def plain_scaling(model: Model, fields: int, ending: str) -> tuple[list[float], 
     """
     if model.ansatz is None:
         return [0.0] * fields, [1.0] * fields
+    check_smooth(model, ending)
     if not isinstance(model.ansatz, Standard):
         raise ConfigurationError(
             f"expected soft conditions for {ending}, got hard ones, whose values are code; use .pt2, or leave out "
             "hard=True"
         )
     return model.ansatz.mean.tolist(), model.ansatz.deviation.tolist()
+
+
+def check_smooth(model: Model, ending: str) -> None:
+    """Raise ConfigurationError if a model has singular functions at corners, which a format cannot hold."""
+    if isinstance(model.ansatz, SingularPart):
+        raise ConfigurationError(
+            f"expected a solution without singular functions at corners for {ending}, got "
+            f"{len(model.ansatz.functions)} of them; use .pt2, or a grid such as .npz"
+        )
 
 
 def plain_name(name: str) -> str:

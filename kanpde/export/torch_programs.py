@@ -21,7 +21,7 @@ from kanpde.calculus.jets import JetPlan
 from kanpde.calculus.splines import polynomial_pieces
 from kanpde.errors import ConfigurationError
 from kanpde.export.exportable import Exportable
-from kanpde.export.plain import PlainLayer, plain_layers
+from kanpde.export.plain import PlainLayer, check_smooth, plain_layers
 from kanpde.files import write_atomically
 from kanpde.network.base_functions import BASE_FUNCTIONS
 from kanpde.network.trial_function import Model
@@ -42,8 +42,9 @@ def write_pt2(path: Path, solution: Exportable) -> None:
 def write_onnx(path: Path, solution: Exportable) -> None:
     """Write an ONNX graph from "points" (n, d) to "values" (n, f), which is named in its metadata.
 
-    Raises ConfigurationError without the packages that torch needs for it.
+    Raises ConfigurationError without the packages that torch needs for it, or with singular functions at corners.
     """
+    check_smooth(solution.model, ".onnx")
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise ConfigurationError(f"expected {' and '.join(PACKAGES)} for .onnx; pip install 'kanpde[onnx]'")

@@ -118,7 +118,7 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     """Return the state after a complete pass: the first attempt of the next pass, or the end."""
     after = verdicts.outcome(Pass(state.slabs), state.best, state.level, task.tolerances)
     state = replace(state, passes=state.passes + 1, best=after.best, level=after.level)
-    if not after.proceed:
+    if not after.proceed or (task.singular and after.best.residual <= task.tolerances.enough):
         return replace(state, done=Ending.CONVERGED)
     first = state.slabs[0]
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
@@ -215,10 +215,13 @@ def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
     """Return the state with the initial guess of an eigenvalue problem, if it is one and has no iterate yet.
 
     A coarser attempt gives its eigenvalue only: its splines may be wild outside a shape and then fit finer ones badly.
+    With singular functions a linear problem starts from zero for the same reason, with the scales of the coarser one.
     """
     before = state.iterate
     if before.iteration > 0 or task.slabbed:
         return state
+    if task.singular and task.linear and not before.fresh:
+        return replace(state, iterate=replace(before, vector=torch.zeros_like(before.vector), scales=system.scales))
     guess = None if task.guess is None else torch.as_tensor(guessed(task, state.attempt, task.guess)).to(before.vector)
     start = eigenfunction(system, before.vector, guess)
     if start is None:
@@ -245,12 +248,13 @@ def measure_rows(system: System, step: Step) -> Seen:
 def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damping: float) -> MarchState:
     """Return the state after a step from `state`, with the step's damping."""
     before, limits = state.iterate, task.tolerances
-    moved = float((step.vector - before.vector).norm() / step.vector.norm().clamp_min(1e-300))
+    moved = system.moved(before.vector, step.vector)
     unscaled = before.fresh and before.iteration == 0  # the rows are then scaled at the new vector and solved again
     tolerance = limits.passes[state.level]
     ended = task.linear or verdicts.newton_has_ended(
         step, moved, before, tolerance, limits, constants=bool(task.problem.unknowns)
     )
+    ended = ended or (task.shaped and moved <= limits.still)
     judged = not (unscaled or task.linear)
     iterate = Iterate(
         vector=step.vector,

@@ -121,7 +121,8 @@ def _initial_vector(
 ) -> Array:
     space = task.space(attempt.axes, attempt.low, attempt.high)
     if failed is not None:
-        return np.concatenate([space.transferred(failed.space, failed.coefficients).ravel(), failed.constants])
+        splines = space.transferred(failed.space, failed.coefficients).ravel()
+        return np.concatenate([splines, failed.amounts.ravel(), failed.constants])
     if last is not None:
         return extrapolated(last, space, task.time).ravel()
     if task.slabbed and task.starts and task.guess is None:
@@ -162,11 +163,24 @@ def measure_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tens
     """Return the slab of a vector of unknowns, with its residual and the size of its last coefficients in time."""
     coefficients, _ = system.split(vector)
     space = system.space
-    array = coefficients.cpu().numpy().reshape(*space.shape, len(task.problem.fields))
+    splines, amounts = np.split(coefficients.cpu().numpy(), [math.prod(space.shape)])
+    array = splines.reshape(*space.shape, len(task.problem.fields))
     constants = vector[coefficients.numel() :].cpu().numpy()
     tail, flat = tail_of(space, task.time, array) if task.slabbed else (0.0, False)
     residual = relative_residual(system, vector, task.tolerances.checked)
-    return Slab(attempt.low, attempt.high, space.axes, array, constants, residual, tail, flat, system.misfit(vector))
+    return Slab(
+        attempt.low,
+        attempt.high,
+        space.axes,
+        array,
+        constants,
+        residual,
+        tail,
+        flat,
+        system.misfit(vector),
+        task.singular,
+        amounts,
+    )
 
 
 def relative_residual(system: System, vector: Tensor, checked: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.corner_functions import CornerFunction
 from kanpde.marching.axes import Axis, design
+from kanpde.marching.enriched_product import product_of
 from kanpde.marching.tensor_product import TensorProduct
 
 NOISE_RATIO = 0.3  # the last two coefficients in time are noise if they exceed this share of the two before them
@@ -24,7 +26,8 @@ class Slab:
     The solution has `coefficients` (*shape, fields) in the product of `axes`, and `constants` (U,). `residual` is that
     of the equation relative to its terms, at points that the solver did not use. `tail` is the size of the last
     coefficients in time relative to all; `flat` is True if they are noise. `misfit` is that of the measurements,
-    relative to them. The arrays are copied to one layout, because the rounding of products depends on it.
+    relative to them. The singular `functions` at corners have the coefficients `amounts` (K, fields). The arrays are
+    copied to one layout, because the rounding of products depends on it.
     """
 
     low: float
@@ -36,20 +39,23 @@ class Slab:
     tail: float
     flat: bool = False
     misfit: float = 0.0
+    functions: tuple[CornerFunction, ...] = ()
+    amounts: Array = field(default_factory=lambda: np.zeros((0, 1)))
 
     def __post_init__(self) -> None:
-        for name in ("coefficients", "constants"):
+        for name in ("coefficients", "constants", "amounts"):
             # A copy with order="C" is contiguous, aligned and owned.
             object.__setattr__(self, name, np.array(getattr(self, name), dtype=np.float64, order="C"))
 
     @cached_property
     def space(self) -> TensorProduct:
-        """The tensor product of the axes."""
-        return TensorProduct(self.axes)
+        """The tensor product of the axes, with the singular functions."""
+        return product_of(self.axes, self.functions)
 
     def tensor(self, device: torch.device) -> Tensor:
-        """Return the coefficients as (P, fields)."""
-        return torch.as_tensor(self.coefficients, device=device).flatten(0, -2)
+        """Return all coefficients as (P, fields)."""
+        splines = torch.as_tensor(self.coefficients, device=device).flatten(0, -2)
+        return torch.cat([splines, torch.as_tensor(self.amounts, device=device)]) if self.functions else splines
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.calculus.corner_functions import Corner, CornerFunction
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.slabs import Pass, Slab
@@ -104,7 +105,19 @@ class MarchState:
 
 KINDS: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (Counters, Attempt, Iterate, Anchor, MarchState, Slab, Pass, SplineAxis, LegendreAxis)
+    for kind in (
+        Counters,
+        Attempt,
+        Iterate,
+        Anchor,
+        MarchState,
+        Slab,
+        Pass,
+        SplineAxis,
+        LegendreAxis,
+        Corner,
+        CornerFunction,
+    )
 }
 
 

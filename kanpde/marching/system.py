@@ -26,6 +26,7 @@ from kanpde.collocation.rows import (
 )
 from kanpde.geometry.domain import Domain
 from kanpde.marching import normal_equations
+from kanpde.marching.enriched_product import EnrichedProduct
 from kanpde.marching.piece import Image, OnGrids, Piece, Shapes, TensorFunction
 from kanpde.marching.quadrature import Quadrature, any_shape, quadrature
 from kanpde.marching.tensor_product import OnGrid, TensorProduct
@@ -98,8 +99,10 @@ class System:
 
     def _numbered(self) -> Numbered:
         """Return the numbering of the unknowns with the narrowest band."""
-        # A correction needs few digits, and JᵀJ is cheaper than an orthogonal factor.
-        exact = self.shaped and self.about is None
+        # A correction on splines needs few digits, and JᵀJ is cheaper than an orthogonal factor.
+        if self.shaped and (self.about is None or isinstance(self.space, EnrichedProduct)):
+            order = torch.arange(self.space.size * len(self.fields), device=self._device)
+            return Numbered(Storage(order, border=len(self.unknowns), orthogonal=True), ())
         options = []
         for positions in self.space.numberings(len(self.fields)):
             total = torch.zeros((1,) * len(positions), dtype=torch.long)
@@ -110,7 +113,7 @@ class System:
             numbering = order.to(self._device)
             slack = len(order) // self.space.shape[self.space.longest]
             reach = max(self._reach(piece, numbering, positions[self.space.longest], slack) for piece in self.pieces)
-            storage = Storage.of(numbering, reach, slack, len(self.unknowns), orthogonal=exact)
+            storage = Storage.of(numbering, reach, slack, len(self.unknowns))
             options.append((reach, Numbered(storage, positions)))
         return min(options, key=lambda option: option[0])[1]
 
@@ -279,6 +282,25 @@ class System:
         steep = torch.stack([mean(slope.square(), piece.weights).sqrt() for slope in slopes])
         sizes = terms[:, None] / (steep / spans[:, None]).amax(dim=1)
         return torch.where(torch.isfinite(sizes), sizes, 0.0).amax(dim=0)
+
+    def moved(self, before: Tensor, after: Tensor) -> float:
+        """Return the relative size of a step: of the unknowns, or on a shape of the fields inside and the constants.
+
+        There coefficients may move without the fields, because many vectors are nearly the same fields.
+        """
+        pairs = [(before, after)]
+        if self.numbered.storage.orthogonal:
+            count = self.space.size * len(self.fields)
+            interiors = self.interiors(jets.JetPlan(self.domain.dimension, [()]))
+
+            def inside(vector: Tensor) -> Tensor:
+                coefficients, _ = self.split(vector)
+                return torch.cat(
+                    [(image.own_jets(coefficients)[:, 0] * own).reshape(-1) for image, _, own in interiors]
+                )
+
+            pairs = [(inside(before), inside(after)), (before[count:], after[count:])]
+        return max(float((new - old).norm() / new.norm().clamp_min(1e-300)) for old, new in pairs)
 
     def rms(self, vector: Tensor) -> dict[str, float]:
         """Return the root mean square of every block's own rows, over its components too."""

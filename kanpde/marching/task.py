@@ -10,8 +10,11 @@ import numpy as np
 import torch
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.corner_functions import CornerFunction
 from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
+from kanpde.marching.corners import corner_functions
+from kanpde.marching.enriched_product import product_of
 from kanpde.marching.evolution import evolves, part_of
 from kanpde.marching.quadrature import any_shape
 from kanpde.marching.split import Split
@@ -150,16 +153,29 @@ class MarchTask:
 
     def space(self, axes: Sequence[SplineAxis], low: float, high: float) -> TensorProduct:
         """Return the tensor product on that part with these spline axes."""
-        return space(self.part(low, high), axes, self.degree_in_time)
+        return space(self.part(low, high), axes, self.degree_in_time, self.singular)
+
+    @cached_property
+    def singular(self) -> tuple[CornerFunction, ...]:
+        """The singular functions at corners that enrich the space of a stationary problem."""
+        return () if self.slabbed else corner_functions(self.problem)
 
 
-def space(domain: Domain, axes: Sequence[SplineAxis], degree_in_time: int | None) -> TensorProduct:
-    """Return the tensor product of spline axes on `domain` and, if a degree is given, of polynomials in time."""
+def space(
+    domain: Domain,
+    axes: Sequence[SplineAxis],
+    degree_in_time: int | None,
+    functions: Sequence[CornerFunction] = (),
+) -> TensorProduct:
+    """Return the tensor product of spline axes on `domain` and, if a degree is given, of polynomials in time.
+
+    It is enriched by singular functions if there are any.
+    """
     every: list[Axis] = [*axes]
     if degree_in_time is not None:
         assert domain.time is not None
         every.insert(domain.time, LegendreAxis(times_of(domain), degree_in_time))
-    return TensorProduct(every)
+    return product_of(every, functions)
 
 
 def times_of(domain: Domain) -> Array:

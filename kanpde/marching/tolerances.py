@@ -48,6 +48,7 @@ class MarchTolerances:
     stagnation: float = 0.5  # a step stagnates if the loss stays above this share of its previous value
     patience: tuple[int, int] = (2, 6)  # steps before stagnation counts, with an initial guess and without one
     negligible_step: float = 1e-4  # the iteration ends if the next step is expected below this share of the tolerance
+    still: float = 1e-10  # and on a shape if the fields move less than this, relative to them
 
     settled: float = 1e-2  # Gauss–Newton has converged if its last step is below this share of the solution
 
@@ -57,5 +58,8 @@ class MarchTolerances:
     fits: float = 1e-2  # another start is tried if the relative misfit of measurements is larger
     same_misfit: float = 1.01  # two starts have led to the same solution if the ratio of their misfits is below this
 
+    # Residual with singular functions below which no pass follows: it is relative to derivatives that are infinite at
+    # corners, so the solution has more digits.
+    enough: float = 1e-9
     below_noise: float = 1e-2  # no pass follows one whose residual is below this share of the measurements' misfit
     checked: int = 16  # smallest number of points along each axis at which a slab's residual is measured

@@ -42,12 +42,10 @@ class Storage:
     orthogonal: bool = False
 
     @classmethod
-    def of(cls, numbering: Tensor, reach: int, slack: int, border: int = 0, *, orthogonal: bool = False) -> Storage:
+    def of(cls, numbering: Tensor, reach: int, slack: int, border: int = 0) -> Storage:
         """Return a band if that is cheaper, else a dense matrix; `reach` is the largest distance within a row."""
         banded = numbering.device.type == "cpu" and reach < MAX_BAND_SHARE * len(numbering)
-        if orthogonal or not banded:
-            return cls(numbering, border=border, orthogonal=orthogonal)
-        return cls(numbering, reach, slack, border)
+        return cls(numbering, reach, slack, border) if banded else cls(numbering, border=border)
 
     @property
     def size(self) -> int:

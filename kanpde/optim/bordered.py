@@ -46,16 +46,22 @@ class BorderedFactor:
 
     def __init__(self, linear: BorderedLinearisation, damping: float) -> None:
         self.storage, self.damping, inner = linear.storage, damping, linear.coefficients
-        self.inner = function_factor(inner, damping)
+        columns = linear.border
+        self.inner = function_factor(inner, damping, columns)
         self.solvable, self.precise = self.inner.solvable, self.inner.precise
         if not self.solvable:
             return
         if damping <= MIN_DAMPING:  # even this is much for a constant whose influence the coefficients nearly undo
             self.inner.shift = torch.zeros_like(self.inner.shift)
-        columns = linear.border
-        solves = [conjugate_gradients(inner.against(-column), self.inner) for column in columns.T]
-        self._solved = torch.stack([each.step for each in solves], dim=1)
-        rest = columns - torch.stack([each.image for each in solves], dim=1)
+        self._gradient: Tensor | None = None
+        if isinstance(self.inner, OrthogonalFactor):
+            self._solved = self.inner.others
+            rest = columns - torch.stack([inner.product(each) for each in self._solved.T], dim=1)
+            self._gradient = rest.T @ (linear.residual + inner.product(self.inner.own))
+        else:
+            solves = [conjugate_gradients(inner.against(-column), self.inner) for column in columns.T]
+            self._solved = torch.stack([each.step for each in solves], dim=1)
+            rest = columns - torch.stack([each.image for each in solves], dim=1)
         squares = columns.square().sum(0)
         self.rest = rest  # R, the constants' influence on the rows
         self._schur, self._least = rest.T @ rest, OPEN * torch.where(squares > 0, squares, 1.0)
@@ -75,6 +81,14 @@ class BorderedFactor:
         self._triangle, info = torch.linalg.cholesky_ex(shifted)
         self.solvable = int(info) == 0 and bool(torch.isfinite(self._scale).all())
 
+    @property
+    def own(self) -> Tensor | None:
+        """The step of the linearisation's own residual, if the inner factor is orthogonal."""
+        if self._gradient is None or not isinstance(self.inner, OrthogonalFactor):
+            return None
+        constants = -self._scale * torch.cholesky_solve((self._scale * self._gradient)[:, None], self._triangle)[:, 0]
+        return torch.cat([self.inner.own - self._solved @ constants, constants])
+
     def solve(self, right: Tensor) -> Tensor:
         """Return (JᵀJ + S)⁻¹ b, (P + U,), up to rounding errors."""
         count = len(self._solved)
@@ -86,9 +100,14 @@ class BorderedFactor:
 AnyFactor = Factor | OrthogonalFactor | BorderedFactor
 
 
-def function_factor(linear: LocalLinearisation, damping: float) -> Factor | OrthogonalFactor:
-    """Return the factor of a linearisation without constants, in the way that its storage asks for."""
-    return OrthogonalFactor(linear, damping) if linear.storage.orthogonal else Factor(linear, damping)
+def function_factor(
+    linear: LocalLinearisation, damping: float, right: Tensor | None = None
+) -> Factor | OrthogonalFactor:
+    """Return the factor of a linearisation without constants, in the way that its storage asks for.
+
+    An orthogonal factor also solves for the columns of `right`.
+    """
+    return OrthogonalFactor(linear, damping, right) if linear.storage.orthogonal else Factor(linear, damping)
 
 
 def factor_of(linear: BorderedLinearisation, damping: float) -> AnyFactor:

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from kanpde.optim.band import MIN_DAMPING
+from kanpde.optim.band import MIN_DAMPING, Factor
 from kanpde.optim.bordered import AnyFactor, BorderedFactor, BorderedLinearisation, factor_of, function_factor
 from kanpde.optim.cgls import Solve, conjugate_gradients
 from kanpde.optim.least_squares import Step
@@ -96,14 +96,20 @@ class Trial:
 
 def best_trial(problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor) -> Trial:
     """Return the step; or, if it does not reduce the loss as predicted, the best of those with damped constants."""
-    trials = [trial_of(problem, vector, linear, factor, conjugate_gradients(linear, factor))]
+    trials = [trial_of(problem, vector, linear, factor, own_step(linear, factor))]
     if isinstance(factor, BorderedFactor):
         for damping in DAMPINGS:
             if needs_no_damping(trials[-1]):
                 break
-            descent = conjugate_gradients(linear, factor.damped(damping))
+            descent = own_step(linear, factor.damped(damping))
             trials.append(trial_of(problem, vector, linear, factor, descent))
     return min(trials, key=lambda trial: trial.loss)
+
+
+def own_step(linear: BorderedLinearisation, factor: AnyFactor) -> Solve:
+    """Return the step of a linearisation with its own factor."""
+    own = None if isinstance(factor, Factor) else factor.own
+    return conjugate_gradients(linear, factor) if own is None else Solve(own, linear.product(own), 0.0, 0)
 
 
 def needs_no_damping(trial: Trial) -> bool:
@@ -130,9 +136,13 @@ def trial_of(
 def followed(problem: LocalLeastSquares, vector: Tensor, factor: BorderedFactor) -> Tensor:
     """Return the vector after a Gauss–Newton step of the coefficients alone; `factor` is that of a vector nearby."""
     linear = problem.linearise(vector).coefficients
-    descent = conjugate_gradients(linear, factor.inner, LAGGED_ITERATIONS, LAGGED_TOLERANCE)
-    if descent.left > FOLLOWED:
+    descent = None
+    if not linear.storage.orthogonal:
+        descent = conjugate_gradients(linear, factor.inner, LAGGED_ITERATIONS, LAGGED_TOLERANCE)
+    if descent is None or descent.left > FOLLOWED:
         inner = function_factor(linear, factor.damping)
         if inner.solvable:
-            descent = conjugate_gradients(linear, inner)
+            descent = own_step(linear, inner)
+    if descent is None:
+        return vector
     return torch.cat([vector[: len(descent.step)] + descent.step, vector[len(descent.step) :]])

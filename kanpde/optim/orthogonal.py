@@ -19,12 +19,17 @@ SHIFT = 1e-28  # least λ: the square of the share of round-off in J
 
 
 class OrthogonalFactor:
-    """The factor R of (J; √S) = QR, S = λ I times the largest entry of diag(JᵀJ): for any finite J, as `Factor`."""
+    """The factor R of (J; √S) = QR, S = λ I times the largest entry of diag(JᵀJ): for any finite J, as `Factor`.
+
+    `own` (P,) minimises ‖J p + r‖² + ‖p‖²_S for the linearisation's own r, and the columns of `others` (P, U) minimise
+    ‖J p - c‖² + ‖p‖²_S for the columns c of `right` (N, U). They are computed with Q, so
+    they are as accurate as J; products of R and Rᵀ alone lose the digits of the least singular values.
+    """
 
     precise = True
     reusable = True
 
-    def __init__(self, linear: LocalLinearisation, damping: float) -> None:
+    def __init__(self, linear: LocalLinearisation, damping: float, right: Tensor | None = None) -> None:
         self.storage, self.damping = linear.storage, damping
         parts = linear.parts
         squares = linear.residual.new_zeros(self.storage.size)
@@ -36,8 +41,12 @@ class OrthogonalFactor:
         self.solvable = bool(torch.isfinite(self._unit).all())
         if not self.solvable:
             return
+        own = -linear.residual[:, None]
+        sides = own if right is None else torch.cat([own, right], dim=1)
         scaled = [(rows * self._unit[columns], columns) for rows, columns in parts]
-        self._triangle = triangle(scaled, self.shift.sqrt() * self._unit)
+        self._triangle, images = triangle(scaled, self.shift.sqrt() * self._unit, sides)
+        solved = self._unit[:, None] * torch.linalg.solve_triangular(self._triangle, images, upper=True)
+        self.own, self.others = solved[:, 0], solved[:, 1:]
 
     def solve(self, right: Tensor) -> Tensor:
         """Return (JᵀJ + S)⁻¹ b, (P,), up to rounding errors."""
@@ -47,26 +56,31 @@ class OrthogonalFactor:
         return found
 
 
-def triangle(parts: Sequence[tuple[Tensor, Tensor]], diagonal: Tensor) -> Tensor:
-    """Return R of QR = the rows of all parts over a diagonal matrix; a part has rows (n, m) and its columns (m,).
+def triangle(parts: Sequence[tuple[Tensor, Tensor]], diagonal: Tensor, sides: Tensor) -> tuple[Tensor, Tensor]:
+    """Return R of QR = the rows of all parts over a diagonal matrix, and Qᵀ times the right `sides` (n, k) over zeros.
 
-    Parts with the same few columns are reduced to a triangle of their own first.
+    A part has rows (n, m) and its columns (m,). Parts with the same few columns are reduced to a triangle of their own
+    first.
     """
+    count, width = len(diagonal), sides.shape[1]
+    last = torch.arange(count, count + width, device=diagonal.device)
     groups: dict[bytes, list[tuple[Tensor, Tensor]]] = {}
-    for rows, columns in parts:
-        groups.setdefault(columns.cpu().numpy().tobytes(), []).append((rows, columns))
-    stacked, left = [], diagonal.clone()
+    for (rows, columns), side in zip(parts, torch.split(sides, [len(rows) for rows, _ in parts]), strict=True):
+        with_sides = torch.cat([rows, side], dim=1), torch.cat([columns, last])
+        groups.setdefault(columns.cpu().numpy().tobytes(), []).append(with_sides)
+    stacked, left = [], torch.cat([diagonal, diagonal.new_zeros(width)])
     for same in groups.values():
         columns = same[0][1]
         own = torch.cat([rows for rows, _ in same])
-        if len(columns) < len(diagonal) and len(own) > len(columns):
+        if len(columns) < len(left) and len(own) > len(columns):
             own = reduced(torch.cat([own, torch.diag(left[columns])]))
             left[columns] = 0.0
-        full = own.new_zeros(len(own), len(diagonal))
+        full = own.new_zeros(len(own), len(left))
         full[:, columns] = own
         stacked.append(full)
     stacked.append(torch.diag(left)[left != 0])
-    return reduced(torch.cat(stacked))
+    whole = reduced(torch.cat(stacked))
+    return whole[:count, :count], whole[:count, count:]
 
 
 def reduced(rows: Tensor) -> Tensor:

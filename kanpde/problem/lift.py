@@ -16,7 +16,8 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from numpy.polynomial import polynomial
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, MultiIndex
+from kanpde.calculus.corner_functions import Corner, CornerFunction, jets_of
 from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box, as_box
@@ -124,7 +126,36 @@ class Standard:
         return lift, factor
 
 
-Lift = Ansatz | Standard | ShapeAnsatz
+@dataclass(frozen=True)
+class SingularPart:
+    """u = Σ_k c_k s_k + N: singular functions at corners, with coefficients `amounts` (K, fields), beside a network."""
+
+    functions: tuple[CornerFunction, ...]
+    amounts: Array
+    periodic: tuple[bool, ...] = (False, False)
+
+    def jets(self, points: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor]:
+        """Return the jets of the singular functions' sum and of 1 at points (n, 2): (n, S, fields) each."""
+        lift = jets_of(self.functions, points, plan) @ torch.as_tensor(self.amounts).to(points)
+        factor = torch.zeros_like(lift)
+        factor[:, plan.index[()]] = 1.0
+        return lift, factor
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the functions and their coefficients as JSON, for `from_json`."""
+        return {"functions": [asdict(each) for each in self.functions], "amounts": self.amounts.tolist()}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> SingularPart:
+        """Return the part that `to_json` wrote."""
+        functions = []
+        for each in saved["functions"]:
+            corner = Corner(**{**each["corner"], "at": tuple(each["corner"]["at"])})
+            functions.append(CornerFunction(**{**each, "corner": corner}))
+        return cls(tuple(functions), np.array(saved["amounts"]))
+
+
+Lift = Ansatz | Standard | SingularPart | ShapeAnsatz
 
 
 def group_by_axis(given: Sequence[Prescribed]) -> dict[int, list[Prescribed]]:

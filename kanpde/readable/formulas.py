@@ -15,7 +15,7 @@ from kanpde.calculus.functions import ATOMS
 from kanpde.errors import ConfigurationError
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
-from kanpde.problem.lift import Ansatz, Standard
+from kanpde.problem.lift import Ansatz, SingularPart, Standard
 from kanpde.readable.edges import Constants, atoms_of, pruned_of
 from kanpde.readable.source import layers_of, network_of
 from kanpde.readable.suggestions import suggest
@@ -39,13 +39,14 @@ def as_sympy(
     tuple.
 
     Raises ConfigurationError if an edge is near no atom, if the number of names is not the network's, or if the
-    solution has hard conditions, because then the network is only a part of it.
+    solution has hard conditions or singular functions, because then the network is only a part of it.
     """
     network = network_of(source)
     if isinstance(source, Solution):
-        if isinstance(source.model.ansatz, Ansatz):
+        if isinstance(source.model.ansatz, Ansatz | SingularPart):
             raise ConfigurationError(
-                "expected a solution without hard conditions, of which the network is only a part; read its .network"
+                "expected a solution without hard conditions and without singular functions at corners, of which the "
+                "network is only a part; read its .network"
             )
         names = source.problem.domain.names
     count = network.first.basis.inputs

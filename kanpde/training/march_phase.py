@@ -23,6 +23,7 @@ from kanpde.marching.task import MarchTask
 from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
+from kanpde.problem.lift import SingularPart
 from kanpde.problem.unknown_function import by_unknown
 from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_degree
 
@@ -139,7 +140,9 @@ class Marching:
             problem, axes = self.task.problem, self.march.state.attempt.axes
             network = compressed(self.march_task.problem, found, axes[0].degree if axes else DEGREES[1])
             constants = dict(zip(problem.constants, found.slabs[0].constants.tolist(), strict=True))
-            model = Model(network, self.march_task.ansatz, constants)
+            slab = found.slabs[0]
+            singular = SingularPart(slab.functions, slab.amounts) if slab.functions else None
+            model = Model(network, self.march_task.ansatz or singular, constants)
             self._known = found, model.to(device=self.task.device, dtype=self.task.dtype)
         return self._known[1]
 

@@ -21,12 +21,12 @@ from kanpde.marching.audit.directions import Direction, weakest_direction
 from kanpde.marching.audit.noise import Noise, measurements, noise_of
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
+from kanpde.marching.enriched_product import product_of
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.slab_system import rows_of_part
 from kanpde.marching.smoothing import tune
 from kanpde.marching.system import System, TensorLinearisation
 from kanpde.marching.task import MarchTask, times_of
-from kanpde.marching.tensor_product import TensorProduct
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 
 # Ratio of the numbers of intervals of the correction and of the solution, by the number of axes in space at most two.
@@ -69,7 +69,7 @@ class Linearised:
 
         The unknowns are numbered as in the `earlier` system, if that has as many along each axis.
         """
-        space = TensorProduct(finer_axes(task, part, finer))
+        space = product_of(finer_axes(task, part, finer), task.singular)
         numbered = earlier.numbered if earlier is not None and earlier.space.shape == space.shape else None
         self.system = rows_of_part(task, space, part.low, part.high, before, numbered=numbered, about=part.function)
         self.zero = torch.zeros(self.system.size, dtype=torch.float64, device=task.device)
