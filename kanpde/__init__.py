@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kanpde.problem.point import Point
     from kanpde.problem.problem import Problem
     from kanpde.problem.registry import load_problem
+    from kanpde.problem.unknown_function import Function
     from kanpde.readable import as_sympy, fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
     from kanpde.solution import Solution
     from kanpde.symbolic.proof.certification import certify
@@ -43,6 +44,7 @@ _MODULES = {
     "Dirichlet": "problem.conditions",
     "Disk": "geometry.round",
     "Ellipse": "geometry.round",
+    "Function": "problem.unknown_function",
     "Implicit": "geometry.implicit",
     "KANClassifier": "fitting.estimators",
     "KANRegressor": "fitting.estimators",
@@ -85,6 +87,7 @@ __all__ = [
     "Constraint",
     "Data",
     "Dirichlet",
+    "Function",
     "Implicit",
     "Initial",
     "Integral",

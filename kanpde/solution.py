@@ -30,10 +30,12 @@ from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model, saved_on
 from kanpde.problem import registry, text_json
 from kanpde.problem.field import parse_partial
+from kanpde.problem.found_function import Deviation, FoundFunction
 from kanpde.problem.from_text import TextProblem
 from kanpde.problem.lift import Ansatz, SingularPart
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import DataBox, Regression
+from kanpde.problem.unknown_function import Function
 from kanpde.version import __version__
 
 if TYPE_CHECKING:
@@ -85,9 +87,18 @@ class Solution:
         return math.inf if found is None else float(found)
 
     @property
-    def unknowns(self) -> dict[str, float]:
-        """The values of the unknown constants of an inverse problem, by name."""
-        return {name: float(value.detach()) for name, value in self.model.unknowns.items()}
+    def unknowns(self) -> dict[str, Any]:
+        """What an inverse problem has found, by name: numbers, and functions that answer like a solution."""
+        values = self.model.unknowns
+        expansions = {each.name: each for each in self.problem.expansions}
+        found: dict[str, Any] = {}
+        for name in self.problem.unknowns:
+            if name in expansions:
+                coefficients = torch.stack([values[each].detach() for each in expansions[name].names])
+                found[name] = FoundFunction(expansions[name], coefficients)
+            else:
+                found[name] = float(values[name].detach())
+        return found
 
     def __call__(self, points: Any = None, /, **coordinates: Any) -> Any:
         """Return u at coordinates by name: an array of the broadcast shape, or a dict by field for a system.
@@ -161,9 +172,18 @@ class Solution:
         return self.audit().verdict
 
     @property
-    def uncertainty(self) -> dict[str, float]:
-        """One standard deviation of every unknown constant, from the noise of measurements; empty without these."""
-        return dict(self.audit().uncertainty or {})
+    def uncertainty(self) -> dict[str, Any]:
+        """One standard deviation of every unknown, from the noise of measurements; empty without these.
+
+        It is a number, or for an unknown function a function of the same coordinates; infinite with too few data.
+        """
+        audited = self.audit()
+        functions = {
+            each.name: Deviation(each, np.array(audited.factors[each.name]))
+            for each in self.problem.expansions
+            if audited.factors.get(each.name)
+        }
+        return {**(audited.uncertainty or {}), **functions}
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -256,13 +276,13 @@ class Solution:
             },
             "iterations": self.record["iterations"],
             "stopped_because": self.stopped_because,
-            **self.audit().to_json(),
+            **self.audit().summary(),
             "parameters": self.model.active,
             "device": str(parameter.device),
             "dtype": str(parameter.dtype).removeprefix("torch."),
             "seed": self.record["seed"],
             "width": self.network.architecture()["width"],
-            "unknowns": self.unknowns,
+            "unknowns": {name: in_json(each) for name, each in self.unknowns.items()},
             "formula": None if formula is None else formula.summary(),
             "versions": {"kanpde": __version__, "torch": torch.__version__, "python": platform.python_version()},
         }
@@ -324,7 +344,7 @@ class Solution:
         network = saved_on(problem.partition, metadata["architecture"], state)
         singular = metadata.get("singular")  # files of older versions have none
         ansatz = SingularPart.from_json(singular) if singular else Ansatz.of(problem)
-        model = Model(network, ansatz, problem.unknowns)
+        model = Model(network, ansatz, problem.constants)
         model.to(tensors["unknowns"].device)
         model.constants.data.copy_(tensors["unknowns"])
         solution = cls(problem, model, metadata["history"], metadata["record"])
@@ -427,6 +447,11 @@ def _formula(saved: Mapping[str, Any] | None) -> Formula | None:
     return Formula.from_json(saved)
 
 
+def in_json(found: Any) -> Any:
+    """Return a number or a function that an inverse problem has found as JSON."""
+    return found.to_json() if isinstance(found, FoundFunction) else found
+
+
 def samples_of(problem: Problem) -> dict[str, Tensor]:
     """Return the samples of a regression as tensors for a file, with its box; nothing for other problems."""
     if not isinstance(problem, Regression):
@@ -446,7 +471,8 @@ def regression_of(tensors: Mapping[str, Tensor], description: Mapping[str, Any])
 
 def described(problem: Problem) -> dict[str, Any]:
     """Return the description of a problem that a file stores, in the form in which JSON reads it back."""
-    names = {"coordinates": problem.domain.names, "fields": problem.fields, "unknowns": tuple(problem.unknowns)}
+    unknowns = tuple(f"{n} = {each}" if isinstance(each, Function) else n for n, each in problem.unknowns.items())
+    names = {"coordinates": problem.domain.names, "fields": problem.fields, "unknowns": unknowns}
     description = {"name": problem.name, "parameters": json_parameters(problem.parameters()), **names}
     if isinstance(problem, TextProblem):
         description["text"] = text_json.to_json(problem)

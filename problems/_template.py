@@ -27,6 +27,7 @@ class Template(Problem):
     # fields = ("u", "v")
 
     # Constants to be found from data, with their starting values; the residual receives them by name.
+    # An unknown function of some coordinates is Function("x", start=1.0), from kanpde.
     # unknowns = {"decay": 1.0}
 
     # The expression that must vanish. Arguments are matched by name: fields, coordinates, unknowns. u.x, u.xx, u.xt are

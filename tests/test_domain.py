@@ -119,7 +119,7 @@ def test_a_network_that_nobody_sized_descends_there() -> None:
 
 
 def test_what_needs_a_box_says_so() -> None:
-    with pytest.raises(ProblemError, match="hard conditions can be built on a Box, got"):
+    with pytest.raises(ProblemError, match="hard conditions can be built on a Box or a shape, got"):
         solve(Bowl(Dirichlet("exact", hard=True)))
     x, y, a = sp.symbols("x y a", real=True)
     certificate = certify(x**2 + y**2 + a * x, {a: 0.9}, Bowl())

@@ -50,6 +50,7 @@ class Trained:
     history = {"iteration": [0, 1], "loss": [1.0, 0.5], "error": [math.nan, 0.1]}
     stopped_because = "converged"
     network = None
+    unknowns = {}
 
     def save(self, path):
         path.touch()

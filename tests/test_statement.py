@@ -108,7 +108,12 @@ def test_equations_are_those_that_the_code_computes():
 
 @pytest.mark.parametrize("name", [n for n in discover() if hasattr(load_problem(n), "exact")])
 def test_shipped_problems_are_read(name):
-    statement = state(load_problem(name))
+    problem = load_problem(name)
+    if problem.expansions:
+        with pytest.raises(Untraceable, match="unknown functions"):
+            state(problem)
+        return
+    statement = state(problem)
     for equation in statement.equations:
         rows = equation.of(statement.exact)
         where = {symbol: sp.Rational(k + 3, 2 * k + 7) for k, symbol in enumerate(sorted(rows.free_symbols, key=str))}

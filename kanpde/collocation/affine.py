@@ -32,7 +32,7 @@ def is_affine(block: Block, problem: Problem, size: float | None = None) -> bool
 def data_size(problem: Problem) -> float:
     """Return the largest size of a field that a condition prescribes at random points; 1 if there is none."""
     generator = np.random.default_rng(0)
-    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.unknowns.items()}
+    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.constants.items()}
     sizes = [1e-300]
     for block in problem.blocks(hard=True)[1:]:
         placed = Placed.at(block, problem.domain.names, *trial_points(block, problem, generator))
@@ -51,7 +51,7 @@ def affine_at(block: Block, problem: Problem, size: float) -> bool:
     """Return the same for fields of this size."""
     generator = np.random.default_rng(0)
     placed = Placed.at(block, problem.domain.names, *trial_points(block, problem, generator))
-    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.unknowns.items()}
+    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.constants.items()}
     fields = len(problem.fields)
     widths = problem.domain.high - problem.domain.low
     spans = torch.tensor([1 / math.prod(widths[list(partial)]) for partial in placed.plan.partials])[:, None]

@@ -42,11 +42,11 @@ def check_rows(problem: Problem) -> None:
 
 
 def check_block(block: Block, problem: Problem, what: str) -> set[str]:
-    """Check the rows of one block; return the names of the unknowns that change them."""
+    """Check the rows of one block; return the names of the unknown constants and functions that change them."""
     generator = np.random.default_rng(1)
     points, index = trial_points(block, problem, generator)
     kept = points.clone()
-    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.unknowns.items()}
+    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.constants.items()}
     placed = Placed.at(block, problem.domain.names, points, index)
     jets = [random_jet(placed, len(problem.fields), generator, 0.5) for _ in placed.images]
     with torch.no_grad():
@@ -60,14 +60,16 @@ def check_block(block: Block, problem: Problem, what: str) -> set[str]:
         some = torch.arange(len(points) - 1, len(points) // 2, -1)
         part = Placed.at(block, problem.domain.names, points[some], None if index is None else index[some])
         check_same(part.rows([jet[some] for jet in jets], unknowns), tried[0][:, some], what)
-        changed = {n: placed.rows(jets, {**unknowns, n: 1.5 * value + 0.1}) for n, value in unknowns.items()}
+        scalars = {name: value for name, value in unknowns.items() if name in problem.unknowns}
+        changed = {n: placed.rows(jets, {**unknowns, n: 1.5 * value + 0.1}) for n, value in scalars.items()}
     # A source may be so large that rows change by less than round-off, but not their slopes.
     slopes = list(placed.slopes(jets, unknowns)[1])
     if block.name == "residual":
         check_changes(tried, slopes, what)
     steep = torch.stack([slope.by_unknowns.nan_to_num().abs().amax(dim=0) for slope in slopes]).amax(dim=0) > 0
-    by_name = zip(changed.items(), steep.tolist(), strict=True)
-    return {name for (name, rows), moves in by_name if moves or not same(rows, tried[0])}
+    moves = dict(zip(unknowns, steep.tolist(), strict=True))
+    moved = {name for name, rows in changed.items() if moves[name] or not same(rows, tried[0])}
+    return moved | {*block.functions}
 
 
 def check_values(tried: list[Tensor], what: str) -> None:

@@ -196,6 +196,12 @@ def usable_scale(scale: Tensor, otherwise: Tensor) -> Tensor:
     return torch.where(torch.isfinite(scale) & (scale > 0), scale, otherwise)
 
 
+def size_of_functions(block: Block, constants: Mapping[str, Tensor]) -> float:
+    """Return the root mean square of the coefficients k[j] of a block's unknown functions k; 1 if there are none."""
+    found = [value.detach() for name, value in constants.items() if name.partition("[")[0] in block.functions]
+    return float(torch.stack(found).square().mean().sqrt()) or 1.0 if found else 1.0
+
+
 def row_factors(weights: Tensor, scale: Tensor) -> Tensor:
     """Return √w_n / s_c, (components, n), the factors by which the rows' squares add up to the loss."""
     return weights.sqrt() / scale[:, None]

@@ -161,6 +161,6 @@ def slopes_at(problem: Problem, block: Block, point: Array, index: int | None, s
     if len(placed.images) != 1:
         return
     random = torch.rand(1, len(placed.plan), 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.unknowns.items()}
+    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.constants.items()}
     for slope in placed.slopes([size * random], unknowns)[1]:
         yield dict(zip(placed.plan.partials, slope.by_jets[0][0, :, 0].tolist(), strict=True))

@@ -27,8 +27,11 @@ HEAVY = (
 )
 
 
-def eigenfunction(system: System, vector: Tensor) -> Tensor | None:
-    """Return a start near the eigenvalue nearest to the unknown constants of `vector`; None for other problems."""
+def eigenfunction(system: System, vector: Tensor, guess: Tensor | None = None) -> Tensor | None:
+    """Return a start near the eigenvalue nearest to the unknown constants of `vector`; None for other problems.
+
+    The coefficients of a guess (P fields,) choose another eigenvalue, and the eigenfunction among several of one.
+    """
     zero = vector.clone()
     zero[: system.size - len(system.unknowns)] = 0.0
     if not system.unknowns or not is_eigenproblem(system, zero):
@@ -43,13 +46,16 @@ def eigenfunction(system: System, vector: Tensor) -> Tensor | None:
         unknowns=system.unknowns,
         device=zero.device,
     )
+    if guess is not None:
+        weigh(operator, zero)
+        zero[len(guess) :] = at_quotient(operator, torch.cat([guess, zero[len(guess) :]]))[len(guess) :]
     weigh(operator, zero)
     linear = operator.linearise(zero).coefficients
     factor = next((f for f in (function_factor(linear, damping) for damping in DAMPINGS) if f.solvable), None)
     if factor is None:
         return None
     found = zero.clone()
-    found[: len(zero) - len(system.unknowns)] = smallest(operator, factor)
+    found[: len(zero) - len(system.unknowns)] = smallest(operator, factor, guess)
     return normalised(system, at_quotient(operator, found))
 
 
@@ -81,11 +87,12 @@ def weigh(operator: System, zero: Tensor) -> None:
     operator.scale([torch.ones_like(sizes[0]), *(size.clamp_min(1e-300) / (HEAVY * equation) for size in sizes[1:])])
 
 
-def smallest(operator: System, factor: Factor | OrthogonalFactor) -> Tensor:
-    """Return the coefficients of the field that the operator makes smallest."""
+def smallest(operator: System, factor: Factor | OrthogonalFactor, start: Tensor | None = None) -> Tensor:
+    """Return the coefficients of the field that the operator makes smallest; by an iteration from `start`."""
     interiors, fields = operator.interiors(JetPlan(operator.domain.dimension, [()])), len(operator.fields)
     generator = torch.Generator().manual_seed(0)
     v = torch.randn(operator.space.size * fields, generator=generator, dtype=torch.float64).to(interiors[0][1])
+    v = v if start is None else start
     for _ in range(ITERATIONS):
         total, square = torch.zeros_like(v), 0.0
         for image, share, own in interiors:

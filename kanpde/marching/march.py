@@ -23,12 +23,14 @@ from kanpde.marching.eigenfunction import eigenfunction
 from kanpde.marching.slab_system import (
     complete_pass,
     factor_at,
+    guessed,
     initial_iterate,
     measure_slab,
     slab_system,
     zero_iterate,
 )
 from kanpde.marching.slabs import Pass, Slab
+from kanpde.marching.smoothing import tune, weigh_alike
 from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
 from kanpde.marching.system import Numbered, System
 from kanpde.marching.task import MarchTask
@@ -36,6 +38,8 @@ from kanpde.marching.verdicts import Aim, Axes, Keep, Shorter
 from kanpde.optim.bordered import AnyFactor
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 from kanpde.optim.least_squares import Step
+
+FLEXIBLE_STEPS = 8  # first steps in which unknown functions are hardly smoothed
 
 # States --------------------------------------------------------------------------------------------------------------
 
@@ -180,6 +184,11 @@ class March:
         before = state.iterate
         if before.fresh and before.iteration == 1:
             work.system.rescale(before.vector)
+        first = state.passes == state.attempt.counters.tries == 0
+        if before.fresh and before.iteration == 0:
+            weigh_alike(work.system)
+        else:
+            tune(work.system, before.vector, flexible=first and before.iteration <= FLEXIBLE_STEPS)
         method = LaggedGaussNewton(work.factor)
         method.damping = method.damping if before.damping is None else before.damping
         step = method.step(work.system, before.vector)
@@ -209,9 +218,12 @@ def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
     With singular functions a linear problem starts from zero for the same reason, with the scales of the coarser one.
     """
     before = state.iterate
-    if task.singular and task.linear and before.iteration == 0 and not before.fresh:
+    if before.iteration > 0 or task.slabbed:
+        return state
+    if task.singular and task.linear and not before.fresh:
         return replace(state, iterate=replace(before, vector=torch.zeros_like(before.vector), scales=system.scales))
-    start = eigenfunction(system, before.vector) if before.iteration == 0 and not task.slabbed else None
+    guess = None if task.guess is None else torch.as_tensor(guessed(task, state.attempt, task.guess)).to(before.vector)
+    start = eigenfunction(system, before.vector, guess)
     if start is None:
         return state
     system.rescale(start)

@@ -19,6 +19,7 @@ from kanpde.marching.task import MarchTask
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.optim.bordered import AnyFactor, factor_of
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
+from kanpde.problem.block import Block
 
 # Rows ----------------------------------------------------------------------------------------------------------------
 
@@ -53,7 +54,7 @@ def rows_of_part(
         task.later if before else task.blocks,
         task.problem.fields,
         ansatz=task.ansatz,
-        unknowns=tuple(task.problem.unknowns),
+        unknowns=tuple(task.problem.constants),
         device=task.device,
         going_on=task.joins if before else (),
         before=before,
@@ -79,7 +80,7 @@ def factor_at(task: MarchTask, anchor: Anchor, numbered: Numbered | None) -> tup
         (*task.later, *task.joins) if anchor.joined else task.blocks,
         task.problem.fields,
         ansatz=task.ansatz,
-        unknowns=tuple(task.problem.unknowns),
+        unknowns=tuple(task.problem.constants),
         device=task.device,
         numbered=numbered,
     )
@@ -98,18 +99,19 @@ def initial_iterate(
     best: Pass | None = None,
     factor: float = 1.0,
 ) -> Iterate:
-    """Return the failed attempt's solution, else the last slab extrapolated, else the initial conditions, else zero.
+    """Return the failed attempt's solution, else the last slab extrapolated, else the problem's guess, else the initial
+    conditions, else zero.
 
     Unknown constants start from their values in the best pass, or else from the given values times `factor`.
     """
     guess = _initial_vector(task, attempt, last, failed, best, factor)
-    return Iterate(torch.as_tensor(guess, device=task.device), fresh=not (failed or task.slabbed))
+    return Iterate(torch.as_tensor(guess, device=task.device), fresh=not (failed or task.slabbed or task.guess))
 
 
 def zero_iterate(task: MarchTask, attempt: Attempt) -> Iterate:
     """Return zero, with the given values of the unknown constants."""
     space, problem = task.space(attempt.axes, attempt.low, attempt.high), task.problem
-    given = np.array([*problem.unknowns.values()], dtype=np.float64)
+    given = np.array([*problem.constants.values()], dtype=np.float64)
     vector = np.concatenate([np.zeros(space.size * len(problem.fields)), given])
     return Iterate(torch.as_tensor(vector, device=task.device), fresh=True)
 
@@ -123,11 +125,21 @@ def _initial_vector(
         return np.concatenate([splines, failed.amounts.ravel(), failed.constants])
     if last is not None:
         return extrapolated(last, space, task.time).ravel()
-    if task.slabbed and task.starts:
+    if task.slabbed and task.starts and task.guess is None:
         return initial_conditions(task, attempt, space).ravel()
-    given = factor * np.array([*task.problem.unknowns.values()], dtype=np.float64)
+    given = factor * np.array([*task.problem.constants.values()], dtype=np.float64)
     constants = best.slabs[0].constants if best else given
+    if task.guess is not None:
+        return np.concatenate([guessed(task, attempt, task.guess), constants])
     return np.concatenate([np.zeros(space.size * len(task.problem.fields)), constants])
+
+
+def guessed(task: MarchTask, attempt: Attempt, guess: Block) -> Array:
+    """Return the coefficients (P fields,) of the problem's guess."""
+    space, part = task.space(attempt.axes, attempt.low, attempt.high), task.part(attempt.low, attempt.high)
+    fit = System(space, part, [guess], task.problem.fields, ansatz=task.ansatz, device=task.device)
+    start = torch.zeros(fit.size, dtype=torch.float64, device=task.device)
+    return LaggedGaussNewton().step(fit, start).vector.cpu().numpy()
 
 
 def initial_conditions(task: MarchTask, attempt: Attempt, space: TensorProduct) -> Array:

@@ -20,6 +20,7 @@ from kanpde.collocation.rows import (
     mean,
     scale_of_condition,
     scale_of_equation,
+    size_of_functions,
     sizes_of_terms,
     usable_scale,
 )
@@ -46,6 +47,9 @@ LEAST_SIDE = 1e-6
 # Largest root mean square of measurements' rows: the equation is exact and measurements have noise, so the rows of
 # those that the solution misses by more weigh less.
 MISFIT = 1e-5
+# Curvature of an unknown function, relative to its size, that counts as much as the misfit of the measurements, until
+# these choose another weight of its smoothness.
+STIFF = 1e-2
 
 
 class System:
@@ -219,7 +223,11 @@ class System:
             if number in terms:
                 floor = FLOOR if len(terms) == 1 else FLOOR_OF_PARTS
                 scale = torch.where(terms[number] > 0, torch.maximum(terms[number], floor * scale), scale)
-            if piece.placed.block.points is not None:
+            if piece.placed.block.functions and not (scale > 0).any():
+                scale = scale + size_of_functions(piece.placed.block, self.split(vector)[1])
+            if piece.placed.block.kind == "prior":
+                scale = scale * STIFF / MISFIT
+            if piece.placed.block.measured:
                 with torch.no_grad():
                     misfit = piece.rows(self.at(vector)).square().mean(dim=1).sqrt()
                 scale = torch.maximum(scale, misfit / MISFIT)
@@ -318,7 +326,7 @@ class System:
         found = 0.0
         with torch.no_grad():
             for piece in self.pieces:
-                if piece.placed.block.points is not None:
+                if piece.placed.block.measured:
                     size = float(piece.rows(nothing).norm())
                     found = max(found, float(piece.rows(solution).norm()) / size if size > 0 else 0.0)
         return found

@@ -21,6 +21,7 @@ from kanpde.marching.split import Split
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.marching.tolerances import MarchTolerances
 from kanpde.problem.block import Block
+from kanpde.problem.guess import guess_block
 from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 
@@ -101,8 +102,13 @@ class MarchTask:
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        """The blocks of the first slab, which are all of the problem's."""
-        return tuple(self.problem.blocks())
+        """The blocks of the first slab, which are all of the problem's, with the priors of unknown functions."""
+        return (*self.problem.blocks(), *(each.prior for each in self.problem.expansions))
+
+    @cached_property
+    def guess(self) -> Block | None:
+        """The block that the problem's own guess satisfies; None without one, and for problems of one step."""
+        return None if self.linear else guess_block(self.problem)
 
     @cached_property
     def starts(self) -> tuple[Block, ...]:
@@ -125,12 +131,19 @@ class MarchTask:
 
     @cached_property
     def first_axes(self) -> tuple[SplineAxis, ...]:
-        """The spline axes at the start of the first pass, with equidistant breakpoints."""
+        """The spline axes at the start of the first pass, with equidistant breakpoints.
+
+        They are as fine as those of unknown functions, which otherwise could not change freely.
+        """
         domain = self.problem.domain
-        count = self.intervals or self.tolerances.first_intervals[domain.dimension - 1]
+        default = self.tolerances.first_intervals[domain.dimension - 1]
+        counts = dict.fromkeys(self.along, self.intervals or default)
+        if self.intervals is None:
+            for each in self.problem.expansions:
+                counts.update({a: max(counts[a], each.function.intervals) for a in each.axes})
         periodic = (False,) * domain.dimension if self.ansatz is None else self.ansatz.periodic
         return tuple(
-            SplineAxis(np.linspace(domain.low[a], domain.high[a], count + 1), self.degree, periodic[a])
+            SplineAxis(np.linspace(domain.low[a], domain.high[a], counts[a] + 1), self.degree, periodic[a])
             for a in self.along
         )
 

@@ -29,6 +29,7 @@ from kanpde.collocation.rows import (
     plan_of,
     scale_of_condition,
     scale_of_equation,
+    size_of_functions,
     sizes_of_terms,
     usable_scale,
 )
@@ -289,7 +290,8 @@ class Residuals:
         if balanced:
             self.balance()
         for part in self.parts:
-            part.scale = usable_scale(self.sizes_of_terms(part), torch.ones_like(part.scale))
+            otherwise = size_of_functions(part.block, self.model.unknowns) * torch.ones_like(part.scale)
+            part.scale = usable_scale(self.sizes_of_terms(part), otherwise)
 
     def balance(self) -> None:
         """Measure the equation's terms again, and weigh its points by them."""

@@ -63,6 +63,7 @@ class BorderedFactor:
             self._solved = torch.stack([each.step for each in solves], dim=1)
             rest = columns - torch.stack([each.image for each in solves], dim=1)
         squares = columns.square().sum(0)
+        self.rest = rest  # R, the constants' influence on the rows
         self._schur, self._least = rest.T @ rest, OPEN * torch.where(squares > 0, squares, 1.0)
         self._shift_constants(damping)
 

@@ -17,14 +17,16 @@ from kanpde.plots.history import history_figure
 from kanpde.plots.network import network_figure
 from kanpde.plots.solution import solution_figure
 from kanpde.plots.style import Figure
+from kanpde.plots.unknowns import unknowns_figure
 
-__all__ = ["formula_figure", "history_figure", "network_figure", "solution_figure", "write_figures"]
+__all__ = ["formula_figure", "history_figure", "network_figure", "solution_figure", "unknowns_figure", "write_figures"]
 
 FIGURES: Mapping[str, Callable[[Any], Figure]] = {
     "solution": solution_figure,
     "history": history_figure,
     "network": network_figure,
     "formula": formula_figure,
+    "unknowns": unknowns_figure,
 }
 DEFAULT_NAMES = ("solution", "history", "network")  # the figures that every solution of a KAN has
 

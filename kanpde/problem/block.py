@@ -44,6 +44,8 @@ class Block:
     ``faces`` are the faces on which points are sampled, () for the interior. ``points`` (n, d), if given, are fixed
     points, and no points are sampled. ``images`` maps the points to the points where fields are needed, one Side each.
     If ``integrated`` names axes, the rows are integrals over these coordinates of what ``evaluate`` returns.
+    ``kind`` is "residual", "condition", or "prior" for the smoothness of an unknown function, which is no equation;
+    ``functions`` are the names of the unknown functions in the rows.
     If ``place`` is given, a shape in space, the points and ``faces`` are those of the shape, for all other coordinates.
 
     ``evaluate(sides, index, unknowns)`` returns the rows, (components, n). ``index`` (n,) is the position of each
@@ -63,6 +65,12 @@ class Block:
     hard: bool = False
     integrated: tuple[int, ...] = ()
     place: Shape | None = None
+    functions: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> bool:
+        """True if the rows are measurements, which may be noisy."""
+        return self.points is not None and self.kind != "prior"
 
     def within(self, domain: Domain) -> Domain:
         """Return the domain in which, or on whose faces, the points lie if the problem's is ``domain``."""

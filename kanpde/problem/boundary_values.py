@@ -16,7 +16,7 @@ from kanpde.errors import ProblemError, short
 from kanpde.geometry.domain import Face, face_points
 from kanpde.problem.arguments import asked, call
 from kanpde.problem.declaration import Declaration
-from kanpde.problem.exact import exact_functions
+from kanpde.problem.exact import exact_quantities
 
 ValueFunction = PointFunction
 LARGEST = 1e150  # of prescribed values and rows, because their squares must be finite
@@ -45,10 +45,12 @@ def _expression(value: Any, problem: Declaration, field_index: int) -> Any:
         return value
     if value != "exact":
         raise ProblemError(f"the only word for a value is 'exact', got {value!r}; write formulas as SymPy expressions")
-    exact = exact_functions(problem)
+    exact, name = exact_quantities(problem), problem.quantities[field_index]
     if exact is None:
         raise ProblemError(f"the value 'exact' needs a method exact, and {problem.name} has none; write one")
-    return exact[field_index]
+    if name not in exact:
+        raise ProblemError(f"the value 'exact' of {name} needs it in the dict that exact returns; name it there")
+    return exact[name]
 
 
 def _function_of_points(function: Callable[..., Any], names: tuple[str, ...]) -> ValueFunction:

@@ -73,7 +73,7 @@ class OnFaces(Constraint):
             rows = zip(chosen, targets, strict=True)
             return torch.stack([left_side(lookup(fields[i]), normal) - target(points, normal) for i, target in rows])
 
-        components = tuple(problem.fields[i] for i in chosen)
+        components = tuple(problem.quantities[i] for i in chosen)
         partials = {i: frozenset(needed) for i in chosen}
         return Block(name, "condition", components, faces, partials, evaluate, weight=self.weight, hard=self.hard)
 
@@ -183,7 +183,7 @@ class Initial(Constraint):
             points, fields = sides[0].points, sides[0].fields
             return torch.stack([lookup(fields[i])(axes) - f(points) for i, f in zip(chosen, targets, strict=True)])
 
-        components = tuple(problem.fields[i] for i in chosen)
+        components = tuple(problem.quantities[i] for i in chosen)
         partials = {i: frozenset([axes]) for i in chosen}
         return Block(name, "condition", components, faces, partials, evaluate, weight=self.weight, hard=self.hard)
 
@@ -248,7 +248,8 @@ class Periodic(Constraint):
             low, high = sides[0].fields, sides[1].fields
             return torch.stack([lookup(high[i])(o) - lookup(low[i])(o) for i in chosen for o in orders])
 
-        components = tuple(problem.fields[i] + ("_" + self.axis * len(o) if o else "") for i in chosen for o in orders)
+        ends = ["_" + self.axis * len(order) if order else "" for order in orders]
+        components = tuple(problem.quantities[i] + end for i in chosen for end in ends)
         partials = {i: frozenset(orders) for i in chosen}
         faces = domain.resolve(f"{self.axis}-")
         self._check_images(problem, faces, lambda points: images(points)[1])

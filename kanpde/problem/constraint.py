@@ -93,9 +93,10 @@ class Constraint(ABC):
         """
         name = getattr(self, "field", None)
         if name is not None:
-            if not among(name, problem.fields):
-                raise ProblemError(f"expected a field, got {name!r}; {nearest(name, problem.fields)}")
-            return (problem.fields.index(name),)
+            quantities = problem.quantities
+            if not among(name, quantities):
+                raise ProblemError(f"expected a field, got {name!r}; {nearest(name, quantities)}")
+            return (quantities.index(name),)
         if len(problem.fields) > 1 and not self.about_all_fields():
             known = ", ".join(problem.fields)
             raise ProblemError(f"a system expects field=, one of {known}, beside a value other than 'exact'; got none")

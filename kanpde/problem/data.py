@@ -44,7 +44,7 @@ class Data(Constraint):
             rows = rows if index is None else rows[index]
             return torch.stack([lookup(sides[0].fields[i])(()) - rows[..., j] for j, i in enumerate(chosen)])
 
-        components = tuple(problem.fields[i] for i in chosen)
+        components = tuple(problem.quantities[i] for i in chosen)
         partials = {i: frozenset([()]) for i in chosen}
         return Block(name, "condition", components, (), partials, evaluate, points=points, weight=self.weight)
 

@@ -29,6 +29,12 @@ def exact_functions(problem: Declaration) -> tuple[Any, ...] | None:
 
     Raises ProblemError if ``exact`` fails, has unknown arguments, or returns other fields than the problem's.
     """
+    found = exact_quantities(problem)
+    return None if found is None else tuple(found[name] for name in problem.fields)
+
+
+def exact_quantities(problem: Declaration) -> dict[str, Any] | None:
+    """Return the expressions of the fields, and of the unknown functions that ``exact`` names in its dict."""
     method = getattr(problem, "exact", None)
     if method is None:
         return None
@@ -36,11 +42,15 @@ def exact_functions(problem: Declaration) -> tuple[Any, ...] | None:
     wanted = asked(method, names, what)
     given = dict(zip(names, symbols(names), strict=True))
     result = call(method, {name: given[name] for name in wanted}, what)
-    parts = _by_field(result, problem, what)
-    return tuple(call(real_expression, {"value": part, "names": names}, what) for part in parts)
+    functions = {}
+    if isinstance(result, Mapping):
+        functions = {name: result[name] for name in problem.quantities[len(problem.fields) :] if name in result}
+        result = {name: part for name, part in result.items() if name not in functions}
+    parts = dict(zip(problem.fields, by_field(result, problem, what), strict=True))
+    return {n: call(real_expression, {"value": e, "names": names}, what) for n, e in {**parts, **functions}.items()}
 
 
-def _by_field(result: Any, problem: Declaration, what: str) -> list[Any]:
+def by_field(result: Any, problem: Declaration, what: str) -> list[Any]:
     """Return a solution given as one object, a tuple or a dict as a list in the order of the fields."""
     if isinstance(result, Mapping):
         if set(result) != set(problem.fields):
@@ -91,7 +101,7 @@ def reference_values(problem: Declaration, points: Array) -> Array | None:
     result = call(method, columns, what)
     # One array (n, fields) is accepted too, because its meaning is clear.
     whole = isinstance(result, np.ndarray) and result.shape == (len(points), len(problem.fields))
-    columns_of_fields = result.T if whole else _by_field(result, problem, what)
+    columns_of_fields = result.T if whole else by_field(result, problem, what)
     parts = [call(real_array, {"given": each}, what) for each in columns_of_fields]
     for part in parts:
         if part.shape != (len(points),):
@@ -104,9 +114,9 @@ def check_exact(problem: Declaration, blocks: Iterable[Block], count: int = 64) 
 
     The rms of the residual is compared with its rms after a random relative change of every partial by at most 1/2, so
     the check does not depend on units. Unknowns take their least-squares values. Measured data are not checked, because
-    they may be noisy.
+    they may be noisy, and rows with unknown functions are not, because these have no values.
     """
-    sampled = [block for block in blocks if block.points is None]
+    sampled = [block for block in blocks if block.points is None and not block.functions]
     return [warning for block in sampled for warning in _check_block(problem, block, count)]
 
 
@@ -114,11 +124,11 @@ def _check_block(problem: Declaration, block: Block, count: int) -> Iterator[str
     points, index, total = _sample(problem, block, count)
     functions = {p: point_functions(problem, p) for looked_up in block.partials.values() for p in looked_up}
     images = block.images(torch.from_numpy(points))
-    starts = np.array([float(v) for v in problem.unknowns.values()])
+    starts = np.array([float(v) for v in problem.constants.values()])
 
     def rows(unknowns: Array, noise: float = 0.0) -> Array:
         sides = tuple(_side(problem, functions, image, noise) for image in images)
-        given = {n: torch.tensor(v, dtype=torch.float64) for n, v in zip(problem.unknowns, unknowns, strict=True)}
+        given = {n: torch.tensor(v, dtype=torch.float64) for n, v in zip(problem.constants, unknowns, strict=True)}
         return total(np.asarray(block.evaluate(sides, index, given).numpy(), dtype=np.float64)).ravel()
 
     found = rows(starts)

@@ -22,6 +22,7 @@ from kanpde.problem.constraint import Constraint
 from kanpde.problem.equation_text import equation_text, written
 from kanpde.problem.jet_text import JetVocabulary, Residual, filled, real, subscript
 from kanpde.problem.problem import Problem
+from kanpde.problem.unknown_function import Function
 
 _PARTS = ("domain", "exact", "reference", "guess")  # of a problem, which no parameter may be called
 _WRITABLE = ("value", "residual")  # attributes of a condition that may be text
@@ -88,8 +89,8 @@ def problem_from(
     derivative of an expression; * and / are written, powers are ** or ^. `fields` are by default the names that have
     derivatives. Values of conditions, residuals of `Condition`, and `exact` (one, or by field) may be texts too.
 
-    `parameters` are numbers by name, and `unknowns` constants to find, with starting values. ``source="exact"`` adds
-    the source with which `exact` solves the equations: the method of manufactured solutions.
+    `parameters` are numbers by name, and `unknowns` are to be found: constants with starting values, or `Function`.
+    ``source="exact"`` adds the source with which `exact` solves the equations: the method of manufactured solutions.
 
     Raises ProblemError, in one line with the position, for a mistake in a text, an unknown name, or a parameter that
     nothing uses.
@@ -101,12 +102,14 @@ def problem_from(
     given, starts = _parameters(parameters), dict(unknowns or {})
     texts = _texts(equations, domain.names)
     fields = (fields,) if isinstance(fields, str) else fields
-    names = tuple(fields or _differentiated(_rows(texts), (*domain.names, *given, *starts), domain.names))
+    functions = tuple(key for key, each in starts.items() if isinstance(each, Function))
+    names = tuple(fields or _differentiated(_rows(texts), (*domain.names, *given, *starts), domain.names, functions))
     for key in given:
         if key in (*domain.names, *names, *starts):
             raise ProblemError(f"the parameter {key} has the name of a coordinate, a field or an unknown; rename it")
     words = Written(texts, dict(conditions or {}), None if exact is None else _by_field(exact, names), source)
-    reader = _Reader(words, domain, names, tuple(given), tuple(starts))
+    constants = tuple(key for key in starts if key not in functions)
+    reader = _Reader(words, domain, names, tuple(given), constants, functions)
     namespace = {
         "domain": domain, "fields": names, "unknowns": starts, "written": words, "_name": name, **reader.namespace()
     }  # fmt: skip
@@ -126,6 +129,7 @@ class _Reader:
     fields: tuple[str, ...]
     parameters: tuple[str, ...]
     unknowns: tuple[str, ...]
+    functions: tuple[str, ...]
 
     def __post_init__(self) -> None:
         self.used: set[str] = set()
@@ -149,7 +153,7 @@ class _Reader:
         return JetVocabulary(self.domain.names, fields, (*self.parameters, *unknowns), used=self.used)
 
     def residual(self, texts: Sequence[str]) -> Residual:
-        return Residual.parsed(texts, self.vocabulary(self.fields, self.unknowns))
+        return Residual.parsed(texts, self.vocabulary((*self.fields, *self.functions), self.unknowns))
 
     def value(self, text: str) -> Any:
         """Return the expression of a text in coordinates and parameters."""
@@ -166,7 +170,7 @@ class _Reader:
             )
         if solutions is None:
             raise ProblemError("source='exact' needs exact=, the solution that is to be manufactured; give it")
-        if self.unknowns:
+        if self.unknowns or self.functions:
             raise ProblemError("source='exact' expects no unknowns, because any values would solve the equations")
         return rows.minus(solutions)
 
@@ -228,14 +232,16 @@ def _rows(texts: Mapping[str, str] | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(texts.values()) if isinstance(texts, Mapping) else texts
 
 
-def _differentiated(texts: Sequence[str], known: tuple[str, ...], coordinates: tuple[str, ...]) -> tuple[str, ...]:
+def _differentiated(
+    texts: Sequence[str], known: tuple[str, ...], coordinates: tuple[str, ...], functions: tuple[str, ...]
+) -> tuple[str, ...]:
     """Return the names that have derivatives in the texts, in order, without the known ones; u if there are none."""
     found: list[str] = []
     for text in texts:
         words = [word for word in names_in(text) if word not in known]
         found += filter(None, (_owner(word, coordinates) for word in words))
         found += [after for word, after in zip(words, words[1:], strict=False) if word == "d" and _is_free(after)]
-    names = tuple(dict.fromkeys(found)) or ("u",)
+    names = tuple(name for name in dict.fromkeys(found) if name not in functions) or ("u",)
     if len(names) != len(texts):
         raise ProblemError(
             f"expected one equation for each of the fields {', '.join(names)}, got {len(texts)}; "

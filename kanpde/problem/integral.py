@@ -95,7 +95,7 @@ class Integral(Constraint):
         def evaluate(sides: tuple[Side, ...], index: Tensor | None, unknowns: Mapping[str, Tensor]) -> Tensor:
             return torch.stack([lookup(sides[0].fields[i])(()) for i in chosen])
 
-        components = tuple(problem.fields[i] for i in chosen)
+        components = tuple(problem.quantities[i] for i in chosen)
         partials = {i: frozenset([()]) for i in chosen}
         return Block(name, "condition", components, (), partials, evaluate, weight=self.weight)
 

@@ -158,7 +158,7 @@ class Interface(Constraint):
         flux, what = self.flux, "the flux"
         arguments = arguments_of(flux, problem, what)
         side, record = trial_side(problem, ())
-        unknowns = {key: torch.tensor(float(start), dtype=torch.float64) for key, start in problem.unknowns.items()}
+        unknowns = {key: torch.tensor(float(start), dtype=torch.float64) for key, start in problem.constants.items()}
         count = len(fluxes_of(call(flux, arguments(side, unknowns), what), side.points, len(axes)))
 
         def evaluate(side: Side, unknowns: Mapping[str, Tensor]) -> Tensor:

@@ -29,9 +29,11 @@ from kanpde.calculus.corner_functions import Corner, CornerFunction, jets_of
 from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box, as_box
+from kanpde.geometry.shape import Shape
 from kanpde.problem.hard_conditions import Derivatives, Prescribed, periodic_axes, prescriptions
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
+from kanpde.problem.shape_lift import ShapeAnsatz
 
 # The coefficients of a polynomial in s, the lowest power first.
 Coefficients = tuple[float, ...]
@@ -62,9 +64,9 @@ class Ansatz:
     def of(cls, problem: Problem) -> Lift | None:
         """Return the ansatz that satisfies the problem's hard conditions; None if it has no hard conditions.
 
-        Fields with a known mean and deviation have the ansatz `Standard`.
+        Fields with a known mean and deviation have the ansatz `Standard`, and shapes `ShapeAnsatz`.
 
-        Raises ProblemError if the domain is not a box or the conditions are incompatible: see `prescriptions` and
+        Raises ProblemError if the conditions are incompatible or can't be built: see `prescriptions` and
         `periodic_axes`.
         """
         if isinstance(problem, Regression):
@@ -73,9 +75,12 @@ class Ansatz:
             return None
         problem.blocks()  # checks that every condition fits the problem
         box = as_box(problem.domain)
+        if box is None and isinstance(problem.domain, Shape):
+            return ShapeAnsatz.of(problem, problem.domain)
         if box is None:
             raise ProblemError(
-                f"hard conditions can be built on a Box, got {problem.domain} in {problem.name}; leave out hard=True"
+                f"hard conditions can be built on a Box or a shape, got {problem.domain} in {problem.name}; leave out "
+                "hard=True"
             )
         given = prescriptions(problem, box)
         lifts = tuple(tuple(lift_terms(ones, box)) for ones in given)
@@ -150,7 +155,7 @@ class SingularPart:
         return cls(tuple(functions), np.array(saved["amounts"]))
 
 
-Lift = Ansatz | Standard | SingularPart
+Lift = Ansatz | Standard | SingularPart | ShapeAnsatz
 
 
 def group_by_axis(given: Sequence[Prescribed]) -> dict[int, list[Prescribed]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from kanpde.calculus.arrays import Array, MultiIndex
@@ -16,8 +17,10 @@ from kanpde.problem.constraint import Constraint
 from kanpde.problem.declaration import Declaration
 from kanpde.problem.field import Field, parse_partial
 from kanpde.problem.interface import check_seams
+from kanpde.problem.manufactured import with_source
 from kanpde.problem.parts import check_parts
 from kanpde.problem.residual import residual_block
+from kanpde.problem.unknown_function import Function, with_functions
 
 __all__ = ["Block", "Field", "MultiIndex", "Problem", "Side"]
 
@@ -27,8 +30,10 @@ class Problem(Declaration):
 
     Users derive from it: ``@dataclass(frozen=True) class Heat(Problem)``, with parameters as dataclass fields. A
     problem has a ``domain`` and a method ``residual``. Optional are ``fields``, ``unknowns`` (constants to find, with
-    starting values), and the methods ``conditions``, ``exact`` (SymPy) and ``reference`` (NumPy). Arguments of the
-    methods are matched by name: fields, coordinates, unknowns. All methods raise ProblemError if the problem is not
+    starting values, and `Function`), and the methods ``conditions``, ``exact`` (SymPy),
+    ``reference`` (NumPy) and ``guess`` (either). Arguments of the
+    methods are matched by name: fields, coordinates, unknowns. ``source = "exact"`` adds to the equation the
+    right-hand side with which ``exact`` solves it. All methods raise ProblemError if the problem is not
     well defined.
     """
 
@@ -47,8 +52,12 @@ class Problem(Declaration):
         """
         self.check()
         blocks = [residual_block(self.residual, self, "residual", kind="residual")] if self.has_equation else []
+        if self.manufactured:
+            blocks = [with_source(block, self) for block in blocks]
         blocks += [self._condition_block(name, condition) for name, condition in self._conditions().items()]
         check_seams(self)
+        if expansions := self.expansions:
+            blocks = [with_functions(block, expansions, len(self.fields)) for block in blocks]
         return tuple(block for block in blocks if hard or not block.hard)
 
     def hard_conditions(self) -> tuple[tuple[str, Any], ...]:
@@ -91,6 +100,8 @@ class Problem(Declaration):
 
     def _condition_block(self, name: str, condition: Constraint) -> Block:
         try:
+            if condition.hard and max(condition.field_indices(self)) >= len(self.fields):
+                raise ProblemError("a hard condition on an unknown function can't be built; leave out hard=True")
             return condition.block(name, self)
         except ProblemError as error:
             raise ProblemError(f"condition {name!r} of {self.name}: {error}") from error
@@ -100,7 +111,7 @@ class Problem(Declaration):
         domain = part(self, "domain", self.name)
         if not isinstance(domain, Domain):
             raise ProblemError(f"{self.name} expects a domain such as Box(x=(0, 1)), got {short(domain)}")
-        for name in ("fields", "unknowns", "exact", "reference", "parts", "coefficients"):
+        for name in ("fields", "unknowns", "exact", "reference", "guess", "parts", "coefficients"):
             part(self, name, self.name)
         if self.has_equation and not callable(part(self, "residual", self.name)):
             raise ProblemError(f"{self.name} expects a method residual(self, u, x, ...), got none; write it")
@@ -108,7 +119,14 @@ class Problem(Declaration):
         check_parts(self)
         for name, value in [*self.parameters().items(), *self.unknowns.items()]:
             check_finite(self.name, name, value)
+        source = part(self, "source", self.name)
+        if isinstance(source, str) and source != "exact" and "source" not in self.parameters():
+            raise ProblemError(f'{self.name} expects source = "exact", got {short(source)}; add others to the residual')
+        for expansion in self.expansions:
+            call(partial(getattr, expansion, "axes"), {}, f"unknown {expansion.name} of {self.name}")
         for name, start in self.unknowns.items():
+            if isinstance(start, Function):
+                continue
             if not isinstance(start, numbers.Real) or isinstance(start, bool):
                 raise ProblemError(f"unknown {name} of {self.name} expects a number to start from, got {short(start)}")
 

@@ -42,12 +42,12 @@ def residual_block(
     what = f"the residual of {problem.name}" if kind == "residual" else "its residual"
     arguments = arguments_of(function, problem, what)
     side, record = trial_side(problem, faces)
-    unknowns = {key: torch.tensor(float(start), dtype=torch.float64) for key, start in problem.unknowns.items()}
+    unknowns = {key: torch.tensor(float(start), dtype=torch.float64) for key, start in problem.constants.items()}
     with torch.enable_grad():
         result = call(function, arguments(side, unknowns), what)
     components = tuple(_named_rows(result, name, what, torch.Size([_POINTS])))
     partials = {i: frozenset(looked_up) for i, looked_up in enumerate(record)}
-    if not any(record):
+    if not any(record[: len(problem.fields)] if kind == "residual" else record):
         raise ProblemError(f"{what} depends on none of the fields {', '.join(problem.fields)}; an equation must")
     if not any(row.requires_grad for row in _rows(result)):
         raise ProblemError(
@@ -64,11 +64,12 @@ def residual_block(
 
 def arguments_of(function: Callable[..., Any], problem: Declaration, what: str) -> Arguments:
     """Return the function that maps a side and the unknowns to the arguments that a user's function asks for."""
-    names, fields = problem.domain.names, problem.fields
-    wanted = asked(function, (*fields, *names, *problem.unknowns, *problem.coefficients), what)
+    names, fields, constants = problem.domain.names, problem.quantities, problem.constants
+    known = dict.fromkeys((*problem.fields, *names, *problem.unknowns, *problem.coefficients))
+    wanted = asked(function, known, what)
     by_field = [(name, fields.index(name)) for name in wanted if name in fields]
     by_axis = [(name, names.index(name)) for name in wanted if name in names]
-    by_name = [name for name in wanted if name in problem.unknowns]
+    by_name = [name for name in wanted if name in constants]
     by_part = [(name, coefficient(problem, name)) for name in wanted if name in problem.coefficients]
 
     def arguments(side: Side, unknowns: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def trial_side(problem: Declaration, faces: tuple[Face, ...]) -> tuple[Side, Rec
         return random.random((count, dimension))
 
     points = face_points(domain, faces[0], _POINTS, draw) if faces else interior_points(domain, _POINTS, draw)
-    record: Record = [{} for _ in problem.fields]
+    record: Record = [{} for _ in problem.quantities]
 
     def field(i: int, name: str) -> Field:
         def lookup(partial: MultiIndex) -> Tensor:
@@ -101,7 +102,7 @@ def trial_side(problem: Declaration, faces: tuple[Face, ...]) -> tuple[Side, Rec
 
         return Field(name, domain.names, lookup)
 
-    side = Side(torch.from_numpy(points), tuple(field(i, name) for i, name in enumerate(problem.fields)))
+    side = Side(torch.from_numpy(points), tuple(field(i, name) for i, name in enumerate(problem.quantities)))
     return side, record
 
 

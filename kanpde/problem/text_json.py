@@ -19,6 +19,7 @@ from kanpde.problem.equation_text import exact_decimals, written
 from kanpde.problem.from_text import TextProblem, problem_from, writable
 from kanpde.problem.jet_text import JetVocabulary
 from kanpde.problem.problem import Problem
+from kanpde.problem.unknown_function import Function
 
 MISSING = "missing"  # the key of the reason why a problem cannot be stored
 
@@ -39,7 +40,9 @@ def to_json(problem: TextProblem) -> dict[str, Any]:
         "domain": [[name, *bounds] for name, bounds in box.bounds().items()],
         "conditions": found,
         "fields": list(problem.fields),
-        "unknowns": dict(problem.unknowns),
+        "unknowns": {
+            name: each.to_json() if isinstance(each, Function) else each for name, each in problem.unknowns.items()
+        },
         "exact": words.exact,
         "source": words.source,
     }
@@ -57,7 +60,10 @@ def from_json(name: str, text: Mapping[str, Any], parameters: Mapping[str, Any])
         conditions=found,
         parameters=parameters,
         fields=text["fields"],
-        unknowns=text["unknowns"],
+        unknowns={
+            name: Function.from_json(each) if isinstance(each, Mapping) else each
+            for name, each in text["unknowns"].items()
+        },
         exact=text["exact"],
         source=text["source"],
         name=name,

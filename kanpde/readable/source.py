@@ -40,7 +40,7 @@ def renewed(source: KAN | Solution, network: KAN) -> KAN | Solution:
     """Return the source with another network; a solution keeps its problem, its constants and its record."""
     if isinstance(source, KAN):
         return network
-    model = Model(network, source.model.ansatz, source.problem.unknowns).to(network.first.coefficients.device)
+    model = Model(network, source.model.ansatz, source.problem.constants).to(network.first.coefficients.device)
     with torch.no_grad():
         model.constants.copy_(source.model.constants)
     return Solution(source.problem, model, source.history, source.record)

@@ -85,7 +85,11 @@ def _errors(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"condition {name} (rms)", _number(value)
     for name, value in (metrics["unknowns"] or {}).items():
         spread = (metrics.get("uncertainty") or {}).get(name)
-        yield f"unknown {name}", f"{value:.10g}" + ("" if spread is None else f" ± {spread:.1e}")
+        if isinstance(value, Mapping):  # a function's values at some points
+            shown = f"from {min(value['values']):.6g} to {max(value['values']):.6g}"
+        else:
+            shown = f"{value:.10g}"
+        yield f"unknown {name}", shown + ("" if spread is None else f" ± {spread:.1e}")
 
 
 def _course(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

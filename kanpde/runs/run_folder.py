@@ -114,6 +114,8 @@ def draw(solution: Solution, folder: Path) -> list[Path]:
     from kanpde import plots
 
     names = plots.DEFAULT_NAMES if hasattr(solution.network, "edge_curves") else ("solution", "history")
+    if any(callable(each) for each in solution.unknowns.values()):
+        names = (*names, "unknowns")
     return plots.write_figures(solution, folder / FIGURES, names)
 
 

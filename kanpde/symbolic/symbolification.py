@@ -59,6 +59,10 @@ def symbolify(
     is unknown.
     """
     SymbolicOptions(budget_seconds=budget_seconds, functions=functions)
+    if solution.problem.expansions:
+        names = solution.problem.domain.names
+        reason = "a solution beside unknown functions has no formula that could be proved"
+        return Formula(names, {}, {}, {}, "none", reason=reason, seconds=0.0)
     if solution.problem.partition is not None:
         reason = "no formula is looked for on a domain with parts"
         return Formula(solution.problem.domain.names, {}, {}, {}, "none", reason=reason)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,9 +23,12 @@ from kanpde.network.mlp import MLP
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model, saved_network
 from kanpde.optim.least_squares import Method, Step
-from kanpde.optim.methods import default_methods
+from kanpde.optim.methods import METHODS, default_methods
+from kanpde.problem.block import Block
+from kanpde.problem.guess import guess_block
 from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
+from kanpde.problem.unknown_function import by_unknown
 from kanpde.training.phase import Stop, TrainingTask, check_degree
 from kanpde.training.points import TrainingPoints
 from kanpde.training.policies import SETTLING, KnotPolicy, PointPolicy, Verdict, nan_to_inf
@@ -32,6 +36,12 @@ from kanpde.training.schedule import Schedule, Stage
 from kanpde.training.weighting import RULES
 
 MAX_PARAMETERS = {True: 1500, False: 2000}  # largest refined network, for linear (True) and other equations (False)
+# Weight of the smoothness of unknown functions, with which noise of about a thousandth of the fields is not followed.
+# Only the march chooses it by the measurements.
+SMOOTHNESS = 1e-9
+GUESS_POINTS = 1024  # of this fit
+GUESS_STEPS = 60  # largest number of steps of the fit to a problem's guess
+GUESS_LOSS = 1e-6  # its loss, relative to that of zero, at which it ends
 MAX_RETREATS = 5  # number of steps back from values that are not finite after which the training has diverged
 
 
@@ -51,6 +61,12 @@ class Course:
         self.settled = len(self.checks)
 
 
+def blocks_of(problem: Problem) -> list[Block]:
+    """Return the blocks of a problem, with the priors of unknown functions at a small weight."""
+    priors = (replace(each.prior, weight=SMOOTHNESS) for each in problem.expansions)
+    return [*problem.blocks(), *priors]
+
+
 class Descent:
     """The training of one network. Its next step depends only on `state` and on the task's generator.
 
@@ -65,9 +81,10 @@ class Descent:
         ansatz = Ansatz.of(problem)
         built = built_for(task, network, ansatz).to(device=task.device, dtype=task.dtype)
         known = {} if start is None else {name: float(value.detach()) for name, value in start.unknowns.items()}
-        self.model = Model(built, ansatz, {**problem.unknowns, **known}).to(device=task.device)
+        self.model = Model(built, ansatz, {**problem.constants, **known}).to(device=task.device)
+        self._imitates = start is not None
         self.vector = self.model.vector
-        self.residuals = Residuals(self.model, problem.blocks(), problem.domain.names)
+        self.residuals = Residuals(self.model, blocks_of(problem), problem.domain.names)
         self.weighting = RULES[training.weighting](problem.domain)
         grows = evolves(problem) and not task.affine and not self.weighting.orders_time
         self.window = Window(problem.domain, reach=FIRST_REACH if grows and start is None else 1.0)
@@ -85,8 +102,27 @@ class Descent:
     def begin(self) -> None:
         """Draw the blocks' points and measure their scales, unless they have points already."""
         if not self.points.placed:
+            if not self._imitates:  # the start is then a solution
+                self._fit_guess()
             self.points.draw()
             self.rescale()
+
+    def _fit_guess(self) -> None:
+        """Fit the network to the problem's own guess, if it has one and is not linear."""
+        problem = self.task.problem
+        block = None if self.task.affine and not problem.unknowns else guess_block(problem)
+        if block is None:
+            return
+        fit = Residuals(self.model, [block], problem.domain.names)
+        fit.sample(problem.domain, lambda block: GUESS_POINTS, np.random.default_rng(0))
+        method = METHODS[default_methods(self.model.size, GUESS_POINTS, self.vector.dtype)[0]].make()
+        size = float(fit.residual(0.0 * self.vector).square().sum())
+        for _ in range(GUESS_STEPS):
+            step = method.step(fit, self.vector)
+            self.vector = step.vector
+            if step.loss < GUESS_LOSS * size:
+                break
+        self._set(self.vector)
 
     def advance(self) -> Step | Stop:
         """Take one step of the stage's method, after the updates of knots, scales, points and weights that are due.
@@ -148,6 +184,7 @@ class Descent:
 
     def columns(self) -> dict[str, float]:
         """Return an iteration's columns of the history."""
+        constants = {name: float(value.detach()) for name, value in self.model.unknowns.items()}
         return {
             "stage": self.schedule.number + 1,
             "reach": self.window.reach,
@@ -155,7 +192,7 @@ class Descent:
             "points": self.points.total,
             "parameters": self.model.size,
             **{f"rms/{name}": value for name, value in self.residuals.rms().items()},
-            **{f"unknown/{name}": float(value.detach()) for name, value in self.model.unknowns.items()},
+            **{f"unknown/{name}": value for name, value in by_unknown(constants).items()},
         }
 
     def confirms(self, target: float) -> bool:

@@ -218,7 +218,7 @@ class Imitation:
         """Return the phase that had this state."""
         network = saved_network(numbers["architecture"], below("network.", tensors))
         known = saved_network(numbers["known"], below("known.", tensors))
-        names = task.problem.unknowns
+        names = task.problem.constants
         constants = dict(zip(names, tensors["known_constants"].tolist(), strict=True))
         known_model = Model(known, Ansatz.of(task.problem), constants)
         phase = cls(task, network, known_model, numbers["residual"], open_knots=numbers["open_knots"])

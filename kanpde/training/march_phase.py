@@ -24,6 +24,7 @@ from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.problem.lift import SingularPart
+from kanpde.problem.unknown_function import by_unknown
 from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_degree
 
 DEGREES = {1: 9, 2: 9, 3: 9}  # default degree of the splines, by the number of coordinates
@@ -138,7 +139,7 @@ class Marching:
         if self._known is None or self._known[0] is not found:
             problem, axes = self.task.problem, self.march.state.attempt.axes
             network = compressed(self.march_task.problem, found, axes[0].degree if axes else DEGREES[1])
-            constants = dict(zip(problem.unknowns, found.slabs[0].constants.tolist(), strict=True))
+            constants = dict(zip(problem.constants, found.slabs[0].constants.tolist(), strict=True))
             slab = found.slabs[0]
             singular = SingularPart(slab.functions, slab.amounts) if slab.functions else None
             model = Model(network, self.march_task.ansatz or singular, constants)
@@ -157,8 +158,9 @@ class Marching:
     def columns(self) -> dict[str, float]:
         """Return an iteration's columns of the history; the sizes are those of the present slab."""
         state, seen = self.march.state, self.march.seen
-        unknowns = self.task.problem.unknowns
+        unknowns = self.task.problem.constants
         constants = state.iterate.vector[len(state.iterate.vector) - len(unknowns) :].tolist()
+        values = dict(zip(unknowns, constants, strict=True))
         return {
             "stage": state.passes + 1,
             "reach": state.attempt.low,
@@ -166,7 +168,7 @@ class Marching:
             "points": seen.points,
             "parameters": seen.unknowns,
             **{f"rms/{name}": seen.rms.get(name, np.nan) for name in self.march_task.names},
-            **{f"unknown/{name}": value for name, value in zip(unknowns, constants, strict=True)},
+            **{f"unknown/{name}": value for name, value in by_unknown(values).items()},
         }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

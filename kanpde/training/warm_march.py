@@ -43,7 +43,7 @@ class WarmMarch(Marching):
     def __init__(self, task: TrainingTask, network: KAN | MLP, state: MarchState | None = None) -> None:
         ansatz = Ansatz.of(task.problem)
         built = built_for(task, network, ansatz).to(device=task.device, dtype=task.dtype)
-        self.given, self.model = task, Model(built, ansatz, task.problem.unknowns).to(device=task.device)
+        self.given, self.model = task, Model(built, ansatz, task.problem.constants).to(device=task.device)
         self.open_knots = isinstance(network, KAN) and network.intervals is None
         self.seconds = 0.0
         super().__init__(marchable(task), KAN(), state)

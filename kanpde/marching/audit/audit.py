@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -17,7 +17,8 @@ class Audit:
     error; they are None if they could not be computed. `error_bound` is a number that the largest error is proved not
     to exceed; None if there is no proof. `bound_steps` are the lines of the proof, or the reason why there is none.
     `uncertainty` has one standard deviation of every unknown constant, from the noise of measurements, infinite if
-    there are too few; None without measurements or unknown constants.
+    there are too few; None without measurements or unknown constants. An unknown function has its largest one there,
+    and in `factors` a matrix F (J, r), as tuples, with the covariance F Fᵀ of its coefficients.
     """
 
     verdict: str
@@ -27,9 +28,14 @@ class Audit:
     error_bound: float | None = None
     bound_steps: tuple[str, ...] = ()
     uncertainty: Mapping[str, float] | None = None
+    factors: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the audit as JSON, for `from_json` and for metrics.json."""
+        """Return the audit as JSON, for `from_json`."""
+        return {**self.summary(), "factors": {name: [list(row) for row in rows] for name, rows in self.factors.items()}}
+
+    def summary(self) -> dict[str, Any]:
+        """Return the audit as JSON for metrics.json."""
         return {
             "verdict": self.verdict,
             "reasons": list(self.reasons),
@@ -47,4 +53,6 @@ class Audit:
         spreads = saved.get("uncertainty")  # files of older versions have none
         known = spreads and {name: math.inf if spread is None else spread for name, spread in spreads.items()}
         steps = tuple(saved.get("bound_steps", ()))
-        return cls(**{**saved, "reasons": tuple(saved["reasons"]), "bound_steps": steps, "uncertainty": known})
+        factors = {name: tuple(map(tuple, rows)) for name, rows in saved.get("factors", {}).items()}
+        changed = {"reasons": tuple(saved["reasons"]), "bound_steps": steps, "uncertainty": known, "factors": factors}
+        return cls(**{**saved, **changed})

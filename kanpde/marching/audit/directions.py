@@ -6,7 +6,8 @@ but not zero, then small errors of the rows, such as rounding errors, become lar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -77,21 +78,30 @@ def weakest_direction(
             heights.append(share @ values.square())
     sizes, mean = torch.stack(squares).sum(0).sqrt(), torch.stack(means).sum(0)
     size, height = float(sizes.norm()), float(torch.stack(heights).sum().sqrt())
-    shares = {
-        name: float((value / (vector[len(vector) - len(constants) + number].abs() + 1e-300)).abs())
-        for number, (name, value) in enumerate(constants.items())
-    }
+    shares = shares_of(constants, vector[len(vector) - len(constants) :])
     largest = max(shares, key=lambda name: shares[name], default=None)
     relative = size / height if height > 0 else size
     named = largest if largest is not None and shares[largest] > relative else None
     whole = max(relative, shares[named] if named is not None else 0.0)
     f = int(sizes.argmax())
+    # A change of an unknown function that is hardly noticed is judged by the function's standard deviation.
+    judged = named is None or named in constants
     return Direction(
-        noticed=float(linear.product(v).norm()) / max(whole, 1e-300),
+        noticed=float(linear.product(v).norm()) / max(whole, 1e-300) if judged else 1.0,
         constant=bool((sizes[f] ** 2 - mean[f] ** 2).clamp_min(0).sqrt() <= LEVEL * mean[f].abs()),
         field=system.fields[f],
         unknown=named,
     )
+
+
+def shares_of(change: Mapping[str, Tensor], values: Tensor) -> dict[str, float]:
+    """Return the relative change of every unknown constant, and of every unknown function k with constants k[j]."""
+    squares, sizes = dict[str, float](), dict[str, float]()
+    for (name, each), value in zip(change.items(), values.tolist(), strict=True):
+        name = name.partition("[")[0]
+        squares[name] = squares.get(name, 0.0) + float(each) ** 2
+        sizes[name] = sizes.get(name, 0.0) + value**2
+    return {name: math.sqrt(squares[name]) / (math.sqrt(sizes[name]) + 1e-300) for name in squares}
 
 
 def small(factor: AnyFactor) -> bool:

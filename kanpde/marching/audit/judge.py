@@ -18,17 +18,20 @@ from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.bound import error_bound
 from kanpde.marching.audit.correction import Corrected, corrections
 from kanpde.marching.audit.data import audit_of_data
+from kanpde.marching.audit.noise import Noise
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
-from kanpde.marching.audit.reasons import Evidence, reasons_of, verdict_of
+from kanpde.marching.audit.reasons import Evidence, FunctionDeviation, reasons_of, verdict_of
 from kanpde.marching.split import Split, split
 from kanpde.marching.task import MarchTask
 from kanpde.network.trial_function import Model
+from kanpde.problem.found_function import MEASURED, Deviation, FoundFunction
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
 
 RESOLUTION = {1: 2001, 2: 129, 3: 25}  # points along each axis at which the estimate is measured
 SAMPLES = 2048  # number of points at which the size of a solution is measured
+NEGLIGIBLE = 1e-8  # variance, relative to the largest one, that is left out
 MOST_UNKNOWNS = 8000  # largest number of unknowns of a part's correction
 
 
@@ -75,8 +78,40 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
     if noise is None:
         return Evidence(error, largest, parts, found, unseen)
     spread = noise.spread / size if size > 0 else noise.spread
-    uncertainty = noise.constants or None
-    return Evidence(math.hypot(error, spread), largest, parts, found, unseen, noise=spread, uncertainty=uncertainty)
+    deviations = deviations_of(problem, model, noise)
+    scalars = {name: each for name, each in noise.constants.items() if name in problem.unknowns}
+    uncertainty = {**scalars, **{each.name: each.largest for each in deviations}} or None
+    return Evidence(
+        math.hypot(error, spread),
+        largest,
+        parts,
+        found,
+        unseen,
+        noise=spread,
+        uncertainty=uncertainty,
+        deviations=deviations,
+    )
+
+
+def deviations_of(problem: Problem, model: Model, noise: Noise) -> tuple[FunctionDeviation, ...]:
+    """Return the standard deviations of the unknown functions."""
+    found, names, values = [], list(noise.constants), constants_of(model)
+    for expansion in problem.expansions:
+        which = [names.index(name) for name in expansion.names]
+        covariance = noise.covariance.cpu().numpy()[np.ix_(which, which)]
+        if not np.isfinite(covariance).all():
+            found.append(FunctionDeviation(expansion.name, math.inf, math.inf, ()))
+            continue
+        sizes, directions = np.linalg.eigh(covariance)
+        kept = sizes > NEGLIGIBLE * sizes[-1]
+        factor = directions[:, kept] * np.sqrt(sizes[kept])
+        points = expansion.grid(MEASURED[len(expansion.axes)])
+        deviation = Deviation(expansion, factor).values(points)
+        size = FoundFunction(expansion, torch.stack([values[name] for name in expansion.names])).values(points)
+        relative = float(np.linalg.norm(deviation) / max(float(np.linalg.norm(size)), 1e-300))
+        rows = tuple(map(tuple, factor.tolist()))
+        found.append(FunctionDeviation(expansion.name, float(deviation.max()), relative, rows))
+    return tuple(found)
 
 
 def concluded(evidence: Evidence, target: float | None) -> Audit:
@@ -84,7 +119,10 @@ def concluded(evidence: Evidence, target: float | None) -> Audit:
     estimate = evidence.judged
     reasons = reasons_of(evidence, 1e-3 if target is None else target)
     largest = evidence.largest if evidence.largest is not None and math.isfinite(evidence.largest) else None
-    return Audit(verdict_of(evidence, reasons), reasons, estimate, largest, uncertainty=evidence.uncertainty)
+    factors = {each.name: each.factor for each in evidence.deviations}
+    return Audit(
+        verdict_of(evidence, reasons), reasons, estimate, largest, uncertainty=evidence.uncertainty, factors=factors
+    )
 
 
 def estimates(

@@ -5,19 +5,23 @@ the covariance
 
     A⁻¹ (Σ_b s_b² J_bᵀ J_b) A⁻¹,  A = JᵀJ,  s_b² = ‖r_b‖² / (n_b − tr J_b A⁻¹ J_bᵀ)
 
-(Seber and Wild, "Nonlinear Regression", §2.1). The spread of the function and the traces are means over random draws.
+(Seber and Wild, "Nonlinear Regression", §2.1). The rows of the priors of unknown functions have the variance of the
+measurements, because that is how their weights were chosen; then the covariance is s² A⁻¹, Bayes's, which also counts
+what the prior hides (Wahba, J. R. Stat. Soc. B 45 (1983) 133). The spread of the fields and the traces are means over
+random draws.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from kanpde.calculus.jets import JetPlan
+from kanpde.marching.piece import Piece
 from kanpde.marching.system import System, TensorLinearisation
 from kanpde.optim.bordered import AnyFactor
 from kanpde.optim.cgls import conjugate_gradients
@@ -33,11 +37,13 @@ class Noise:
     """What the noise of measurements leaves open: standard deviations.
 
     `spread` is that of the fields, as a root mean square over the domain and the fields, and `constants` has those of
-    the unknown constants, infinite if there are no more measurements than they determine unknowns.
+    the unknown constants, infinite if there are no more measurements than they determine unknowns. `covariance` (U, U)
+    is that of the constants.
     """
 
     spread: float
     constants: Mapping[str, float]
+    covariance: Tensor
 
 
 def noise_of(system: System, linear: TensorLinearisation, factor: AnyFactor, after: Tensor) -> Noise | None:
@@ -49,8 +55,9 @@ def noise_of(system: System, linear: TensorLinearisation, factor: AnyFactor, aft
     if not blocks:
         return None
     interiors = system.interiors(JetPlan(system.domain.dimension, [()]))
-    influences = [linear.product(factor.solve(unit)) for unit in constants_of(system, after)]
-    spread, variances = 0.0, [0.0] * len(influences)
+    units = constants_of(system, after)
+    influences = torch.stack([linear.product(factor.solve(unit)) for unit in units]) if len(units) else units
+    spread, covariance, lowest = 0.0, after.new_zeros(len(units), len(units)), math.inf
     for block in blocks:
         squares, trace = 0.0, 0.0
         for drawn in draws(block, after):
@@ -64,12 +71,18 @@ def noise_of(system: System, linear: TensorLinearisation, factor: AnyFactor, aft
         known = freedom > LEAST_FREEDOM
         variance = float(after[block].square().sum()) / freedom if known else math.inf
         spread += variance * squares if known else 0.0
-        variances = [
-            total + variance * float(each[block].square().sum())
-            for total, each in zip(variances, influences, strict=True)
-        ]
-    names = zip(system.unknowns, variances, strict=True)
-    return Noise(math.sqrt(spread), {name: math.sqrt(each) for name, each in names})
+        lowest = min(lowest, variance)
+        covariance = covariance + outer(influences, block, variance)
+    for block in blocks_of(system, lambda piece: piece.placed.block.kind == "prior"):
+        covariance = covariance + outer(influences, block, lowest)
+    deviations = covariance.diagonal().sqrt().tolist()
+    return Noise(math.sqrt(spread), dict(zip(system.unknowns, deviations, strict=True)), covariance)
+
+
+def outer(influences: Tensor, block: slice, variance: float) -> Tensor:
+    """Return the covariance (U, U) of the constants by one block's rows; infinite variances where it is unknown."""
+    own = influences[:, block]
+    return variance * (own @ own.T) if math.isfinite(variance) else torch.diag(math.inf * torch.ones(len(own)).to(own))
 
 
 def draws(block: slice, like: Tensor) -> Iterator[Tensor]:
@@ -88,10 +101,15 @@ def draws(block: slice, like: Tensor) -> Iterator[Tensor]:
 
 def measurements(system: System) -> list[slice]:
     """Return the rows of every block of measurements."""
+    return blocks_of(system, lambda piece: piece.placed.block.measured)
+
+
+def blocks_of(system: System, chosen: Callable[[Piece], bool]) -> list[slice]:
+    """Return the rows of every block of the chosen ones."""
     found, start = [], 0
     for piece in system.pieces:
         stop = start + piece.factors.numel()
-        if piece.placed.block.points is not None:
+        if chosen(piece):
             found.append(slice(start, stop))
         start = stop
     return found

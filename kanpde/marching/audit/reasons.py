@@ -20,7 +20,19 @@ SMALL = 1e-6  # an error below which its amplification is not worth a word
 KEPT = 0.7  # a correction has not lowered the residual if more than this share remains
 INCONSISTENT = 1e-4  # relative residual from which one that finer splines do not lower is a contradiction
 SHARE_OF_NOISE = 0.3  # share of the noise in the estimate from which it is the reason for a large one
+OPEN = 0.1  # standard deviation of an unknown function, relative to its size, from which it is open
 SHRUNK = 30.0  # ratio of the longest slab to the last one from which an unfinished march looks like a blow-up
+
+
+@dataclass(frozen=True)
+class FunctionDeviation:
+    """The standard deviation of an unknown function: its largest value, that relative to the function as a root mean
+    square, and a factor (J, r) of the covariance of the function's coefficients."""
+
+    name: str
+    largest: float
+    relative: float
+    factor: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,7 @@ class Evidence:
     """What an audit has found out: the estimates, the corrected parts, and the data that the solution misses.
 
     `noise` is the relative spread of the solution that the noise of measurements causes, part of the estimate, and
-    `uncertainty` has the standard deviations of the unknown constants.
+    `uncertainty` has the standard deviations of the unknown constants and `deviations` those of the unknown functions.
     """
 
     estimate: float | None
@@ -38,6 +50,7 @@ class Evidence:
     missed: Sequence[Missed] = ()
     noise: float = 0.0
     uncertainty: Mapping[str, float] | None = None
+    deviations: Sequence[FunctionDeviation] = ()
     diverged: bool = False
     out_of_budget: bool = False
 
@@ -107,6 +120,12 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
     for each in evidence.missed:
         yield unseen(each)
     yield from open_direction(evidence)
+    for function in evidence.deviations:
+        if not function.relative <= OPEN:
+            yield (
+                f"the measurements leave the unknown {function.name} open: its standard deviation is "
+                f"{function.relative:.0%} of its size; more of them would lower it"
+            )
     if evidence.reached == 1:
         yield from amplification(evidence)
         yield from contradiction(evidence)

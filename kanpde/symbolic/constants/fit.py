@@ -192,7 +192,7 @@ def started(constants: Mapping[Any, float], problem: Problem) -> dict[str, float
     for name in named:
         if name in problem.domain.names:
             raise ProblemError(f"expected names of constants other than the coordinates', got {name!r}; rename it")
-    return {**{name: float(value) for name, value in problem.unknowns.items()}, **named}
+    return {**{name: float(value) for name, value in problem.constants.items()}, **named}
 
 
 def expressions_of(ansatz: Any, problem: Problem) -> tuple[Any, ...]:

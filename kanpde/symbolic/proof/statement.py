@@ -48,6 +48,8 @@ def state(problem: Problem, parameters: Collection[str] | None = None) -> Statem
 
     Raises Untraceable if the code of the residual or of a condition cannot be read as a formula.
     """
+    if problem.expansions:
+        raise Untraceable("a problem with unknown functions has no statement in SymPy")
     chosen = symbolic_parameters(problem) if parameters is None else _symbols(problem, parameters)
     failure: Exception | None = None
     for form in _FORMS:
@@ -181,7 +183,12 @@ class _Builder:
             expression = exactly(self._real(expression_of(row), [*placeholders.values()]))
             for face in faces or (None,):
                 of = functools.partial(self._filled, expression, placeholders, face)
+                if self.problem.manufactured and faces is None:
+                    of = functools.partial(self._without_source, of)
                 yield Equation(name, component, face.name if face else None, of)
+
+    def _without_source(self, of: Callable[[Fields], Any], fields: Fields) -> Any:
+        return of(fields) - of(self.exact)
 
     def _filled(self, expression: Any, placeholders: Mapping[Any, Any], face: Face | None, fields: Fields) -> Any:
         values = {symbol: self.partial(fields[i], partial) for (i, partial), symbol in placeholders.items()}
