@@ -9,7 +9,7 @@ import pytest
 import sympy as sp
 import torch
 
-from kanpde import Box, Dirichlet, Initial, Problem, solve
+from kanpde import Box, Data, Dirichlet, Initial, Problem, solve
 
 
 @dataclass(frozen=True)
@@ -114,3 +114,43 @@ def test_neither_does_a_steady_one(a, e):
     solution = solve(Membrane(a, e), device="cpu")
     assert solution.errors()["relative_l2"] < 1e-12
     assert solution.verdict == "solved"
+
+
+@dataclass(frozen=True)
+class Cooling(Problem):
+    """u_t = k u_xx with k from noisy measurements, in units of length a, of time c and of the field e."""
+
+    a: float = 1.0
+    c: float = 1.0
+    e: float = 1.0
+
+    @property
+    def domain(self):
+        return Box(x=(0, self.a), t=(0, self.c))
+
+    @property
+    def unknowns(self):
+        return {"k": 0.3 * self.a**2 / self.c}
+
+    def residual(self, u, k):
+        return u.t - k * u.xx
+
+    def conditions(self):
+        random = np.random.default_rng(0)
+        x, t, noise = *random.random((2, 60)), random.standard_normal(60)
+        values = np.exp(-0.1 * np.pi**2 * t) * np.sin(np.pi * x) + 1e-3 * noise
+        data = Data(np.stack([self.a * x, self.c * t], axis=1), self.e * values)
+        return {"start": Initial("exact"), "ends": Dirichlet(0, on="x"), "seen": data}
+
+    def exact(self, x, t):
+        return self.e * sp.exp(-(sp.pi**2) * t / (10 * self.c)) * sp.sin(sp.pi * x / self.a)
+
+
+def test_neither_do_an_unknown_and_its_uncertainty():
+    def found(problem):
+        solution, unit = solve(problem, device="cpu"), problem.a**2 / problem.c
+        return solution.unknowns["k"] / unit, solution.uncertainty["k"] / unit, solution.error_estimate
+
+    plain, other = found(Cooling()), found(Cooling(5e-12, 1e-19, 8e8))
+    np.testing.assert_allclose(other, plain, rtol=1e-3)
+    assert abs(plain[0] - 0.1) < 3 * plain[1]

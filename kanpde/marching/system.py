@@ -284,13 +284,13 @@ class System:
         return torch.where(torch.isfinite(sizes), sizes, 0.0).amax(dim=0)
 
     def moved(self, before: Tensor, after: Tensor) -> float:
-        """Return the relative size of a step: of the unknowns, or on a shape of the fields inside and the constants.
+        """Return the relative size of a step, the larger one of the coefficients' and the constants'.
 
-        There coefficients may move without the fields, because many vectors are nearly the same fields.
+        On a shape the fields inside stand for the coefficients, because many vectors are nearly the same fields there.
         """
-        pairs = [(before, after)]
+        count = self.space.size * len(self.fields)
+        pairs = [(before[:count], after[:count]), (before[count:], after[count:])]
         if self.numbered.storage.orthogonal:
-            count = self.space.size * len(self.fields)
             interiors = self.interiors(jets.JetPlan(self.domain.dimension, [()]))
 
             def inside(vector: Tensor) -> Tensor:
@@ -299,7 +299,7 @@ class System:
                     [(image.own_jets(coefficients)[:, 0] * own).reshape(-1) for image, _, own in interiors]
                 )
 
-            pairs = [(inside(before), inside(after)), (before[count:], after[count:])]
+            pairs[0] = inside(before), inside(after)
         return max(float((new - old).norm() / new.norm().clamp_min(1e-300)) for old, new in pairs)
 
     def rms(self, vector: Tensor) -> dict[str, float]:

@@ -128,7 +128,7 @@ def concluded(evidence: Evidence, target: float | None) -> Audit:
 def estimates(
     task: MarchTask, model: Model, parts: Sequence[Part], found: Sequence[Corrected]
 ) -> tuple[float, float, float]:
-    """Return the estimates of the relative L2 error and of the largest error, and the size of the solution.
+    """Return the estimates of the relative L2 error and of the largest error, and the solution's root mean square.
 
     They are measured against the corrected solution.
     """
@@ -149,6 +149,7 @@ def estimates(
     )
     values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0]
     network = values.double().cpu().numpy()
+    weights = weights / weights.sum()
     error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (network - corrected, corrected))
     return (error / size if size > 0 else error), float(np.abs(network - corrected).max()), size
 
