@@ -14,6 +14,7 @@ from kanpde import (
     Box,
     Data,
     Dirichlet,
+    Function,
     Initial,
     Integral,
     Interface,
@@ -194,6 +195,19 @@ def test_an_interface_needs_parts():
 
     with pytest.raises(ProblemError, match="declare parts"):
         Whole().check_exact()
+
+
+def test_a_guess_and_unknown_functions_are_refused():
+    class Guessed(Rod):
+        def guess(self, x):
+            return x
+
+    class Searched(Rod):
+        unknowns = {"q": Function("x")}
+
+    for problem, message in ((Guessed(), "no guess"), (Searched(), "the function q")):
+        with pytest.raises(ProblemError, match=message):
+            solve(problem, device="cpu")
 
 
 def test_a_given_network_is_refused():

@@ -13,6 +13,7 @@ from kanpde.geometry.partition import REST
 from kanpde.problem.block import Side
 from kanpde.problem.boundary_values import value_function
 from kanpde.problem.declaration import Declaration
+from kanpde.problem.unknown_function import Function
 
 MOST_COORDINATES = 3  # of a domain with parts, because only a march solves on them
 
@@ -50,6 +51,11 @@ def check_parts(problem: Declaration) -> None:
         raise ProblemError(
             f"a domain with parts expects at most {MOST_COORDINATES} coordinates, got {problem.domain.dimension}"
         )
+    if getattr(problem, "guess", None) is not None:
+        raise ProblemError("a domain with parts expects no guess, got one; leave it out")
+    for name, start in problem.unknowns.items():
+        if isinstance(start, Function):
+            raise ProblemError(f"a domain with parts expects numbers as unknowns, got the function {name}")
     taken = {
         **dict.fromkeys(problem.unknowns, "an unknown"),
         **dict.fromkeys(problem.domain.names, "a coordinate"),
