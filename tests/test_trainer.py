@@ -27,7 +27,8 @@ def test_a_target_ends_the_training_and_is_met():
 def test_a_budget_ends_the_training():
     solution = run(Rod(), stages=[steps(10_000, "adam")], budget_seconds=2)
     assert solution.stopped_because == "budget: 2 seconds are over"
-    assert solution.record["iterations"] == len(solution.history["loss"]) > 0
+    # On a busy machine the first iteration may take longer than the budget, and is undone.
+    assert solution.record["iterations"] == len(solution.history.get("loss", [])) < 10_000
 
 
 def test_a_training_that_gains_nothing_more_has_converged():
