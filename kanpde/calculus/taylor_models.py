@@ -64,6 +64,22 @@ class TaylorModel:
     @property
     def close_bound(self) -> Array:
         """A closer bound of |f| on every cell: the sum of the absolute coefficients of Chebyshev polynomials."""
+        found, lost = self._chebyshev
+        return np.asarray(UPWARD * (np.abs(found).sum(axis=self._powers) + lost + self.error))
+
+    @property
+    def interval(self) -> tuple[Array, Array]:
+        """Bounds of f on every cell, from below and from above."""
+        found, lost = self._chebyshev
+        centre: Array = np.asarray(found[(..., *(0,) * self.dimension)])
+        spread = np.abs(found).sum(axis=self._powers) - np.abs(centre)
+        # The difference is rounded by a share of the first coefficient.
+        radius = UPWARD * (np.abs(spread) + lost + self.error) + 2000 * UNIT * np.abs(centre)
+        return centre - radius, centre + radius
+
+    @property
+    def _chebyshev(self) -> tuple[Array, Array]:
+        """The coefficients of Chebyshev polynomials, and a bound of the sum of their rounding errors."""
         found = self.coefficients
         lost = np.zeros_like(self.error)
         for axis, size in enumerate(self.degrees):
@@ -71,7 +87,19 @@ class TaylorModel:
             # The entries are dyadic fractions of few digits, so that only products and sums are rounded.
             lost = lost + 2 * (size + 1) * UNIT * np.abs(found).sum(axis=self._powers)
             found = np.moveaxis(np.tensordot(found, change, (self.dimension + axis, 1)), -1, self.dimension + axis)
-        return np.asarray(UPWARD * (np.abs(found).sum(axis=self._powers) + lost + self.error))
+        return found, lost
+
+    def at_end(self, axis: int, side: int) -> TaylorModel:
+        """Return the model on the last (side > 0) or the first face across an axis, which keeps one cell along it."""
+        cells = [slice(None)] * self.dimension
+        cells[axis] = slice(-1, None) if side > 0 else slice(0, 1)
+        chosen, error = self.coefficients[tuple(cells)], self.error[tuple(cells)]
+        shape = [1] * chosen.ndim
+        shape[self.dimension + axis] = self.degrees[axis]
+        signs = np.sign(side) ** np.arange(self.degrees[axis]).reshape(shape)
+        total = (signs * chosen).sum(axis=self.dimension + axis, keepdims=True)
+        rounding = (self.degrees[axis] + 1) * UNIT * np.abs(chosen).sum(axis=self._powers)
+        return TaylorModel(total, error).widened(rounding)
 
     @property
     def _powers(self) -> tuple[int, ...]:

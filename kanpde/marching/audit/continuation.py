@@ -1,0 +1,41 @@
+"""Close a bound that holds while the error is small: if |e| ≤ δ implies |e| ≤ B with B < δ, then |e| ≤ B always."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from kanpde.symbolic.proof.maximum_principle import NoTheorem
+
+TRIES = 8
+ROOM = 2.0  # δ of the next try, in bounds of the last one
+
+Lines = Callable[[float], list[str]]
+
+
+def closed(bound: Callable[[float], tuple[float, str]], linear: bool) -> tuple[float, float, Lines]:
+    """Return a bound B, δ, and the last lines of the proof, for `bound`: δ -> (B, a line).
+
+    Raises NoTheorem if no B below its δ is found.
+    """
+    found, line = bound(0.0)
+    if linear:
+        return found, 0.0, lambda delta: [line, f"|u − u*| ≤ {up(found)}"]
+    delta = 0.0
+    for _ in range(TRIES):
+        delta = ROOM * max(found, delta, 1e-300)
+        if not delta < 1e6 or not math.isfinite(delta):
+            break
+        found, line = bound(delta)
+        if found < delta:
+            result, why = found, line
+            return result, delta, lambda d: [why, f"while |u − u*| ≤ {up(d)} it is at most {up(result)}, so it is always"]
+    raise NoTheorem(f"the terms in u amplify errors too much: a bound of {up(found)} does not confirm itself")
+
+
+def up(value: float) -> str:
+    """Return a number with three digits, rounded up."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:.0f}"
+    text = f"{value:.2e}"
+    return text if float(text) >= value else f"{value + 10.0 ** (math.floor(math.log10(value)) - 2):.2e}"

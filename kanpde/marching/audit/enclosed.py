@@ -1,0 +1,188 @@
+"""A solution enclosed: Taylor models of its partial derivatives, and of what it leaves of the conditions.
+
+The solution is the lift and factor of hard conditions around a network that is a polynomial on every knot cell.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+import torch
+
+from kanpde.calculus.arrays import MultiIndex
+from kanpde.calculus.jets import closure
+from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
+from kanpde.calculus.taylor_series import coordinate, model_of
+from kanpde.geometry.box import as_box
+from kanpde.network.enclosure import Cells, Jet, network_jet, product, smooth_cells
+from kanpde.network.kan import KAN
+from kanpde.network.rounding import rounding_error
+from kanpde.network.trial_function import Model
+from kanpde.problem.equation import Equation
+from kanpde.problem.hard_conditions import prescriptions
+from kanpde.problem.lift import Ansatz, Coefficients, lift_terms
+from kanpde.problem.problem import Problem
+from kanpde.symbolic.proof.maximum_principle import NoTheorem
+from kanpde.symbolic.proof.statement import Statement, state
+
+MOST_COEFFICIENTS = 20_000_000  # of the polynomials of all nodes on all cells
+LIFT_ROUNDINGS = 64  # in the evaluation of the lift and factor of hard conditions; functions are taken to be good to 30
+
+
+class Enclosed:
+    """A model as a solution of a problem; its parts are computed once."""
+
+    def __init__(self, problem: Problem, model: Model) -> None:
+        self.problem, self.model = problem, model
+        if as_box(problem.domain) is None:
+            raise NoTheorem("the domain is not a box; bounds are proved on boxes only")
+        if not isinstance(model.network, KAN) or not isinstance(model.ansatz, Ansatz | None):
+            raise NotEnclosed("the network is no KAN on a box")
+        self.ansatz: Ansatz | None = model.ansatz
+
+    @functools.cached_property
+    def statement(self) -> Statement:
+        return state(self.problem, [])
+
+    @functools.cached_property
+    def lift(self) -> Any:
+        """The lift of hard conditions in SymPy, zero if there are none: see `kanpde.problem.lift`."""
+        if self.ansatz is None:
+            return sp.S.Zero
+        box = self.ansatz.domain
+        (given,) = prescriptions(self.problem, box)
+        data = {one.data: self.prescribed(one.condition, one.face.name) for one in given}
+        total = sp.S.Zero
+        for term in lift_terms(given, box):
+            ends = {self.statement.coordinates[axis]: sp.Rational(end) for axis, end in term.fixed.items()}
+            total += self.polynomial(term.polynomials) * data[term.data].subs(ends)
+        return total
+
+    def prescribed(self, condition: str, face: str) -> Any:
+        """Return the value that a condition prescribes on a face, in SymPy."""
+        return -self.equation(condition, face).of((sp.S.Zero,))
+
+    def equation(self, condition: str, face: str) -> Equation:
+        """Return the equation of a condition on a face."""
+        (found,) = (e for e in self.statement.equations if e.name == condition and e.face == face)
+        return found
+
+    def polynomial(self, polynomials: Mapping[int, Coefficients]) -> Any:
+        """Return a product of polynomials in s = (x − low) / (high − low) by axis, in SymPy."""
+        product_ = sp.S.One
+        for axis, coefficients in polynomials.items():
+            s = self.local(axis)
+            product_ *= sp.Add(*(sp.Rational(c) * s**power for power, c in enumerate(coefficients)))
+        return product_
+
+    def local(self, axis: int) -> Any:
+        """Return s = (x − low) / (high − low) along an axis, in SymPy."""
+        low, high = (sp.Rational(float(end[axis])) for end in (self.problem.domain.low, self.problem.domain.high))
+        return (self.statement.coordinates[axis] - low) / (high - low)
+
+    def jet(self, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
+        """Return models of the solution without its lift; partials that are missing vanish."""
+        found = network_jet(self.model.network, cells, partials)
+        if self.ansatz is None:
+            return found
+        return product(found, self.jet_of(self.polynomial(self.ansatz.factors[0]), cells, partials), closure(partials))
+
+    def full_jet(self, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
+        """Return models of the solution, for all partials and those below them."""
+        found, lift = self.jet(cells, partials), self.jet_of(self.lift, cells, partials)
+        zero = TaylorModel.constant(0.0, len(cells))
+        return {partial: found.get(partial, zero) + lift[partial] for partial in closure(partials)}
+
+    def jet_of(self, expression: Any, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
+        """Return models of an expression in the coordinates, for all partials and those below them."""
+        coordinates = self.statement.coordinates
+        # SymPy's diff without symbols would differentiate.
+        return {
+            partial: self.of_coordinates(
+                sp.diff(expression, *(coordinates[a] for a in partial)) if partial else expression, cells
+            )
+            for partial in closure(partials)
+        }
+
+    @functools.cached_property
+    def cells(self) -> Cells:
+        domain, network = self.problem.domain, self.model.network
+        cells = smooth_cells(network, domain.low, domain.high)
+        counts = math.prod(len(low) for low, _ in cells)
+        degrees = ((network.degree or 0) + 1) ** len(cells)
+        if counts * degrees * network.first.outputs > MOST_COEFFICIENTS:
+            raise NotEnclosed(f"the {counts} cells are too many for a proof in seconds")
+        return cells
+
+    @property
+    def counts(self) -> str:
+        """The numbers of cells by axis, for a line of a proof."""
+        return " × ".join(str(len(low)) for low, _ in self.cells)
+
+    def axis_and_side(self, face: str) -> tuple[int, int]:
+        """Return the axis and the side, −1 or 1, of a face such as x-."""
+        return self.problem.domain.names.index(face[:-1]), (1 if face[-1] == "+" else -1)
+
+    def collapsed(self, axis: int, side: int) -> Cells:
+        """Return the cells of a face, which have no width along its axis."""
+        end = (self.problem.domain.low if side < 0 else self.problem.domain.high)[[axis]]
+        return [(end, end) if a == axis else cell for a, cell in enumerate(self.cells)]
+
+    def beside(self, axis: int, side: int) -> Cells:
+        """Return the cells that touch a face."""
+        chosen = slice(-1, None) if side > 0 else slice(0, 1)
+        return [(low[chosen], high[chosen]) if a == axis else (low, high) for a, (low, high) in enumerate(self.cells)]
+
+    def is_periodic(self, axis: int) -> bool:
+        """Return whether the solution is periodic along an axis by construction, with its first derivative."""
+        symbol, (low, high) = self.statement.coordinates[axis], self.statement.bounds[axis]
+        lifts = (self.lift, sp.diff(self.lift, symbol))
+        gaps = [sp.expand(lift.subs(symbol, high) - lift.subs(symbol, low), trig=True) for lift in lifts]
+        factors = {} if self.ansatz is None else self.ansatz.factors[0]
+        return bool(self.model.network.first.basis.periodic[axis]) and axis not in factors and not any(gaps)
+
+    def mismatch(self, equation: Equation) -> float:
+        """Return a bound of what the solution leaves of prescribed values on a face."""
+        assert equation.face is not None
+        cells = self.collapsed(*self.axis_and_side(equation.face))
+        rest = self.of_coordinates(equation.of((self.lift,)), cells)
+        return float((self.jet(cells, [])[()] + rest).close_bound.max())
+
+    def mismatch_of_derivatives(self, equation: Equation, terms: Mapping[MultiIndex, Any]) -> float:
+        """Return a bound of what the solution leaves of Σ a_α ∂^α u = value on a face, for `terms` α -> a_α."""
+        assert equation.face is not None
+        axis, side = self.axis_and_side(equation.face)
+        beside, cells = self.jet(self.beside(axis, side), list(terms)), self.collapsed(axis, side)
+        total = self.of_coordinates(equation.of((self.lift,)), cells)
+        for partial, factor in terms.items():
+            if partial in beside:
+                total = total + self.of_coordinates(factor, cells) * beside[partial].at_end(axis, side)
+        return float(total.close_bound.max())
+
+    def rounding(self) -> float:
+        """Return a bound of the rounding errors with which the solution is evaluated."""
+        domain, network = self.problem.domain, self.model.network
+        found = rounding_error(network, domain.low, domain.high)
+        if self.ansatz is None:
+            return found
+        sizes = (network_jet(network, self.cells, [])[()], self.of_coordinates(self.lift, self.cells))
+        unit = float(torch.finfo(network.first.coefficients.dtype).eps)
+        return found + LIFT_ROUNDINGS * unit * sum(float(size.bound.max()) for size in sizes)
+
+    def of_coordinates(self, expression: Any, cells: Cells) -> TaylorModel:
+        """Return the model of an expression in the coordinates."""
+        return model_of(expression, self.coordinates(cells))
+
+    def coordinates(self, cells: Cells) -> dict[Any, TaylorModel]:
+        """Return the models of the coordinates by their symbols."""
+        symbols = zip(self.statement.coordinates, cells, strict=True)
+        return {symbol: coordinate(*ends, axis, len(cells)) for axis, (symbol, ends) in enumerate(symbols)}
+
+    def spread(self, values: Any) -> np.ndarray[Any, Any]:
+        """Return numbers (*cells), where some axes may have one cell, for all cells."""
+        return np.broadcast_to(values, [len(low) for low, _ in self.cells])

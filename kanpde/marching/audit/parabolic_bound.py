@@ -1,0 +1,237 @@
+"""The bound of a solution's error by comparison: see `kanpde.symbolic.proof.comparison`."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from kanpde.calculus.arrays import Array, MultiIndex
+from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
+from kanpde.calculus.taylor_series import model_of
+from kanpde.marching.audit.continuation import closed, up
+from kanpde.marching.audit.enclosed import Enclosed
+from kanpde.network.enclosure import Jet, product
+from kanpde.symbolic.proof.comparison import (
+    THEOREM,
+    Bump,
+    End,
+    evolution_of,
+    growing,
+    largest_quotient,
+)
+from kanpde.symbolic.proof.maximum_principle import UPWARD, NoTheorem, Operator
+from kanpde.symbolic.proof.row import row_of
+
+_OVER = 1 + 1e-9  # data of a bump exceed what they must by this, because the inequality is strict
+
+
+class ParabolicProof:
+    """The proof for one solution; its parts are computed once."""
+
+    def __init__(self, enclosed: Enclosed) -> None:
+        self.enclosed = enclosed
+        self.statement = enclosed.statement
+        row = row_of(self.statement)
+        self.evolution = evolution_of(self.statement, row)
+        low, high = self.interval(self.evolution.rate, 0.0)
+        if (high < 0).all():
+            self.evolution = evolution_of(self.statement, row.negative())
+        elif not (low > 0).all():
+            raise NoTheorem("the coefficient of the time derivative may vanish")
+
+    @functools.cached_property
+    def partials(self) -> list[MultiIndex]:
+        return list(self.evolution.row.symbols)
+
+    @functools.cached_property
+    def jumps(self) -> dict[int, TaylorModel]:
+        """By axis that is periodic but not by construction, u at its high end minus u at its low end."""
+        kinds = {axis: low.kind for axis, (low, _) in self.evolution.ends.items()}
+        axes = [a for a, kind in kinds.items() if kind.startswith("periodic") and not self.enclosed.is_periodic(a)]
+        if len(axes) > 1 or axes and "slopes" in {end.kind for pair in self.evolution.ends.values() for end in pair}:
+            raise NoTheorem("periodic ends along one of several axes need hard=True for a bound")
+        return {axis: self._gap(axis, [])[()] for axis in axes}
+
+    def _gap(self, axis: int, partials: list[MultiIndex]) -> Jet:
+        first, last = (self.enclosed.full_jet(self.enclosed.collapsed(axis, side), partials) for side in (-1, 1))
+        return {partial: last[partial] - first[partial] for partial in last}
+
+    @functools.cached_property
+    def jet(self) -> Jet:
+        """Models of the solution, with the jumps between periodic ends taken out of it."""
+        found = self.enclosed.full_jet(self.enclosed.cells, self.partials)
+        for axis in self.jumps:
+            others = [partial for partial in found if axis not in partial]
+            ramp = self.enclosed.jet_of(self.enclosed.local(axis) - sp.Rational(1, 2), self.enclosed.cells, [*found])
+            taken = product(self._gap(axis, others), ramp, tuple(found))
+            found = {partial: model - taken[partial] if partial in taken else model for partial, model in found.items()}
+        return found
+
+    @functools.cached_property
+    def moved(self) -> float:
+        """A bound of how far that moves the solution."""
+        return UPWARD * sum(float(jump.close_bound.max()) / 2 for jump in self.jumps.values())
+
+    def _of(self, expression: Any, delta: float, slopes: Mapping[MultiIndex, float] | None = None) -> TaylorModel:
+        """Return the model of an expression in the field's partials, where the field is known up to δ."""
+        models = self.enclosed.coordinates(self.enclosed.cells)
+        used = expression.free_symbols
+        for partial, symbol in self.evolution.row.symbols.items():
+            if symbol in used:
+                margin = delta if not partial else (slopes or {}).get(partial, 0.0)
+                models[symbol] = self.jet[partial].widened(margin)
+        return model_of(expression, models)
+
+    def interval(self, expression: Any, delta: float, slopes: Mapping[MultiIndex, float] | None = None) -> Any:
+        low, high = self._of(expression, delta, slopes).interval
+        return self.enclosed.spread(low), self.enclosed.spread(high)
+
+    @functools.cached_property
+    def residual(self) -> Array:
+        """Bounds of |F[v]| on every cell."""
+        model = self._of(self.evolution.row.expression, 0.0)
+        return np.asarray(self.enclosed.spread(model.close_bound))
+
+    @functools.cached_property
+    def initial(self) -> float:
+        return self.enclosed.mismatch(self.evolution.start)
+
+    @functools.cached_property
+    def sides(self) -> dict[str, float]:
+        """Bounds of |u − prescribed values| on faces, by condition, before jumps are taken out."""
+        ends = [end for pair in self.evolution.ends.values() for end in pair if end.kind == "values"]
+        return {e.title: self.enclosed.mismatch(e) for e in (end.equation for end in ends) if e is not None}
+
+    @functools.cached_property
+    def bumps(self) -> dict[int, Bump]:
+        """By axis, what is added to the comparison function because of slopes."""
+        result = {}
+        for axis, (low, high) in self.evolution.ends.items():
+            length = float(self.enclosed.problem.domain.high[axis] - self.enclosed.problem.domain.low[axis])
+            if axis in self.jumps and low.kind == "periodic" and self.evolution.diffusion[axis] != 0:
+                edges = [
+                    self.enclosed.full_jet(self.enclosed.beside(axis, side), [(axis,)])[axis,].at_end(axis, side)
+                    for side in (-1, 1)
+                ]
+                # The ramp that was taken out has no jump of its slope.
+                result[axis] = Bump.of_jump(length, _OVER * float((edges[1] - edges[0]).close_bound.max()))
+            elif "slopes" in (low.kind, high.kind):
+                result[axis] = Bump.of_slopes(length, *(self._slope(end) for end in (low, high)))
+        return result
+
+    def _slope(self, end: End) -> float:
+        """Return a bound of the slope that the error may have at an end."""
+        if end.kind != "slopes" or end.equation is None:
+            return 0.0
+        a, b = end.weights
+        mismatch = self.enclosed.mismatch_of_derivatives(end.equation, {(): a, (end.axis,): end.side * b})
+        return UPWARD * _OVER * mismatch / abs(float(b))
+
+    def bound(self) -> tuple[float, list[str]]:
+        """Return a bound of the error of the exact network, and the lines of the proof."""
+        self._check_faces()
+        total, delta, lines = closed(self._bound, self.evolution.is_linear)
+        return UPWARD * (total + self.moved), [*self._lines(), *lines(delta)]
+
+    def _check_faces(self) -> None:
+        for axis, pair in self.evolution.ends.items():
+            first_order = self.evolution.diffusion[axis] == 0
+            for end in pair:
+                if end.kind == "nothing" and not first_order or end.kind == "periodic values" and not first_order:
+                    face = self.enclosed.problem.domain.names[axis] + "+-"[int(end.side < 0)]
+                    raise NoTheorem(f"no values are prescribed on {face}, which a maximum principle needs")
+            if any(bump for a, bump in self.bumps.items() if a == axis):
+                tops = {(self.evolution.time,), *((a, a) for a in self.evolution.diffusion)}
+                if self.evolution.drift_varies_with(axis) & tops:
+                    raise NoTheorem("the highest derivatives have coefficients that depend on a slope")
+            if first_order and (self.evolution.drift_varies_with(axis)):
+                raise NoTheorem("the speed of characteristics depends on a slope")
+
+    def _leaves(self, delta: float) -> None:
+        """Raise NoTheorem where characteristics may enter through a face without data."""
+        for axis, pair in self.evolution.ends.items():
+            if self.evolution.diffusion[axis] != 0:
+                continue
+            low, high = self.interval(self.evolution.drift[axis], delta)
+            outward = {1: (np.take(low, -1, axis) >= 0).all(), -1: (np.take(high, 0, axis) <= 0).all()}
+            if pair[0].kind.startswith("periodic"):
+                if not any(outward.values()):
+                    raise NoTheorem("characteristics may cross the periodic ends in both directions")
+                continue
+            for end in pair:
+                if end.kind == "nothing" and not outward[end.side]:
+                    face = self.enclosed.problem.domain.names[axis] + "+-"[int(end.side < 0)]
+                    raise NoTheorem(f"no values are prescribed on {face}, where characteristics may enter")
+
+    def _bound(self, delta: float) -> tuple[float, str]:
+        """Return a bound if |e| ≤ δ, and how much the residual and the data may be amplified."""
+        evolution = self.evolution
+        self._leaves(delta)
+        slow, fast = self.interval(evolution.rate, delta)
+        if not (slow > 0).all():
+            raise NoTheorem("the coefficient of the time derivative may vanish")
+        rest = self.residual
+        operator = self._operator(delta, float(slow.min()))
+        for axis, diffusion in evolution.diffusion.items():
+            low, high = self.interval(diffusion, delta)
+            if not (low >= 0).all():
+                raise NoTheorem("the equation is not parabolic everywhere: no maximum principle applies")
+            bump = self.bumps.get(axis)
+            if bump is not None:
+                b = np.maximum(*map(abs, self.interval(evolution.drift[axis], delta, {(axis,): bump.slope})))
+                rest = UPWARD * (rest + high * bump.bend + b * bump.slope)
+        low, _ = self.interval(evolution.growth, delta)
+        growth = largest_quotient(low, slow, fast)
+        height = UPWARD * sum(bump.height for bump in self.bumps.values())
+        source = UPWARD * (rest / slow + np.maximum(growth, 0.0) * height)
+        others = tuple(axis for axis in range(growth.ndim) if axis != evolution.time)
+        growth, source = growth.max(axis=others), source.max(axis=others)
+        steps = np.subtract(*self.enclosed.cells[evolution.time][::-1])
+        start = UPWARD * (self.initial + self.moved)
+        floor = UPWARD * (max(self.sides.values()) + self.moved) if self.sides else 0.0
+        total = UPWARD * (growing(start, floor, growth, source, steps) + height)
+        factor = math.exp(min(600.0, float(np.maximum(growth, 0.0) @ steps)))
+        if operator is not None:
+            total = min(total, self._by_barriers(replace(operator, growth=max(0.0, -float(low.min()))), max(start, floor)))
+        return total, f"both are amplified by at most {up(factor)}, because of the terms in u"
+
+    def _operator(self, delta: float, rate: float) -> Operator | None:
+        """Return the operator whose barriers vanish on the sides, if values are prescribed on all of them."""
+        evolution = self.evolution
+        diffusion, drift = {}, {}
+        for axis, pair in evolution.ends.items():
+            low, _ = self.interval(evolution.diffusion[axis], delta)
+            if not (low > 0).all() or evolution.drift_varies_with(axis) or {e.kind for e in pair} != {"values"}:
+                return None
+            diffusion[axis] = float(low.min())
+            drift[axis] = float(np.maximum(*map(abs, self.interval(evolution.drift[axis], delta))).max())
+        domain = self.enclosed.problem.domain
+        return Operator(domain.high - domain.low, evolution.time, rate, diffusion, drift, 0.0)
+
+    def _by_barriers(self, operator: Operator, mismatch: float) -> float:
+        try:
+            return operator.bound(mismatch, self.residual, [high - low for low, high in self.enclosed.cells])
+        except NoTheorem:
+            return math.inf
+
+    def _lines(self) -> list[str]:
+        """Return the lines of the proof up to the theorem."""
+        result = [f"|u − prescribed values| ≤ {up(self.initial)} for {self.evolution.start.title}"]
+        result += [f"|u − prescribed values| ≤ {up(size)} for {title}" for title, size in self.sides.items()]
+        names = self.enclosed.problem.domain.names
+        result += [f"u differs by at most {up(float(j.close_bound.max()))} between the ends of {names[a]}"
+                   for a, j in self.jumps.items()]  # fmt: skip
+        result += [f"its slopes there differ from what is prescribed by at most {up(2 * bump.slope)} along {names[a]}"
+                   for a, bump in self.bumps.items()]  # fmt: skip
+        residual = float(self.residual.max())
+        if not math.isfinite(residual):
+            raise NotEnclosed("the enclosures are not finite")
+        result.append(f"|residual| ≤ {up(residual)} on {self.enclosed.counts} cells, by Taylor models")
+        result.append(f"a larger function that satisfies the inequality bounds the error, by {THEOREM}")
+        return result
