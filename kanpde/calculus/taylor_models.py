@@ -42,6 +42,11 @@ class TaylorModel:
         ones = (1,) * dimension
         return cls(np.full(ones + ones, value), np.full(ones, error))
 
+    @classmethod
+    def constant_sum(cls, values: Array, dimension: int) -> TaylorModel:
+        """Return the model of the sum of numbers (n,)."""
+        return cls.constant(float(values.sum()), dimension, UPWARD * len(values) * UNIT * float(np.abs(values).sum()))
+
     @property
     def dimension(self) -> int:
         return self.error.ndim

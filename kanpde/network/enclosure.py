@@ -22,6 +22,7 @@ from kanpde.calculus.taylor_models import UNIT, UPWARD, NotEnclosed, TaylorModel
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
+from kanpde.network.separable import Stacked, bound_sum, product_sum
 
 NONLINEAR = 1e4  # roundings that the nonlinear part of a later edge may be; more make the network a composition
 ORDER = 2  # highest order of the partials
@@ -51,10 +52,45 @@ def network_jet(network: KAN, cells: Cells, partials: Sequence[MultiIndex]) -> J
     if any(layer.fixed is not None or layer.basis.base is not None for layer in layers):
         raise NotEnclosed("the network has edges that are no splines")
     wanted = closure(partials)
+    if len(cells) == 2 and len(layers) == 2 and not network.first.sums:
+        factors = list(first_subnodes(network.first, cells, wanted))
+        pairs = list(zip(factors[0::2], factors[1::2], strict=True))
+        if all(along_one_axis(a, 0) and along_one_axis(b, 1) for a, b in pairs):
+            return separable_jet(network.hidden[0], factors[0::2], factors[1::2], wanted)
     nodes = multiplied(network.first, list(first_subnodes(network.first, cells, wanted)), wanted)
     for layer in network.hidden:
         nodes = multiplied(layer, list(linear_subnodes(layer, nodes, wanted, len(cells))), wanted)
     return nodes[0]
+
+
+def along_one_axis(jet: Jet, axis: int) -> bool:
+    """Return whether all models of a jet are constant along the other axes."""
+    return all(size == 1 for model in jet.values() for a, size in enumerate(model.degrees) if a != axis)
+
+
+def separable_jet(layer: KANLayer, left: list[Jet], right: list[Jet], wanted: Sequence[MultiIndex]) -> Jet:
+    """Return the jet of the first node of a last layer whose inputs h_k = f_k(x) g_k(y) are products of splines."""
+    reach = np.array([float((a[()].bound * b[()].bound).max()) for a, b in zip(left, right, strict=True)])
+    edges = linear_edges(layer, UPWARD * reach)
+    stacked = {
+        partial: tuple(
+            Stacked.of(factors, tuple(a for a in partial if a == axis), axis)
+            for axis, factors in enumerate((left, right))
+        )
+        for partial in wanted
+    }
+    rest = edges.rest[:, :, 0]
+    result: Jet = {}
+    for partial, (a, b) in stacked.items():
+        model = product_sum(a, b, edges.beta[:, 0])
+        error = bound_sum(a, b, rest[1]) if partial else rest[0].sum()
+        if len(partial) == 2:
+            slopes = [stacked[axis,] for axis in partial]
+            first, second = (Stacked(p.coefficients, p.bound * q.bound, 0 * p.error) for p, q in zip(*slopes, strict=True))
+            error = error + bound_sum(first, second, rest[2])
+        model = model.widened(UPWARD * error)
+        result[partial] = model if partial else model + TaylorModel.constant_sum(edges.alpha[:, 0], 2)
+    return result
 
 
 def first_subnodes(layer: KANLayer, cells: Cells, wanted: Sequence[MultiIndex]) -> Iterator[Jet]:

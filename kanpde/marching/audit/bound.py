@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import numpy as np
 
@@ -17,14 +18,23 @@ from kanpde.errors import KanpdeError
 from kanpde.marching.audit.continuation import up
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.parabolic_bound import ParabolicProof
+from kanpde.marching.audit.wave_bound import WaveProof
 from kanpde.network.trial_function import Model
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import TimeLimit, time_limit
 from kanpde.symbolic.proof.maximum_principle import THEOREM, NoTheorem, Operator, operator_of
+from kanpde.symbolic.proof.row import row_of
 
 SECONDS = 10.0  # after which a proof is given up
 
 Bound = tuple[float | None, tuple[str, ...]]
+
+
+class Proof(Protocol):
+    """A proof by one theorem."""
+
+    def bound(self) -> tuple[float, list[str]]:
+        """Return a bound of the error of the exact network, and the lines of the proof; raise NoTheorem if none."""
 
 
 def error_bound(problem: Problem, model: Model) -> Bound:
@@ -44,29 +54,29 @@ def error_bound(problem: Problem, model: Model) -> Bound:
 
 def _proved(enclosed: Enclosed) -> Bound:
     """Return the bound by the first theorem that applies; raise the reason of the theorem that fits best."""
-    proofs: tuple[Callable[[Enclosed], tuple[float, list[str]]], ...] = (_by_maximum, _by_comparison)
-    reason: Exception | None = None
-    for proof in proofs:
+    reasons = []
+    for proof in _proofs(enclosed):
         try:
-            bound, lines = proof(enclosed)
+            bound, lines = proof(enclosed).bound()
         except NoTheorem as error:
-            reason = error
+            reasons.append(error)
             continue
         rounding = enclosed.rounding()
         total = (bound + rounding) * (1 + 1e-12)
         if not math.isfinite(total):
             raise NotEnclosed("the enclosures are not finite")
         return total, (*lines, *rounding_lines(enclosed.model, rounding, total))
-    assert reason is not None
-    raise reason
+    raise reasons[-1]
 
 
-def _by_maximum(enclosed: Enclosed) -> tuple[float, list[str]]:
-    return MaximumProof(enclosed).bound()
-
-
-def _by_comparison(enclosed: Enclosed) -> tuple[float, list[str]]:
-    return ParabolicProof(enclosed).bound()
+def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
+    """Return the proofs that may apply: those of evolution equations follow time."""
+    time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
+    if time is None:
+        return [MaximumProof]
+    if (time, time) in row.symbols:
+        return [WaveProof]
+    return [MaximumProof, ParabolicProof]
 
 
 class MaximumProof:

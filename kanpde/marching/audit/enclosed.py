@@ -30,7 +30,7 @@ from kanpde.problem.problem import Problem
 from kanpde.symbolic.proof.maximum_principle import NoTheorem
 from kanpde.symbolic.proof.statement import Statement, state
 
-MOST_COEFFICIENTS = 20_000_000  # of the polynomials of all nodes on all cells
+MOST_COEFFICIENTS = 20_000_000_000
 LIFT_ROUNDINGS = 64  # in the evaluation of the lift and factor of hard conditions; functions are taken to be good to 30
 
 
@@ -115,7 +115,7 @@ class Enclosed:
         cells = smooth_cells(network, domain.low, domain.high)
         counts = math.prod(len(low) for low, _ in cells)
         degrees = ((network.degree or 0) + 1) ** len(cells)
-        if counts * degrees * network.first.outputs > MOST_COEFFICIENTS:
+        if counts * degrees > MOST_COEFFICIENTS:
             raise NotEnclosed(f"the {counts} cells are too many for a proof in seconds")
         return cells
 
@@ -128,10 +128,10 @@ class Enclosed:
         """Return the axis and the side, −1 or 1, of a face such as x-."""
         return self.problem.domain.names.index(face[:-1]), (1 if face[-1] == "+" else -1)
 
-    def collapsed(self, axis: int, side: int) -> Cells:
+    def collapsed(self, axis: int, side: int, cells: Cells | None = None) -> Cells:
         """Return the cells of a face, which have no width along its axis."""
         end = (self.problem.domain.low if side < 0 else self.problem.domain.high)[[axis]]
-        return [(end, end) if a == axis else cell for a, cell in enumerate(self.cells)]
+        return [(end, end) if a == axis else cell for a, cell in enumerate(cells or self.cells)]
 
     def beside(self, axis: int, side: int) -> Cells:
         """Return the cells that touch a face."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.calculus.taylor_series import model_of
 from kanpde.marching.audit.continuation import closed, up
 from kanpde.marching.audit.enclosed import Enclosed
-from kanpde.network.enclosure import Jet, product
+from kanpde.network.enclosure import Cells, Jet, product
 from kanpde.symbolic.proof.comparison import (
     THEOREM,
     Bump,
@@ -28,6 +28,9 @@ from kanpde.symbolic.proof.comparison import (
 from kanpde.symbolic.proof.maximum_principle import UPWARD, NoTheorem, Operator
 from kanpde.symbolic.proof.row import row_of
 
+LARGEST_CHUNK = 8_000_000  # coefficients of one polynomial in the residual
+DEGREES = 2  # degrees of such a polynomial, in those of the solution
+KEPT = 8  # chunks whose models are kept
 _OVER = 1 + 1e-9  # data of a bump exceed what they must by this, because the inequality is strict
 
 
@@ -37,6 +40,7 @@ class ParabolicProof:
     def __init__(self, enclosed: Enclosed) -> None:
         self.enclosed = enclosed
         self.statement = enclosed.statement
+        self._jets: dict[int, Jet] = {}
         row = row_of(self.statement)
         self.evolution = evolution_of(self.statement, row)
         low, high = self.interval(self.evolution.rate, 0.0)
@@ -54,49 +58,75 @@ class ParabolicProof:
         """By axis that is periodic but not by construction, u at its high end minus u at its low end."""
         kinds = {axis: low.kind for axis, (low, _) in self.evolution.ends.items()}
         axes = [a for a, kind in kinds.items() if kind.startswith("periodic") and not self.enclosed.is_periodic(a)]
-        if len(axes) > 1 or axes and "slopes" in {end.kind for pair in self.evolution.ends.values() for end in pair}:
+        if len(axes) > 1 or (axes and "slopes" in {end.kind for pair in self.evolution.ends.values() for end in pair}):
             raise NoTheorem("periodic ends along one of several axes need hard=True for a bound")
-        return {axis: self._gap(axis, [])[()] for axis in axes}
+        return {axis: self._gap(axis, [], self.enclosed.cells)[()] for axis in axes}
 
-    def _gap(self, axis: int, partials: list[MultiIndex]) -> Jet:
-        first, last = (self.enclosed.full_jet(self.enclosed.collapsed(axis, side), partials) for side in (-1, 1))
+    def _gap(self, axis: int, partials: list[MultiIndex], cells: Cells) -> Jet:
+        first, last = (self.enclosed.full_jet(self.enclosed.collapsed(axis, side, cells), partials) for side in (-1, 1))
         return {partial: last[partial] - first[partial] for partial in last}
 
     @functools.cached_property
-    def jet(self) -> Jet:
-        """Models of the solution, with the jumps between periodic ends taken out of it."""
-        found = self.enclosed.full_jet(self.enclosed.cells, self.partials)
-        for axis in self.jumps:
-            others = [partial for partial in found if axis not in partial]
-            ramp = self.enclosed.jet_of(self.enclosed.local(axis) - sp.Rational(1, 2), self.enclosed.cells, [*found])
-            taken = product(self._gap(axis, others), ramp, tuple(found))
-            found = {partial: model - taken[partial] if partial in taken else model for partial, model in found.items()}
-        return found
+    def chunks(self) -> list[Cells]:
+        """The cells, divided along time into parts whose polynomials need little memory."""
+        cells, time = self.enclosed.cells, self.evolution.time
+        sizes = [len(low) for low, _ in cells]
+        degree = (self.enclosed.model.network.degree or 0) * DEGREES + 1
+        steps = max(1, int(LARGEST_CHUNK / degree ** len(cells) / math.prod(sizes) * sizes[time]))
+        return [
+            [(low[i : i + steps], high[i : i + steps]) if a == time else (low, high) for a, (low, high) in enumerate(cells)]
+            for i in range(0, sizes[time], steps)
+        ]
+
+    def jet(self, number: int) -> Jet:
+        """Return models of the solution on one chunk, with the jumps between periodic ends taken out of it."""
+        if number not in self._jets:
+            cells = self.chunks[number]
+            found = self.enclosed.full_jet(cells, self.partials)
+            for axis in self.jumps:
+                others = [partial for partial in found if axis not in partial]
+                ramp = self.enclosed.jet_of(self.enclosed.local(axis) - sp.Rational(1, 2), cells, [*found])
+                taken = product(self._gap(axis, others, cells), ramp, tuple(found))
+                found = {partial: m - taken[partial] if partial in taken else m for partial, m in found.items()}
+            if len(self.chunks) > KEPT:
+                return found
+            self._jets[number] = found
+        return self._jets[number]
 
     @functools.cached_property
     def moved(self) -> float:
         """A bound of how far that moves the solution."""
         return UPWARD * sum(float(jump.close_bound.max()) / 2 for jump in self.jumps.values())
 
-    def _of(self, expression: Any, delta: float, slopes: Mapping[MultiIndex, float] | None = None) -> TaylorModel:
-        """Return the model of an expression in the field's partials, where the field is known up to δ."""
-        models = self.enclosed.coordinates(self.enclosed.cells)
-        used = expression.free_symbols
-        for partial, symbol in self.evolution.row.symbols.items():
-            if symbol in used:
-                margin = delta if not partial else (slopes or {}).get(partial, 0.0)
-                models[symbol] = self.jet[partial].widened(margin)
-        return model_of(expression, models)
+    def models(
+        self, expressions: Sequence[Any], delta: float = 0.0, slopes: Mapping[MultiIndex, float] | None = None
+    ) -> Iterator[list[TaylorModel]]:
+        """Yield models of expressions in the field's partials, chunk by chunk, where the field is known up to δ."""
+        used = {symbol for expression in expressions for symbol in expression.free_symbols}
+        chosen = {partial: symbol for partial, symbol in self.evolution.row.symbols.items() if symbol in used}
+        for number, cells in enumerate(self.chunks):
+            models, jet = self.enclosed.coordinates(cells), self.jet(number) if chosen else {}
+            for partial, symbol in chosen.items():
+                models[symbol] = jet[partial].widened((slopes or {}).get(partial, 0.0) if partial else delta)
+            yield [model_of(expression, models) for expression in expressions]
 
-    def interval(self, expression: Any, delta: float, slopes: Mapping[MultiIndex, float] | None = None) -> Any:
-        low, high = self._of(expression, delta, slopes).interval
-        return self.enclosed.spread(low), self.enclosed.spread(high)
+    def interval(
+        self, expression: Any, delta: float, slopes: Mapping[MultiIndex, float] | None = None
+    ) -> tuple[Array, Array]:
+        """Return bounds of an expression on every cell."""
+        low, high = zip(*(model.interval for (model,) in self.models([expression], delta, slopes)), strict=True)
+        return self._joined(low), self._joined(high)
+
+    def _joined(self, parts: Sequence[Array]) -> Array:
+        """Return numbers on all cells from those on the chunks."""
+        sizes = [[len(low) for low, _ in cells] for cells in self.chunks]
+        full = [np.broadcast_to(part, size) for part, size in zip(parts, sizes, strict=True)]
+        return np.concatenate(full, axis=self.evolution.time)
 
     @functools.cached_property
     def residual(self) -> Array:
         """Bounds of |F[v]| on every cell."""
-        model = self._of(self.evolution.row.expression, 0.0)
-        return np.asarray(self.enclosed.spread(model.close_bound))
+        return self._joined([model.close_bound for (model,) in self.models([self.evolution.row.expression])])
 
     @functools.cached_property
     def initial(self) -> float:
