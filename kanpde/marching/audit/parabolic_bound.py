@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from kanpde.symbolic.proof.comparison import (
     evolution_of,
     growing,
     largest_quotient,
+    smoothing,
 )
 from kanpde.symbolic.proof.maximum_principle import UPWARD, NoTheorem, Operator
 from kanpde.symbolic.proof.row import row_of
@@ -31,6 +31,7 @@ from kanpde.symbolic.proof.row import row_of
 LARGEST_CHUNK = 8_000_000  # coefficients of one polynomial in the residual
 DEGREES = 2  # degrees of such a polynomial, in those of the solution
 KEPT = 8  # chunks whose models are kept
+SHARES = (0.0, 1.0, 0.9, 0.5)  # quantiles of the residual along other coordinates that w takes; 0: none
 _OVER = 1 + 1e-9  # data of a bump exceed what they must by this, because the inequality is strict
 
 
@@ -41,6 +42,7 @@ class ParabolicProof:
         self.enclosed = enclosed
         self.statement = enclosed.statement
         self._jets: dict[int, Jet] = {}
+        self._drifts: dict[tuple[int, float, float], Array] = {}
         row = row_of(self.statement)
         self.evolution = evolution_of(self.statement, row)
         low, high = self.interval(self.evolution.rate, 0.0)
@@ -177,8 +179,7 @@ class ParabolicProof:
                     face = self.enclosed.problem.domain.names[axis] + "+-"[int(end.side < 0)]
                     raise NoTheorem(f"no values are prescribed on {face}, which a maximum principle needs")
             if any(bump for a, bump in self.bumps.items() if a == axis):
-                tops = {(self.evolution.time,), *((a, a) for a in self.evolution.diffusion)}
-                if self.evolution.drift_varies_with(axis) & tops:
+                if self.evolution.drift_varies_with(axis) & self.evolution.tops:
                     raise NoTheorem("the highest derivatives have coefficients that depend on a slope")
             if first_order and (self.evolution.drift_varies_with(axis)):
                 raise NoTheorem("the speed of characteristics depends on a slope")
@@ -203,35 +204,67 @@ class ParabolicProof:
         """Return a bound if |e| ≤ δ, and how much the residual and the data may be amplified."""
         evolution = self.evolution
         self._leaves(delta)
-        slow, fast = self.interval(evolution.rate, delta)
-        if not (slow > 0).all():
+        rates = self.interval(evolution.rate, delta)
+        if not (rates[0] > 0).all():
             raise NoTheorem("the coefficient of the time derivative may vanish")
-        rest = self.residual
-        operator = self._operator(delta, float(slow.min()))
-        for axis, diffusion in evolution.diffusion.items():
-            low, high = self.interval(diffusion, delta)
-            if not (low >= 0).all():
-                raise NoTheorem("the equation is not parabolic everywhere: no maximum principle applies")
-            bump = self.bumps.get(axis)
-            if bump is not None:
-                b = np.maximum(*map(abs, self.interval(evolution.drift[axis], delta, {(axis,): bump.slope})))
-                rest = UPWARD * (rest + high * bump.bend + b * bump.slope)
+        diffusion = {axis: self.interval(a, delta) for axis, a in evolution.diffusion.items()}
+        if not all((low >= 0).all() for low, _ in diffusion.values()):
+            raise NoTheorem("the equation is not parabolic everywhere: no maximum principle applies")
         low, _ = self.interval(evolution.growth, delta)
-        growth = largest_quotient(low, slow, fast)
-        height = UPWARD * sum(bump.height for bump in self.bumps.values())
-        source = UPWARD * (rest / slow + np.maximum(growth, 0.0) * height)
-        others = tuple(axis for axis in range(growth.ndim) if axis != evolution.time)
-        growth, source = growth.max(axis=others), source.max(axis=others)
-        steps = np.subtract(*self.enclosed.cells[evolution.time][::-1])
+        growth = largest_quotient(low, *rates)
         start = UPWARD * (self.initial + self.moved)
         floor = UPWARD * (max(self.sides.values()) + self.moved) if self.sides else 0.0
-        total = UPWARD * (growing(start, floor, growth, source, steps) + height)
-        factor = math.exp(min(600.0, float(np.maximum(growth, 0.0) @ steps)))
+        others = tuple(axis for axis in range(growth.ndim) if axis != evolution.time)
+        fastest = growth.max(axis=others)
+        totals = []
+        for share in SHARES if any((low > 0).all() for low, _ in diffusion.values()) else SHARES[:1]:
+            rest, height = self._smoothed(delta, diffusion, share)
+            source = UPWARD * (rest / rates[0] + np.maximum(growth, 0.0) * height).max(axis=others)
+            totals.append(UPWARD * (growing(start, floor, fastest, source, self._steps) + height))
+        operator = self._operator(delta, float(rates[0].min()), max(0.0, -float(low.min())))
         if operator is not None:
-            total = min(total, self._by_barriers(replace(operator, growth=max(0.0, -float(low.min()))), max(start, floor)))
-        return total, f"both are amplified by at most {up(factor)}, because of the terms in u"
+            totals.append(self._by_barriers(operator, max(start, floor)))
+        factor = math.exp(min(600.0, float(np.maximum(fastest, 0.0) @ self._steps)))
+        return min(totals), f"both are amplified by at most {up(factor)}, because of the terms in u"
 
-    def _operator(self, delta: float, rate: float) -> Operator | None:
+    @property
+    def _steps(self) -> Array:
+        low, high = self.enclosed.cells[self.evolution.time]
+        return np.asarray(UPWARD * (high - low))
+
+    def _smoothed(
+        self, delta: float, diffusion: Mapping[int, tuple[Array, Array]], share: float
+    ) -> tuple[Array, float]:
+        """Return the residual that is left for z, and the height of the other parts of Z."""
+        rest, height = self.residual, 0.0
+        for axis, (low, high) in diffusion.items():
+            bump, added = self.bumps.get(axis, Bump()), 0.0
+            smallest = float(low.min())
+            if share and smallest > 0 and not self.evolution.drift_varies_with(axis) & self.evolution.tops:
+                others = tuple(a for a in range(rest.ndim) if a != axis)
+                density = np.quantile(rest, share, axis=others)
+                ends, widths = self.evolution.ends[axis], np.subtract(*self.enclosed.cells[axis][::-1])
+                periodic = ends[0].kind.startswith("periodic")
+                smooth, added = smoothing(density, widths, smallest, float(high.max()), periodic)
+                bump = Bump(bump.height + smooth.height, bump.slope + smooth.slope, bump.bend)
+                shape = [-1 if a == axis else 1 for a in range(rest.ndim)]
+                rest = UPWARD * np.maximum(rest - density.reshape(shape), 0.0)
+            if bump.slope:
+                steepness = self._steepness(axis, delta, bump.slope)
+                rest = UPWARD * (rest + added + high * bump.bend + steepness * bump.slope)
+            height = UPWARD * (height + bump.height)
+        return rest, height
+
+    def _steepness(self, axis: int, delta: float, slope: float) -> Array:
+        """Return bounds of |b| where the slope is known up to `slope`."""
+        varies = bool(self.evolution.drift_varies_with(axis))
+        key = (axis, delta, slope if varies else 0.0)
+        if key not in self._drifts:
+            low, high = self.interval(self.evolution.drift[axis], delta, {(axis,): key[-1]})
+            self._drifts[key] = np.maximum(abs(low), abs(high))
+        return self._drifts[key]
+
+    def _operator(self, delta: float, rate: float, growth: float) -> Operator | None:
         """Return the operator whose barriers vanish on the sides, if values are prescribed on all of them."""
         evolution = self.evolution
         diffusion, drift = {}, {}
@@ -240,9 +273,9 @@ class ParabolicProof:
             if not (low > 0).all() or evolution.drift_varies_with(axis) or {e.kind for e in pair} != {"values"}:
                 return None
             diffusion[axis] = float(low.min())
-            drift[axis] = float(np.maximum(*map(abs, self.interval(evolution.drift[axis], delta))).max())
+            drift[axis] = float(self._steepness(axis, delta, 0.0).max())
         domain = self.enclosed.problem.domain
-        return Operator(domain.high - domain.low, evolution.time, rate, diffusion, drift, 0.0)
+        return Operator(domain.high - domain.low, evolution.time, rate, diffusion, drift, growth)
 
     def _by_barriers(self, operator: Operator, mismatch: float) -> float:
         try:

@@ -16,6 +16,12 @@ h_i = l (γ₋ (1 − s)² + γ₊ s²) / 2 has the outward slopes γ± where a 
 h_i = l γ (s − 1/2)² / 2 has a jump γ of the slope between periodic ends. Without second derivatives along x_i no data
 are needed where characteristics leave.
 
+A residual ρ(x_i) that is large in few places is taken out by a part w(x_i) of Z with w' = 0 at the ends, or periodic:
+
+    w' = (κ + m x − ∫ ρ dx) / α,   −a w'' ≥ ρ − m A / α   for α ≤ a ≤ A and the mean m of ρ,
+
+so that only its mean is left, and |b w'|.
+
 The partial derivatives are known if |e| ≤ δ is known. It holds at first, and as long as the bound so found is below δ,
 |e| cannot reach δ: a bound below δ holds for all time.
 """
@@ -118,6 +124,11 @@ class Evolution:
         """Whether no coefficient depends on the field."""
         return not {s for c in self.coefficients() for s in c.free_symbols} & set(self.row.symbols.values())
 
+    @property
+    def tops(self) -> set[MultiIndex]:
+        """The highest derivatives."""
+        return {(self.time,), *((axis, axis) for axis in self.diffusion)}
+
     def drift_varies_with(self, axis: int) -> set[MultiIndex]:
         """Return the partials besides the value that the coefficient of a first derivative depends on."""
         symbols = self.drift[axis].free_symbols
@@ -166,6 +177,19 @@ class Bump:
     def of_jump(cls, length: float, jump: float) -> Bump:
         """Return h with a jump of its slope between periodic ends."""
         return cls(UPWARD * length * jump / 8, jump / 2, UPWARD * jump / length)
+
+
+def smoothing(density: Array, widths: Array, smallest: float, largest: float, periodic: bool) -> tuple[Bump, float]:
+    """Return w for ρ = `density` (n,) on cells of `widths` (n,) and α ≤ a ≤ A, and the m A / α that is left of ρ."""
+    mean = UPWARD * float(density @ widths / widths.sum())
+    slope = np.concatenate([[0.0], np.cumsum((mean - density) * widths)])  # its last entry is positive by rounding
+    if periodic:
+        slope = slope - float(((slope[1:] + slope[:-1]) / 2) @ widths / widths.sum())
+    # The mean and the sums are rounded by a share of the integral of the density.
+    rounding = 1e-11 * float(density @ widths)
+    steepest = UPWARD * (np.maximum(np.abs(slope[1:]), np.abs(slope[:-1])) + rounding) / smallest
+    height = UPWARD * float(steepest @ widths)
+    return Bump(height, float(steepest.max()), 0.0), UPWARD * mean * largest / smallest + rounding
 
 
 def growing(start: float, floor: float, growth: Array, residual: Array, steps: Array) -> float:
