@@ -16,6 +16,7 @@ import numpy as np
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.errors import KanpdeError
 from kanpde.marching.audit.continuation import up
+from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.parabolic_bound import ParabolicProof
 from kanpde.marching.audit.wave_bound import WaveProof
@@ -73,7 +74,7 @@ def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
     """Return the proofs that may apply: those of evolution equations follow time."""
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:
-        return [MaximumProof]
+        return [MaximumProof, EllipticProof]
     if (time, time) in row.symbols:
         return [WaveProof]
     return [MaximumProof, ParabolicProof]

@@ -83,6 +83,20 @@ def largest(expression: Any, boxes: Mapping[Any, tuple[float, float]], slack: fl
     return bound
 
 
+def lowest(
+    expression: Any, boxes: Mapping[Any, tuple[float, float]], whole: Mapping[Any, tuple[float, float]]
+) -> float:
+    """Return a rigorous lower bound of an expression on a box, and for all values of the symbols in `whole`.
+
+    The ends in `whole` may be infinite; the bound is then often −∞.
+    """
+    columns = {s: (np.array([a]), np.array([b])) for s, (a, b) in {**boxes, **whole}.items()}
+    try:
+        return float(_range(sp.expand(expression), columns, 1)[0][0])
+    except Unbounded:
+        return float("-inf")
+
+
 def _middle(expression: Any, symbols: list[Any], points: Array) -> Array:
     a, b = _range(expression, {s: (c, c) for s, c in zip(symbols, points.T, strict=True)}, len(points))
     # A sign counts only if round-off cannot have caused it.
@@ -100,7 +114,7 @@ def _halved(low: Array, high: Array) -> tuple[Array, Array]:
 
 def _outward(a: Array, b: Array) -> Interval:
     with np.errstate(all="ignore"):
-        return a - _OUTWARD * abs(a), b + _OUTWARD * abs(b)
+        return np.where(np.isinf(a), a, a - _OUTWARD * abs(a)), np.where(np.isinf(b), b, b + _OUTWARD * abs(b))
 
 
 def _range(expression: Any, values: Mapping[Any, Interval], count: int) -> Interval:
@@ -121,9 +135,10 @@ def _evaluate(expression: Any, values: Mapping[Any, Interval], count: int) -> In
         return (a, b) if exact else _outward(a, b)
     parts = [_evaluate(part, values, count) for part in expression.args]
     if expression.is_Add:
-        # Terms that cancel leave the round-off of the largest term.
-        margin = _OUTWARD * np.sum([np.maximum(abs(a), abs(b)) for a, b in parts], axis=0)
-        return np.sum([a for a, _ in parts], axis=0) - margin, np.sum([b for _, b in parts], axis=0) + margin
+        # Terms that cancel leave the round-off of the largest term; an infinite end has none.
+        low, high = (np.stack([part[end] for part in parts]) for end in (0, 1))
+        a, b = (each.sum(axis=0) for each in (low, high))
+        return a - _margin(low), b + _margin(high)
     if expression.is_Mul:
         product = parts[0]
         for part in parts[1:]:
@@ -135,6 +150,10 @@ def _evaluate(expression: Any, values: Mapping[Any, Interval], count: int) -> In
     if function is None or function.range is None or len(parts) != 1:
         raise Unbounded
     return _outward(*function.range(*parts[0]))
+
+
+def _margin(terms: Array) -> Array:
+    return np.asarray(_OUTWARD * np.where(np.isinf(terms), 0.0, np.abs(terms)).sum(axis=0))
 
 
 def _times(x: Interval, y: Interval) -> Interval:

@@ -14,7 +14,7 @@ sections 2.3, 2.6, 3.2 and 3.3). The barriers are, on a side of length l and a t
 
 with |b| ≤ B and the smallest α and τ, because α |w''| − B |w'| = ρ and w is concave. The largest value is w(m), the
 larger of ∫_0^m k(r) ρ dr and ∫_m^l k(l−r) ρ dr with k(r) = (e^{Br/α} − 1)/B, or r/α for B = 0; m is chosen to make them
-equal. For B = 0 and constant ρ it is ρ l²/(8 α). A residual that is large near a side only costs little.
+equal, or m is the side where no value but the normal derivative is prescribed. For B = 0 and constant ρ it is ρ l²/(8 α). A residual that is large near a side only costs little.
 
 G is 1 for λ = 0, otherwise the smaller of e^{λT/τ} and 1/(1 − λ C), if λ C < 1, where C is the least of the max w_i for
 ρ_i = 1, because the term c e can be moved to the right.
@@ -65,11 +65,13 @@ class Operator:
     drift: Mapping[int, float]
     growth: float
     coefficients: Mapping[MultiIndex, Any] = field(default_factory=dict)
+    free: Mapping[int, int] = field(default_factory=dict)  # axis -> the side without values; 0: neither side has any
 
     @property
     def axes(self) -> tuple[int, ...]:
         """The axes that have a barrier."""
-        return (*self.diffusion, *(() if self.time is None else (self.time,)))
+        along = (axis for axis in self.diffusion if self.free.get(axis, 1))
+        return (*along, *(() if self.time is None else (self.time,)))
 
     def barrier(self, axis: int, density: Array, widths: Array) -> float:
         """Return max w for ρ = `density` (n,) on cells of these `widths` (n,) along an axis."""
@@ -85,12 +87,15 @@ class Operator:
             left = np.cumsum(density * widths * (kernel[:-1] + kernel[1:]) / 2)
             kernel = kernel[::-1] * UPWARD
             right = np.cumsum((density * widths * (kernel[:-1] + kernel[1:]) / 2)[::-1])[::-1]
-            highest = float(np.maximum(left[:-1], right[1:]).min())
+            # At a side without values m lies on it, where the barrier has no slope.
+            at_side = {1: float(left[-1]), -1: float(right[0])}
+            side = self.free.get(axis)
+            highest = at_side[side] if side else float(np.maximum(left[:-1], right[1:]).min())
         return highest if math.isfinite(highest) else math.inf
 
     def stability(self) -> float:
         """Return C, the largest error that a residual of one can cause if c ≥ 0."""
-        return min(self.barrier(axis, np.ones(1), self.lengths[[axis]]) for axis in self.axes)
+        return min((self.barrier(axis, np.ones(1), self.lengths[[axis]]) for axis in self.axes), default=math.inf)
 
     def amplification(self) -> float:
         """Return G; raise NoTheorem if the zeroth-order term is too negative for a bound."""
