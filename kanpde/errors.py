@@ -57,6 +57,7 @@ class Ending(Enum):
 
     CONVERGED = "converged", "more steps and finer knots gain nothing", "", ExitStatus.SOLVED
     TARGET = "target", "the estimated relative error is at most {limit:g}", "", ExitStatus.SOLVED
+    BOUND = "bound", "the error is proved to be at most {limit:g}", "", ExitStatus.SOLVED
     ITERATIONS = "iterations", "the last stage has run its {limit:.0f} iterations", "", ExitStatus.SOLVED
     PATIENCE = (
         "patience",

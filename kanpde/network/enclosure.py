@@ -24,7 +24,7 @@ from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 from kanpde.network.separable import Stacked, bound_sum, product_sum
 
-NONLINEAR = 1e4  # roundings that the nonlinear part of a later edge may be; more make the network a composition
+NONLINEAR = 1e6  # roundings that the nonlinear part of a later edge may be; more make the network a composition
 ORDER = 2  # highest order of the partials
 
 Cells = Sequence[tuple[Array, Array]]  # by axis: the low and high ends of the cells, (cells,) each
@@ -70,7 +70,7 @@ def along_one_axis(jet: Jet, axis: int) -> bool:
 
 def separable_jet(layer: KANLayer, left: list[Jet], right: list[Jet], wanted: Sequence[MultiIndex]) -> Jet:
     """Return the jet of the first node of a last layer whose inputs h_k = f_k(x) g_k(y) are products of splines."""
-    reach = np.array([float((a[()].bound * b[()].bound).max()) for a, b in zip(left, right, strict=True)])
+    reach = np.array([float((a[()].close_bound * b[()].close_bound).max()) for a, b in zip(left, right, strict=True)])
     edges = linear_edges(layer, UPWARD * reach)
     stacked = {
         partial: tuple(
@@ -190,7 +190,7 @@ def linear_subnodes(
     layer: KANLayer, nodes: Sequence[Jet], wanted: Sequence[MultiIndex], dimension: int
 ) -> Iterator[Jet]:
     """Yield the jets of a later layer's subnodes."""
-    edges = linear_edges(layer, np.array([float(node[()].bound.max()) for node in nodes]))
+    edges = linear_edges(layer, np.array([float(node[()].close_bound.max()) for node in nodes]))
     for o in range(layer.subnodes):
         total: Jet = {(): TaylorModel.constant(0.0, dimension)}
         for i, node in enumerate(nodes):

@@ -52,7 +52,7 @@ def _rows(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "verdict" in metrics:  # runs of older versions have none
         yield "verdict", str(metrics["verdict"])
         for number, reason in enumerate(metrics["reasons"]):
-            yield ("" if number else "because"), str(reason)
+            yield ("" if number else "but" if metrics["verdict"] == "solved" else "because"), str(reason)
         yield "relative L2 error, estimated", _number(metrics["error_estimate"])
         yield "maximum error, estimated", _number(metrics["error_estimate_max"])
         if metrics.get("error_bound") is not None:

@@ -24,6 +24,7 @@ class TrainingOptions:
 
     budget_seconds: float | None = None  # limit of the wall time; None: train until convergence
     target: float | None = None  # training ends at this estimated relative error; None: it has no target
+    bound: float | None = None  # training ends when the maximum error is proved to be at most this; None: no proof asked
     stages: tuple[Stage, ...] | None = None  # the optimisers; None: a march if possible, else by size and dtype
     warm_start: str = "march"  # how a network of given sizes begins: "march", as its imitation, or "none", at random
     max_parameters: int | None = None  # limit of refinement; None: 8000 in a march, else 1500, 2000 if nonlinear
@@ -33,7 +34,7 @@ class TrainingOptions:
     tensorboard: bool = False  # True if a run writes event files
 
     def __post_init__(self) -> None:
-        for name in ("budget_seconds", "target"):
+        for name in ("budget_seconds", "target", "bound"):
             value = getattr(self, name)
             if value is not None and not (number(value) and value > 0):
                 raise ConfigurationError(f"expected training.{name} to be a positive number or null, got {value!r}")

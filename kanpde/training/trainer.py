@@ -18,6 +18,7 @@ from kanpde.collocation.sampling import SamplingOptions
 from kanpde.device import one_thread
 from kanpde.errors import ConfigurationError, Ending, options
 from kanpde.marching.audit.audit import Audit
+from kanpde.marching.audit.bound import error_bound
 from kanpde.marching.audit.judge import audit
 from kanpde.network.kan import KAN
 from kanpde.network.mlp import MLP
@@ -94,6 +95,7 @@ class Trainer:
         self.history: dict[str, list[Any]] = {}
         self.stop: Stop | None = None
         self._error, self._error_known_at, self._error_of = math.nan, -math.inf, 0
+        self._proof_of = 0
         # Made before training, because a reference that cannot be evaluated is found by it.
         resolution = ERROR_RESOLUTION.get(problem.domain.dimension)
         self._comparison = None if resolution is None else Comparison(problem, resolution)
@@ -166,6 +168,7 @@ class Trainer:
             solution.model,
             parts=self.phase.parts(),
             target=self.settings.training.target,
+            wanted_bound=self.settings.training.bound,
             diverged=self.stop.ending is Ending.DIVERGED,
             out_of_budget=self.stop.ending is Ending.BUDGET,
             residual=solution.estimate,
@@ -222,7 +225,16 @@ class Trainer:
             return Stop(Ending.BUDGET, budget)
         if target is not None and self.phase.estimate <= target and self.phase.confirms(target):
             return Stop(Ending.TARGET, target)
-        return None
+        bound = self.settings.training.bound
+        return Stop(Ending.BOUND, bound) if bound is not None and self._proved(bound) else None
+
+    def _proved(self, bound: float) -> bool:
+        """Return whether the error of the present solution is proved to be small; each solution is looked at once."""
+        if self.phase.version == self._proof_of or not math.isfinite(self.phase.estimate):
+            return False
+        self._proof_of = self.phase.version
+        found, _ = error_bound(self.problem, self.phase.current)
+        return found is not None and found <= bound
 
     def _report(self, loss: float) -> None:
         now = time.monotonic()

@@ -41,6 +41,7 @@ def audit(
     *,
     parts: Sequence[Part] = (),
     target: float | None = None,
+    wanted_bound: float | None = None,
     diverged: bool = False,
     out_of_budget: bool = False,
     residual: float = math.inf,
@@ -48,21 +49,33 @@ def audit(
     """Return the audit of a model as a solution of a problem; it raises nothing that the problem raises.
 
     `parts` are those of the computation, if it has any; otherwise those of the network are used. `target` is the
-    largest relative error that counts as solved, 1e-3 by default. `diverged` and `out_of_budget` tell how it ended.
+    largest relative error that counts as solved, 1e-3 by default. `wanted_bound` was asked to be proved of the largest
+    error; a reason says if it is not, and the verdict does not depend on it. `diverged` and `out_of_budget` tell how it ended.
     `residual` is training's own relative residual, which is the estimate where no correction can be computed: on
     domains that are no boxes, and in more than three dimensions.
     """
     if isinstance(problem, Regression):
         return audit_of_data(problem, model, diverged=diverged)
     bound, steps = error_bound(problem, model)
+    unproved = missed_bound(bound, steps, wanted_bound)
     try:
         evidence = collected(problem, model, parts, residual)
     except Exception as error:  # an audit that fails must not cost the run its solution
         reason = " ".join(str(error).split())
         verdict = "failed" if diverged else "doubtful"
-        return Audit(verdict, (f"the audit was stopped by {type(error).__name__}: {reason}",), None, None, bound, steps)
+        stopped = f"the audit was stopped by {type(error).__name__}: {reason}"
+        return Audit(verdict, (stopped, *unproved), None, None, bound, steps)
     found = concluded(replace(evidence, diverged=diverged, out_of_budget=out_of_budget), target)
-    return replace(found, error_bound=bound, bound_steps=steps)
+    return replace(found, reasons=(*found.reasons, *unproved), error_bound=bound, bound_steps=steps)
+
+
+def missed_bound(bound: float | None, steps: Sequence[str], wanted: float | None) -> tuple[str, ...]:
+    """Return a sentence if the bound that was asked for is not proved."""
+    if wanted is None or (bound is not None and bound <= wanted):
+        return ()
+    if bound is None:
+        return (f"the error is not proved to be at most {wanted:g}: {steps[0]}",)
+    return (f"the error is proved to be at most {bound:.1e}, not {wanted:g}",)
 
 
 def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: float) -> Evidence:
