@@ -22,8 +22,10 @@ from kanpde.marching.audit.bound import error_bound
 from kanpde.plots import write_figure
 from kanpde.plots.style import MUTED, PALETTE, new_figure, style_axes
 from kanpde.problem.registry import discover
+from kanpde.symbolic.proof import comparison, maximum_principle, representation
 
 BUDGET = 60.0  # seconds of training
+THEOREMS = (maximum_principle.THEOREM, comparison.THEOREM, representation.THEOREM)
 COLUMNS = ("problem", "true, maximum", "estimate, maximum", "bound", "bound / true", "proof s", "theorem or reason")
 FOLDER = Path(__file__).resolve().parents[1] / "results"
 
@@ -61,7 +63,7 @@ def measured(name: str) -> Row:
     started = time.perf_counter()
     bound, steps = error_bound(problem, solution.model)
     seconds = time.perf_counter() - started
-    words = steps[0] if bound is None else next(text.rpartition("by ")[2] for text in steps if "; " in text or "'s" in text)
+    words = steps[0] if bound is None else next(theorem for theorem in THEOREMS if theorem in " ".join(steps))
     true, estimate = solution.errors()["max_error"], solution.audit().error_estimate_max
     assert true is not None
     return Row(name, len(problem.fields), true, math.inf if estimate is None else estimate, bound, seconds, words)
@@ -77,11 +79,12 @@ def table(rows: Sequence[Row]) -> list[str]:
         "# Proved bounds of the error",
         "",
         f"Measured by `python benchmarks/bounds.py` on {os.cpu_count()} × {processor()}, torch {torch.__version__}, "
-        f"float64; training until it converges, or {BUDGET:.0f} seconds. Errors are largest absolute errors; the true one "
-        "is measured on a grid.",
+        f"float64; training until it converges, or {BUDGET:.0f} seconds. Errors are largest absolute errors; the true "
+        "one is measured on a grid.",
         "",
-        f"Proved for {len(proved)} of {len(single)} problems of one field; bounds below the true error: {false}; bounds of "
-        f"at most 1000 times the true error or 1e-10: {close}; slowest proof: {max(row.seconds for row in rows):.1f} s.",
+        f"Proved for {len(proved)} of {len(single)} problems of one field; bounds below the true error: {false}; "
+        f"bounds of at most 1000 times the true error or 1e-10: {close}; "
+        f"slowest proof: {max(r.seconds for r in rows):.1f} s.",
         "",
         f"| {' | '.join(COLUMNS)} |",
         "|" + "---|" * len(COLUMNS),

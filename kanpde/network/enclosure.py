@@ -86,7 +86,9 @@ def separable_jet(layer: KANLayer, left: list[Jet], right: list[Jet], wanted: Se
         error = bound_sum(a, b, rest[1]) if partial else rest[0].sum()
         if len(partial) == 2:
             slopes = [stacked[axis,] for axis in partial]
-            first, second = (Stacked(p.coefficients, p.bound * q.bound, 0 * p.error) for p, q in zip(*slopes, strict=True))
+            first, second = (
+                Stacked(p.coefficients, p.bound * q.bound, 0 * p.error) for p, q in zip(*slopes, strict=True)
+            )
             error = error + bound_sum(first, second, rest[2])
         model = model.widened(UPWARD * error)
         result[partial] = model if partial else model + TaylorModel.constant_sum(edges.alpha[:, 0], 2)

@@ -24,7 +24,9 @@ class TrainingOptions:
 
     budget_seconds: float | None = None  # limit of the wall time; None: train until convergence
     target: float | None = None  # training ends at this estimated relative error; None: it has no target
-    bound: float | None = None  # training ends when the maximum error is proved to be at most this; None: no proof asked
+    bound: float | None = (
+        None  # training ends when the maximum error is proved to be at most this; None: no proof asked
+    )
     stages: tuple[Stage, ...] | None = None  # the optimisers; None: a march if possible, else by size and dtype
     warm_start: str = "march"  # how a network of given sizes begins: "march", as its imitation, or "none", at random
     max_parameters: int | None = None  # limit of refinement; None: 8000 in a march, else 1500, 2000 if nonlinear

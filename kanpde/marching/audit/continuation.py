@@ -8,28 +8,27 @@ from collections.abc import Callable
 from kanpde.symbolic.proof.maximum_principle import NoTheorem
 
 TRIES = 8
+TINY = 1e-300
+LARGEST = 1e6  # δ that is tried
 ROOM = 2.0  # δ of the next try, in bounds of the last one
 
-Lines = Callable[[float], list[str]]
 
-
-def closed(bound: Callable[[float], tuple[float, str]], linear: bool) -> tuple[float, float, Lines]:
-    """Return a bound B, δ, and the last lines of the proof, for `bound`: δ -> (B, a line).
+def closed(bound: Callable[[float], tuple[float, str]], linear: bool) -> tuple[float, list[str]]:
+    """Return a bound B and the last lines of the proof, for `bound`: δ -> (B, a line).
 
     Raises NoTheorem if no B below its δ is found.
     """
     found, line = bound(0.0)
     if linear:
-        return found, 0.0, lambda delta: [line, f"|u − u*| ≤ {up(found)}"]
+        return found, [line, f"|u − u*| ≤ {up(found)}"]
     delta = 0.0
     for _ in range(TRIES):
-        delta = ROOM * max(found, delta, 1e-300)
-        if not delta < 1e6 or not math.isfinite(delta):
+        delta = ROOM * max(found, delta, TINY)
+        if not delta < LARGEST:
             break
         found, line = bound(delta)
         if found < delta:
-            result, why = found, line
-            return result, delta, lambda d: [why, f"while |u − u*| ≤ {up(d)} it is at most {up(result)}, so it is always"]
+            return found, [line, f"while |u − u*| ≤ {up(delta)} it is at most {up(found)}, so it is always"]
     raise NoTheorem(f"the terms in u amplify errors too much: a bound of {up(found)} does not confirm itself")
 
 

@@ -148,4 +148,7 @@ class EllipticProof:
         result = [f"|u − prescribed values| ≤ {up(size)} for {title}" for title, size in self.values.items()]
         result += [f"|slope − prescribed slope| ≤ {up(size)} on {names[axis]}{'+' if side > 0 else '-'}"
                    for (axis, side), size in self.slopes.items()]  # fmt: skip
-        return [*result, f"|residual| ≤ {up(float(self.residual.max()))} on {self.enclosed.counts} cells, by Taylor models"]
+        return [
+            *result,
+            f"|residual| ≤ {up(float(self.residual.max()))} on {self.enclosed.counts} cells, by Taylor models",
+        ]

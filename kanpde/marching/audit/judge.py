@@ -50,8 +50,8 @@ def audit(
 
     `parts` are those of the computation, if it has any; otherwise those of the network are used. `target` is the
     largest relative error that counts as solved, 1e-3 by default. `wanted_bound` was asked to be proved of the largest
-    error; a reason says if it is not, and the verdict does not depend on it. `diverged` and `out_of_budget` tell how it ended.
-    `residual` is training's own relative residual, which is the estimate where no correction can be computed: on
+    error; a reason says if it is not, and the verdict does not depend on it. `diverged` and `out_of_budget` tell how it
+    ended. `residual` is training's own relative residual, which is the estimate where no correction can be computed: on
     domains that are no boxes, and in more than three dimensions.
     """
     if isinstance(problem, Regression):

@@ -97,10 +97,12 @@ class WaveProof:
 
     def bound(self) -> tuple[float, list[str]]:
         """Return a bound of the error of the exact network, and the lines of the proof."""
-        total, delta, lines = closed(self._bound, self.wave.is_linear)
+        total, lines = closed(self._bound, self.wave.is_linear)
         result = [line.format(up(size)) for line, size, _ in self.data]
-        result.append(f"|residual| ≤ {up(float(self.residual.max()))} on {self.enclosed.counts} cells, by Taylor models")
-        return total, [*result, f"waves carry both on, by {THEOREM}", *lines(delta)]
+        result.append(
+            f"|residual| ≤ {up(float(self.residual.max()))} on {self.enclosed.counts} cells, by Taylor models"
+        )
+        return total, [*result, f"waves carry both on, by {THEOREM}", *lines]
 
     def _bound(self, delta: float) -> tuple[float, str]:
         """Return a bound if |e| ≤ δ, and how much the residual and the data may be amplified."""

@@ -1,8 +1,8 @@
 """Bound the error of an approximation by comparison, for nonlinear parabolic and first-order equations.
 
-Let F(x, t, u, ∇u, ∂_ii u, u_t) = 0 be affine in u_t and in the ∂_ii u, with coefficients τ > 0 and −a_i ≤ 0, and let u be
-a classical solution. An approximation v leaves F[v] = r, and e = v − u. For a function Z > 0 that first touches |e| at
-a point inside, e_i = Z_i, e_ii ≤ Z_ii and e_t ≥ Z_t hold there (up to the sign of e), so that it never does if
+Let F(x, t, u, ∇u, ∂_ii u, u_t) = 0 be affine in u_t and in the ∂_ii u, with coefficients τ > 0 and −a_i ≤ 0, and let u
+be a classical solution. An approximation v leaves F[v] = r, and e = v − u. For a function Z > 0 that first touches |e|
+at a point inside, e_i = Z_i, e_ii ≤ Z_ii and e_t ≥ Z_t hold there (up to the sign of e), so that it never does if
 
     τ Z_t − Σ a_i Z_ii + Σ b_i Z_i + c Z > |r|   for all τ, a, b, c that are partial derivatives of F between v and u,
 

@@ -14,7 +14,8 @@ sections 2.3, 2.6, 3.2 and 3.3). The barriers are, on a side of length l and a t
 
 with |b| ≤ B and the smallest α and τ, because α |w''| − B |w'| = ρ and w is concave. The largest value is w(m), the
 larger of ∫_0^m k(r) ρ dr and ∫_m^l k(l−r) ρ dr with k(r) = (e^{Br/α} − 1)/B, or r/α for B = 0; m is chosen to make them
-equal, or m is the side where no value but the normal derivative is prescribed. For B = 0 and constant ρ it is ρ l²/(8 α). A residual that is large near a side only costs little.
+equal, or m is the side where no value but the normal derivative is prescribed. For B = 0 and constant ρ it is
+ρ l²/(8 α). A residual that is large near a side only costs little.
 
 G is 1 for λ = 0, otherwise the smaller of e^{λT/τ} and 1/(1 − λ C), if λ C < 1, where C is the least of the max w_i for
 ρ_i = 1, because the term c e can be moved to the right.

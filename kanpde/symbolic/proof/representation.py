@@ -1,7 +1,7 @@
 """Bound the error of an approximation by d'Alembert's formula, for wave equations in one dimension of space.
 
 Let τ u_tt − a u_xx + g(x, t, u) = 0 with numbers τ, a > 0, on an interval of length l, and let u be the classical
-solution. An approximation v leaves r of the equation, and e = v − u satisfies e_tt − c² e_xx = r / τ − q e with c² = a/τ
+solution. An approximation v leaves r of the equation, and e = v − u has e_tt − c² e_xx = r / τ − q e with c² = a / τ
 and q = ∂g/∂u / τ between u and v. By d'Alembert's formula, continued across the ends by reflection (W. A. Strauss,
 Partial Differential Equations, 2008, sections 2.1, 3.2 and 3.4),
 
@@ -13,10 +13,13 @@ because what is given at an end arrives at a point at most n times: once from ea
 length l has one. Slopes are integrated over time before they arrive. The ends of a period are met together: a jump of
 the value counts half in each of two directions, and so does the integral of a jump of the slope.
 
-Here k(t, ρ) = ∫ ρ dx / (2 c) over the interval of length 2 c t about a point, which is folded at the ends of the domain.
-It covers the domain at most m = ⌊2 c t / l⌋ + 2 times, so that k(t, ρ) ≤ t θ + m ∫ max(ρ − θ, 0) dx / (2 c) for every θ:
-a residual that is large in few places costs little. Gronwall's inequality for the kernel t − s gives max |e| ≤ (A + ∫_0^T
-k(T − s, |r(s)|) / τ ds) cosh(T √max |q|). Without space it is the same for τ u'' + g(t, u) = 0.
+Here k(t, ρ) = ∫ ρ dx / (2 c) over the interval of length 2 c t about a point, which is folded at the ends of the
+domain. It covers the domain at most m = ⌊2 c t / l⌋ + 2 times, so that k(t, ρ) ≤ t θ + m ∫ max(ρ − θ, 0) dx / (2 c) for
+every θ: a residual that is large in few places costs little. Gronwall's inequality for the kernel t − s gives
+
+    max |e| ≤ (A + ∫_0^T k(T − s, |r(s)|) / τ ds) cosh(T √max |q|).
+
+Without space it is the same for τ u'' + g(t, u) = 0.
 """
 
 from __future__ import annotations
