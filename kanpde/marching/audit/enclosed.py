@@ -30,7 +30,7 @@ from kanpde.problem.problem import Problem
 from kanpde.symbolic.proof.maximum_principle import NoTheorem
 from kanpde.symbolic.proof.statement import Statement, state
 
-MOST_COEFFICIENTS = 20_000_000_000
+MOST_COEFFICIENTS = 20_000_000  # of a polynomial on all cells
 LIFT_ROUNDINGS = 64  # in the evaluation of the lift and factor of hard conditions; functions are taken to be good to 30
 
 
@@ -41,7 +41,9 @@ class Enclosed:
         self.problem, self.model = problem, model
         if as_box(problem.domain) is None:
             raise NoTheorem("the domain is not a box; bounds are proved on boxes only")
-        if not isinstance(model.network, KAN) or not isinstance(model.ansatz, Ansatz | None):
+        if problem.partition is not None:
+            raise NoTheorem("the domain has parts; bounds are proved for domains without")
+        if type(model.network) is not KAN or not isinstance(model.ansatz, Ansatz | None):
             raise NotEnclosed("the network is no KAN on a box")
         self.ansatz: Ansatz | None = model.ansatz
 
