@@ -105,6 +105,7 @@ def draw(rows: Sequence[Row]) -> None:
     """Draw true errors, estimates and bounds, a line for each problem."""
     figure = new_figure(7.0, 0.26 * len(rows) + 1.2)
     axes = figure.add_subplot()
+    style_axes(axes)
     places = range(len(rows), 0, -1)
     for place, row in zip(places, rows, strict=True):
         axes.plot([row.true, row.bound or row.true], [place, place], color=MUTED, linewidth=0.8, zorder=1)
@@ -115,8 +116,7 @@ def draw(rows: Sequence[Row]) -> None:
     axes.set_xscale("log")
     axes.set_yticks(list(places), [row.problem for row in rows])
     axes.set_xlabel("largest absolute error")
-    axes.legend(frameon=False, loc="upper right")
-    style_axes(axes)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
     write_figure(figure, FOLDER / "bounds.png")
 
 
