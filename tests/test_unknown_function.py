@@ -180,3 +180,45 @@ def test_mistakes_are_one_line() -> None:
 
     with pytest.raises(ProblemError, match="the unknown r"):
         solve(Unused())
+
+
+class Undetermined(Problem):
+    """u'' = k with k free: nothing determines it."""
+
+    domain = Box(x=(0, 1))
+    unknowns = {"k": Function("x")}
+
+    def residual(self, u, k):
+        return u.xx - k
+
+    def conditions(self):
+        return {"ends": Dirichlet(0)}
+
+
+class Heating(Problem):
+    """u_t = u_xx + q(t) + f with the total heat known, which determines q without measurements."""
+
+    domain = Box(x=(0, 1), t=(0, 1))
+    unknowns = {"q": Function("t", start=1.0)}
+
+    def residual(self, u, q, x, t):
+        return u.t - u.xx - q - torch.sin(torch.pi * x) * (torch.cos(t) + torch.pi**2 * torch.sin(t))
+
+    def conditions(self):
+        total = Integral(lambda t: 2 / torch.pi * torch.sin(t) + t**2 / 2)
+        return {"start": Initial(0), "ends": Neumann("exact", on="x"), "total": total}
+
+    def exact(self, x, t):
+        return sp.sin(sp.pi * x) * sp.sin(t) + t**2 / 2
+
+
+def test_a_function_that_nothing_determines_is_named():
+    audit = solve(Undetermined(), device="cpu").audit()
+    assert audit.verdict == "doubtful" and "nothing determines the unknown k" in audit.reasons[0]
+
+
+def test_a_function_may_be_determined_without_measurements():
+    solution = solve(Heating(), device="cpu")
+    times = np.linspace(0, 1, 11)
+    np.testing.assert_allclose(solution.unknowns["q"](t=times), times, atol=1e-11)
+    assert solution.verdict == "solved"

@@ -35,6 +35,7 @@ FLEXIBLE = 1e-7  # largest weight at first: a curvature of 30 times the function
 LARGEST_SHARE = 1e-2  # largest root mean square of measurements' rows, whatever is left of the equation
 JITTER = 1e-13  # of the scaled Hessian
 LEAST_FREEDOM = 0.5  # least number of measurements beyond the determined constants
+NEGLIGIBLE = 1e-8  # factor on the priors without measurements
 LEAST_INFLUENCE = 1e-12  # of the constants on the measurements, relative to their columns: there is none at u = 0
 
 
@@ -70,6 +71,15 @@ def tune(system: System, vector: Tensor, *, flexible: bool = False) -> None:
             system.pieces[number] = replace(piece, scale=piece.scale / heavier)
         elif piece.placed.block.kind == "prior":
             system.pieces[number] = replace(piece, scale=piece.scale * next(scales) / heavier)
+
+
+def loosen(system: System) -> None:
+    """Let priors weigh almost nothing without measurements: they would hide that nothing determines a function."""
+    if any(piece.placed.block.measured for piece in system.pieces):
+        return
+    for number, piece in enumerate(system.pieces):
+        if piece.placed.block.kind == "prior":
+            system.pieces[number] = replace(piece, scale=piece.scale / NEGLIGIBLE)
 
 
 def weigh_alike(system: System) -> None:

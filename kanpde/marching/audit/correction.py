@@ -24,7 +24,7 @@ from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.slab_system import rows_of_part
-from kanpde.marching.smoothing import tune
+from kanpde.marching.smoothing import loosen, tune
 from kanpde.marching.system import System, TensorLinearisation
 from kanpde.marching.task import MarchTask, times_of
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
@@ -76,6 +76,7 @@ class Linearised:
         self.zero[self.system.size - len(constants) :] = constants
         self.system.rescale(self.zero)
         tune(self.system, self.zero)
+        loosen(self.system)
 
     @cached_property
     def at_zero(self) -> TensorLinearisation:

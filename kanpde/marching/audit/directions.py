@@ -84,8 +84,8 @@ def weakest_direction(
     named = largest if largest is not None and shares[largest] > relative else None
     whole = max(relative, shares[named] if named is not None else 0.0)
     f = int(sizes.argmax())
-    # A change of an unknown function that is hardly noticed is judged by the function's standard deviation.
-    judged = named is None or named in constants
+    # A change of an unknown function that measurements hardly notice is judged by the function's standard deviation.
+    judged = named is None or named in constants or not any(piece.placed.block.measured for piece in system.pieces)
     return Direction(
         noticed=float(linear.product(v).norm()) / max(whole, 1e-300) if judged else 1.0,
         constant=bool((sizes[f] ** 2 - mean[f] ** 2).clamp_min(0).sqrt() <= LEVEL * mean[f].abs()),
