@@ -12,7 +12,7 @@ import pytest
 
 from kanpde.errors import ConfigurationError
 from kanpde.network.equal_sizes import KINDS, equal_network
-from kanpde.runs.compare_run import match_of
+from kanpde.runs.compare_run import match_of, run
 
 
 def kanpde(folder, *words):
@@ -74,15 +74,18 @@ def test_a_table_is_compared(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("changes", "expected"),
     [
-        (["network=kan,mlp"], "problem=NAME or data="),
-        (["network=kan", "problem=heat"], "two different networks"),
-        (["network=kan,mpl", "problem=heat"], "unknown network 'mpl'"),
-        (["network=kan,mlp", "problem=heat", "parameters=3"], "from 20 to 5000"),
+        ({"problem": None}, "problem=NAME or data="),
+        ({"data": "a.csv"}, "got both"),
+        ({"networks": ["kan"]}, "two different networks"),
+        ({"networks": ["kan", "mpl"]}, "unknown network 'mpl'"),
+        ({"parameters": 3}, "from 20 to 5000"),
     ],
 )
-def test_mistakes_cost_one_line(tmp_path, words, expected):
-    done = kanpde(tmp_path, "compare", *words)
-    assert done.returncode == 2 and expected in done.stderr and len(done.stderr.splitlines()) == 1
+def test_mistakes_cost_one_line_and_no_file(tmp_path, changes, expected):
+    groups = {"networks": ["kan", "mlp"], "parameters": 100, "problem": {"name": "heat"}, "data": None, "target": None}
+    shared = {"test": 0.2, "training": {}, "seed": 0, "device": "cpu", "dtype": "float64"}
+    with pytest.raises(ConfigurationError, match=expected):
+        run(tmp_path / "run", {**groups, **shared, **changes}, "")
     assert not list(tmp_path.iterdir())
