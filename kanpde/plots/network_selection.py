@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kanpde.calculus.arrays import Array
 
 MOST_NODES = 8  # of a hidden layer, all of which are drawn
 KEPT = 6  # nodes that are drawn of a layer with more
+Numbers = npt.NDArray[np.signedinteger[Any]]  # of nodes
 Layers = Sequence[Mapping[str, Any]]
 
 
@@ -32,14 +34,14 @@ def most_important(layers: Layers) -> tuple[list[dict[str, Any]], list[str]]:
     return found, lines
 
 
-def _line(weights: Array, kept: Array, sums: int) -> str:
+def _line(weights: Array, kept: Numbers, sums: int) -> str:
     """Return how many nodes are left out, and the share of what all together add."""
     lost = np.setdiff1d(np.arange(len(weights)), kept)
     share = weights[lost].sum() / max(weights.sum(), 1e-300)
     few = int((lost < sums).sum())
-    kinds = [f"{count} more {kind} nodes" for count, kind in ((few, "sum"), (len(lost) - few, "product")) if count]
-    text = " and ".join(kinds).replace("1 more sum nodes", "1 more sum node")
-    return f"{text.replace('1 more product nodes', '1 more product node')} are not drawn; they add {percent(share)} of what all nodes add"
+    counts = ((few, "sum"), (len(lost) - few, "product"))
+    kinds = [f"{count} more {kind} node{'s' * (count > 1)}" for count, kind in counts if count]
+    return f"{' and '.join(kinds)} are not drawn; they add {percent(share)} of what all nodes add"
 
 
 def percent(share: float) -> str:
@@ -47,7 +49,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.2g} %".replace("e-0", "e-")
 
 
-def _with_outputs(layer: Mapping[str, Any], kept: Array, sums: int) -> dict[str, Any]:
+def _with_outputs(layer: Mapping[str, Any], kept: Numbers, sums: int) -> dict[str, Any]:
     """Return a layer with these of its nodes; a product has two subnodes."""
     products = kept[kept >= sums] - sums
     columns = [*kept[kept < sums], *(sums + 2 * p + side for p in products for side in (0, 1))]
@@ -61,13 +63,13 @@ def _with_outputs(layer: Mapping[str, Any], kept: Array, sums: int) -> dict[str,
     }
 
 
-def _with_inputs(layer: Mapping[str, Any], kept: Array) -> dict[str, Any]:
+def _with_inputs(layer: Mapping[str, Any], kept: Numbers) -> dict[str, Any]:
     """Return a layer with these of its inputs."""
     chosen = {name: np.asarray(layer[name])[kept] for name in ("inputs", "values", "importance")}
     return {**layer, **chosen, "atoms": _renumbered(layer, kept, 0)}
 
 
-def _renumbered(layer: Mapping[str, Any], kept: Sequence[int] | Array, side: int) -> dict[tuple[int, int], Any]:
+def _renumbered(layer: Mapping[str, Any], kept: Sequence[int] | Numbers, side: int) -> dict[tuple[int, int], Any]:
     """Return the atoms of the edges whose input (side 0) or output (side 1) is kept, by their new numbers."""
     places = {int(old): new for new, old in enumerate(kept)}
     result = {}
