@@ -81,6 +81,7 @@ def run_command(words: Sequence[str]) -> int:
         "export": export,
         "fit": fit,
         "compare": compare,
+        "diagnose": diagnose,
         "bench": bench,
     }
     return commands[words[0]](words[1:]) if words and words[0] in commands else compose_and_run()
@@ -164,6 +165,16 @@ def fit(words: Sequence[str]) -> int:
         words = [f"data='{quoted}'", *words[1:]]
     sys.argv = [sys.argv[0], *words]
     return compose_and_run("fit", run_fit)
+
+
+def diagnose(words: Sequence[str]) -> int:
+    """``kanpde diagnose RUN_DIR``: print and draw what the network of a run, or of a file, looks like from inside."""
+    if len(words) != 1:
+        raise ConfigurationError(f"expected kanpde diagnose RUN_DIR, got {len(words)} words after diagnose; give one")
+    from kanpde.runs import diagnose_run
+
+    diagnose_run.run(Path(words[0]))
+    return ExitStatus.SOLVED
 
 
 def compare(words: Sequence[str]) -> int:

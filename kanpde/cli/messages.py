@@ -44,7 +44,7 @@ def unread(word: str) -> str:
             f"expected KEY=VALUE with a value that Hydra can read, got {word!r}; put quotes inside quotes around words "
             f'with other characters: "{quoted}"'
         )
-    known = "list, new, show, resume, export, fit, compare, bench"
+    known = "list, new, show, resume, export, fit, compare, diagnose, bench"
     return f"expected KEY=VALUE, or one of {known}, got {word!r}; see kanpde --help"
 
 

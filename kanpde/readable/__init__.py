@@ -2,6 +2,7 @@
 
 from kanpde.network.penalties import Regularisation, penalty_rows
 from kanpde.readable.compiler import formula_to_kan
+from kanpde.readable.diagnosis import Diagnosis, diagnose
 from kanpde.readable.formulas import as_sympy, formula
 from kanpde.readable.naming import fix, read, unfix
 from kanpde.readable.pruning import prune
@@ -10,9 +11,11 @@ from kanpde.readable.sparsity import sparsify
 from kanpde.readable.suggestions import Suggestion, suggest
 
 __all__ = [
+    "Diagnosis",
     "Regularisation",
     "Suggestion",
     "as_sympy",
+    "diagnose",
     "fix",
     "formula",
     "formula_to_kan",
