@@ -43,17 +43,8 @@ COMMANDS = sorted(
         if line.startswith("kanpde")
     }
 )
-NAMED = {
-    "list",
-    "new",
-    "show",
-    "resume",
-    "export",
-    "fit",
-    "compare",
-    "diagnose",
-    "bench",
-}  # first words that are no settings
+# First words that are no settings.
+NAMED = {"list", "new", "show", "resume", "export", "fit", "compare", "diagnose", "bench"}
 
 
 @pytest.fixture
