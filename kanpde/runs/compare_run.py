@@ -64,7 +64,7 @@ class Match:
     def count(self, network: Network) -> int:
         """Return the number of parameters of a network for this problem."""
         ansatz = Ansatz.of(self.problem)
-        return Model(built_for(self.task, network, ansatz), ansatz, self.problem.unknowns).size
+        return Model(built_for(self.task, network, ansatz), ansatz, self.problem.constants).size
 
     def error(self, solution: Solution) -> float | None:
         """Return the RMSE at the test's samples, or the relative L2 error; None if no solution is known."""
