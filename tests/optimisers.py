@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from classic_problems import Function
 
-from kanpde.optim.first_order import adam, lbfgs
+from kanpde.optim.first_order import adam
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.soap import split
+from kanpde.optim.torch_lbfgs import lbfgs
 
 METHODS = {"gauss_newton": GaussNewton, "lbfgs": lbfgs, "adam": adam}
 

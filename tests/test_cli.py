@@ -113,7 +113,7 @@ BAD = {
     ("device=cuda:77",): "cuda:77",
     ("device=tpu",): "tpu",
     ("dtype=float8",): "float8",
-    ("shw",): "list, new, show, resume, export, fit, bench",
+    ("shw",): "list, new, show, resume, export, fit, compare, diagnose, bench",
     ("--config-dir", "nowhere"): "nowhere",
     ("list", "more"): "kanpde list",
     ("new",): "kanpde new NAME",

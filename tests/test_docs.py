@@ -43,7 +43,8 @@ COMMANDS = sorted(
         if line.startswith("kanpde")
     }
 )
-NAMED = {"list", "new", "show", "resume", "export", "fit", "bench"}  # first words that are no settings
+# First words that are no settings.
+NAMED = {"list", "new", "show", "resume", "export", "fit", "compare", "diagnose", "bench"}
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_settings_of_the_commands_are_understood(line, command, here):
     status, out, err = command(*single, "--cfg", "job")
     assert status == 0, err
     name = next((word.removeprefix("problem=") for word in single if word.startswith("problem=")), "heat")
-    assert {"bench", "fit"} & set(words) or f"name: {name}\n" in out
+    assert {"bench", "fit"} & set(words) or "data=" in line or f"name: {name}\n" in out
 
 
 def test_the_run_of_the_first_page_ends_as_it_says(command, here, monkeypatch):

@@ -9,7 +9,7 @@ import torch
 from classic_problems import CLASSICS, F64, minimise
 from optimisers import METHODS, logarithm
 
-from kanpde.optim.first_order import RATE_REDUCTION
+from kanpde.optim.rates import RATE_REDUCTION
 
 
 @pytest.mark.parametrize("kind", ["lbfgs", "adam"])

@@ -137,10 +137,10 @@ BATCHES = {
 }
 
 
-@pytest.mark.parametrize("network", [KAN(width=[5], degree=3, intervals=5), MLP(width=[16])])
-def test_mini_batches(network):
+@pytest.mark.parametrize(("network", "l1"), [(KAN(width=[5], degree=3, intervals=5), 1e-4), (MLP(width=[16]), 0.0)])
+def test_mini_batches(network, l1):
     x = plane(400, half=2.0)
-    model = fit(x, bump(x), network=network, seed=0, training=BATCHES)
+    model = fit(x, bump(x), network=network, seed=0, training=BATCHES | {"l1": l1, "entropy": l1})
     assert len(model.problem.held_out_points) == 100
     assert model.metrics(x, bump(x))["r2"] > 0.9
     assert len(model.history["loss"]) <= 60 and model.history["validation"][-1] == min(model.history["validation"])

@@ -11,11 +11,12 @@ from classic_problems import CLASSICS, F64, Function, minimise
 from optimisers import Shaped, reaches
 
 from kanpde.optim.broyden import ssbfgs, ssbroyden
-from kanpde.optim.first_order import adam, lbfgs
+from kanpde.optim.first_order import adam, adamw
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.krylov import KrylovGaussNewton
 from kanpde.optim.methods import MAX_DENSE, MAX_KRYLOV, METHODS, default_methods
 from kanpde.optim.soap import SOAP
+from kanpde.optim.torch_lbfgs import lbfgs
 
 SECOND_ORDER = {
     "gauss_newton": GaussNewton,
@@ -24,13 +25,19 @@ SECOND_ORDER = {
     "ssbfgs": ssbfgs,
     "lbfgs": lbfgs,
 }
-FIRST_ORDER = {"soap": SOAP, "adam": adam}
+FIRST_ORDER = {"soap": SOAP, "adam": adam, "adamw": adamw}
 NEW = {"krylov_gauss_newton": KrylovGaussNewton, "ssbroyden": ssbroyden, "ssbfgs": ssbfgs, "soap": SOAP}
 RATES = {"meyer": 1.0}
 ORACLES = {name: problem.oracle()[1] for name, problem in CLASSICS.items()}
 # One learning rate has no use for parameters of the sizes 1e6 and 1e-6.
 # Meyer's Hessian spans twenty decades: whether a quasi-Newton method gets through its valley is decided by rounding.
-BEYOND = {("soap", "brown_badly_scaled"), ("adam", "brown_badly_scaled"), ("ssbfgs", "meyer"), ("ssbroyden", "meyer")}
+BEYOND = {
+    ("soap", "brown_badly_scaled"),
+    ("adam", "brown_badly_scaled"),
+    ("adamw", "brown_badly_scaled"),
+    ("ssbfgs", "meyer"),
+    ("ssbroyden", "meyer"),
+}
 new_method = pytest.mark.parametrize("kind", NEW)
 
 

@@ -20,14 +20,15 @@ from readable_cases import (
 
 from kanpde import KAN, Solution, as_sympy, prune, read, refit, sparsify
 from kanpde.errors import ConfigurationError
+from kanpde.network import penalties
+from kanpde.network.objective import Penalised
+from kanpde.network.penalties import Majorised, looked_at, spreads_of
 from kanpde.optim.least_squares import Linearisation
-from kanpde.readable import Regularisation, penalties, penalty_rows, pruning
+from kanpde.readable import Regularisation, penalty_rows, pruning
 from kanpde.readable.gauge import passing, straightened
-from kanpde.readable.penalties import Majorised, looked_at, spreads_of
 from kanpde.readable.pruning import reaches
 from kanpde.readable.refitting import FixedRows
 from kanpde.readable.source import importances, points_of, renewed
-from kanpde.readable.sparsity import Penalised
 
 # Penalties -----------------------------------------------------------------------------------------------------------
 

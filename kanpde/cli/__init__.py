@@ -80,6 +80,8 @@ def run_command(words: Sequence[str]) -> int:
         "resume": resume,
         "export": export,
         "fit": fit,
+        "compare": compare,
+        "diagnose": diagnose,
         "bench": bench,
     }
     return commands[words[0]](words[1:]) if words and words[0] in commands else compose_and_run()
@@ -165,6 +167,24 @@ def fit(words: Sequence[str]) -> int:
     return compose_and_run("fit", run_fit)
 
 
+def diagnose(words: Sequence[str]) -> int:
+    """``kanpde diagnose RUN_DIR``: print and draw what the network of a run, or of a file, looks like from inside."""
+    if len(words) != 1:
+        raise ConfigurationError(f"expected kanpde diagnose RUN_DIR, got {len(words)} words after diagnose; give one")
+    from kanpde.runs import diagnose_run
+
+    diagnose_run.run(Path(words[0]))
+    return ExitStatus.SOLVED
+
+
+def compare(words: Sequence[str]) -> int:
+    """``kanpde compare network=kan,mlp problem=NAME [KEY=VALUE ...]``: train networks of equal sizes."""
+    # Hydra would read the comma as a sweep, and the name network as a group.
+    listed = [re.sub(r"^network=\[?([\w, ]+)\]?$", r"networks=[\1]", word) for word in words]
+    sys.argv = [sys.argv[0], *listed]
+    return compose_and_run("compare", run_compare)
+
+
 def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int] | None = None) -> int:
     """Let Hydra read ``sys.argv``, run every job, and return the worst of their statuses.
 
@@ -232,6 +252,15 @@ def run_fit(config: DictConfig, folder: Path) -> int:
     from kanpde.runs import fit_run
 
     return fit_run.run(folder, to_dict(config), OmegaConf.to_yaml(config, resolve=True))
+
+
+def run_compare(config: DictConfig, folder: Path) -> int:
+    """Train networks of equal sizes, write ``folder`` and return the exit status."""
+    groups = ("training", "networks", "parameters", "data", "target", "test", "seed", "device", "dtype")
+    check_keys(config, [*groups, *(["problem"] if "problem" in config else [])])
+    from kanpde.runs import compare_run
+
+    return compare_run.run(folder, to_dict(config), OmegaConf.to_yaml(config, resolve=True))
 
 
 def job_title() -> str:

@@ -44,7 +44,8 @@ def unread(word: str) -> str:
             f"expected KEY=VALUE with a value that Hydra can read, got {word!r}; put quotes inside quotes around words "
             f'with other characters: "{quoted}"'
         )
-    return f"expected KEY=VALUE, or one of list, new, show, resume, export, fit, bench, got {word!r}; see kanpde --help"
+    known = "list, new, show, resume, export, fit, compare, diagnose, bench"
+    return f"expected KEY=VALUE, or one of {known}, got {word!r}; see kanpde --help"
 
 
 def raised_by_hydra(error: BaseException) -> bool:

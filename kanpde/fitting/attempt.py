@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kanpde.fitting.objective import objective, rows_of_data
+from kanpde.fitting.objective import rows_of_data
 from kanpde.fitting.options import FitOptions
-from kanpde.fitting.roughness import roughness_rows
 from kanpde.fitting.score import generalised_cross_validation, held_out_error
 from kanpde.network import knot_insertion
 from kanpde.network.kan import KAN
+from kanpde.network.objective import objective
 from kanpde.network.regridding import follow_values
 from kanpde.network.residuals import Residuals
+from kanpde.network.roughness import roughness_rows
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Method, Step
 from kanpde.problem.regression import Regression
-from kanpde.readable.penalties import Regularisation
 from kanpde.training.schedule import Stage
 
 START, LEAST = 0.1, 1e-20  # the first smoothness and the last one
@@ -63,7 +63,7 @@ class Attempt:
         self.model = model
         self.best = Best()
         self.course = Course(START if options.smoothness is None else float(options.smoothness))
-        self.sparsity = sparsity_of(options)
+        self.sparsity = options.sparsity
         self.vector, self.data, self.roughness, self.method = self._prepared()
 
     def advance(self) -> Step | None:
@@ -152,8 +152,3 @@ class Attempt:
     @property
     def _fixed(self) -> bool:
         return self.options.smoothness is not None
-
-
-def sparsity_of(options: FitOptions) -> Regularisation | None:
-    """Return the weights of the sparsity; None if both are zero."""
-    return Regularisation(options.l1, options.entropy) if options.l1 or options.entropy else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 from kanpde.collocation.sampling import SamplingOptions
-from kanpde.errors import options
+from kanpde.errors import ConfigurationError, options
+from kanpde.fitting.ensemble import Ensemble, fit_ensemble
 from kanpde.fitting.options import FitOptions
 from kanpde.fitting.samples import regression
 from kanpde.fitting.trainer import FitTrainer
@@ -16,6 +17,36 @@ from kanpde.solution import Solution
 from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training.settings import Settings
 from kanpde.training.trainer import Callback
+
+
+@overload
+def fit(
+    x: Any,
+    y: Any,
+    network: KAN | MLP | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    dtype: str = "float64",
+    training: Mapping[str, Any] | FitOptions | None = None,
+    callbacks: Sequence[Callback] = (),
+    ensemble: None = None,
+) -> Solution: ...
+
+
+@overload
+def fit(
+    x: Any,
+    y: Any,
+    network: KAN | MLP | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    dtype: str = "float64",
+    training: Mapping[str, Any] | FitOptions | None = None,
+    callbacks: Sequence[Callback] = (),
+    ensemble: int,
+) -> Ensemble: ...
 
 
 def fit(
@@ -28,7 +59,8 @@ def fit(
     dtype: str = "float64",
     training: Mapping[str, Any] | FitOptions | None = None,
     callbacks: Sequence[Callback] = (),
-) -> Solution:
+    ensemble: int | None = None,
+) -> Solution | Ensemble:
     """Fit a network to samples x (n, d) and y (n,) or (n, m), and return the fitted function.
 
     The result answers ``model(x_new)`` and ``model.metrics(x, y)``, in the array type that it is given, and is a
@@ -39,10 +71,17 @@ def fit(
     splines' degree and first intervals. ``training`` has the settings of `FitOptions`: stages and batch_size for other
     methods, the weights l1, entropy and smoothness, patience, and the share `validation` of held-out samples.
 
+    With ``ensemble=5`` the result is an `Ensemble` of five fits to resampled data: ``model(x)`` is their mean, and
+    ``model.spread(x)`` their standard deviation. The samples that a member has not drawn are its held-out ones.
+
     Raises ProblemError if the samples are not valid and ConfigurationError if a setting is not.
     """
     chosen = options(FitOptions, "training", training)
-    problem = regression(x, y, validation=chosen.validation, seed=seed)
+    if ensemble is not None and chosen.validation is not None:
+        raise ConfigurationError(
+            "expected no training.validation beside ensemble, whose members hold out what they do not draw; omit it"
+        )
+    problem = regression(x, y, validation=chosen.validation if ensemble is None else 0.0, seed=seed)
     settings = Settings(
         network=KAN() if network is None else network,
         training=chosen,
@@ -52,4 +91,8 @@ def fit(
         device=device,
         dtype=dtype,
     )
-    return FitTrainer(problem, settings).run(callbacks)
+    return (
+        FitTrainer(problem, settings).run(callbacks)
+        if ensemble is None
+        else fit_ensemble(problem, settings, ensemble, callbacks)
+    )

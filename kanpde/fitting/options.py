@@ -15,10 +15,7 @@ OF_EQUATIONS = ("warm_start", "resample_every", "weighting", "checkpoint_seconds
 class FitOptions(TrainingOptions):
     """The settings of `fit`'s training; raise ConfigurationError for values that are not valid."""
 
-    batch_size: int | None = None  # samples of a step of adam or soap; None: all
-    l1: float = 0.0  # weight of the sparsity of the edges' sizes, see `kanpde.readable.penalties`
-    entropy: float = 0.0  # weight of the entropy of the edges' sizes
-    smoothness: float | None = None  # weight of the edges' squared second derivatives; None: chosen by the error
+    batch_size: int | None = None  # samples of a step of adam, adamw or soap; None: all
     patience: int = 50  # iterations without a smaller error at held-out points after which a stage ends
     validation: float | None = None  # share of the samples that is held out; None: 0.2, or 0 of fewer than 100 samples
 
@@ -30,10 +27,6 @@ class FitOptions(TrainingOptions):
                     f"expected no training.{field.name} in a fit, whose points are fixed and which is not resumed; "
                     "leave it out"
                 )
-        for name in ("l1", "entropy", "smoothness"):
-            value = getattr(self, name)
-            if not (name == "smoothness" and value is None) and not (number(value) and value >= 0):
-                raise ConfigurationError(f"expected training.{name} to be a number of at least 0, got {value!r}")
         for name in ("batch_size", "patience"):
             value = getattr(self, name)
             if not (name == "batch_size" and value is None) and not (number(value, whole=True) and value >= 1):

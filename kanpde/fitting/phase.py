@@ -174,9 +174,10 @@ class Fitting:
 
     def _work(self, model: Model) -> Attempt | Epochs:
         stage = self.schedule.stage
+        options = stage.penalised(self.options)
         if stage.entry.gauss_newton:
-            return Attempt(self.problem, self.options, model, stage)
-        return Epochs(self.problem, self.options, model, stage, self.task.generator)
+            return Attempt(self.problem, options, model, stage)
+        return Epochs(self.problem, options, model, stage, self.task.generator)
 
     def _fresh(self, width: Width | None, seed: int | None = None) -> Model:
         """Return a model with a new network of this width, or a copy of the one that the user has built."""

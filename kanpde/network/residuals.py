@@ -144,6 +144,7 @@ class Residuals:
         like = model.vector
         dimension = len(names)
         self.parts = [BlockPoints.of(block, dimension, like) for block in blocks]
+        self.noted: dict[str, float] = {}  # `rms` at the last gradient
 
     def place(
         self,
@@ -200,9 +201,14 @@ class Residuals:
         """Return the block's own rows (components, n) on these chunks; differentiable by autograd."""
         return torch.cat([chunk.placed.rows_of(self.model, chunk.prepared) for chunk in chunks], dim=1)
 
-    def rows(self) -> Tensor:
-        """Return all scaled and weighted rows, (N,); differentiable by autograd."""
-        pieces = [self.values([chunk]) * part.row_factors(chunk) for part in self.parts for chunk in part.chunks]
+    def rows(self, *, noted: bool = False) -> Tensor:
+        """Return all scaled and weighted rows, (N,), differentiable by autograd; note their `rms` if asked."""
+        pieces: list[Tensor] = []
+        for part in self.parts:
+            own = [self.values([chunk]) for chunk in part.chunks]
+            pieces += [rows * part.row_factors(chunk) for rows, chunk in zip(own, part.chunks, strict=True)]
+            if noted:
+                self.noted[part.block.name] = rms_of(torch.cat(own, dim=1).detach())
         return torch.cat([piece.reshape(-1) for piece in pieces])
 
     # For optimisers ---------------------------------------------------------------------------------------------------
@@ -216,11 +222,16 @@ class Residuals:
     def gradient(self, vector: Tensor) -> tuple[float, Tensor]:
         """Return ‖r‖² and its gradient (P,) by autograd."""
         self.model.assign(vector)
-        loss = self.rows().square().sum()
+        loss = self.rows(noted=True).square().sum()
         parameters = self.model.ordered()
         slopes = torch.autograd.grad(loss, parameters, allow_unused=True)
         flat = [torch.zeros_like(p) if s is None else s for p, s in zip(parameters, slopes, strict=True)]
         return float(loss.detach()), torch.cat([s.reshape(-1) for s in flat])
+
+    @property
+    def constants(self) -> int:
+        """The number of the unknown constants, which are the last parameters."""
+        return len(self.model.names)
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -277,7 +288,7 @@ class Residuals:
     def rms(self) -> dict[str, float]:
         """Return the root mean square of every block's own rows, over its components too."""
         with torch.no_grad():
-            return {p.block.name: float(self.values(p.chunks).square().mean().sqrt()) for p in self.parts}
+            return {p.block.name: rms_of(self.values(p.chunks)) for p in self.parts}
 
     def squares(self, part: BlockPoints) -> Tensor:
         """Return the squared, scaled and weighted rows summed over components, (n,), whose mean is in the loss."""
@@ -336,3 +347,8 @@ class Residuals:
                 slopes[component].append(slope.by_jets[0])
             jets.append(here[0])
         return [torch.cat(each) for each in slopes], torch.cat(jets)
+
+
+def rms_of(rows: Tensor) -> float:
+    """Return the root mean square of all entries."""
+    return float(rows.square().mean().sqrt())

@@ -1,105 +1,129 @@
-"""PyTorch's L-BFGS and Adam, one step at a time, for problems too large for a Jacobian or in single precision."""
+"""Methods of first order: a step along a direction made of gradients, with one evaluation of the network.
+
+    θ ← θ − η (d(g) + w θ),   g the gradient, at most of the length `gradient_clip`,
+
+with the rate η of a schedule, the direction d of Adam or SOAP, and the weight decay w, which is not part of g
+(Loshchilov and Hutter, arXiv 1711.05101). Unknown constants of a problem do not decay.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import abc
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from kanpde.optim.least_squares import LeastSquares, Step
+from kanpde.optim.rates import RATE_REDUCTION, RatePlan, Rates
 
-RATE_REDUCTION = 0.3  # factor on the learning rate after values that were not finite
+Shape = tuple[int, ...]
+BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's published constants
+DECAY = 1e-2  # weight decay of adamw
 
 
-class TorchMethod:
-    """A torch optimiser of one parameter, the vector (P,)."""
+class FirstOrder(abc.ABC):
+    """A step of a first-order method; a subclass has the direction and its averages."""
 
-    def __init__(self, kind: type[torch.optim.Optimizer], learning_rate: float, **options: Any) -> None:
-        self._kind, self._rate, self._options = kind, learning_rate, options
-        self._parameter: torch.nn.Parameter | None = None
-        self._optimiser: torch.optim.Optimizer | None = None
-        self._remembered: dict[str, Any] | None = None
+    def __init__(
+        self,
+        learning_rate: float,
+        weight_decay: float = 0.0,
+        gradient_clip: float | None = None,
+        plan: RatePlan | None = None,
+    ) -> None:
+        self._rate, self._decay, self._clip = learning_rate, weight_decay, gradient_clip
+        self._rates = Rates(plan or RatePlan())
+
+    @abc.abstractmethod
+    def direction(self, gradient: Tensor, shapes: Sequence[Shape]) -> Tensor:
+        """Return the direction (P,), after an update of the averages by the gradient (P,) of blocks of these shapes."""
+
+    @abc.abstractmethod
+    def forget(self) -> None:
+        """Begin with new averages."""
+
+    @abc.abstractmethod
+    def averages(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the averages as tensors and JSON."""
+
+    @abc.abstractmethod
+    def remember(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Restore what `averages` returned."""
 
     def step(self, problem: LeastSquares, vector: Tensor) -> Step:
-        """Return one step from `vector`, (P,); one step of L-BFGS has up to 20 inner iterations."""
-        optimiser, parameter = self._optimiser_at(vector)
-
-        def closure() -> float:
-            loss, gradient = problem.gradient(parameter.detach())
-            parameter.grad = gradient
-            return loss
-
-        optimiser.step(closure)
-        after = parameter.detach().clone()
-        return Step(after, float(problem.residual(after).square().sum()), accepted=not torch.equal(after, vector))
-
-    def _optimiser_at(self, vector: Tensor) -> tuple[torch.optim.Optimizer, torch.nn.Parameter]:
-        if self._parameter is None or self._parameter.shape != vector.shape or self._optimiser is None:
-            self._parameter = torch.nn.Parameter(vector.clone())
-            self._optimiser = self._kind([self._parameter], lr=self._rate, **self._options)  # type: ignore[call-arg]
-            if self._remembered is not None:
-                self._optimiser.load_state_dict(self._remembered)
-                self._remembered = None
-        self._parameter.data.copy_(vector)
-        return self._optimiser, self._parameter
+        """Return one step from `vector`, (P,); its loss is the one before the step, the only one that is evaluated."""
+        loss, gradient = problem.gradient(vector)
+        if self._clip is not None:
+            gradient = gradient * (self._clip / gradient.norm().clamp_min(self._clip))
+        ahead = self.direction(gradient, shapes_of(problem, vector))
+        if self._decay:
+            weights = self._decay * vector
+            weights[len(vector) - getattr(problem, "constants", 0) :] = 0.0
+            ahead = ahead + weights
+        after = vector - self._rate * self._rates.factor * ahead
+        self._rates.note(loss)
+        return Step(after, loss, accepted=not torch.equal(after, vector), before=loss, lags=True)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return the tensors of the optimiser's state_dict, and the rest of it as JSON that refers to them."""
-        tensors: dict[str, Tensor] = {}
-        state = self._remembered if self._optimiser is None else self._optimiser.state_dict()
-        tree = None if state is None else encode_tree(state, "optimiser", tensors)
-        return tensors, {"rate": self._rate, "tree": tree}
+        """Return the averages, and as JSON the learning rate and the place in its schedule."""
+        tensors, numbers = self.averages()
+        return tensors, {"rate": self._rate, "schedule": self._rates.state(), **numbers}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Restore what `state` returned; the next step creates the optimiser."""
-        self._rate, self._optimiser = float(numbers["rate"]), None
-        self._remembered = None if numbers["tree"] is None else decode_tree(numbers["tree"], tensors)
+        """Restore what `state` returned."""
+        self._rate = float(numbers["rate"])
+        self._rates.restore(numbers["schedule"])
+        self.remember(tensors, numbers)
 
     def retreat(self) -> None:
-        """Restart the optimiser with a smaller learning rate."""
-        self._rate, self._optimiser, self._remembered = self._rate * RATE_REDUCTION, None, None
+        """Restart with a smaller learning rate."""
+        self._rate *= RATE_REDUCTION
+        self.forget()
 
 
-def lbfgs(learning_rate: float = 1.0) -> TorchMethod:
-    """Return L-BFGS with a strong Wolfe line search and 50 secant pairs."""
-    return TorchMethod(
-        torch.optim.LBFGS,
-        learning_rate,
-        history_size=50,
-        line_search_fn="strong_wolfe",
-        tolerance_grad=0.0,
-        tolerance_change=0.0,
-    )
+class Adam(FirstOrder):
+    """Adam (Kingma and Ba, arXiv 1412.6980) with its published constants; with a weight decay it is AdamW."""
+
+    _first: Tensor | None = None
+    _second: Tensor | None = None
+    _count = 0
+
+    def direction(self, gradient: Tensor, shapes: Sequence[Shape]) -> Tensor:
+        """Return the mean of the gradients over the root of the mean of their squares, both without bias."""
+        if self._first is None or self._second is None or self._first.shape != gradient.shape:
+            self._first, self._second, self._count = torch.zeros_like(gradient), torch.zeros_like(gradient), 0
+        self._count += 1
+        self._first = torch.lerp(self._first, gradient, 1 - BETAS[0])
+        self._second = torch.lerp(self._second, gradient.square(), 1 - BETAS[1])
+        first, second = (1 - beta**self._count for beta in BETAS)
+        return (self._first / first) / ((self._second / second).sqrt() + EPSILON)
+
+    def forget(self) -> None:
+        """Begin with new averages."""
+        self._first, self._second, self._count = None, None, 0
+
+    def averages(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return both averages and the number of gradients."""
+        found = {} if self._first is None or self._second is None else {"first": self._first, "second": self._second}
+        return found, {"count": self._count}
+
+    def remember(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Restore what `averages` returned."""
+        self._first, self._second, self._count = tensors.get("first"), tensors.get("second"), int(numbers["count"])
 
 
-def adam(learning_rate: float = 1e-3) -> TorchMethod:
-    """Return Adam (Kingma and Ba, arXiv 1412.6980) with its published constants."""
-    return TorchMethod(torch.optim.Adam, learning_rate)
+def adam(learning_rate: float = 1e-3, **options: Any) -> Adam:
+    """Return Adam without weight decay; `options` are those of `FirstOrder`."""
+    return Adam(learning_rate, **options)
 
 
-def encode_tree(tree: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """Return the tree as JSON and move its tensors to `tensors` by path; dictionaries become pairs, as keys are any."""
-    if isinstance(tree, Tensor):
-        tensors[path] = tree.detach().clone()
-        return {"tensor": path}
-    if isinstance(tree, Mapping):
-        return {"pairs": [[key, encode_tree(value, f"{path}.{key}", tensors)] for key, value in tree.items()]}
-    if isinstance(tree, (list, tuple)):
-        items = [encode_tree(value, f"{path}.{i}", tensors) for i, value in enumerate(tree)]
-        return {"tuple" if isinstance(tree, tuple) else "list": items}
-    return {"value": tree}
+def adamw(learning_rate: float = 1e-3, weight_decay: float = DECAY, **options: Any) -> Adam:
+    """Return Adam with weight decay; `options` are those of `FirstOrder`."""
+    return Adam(learning_rate, weight_decay, **options)
 
 
-def decode_tree(tree: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Any:
-    """Return the tree that `encode_tree` encoded."""
-    ((kind, content),) = tree.items()
-    if kind == "tensor":
-        return tensors[content]
-    if kind == "pairs":
-        return {key: decode_tree(value, tensors) for key, value in content}
-    if kind in ("list", "tuple"):
-        items = [decode_tree(value, tensors) for value in content]
-        return tuple(items) if kind == "tuple" else items
-    return content
+def shapes_of(problem: LeastSquares, vector: Tensor) -> tuple[Shape, ...]:
+    """Return the shapes of the problem's blocks of parameters."""
+    return getattr(problem, "shapes", None) or ((len(vector),),)

@@ -37,8 +37,9 @@ class LeastSquares(Protocol):
 class Step:
     """The result of a step: the new vector (P,), its loss ‖r‖², and whether the step was accepted.
 
-    `before` is the loss at the step's start, `ratio` the actual over the predicted reduction. `damping`, `ratio` and
-    `probes` keep their defaults in methods that have no damping.
+    If the step `lags`, `loss` is that at its start, because the method evaluates no other. `before` is the loss at the
+    step's start, `ratio` the actual over the predicted reduction. `damping`, `ratio` and `probes` keep their defaults
+    in methods that have no damping.
     """
 
     vector: Tensor
@@ -49,6 +50,26 @@ class Step:
     ratio: float = math.nan
     probes: int = 1
     accelerated: bool = False
+    lags: bool = False
+
+
+@dataclass
+class Footing:
+    """The parameters (P,) found so far, and those at which the loss is known to be finite.
+
+    They differ by the last step of a method whose steps lag: its loss is evaluated by the next one.
+    """
+
+    vector: Tensor
+    safe: Tensor
+
+    def take(self, step: Step) -> bool:
+        """Go on to a step's parameters and return True; go back to the safe ones if a number is not finite."""
+        finite = math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all())
+        if finite:
+            self.safe = self.vector if step.lags else step.vector
+        self.vector = step.vector if finite else self.safe
+        return finite
 
 
 class Method(Protocol):

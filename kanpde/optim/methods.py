@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import torch
 
 from kanpde.optim.broyden import ssbfgs, ssbroyden
-from kanpde.optim.first_order import adam, lbfgs
+from kanpde.optim.first_order import adam, adamw
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.krylov import KrylovGaussNewton
 from kanpde.optim.least_squares import Method
 from kanpde.optim.soap import SOAP
+from kanpde.optim.torch_lbfgs import lbfgs
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,12 @@ class Entry:
     gauss_newton: bool = False  # True if the method uses the residual's Jacobian: the loss then shows convergence
     guarded: bool = True  # True if the method takes only steps that reduce the loss
     iterations: int | None = 2000  # default number of iterations of a stage; None: until convergence
+    decays: bool = False  # True if the method has a weight decay
+
+    @property
+    def first_order(self) -> bool:
+        """True if the method follows the gradient alone, without a look at the loss after the step."""
+        return not self.guarded
 
 
 METHODS: Mapping[str, Entry] = {
@@ -32,7 +39,8 @@ METHODS: Mapping[str, Entry] = {
     "ssbroyden": Entry(ssbroyden),
     "ssbfgs": Entry(ssbfgs),
     "lbfgs": Entry(lbfgs, has_rate=True),
-    "soap": Entry(SOAP, has_rate=True, guarded=False),
+    "soap": Entry(SOAP, has_rate=True, guarded=False, decays=True),
+    "adamw": Entry(adamw, has_rate=True, guarded=False, decays=True),
     "adam": Entry(adam, has_rate=True, guarded=False),
 }
 

@@ -18,14 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kanpde.optim.first_order import RATE_REDUCTION
-from kanpde.optim.least_squares import LeastSquares, Step
+from kanpde.optim.first_order import FirstOrder, Shape
 
 DECAY = 0.95  # β of all averages
 ROTATE_EVERY = 10  # number of steps between two updates of the bases
 MAX_AXIS = 1024  # longest axis that has a factor; the factor of a longer one costs too much
 EPSILON = 1e-8  # added to the root of the second moment
-Shape = tuple[int, ...]
 
 
 @dataclass
@@ -64,18 +62,17 @@ class Moments:
             self.bases[axis] = torch.linalg.qr(self.factors[axis] @ basis).Q.contiguous()
 
 
-class SOAP:
+class SOAP(FirstOrder):
     """SOAP on the blocks that the problem's `shapes` name, in the order of the vector; on one vector if it has none."""
 
-    def __init__(self, learning_rate: float = 3e-3) -> None:
-        self._rate, self._count = learning_rate, 0
-        self._shapes: tuple[Shape, ...] = ()
+    def __init__(self, learning_rate: float = 3e-3, weight_decay: float = 0.0, **options: Any) -> None:
+        super().__init__(learning_rate, weight_decay, **options)
+        self._count = 0
+        self._shapes: Sequence[Shape] = ()
         self._moments: list[Moments] = []
 
-    def step(self, problem: LeastSquares, vector: Tensor) -> Step:
-        """Return one step from `vector`, (P,)."""
-        shapes = shapes_of(problem, vector)
-        before, gradient = problem.gradient(vector)
+    def direction(self, gradient: Tensor, shapes: Sequence[Shape]) -> Tensor:
+        """Return the direction (P,), after an update of all averages."""
         blocks = split(gradient, shapes)
         if shapes != self._shapes:
             self._shapes, self._count, self._moments = shapes, 0, [Moments.of(block) for block in blocks]
@@ -86,21 +83,24 @@ class SOAP:
         if self._count % ROTATE_EVERY == 0:
             for moments in self._moments:
                 moments.rotate_bases()
-        after = vector - self._rate * torch.cat(directions)
-        return Step(after, float(problem.residual(after).square().sum()), before=before)
+        return torch.cat(directions)
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return all averages and bases, and as JSON the learning rate, the number of steps and the shapes."""
+    def forget(self) -> None:
+        """Begin with new averages and bases."""
+        self._count, self._shapes, self._moments = 0, (), []
+
+    def averages(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all averages and bases, and as JSON the number of steps and the shapes."""
         tensors: dict[str, Tensor] = {}
         for number, moments in enumerate(self._moments):
             tensors |= {f"{number}.first": moments.first, f"{number}.second": moments.second}
             for axis, factor in moments.factors.items():
                 tensors |= {f"{number}.factor.{axis}": factor, f"{number}.basis.{axis}": moments.bases[axis]}
-        return tensors, {"rate": self._rate, "count": self._count, "shapes": [list(shape) for shape in self._shapes]}
+        return tensors, {"count": self._count, "shapes": [list(shape) for shape in self._shapes]}
 
-    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Restore what `state` returned."""
-        self._rate, self._count = float(numbers["rate"]), int(numbers["count"])
+    def remember(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Restore what `averages` returned."""
+        self._count = int(numbers["count"])
         self._shapes = tuple(tuple(shape) for shape in numbers["shapes"])
         self._moments = []
         for number, shape in enumerate(self._shapes):
@@ -108,15 +108,6 @@ class SOAP:
             factors = {axis: tensors[f"{number}.factor.{axis}"] for axis in axes}
             bases = {axis: tensors[f"{number}.basis.{axis}"] for axis in axes}
             self._moments.append(Moments(tensors[f"{number}.first"], tensors[f"{number}.second"], factors, bases))
-
-    def retreat(self) -> None:
-        """Restart with a smaller learning rate."""
-        self._rate, self._count, self._shapes, self._moments = self._rate * RATE_REDUCTION, 0, (), []
-
-
-def shapes_of(problem: LeastSquares, vector: Tensor) -> tuple[Shape, ...]:
-    """Return the shapes of the problem's blocks of parameters."""
-    return getattr(problem, "shapes", None) or ((len(vector),),)
 
 
 def split(vector: Tensor, shapes: Sequence[Shape]) -> list[Tensor]:

@@ -15,11 +15,13 @@ from kanpde.calculus.arrays import Array
 from kanpde.plots.drawable import DrawableNetwork
 from kanpde.plots.edge_labels import formula_label, name_label, width
 from kanpde.plots.network_layout import Band, Layout, arrange
+from kanpde.plots.network_selection import most_important
 from kanpde.plots.style import INK, LABEL, MUTED, PALETTE, TICK, TITLE, Figure, latex_name, new_figure, symbol
 
 SUM, PRODUCT, PALE, CURVE, NAMED = PALETTE[0], PALETTE[1], "#c3ccd3", "#1b3a57", "#00694d"
 RADIUS = 0.155  # of a node, in inches
 MARGIN = 0.55  # around the drawing, in inches
+LINE = 0.3  # height of a line below it
 
 
 def network_figure(source: DrawableNetwork) -> Figure:
@@ -27,13 +29,16 @@ def network_figure(source: DrawableNetwork) -> Figure:
 
     Σ nodes add the edges below them, Π nodes multiply two sums. The width and shade of an edge show its importance
     within its layer; edges of importance 0, the pruned ones, are left out. Edges that are atoms are green and are
-    labelled with their formula, or with their name alone if the formula does not fit.
+    labelled with their formula, or with their name alone if the formula does not fit. Of a layer with many nodes the
+    most important ones are drawn, and a line says how many more there are and what they add.
     """
-    layers = source.edge_curves()
+    whole = source.edge_curves()
+    layers, omitted = most_important(whole)
     layout = arrange(layers)
-    figure = new_figure(layout.width + 2 * MARGIN, layout.height + 2 * MARGIN + 1.0, layout="none")
+    foot = LINE * len(omitted)
+    figure = new_figure(layout.width + 2 * MARGIN, layout.height + 2 * MARGIN + 1.0 + foot, layout="none")
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axes.set(xlim=(-MARGIN, layout.width + MARGIN), ylim=(-MARGIN - 0.4, layout.height + MARGIN + 0.6))
+    axes.set(xlim=(-MARGIN, layout.width + MARGIN), ylim=(-MARGIN - 0.4 - foot, layout.height + MARGIN + 0.6))
     axes.set_axis_off()
     problem = getattr(source, "problem", None)
     inputs = _names(problem.domain.names if problem else (), "x", len(layout.bands[0].sources))
@@ -46,11 +51,14 @@ def network_figure(source: DrawableNetwork) -> Figure:
         _draw_nodes(axes, band, strength.any(axis=0))
     scale = float(np.clip((layout.width / 9) ** 0.5, 1.0, 1.8))  # a wide drawing is shown reduced
     _draw_names(axes, source, layout.bands, (LABEL + 4) * scale)
+    for number, line in enumerate(omitted):
+        place = layout.width / 2, -MARGIN - 0.22 - LINE * (number + 1)
+        axes.text(*place, line, fontsize=LABEL * scale, color=INK, ha="center", va="center")
     caption = "width and shade of an edge: its importance within the layer"
     look: dict[str, Any] = {"ha": "center", "va": "center"}
     top = layout.height + MARGIN + 0.35
     axes.text(
-        layout.width / 2, top, _title(source, layers), fontsize=(TITLE + 1) * scale, weight="bold", color=INK, **look
+        layout.width / 2, top, _title(source, whole), fontsize=(TITLE + 1) * scale, weight="bold", color=INK, **look
     )
     axes.text(layout.width / 2, -MARGIN - 0.22, caption, fontsize=TICK * scale, color=MUTED, **look)
     return figure

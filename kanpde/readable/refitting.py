@@ -25,16 +25,16 @@ PER_PARAMETER = 3  # rows of the equation for each parameter
 class FixedRows:
     """The fixed rows of a solution's problem on which networks are compared; `start` is the solution's loss.
 
-    Raises ConfigurationError if the network is too large for a whole Jacobian.
+    Raises ConfigurationError if the network is too large for a whole Jacobian, unless `whole` is False.
     """
 
-    def __init__(self, solution: Solution) -> None:
+    def __init__(self, solution: Solution, *, whole: bool = True) -> None:
         problem = solution.problem
         generator = np.random.default_rng(0)
         residuals = Residuals(solution.model, problem.blocks(), problem.domain.names)
         rows = max(1, len(residuals.parts[0].block.components))
         inside = max(LEAST, math.ceil(PER_PARAMETER * solution.model.size / rows))
-        if inside * rows * solution.model.size > LARGEST:
+        if whole and inside * rows * solution.model.size > LARGEST:
             raise ConfigurationError(
                 f"expected a network small enough for a whole Jacobian, got {solution.model.size} parameters; train a "
                 "smaller one to read it"

@@ -13,11 +13,11 @@ from kanpde.collocation.sampling import unit_points
 from kanpde.errors import ConfigurationError
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
+from kanpde.network.penalties import POINTS, spread_over
 from kanpde.network.trial_function import Model
 from kanpde.solution import Solution
 
 Source = TypeVar("Source", KAN, Solution)
-POINTS = 512  # points at which edges are evaluated
 
 
 def network_of(source: KAN | Solution) -> KAN:
@@ -53,12 +53,11 @@ def copied(source: KAN | Solution) -> KAN:
 
 def points_of(source: KAN | Solution, count: int = POINTS) -> Tensor:
     """Return points spread over the domain, or over the grid of a network's inputs, (count, d)."""
-    first = network_of(source).first
-    unit = torch.as_tensor(unit_points(count, first.basis.inputs, "sobol", np.random.default_rng(0)))
-    if isinstance(source, Solution):
-        return torch.as_tensor(source.problem.domain.interior(unit.numpy())).to(first.coefficients)
-    low, high = first.basis.range()
-    return low + (high - low) * unit.to(low)
+    network = network_of(source)
+    if not isinstance(source, Solution):
+        return spread_over(network, count)
+    unit = unit_points(count, network.first.basis.inputs, "sobol", np.random.default_rng(0))
+    return torch.as_tensor(source.problem.domain.interior(unit)).to(network.first.coefficients)
 
 
 def layers_of(network: KAN) -> list[KANLayer]:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from kanpde.errors import fail, say, warn
 
-__all__ = ["bound", "fail", "problems", "proof", "run", "say", "suite", "warn"]
+__all__ = ["bound", "comparison", "diagnosis", "fail", "problems", "proof", "run", "say", "suite", "warn"]
 
 LEAST_WIDTH = 60  # of the table, in a terminal that says that it is narrower
 MAX_APPROXIMATION = 160  # characters of an approximation that is printed; formula.json has longer ones
@@ -46,6 +46,30 @@ def suite(rows: Mapping[str, Mapping[str, Any]]) -> None:
             f"{row['seconds']:.1f}",
         )
     Console(highlight=False, markup=False).print(table)
+
+
+def comparison(title: str, rows: Mapping[str, Mapping[str, Any]], error: str) -> None:
+    """Print the table of networks on the same problem; `error` says what their errors are."""
+    table = Table(title, "sizes", "parameters", "iterations", "seconds", error, box=box.SIMPLE_HEAD)
+    for name, row in rows.items():
+        numbers = str(row["parameters"]), str(row["iterations"]), f"{row['seconds']:.1f}"
+        table.add_row(name, row["sizes"], *numbers, _number(row["error"]))
+    console = Console(highlight=False, markup=False)
+    console.print(table, width=max(console.width, LEAST_WIDTH))
+
+
+def diagnosis(title: str, found: Mapping[str, Any]) -> None:
+    """Print the table of a network's layers, and the numbers of its Jacobian."""
+    table = Table(title, "edges", "dead", "grid used", "values outside", "gradient", box=box.SIMPLE_HEAD)
+    for number, layer in enumerate(found["layers"], start=1):
+        shares = f"{100 * layer['used']:.3g} %", f"{100 * layer['outside']:.3g} %"
+        table.add_row(f"layer {number}", str(layer["edges"]), str(layer["dead"]), *shares, _number(layer["gradient"]))
+    console = Console(highlight=False, markup=False)
+    console.print(table, width=max(console.width, LEAST_WIDTH))
+    print(f"loss: {_number(found['loss'])}")
+    if found["rank"] is not None:
+        print(f"rank: {found['rank']} of {found['parameters']} parameters")
+        print(f"condition of the Gauss–Newton matrix: {_number(found['condition'])}")
 
 
 def _rows(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -20,9 +20,11 @@ from kanpde.marching.audit.parts import Part
 from kanpde.network import knot_insertion
 from kanpde.network.kan import KAN
 from kanpde.network.mlp import MLP
+from kanpde.network.objective import ByGradient, objective
 from kanpde.network.residuals import Residuals
+from kanpde.network.roughness import roughness_rows
 from kanpde.network.trial_function import Model, saved_network
-from kanpde.optim.least_squares import Method, Step
+from kanpde.optim.least_squares import Footing, LeastSquares, Method, Step
 from kanpde.optim.methods import METHODS, default_methods
 from kanpde.problem.block import Block
 from kanpde.problem.guess import guess_block
@@ -42,6 +44,7 @@ SMOOTHNESS = 1e-9
 GUESS_POINTS = 1024  # of this fit
 GUESS_STEPS = 60  # largest number of steps of the fit to a problem's guess
 GUESS_LOSS = 1e-6  # its loss, relative to that of zero, at which it ends
+FIRST_ORDER_PACE = 10  # fresh points cost several gradients: methods of first order look at them less often
 MAX_RETREATS = 5  # number of steps back from values that are not finite after which the training has diverged
 
 
@@ -83,7 +86,7 @@ class Descent:
         known = {} if start is None else {name: float(value.detach()) for name, value in start.unknowns.items()}
         self.model = Model(built, ansatz, {**problem.constants, **known}).to(device=task.device)
         self._imitates = start is not None
-        self.vector = self.model.vector
+        self.footing = Footing(self.model.vector, self.model.vector)
         self.residuals = Residuals(self.model, blocks_of(problem), problem.domain.names)
         self.weighting = RULES[training.weighting](problem.domain)
         grows = evolves(problem) and not task.affine and not self.weighting.orders_time
@@ -95,7 +98,8 @@ class Descent:
         self.schedule = Schedule(training.stages or tuple(map(Stage, names)))
         self.method = self._begin_stage()
         self.course = Course()
-        self._damping = math.nan
+        self._step: Step | None = None  # the last step
+        self._known = (-1, math.nan)  # an iteration and the loss after it
 
     # The phase --------------------------------------------------------------------------------------------------------
 
@@ -119,10 +123,9 @@ class Descent:
         size = float(fit.residual(0.0 * self.vector).square().sum())
         for _ in range(GUESS_STEPS):
             step = method.step(fit, self.vector)
-            self.vector = step.vector
+            self._set(step.vector)
             if step.loss < GUESS_LOSS * size:
                 break
-        self._set(self.vector)
 
     def advance(self) -> Step | Stop:
         """Take one step of the stage's method, after the updates of knots, scales, points and weights that are due.
@@ -138,11 +141,42 @@ class Descent:
             self.rescale()
         renews, checks = self._move_points()
         self.weighting.apply(self.residuals, self.course.iteration)
-        step = self.method.step(self.residuals, self.vector)
+        rows = self._objective()
+        step = self.method.step(rows, self.vector)
+        loss = self._loss_of(step, rows)
         if renews and checks:
-            self.course.checks.append(nan_to_inf(step.before))
-        self._take(step)
+            self.course.checks.append(nan_to_inf(step.before - (step.loss - loss)))
+        self._take(step, loss)
         return step
+
+    def _objective(self) -> LeastSquares:
+        """Return the rows of the problem, and those of the stage's penalties."""
+        if not self.penalties.penalises:
+            return self.residuals
+        given = (self.residuals, self.model, self._roughness, self.penalties.sparsity)
+        return objective(*given) if self.schedule.stage.entry.gauss_newton else ByGradient(*given)
+
+    def _loss_of(self, step: Step, rows: LeastSquares) -> float:
+        """Return the loss of a step without the penalties."""
+        if rows is self.residuals:
+            return step.loss
+        if step.lags and isinstance(rows, ByGradient):
+            return rows.data_loss
+        return float(self.residuals.residual(step.vector).square().sum())
+
+    @property
+    def vector(self) -> Tensor:
+        """The parameters (P,) found so far."""
+        return self.footing.vector
+
+    @property
+    def loss(self) -> float:
+        """The loss at the parameters found so far, without penalties, at the points of the last step."""
+        if self._step is None or not self._step.lags:
+            return self.course.losses[-1]
+        if self._known[0] != self.course.iteration:
+            self._known = self.course.iteration, float(self.residuals.residual(self.vector).square().sum())
+        return self._known[1]
 
     @property
     def growth(self) -> float:
@@ -165,8 +199,7 @@ class Descent:
 
         It is infinite until the window of time is closed.
         """
-        losses = self.course.losses
-        return math.sqrt(losses[-1]) if losses and self.window.closed else math.inf
+        return math.sqrt(nan_to_inf(self.loss)) if self.course.losses and self.window.closed else math.inf
 
     @property
     def current(self) -> Model:
@@ -188,39 +221,43 @@ class Descent:
         return {
             "stage": self.schedule.number + 1,
             "reach": self.window.reach,
-            "damping": self._damping,
+            "damping": math.nan if self._step is None else self._step.damping,
             "points": self.points.total,
             "parameters": self.model.size,
-            **{f"rms/{name}": value for name, value in self.residuals.rms().items()},
+            **{f"rms/{name}": value for name, value in self._rms().items()},
             **{f"unknown/{name}": value for name, value in by_unknown(constants).items()},
         }
+
+    def _rms(self) -> dict[str, float]:
+        """Return the rms of every block; where steps lag, at the start of the last one, whose rows are known."""
+        return self.residuals.noted if self._step is not None and self._step.lags else self.residuals.rms()
 
     def confirms(self, target: float) -> bool:
         """Return True if the estimated error at fresh points is at most 1.5 times the target."""
         hidden, _, _ = self.points.candidates()
-        return math.sqrt(hidden + self.course.losses[-1]) <= 1.5 * target
+        return math.sqrt(hidden + self.loss) <= 1.5 * target
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
     def _set(self, vector: Tensor) -> None:
         """Set the parameters (P,)."""
-        self.vector = vector
+        self.footing = Footing(vector, vector)
         self.model.assign(vector)
 
-    def _take(self, step: Step) -> None:
+    def _take(self, step: Step, loss: float) -> None:
         """Accept a step, or step back from it if it is not finite; record it, and advance the window of time."""
         course = self.course
-        finite = math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all())
-        self._set(step.vector if finite else self.vector)
+        finite = self.footing.take(step)
+        self.model.assign(self.vector)
         if not finite:
             course.retreats += 1
             self.method.retreat()
         course.rejected = 0 if step.accepted else course.rejected + 1
-        course.losses.append(step.loss)
+        course.losses.append(loss)
         course.iteration += 1
         self.schedule = self.schedule.after_step()
-        self._damping = step.damping
-        if self.window.advance(step.loss if finite else math.inf):
+        self._step = step
+        if self.window.advance(loss if finite else math.inf):
             # The scales are measured at the points of the smaller window, before points of the larger one are drawn.
             self.rescale()
             self.points.draw()
@@ -263,17 +300,26 @@ class Descent:
         entry = self.schedule.stage.entry
         if not entry.guarded and not self.model.network.straight and self.points.placed:
             self.model.network.straighten(self.residuals.places)
-            self.vector = self.model.vector
+            self._set(self.model.vector)
         self.model.network.straight = not entry.guarded
+        self.penalties = self.schedule.stage.penalised(self.task.settings.training)
+        self._measure_roughness()
         return self.schedule.stage.method()
+
+    def _measure_roughness(self) -> None:
+        """Set the rows of the stage's smoothness on the present grids."""
+        weight = self.penalties.smoothness
+        self._roughness = weight**0.5 * roughness_rows(self.model) if weight else None
 
     # Points, scales, knots --------------------------------------------------------------------------------------------
 
     def _move_points(self) -> tuple[bool, bool]:
         """Renew or exchange points if due; return whether points were renewed, and whether a check is due."""
         course, policy = self.course, self.point_policy
-        renews = policy.renews(course.iteration, self.schedule.stage.entry.gauss_newton)
-        checks = self.window.closed and policy.checks(course.iteration, course.rejected)
+        entry = self.schedule.stage.entry
+        renews = policy.renews(course.iteration, entry.gauss_newton)
+        pace = FIRST_ORDER_PACE if entry.first_order else 1
+        checks = self.window.closed and policy.checks(course.iteration, course.rejected, pace)
         if renews:
             self.points.renew()
         elif checks:
@@ -302,7 +348,8 @@ class Descent:
         part = self.residuals.parts[0]
         residual = self.residuals.squares(part).sqrt()
         knot_insertion.refine(self.model.network, part.points, residual, first_only=self.task.affine)
-        self.vector = self.model.vector
+        self._set(self.model.vector)
+        self._measure_roughness()
         self.points.draw()
         self.course.settle()
 
@@ -313,7 +360,7 @@ class Descent:
         parts = {"points": self.points.state(), "weighting": self.weighting.state(), "method": self.method.state()}
         tensors = {f"network.{name}": value for name, value in self.model.network.state_dict().items()}
         tensors |= {f"{part}.{name}": value for part, (found, _) in parts.items() for name, value in found.items()}
-        return {**tensors, "vector": self.vector}, {
+        return {**tensors, "vector": self.vector, "safe": self.footing.safe}, {
             "kind": "descent",
             "course": asdict(self.course),
             "schedule": {"number": self.schedule.number, "iterations": self.schedule.iterations},
@@ -331,6 +378,7 @@ class Descent:
         descent.method = descent._begin_stage()
         descent.window.restore(numbers["window"])
         descent._set(tensors["vector"].to(descent.vector))
+        descent.footing.safe = tensors.get("safe", descent.vector).to(descent.vector)
         descent.points.restore(below("points.", tensors), numbers["points"])
         descent.weighting.restore(below("weighting.", tensors), numbers["weighting"])
         descent.method.restore(below("method.", tensors), numbers["method"])

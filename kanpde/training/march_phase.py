@@ -69,14 +69,15 @@ class Marching:
     def fits(task: TrainingTask, network: KAN) -> bool:
         """Return True if a march can solve the task.
 
-        The domain must be a box or a shape of up to three dimensions, and the settings must leave network, stages and
-        points open.
+        The domain must be a box or a shape of up to three dimensions, and the settings must leave network, stages,
+        penalties and points open.
         """
         problem = task.problem
         given = (
             network.width,
             network.base,
             task.settings.training.stages,
+            task.settings.training.penalises or None,
             task.settings.sampling.interior,
             task.settings.sampling.boundary,
         )

@@ -34,9 +34,12 @@ class PointPolicy:
         """
         return iteration > 0 and self.every > 0 and gauss_newton and not self.affine
 
-    def checks(self, iteration: int, rejected: int) -> bool:
-        """Return True if a loss at fresh points is due, after `rejected` successive steps without gain."""
-        return iteration > 0 and (iteration % (self.every or CHECK_EVERY) == 0 or rejected > 0)
+    def checks(self, iteration: int, rejected: int, pace: int = 1) -> bool:
+        """Return True if a loss at fresh points is due, after `rejected` successive steps without gain.
+
+        It is due `pace` times less often than the setting says.
+        """
+        return iteration > 0 and (iteration % (pace * (self.every or CHECK_EVERY)) == 0 or rejected > 0)
 
     def exchanges(self, seen: float, hidden: float) -> bool:
         """Return True if the loss at fresh points, `hidden`, is too much above that at the present ones, `seen`."""

@@ -11,8 +11,9 @@ from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError, among, nearest, number, options
 from kanpde.network.kan import KAN
 from kanpde.network.mlp import MLP
+from kanpde.network.penalties import Regularisation
 from kanpde.symbolic.options import SymbolicOptions
-from kanpde.training.schedule import EXAMPLE, Stage
+from kanpde.training.schedule import EXAMPLE, PENALTIES, Stage
 from kanpde.training.weighting import RULES
 
 WARM_STARTS = ("march", "none")
@@ -31,6 +32,9 @@ class TrainingOptions:
     warm_start: str = "march"  # how a network of given sizes begins: "march", as its imitation, or "none", at random
     max_parameters: int | None = None  # limit of refinement; None: 8000 in a march, else 1500, 2000 if nonlinear
     resample_every: int = 5  # number of iterations between losses at fresh points; 0: points never change
+    l1: float = 0.0  # weight of the sparsity of the edges' sizes, see `kanpde.network.penalties`
+    entropy: float = 0.0  # weight of the entropy of the edges' sizes
+    smoothness: float | None = None  # weight of the edges' squared second derivatives; None: 0, or chosen by a fit
     weighting: str = "none"  # name of the rule that weights blocks and points in addition to the size of their terms
     checkpoint_seconds: float = 5.0  # time between checkpoints
     tensorboard: bool = False  # True if a run writes event files
@@ -50,6 +54,10 @@ class TrainingOptions:
                 continue
             if not (number(value, whole=bool(kind)) and value >= 0):
                 raise ConfigurationError(f"expected training.{name} to be a {kind}number of at least 0, got {value!r}")
+        for name in PENALTIES:
+            value = getattr(self, name)
+            if not (name == "smoothness" and value is None) and not (number(value) and value >= 0):
+                raise ConfigurationError(f"expected training.{name} to be a number of at least 0, got {value!r}")
         if not among(self.weighting, RULES):
             raise ConfigurationError(f"unknown training.weighting {self.weighting!r}; {nearest(self.weighting, RULES)}")
         if not among(self.warm_start, WARM_STARTS):
@@ -61,6 +69,16 @@ class TrainingOptions:
                     f"expected training.stages to be null or a list with an entry like {EXAMPLE}, got {self.stages!r}"
                 )
             object.__setattr__(self, "stages", tuple(map(Stage.of, self.stages)))
+
+    @property
+    def penalises(self) -> bool:
+        """True if a penalty has a weight."""
+        return any(getattr(self, name) for name in PENALTIES)
+
+    @property
+    def sparsity(self) -> Regularisation | None:
+        """The weights of the sparsity; None if both are zero."""
+        return Regularisation(self.l1, self.entropy) if self.l1 or self.entropy else None
 
 
 @dataclass(frozen=True)
@@ -80,6 +98,13 @@ class Settings:
             raise ConfigurationError(f"expected seed to be a whole number of at least 0, got {self.seed!r}")
         if not isinstance(self.network, (KAN, MLP)):
             raise ConfigurationError(f"expected a network such as KAN(width=[5, 5]), got {self.network!r}")
+        stages = self.training.stages or ()
+        sparse = [name for name in ("l1", "entropy") if any(getattr(each, name) for each in (self.training, *stages))]
+        if sparse and not isinstance(self.network, KAN):
+            raise ConfigurationError(
+                f"expected no {sparse[0]} for a perceptron, which has no functions on its edges; leave it out, or take "
+                "a KAN"
+            )
         torch_device(self.device)
         torch_dtype(self.dtype)
 

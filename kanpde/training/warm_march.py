@@ -118,6 +118,7 @@ class WarmMarch(Marching):
 
 def marchable(task: TrainingTask) -> TrainingTask:
     """Return the task with all that a march chooses itself left open."""
-    training = replace(task.settings.training, max_parameters=None)
+    found_by_march = {"max_parameters": None, "l1": 0.0, "entropy": 0.0, "smoothness": None}
+    training = replace(task.settings.training, **found_by_march)  # type: ignore[arg-type]
     settings = replace(task.settings, network=KAN(), training=training, sampling=SamplingOptions(), dtype="float64")
     return replace(task, settings=settings)

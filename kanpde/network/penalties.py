@@ -13,15 +13,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.collocation.sampling import unit_points
 from kanpde.errors import ConfigurationError, number
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
-from kanpde.readable.source import layers_of, points_of
 
 TINY = 1e-24  # added under roots, so that they have derivatives at zero
+POINTS = 512  # points at which edges are evaluated
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def penalty_rows(network: KAN, options: Regularisation, points: Tensor | None = 
     the network's inputs. A hidden layer's inputs count as constants: its penalty depends on its own edges only.
     """
     rows = []
-    points = points_of(network) if points is None else points
+    points = spread_over(network, POINTS) if points is None else points
     for edges in looked_at(network, points, curved=options.smoothness > 0):
         spreads = spreads_of(edges)
         rows.append((sparsity(spreads, options) + TINY).sqrt().reshape(1))
@@ -99,7 +101,17 @@ def looked_at(network: KAN, points: Tensor, *, curved: bool) -> list[Edges]:
     """Return the edges of every layer at the network's inputs `points`, with second derivatives if `curved`."""
     with torch.no_grad():
         inputs = network.node_values(points)
-    return [edges_at(layer, h, 3 if curved else 1) for layer, h in zip(layers_of(network), inputs, strict=True)]
+    return [
+        edges_at(layer, h, 3 if curved else 1)
+        for layer, h in zip([network.first, *network.hidden], inputs, strict=True)
+    ]
+
+
+def spread_over(network: KAN, count: int) -> Tensor:
+    """Return points spread over the grid of a network's inputs, (count, d)."""
+    low, high = network.first.basis.range()
+    unit = unit_points(count, network.first.basis.inputs, "sobol", np.random.default_rng(0))
+    return low + (high - low) * torch.as_tensor(unit).to(low)
 
 
 def edges_at(layer: KANLayer, inputs: Tensor, orders: int) -> Edges:
