@@ -13,6 +13,13 @@ from test_bound import true_error
 from kanpde import Box, Dirichlet, Initial, Neumann, Periodic, Problem, Robin, load_problem, problem_from, solve
 from kanpde.marching.audit.bound import error_bound
 
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proof is not given up on a busy machine."""
+    monkeypatch.setattr("kanpde.marching.audit.bound.SECONDS", 1000.0)
+
+
 ROD, START = Box(x=(0, 1), t=(0, 0.5)), {"start": Initial("exact")}
 ENDS = {**START, "ends": Dirichlet("exact", on="x")}
 FALLING = "exp(-{c}*t)*cos({d}*x)"

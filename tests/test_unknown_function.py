@@ -9,7 +9,20 @@ import pytest
 import sympy as sp
 import torch
 
-from kanpde import Box, Data, Dirichlet, Function, Initial, Problem, Solution, load_problem, problem_from, solve
+from kanpde import (
+    Box,
+    Data,
+    Dirichlet,
+    Function,
+    Initial,
+    Integral,
+    Neumann,
+    Problem,
+    Solution,
+    load_problem,
+    problem_from,
+    solve,
+)
 from kanpde.errors import ProblemError
 from kanpde.problem.unknown_function import Expansion, by_unknown
 

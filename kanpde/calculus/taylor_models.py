@@ -76,7 +76,8 @@ class TaylorModel:
     def interval(self) -> tuple[Array, Array]:
         """Bounds of f on every cell, from below and from above."""
         found, lost = self._chebyshev
-        centre: Array = np.asarray(found[(..., *(0,) * self.dimension)])
+        first = tuple([slice(None)] * self.dimension + [0] * self.dimension)
+        centre: Array = np.asarray(found[first])
         spread = np.abs(found).sum(axis=self._powers) - np.abs(centre)
         # The difference is rounded by a share of the first coefficient.
         radius = UPWARD * (np.abs(spread) + lost + self.error) + 2000 * UNIT * np.abs(centre)
