@@ -110,14 +110,14 @@ def masked(values: Any, cut: Slice) -> Any:
 
 def page(records: Mapping[str, Record]) -> str:
     """Return the page: how it was made, and a table with one row for each problem."""
-    machines = " and ".join(dict.fromkeys(record["machine"] for record in records.values()))
+    machines = ", and on ".join(dict.fromkeys(record["machine"] for record in records.values()))
     solved = sum(record["verdict"] == "solved" for record in records.values())
     return "\n".join(
         [
             "# Gallery",
             "",
             f"The {len(records)} shipped problems with default settings, {BUDGET} s of training and {SEARCH} s of the "
-            f"search for a formula: {solved} are solved. `python benchmarks/gallery.py` makes this page, on {machines}. "
+            f"search for a formula: {solved} are solved. `python benchmarks/gallery.py` made this page on {machines}. "
             "Other work ran on the machine, so the seconds are upper limits.",
             "",
             "The error is the relative L² error over the whole domain against the exact or a reference solution; the "

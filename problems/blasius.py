@@ -8,10 +8,12 @@ from scipy.optimize import brentq
 
 from kanpde import Box, Dirichlet, Neumann, Problem
 
+LENGTH = 5.0  # at which the slope of the whole solution is 0.9915
+
 
 @dataclass(frozen=True)
 class Blasius(Problem):
-    domain = Box(x=(0, 8))
+    domain = Box(x=(0, LENGTH))
 
     def residual(self, u, x):
         return 2 * u.xxx + u * u.xx
@@ -20,8 +22,8 @@ class Blasius(Problem):
         return {"wall": Dirichlet(0, on="x-"), "no_slip": Neumann(0, on="x-"), "stream": Neumann(1, on="x+")}
 
     def reference(self, x):
-        places, back = np.unique(np.append(x, 8.0), return_inverse=True)
-        friction = brentq(lambda guess: shot(guess, np.array([8.0]))[1, 0] - 1, 0.2, 0.5, xtol=1e-15)
+        places, back = np.unique(np.append(x, LENGTH), return_inverse=True)
+        friction = brentq(lambda guess: shot(guess, np.array([LENGTH]))[1, 0] - 1, 0.2, 0.5, xtol=1e-15)
         return shot(friction, places)[0][back[:-1]]
 
 
@@ -31,4 +33,4 @@ def shot(friction, places):
     def slopes(_, y):
         return y[1], y[2], -y[0] * y[2] / 2
 
-    return solve_ivp(slopes, (0, 8), [0, 0, friction], method="DOP853", rtol=1e-13, atol=1e-14, t_eval=places).y
+    return solve_ivp(slopes, (0, LENGTH), [0, 0, friction], method="DOP853", rtol=1e-13, atol=1e-14, t_eval=places).y
