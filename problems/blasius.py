@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from kanpde import Box, Dirichlet, Neumann, Problem
 
-LENGTH = 5.0  # at which the slope of the whole solution is 0.9915
+LENGTH = 4.0  # at which the slope of the whole solution is 0.9555
 
 
 @dataclass(frozen=True)
