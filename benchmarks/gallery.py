@@ -116,7 +116,7 @@ def page(records: Mapping[str, Record]) -> str:
         [
             "# Gallery",
             "",
-            f"The {len(records)} shipped problems with default settings, {BUDGET} s of training and {SEARCH} s of the "
+            f"{len(records)} shipped problems with default settings, {BUDGET} s of training and {SEARCH} s of the "
             f"search for a formula: {solved} are solved. `python benchmarks/gallery.py` made this page on {machines}. "
             "Other work ran on the machine, so the seconds are upper limits.",
             "",
@@ -134,7 +134,8 @@ def page(records: Mapping[str, Record]) -> str:
 def row(name: str, record: Record) -> str:
     """Return the row of one problem."""
     picture = f"![{name}](images/gallery/{name}.png)" if (PICTURES / f"{name}.png").is_file() else ""
-    equation = f"`{escaped(describe(name))}`"
+    equation, colon, words = describe(name).partition(": ")
+    equation = f"`{escaped(equation)}`{colon}{words}"
     cells = [f"`{name}`", picture, equation, record["verdict"]]
     if "relative_l2" in record:
         errors = [scientific(record["relative_l2"]), scientific(record["error_estimate"])]

@@ -1,4 +1,4 @@
-"""div sigma = 0 in a quarter of a plate with a round hole, pulled along x (Kirsch, 1898)."""
+"""div sigma = 0: a quarter of a plate with a round hole, pulled along x (Kirsch, 1898)."""
 
 from dataclasses import dataclass
 

@@ -1,20 +1,21 @@
-"""u_xx + u_yy = 0 in a star with five arms."""
+"""u_xx + u_yy = 0: a star with five round arms."""
 
 from dataclasses import dataclass
 
 import sympy as sp
+from torch import atan2, cos
 
 from kanpde import Box, Dirichlet, Implicit, Problem
 
 
 def star(x, y):
-    """r^2 - 1/2 - (3/10) Re z^5, negative inside: the radius is about 0.6 between two arms and 0.9 in an arm."""
-    return x**2 + y**2 - 0.5 - 0.3 * (x**5 - 10 * x**3 * y**2 + 5 * x * y**4)
+    """Return a level that is negative where the distance from the centre is less than 4/5 + cos(5 angle) / 10."""
+    return x**2 + y**2 - (0.8 + 0.1 * cos(5 * atan2(y, x))) ** 2
 
 
 @dataclass(frozen=True)
 class LaplaceStar(Problem):
-    domain = Implicit(star, Box(x=(-1.2, 1.2), y=(-1.2, 1.2)))
+    domain = Implicit(star, Box(x=(-1, 1), y=(-1, 1)))
 
     def residual(self, u, x, y):
         return u.xx + u.yy

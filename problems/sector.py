@@ -1,4 +1,4 @@
-"""u_xx + u_yy = 0 in three quarters of a disk, u = 0 on one straight side and du/dn = 0 on the other."""
+"""u_xx + u_yy = 0: three quarters of a disk, u = 0 on one straight side and du/dn = 0 on the other."""
 
 from dataclasses import dataclass
 
