@@ -66,6 +66,7 @@ def run(name: str) -> Record:
             return {**kept, "verdict": f"exit status {done.returncode}", "said": done.stderr[-500:]}
         metrics = json.loads((Path(folder) / "metrics.json").read_text(encoding="utf-8"))
         draw(Solution.load(Path(folder) / "solution.kan"), PICTURES / f"{name}.png")
+    metrics["unknowns"] = {k: v for k, v in (metrics["unknowns"] or {}).items() if isinstance(v, float)}
     wanted = ("verdict", "reasons", "relative_l2", "error_estimate", "unknowns", "parameters", "seconds", "formula")
     return {**kept, **{key: metrics[key] for key in wanted}}
 
@@ -146,7 +147,7 @@ def row(name: str, record: Record) -> str:
 def formula(record: Record) -> str:
     """Return the formula and its status, and the constants that were found."""
     found = record["formula"] or {"status": "none"}
-    constants = [f"`{name} = {value:.10g}`" for name, value in (record["unknowns"] or {}).items()]
+    constants = [f"`{name} = {value:.10g}`" for name, value in record["unknowns"].items()]
     text = found.get("text")
     shown = [f"`{escaped(text)}`"] if text and found["status"] == "proved" and len(text) <= LONGEST else []
     return ", ".join([found["status"], *shown, *constants])
