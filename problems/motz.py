@@ -1,4 +1,4 @@
-"""u_xx + u_yy = 0 with u = 0 on one half of a side and du/dn = 0 on the other half (Motz, 1947)."""
+"""u_xx + u_yy = 0: u = 0 on one half of a side and du/dn = 0 on the other half (Motz, 1947)."""
 
 from dataclasses import dataclass
 
