@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, SupportsFloat, TypeVar
 
 T = TypeVar("T")
+LISTED = 60  # largest number of names that a message lists; only problems are more
 
 
 class KanpdeError(Exception):
@@ -87,6 +88,8 @@ def nearest(name: object, known: Iterable[object]) -> str:
     names = sorted(map(str, known))
     close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
+    if len(names) > LISTED:
+        return f"{hint}kanpde list names all {len(names)}"
     return f"{hint}known: {', '.join(names) if names else 'none'}"
 
 
