@@ -117,9 +117,9 @@ def page(records: Mapping[str, Record]) -> str:
         [
             "# Gallery",
             "",
-            f"{len(records)} shipped problems with default settings, {BUDGET} s of training and {SEARCH} s of the "
-            f"search for a formula: {solved} are solved. `python benchmarks/gallery.py` made this page on {machines}. "
-            "Other work ran on the machine, so the seconds are upper limits.",
+            f"{len(records)} of {len(discover())} shipped problems with default settings, {BUDGET} s of training and "
+            f"{SEARCH} s of the search for a formula: {solved} are solved. `python benchmarks/gallery.py` made this "
+            f"page on {machines}. Other work ran on the machine, so the seconds are upper limits.",
             "",
             "The error is the relative L² error over the whole domain against the exact or a reference solution; the "
             "estimate is that of the [audit](audit.md), which knows neither. Seconds are those of training.",
