@@ -149,7 +149,7 @@ def test_a_variable_is_no_unknown_setting(command, here, monkeypatch) -> None:  
     assert command(*words) == (0, "", "") and "diffusivity: 0.5" in texts[0]
 
 
-@pytest.mark.parametrize("words", [["list"], ["problem=nonesuch"]])
+@pytest.mark.parametrize("words", [["list"], ["problem=waerme"]])
 def test_any_encoding_of_the_output_will_do(words: list[str], here: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "kanpde", *words], cwd=here, capture_output=True, text=True,

@@ -118,7 +118,7 @@ def test_causal_weights_are_tightened_when_all_are_open_and_not_beyond_the_last(
 def training(rule="none", *, problem=None):
     settings = Settings(
         network=KAN(width=[(1, 1)], degree=5, intervals=[4, 2]),
-        training=TrainingOptions(weighting=rule),
+        training=TrainingOptions(weighting=rule, warm_start="none"),
         sampling=SamplingOptions(interior=64, boundary=16),
         symbolic=SymbolicOptions(enabled=False),
         seed=0,
