@@ -5,12 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from kanpde.version import __version__
+from kanpde.files import __version__
 
 if TYPE_CHECKING:
     from kanpde.calculus.registration import register_atom
-    from kanpde.fitting.estimators import KANClassifier, KANRegressor
-    from kanpde.fitting.fit import fit
     from kanpde.geometry.body import Body
     from kanpde.geometry.box import Box
     from kanpde.geometry.implicit import Implicit
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
     from kanpde.readable import as_sympy, fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
     from kanpde.solution import Solution
     from kanpde.symbolic.proof.certification import certify
+    from kanpde.training.fitting.estimators import KANClassifier, KANRegressor
+    from kanpde.training.fitting.fit import fit
     from kanpde.training.trainer import solve
 
 # Public name -> its module, imported on first use, so that `kanpde list` does not import torch.
@@ -46,8 +46,8 @@ _MODULES = {
     "Ellipse": "geometry.round",
     "Function": "problem.unknown_function",
     "Implicit": "geometry.implicit",
-    "KANClassifier": "fitting.estimators",
-    "KANRegressor": "fitting.estimators",
+    "KANClassifier": "training.fitting.estimators",
+    "KANRegressor": "training.fitting.estimators",
     "Initial": "problem.conditions",
     "Integral": "problem.integral",
     "Interface": "problem.interface",
@@ -64,7 +64,7 @@ _MODULES = {
     "as_sympy": "readable",
     "certify": "symbolic.proof.certification",
     "diagnose": "readable",
-    "fit": "fitting.fit",
+    "fit": "training.fitting.fit",
     "fix": "readable",
     "formula": "readable",
     "formula_to_kan": "readable",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+__version__ = "0.1.0"  # every file names the version that wrote it
+
 FORMAT = "kanpde"  # the key of the JSON in the metadata of a safetensors file
 DIGEST = "sha256"  # the key of the checksum of that JSON and of all tensors
 # The errors that code raises which relies on the contents of a file that somebody changed.

@@ -18,10 +18,11 @@ from torch import Tensor
 
 from kanpde import files
 from kanpde.calculus.arrays import MultiIndex
+from kanpde.calculus.devices import one_thread, torch_device
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import Comparison, scores
-from kanpde.device import one_thread, torch_device
 from kanpde.errors import ConfigurationError, KanpdeError, OutsideDomainWarning, ProblemError, nearest
+from kanpde.files import __version__
 from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.judge import audit
 from kanpde.network.kan import KAN
@@ -36,7 +37,6 @@ from kanpde.problem.lift import Ansatz, SingularPart
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import DataBox, Regression
 from kanpde.problem.unknown_function import Function
-from kanpde.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

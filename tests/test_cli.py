@@ -285,3 +285,14 @@ def test_a_warning_is_one_line(here):
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=here, capture_output=True, text=True, check=True)
     assert ran.stderr == "warning: so so\n"
+
+
+@pytest.mark.parametrize("words", [["list"], ["problem=poisson", "device=cpu", "symbolic=off"]])
+def test_a_reader_that_has_gone_is_no_mistake(here, words):
+    """`kanpde list | head -0` and a run whose table nobody reads end as they would have ended."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-u", "-m", "kanpde", *words], cwd=here, **pipes) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 0
+    assert "error:" not in said and "Traceback" not in said

@@ -8,8 +8,8 @@ import torch
 
 from kanpde import KAN, fit
 from kanpde.errors import ConfigurationError
-from kanpde.fitting.ensemble import resampled
-from kanpde.fitting.samples import regression
+from kanpde.training.fitting.ensemble import resampled
+from kanpde.training.fitting.samples import regression
 
 NETWORK = KAN(width=[], degree=3, intervals=4)
 ONCE = {"smoothness": 1e-6}

@@ -10,7 +10,7 @@ from sklearn.model_selection import cross_val_score  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from kanpde import KANClassifier, KANRegressor  # noqa: E402
-from kanpde.fitting.estimators import sharpness, softmax  # noqa: E402
+from kanpde.training.fitting.estimators import sharpness, softmax  # noqa: E402
 
 QUICK = {"width": [2], "degree": 3, "intervals": 2, "training": {"smoothness": 1e-3, "max_parameters": 0}}
 

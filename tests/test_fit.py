@@ -6,8 +6,8 @@ import torch
 
 from kanpde import KAN, MLP, Solution, as_sympy, fit, prune, read
 from kanpde.errors import ConfigurationError, ProblemError
-from kanpde.fitting.ladder import rungs, widened
 from kanpde.network.regridding import follow_values
+from kanpde.training.fitting.ladder import rungs, widened
 
 
 def plane(count, seed=0, half=1.0):

@@ -11,7 +11,7 @@ import pytest
 
 from kanpde import Solution
 from kanpde.errors import ConfigurationError
-from kanpde.fitting.tables import inputs_and_targets, read_columns
+from kanpde.training.fitting.tables import inputs_and_targets, read_columns
 
 
 def kanpde(folder, *words):

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from kanpde.version import __version__
+from kanpde.files import __version__
 
 
 def machine() -> dict[str, Any]:

@@ -56,6 +56,9 @@ def main() -> int:
     except KeyboardInterrupt:
         console.say("interrupted")
         return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        console.unread()
+        return ExitStatus.SOLVED
     except (KanpdeError, HydraException, OmegaConfBaseException, OSError) as error:
         console.fail(explain(error))
         return ExitStatus.BAD_INPUT

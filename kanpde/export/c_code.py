@@ -12,8 +12,7 @@ from kanpde.calculus.functions import atom
 from kanpde.errors import ConfigurationError
 from kanpde.export.exportable import Exportable
 from kanpde.export.plain import PlainLayer, plain_layers, plain_name, plain_scaling
-from kanpde.files import write_text
-from kanpde.version import __version__
+from kanpde.files import __version__, write_text
 
 _BASES = {"silu": "z / (1.0 + exp(-z))", "tanh": "tanh(z)", "identity": "z"}
 

@@ -14,8 +14,7 @@ from kanpde.calculus.functions import atom
 from kanpde.errors import ConfigurationError
 from kanpde.export.exportable import Exportable
 from kanpde.export.plain import PlainLayer, plain_layers, plain_name, plain_scaling
-from kanpde.files import write_text
-from kanpde.version import __version__
+from kanpde.files import __version__, write_text
 
 _BASES = {"silu": "x / (1 + numpy.exp(-x))", "tanh": "numpy.tanh(x)", "identity": "x"}
 

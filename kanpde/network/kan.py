@@ -13,8 +13,8 @@ from torch.utils.checkpoint import checkpoint
 
 from kanpde import files
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.devices import torch_device
 from kanpde.calculus.jets import JetPlan
-from kanpde.device import torch_device
 from kanpde.errors import ConfigurationError, KanpdeError, among, nearest
 from kanpde.network import grids, sizes
 from kanpde.network.base_functions import BASE_FUNCTIONS

@@ -15,7 +15,7 @@ from scipy.linalg import cho_solve_banded, cholesky_banded
 from scipy.linalg.blas import dtrsv
 from torch import Tensor
 
-from kanpde.device import threads_for
+from kanpde.calculus.devices import threads_for
 
 FLOOR = 1e-12  # smallest entry of D, relative to the largest entry
 MAX_ENTRIES = 2**22  # largest number of products held in memory at once while rows are added

@@ -21,7 +21,7 @@ import torch
 from scipy.linalg.blas import dsyrk
 from torch import Tensor
 
-from kanpde.device import threads_for
+from kanpde.calculus.devices import threads_for
 from kanpde.optim.least_squares import Damped, LeastSquares, Linearisation, Step
 from kanpde.optim.woodbury import Woodbury
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from kanpde.device import threads_for
+from kanpde.calculus.devices import threads_for
 
 # A solve is refined once below the first damping and twice below the second: each reduces the relative error eps/λ.
 REFINED_BELOW = (1e-5, 1e-10)

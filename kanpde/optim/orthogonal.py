@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from kanpde.device import threads_for
+from kanpde.calculus.devices import threads_for
 from kanpde.optim.band import MIN_DAMPING, LocalLinearisation
 
 SHIFT = 1e-28  # least λ: the square of the share of round-off in J

@@ -11,14 +11,10 @@ from typing import Any
 import numpy as np
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.devices import one_thread
 from kanpde.collocation.sampling import SamplingOptions, unit_points
-from kanpde.device import one_thread
 from kanpde.errors import ConfigurationError, ExitStatus, number, options
 from kanpde.files import json_value, relative_path, write_json
-from kanpde.fitting.options import FitOptions
-from kanpde.fitting.phase import DEGREE
-from kanpde.fitting.tables import inputs_and_targets, read_columns
-from kanpde.fitting.trainer import FitTrainer
 from kanpde.network.equal_sizes import Network, equal_network
 from kanpde.network.mlp import MLP
 from kanpde.network.trial_function import Model
@@ -30,6 +26,10 @@ from kanpde.runs.run_folder import METRICS, RunFolder, load
 from kanpde.solution import Solution
 from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training.descent import built_for
+from kanpde.training.fitting.options import FitOptions
+from kanpde.training.fitting.phase import DEGREE
+from kanpde.training.fitting.tables import inputs_and_targets, read_columns
+from kanpde.training.fitting.trainer import FitTrainer
 from kanpde.training.phase import TrainingTask
 from kanpde.training.settings import Settings, TrainingOptions
 from kanpde.training.trainer import Trainer

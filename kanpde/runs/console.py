@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,10 +13,23 @@ from rich.table import Table
 
 from kanpde.errors import fail, say, warn
 
-__all__ = ["bound", "comparison", "diagnosis", "fail", "problems", "proof", "run", "say", "suite", "warn"]
+__all__ = ["bound", "comparison", "diagnosis", "fail", "problems", "proof", "run", "say", "suite", "unread", "warn"]
 
 LEAST_WIDTH = 60  # of the table, in a terminal that says that it is narrower
 MAX_APPROXIMATION = 160  # characters of an approximation that is printed; formula.json has longer ones
+
+
+class Output(Console):
+    """A console that goes on when nobody reads it any more, as `kanpde ... | head` does."""
+
+    def on_broken_pipe(self) -> None:
+        """Drop the rest of what is printed."""
+        unread()
+
+
+def unread() -> None:
+    """Send the rest of stdout to nowhere, because its reader has gone: a run's results are in its files."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def problems(equations: Mapping[str, str]) -> None:
@@ -30,7 +45,7 @@ def run(metrics: Mapping[str, Any]) -> None:
     table.columns[1].overflow = "fold"
     for label, value in _rows(metrics):
         table.add_row(label, value)
-    console = Console(highlight=False, markup=False)
+    console = Output(highlight=False, markup=False)
     console.print(table, width=max(console.width, LEAST_WIDTH))
 
 
@@ -45,7 +60,7 @@ def suite(rows: Mapping[str, Mapping[str, Any]]) -> None:
             str(row["parameters"]),
             f"{row['seconds']:.1f}",
         )
-    Console(highlight=False, markup=False).print(table)
+    Output(highlight=False, markup=False).print(table)
 
 
 def comparison(title: str, rows: Mapping[str, Mapping[str, Any]], error: str) -> None:
@@ -54,7 +69,7 @@ def comparison(title: str, rows: Mapping[str, Mapping[str, Any]], error: str) ->
     for name, row in rows.items():
         numbers = str(row["parameters"]), str(row["iterations"]), f"{row['seconds']:.1f}"
         table.add_row(name, row["sizes"], *numbers, _number(row["error"]))
-    console = Console(highlight=False, markup=False)
+    console = Output(highlight=False, markup=False)
     console.print(table, width=max(console.width, LEAST_WIDTH))
 
 
@@ -64,7 +79,7 @@ def diagnosis(title: str, found: Mapping[str, Any]) -> None:
     for number, layer in enumerate(found["layers"], start=1):
         shares = f"{100 * layer['used']:.3g} %", f"{100 * layer['outside']:.3g} %"
         table.add_row(f"layer {number}", str(layer["edges"]), str(layer["dead"]), *shares, _number(layer["gradient"]))
-    console = Console(highlight=False, markup=False)
+    console = Output(highlight=False, markup=False)
     console.print(table, width=max(console.width, LEAST_WIDTH))
     print(f"loss: {_number(found['loss'])}")
     if found["rank"] is not None:

@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.devices import one_thread
 from kanpde.collocation.sampling import SamplingOptions
-from kanpde.device import one_thread
 from kanpde.errors import ConfigurationError, Ending, ExitStatus, number, options
 from kanpde.files import json_value, relative_path, write_text
-from kanpde.fitting.options import FitOptions
-from kanpde.fitting.samples import regression
-from kanpde.fitting.suite import FUNCTIONS, SAMPLES, TESTS, samples_of
-from kanpde.fitting.tables import inputs_and_targets, read_columns
-from kanpde.fitting.trainer import FitTrainer
 from kanpde.problem.regression import Regression
 from kanpde.runs import console
 from kanpde.runs.progress import Progress
 from kanpde.runs.run_folder import RunFolder, last_word
 from kanpde.solution import Solution
 from kanpde.symbolic.options import SymbolicOptions
+from kanpde.training.fitting.options import FitOptions
+from kanpde.training.fitting.samples import regression
+from kanpde.training.fitting.suite import FUNCTIONS, SAMPLES, TESTS, samples_of
+from kanpde.training.fitting.tables import inputs_and_targets, read_columns
+from kanpde.training.fitting.trainer import FitTrainer
 from kanpde.training.settings import Settings, network_of
 
 SUITE = "suite"

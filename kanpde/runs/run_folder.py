@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kanpde import files
-from kanpde.device import one_thread
+from kanpde.calculus.devices import one_thread
 from kanpde.errors import ConfigurationError, Ending, ExitStatus, KanpdeError
 from kanpde.files import contents_of, json_value, read_json, relative_path, write_json, write_text
 from kanpde.problem import registry

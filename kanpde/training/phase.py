@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.calculus.devices import torch_device, torch_dtype
 from kanpde.collocation.affine import data_size, is_affine
 from kanpde.collocation.probing import check_rows
-from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.marching.audit.parts import Part
 from kanpde.network.kan import KAN

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from kanpde.calculus.devices import torch_device, torch_dtype
 from kanpde.collocation.sampling import SamplingOptions
-from kanpde.device import torch_device, torch_dtype
 from kanpde.errors import ConfigurationError, among, nearest, number, options
 from kanpde.network.kan import KAN
 from kanpde.network.mlp import MLP

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from kanpde.calculus.devices import one_thread
 from kanpde.collocation.comparison import Comparison
 from kanpde.collocation.sampling import SamplingOptions
-from kanpde.device import one_thread
 from kanpde.errors import ConfigurationError, Ending, options
 from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.bound import error_bound

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from kanpde.bench.task import Recorder, Task, search_seconds
+from kanpde.files import __version__
 from kanpde.problem.problem import Problem
 from kanpde.solution import Solution
 from kanpde.training.trainer import Trainer, solve
-from kanpde.version import __version__
 
 
 class OutOfTime(Exception):

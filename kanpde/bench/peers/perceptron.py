@@ -9,11 +9,11 @@ from kanpde.bench.autograd import evaluated
 from kanpde.bench.mlp import MLP
 from kanpde.bench.task import Recorder, Task
 from kanpde.collocation.affine import is_affine
+from kanpde.files import __version__
 from kanpde.network.residuals import Residuals
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.problem.problem import Problem
 from kanpde.training.policies import SETTLING
-from kanpde.version import __version__
 
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from kanpde.errors import Ending
-from kanpde.fitting.phase import Fitting
 from kanpde.optim.least_squares import Step
 from kanpde.solution import Solution
 from kanpde.symbolic.clock import TimeLimit
+from kanpde.training.fitting.phase import Fitting
 from kanpde.training.phase import Following, NothingFound, Phase, Stop
 from kanpde.training.trainer import Trainer, limited
 

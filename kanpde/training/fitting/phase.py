@@ -10,10 +10,6 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import ConfigurationError, Ending
-from kanpde.fitting.attempt import Attempt, Best
-from kanpde.fitting.epochs import Epochs
-from kanpde.fitting.ladder import Width, rungs, widened
-from kanpde.fitting.options import FitOptions
 from kanpde.marching.audit.parts import Part
 from kanpde.network.kan import KAN
 from kanpde.network.mlp import MLP
@@ -21,6 +17,10 @@ from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.problem.lift import Ansatz
 from kanpde.problem.regression import Regression
+from kanpde.training.fitting.attempt import Attempt, Best
+from kanpde.training.fitting.epochs import Epochs
+from kanpde.training.fitting.ladder import Width, rungs, widened
+from kanpde.training.fitting.options import FitOptions
 from kanpde.training.phase import Stop, TrainingTask
 from kanpde.training.schedule import Schedule, Stage
 

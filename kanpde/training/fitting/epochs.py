@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import ConfigurationError
-from kanpde.fitting.attempt import Best
-from kanpde.fitting.objective import rows_of_data
-from kanpde.fitting.options import FitOptions
-from kanpde.fitting.score import held_out_error
 from kanpde.network.objective import ByGradient
 from kanpde.network.roughness import roughness_rows
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Footing, Step
 from kanpde.problem.regression import Regression
+from kanpde.training.fitting.attempt import Best
+from kanpde.training.fitting.objective import rows_of_data
+from kanpde.training.fitting.options import FitOptions
+from kanpde.training.fitting.score import held_out_error
 from kanpde.training.schedule import Stage
 
 

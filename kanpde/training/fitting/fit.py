@@ -7,14 +7,14 @@ from typing import Any, overload
 
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.errors import ConfigurationError, options
-from kanpde.fitting.ensemble import Ensemble, fit_ensemble
-from kanpde.fitting.options import FitOptions
-from kanpde.fitting.samples import regression
-from kanpde.fitting.trainer import FitTrainer
 from kanpde.network.kan import KAN
 from kanpde.network.mlp import MLP
 from kanpde.solution import Solution
 from kanpde.symbolic.options import SymbolicOptions
+from kanpde.training.fitting.ensemble import Ensemble, fit_ensemble
+from kanpde.training.fitting.options import FitOptions
+from kanpde.training.fitting.samples import regression
+from kanpde.training.fitting.trainer import FitTrainer
 from kanpde.training.settings import Settings
 from kanpde.training.trainer import Callback
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from kanpde.errors import ConfigurationError
-from kanpde.fitting.fit import fit
 from kanpde.network.kan import KAN
 from kanpde.problem.regression import Regression
 from kanpde.solution import Solution
+from kanpde.training.fitting.fit import fit
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin

@@ -16,9 +16,9 @@ import torch
 
 from kanpde.collocation.comparison import scores
 from kanpde.errors import ConfigurationError, number
-from kanpde.fitting.trainer import FitTrainer
 from kanpde.problem.regression import Regression
 from kanpde.solution import Solution
+from kanpde.training.fitting.trainer import FitTrainer
 from kanpde.training.settings import Settings
 from kanpde.training.trainer import Callback
 

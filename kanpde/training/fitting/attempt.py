@@ -9,9 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kanpde.fitting.objective import rows_of_data
-from kanpde.fitting.options import FitOptions
-from kanpde.fitting.score import generalised_cross_validation, held_out_error
 from kanpde.network import knot_insertion
 from kanpde.network.kan import KAN
 from kanpde.network.objective import objective
@@ -21,6 +18,9 @@ from kanpde.network.roughness import roughness_rows
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Method, Step
 from kanpde.problem.regression import Regression
+from kanpde.training.fitting.objective import rows_of_data
+from kanpde.training.fitting.options import FitOptions
+from kanpde.training.fitting.score import generalised_cross_validation, held_out_error
 from kanpde.training.schedule import Stage
 
 START, LEAST = 0.1, 1e-20  # the first smoothness and the last one
