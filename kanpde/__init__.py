@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kanpde.readable import as_sympy, fix, formula, formula_to_kan, prune, read, refit, sparsify, suggest, unfix
     from kanpde.solution import Solution
     from kanpde.symbolic.proof.certification import certify
+    from kanpde.training.branches import branches
     from kanpde.training.fitting.estimators import KANClassifier, KANRegressor
     from kanpde.training.fitting.fit import fit
     from kanpde.training.trainer import solve
@@ -62,6 +63,7 @@ _MODULES = {
     "Shell": "geometry.round",
     "Solution": "solution",
     "as_sympy": "readable",
+    "branches": "training.branches",
     "certify": "symbolic.proof.certification",
     "diagnose": "readable",
     "fit": "training.fitting.fit",
@@ -102,6 +104,7 @@ __all__ = [
     "Robin",
     "Solution",
     "as_sympy",
+    "branches",
     "certify",
     "diagnose",
     "fit",

@@ -18,6 +18,9 @@ class Bratu(Problem):
     def conditions(self):
         return {"ends": Dirichlet(0)}
 
+    def guess(self, x):
+        return x * (1 - x) / 8  # near the lower one of two solutions
+
     def exact(self, x):
         rate = sp.Float("1.5171645990507543685218444212962", 30)  # the smaller root of rate = sqrt(2) cosh(rate / 4)
         return 2 * sp.log(sp.cosh(rate / 4) / sp.cosh((x - sp.Rational(1, 2)) * rate / 2))

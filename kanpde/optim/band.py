@@ -146,7 +146,10 @@ class Factor:
     def _orthogonal(self, rows: Tensor) -> None:
         """Replace the factor by the triangular one of the rows (N, P), whose columns are scaled, if it is regular."""
         columns = (rows * self._unit)[:, self._order].cpu().numpy()
-        triangle: npt.NDArray[np.float64] = np.asarray(np.linalg.qr(columns, mode="r"))
+        try:
+            triangle: npt.NDArray[np.float64] = np.asarray(np.linalg.qr(columns, mode="r"))
+        except np.linalg.LinAlgError:  # LAPACK refuses some columns with entries of very different sizes
+            return
         pivots = np.abs(triangle.diagonal())
         if len(triangle) == self.storage.size and pivots.min() > REGULAR * pivots.max():
             self._factor, self._banded, self.solvable = np.asfortranarray(triangle.T), False, True

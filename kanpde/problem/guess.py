@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import sympy as sp
@@ -19,6 +20,7 @@ from kanpde.problem.declaration import Declaration
 from kanpde.problem.exact import by_field
 from kanpde.problem.field import lookup
 
+P = TypeVar("P", bound=Declaration)
 Guess = Callable[[Tensor], Tensor]  # points (n, d) -> values (n, fields)
 
 
@@ -44,6 +46,25 @@ def guess_of(problem: Declaration) -> Guess | None:
     expressions = [call(real_expression, {"value": part, "names": names}, what) for part in parts]
     functions = [function_of_points(expression, names) for expression in expressions]
     return lambda points: torch.stack([function(points) for function in functions], dim=-1)
+
+
+class Named:
+    """A function of points (n, d) as the method `guess` of a problem."""
+
+    def __init__(self, function: Callable[[Array], Array], names: Sequence[str], fields: Sequence[str]) -> None:
+        self.function, self.names, self.fields = function, tuple(names), tuple(fields)
+
+    def __call__(self, **coordinates: Any) -> dict[str, Array]:
+        """Return the fields by name; arrays only, so that symbols are refused."""
+        points = np.stack([np.asarray(coordinates[name], dtype=np.float64) for name in self.names], axis=1)
+        return dict(zip(self.fields, self.function(points).T, strict=True))
+
+
+def with_guess(problem: P, function: Callable[[Array], Array]) -> P:
+    """Return a copy of a problem whose guess is a function of points, (n, d) -> (n, fields)."""
+    other = copy.copy(problem)
+    object.__setattr__(other, "guess", Named(function, problem.domain.names, problem.fields))
+    return other
 
 
 def _of_arrays(method: Callable[..., Any], wanted: tuple[str, ...], problem: Declaration, what: str) -> Guess:

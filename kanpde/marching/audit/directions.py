@@ -46,27 +46,10 @@ def weakest_direction(
 
     The result is None if there is no factor, that is if the rows' derivatives are not finite.
     """
-    if factor is None or factor.damping > LARGEST_DAMPING:
-        found = next((f for f in (factor_of(linear, damping) for damping in DAMPINGS) if f.solvable), None)
-        if found is None:
-            return None
-        factor = found
+    v = weakest_vector(system, vector, linear, factor)
+    if v is None:
+        return None
     interiors = system.interiors(JetPlan(system.domain.dimension, [()]))
-
-    def inside(v: Tensor) -> Tensor:
-        """Return M v with vᵀ M v = ‖v‖² over the domain, in which a continuation outside a shape has no part."""
-        coefficients, _ = system.split(v)
-        each = [
-            image.adjoint((share[:, None] * own * image.own_jets(coefficients)[:, 0])[:, None]).reshape(-1)
-            for image, share, own in interiors
-        ]
-        weighted = torch.stack(each).sum(dim=0)
-        return torch.cat([weighted, v[len(weighted) :]])
-
-    if small(factor):
-        v = exact_direction(linear)
-    else:
-        v = iterated_direction(factor, vector, inside if system.shaped else None)
     coefficients, constants = system.split(v)
     squares, means, heights = [], [], []
     with torch.no_grad():
@@ -92,6 +75,31 @@ def weakest_direction(
         field=system.fields[f],
         unknown=named,
     )
+
+
+def weakest_vector(
+    system: System, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor | None = None
+) -> Tensor | None:
+    """Return the unknowns of the weakest direction, of norm 1; None if there is no factor."""
+    if factor is None or factor.damping > LARGEST_DAMPING:
+        factor = next((f for f in (factor_of(linear, damping) for damping in DAMPINGS) if f.solvable), None)
+    if factor is None:
+        return None
+    if small(factor):
+        return exact_direction(linear)
+    interiors = system.interiors(JetPlan(system.domain.dimension, [()]))
+
+    def inside(v: Tensor) -> Tensor:
+        """Return M v with vᵀ M v = ‖v‖² over the domain, in which a continuation outside a shape has no part."""
+        coefficients, _ = system.split(v)
+        each = [
+            image.adjoint((share[:, None] * own * image.own_jets(coefficients)[:, 0])[:, None]).reshape(-1)
+            for image, share, own in interiors
+        ]
+        weighted = torch.stack(each).sum(dim=0)
+        return torch.cat([weighted, v[len(weighted) :]])
+
+    return iterated_direction(factor, vector, inside if system.shaped else None)
 
 
 def shares_of(change: Mapping[str, Tensor], values: Tensor) -> dict[str, float]:

@@ -16,12 +16,13 @@ from kanpde.collocation.rows import Placed
 from kanpde.geometry.shape import Shape
 from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.bound import error_bound
+from kanpde.marching.audit.branches import another_branch, branches_off, searched
 from kanpde.marching.audit.correction import Corrected, corrections
 from kanpde.marching.audit.data import audit_of_data
 from kanpde.marching.audit.noise import Noise
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
-from kanpde.marching.audit.reasons import Evidence, FunctionDeviation, reasons_of, verdict_of
+from kanpde.marching.audit.reasons import LARGE, Evidence, FunctionDeviation, reasons_of, verdict_of
 from kanpde.marching.split import Split, split
 from kanpde.marching.task import MarchTask
 from kanpde.network.trial_function import Model
@@ -85,11 +86,14 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
         return Evidence(residual if math.isfinite(residual) else None, None, missed=unseen)
     task = MarchTask(split(problem), 1, None, affine=False, most=MOST_UNKNOWNS, device=torch.device("cpu"))
     parts = tuple(parts) or parts_of_network(task, model)
-    found = corrections(task, parts, model.constants.detach().double().cpu())
+    constants = model.constants.detach().double().cpu()
+    found = corrections(task, parts, constants)
     error, largest, size = estimates(task, model, parts, found)
+    doubted = branches_off(task) and searched(task) and error < LARGE
+    branch = another_branch(task, parts[0], constants) if doubted else None
     noise = next((each.noise for each in found if each.noise is not None), None)
     if noise is None:
-        return Evidence(error, largest, parts, found, unseen)
+        return Evidence(error, largest, parts, found, unseen, branch=branch)
     spread = noise.spread / size if size > 0 else noise.spread
     deviations = deviations_of(problem, model, noise)
     scalars = {name: each for name, each in noise.constants.items() if name in problem.unknowns}

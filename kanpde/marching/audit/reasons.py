@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from kanpde.marching.audit.branches import Branch
 from kanpde.marching.audit.correction import Corrected
 from kanpde.marching.audit.directions import Direction
 from kanpde.marching.audit.parts import Part
@@ -41,6 +42,7 @@ class Evidence:
 
     `noise` is the relative spread of the solution that the noise of measurements causes, part of the estimate, and
     `uncertainty` has the standard deviations of the unknown constants and `deviations` those of the unknown functions.
+    `branch` is another solution.
     """
 
     estimate: float | None
@@ -51,6 +53,7 @@ class Evidence:
     noise: float = 0.0
     uncertainty: Mapping[str, float] | None = None
     deviations: Sequence[FunctionDeviation] = ()
+    branch: Branch | None = None
     diverged: bool = False
     out_of_budget: bool = False
 
@@ -129,6 +132,8 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
     if evidence.reached == 1:
         yield from amplification(evidence)
         yield from contradiction(evidence)
+    if evidence.branch is not None:
+        yield another(evidence.branch)
     estimate = evidence.judged
     if estimate is None:
         yield "the error could not be estimated, because the correction of the solution is not finite"
@@ -174,6 +179,15 @@ def open_direction(evidence: Evidence) -> Iterator[str]:
             f"the equation and the conditions leave the solution open to working precision: a change of "
             f"{weakest.field} by its own size changes them by {weakest.noticed:.0e}; a condition may be missing"
         )
+
+
+def another(branch: Branch) -> str:
+    """Return the sentence on another solution."""
+    where = ", ".join(f"{name} = {value:.3g}" for name, value in branch.point.items())
+    return (
+        f"another solution exists: at {where} its {branch.field} is {branch.other:.4g}, and here {branch.known:.4g}; "
+        "a method `guess` of the problem names the one that is meant, and kanpde.branches finds them"
+    )
 
 
 def amplification(evidence: Evidence) -> Iterator[str]:
