@@ -77,7 +77,7 @@ def another_branch(
     poles = [small.values(small.rows.zero), *(small.values_of(function) for function in others)]
     size = float(poles[0].norm())
     size = size if size > NOTHING else 1.0
-    start = size / float((small.values(small.rows.zero + weakest) - poles[0]).norm()) * weakest
+    start = size / float(small.change(weakest).norm()) * weakest
     if small.linear(start):
         return None
     for share in STARTS[1] if patient else STARTS[len(part.axes)]:
@@ -122,6 +122,15 @@ class Search:
             ]
         return torch.cat([one.reshape(-1) for one in each])
 
+    def change(self, step: Tensor) -> Tensor:
+        """Return the change of the values by a step, without the rounding errors of a difference."""
+        coefficients, _ = self.system.split(step)
+        with torch.no_grad():
+            each = [
+                share.sqrt()[:, None] * own * image.own_jets(coefficients)[:, 0] for image, share, own in self.interiors
+            ]
+        return torch.cat([one.reshape(-1) for one in each])
+
     def step(self, vector: Tensor) -> Tensor | None:
         """Return a Gauss–Newton step; None if there is none."""
         linear = self.system.linearise(vector)
@@ -131,10 +140,8 @@ class Search:
 
     def linear(self, start: Tensor) -> bool:
         """Return True if one step from there leads to the known solution, or if there is no step."""
-        step, known = self.step(start), self.values(self.rows.zero)
-        if step is None:
-            return True
-        return float((self.values(start + step) - known).norm()) <= LINEAR * float((self.values(start) - known).norm())
+        step = self.step(start)
+        return step is None or float(self.change(start + step).norm()) <= LINEAR * float(self.change(start).norm())
 
     def iterate(self, vector: Tensor, steps: int, poles: Sequence[Tensor] = (), size: float = 1.0) -> Tensor | None:
         """Return where at most this number of steps leads, deflated by the poles; None if they do not converge."""
@@ -144,7 +151,7 @@ class Search:
             if step is None:
                 return None
             here = self.values(vector)
-            change = self.values(vector + step) - here
+            change = self.change(step)
             share = deflation([here - pole for pole in poles], change, size)
             vector = vector + share * step
             if float(change.norm()) <= SETTLED * max(float(here.norm()), 1e-300):
