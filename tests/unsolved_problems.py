@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 import torch
 
-from kanpde import Box, Condition, Data, Dirichlet, Initial, Neumann, Periodic, Problem
+from kanpde import Annulus, Box, Condition, Data, Dirichlet, Initial, Neumann, Periodic, Problem
 
 PI = sp.pi
 X, Y, T = sp.symbols("x y t")
@@ -118,6 +118,18 @@ def sine_start(name: str = "start") -> dict[str, Any]:
 
 # Name: (problem, a pattern of the reasons).
 NOT_SOLVED: dict[str, tuple[Problem, str]] = {
+    # A constant that nothing determines, which becomes so large that it buries the rest, on a shape.
+    **{
+        f"flux {flux} on a ring": (
+            problem(
+                Annulus((0, 0), 1, 2),
+                lambda u: u.xx + u.yy,
+                {"in": Neumann(flux, on="inner"), "out": Neumann(1, on="outer")},
+            ),
+            "a condition is missing: u \\+ c",
+        )
+        for flux in (-2, 1)
+    },
     # Features narrower than the knots.
     **{f"spike {w:g}": (spike(w), "of the equation's source, near x = 0.371") for w in (1e-4, 1e-5, 1e-6)},
     "spike near an end": (spike(1e-5, 0.9137), "of the equation's source, near x = 0.9137"),

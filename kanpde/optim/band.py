@@ -24,6 +24,7 @@ MIN_PIVOT = 3e-7  # smallest pivot of a precise Cholesky factor of JᵀJ with a 
 MAX_ORTHOGONAL = 800  # largest number of unknowns of an orthogonal factorisation, which needs J as a dense matrix
 REGULAR = 1e-14  # smallest ratio of pivots of J of a factor that is used
 MAX_BAND_SHARE = 0.35  # largest bandwidth that is stored as a band, as a share of the number of unknowns
+DENSE_SHARE = 10  # rows with more than this part of all unknowns are multiplied as full rows of a dense matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +68,9 @@ class Storage:
 
     def add_rows(self, total: Tensor, columns: Tensor, rows: Tensor) -> None:
         """Add JᵀJ of rows (c, n, m) that depend on the unknowns `columns` (n, m) to the flat storage `total`."""
+        if self.bandwidth is None and DENSE_SHARE * columns.shape[1] > self.size:
+            self._add_nearly_full_rows(total, columns, rows)
+            return
         row, column, start = self.factors
         block = max(1, MAX_ENTRIES // columns.shape[1] ** 2)
         for numbers, part in zip(torch.split(columns, block), torch.split(rows, block, dim=1), strict=True):
@@ -75,6 +79,15 @@ class Storage:
             spare = len(total) - 1
             target = torch.where(down >= across, row * down + column * across + start, spare)
             total.index_add_(0, target.reshape(-1), torch.einsum("cnm,cnk->nmk", part, part).reshape(-1))
+
+    def _add_nearly_full_rows(self, total: Tensor, columns: Tensor, rows: Tensor) -> None:
+        """Add the same to a dense matrix by a product with zeros, which is much faster than sums by index."""
+        matrix = total[:-1].view(self.size, self.size)
+        block = max(1, MAX_ENTRIES // self.size)
+        for numbers, part in zip(torch.split(columns, block), torch.split(rows, block, dim=1), strict=True):
+            full = part.new_zeros(*part.shape[:2], self.size)
+            full = full.scatter_add_(2, self.numbering[numbers].expand(len(part), -1, -1), part).flatten(0, 1)
+            matrix.addmm_(full.T, full)
 
     def add_full_rows(self, total: Tensor, rows: Tensor) -> None:
         """Add JᵀJ of rows (r, P) that depend on all unknowns to the flat storage `total` of a dense matrix."""

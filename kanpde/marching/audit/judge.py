@@ -22,7 +22,7 @@ from kanpde.marching.audit.data import audit_of_data
 from kanpde.marching.audit.noise import Noise
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
-from kanpde.marching.audit.reasons import LARGE, Evidence, FunctionDeviation, reasons_of, verdict_of
+from kanpde.marching.audit.reasons import FREE, LARGE, Evidence, FunctionDeviation, reasons_of, verdict_of
 from kanpde.marching.split import Split, split
 from kanpde.marching.task import MarchTask
 from kanpde.network.trial_function import Model
@@ -89,7 +89,8 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
     constants = model.constants.detach().double().cpu()
     found = corrections(task, parts, constants)
     error, largest, size = estimates(task, model, parts, found)
-    doubted = branches_off(task) and searched(task) and error < LARGE
+    held = all(each.weakest is not None and each.weakest.noticed >= FREE for each in found)
+    doubted = held and branches_off(task) and searched(task) and error < LARGE
     branch = another_branch(task, parts[0], constants) if doubted else None
     noise = next((each.noise for each in found if each.noise is not None), None)
     if noise is None:
