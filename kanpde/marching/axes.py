@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,9 +52,15 @@ class SplineAxis:
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1)."""
-        basis = self.basis if self.basis.knots.device == x.device else self.basis.to(x.device)
-        columns, values = basis.local(x[:, None], orders)
+        if x.device not in self._copies:
+            self._copies[x.device] = copy.deepcopy(self.basis).to(x.device)
+        columns, values = self._copies[x.device].local(x[:, None], orders)
         return columns[0], values[0]
+
+    @cached_property
+    def _copies(self) -> dict[torch.device, BSpline]:
+        """The basis on every device that asked for it, because the march uses it on two in turns."""
+        return {self.basis.knots.device: self.basis}
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,13 +51,14 @@ def add(
     shape = tuple(len(line.columns) for line in here.lines)
     order = [a for a in range(len(shape)) if a != slowest] + [slowest]
     lines = [(here.lines[a], there.lines[a]) for a in order]
+    meet = meeting_slopes(slopes, others)
     for f in range(slopes.shape[3]):
         for g in range(others.shape[3]):
             weights = {}
             for s, left in enumerate(here.orders):
                 for t, right in enumerate(there.orders):
-                    weight = (slopes[:, :, s, f] * others[:, :, t, g]).sum(0)
-                    if weight.any():
+                    if meet[f][g][s][t]:
+                        weight = (slopes[:, :, s, f] * others[:, :, t, g]).sum(0)
                         key = tuple((left[a], right[a]) for a in order)
                         weights[key] = weight.view(shape).permute(order)
             if not weights:
@@ -70,6 +71,16 @@ def add(
             for each in fast:
                 place = place[..., None] + each
             total.index_add_(0, place.reshape(-1), values[lower].reshape(-1))
+
+
+def meeting_slopes(slopes: Tensor, others: Tensor) -> list[list[list[list[float]]]]:
+    """Return by fields and orders, (f, g, S, S'), the number of components in which both slopes are not zero.
+
+    All are found at once, because a processor waits for a GPU at every question.
+    """
+    one, other = ((each != 0).any(dim=1).to(torch.float32) for each in (slopes, others))
+    found: list[list[list[list[float]]]] = torch.einsum("csf,ctg->fgst", one, other).tolist()
+    return found
 
 
 def contracted(

@@ -60,7 +60,7 @@ def tune(system: System, vector: Tensor, *, flexible: bool = False) -> None:
         return
     fixed = linear.coefficients
     residual = linear.residual + conjugate_gradients(fixed, factor.inner).image
-    groups = grouped(system, factor.rest, residual)
+    groups = grouped(system, factor.rest.cpu(), residual.cpu())  # few numbers, in many small operations
     heavier = min(max(float(groups.others[0].norm()) / MISFIT, 1.0), LARGEST_SHARE / MISFIT)
     groups = groups.heavier(heavier)
     weights = evidence_weights(groups)

@@ -300,13 +300,15 @@ class System:
                 )
 
             pairs[0] = inside(before), inside(after)
-        return max(float((new - old).norm() / new.norm().clamp_min(1e-300)) for old, new in pairs)
+        ratios = [(new - old).norm() / new.norm().clamp_min(1e-300) for old, new in pairs]
+        return float(torch.stack(ratios).amax())
 
     def rms(self, vector: Tensor) -> dict[str, float]:
         """Return the root mean square of every block's own rows, over its components too."""
         solution = self.at(vector)
         with torch.no_grad():
-            squares = [float((p.weights * p.rows(solution).square()).sum(dim=1).mean()) for p in self.pieces]
+            means = [(p.weights * p.rows(solution).square()).sum(dim=1).mean() for p in self.pieces]
+        squares = torch.stack(means).tolist()
         found: dict[str, list[float]] = {}
         for piece, square in zip(self.pieces, squares, strict=True):
             found.setdefault(piece.placed.block.name, []).append(square)
@@ -318,7 +320,8 @@ class System:
         others = [piece for number, piece in enumerate(self.pieces) if number not in self.equations]
         conditions = [piece for piece in others if piece.placed.block.points is None]
         with torch.no_grad():
-            return sum(float((piece.rows(solution) * piece.factors).square().sum()) for piece in conditions)
+            squares = [(piece.rows(solution) * piece.factors).square().sum() for piece in conditions]
+        return sum(torch.stack(squares).tolist()) if squares else 0.0
 
     def misfit(self, vector: Tensor) -> float:
         """Return the largest ratio of a block of measurements' misfit to its values; zero without measurements."""

@@ -144,7 +144,7 @@ class Residuals:
         like = model.vector
         dimension = len(names)
         self.parts = [BlockPoints.of(block, dimension, like) for block in blocks]
-        self.noted: dict[str, float] = {}  # `rms` at the last gradient
+        self._noted: Tensor | None = None
 
     def place(
         self,
@@ -204,12 +204,22 @@ class Residuals:
     def rows(self, *, noted: bool = False) -> Tensor:
         """Return all scaled and weighted rows, (N,), differentiable by autograd; note their `rms` if asked."""
         pieces: list[Tensor] = []
+        sizes = []
         for part in self.parts:
             own = [self.values([chunk]) for chunk in part.chunks]
             pieces += [rows * part.row_factors(chunk) for rows, chunk in zip(own, part.chunks, strict=True)]
             if noted:
-                self.noted[part.block.name] = rms_of(torch.cat(own, dim=1).detach())
+                sizes.append(rms_of(torch.cat(own, dim=1).detach()))
+        self._noted = torch.stack(sizes) if noted else self._noted
         return torch.cat([piece.reshape(-1) for piece in pieces])
+
+    @property
+    def noted(self) -> dict[str, float]:
+        """`rms` at the last gradient, read only now because that waits for a GPU; empty before."""
+        return {} if self._noted is None else self._by_name(self._noted)
+
+    def _by_name(self, sizes: Tensor) -> dict[str, float]:
+        return dict(zip((part.block.name for part in self.parts), sizes.tolist(), strict=True))
 
     # For optimisers ---------------------------------------------------------------------------------------------------
 
@@ -288,7 +298,7 @@ class Residuals:
     def rms(self) -> dict[str, float]:
         """Return the root mean square of every block's own rows, over its components too."""
         with torch.no_grad():
-            return {p.block.name: rms_of(self.values(p.chunks)) for p in self.parts}
+            return self._by_name(torch.stack([rms_of(self.values(p.chunks)) for p in self.parts]))
 
     def squares(self, part: BlockPoints) -> Tensor:
         """Return the squared, scaled and weighted rows summed over components, (n,), whose mean is in the loss."""
@@ -349,6 +359,6 @@ class Residuals:
         return [torch.cat(each) for each in slopes], torch.cat(jets)
 
 
-def rms_of(rows: Tensor) -> float:
-    """Return the root mean square of all entries."""
-    return float(rows.square().mean().sqrt())
+def rms_of(rows: Tensor) -> Tensor:
+    """Return the root mean square of all entries, a scalar."""
+    return rows.square().mean().sqrt()

@@ -158,15 +158,16 @@ class Factor:
 
     def _orthogonal(self, rows: Tensor) -> None:
         """Replace the factor by the triangular one of the rows (N, P), whose columns are scaled, if it is regular."""
-        columns = (rows * self._unit)[:, self._order].cpu().numpy()
+        columns = (rows * self._unit)[:, self._order]
         try:
-            triangle: npt.NDArray[np.float64] = np.asarray(np.linalg.qr(columns, mode="r"))
-        except np.linalg.LinAlgError:  # LAPACK refuses some columns with entries of very different sizes
-            return
-        pivots = np.abs(triangle.diagonal())
-        if len(triangle) == self.storage.size and pivots.min() > REGULAR * pivots.max():
-            self._factor, self._banded, self.solvable = np.asfortranarray(triangle.T), False, True
-            self.shift = torch.zeros_like(self.shift)
+            triangle = triangle_of(columns)
+        except (np.linalg.LinAlgError, torch.linalg.LinAlgError):
+            return  # LAPACK refuses some columns with entries of very different sizes
+        pivots = triangle.diagonal().abs()
+        if len(triangle) == self.storage.size and bool(pivots.min() > REGULAR * pivots.max()):
+            lower = triangle.T
+            self._factor = np.asfortranarray(lower.numpy()) if lower.device.type == "cpu" else lower.contiguous()
+            self._banded, self.solvable, self.shift = False, True, torch.zeros_like(self.shift)
 
     def _band(self, gram: Tensor, scale: Tensor, shift: Tensor) -> npt.NDArray[np.float64]:
         band = gram * scale
@@ -187,7 +188,7 @@ class Factor:
             factor, info = torch.linalg.cholesky_ex(scaled)
         self.solvable = int(info) == 0
         # BLAS solves for one right-hand side several times faster than for many; it needs column-major storage.
-        return factor if factor.is_cuda else np.asfortranarray(factor.numpy())
+        return np.asfortranarray(factor.numpy()) if factor.device.type == "cpu" else factor
 
     def solve(self, right: Tensor) -> Tensor:
         """Return (JᵀJ + S)⁻¹ b, (P,), up to rounding errors."""
@@ -200,3 +201,10 @@ class Factor:
         else:
             found = torch.from_numpy(cho_solve_banded((self._factor, True), scaled.numpy(), check_finite=False))
         return self._unit * found[self.storage.numbering]
+
+
+def triangle_of(rows: Tensor) -> Tensor:
+    """Return R of QR = J for rows (N, P), on their device; NumPy is faster than torch on the processor."""
+    if rows.device.type == "cpu":
+        return torch.from_numpy(np.linalg.qr(rows.numpy(), mode="r"))
+    return torch.linalg.qr(rows, mode="r").R

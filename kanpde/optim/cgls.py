@@ -58,7 +58,7 @@ def conjugate_gradients(
     while size > 0 and iteration < max_iterations:
         iteration += 1
         along = linear.product(direction)
-        length = size / float(along @ along + direction @ (factor.shift * direction))
+        length = size / (along @ along + direction @ (factor.shift * direction))  # stays on the device
         step, image, rest = step + length * direction, image + length * along, rest - length * along
         gradient = linear.transposed(rest) - factor.shift * step
         towards = factor.solve(gradient)

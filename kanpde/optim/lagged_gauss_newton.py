@@ -123,12 +123,12 @@ def trial_of(
     problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor, descent: Solve
 ) -> Trial:
     """Return the trial of a step, which coefficients follow at fixed constants."""
-    before = float(linear.residual.square().sum())
-    predicted = before - float((linear.residual + descent.image).square().sum())
     after = vector + descent.step
     if isinstance(factor, BorderedFactor):
         after = followed(problem, after, factor)
-    loss = float(problem.residual(after).square().sum())
+    rows = (linear.residual, linear.residual + descent.image, problem.residual(after))
+    before, linear_loss, loss = torch.stack([each.square().sum() for each in rows]).tolist()
+    predicted = before - linear_loss
     loss = loss if math.isfinite(loss) else math.inf
     return Trial(after, loss, (before - loss) / predicted if predicted > 0 else -math.inf, predicted)
 

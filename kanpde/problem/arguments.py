@@ -61,12 +61,16 @@ def part(owner: object, name: str, what: str) -> Any:
     return call(functools.partial(getattr, owner, name, None), {}, f"{name} of {what}")
 
 
-# Parts of the messages by which tensors and fields refuse the functions of other libraries.
+# Parts of the messages by which torch refuses tensors of two devices, and tensors and fields refuse the functions of
+# other libraries.
+_MIXED = "same device"
 _FOREIGN = ("Python scalars", "ufuncs", "must be real number, not Field")
 
 
 def _hint(error: BaseException) -> str:
-    """Return the end of a message for a user who calls functions of math, NumPy or SymPy on tensors."""
+    """Return the end of a message for a user who mixes devices, or calls math, NumPy or SymPy on tensors."""
+    if isinstance(error, RuntimeError) and _MIXED in reason(error):
+        return "; make your own tensors where the coordinates are: torch.tensor(..., device=x.device)"
     foreign = any(word in reason(error) for word in _FOREIGN) if isinstance(error, (TypeError, ValueError)) else False
     return "; use torch's functions, such as torch.sin, of fields and coordinates" if foreign else ""
 

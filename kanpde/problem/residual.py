@@ -45,7 +45,7 @@ def residual_block(
     unknowns = {key: torch.tensor(float(start), dtype=torch.float64) for key, start in problem.constants.items()}
     with torch.enable_grad():
         result = call(function, arguments(side, unknowns), what)
-    components = tuple(_named_rows(result, name, what, torch.Size([_POINTS])))
+    components = tuple(_named_rows(result, name, what, side.points))
     partials = {i: frozenset(looked_up) for i, looked_up in enumerate(record)}
     if not any(record[: len(problem.fields)] if kind == "residual" else record):
         raise ProblemError(f"{what} depends on none of the fields {', '.join(problem.fields)}; an equation must")
@@ -56,7 +56,7 @@ def residual_block(
 
     def evaluate(sides: tuple[Side, ...], index: Tensor | None, unknowns: Mapping[str, Tensor]) -> Tensor:
         result = call(function, arguments(sides[0], unknowns), what)
-        _named_rows(result, name, what, sides[0].points.shape[:-1])
+        _named_rows(result, name, what, sides[0].points)
         return torch.stack(_rows(result))
 
     return Block(name, kind, components, faces, partials, evaluate, weight=weight, hard=hard)
@@ -112,9 +112,9 @@ def _rows(result: Any) -> list[Tensor]:
     return [values(row) for row in result] if isinstance(result, (tuple, list)) else [values(result)]
 
 
-def _named_rows(result: Any, name: str, what: str, shape: torch.Size) -> list[str]:
-    """Return the rows' names; raise ProblemError if a row is not a tensor of the shape (n,)."""
-    rows = _rows(result)
+def _named_rows(result: Any, name: str, what: str, points: Tensor) -> list[str]:
+    """Return the rows' names; raise ProblemError if a row is not a tensor (n,) on the device of the points (n, d)."""
+    rows, shape = _rows(result), points.shape[:-1]
     if not rows:
         raise ProblemError(f"{what} expects at least one tensor of shape (n,), got {short(result)}")
     for row in rows:
@@ -124,6 +124,11 @@ def _named_rows(result: Any, name: str, what: str, shape: torch.Size) -> list[st
             raise ProblemError(
                 f"{what} expects real tensors of shape (n,), one number for each point, here {tuple(shape)}; got shape "
                 f"{tuple(row.shape)} of {row.dtype}; leave out sums and means over the points"
+            )
+        if row.device != points.device:
+            raise ProblemError(
+                f"{what} expects tensors on {points.device}, where the coordinates are, got one on {row.device}; leave "
+                "out copies such as .cpu()"
             )
     if isinstance(result, dict):
         return [str(key) for key in result]

@@ -1,0 +1,173 @@
+"""Trainings on a card that is not there (`pretended_device`): no two devices meet, and numbers are read rarely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from pretended_device import DEVICE, Card, Mixed
+
+from kanpde import KAN, Box, Data, Dirichlet, Function, Problem, fit, load_problem, solve
+from kanpde.calculus.devices import torch_device
+from kanpde.collocation.sampling import SamplingOptions
+from kanpde.errors import ProblemError, options
+from kanpde.symbolic.options import SymbolicOptions
+from kanpde.training import phase, settings
+from kanpde.training.settings import Settings, TrainingOptions
+from kanpde.training.trainer import Trainer
+
+POINTS = {"interior": 60, "boundary": 16}
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """A card with the name "cuda"."""
+
+    def found(name):
+        return DEVICE if name == "cuda" else torch_device(name)
+
+    monkeypatch.setattr(phase, "torch_device", found)
+    monkeypatch.setattr(settings, "torch_device", found)
+    with Card() as mode:
+        yield mode
+
+
+def trained(problem, device, network=None, training=None, sampling=None):
+    """A phase that has begun."""
+    chosen = Settings(
+        network=network or KAN(),
+        training=options(TrainingOptions, "training", training),
+        sampling=options(SamplingOptions, "sampling", sampling),
+        symbolic=SymbolicOptions(enabled=False),
+        seed=0,
+        device=device,
+        dtype="float64",
+    )
+    found = Trainer(problem, chosen).phase
+    found.begin()
+    return found
+
+
+def descent(problem, device, method, **training):
+    stages = {"stages": [{"optimiser": method, "iterations": 9}], "warm_start": "none", "max_parameters": 0, **training}
+    return trained(problem, device, KAN(width=[2], degree=5, intervals=2), stages, POINTS)
+
+
+def test_the_card_refuses_what_a_card_refuses(card):
+    here, there = torch.ones(2), torch.ones(2, device=DEVICE)
+    assert float((there + there * torch.tensor(2.0)).sum()) == 6 and there[torch.tensor([0])].device == DEVICE
+    with pytest.raises(Mixed, match="same device"):
+        here + there
+    with pytest.raises(Mixed, match="same device"):
+        torch.stack([here[0], there[0]])
+    with pytest.raises(RuntimeError):
+        there.numpy()
+    assert card.reads["aten::_local_scalar_dense"] == 1
+
+
+@dataclass(frozen=True)
+class Load(Problem):
+    """u'' + k(x) = 0 with measurements of u = sin πx: an unknown load k = π² sin πx."""
+
+    domain = Box(x=(0, 1))
+    unknowns = {"k": Function("x", start=1.0)}
+
+    def residual(self, u, x, k):
+        return u.xx + k
+
+    def conditions(self):
+        points = np.linspace(0, 1, 12)[:, None]
+        return {"ends": Dirichlet(0), "seen": Data(points, np.sin(np.pi * points[:, 0]))}
+
+
+@pytest.mark.parametrize(
+    ("problem", "steps"),
+    [(load_problem("poisson"), 3), (load_problem("heat"), 3), (Load(), 4), (load_problem("quantum_box"), 2)],
+)
+def test_a_march_is_on_the_card_and_has_the_numbers_of_the_processor(card, problem, steps):
+    losses = []
+    for device in ("cpu", "cuda"):
+        march = trained(problem, device)
+        for _ in range(steps):
+            march.advance()
+        vector = march.march.state.iterate.vector
+        assert vector.device == (DEVICE if device == "cuda" else torch.device("cpu"))
+        losses.append(vector.cpu())
+    # A band on the processor and a dense matrix on a card are rounded in other orders.
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-6, atol=1e-7 * float(losses[0].abs().max()))
+
+
+METHODS = ["gauss_newton", "krylov_gauss_newton", "ssbroyden", "lbfgs", "soap", "adamw"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_optimiser_is_on_the_card_and_has_the_numbers_of_the_processor(card, method):
+    losses = []
+    for device in ("cpu", "cuda"):
+        training = descent(load_problem("heat"), device, method)
+        losses.append([training.advance().loss for _ in range(3)])
+        assert all(value.device.type == training.vector.device.type for value in training.model.parameters())
+    assert losses[1] == pytest.approx(losses[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("weighting", ["gradient_norm", "ntk", "residual_attention", "causal"])
+def test_weights_are_on_the_card(card, weighting):
+    training = descent(load_problem("heat"), "cuda", "gauss_newton", weighting=weighting, l1=1e-3, smoothness=1e-6)
+    assert np.isfinite([training.advance().loss for _ in range(2)]).all()
+
+
+def test_knots_are_inserted_on_the_card(card):
+    training = descent(load_problem("poisson"), "cuda", "gauss_newton")
+    training.advance()
+    before = training.model.size
+    training.refine()
+    assert training.model.size > before and training.vector.device == DEVICE
+    assert training.advance().accepted
+
+
+def test_a_warm_start_and_a_fit_are_on_the_card(card):
+    stages = {"stages": [{"optimiser": "gauss_newton", "iterations": 1}], "target": 1e-3}
+    solution = solve(
+        load_problem("poisson"), KAN(width=[(0, 1)], degree=5, intervals=4), device="cuda", training=stages
+    )
+    assert solution.errors()["relative_l2"] < 1e-2
+    x = np.random.default_rng(0).uniform(-1, 1, (40, 1))
+    model = fit(x, x[:, 0] ** 2, KAN(width=[], degree=3, intervals=2), device="cuda", training={"smoothness": 1e-6})
+    assert model.metrics(x, x[:, 0] ** 2)["rmse"] < 1e-2
+
+
+def test_a_step_reads_few_numbers(card):
+    """A processor that reads a number waits for the card, so that steps of many small operations read few."""
+    reads = {}
+    for method in ("adam", "gauss_newton"):
+        training = descent(load_problem("poisson"), "cuda", method)
+        training.advance()
+        card.reads.clear()
+        training.advance()
+        reads[method] = card.reads.total()
+    assert reads["adam"] <= 3 and reads["gauss_newton"] <= 20
+
+
+@dataclass(frozen=True)
+class Elsewhere(Problem):
+    """A residual with a tensor of the user's own, on the processor."""
+
+    domain = Box(x=(0, 1))
+    copied: bool = False
+
+    def residual(self, u, x):
+        rows = u.xx + torch.ones(len(x), dtype=torch.float64)[: len(x)] if not self.copied else (u.xx + 1).cpu()
+        return rows
+
+    def conditions(self):
+        return {"ends": Dirichlet(0)}
+
+
+@pytest.mark.parametrize(("copied", "words"), [(False, "device=x.device"), (True, "leave out copies")])
+def test_a_tensor_of_another_device_is_a_mistake_in_one_line(card, copied, words):
+    solve(Elsewhere(copied=copied), device="cpu", training={"target": 1e-2})
+    with pytest.raises(ProblemError, match=words) as caught:
+        solve(Elsewhere(copied=copied), device="cuda", training={"target": 1e-2})
+    assert "\n" not in str(caught.value)
