@@ -47,7 +47,7 @@ class Mixed(RuntimeError):
 
 
 class Made(TorchFunctionMode):
-    """Tensors of numbers and arrays are made on the processor and copied; torch would leave out their numbers."""
+    """Tensors of numbers, arrays and lists are made on the processor; on "meta" torch would leave out their numbers."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
@@ -56,9 +56,18 @@ class Made(TorchFunctionMode):
             return function(*args, **kwargs).to(device)
         if function is torch.Tensor.new_tensor:
             return torch.tensor(args[1], dtype=kwargs.get("dtype", args[0].dtype)).to(args[0].device)
+        if function in (torch.Tensor.__getitem__, torch.Tensor.__setitem__) and isinstance(args[0], OnCard):
+            return function(args[0], indices(args[1]), *args[2:])
         if function is torch.Tensor.tolist:
             return function(args[0].cpu(), *args[1:])
         return function(*args, **kwargs)
+
+
+def indices(given):
+    """Return an index with a tensor for every list."""
+    if isinstance(given, tuple):
+        return tuple(map(indices, given))
+    return torch.tensor(given, dtype=None if given else torch.long) if isinstance(given, list | range) else given
 
 
 class Card(TorchDispatchMode):
