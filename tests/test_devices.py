@@ -73,7 +73,7 @@ class Load(Problem):
     """u'' + k(x) = 0 with measurements of u = sin πx: an unknown load k = π² sin πx."""
 
     domain = Box(x=(0, 1))
-    unknowns = {"k": Function("x", start=1.0)}
+    unknowns = {"k": Function("x", start=1.0, intervals=3, degree=3)}
 
     def residual(self, u, x, k):
         return u.xx + k

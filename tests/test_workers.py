@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
+
+import pytest
+import torch
 
 from kanpde.symbolic import workers
 from kanpde.symbolic.clock import Clock
@@ -22,9 +26,31 @@ def test_results_keep_their_order_and_failures_are_none():
 
 
 def test_without_processes_it_is_the_same(monkeypatch):
-    monkeypatch.setattr(workers, "forkable", lambda: False)
+    monkeypatch.setattr(workers, "forks_compute", lambda: False)
     found = list(workers.in_order(computed, range(7), Clock(60), seconds=0.5))
     assert found == [(i, None if i in (3, 5) else i**2) for i in range(7)]
+
+
+def process(item):
+    return os.getpid()
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_after_cuda_began_forks_are_used_if_a_trial_shows_that_they_compute(monkeypatch, works):
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+    if not works:
+        monkeypatch.setattr(workers.Task, "done", lambda task: task.end() or True)
+    workers.forks_compute.cache_clear()
+    try:
+        assert workers.forks_compute() is works and not workers.forkable()
+        if not works:
+            assert list(workers.in_order(process, [1], Clock(60), seconds=5.0)) == [(1, os.getpid())]
+            return
+        ((_, found),) = workers.in_order(process, [1], Clock(60), seconds=5.0)
+        assert found != os.getpid()
+    finally:
+        workers.forks_compute.cache_clear()
 
 
 def test_the_clock_ends_it_and_a_computation_that_hangs():

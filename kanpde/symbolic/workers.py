@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import multiprocessing
 import os
@@ -23,6 +24,8 @@ Result = TypeVar("Result")
 
 # The largest number of tasks per core whose results are not yielded yet.
 AHEAD = 4
+# Of the computation that shows whether a fork can compute.
+TRIAL_SECONDS = 5.0
 
 
 def cores() -> int:
@@ -31,8 +34,28 @@ def cores() -> int:
 
 
 def forkable() -> bool:
-    """Return True if a fork of this process can compute: only on Linux, and not after CUDA is initialised."""
+    """Return True if a fork of this process can compute anything: only on Linux, and not after CUDA is initialised."""
     return sys.platform.startswith("linux") and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+
+
+@functools.cache
+def forks_compute() -> bool:
+    """Return True if forks can compute with tensors of the processor; after CUDA is initialised, a fork has to show it.
+
+    A fork must not use CUDA then, and the searches here do not: they sample a solution once, in this process.
+    """
+    if forkable() or not sys.platform.startswith("linux"):
+        return forkable()
+    trial: Task[float, float] = Task(_trial, 3.0, TRIAL_SECONDS)
+    while not trial.done():
+        wait([trial.receiver], timeout=TRIAL_SECONDS)
+    return trial.result == _trial(3.0)
+
+
+def _trial(number: float) -> float:
+    """Return a sum and a determinant, which libraries with locks and threads compute."""
+    matrix = number * torch.eye(8, dtype=torch.float64)
+    return float(matrix.sum() + torch.linalg.det(matrix))
 
 
 def in_order(
@@ -44,7 +67,7 @@ def in_order(
     during the generation of an item.
     """
     source = _until(iter(items), clock)
-    if not forkable() or cores() == 1:
+    if cores() == 1 or not forks_compute():
         for item in source:
             yield item, _limited(function, item, min(seconds, clock.left))
         return
