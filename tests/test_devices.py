@@ -15,7 +15,7 @@ from kanpde.collocation.sampling import SamplingOptions
 from kanpde.errors import ProblemError, options
 from kanpde.marching import smoothing
 from kanpde.symbolic.options import SymbolicOptions
-from kanpde.training import phase, settings
+from kanpde.training import device_choice, settings
 from kanpde.training.settings import Settings, TrainingOptions
 from kanpde.training.trainer import Trainer
 
@@ -29,7 +29,7 @@ def card(monkeypatch):
     def found(name):
         return DEVICE if name == "cuda" else torch_device(name)
 
-    monkeypatch.setattr(phase, "torch_device", found)
+    monkeypatch.setattr(device_choice, "torch_device", found)
     monkeypatch.setattr(settings, "torch_device", found)
     with Card() as mode:
         yield mode

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.calculus.devices import torch_device, torch_dtype
+from kanpde.calculus.devices import torch_dtype
 from kanpde.collocation.affine import data_size, is_affine
 from kanpde.collocation.probing import check_rows
 from kanpde.errors import ConfigurationError, Ending
@@ -21,6 +21,7 @@ from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
+from kanpde.training.device_choice import device_for
 from kanpde.training.settings import Settings
 
 
@@ -48,8 +49,8 @@ class TrainingTask:
 
     @property
     def device(self) -> torch.device:
-        """The device that the settings name."""
-        return torch_device(self.settings.device)
+        """The device that the settings name, or the faster one for this problem if they name none."""
+        return device_for(self.settings.device, self.problem, self.settings.network)
 
     @property
     def dtype(self) -> torch.dtype:
