@@ -7,16 +7,15 @@ with K of `roughness_rows`, and the sparsity, with its weights l1 and entropy, o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
+from kanpde.calculus import processes
 from kanpde.network.kan import KAN
 from kanpde.network.penalties import Majorised, Regularisation, penalty_rows
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
-from kanpde.optim.least_squares import Chunks, LeastSquares, Linearisation
+from kanpde.optim.least_squares import Chunks, LeastSquares, Linearisation, Rows
 
 SAMPLE = 256  # points at which the sparsity is evaluated
 
@@ -29,7 +28,7 @@ def objective(data: Residuals, model: Model, roughness: Tensor | None, sparsity:
     smooth = data if roughness is None else Smoothed(data, roughness)
     if sparsity is None or not isinstance(model.network, KAN):
         return smooth
-    return Penalised(model, smooth, Majorised(model.network, sparsity, sample_of(data)), 1.0)
+    return Penalised(model, smooth, Majorised(model.network, sparsity, sample_of(data)), 1.0, shared=data.shared)
 
 
 def sample_of(data: Residuals) -> Tensor:
@@ -52,10 +51,10 @@ class Smoothed:
         rows = self._roughness @ vector
         return extended(self._data.linearise(vector), self._roughness, rows, lambda: self.chunks_of_rows(vector))
 
-    def chunks_of_rows(self, vector: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def chunks_of_rows(self, vector: Tensor) -> Rows:
         """Yield (Jacobian, rows) in chunks, the penalty's last."""
         yield from self._data.chunks_of_rows(vector)
-        yield self._roughness, self._roughness @ vector
+        yield once(self._roughness, self._data.shared), self._roughness @ vector
 
     def gradient(self, vector: Tensor) -> tuple[float, Tensor]:
         """Return ‖r‖² and its gradient."""
@@ -67,7 +66,10 @@ class Smoothed:
 class Penalised:
     """A problem's rows followed by those of a majorised sparsity, as a least-squares problem for Gauss–Newton."""
 
-    def __init__(self, model: Model, residuals: LeastSquares, penalty: Majorised, weight: float) -> None:
+    def __init__(
+        self, model: Model, residuals: LeastSquares, penalty: Majorised, weight: float, *, shared: bool = False
+    ) -> None:
+        self._shared = shared  # the rows, among processes
         self._model, self._residuals, self._penalty, self._factor = model, residuals, penalty, weight**0.5
 
     def residual(self, vector: Tensor) -> Tensor:
@@ -81,10 +83,11 @@ class Penalised:
         linear = self._residuals.linearise(vector)
         return extended(linear, *self._of_penalty(), lambda: self.chunks_of_rows(vector))
 
-    def chunks_of_rows(self, vector: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def chunks_of_rows(self, vector: Tensor) -> Rows:
         """Yield (Jacobian, rows) in chunks, the penalty's last."""
         yield from self._residuals.chunks_of_rows(vector)
-        yield self._of_penalty()
+        jacobian, rows = self._of_penalty()
+        yield once(jacobian, self._shared), rows
 
     def _of_penalty(self) -> tuple[Tensor, Tensor]:
         """Return the penalty's Jacobian (R, P) and rows (R,) at the model's present parameters."""
@@ -132,22 +135,20 @@ class ByGradient:
 
     def gradient(self, vector: Tensor) -> tuple[float, Tensor]:
         """Return the loss and its gradient (P,)."""
-        self._model.assign(vector)
-        parameters = self._model.ordered()
-        rows = self._data.rows(noted=True)
-        own = rows.square().sum()
+        self.data_loss, gradient = self._data.gradient(vector)
         penalties = self._penalties()
-        loss = own if penalties is None else own + penalties.square().sum()
-        slopes = torch.autograd.grad(loss, parameters, allow_unused=True)
+        if penalties is None:
+            return self.data_loss, gradient
+        parameters, more = self._model.ordered(), penalties.square().sum()
+        slopes = torch.autograd.grad(more, parameters, allow_unused=True)
         flat = [torch.zeros_like(p) if s is None else s for p, s in zip(parameters, slopes, strict=True)]
-        self.data_loss = float(own.detach())
-        return float(loss.detach()), torch.cat([s.reshape(-1) for s in flat])
+        return self.data_loss + float(more.detach()), gradient + torch.cat([s.reshape(-1) for s in flat])
 
     def residual(self, vector: Tensor) -> Tensor:
         """Return all rows at a parameter vector."""
-        self._model.assign(vector)
+        rows = self._data.residual(vector)
         with torch.no_grad():
-            rows, penalties = self._data.rows(), self._penalties()
+            penalties = self._penalties()
             return rows if penalties is None else torch.cat([rows, penalties])
 
     def _penalties(self) -> Tensor | None:
@@ -164,9 +165,14 @@ class ByGradient:
         """Raise NotImplementedError: no method that needs a Jacobian minimises this."""
         raise NotImplementedError
 
-    def chunks_of_rows(self, vector: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def chunks_of_rows(self, vector: Tensor) -> Rows:
         """Raise NotImplementedError, as `linearise`."""
         raise NotImplementedError
+
+
+def once(jacobian: Tensor, shared: bool) -> Tensor | None:
+    """Return a Jacobian that all processes know, in one of those that share the rows, so that it counts once."""
+    return jacobian if not shared or processes.rank() == 0 else None
 
 
 def extended(linear: Linearisation, jacobian: Tensor, rows: Tensor, chunks: Chunks) -> Linearisation:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kanpde.calculus import processes
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.rows import (
     Placed,
@@ -87,11 +88,15 @@ class ParametricFunction(TrialFunction, Protocol):
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows of a block, from number `start` on, and the network's data at each image of their points."""
+    """Some rows of a block, from number `start` on, and the network's data at each image of their points.
+
+    If another process evaluates them, they are not `here`, and there are no data.
+    """
 
     placed: Placed
     prepared: tuple[Any, ...]
     start: int
+    here: bool = True
 
     @property
     def count(self) -> int:
@@ -137,14 +142,25 @@ class BlockPoints:
 
 
 class Residuals:
-    """The rows of all blocks as a function of the parameter vector."""
+    """The rows of all blocks as a function of the parameter vector.
 
-    def __init__(self, model: ParametricFunction, blocks: Sequence[Block], names: tuple[str, ...]) -> None:
+    If they are `shared`, every process evaluates a part of them, and all processes must call the same methods.
+    """
+
+    def __init__(
+        self, model: ParametricFunction, blocks: Sequence[Block], names: tuple[str, ...], *, shared: bool = False
+    ) -> None:
         self.model, self.names = model, names
+        self._processes = processes.count() if shared else 1
         like = model.vector
         dimension = len(names)
         self.parts = [BlockPoints.of(block, dimension, like) for block in blocks]
         self._noted: Tensor | None = None
+
+    @property
+    def shared(self) -> bool:
+        """True if other processes evaluate some of the rows."""
+        return self._processes > 1
 
     def place(
         self,
@@ -184,13 +200,19 @@ class Residuals:
         """Return the points in chunks, with the network's data precomputed; an integral's points stay together."""
         if part.sums is not None:
             return [self._chunk(part, slice(None), 0, part.sums)]
-        starts = range(0, max(1, len(part.points)), CHUNK)
-        return [self._chunk(part, slice(start, start + CHUNK), start) for start in starts]
+        size = CHUNK
+        if self.shared:  # as many chunks for each process, of equal lengths
+            rounds = max(1, math.ceil(len(part.points) / (CHUNK * self._processes)))
+            size = max(1, math.ceil(len(part.points) / (rounds * self._processes)))
+        starts = range(0, max(1, len(part.points)), size)
+        return [self._chunk(part, slice(start, start + size), start, None, k) for k, start in enumerate(starts)]
 
-    def _chunk(self, part: BlockPoints, which: slice, start: int, sums: Sums | None = None) -> Chunk:
+    def _chunk(self, part: BlockPoints, which: slice, start: int, sums: Sums | None = None, number: int = 0) -> Chunk:
         index = None if part.index is None else part.index[which]
         placed = Placed.at(part.block, self.names, part.points[which], index, sums, plan=part.plan)
-        return Chunk(placed, tuple(self.model.prepare(image, part.plan) for image in placed.images), start)
+        here = not self.shared or number % self._processes == processes.rank()
+        images = placed.images if here else ()
+        return Chunk(placed, tuple(self.model.prepare(image, part.plan) for image in images), start, here)
 
     @property
     def places(self) -> Tensor:
@@ -198,19 +220,32 @@ class Residuals:
         return torch.cat([part.points for part in self.parts])
 
     def values(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Return the block's own rows (components, n) on these chunks; differentiable by autograd."""
-        return torch.cat([chunk.placed.rows_of(self.model, chunk.prepared) for chunk in chunks], dim=1)
+        """Return the block's own rows (components, n) on these chunks; without processes differentiable by autograd."""
+        return self.total(torch.cat([self.own(chunk) for chunk in chunks], dim=1))
+
+    def own(self, chunk: Chunk) -> Tensor:
+        """Return the block's own rows (components, n) on a chunk, differentiable; zeros if another process has it."""
+        if chunk.here:
+            return chunk.placed.rows_of(self.model, chunk.prepared)
+        return self.model.vector.new_zeros(len(chunk.placed.block.components), chunk.count)
+
+    def total(self, values: Tensor) -> Tensor:
+        """Return the sums over the processes that share the rows."""
+        return processes.total(values) if self.shared else values
 
     def rows(self, *, noted: bool = False) -> Tensor:
-        """Return all scaled and weighted rows, (N,), differentiable by autograd; note their `rms` if asked."""
+        """Return all scaled and weighted rows, (N,), differentiable by autograd; note their `rms` if asked.
+
+        Those that another process evaluates are zero.
+        """
         pieces: list[Tensor] = []
         sizes = []
         for part in self.parts:
-            own = [self.values([chunk]) for chunk in part.chunks]
+            own = [self.own(chunk) for chunk in part.chunks]
             pieces += [rows * part.row_factors(chunk) for rows, chunk in zip(own, part.chunks, strict=True)]
             if noted:
-                sizes.append(rms_of(torch.cat(own, dim=1).detach()))
-        self._noted = torch.stack(sizes) if noted else self._noted
+                sizes.append(torch.cat(own, dim=1).detach().square().mean())
+        self._noted = self.total(torch.stack(sizes)).sqrt() if noted else self._noted
         return torch.cat([piece.reshape(-1) for piece in pieces])
 
     @property
@@ -227,7 +262,7 @@ class Residuals:
         """Return the rows (N,) at a parameter vector."""
         self.model.assign(vector)
         with torch.no_grad():
-            return self.rows()
+            return self.total(self.rows())
 
     def gradient(self, vector: Tensor) -> tuple[float, Tensor]:
         """Return ‖r‖² and its gradient (P,) by autograd."""
@@ -236,7 +271,8 @@ class Residuals:
         parameters = self.model.ordered()
         slopes = torch.autograd.grad(loss, parameters, allow_unused=True)
         flat = [torch.zeros_like(p) if s is None else s for p, s in zip(parameters, slopes, strict=True)]
-        return float(loss.detach()), torch.cat([s.reshape(-1) for s in flat])
+        found = self.total(torch.cat([loss.detach().reshape(1), *(s.reshape(-1) for s in flat)]))
+        return float(found[0]), found[1:]
 
     @property
     def constants(self) -> int:
@@ -251,25 +287,32 @@ class Residuals:
     def linearise(self, vector: Tensor) -> Linearisation:
         """Return rows and Jacobian at a parameter vector."""
         count = sum(len(part.shares) * len(part.block.components) for part in self.parts)
-        if count * self.model.size > LARGEST:
+        if count * self.model.size > LARGEST or (self.shared and count > self.model.size):
             return Linearisation.streamed(lambda: self.chunks_of_rows(vector), self.model.size)
         jacobian = vector.new_zeros(count, self.model.size)
         residual = torch.cat([row for _, row in self.chunks_of_rows(vector, jacobian)])
-        return Linearisation.whole(jacobian, residual)
+        return Linearisation.whole(self.total(jacobian), residual)
 
-    def chunks_of_rows(self, vector: Tensor, whole: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+    def chunks_of_rows(self, vector: Tensor, whole: Tensor | None = None) -> Iterator[tuple[Tensor | None, Tensor]]:
         """Yield (Jacobian, rows) of every component of every chunk at a parameter vector, in the order of `rows`.
 
-        If `whole`, filled with zeros, is given, the Jacobians are parts of it, so that memory is touched once.
+        If `whole`, filled with zeros, is given, the Jacobians are parts of it, so that memory is touched once. If the
+        rows are shared, the Jacobian is None where another process has it, and in a last chunk without rows.
         """
+        known = self.residual(vector) if self.shared else None
         self.model.assign(vector)
         start = 0
         for part in self.parts:
             for chunk in part.chunks:
                 size = chunk.count * len(part.block.components)
-                room = vector.new_zeros(size, self.model.size) if whole is None else whole[start : start + size]
-                yield from self._linear(part, chunk, room)
+                if chunk.here:
+                    room = vector.new_zeros(size, self.model.size) if whole is None else whole[start : start + size]
+                    yield from self._linear(part, chunk, room)
+                elif known is not None:
+                    yield None, known[start : start + size]
                 start += size
+        if known is not None:
+            yield None, known[:0]
 
     def _linear(self, part: BlockPoints, chunk: Chunk, room: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (Jacobian (n, P), rows (n,)) of every component of one chunk, each times its factor; J is in `room`."""
@@ -328,7 +371,12 @@ class Residuals:
 
     def _sizes(self, part: BlockPoints) -> Tensor:
         """Return Σ_α |∂r/∂(∂^α u) ∂^α u| of every component at every point, (components, n)."""
-        return sizes_of_terms(*self._slopes(part))
+        pieces = []
+        for chunk in part.chunks:
+            points = len(chunk.placed.images[0])
+            none = self.model.vector.new_zeros(len(part.block.components), points)
+            pieces.append(sizes_of_terms(*self._slopes(part, [chunk])) if chunk.here else none)
+        return self.total(torch.cat(pieces, dim=1))
 
     def sizes_of_terms(self, part: BlockPoints) -> Tensor:
         """Return s_b of every component, Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), with the points' weights in the means.
@@ -342,15 +390,16 @@ class Residuals:
         with torch.no_grad():
             there = self.model.jets(self.model.prepare(interior.points, part.plan))
         typical = mean(there.square(), interior.weights).sqrt()
-        slopes, _ = self._slopes(part)
+        alone = Residuals(self.model, [part.block], self.names) if self.shared else self
+        slopes, _ = self._slopes(part, alone.chunks(part) if self.shared else part.chunks)
         sizes = [slope if part.sums is None else part.sums.added(slope.abs(), 0) for slope in slopes]
         return scale_of_condition(sizes, typical, part.weights)
 
-    def _slopes(self, part: BlockPoints) -> tuple[list[Tensor], Tensor]:
+    def _slopes(self, part: BlockPoints, chunks: Sequence[Chunk]) -> tuple[list[Tensor], Tensor]:
         """Return ∂r/∂jet of every component and the jets, both (n, S, fields), at the first image of every point."""
         slopes: list[list[Tensor]] = [[] for _ in part.block.components]
         jets = []
-        for chunk in part.chunks:
+        for chunk in chunks:
             with torch.no_grad():
                 here = [self.model.jets(prepared) for prepared in chunk.prepared]
             for component, slope in enumerate(chunk.placed.slopes(here, self.model.unknowns)[1]):

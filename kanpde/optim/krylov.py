@@ -15,15 +15,16 @@ At equal k this space is far better than random subspaces, with one power of A�
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from kanpde.calculus import processes
 from kanpde.optim.gauss_newton import FLOOR, GaussNewton
-from kanpde.optim.least_squares import Chunks, LeastSquares, Linearisation, Step, product_and_pullback
+from kanpde.optim.least_squares import Chunks, LeastSquares, Linearisation, Rows, Step, product_and_pullback
 
 DIMENSION = 64  # k, the dimension of the Krylov space
 MAX_STORED_ENTRIES = 2**27  # largest number of entries of a Jacobian that is stored rather than recomputed in each pass
@@ -71,7 +72,7 @@ class Subspace:
         """Return the linearisation at y = 0, the only y at which J Q is known."""
         return Linearisation.whole(self._jacobian, self._residual)
 
-    def chunks_of_rows(self, reduced: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
+    def chunks_of_rows(self, reduced: Tensor) -> Rows:
         """Return [(J Q, r)], one chunk, at y = 0."""
         return [(self._jacobian, self._residual)]
 
@@ -109,9 +110,14 @@ def krylov(rows: Chunks, dimension: int) -> tuple[Tensor, Tensor]:
 
 def gradient_and_squares(rows: Chunks) -> tuple[Tensor, Tensor]:
     """Return Jᵀr and diag(JᵀJ), (P,) each, in one pass over the rows."""
-    parts = [(jacobian.T @ residual, jacobian.square().sum(dim=0)) for jacobian, residual in rows()]
-    gradients, squares = zip(*parts, strict=True)
-    return torch.stack(gradients).sum(dim=0), torch.stack(squares).sum(dim=0)
+    parts, shared = [], False
+    for jacobian, residual in rows():
+        if jacobian is None:
+            shared = True
+        else:
+            parts.append(torch.stack([jacobian.T @ residual, jacobian.square().sum(dim=0)]))
+    gradient, squares = processes.total(torch.stack(parts).sum(dim=0)) if shared else torch.stack(parts).sum(dim=0)
+    return gradient, squares
 
 
 def orthogonal_part(direction: Tensor, basis: Tensor) -> Tensor:

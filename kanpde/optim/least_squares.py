@@ -10,11 +10,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from kanpde.calculus import processes
 from kanpde.calculus.devices import threads_for
 
 # A solve is refined once below the first damping and twice below the second: each reduces the relative error eps/λ.
 REFINED_BELOW = (1e-5, 1e-10)
-Chunks = Callable[[], Iterable[tuple[Tensor, Tensor]]]
+# (J, r) of a few rows after the other; J is None where another process has it, and then the sums are over all of them.
+Rows = Iterable[tuple["Tensor | None", Tensor]]
+Chunks = Callable[[], Rows]
 
 
 class LeastSquares(Protocol):
@@ -26,7 +29,7 @@ class LeastSquares(Protocol):
     def linearise(self, vector: Tensor, /) -> Linearisation:
         """Return r and J = ∂r/∂θ at θ."""
 
-    def chunks_of_rows(self, vector: Tensor, /) -> Iterable[tuple[Tensor, Tensor]]:
+    def chunks_of_rows(self, vector: Tensor, /) -> Rows:
         """Return (J, r) at θ in chunks of a few rows, in the order of r."""
 
     def gradient(self, vector: Tensor, /) -> tuple[float, Tensor]:
@@ -111,12 +114,19 @@ class Linearisation:
         residuals: list[Tensor] = []
         waiting: list[Tensor] = []
         factor: Tensor | None = None
+        shared = False
         for jacobian, residual in chunks():
             residuals.append(residual)
+            if jacobian is None:
+                shared = True
+                continue
             waiting.append(torch.cat([jacobian, residual[:, None]], dim=1))
             if sum(len(w) for w in waiting) >= 4 * size:
                 factor, waiting = triangular_factor(torch.cat([*([] if factor is None else [factor]), *waiting])), []
-        factor = triangular_factor(torch.cat([*([] if factor is None else [factor]), *waiting]))
+        none = residuals[0].new_zeros(0, size + 1)
+        factor = triangular_factor(torch.cat([none if factor is None else factor, *waiting]))
+        if shared:
+            factor = triangular_factor(processes.stacked(factor))
         return cls(*split(factor), torch.cat(residuals), chunks)
 
     @property
@@ -132,11 +142,14 @@ class Linearisation:
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Return Jᵀ k, (P,)."""
-        total, start = torch.zeros_like(self.factor[0]), 0
+        total, start, shared = torch.zeros_like(self.factor[0]), 0, False
         for jacobian, residual in self._chunks():
-            total += jacobian.T @ weights[start : start + len(residual)]
+            if jacobian is None:
+                shared = True
+            else:
+                total += jacobian.T @ weights[start : start + len(residual)]
             start += len(residual)
-        return total
+        return processes.total(total) if shared else total
 
     def predicted(self, step: Tensor) -> float:
         """Return the predicted reduction ‖r‖² − ‖J p + r‖²."""
@@ -184,15 +197,23 @@ def product_and_pullback(
     chunks: Chunks, step: Tensor, scale: float = 1.0, offset: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return k = scale J p + offset, (N,), and Jᵀ k, (P,), in one pass over the rows of J."""
-    products, gradient, start = list[Tensor](), torch.zeros_like(step), 0
-    for jacobian, _ in chunks():
+    products, gradient, start, shared = list[Tensor](), torch.zeros_like(step), 0, False
+    for jacobian, residual in chunks():
+        if jacobian is None:
+            shared = True
+            products.append(torch.zeros_like(residual))
+            start += len(residual)
+            continue
         product = scale * (jacobian @ step)
         if offset is not None:
             product += offset[start : start + len(product)]
         gradient += jacobian.T @ product
         products.append(product)
         start += len(product)
-    return torch.cat(products), gradient
+    if not shared:
+        return torch.cat(products), gradient
+    found = processes.total(torch.cat([*products, gradient]))
+    return found[: len(found) - len(gradient)], found[len(found) - len(gradient) :]
 
 
 def triangular_factor(rows: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ class Descent:
         self.model = Model(built, ansatz, {**problem.constants, **known}).to(device=task.device)
         self._imitates = start is not None
         self.footing = Footing(self.model.vector, self.model.vector)
-        self.residuals = Residuals(self.model, blocks_of(problem), problem.domain.names)
+        self.residuals = Residuals(self.model, blocks_of(problem), problem.domain.names, shared=True)
         self.weighting = RULES[training.weighting](problem.domain)
         grows = evolves(problem) and not task.affine and not self.weighting.orders_time
         self.window = Window(problem.domain, reach=FIRST_REACH if grows and start is None else 1.0)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from kanpde import files
+from kanpde.calculus import processes
 from kanpde.calculus.devices import torch_device
 from kanpde.errors import KanpdeError
 from kanpde.files import read_json, write_json
@@ -51,9 +52,11 @@ class Membrane(Problem):
 def device_for(name: str, problem: Problem, network: KAN | MLP) -> torch.device:
     """Return the device of a training named "auto", "cpu", "cuda" or "cuda:1".
 
-    For "auto" on a machine with a GPU it is the GPU if a step of about this size is faster there. Raises
-    ConfigurationError like `torch_device`.
+    For "auto" on a machine with a GPU it is the GPU if a step of about this size is faster there; each of several
+    processes has its own one. Raises ConfigurationError like `torch_device`.
     """
+    if processes.count() > 1 and name in ("auto", "cuda") and torch.cuda.is_available():
+        return torch_device(f"cuda:{processes.local_rank() % torch.cuda.device_count()}")
     if name != "auto" or not torch.cuda.is_available():
         return torch_device(name)
     return torch_device("cuda" if faster_on_gpu()[size_of(problem, network)] else "cpu")

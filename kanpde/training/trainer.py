@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from kanpde.calculus import processes
 from kanpde.calculus.devices import one_thread
 from kanpde.collocation.comparison import Comparison
 from kanpde.collocation.sampling import SamplingOptions
@@ -60,11 +61,17 @@ def copied(phase: Phase) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def limited(seconds: float | None) -> Iterator[None]:
     """Raise TimeLimit in the block after `seconds`, if given; torch then differentiates as before the block."""
     enabled = torch.is_grad_enabled()
+    # One of several processes cannot stop within a step, because the others wait for its sums.
     try:
-        with nullcontext() if seconds is None else time_limit(seconds):
+        with nullcontext() if seconds is None or processes.count() > 1 else time_limit(seconds):
             yield
     finally:
         torch.set_grad_enabled(enabled)
+
+
+def asked(interrupts: Interrupts) -> bool:
+    """Return True if Ctrl-C was pressed, in any of the processes that train together."""
+    return processes.anywhere(interrupts.asked) if processes.count() > 1 else interrupts.asked
 
 
 class Callback(Protocol):
@@ -132,18 +139,19 @@ class Trainer:
             started = self._checkpointed = time.monotonic()
             before = self.seconds
             try:
-                while not interrupts.asked and not isinstance(outcome := cut or self._advance(), Stop):
+                while not asked(interrupts) and not isinstance(outcome := cut or self._advance(), Stop):
                     self.iteration += 1
-                    self.seconds = before + time.monotonic() - started
+                    (self.seconds,) = processes.same([before + time.monotonic() - started])
                     self._report(outcome.loss)
             except KeyboardInterrupt:
                 if interrupts.insisted:
                     raise
-        self.stop = outcome if isinstance(outcome, Stop) and not interrupts.asked else Stop(Ending.INTERRUPTED)
+        self.stop = outcome if isinstance(outcome, Stop) and not asked(interrupts) else Stop(Ending.INTERRUPTED)
         for callback in callbacks:
             callback.on_end(self)
         solution = self.solution()
-        solution.audited = self._audit(solution)
+        if processes.rank() == 0:
+            solution.audited = self._audit(solution)
         return solution
 
     def _begin(self) -> Stop | None:

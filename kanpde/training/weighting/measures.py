@@ -19,13 +19,12 @@ def gradient_norms(residuals: Residuals) -> Tensor:
 def gradient(residuals: Residuals, part: BlockPoints) -> Tensor:
     """Return the gradient (P,) of one block's part of the loss."""
     parameters = residuals.model.ordered()
-    rows = [residuals.values([chunk]) * part.row_factors(chunk) for chunk in part.chunks]
+    rows = [residuals.own(chunk) * part.row_factors(chunk) for chunk in part.chunks]
     loss = torch.stack([row.square().sum() for row in rows]).sum()
-    if not loss.requires_grad:
-        return torch.zeros_like(residuals.model.vector)
-    slopes = torch.autograd.grad(loss, parameters, allow_unused=True)
+    none: list[Tensor | None] = [None] * len(parameters)
+    slopes = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else none
     flat = [torch.zeros_like(p) if s is None else s for p, s in zip(parameters, slopes, strict=True)]
-    return torch.cat([s.reshape(-1) for s in flat])
+    return residuals.total(torch.cat([s.reshape(-1) for s in flat]))
 
 
 def traces(residuals: Residuals, vector: Tensor) -> Tensor:
@@ -34,10 +33,10 @@ def traces(residuals: Residuals, vector: Tensor) -> Tensor:
     ends = torch.tensor(counts).cumsum(0)
     found, start = vector.new_zeros(len(counts)), 0
     for jacobian, rows in residuals.chunks_of_rows(vector):
-        block = int(torch.searchsorted(ends, start, right=True))
-        found[block] += jacobian.square().sum()
+        if jacobian is not None:
+            found[int(torch.searchsorted(ends, start, right=True))] += jacobian.square().sum()
         start += len(rows)
-    return found / vector.new_tensor([part.emphasis for part in residuals.parts])
+    return residuals.total(found) / vector.new_tensor([part.emphasis for part in residuals.parts])
 
 
 def squared_residuals(residuals: Residuals, part: BlockPoints) -> Tensor:
