@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from kanpde.calculus import processes
 from kanpde.cli.checks import check_keys, check_output, check_words, contained, is_sweep, read_words, to_dict
 from kanpde.cli.hydra_sources import NoCallbacks, ProblemSource, SearchPath
 from kanpde.cli.messages import explain, raised_by_hydra
@@ -87,7 +88,17 @@ def run_command(words: Sequence[str]) -> int:
         "diagnose": diagnose,
         "bench": bench,
     }
-    return commands[words[0]](words[1:]) if words and words[0] in commands else compose_and_run()
+    command = commands.get(words[0]) if words else None
+    if command not in (None, resume) and not processes.alone():
+        return ExitStatus.SOLVED  # the first of several processes does it
+    if processes.rank() == 0:
+        return command(words[1:]) if command else compose_and_run()
+    with processes.silent() as folder:
+        if command:
+            return command(words[1:])
+        own = [word for word in words if not word.startswith(("hydra.run.dir=", "hydra.sweep.dir="))]
+        sys.argv = [sys.argv[0], *own, f"hydra.run.dir={folder}", f"hydra.sweep.dir={folder}"]
+        return compose_and_run()
 
 
 def list_problems(words: Sequence[str]) -> int:

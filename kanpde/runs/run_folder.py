@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kanpde import files
+from kanpde.calculus import processes
 from kanpde.calculus.devices import one_thread
 from kanpde.errors import ConfigurationError, Ending, ExitStatus, KanpdeError
 from kanpde.files import contents_of, json_value, read_json, relative_path, write_json, write_text
@@ -128,7 +129,13 @@ def draw_formula(solution: Solution, folder: Path) -> list[Path]:
 
 @one_thread()
 def _train(folder: RunFolder, problem: Problem, settings: Settings, start: Callable[[], Trainer]) -> int:
-    """Train, save, search for the formula, report, and return the exit status."""
+    """Train, save, search for the formula, report, and return the exit status.
+
+    Of several processes that train together the first does all but the training.
+    """
+    if processes.rank() > 0:
+        start().run()
+        return ExitStatus.SOLVED
     title = f"{problem.name}: {registry.describe(problem.name)}"
     progress = Progress(title, settings.training.budget_seconds)
     callbacks: list[Callback] = [folder, progress]

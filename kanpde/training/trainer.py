@@ -71,7 +71,7 @@ def limited(seconds: float | None) -> Iterator[None]:
 
 def asked(interrupts: Interrupts) -> bool:
     """Return True if Ctrl-C was pressed, in any of the processes that train together."""
-    return processes.anywhere(interrupts.asked) if processes.count() > 1 else interrupts.asked
+    return processes.anywhere(interrupts.asked)
 
 
 class Callback(Protocol):
