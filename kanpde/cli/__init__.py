@@ -28,7 +28,7 @@ from kanpde.cli.checks import check_keys, check_output, check_words, contained, 
 from kanpde.cli.hydra_sources import NoCallbacks, ProblemSource, SearchPath
 from kanpde.cli.messages import explain, raised_by_hydra
 from kanpde.errors import ConfigurationError, ExitStatus, KanpdeError
-from kanpde.files import contents_of, shipped
+from kanpde.files import contents_of, read_json, shipped
 from kanpde.problem import registry
 from kanpde.problem.template import write_problem
 from kanpde.runs import console
@@ -208,7 +208,7 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
     statuses: list[int] = []
     home = os.getpid()
 
-    def job(config: DictConfig) -> None:
+    def job(config: DictConfig) -> float:
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
             with contained():
@@ -223,6 +223,7 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
                 raise
         if statuses[-1] == ExitStatus.INTERRUPTED and is_sweep():
             raise KeyboardInterrupt
+        return score(folder)
 
     for plugin in (ProblemSource, SearchPath):
         Plugins.instance().register(plugin)
@@ -275,6 +276,13 @@ def run_compare(config: DictConfig, folder: Path) -> int:
     from kanpde.runs import compare_run
 
     return compare_run.run(folder, to_dict(config), OmegaConf.to_yaml(config, resolve=True))
+
+
+def score(folder: Path) -> float:
+    """Return what a sweeper minimises: the estimated error of a run, or the misfit of a fit; infinite without one."""
+    metrics = read_json(folder / "metrics.json") if (folder / "metrics.json").is_file() else {}
+    known = (metrics.get(name) for name in ("error_estimate", "rmse"))
+    return next((float(value) for value in known if value is not None), float("inf"))
 
 
 def job_title() -> str:

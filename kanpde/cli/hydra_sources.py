@@ -25,7 +25,7 @@ class SearchPath(SearchPathPlugin):
     """The search path of settings: first the problem files, then the shipped conf/, then the user's conf/."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        ProblemSource.search_path = search_path
+        ProblemSource.latest_path = search_path
         search_path.prepend(provider="kanpde", path=f"{ProblemSource.scheme()}://")
         own, ours = Path("conf").resolve(), shipped("conf").resolve()
         if own.is_dir() and own != ours:
@@ -44,7 +44,11 @@ class ProblemSource(ConfigSource):
     """
 
     # A reference to Hydra's own path, because Hydra adds the folder of --config-dir after it has called the plugins.
-    search_path: ClassVar[ConfigSearchPath]
+    latest_path: ClassVar[ConfigSearchPath]
+
+    def __init__(self, provider: str, path: str) -> None:
+        super().__init__(provider, path)
+        self.search_path = self.latest_path  # goes with the source into a launcher's process
 
     @staticmethod
     def scheme() -> str:
