@@ -281,8 +281,10 @@ def run_compare(config: DictConfig, folder: Path) -> int:
 def score(folder: Path) -> float:
     """Return what a sweeper minimises: the estimated error of a run, or the misfit of a fit; infinite without one."""
     metrics = read_json(folder / "metrics.json") if (folder / "metrics.json").is_file() else {}
-    known = (metrics.get(name) for name in ("error_estimate", "rmse"))
-    return next((float(value) for value in known if value is not None), float("inf"))
+    scores = metrics.get("scores", {})
+    fits = (scores[name].get("rmse") for name in ("validation", "test", "training") if name in scores)
+    known = (value for value in (*fits, metrics.get("error_estimate")) if value is not None)
+    return float(next(known, float("inf")))
 
 
 def job_title() -> str:

@@ -145,6 +145,7 @@ def _train(folder: RunFolder, problem: Problem, settings: Settings, start: Calla
         with progress:
             trainer = start()
             solution = trainer.run(callbacks)
+        processes.alone()  # the others have ended
         assert trainer.stop is not None, "a training that has been run has stopped"
         stop = trainer.stop
         try:
