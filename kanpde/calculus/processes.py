@@ -40,11 +40,15 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
-def alone() -> bool:
-    """Let the first process go on as if it were alone; return False in all others."""
-    first = rank() == 0
-    os.environ.pop("RANK", None)
-    return first
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let this process go on in the block as if there were no others."""
+    known = os.environ.pop("RANK", None)
+    try:
+        yield
+    finally:
+        if known is not None:
+            os.environ["RANK"] = known
 
 
 @contextmanager

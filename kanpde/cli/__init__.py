@@ -89,8 +89,10 @@ def run_command(words: Sequence[str]) -> int:
         "bench": bench,
     }
     command = commands.get(words[0]) if words else None
-    if command not in (None, resume) and not processes.alone():
-        return ExitStatus.SOLVED  # the first of several processes does it
+    if command not in (None, resume):
+        first = processes.rank() == 0  # of several processes does it
+        with processes.alone():
+            return command(words[1:]) if first else ExitStatus.SOLVED
     if processes.rank() == 0:
         return command(words[1:]) if command else compose_and_run()
     with processes.silent() as folder:

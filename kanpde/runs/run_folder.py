@@ -145,20 +145,24 @@ def _train(folder: RunFolder, problem: Problem, settings: Settings, start: Calla
         with progress:
             trainer = start()
             solution = trainer.run(callbacks)
-        processes.alone()  # the others have ended
         assert trainer.stop is not None, "a training that has been run has stopped"
         stop = trainer.stop
-        try:
-            folder.save(solution)
-        except OSError:
-            console.run(folder.metrics)  # the numbers need no room
-            raise
-        try:
-            if settings.symbolic.enabled and stop.ending.status == ExitStatus.SOLVED and solution.verdict != "failed":
-                folder.symbolify(solution, settings)
-        finally:
-            folder.close()
-            console.run(folder.metrics)
+        with processes.alone():  # the others do no more
+            try:
+                folder.save(solution)
+            except OSError:
+                console.run(folder.metrics)  # the numbers need no room
+                raise
+            try:
+                if (
+                    settings.symbolic.enabled
+                    and stop.ending.status == ExitStatus.SOLVED
+                    and solution.verdict != "failed"
+                ):
+                    folder.symbolify(solution, settings)
+            finally:
+                folder.close()
+                console.run(folder.metrics)
     except OSError as error:
         if not (folder.path / CHECKPOINT).is_file():
             raise
