@@ -161,7 +161,7 @@ class Factor:
         columns = (rows * self._unit)[:, self._order]
         try:
             triangle = triangle_of(columns)
-        except (np.linalg.LinAlgError, torch.linalg.LinAlgError):
+        except (np.linalg.LinAlgError, RuntimeError):
             return  # LAPACK refuses some columns with entries of very different sizes
         pivots = triangle.diagonal().abs()
         if len(triangle) == self.storage.size and bool(pivots.min() > REGULAR * pivots.max()):
@@ -204,7 +204,8 @@ class Factor:
 
 
 def triangle_of(rows: Tensor) -> Tensor:
-    """Return R of QR = J for rows (N, P), on their device; NumPy is faster than torch on the processor."""
+    """Return R of QR = J for rows (N, P), on their device."""
     if rows.device.type == "cpu":
         return torch.from_numpy(np.linalg.qr(rows.numpy(), mode="r"))
-    return torch.linalg.qr(rows, mode="r").R
+    factor: Tensor = torch.linalg.qr(rows, mode="r").R
+    return factor
