@@ -97,6 +97,7 @@ def test_heavy_packages_have_one_importer(package, home):
 def test_optimisers_know_nothing_of_networks_or_equations():
     names = {name for file in (PACKAGE / "optim").glob("*.py") for name in imported(ast.parse(file.read_text()))}
     assert {name for name in names if name.startswith("kanpde") and ".optim" not in name} <= {
+        "kanpde.calculus.processes",
         "kanpde.calculus.devices.one_thread",
         "kanpde.calculus.devices.threads_for",
     }
