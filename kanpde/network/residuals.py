@@ -318,7 +318,7 @@ class Residuals:
 
     def _sizes(self, part: BlockPoints) -> Tensor:
         """Return Σ_α |∂r/∂(∂^α u) ∂^α u| of every component at every point, (components, n)."""
-        return sizes_of_terms(*self._slopes(part))
+        return sizes_of_terms(*self.slopes(part))
 
     def sizes_of_terms(self, part: BlockPoints) -> Tensor:
         """Return s_b of every component, Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), with the points' weights in the means.
@@ -332,11 +332,11 @@ class Residuals:
         with torch.no_grad():
             there = self.model.jets(self.model.prepare(interior.points, part.plan))
         typical = mean(there.square(), interior.weights).sqrt()
-        slopes, _ = self._slopes(part)
+        slopes, _ = self.slopes(part)
         sizes = [slope if part.sums is None else part.sums.added(slope.abs(), 0) for slope in slopes]
         return scale_of_condition(sizes, typical, part.weights)
 
-    def _slopes(self, part: BlockPoints) -> tuple[list[Tensor], Tensor]:
+    def slopes(self, part: BlockPoints) -> tuple[list[Tensor], Tensor]:
         """Return ∂r/∂jet of every component and the jets, both (n, S, fields), at the first image of every point."""
         slopes: list[list[Tensor]] = [[] for _ in part.block.components]
         jets = []

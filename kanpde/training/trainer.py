@@ -34,6 +34,7 @@ from kanpde.training.interrupts import Interrupts
 from kanpde.training.march_phase import Marching
 from kanpde.training.phase import Following, NothingFound, Phase, Stop, TrainingTask
 from kanpde.training.settings import Settings, TrainingOptions
+from kanpde.training.tensor_train_phase import TensorTrains
 from kanpde.training.warm_march import WarmMarch
 
 LATE_SECONDS, LATE_SHARE = 0.5, 0.05  # an iteration may end later than the budget by the larger of these
@@ -42,11 +43,12 @@ SURE = 0.5  # share of its expected time that an iteration takes at least
 CAREFUL = 4.0  # multiple of its expected time that it takes at most; only then need it be undone
 ERROR_SECONDS = 0.5  # shortest time between two measurements of the error on grids of ERROR_RESOLUTION
 ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}  # points along each axis, by the number of axes
-KINDS: Mapping[str, type[Descent] | type[Marching] | type[Imitation]] = {
+KINDS: Mapping[str, type[Descent] | type[Marching] | type[Imitation] | type[TensorTrains]] = {
     "descent": Descent,
     "marching": Marching,
     "warm_march": WarmMarch,
     "imitation": Imitation,
+    "tensor_trains": TensorTrains,
 }
 
 
@@ -104,12 +106,14 @@ class Trainer:
     def _first_phase(self) -> Phase:
         """Return the phase that begins the training.
 
-        It is a march if it can solve the problem: for its own sake if the network is open, else for a warm start. For
-        other problems it is a descent.
+        It is a march if it can solve the problem: for its own sake if the network is open, else for a warm start. In
+        many coordinates it is a search for a tensor train. For other problems it is a descent.
         """
         network = self.settings.network
         if isinstance(network, KAN) and Marching.fits(self.task, network):
             return Marching(self.task, network)
+        if isinstance(network, KAN) and TensorTrains.fits(self.task, network):
+            return TensorTrains(self.task, network)
         if self.problem.partition is not None:
             raise ConfigurationError(
                 "expected default settings of network, sampling and training.stages on a domain with parts, which "

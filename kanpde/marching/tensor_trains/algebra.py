@@ -119,6 +119,12 @@ def balanced(cores: Sequence[Array]) -> list[Array]:
     return [core * (each / norm) for core, norm in zip(cores, norms, strict=True)]
 
 
+def size_of(train: Train, axes: Sequence[SplineAxis]) -> float:
+    """Return the root mean square of the train's values; 1 if it is zero."""
+    cores = orthogonal([apply(triangle(axis, 0), core) for axis, core in zip(axes, train, strict=True)])
+    return float(np.linalg.norm(cores[-1])) or 1.0
+
+
 def apply(matrix: Array, core: Array) -> Array:
     """Return a core in other functions, by a matrix (new functions, functions)."""
     return np.asarray(np.tensordot(matrix, core, (1, 0)))

@@ -11,14 +11,14 @@ import torch
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.legendre import gauss_rule, legendre
 from kanpde.marching.axes import SplineAxis, design_of, transfer_matrix
-from kanpde.marching.trains.algebra import Train, apply, orthogonal, triangle
+from kanpde.marching.tensor_trains.algebra import Train, apply, orthogonal, triangle
 
 
 def omitted(train: Train, axes: Sequence[SplineAxis], orders: Sequence[int]) -> list[Array]:
     """Return for every interval of every axis the estimated size of what its polynomials lack, relative to the train.
 
     On each interval the derivative of the axis's order is a sum of Legendre polynomials; its last two degrees, and their
-    ratio to the two before, tell what the next degrees would add.
+    ratio to the two before, tell what the next degree would add.
     """
     triangles = [triangle(axis, order) for axis, order in zip(axes, orders, strict=True)]
     cores = [apply(r, core) for r, core in zip(triangles, train, strict=True)]
@@ -56,7 +56,7 @@ def omitted_along(axis: SplineAxis, order: int, functions: Array) -> Array:
         basis = legendre(torch.as_tensor(x), float(low), float(high), degree, 1)[:, 0].numpy()
         amounts = np.linalg.norm(basis.T @ (weights[:, None] / 2 * values), axis=1)
         last, before = np.hypot(*amounts[-2:]), np.hypot(*amounts[-4:-2])
-        result[i] = math.sqrt((high - low) / length) * last * min(1.0, last / max(before, 1e-300))
+        result[i] = math.sqrt((high - low) / length) * last * math.sqrt(min(1.0, last / max(before, 1e-300)))
     return result
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from kanpde.calculus.arrays import Array
 from kanpde.marching.axes import SplineAxis, design, gauss_weights, points_of
 from kanpde.marching.low_rank import edge_layer, linear_layer, network, node_values
-from kanpde.marching.trains.algebra import Train, apply, values
-from kanpde.marching.trains.knots import equally_fine, transferred
+from kanpde.marching.tensor_trains.algebra import Train, apply, values
+from kanpde.marching.tensor_trains.knots import equally_fine, transferred
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 
@@ -93,7 +93,9 @@ def first_layer(trains: Sequence[Train], axes: Sequence[SplineAxis]) -> tuple[KA
     for train in trains:
         segments.append([])
         for a, core in enumerate(train):
-            entries = [[[len(columns) + i * core.shape[2] + j] for j in range(core.shape[2])] for i in range(core.shape[1])]
+            entries = [
+                [[len(columns) + i * core.shape[2] + j] for j in range(core.shape[2])] for i in range(core.shape[1])
+            ]
             columns += [(a, core[:, i, j]) for i in range(core.shape[1]) for j in range(core.shape[2])]
             segments[-1].append(entries)
     sums, pairs, segments = multiplied(segments)
