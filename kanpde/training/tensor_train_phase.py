@@ -1,4 +1,4 @@
-"""Many coordinates: solve for a tensor train of splines, whose unknowns grow linearly with the number of coordinates."""
+"""Many coordinates: solve for a tensor train of splines, whose unknowns grow linearly with their number."""
 
 from __future__ import annotations
 

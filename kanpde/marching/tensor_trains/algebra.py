@@ -82,8 +82,8 @@ def triangle(axis: SplineAxis, order: int) -> Array:
 def rounded(train: Train, axes: Sequence[SplineAxis], orders: Sequence[int], tolerance: float) -> Train:
     """Return the train of lowest ranks whose relative error is about `tolerance` in the norm of these orders.
 
-    Its cores but the last have orthonormal columns. The method is a sweep of orthogonal factors from the left and one of
-    singular value decompositions from the right (Oseledets, algorithm 2).
+    The method is a sweep of orthogonal factors from the left and one of singular value decompositions from the right
+    (Oseledets, algorithm 2).
     """
     triangles = [triangle(axis, order) for axis, order in zip(axes, orders, strict=True)]
     cores = orthogonal([apply(r, core) for r, core in zip(triangles, train, strict=True)])

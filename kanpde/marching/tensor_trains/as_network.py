@@ -15,7 +15,7 @@ import numpy as np
 from kanpde.calculus.arrays import Array
 from kanpde.marching.axes import SplineAxis, design, gauss_weights, points_of
 from kanpde.marching.low_rank import edge_layer, linear_layer, network, node_values
-from kanpde.marching.tensor_trains.algebra import Train, apply, values
+from kanpde.marching.tensor_trains.algebra import Train, values
 from kanpde.marching.tensor_trains.knots import equally_fine, transferred
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer

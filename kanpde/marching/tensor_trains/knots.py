@@ -17,8 +17,8 @@ from kanpde.marching.tensor_trains.algebra import Train, apply, orthogonal, tria
 def omitted(train: Train, axes: Sequence[SplineAxis], orders: Sequence[int]) -> list[Array]:
     """Return for every interval of every axis the estimated size of what its polynomials lack, relative to the train.
 
-    On each interval the derivative of the axis's order is a sum of Legendre polynomials; its last two degrees, and their
-    ratio to the two before, tell what the next degree would add.
+    On each interval the derivative of the axis's order is a sum of Legendre polynomials; its last two degrees, and
+    their ratio to the two before, tell what the next degree would add.
     """
     triangles = [triangle(axis, order) for axis, order in zip(axes, orders, strict=True)]
     cores = [apply(r, core) for r, core in zip(triangles, train, strict=True)]
@@ -61,11 +61,17 @@ def omitted_along(axis: SplineAxis, order: int, functions: Array) -> Array:
 
 
 def finer_axes(
-    trains: Sequence[Train], axes: Sequence[SplineAxis], orders: Sequence[int], tolerance: float
+    trains: Sequence[Train], axes: Sequence[SplineAxis], orders: Sequence[int], least: float, share: float
 ) -> tuple[SplineAxis, ...]:
-    """Return the axes with the intervals halved that lack more than `tolerance`; the same objects where none does."""
+    """Return the axes with the intervals halved that lack at least this share of what the worst one does.
+
+    They are the same objects if the worst one lacks less than `least`.
+    """
     lacking = [np.max(each, axis=0) for each in zip(*(omitted(t, axes, orders) for t in trains), strict=True)]
-    return tuple(halved(axis, each > tolerance) for axis, each in zip(axes, lacking, strict=True))
+    worst = max(float(each.max()) for each in lacking)
+    if worst < least:
+        return tuple(axes)
+    return tuple(halved(axis, each >= share * worst) for axis, each in zip(axes, lacking, strict=True))
 
 
 def halved(axis: SplineAxis, which: Array) -> SplineAxis:

@@ -1,9 +1,9 @@
 """The search for a tensor train: starts, then higher ranks or finer knots, as long as the residual falls.
 
-An attempt is Gauss–Newton on all cores at once, from a start with given ranks and knots. The first ones start from a sum
-of functions of one coordinate each, which a linear equation determines at once, and from random products. Every later
-one starts from the best train: on finer knots where its highest degrees tell that these are missing, else with one more
-random product. It is kept if the residual at unseen points is much smaller.
+An attempt is Gauss–Newton on all cores at once, from a start with given ranks and knots. The first ones start from a
+sum of functions of one coordinate each, which a linear equation determines at once, and from random products. Every
+later one starts from the best train: on finer knots where its highest degrees tell that these are missing, with one
+more random product, or on finer knots everywhere. It is kept if the residual at unseen points is much smaller.
 """
 
 from __future__ import annotations
@@ -37,16 +37,20 @@ from kanpde.optim.least_squares import Step
 FIRST_INTERVALS = 2  # of every axis
 # The kinds of attempts; a halving has finer knots everywhere.
 SUM, PRODUCT, RANK, KNOTS, HALVING = "sum", "product", "rank", "knots", "halving"
-PRODUCTS = 3  # number of random products that are tried as starts
+PRODUCTS = 2  # number of random products that are tried as starts
 GOOD_START = 1e-2  # residual of a sum below which no products are tried
 GAIN = 0.7  # share of the best residual that the residual of an attempt after the starts must fall below
-TRIES = {KNOTS: 1, RANK: 2, HALVING: 1}  # the kinds in order, and the number of attempts of each that may fail
-ENOUGH = 1e-11  # residual at which the search ends
-LACK = 0.01  # share of the residual that an interval's missing degrees must have to be halved
+TRIES = {KNOTS: 1, RANK: 2, HALVING: 1}  # the kinds, and the number of attempts of each that may fail
+ORDER, FINE_ORDER = (KNOTS, RANK, HALVING), (KNOTS, HALVING, RANK)  # the second one with a residual below FINE
+FINE = 1e-5
+ENOUGH = 3e-11  # residual at which the search ends
+# Intervals are halved if the worst one's missing degrees have at least the first share of the residual: those that have
+# the second share of the worst one's.
+LACK, ALIKE = 1e-3, 1e-2
 KEPT = 1e-3  # share of the residual that may be lost when superfluous ranks are dropped
 DAMPING = {SUM: 1e-3, PRODUCT: 1e-1, RANK: 1e-2, KNOTS: 1e-6, HALVING: 1e-6}  # at the first step
 # Numbers of steps: at least and at most. A random start may stand on a plateau for some steps.
-STEPS = {SUM: (2, 12), PRODUCT: (15, 60), RANK: (8, 40), KNOTS: (2, 12), HALVING: (2, 12)}
+STEPS = {SUM: (2, 20), PRODUCT: (12, 60), RANK: (6, 60), KNOTS: (2, 20), HALVING: (2, 20)}
 WINDOW, FALL = 3, 0.9  # an attempt ends if its loss fell to no less than this share in as many steps
 UNSEEN_SEED = 10_000  # of the points at which an attempt is measured, beyond the numbers of attempts
 MEASURABLE = 0.1  # residual below which the difference of two solutions measures the error of the worse one
@@ -179,7 +183,7 @@ def over(kind: str, iterate: Iterate, step: Step) -> bool:
 
 
 def conclude(task: TrainTask, state: SearchState, model: Model, present: Found) -> SearchState:
-    """Return the state after an attempt whose solution is `present`, with its `model`: the start of the next attempt, or the end."""
+    """Return the state after an attempt that found `present`, with its `model`: at the next attempt, or at the end."""
     attempt, best = state.attempt, state.best
     residual = unseen_residual(task, model, UNSEEN_SEED + attempt.number)
     found = replace(present, residual=residual)
@@ -206,8 +210,9 @@ def following(task: TrainTask, state: SearchState) -> SearchState:
         return replace(state, attempt=random_start(task, last), failed=())
     if starts:
         state = replace(state, failed=())
-    for kind, tries in TRIES.items():
-        attempt = next_attempt(task, best, kind, last.number + 1) if state.failed.count(kind) < tries else None
+    for kind in ORDER if best.residual > FINE else FINE_ORDER:
+        tried = state.failed.count(kind) >= TRIES[kind]
+        attempt = None if tried else next_attempt(task, best, kind, last.number + 1)
         if attempt is not None:
             return replace(state, attempt=attempt)
     return replace(state, done=Ending.CONVERGED)
@@ -229,8 +234,8 @@ def random_start(task: TrainTask, last: Attempt) -> Attempt:
 
 def finer(task: TrainTask, best: Found, kind: str, number: int) -> Attempt | None:
     """Return the attempt on finer knots, where they are missing or everywhere; None if none are missing."""
-    lack = LACK * best.residual if kind == KNOTS else -1.0
-    axes = finer_axes(best.trains, best.axes, task.orders, lack)
+    least, share = (LACK * best.residual, ALIKE) if kind == KNOTS else (0.0, 0.0)
+    axes = finer_axes(best.trains, best.axes, task.orders, least, share)
     if all(a is b for a, b in zip(axes, best.axes, strict=True)):
         return None
     trains = tuple(transferred(lower(task, best, train), best.axes, axes) for train in best.trains)
