@@ -95,10 +95,7 @@ def rounded(train: Train, axes: Sequence[SplineAxis], orders: Sequence[int], tol
         kept = max(1, int((tails > cut).sum()))
         cores[a] = v[:kept].reshape(kept, functions, right).transpose(1, 0, 2)
         cores[a - 1] = np.einsum("gxy,yz->gxz", cores[a - 1], u[:, :kept] * singular[:kept])
-    return tuple(
-        np.linalg.solve(r, core.reshape(len(core), -1)).reshape(core.shape)
-        for r, core in zip(triangles, balanced(cores), strict=True)
-    )
+    return tuple(solved(r, core) for r, core in zip(triangles, balanced(cores), strict=True))
 
 
 def orthogonal(cores: Sequence[Array]) -> list[Array]:
@@ -128,6 +125,11 @@ def size_of(train: Train, axes: Sequence[SplineAxis]) -> float:
 def apply(matrix: Array, core: Array) -> Array:
     """Return a core in other functions, by a matrix (new functions, functions)."""
     return np.asarray(np.tensordot(matrix, core, (1, 0)))
+
+
+def solved(matrix: Array, core: Array) -> Array:
+    """Return the core that `apply` takes to this one."""
+    return np.asarray(np.linalg.solve(matrix, core.reshape(len(core), -1))).reshape(core.shape)
 
 
 def values(train: Train, axes: Sequence[SplineAxis], points: Array) -> Array:

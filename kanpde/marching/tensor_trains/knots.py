@@ -11,7 +11,7 @@ import torch
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.legendre import gauss_rule, legendre
 from kanpde.marching.axes import SplineAxis, design_of, transfer_matrix
-from kanpde.marching.tensor_trains.algebra import Train, apply, orthogonal, triangle
+from kanpde.marching.tensor_trains.algebra import Train, apply, orthogonal, solved, triangle
 
 
 def omitted(train: Train, axes: Sequence[SplineAxis], orders: Sequence[int]) -> list[Array]:
@@ -30,10 +30,10 @@ def omitted(train: Train, axes: Sequence[SplineAxis], orders: Sequence[int]) -> 
         # Between orthonormal cores on both sides, the norm of this core is that of the train.
         core = np.einsum("xy,gyz->gxz", carried, cores[a])
         after = right_factor(cores[a + 1 :], right[a + 1 :])
-        centre = np.linalg.solve(triangles[a], np.einsum("gxy,yz->gxz", core, after).reshape(axis.size, -1))
+        centre = solved(triangles[a], np.einsum("gxy,yz->gxz", core, after)).reshape(axis.size, -1)
         found.append(omitted_along(axis, order, centre) / size)
         if a < len(axes) - 1:
-            carried = np.linalg.qr(core.reshape(-1, core.shape[2]), mode="r")
+            carried = np.asarray(np.linalg.qr(core.reshape(-1, core.shape[2]), mode="r"))
     return found
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.rows import mean, usable_scale
@@ -64,6 +64,13 @@ class TrainTask:
         """Return the model of one train for every field."""
         tensors = [[torch.as_tensor(core) for core in train] for train in trains]
         return Model(TensorTrain([axis.basis for axis in axes], tensors), self.ansatz, self.problem.constants)
+
+
+def trains_of(model: Model) -> tuple[Train, ...]:
+    """Return the trains of a model of tensor trains, one for every field."""
+    network: nn.Module = model.network
+    assert isinstance(network, TensorTrain)
+    return tuple(tuple(core.cpu().numpy() for core in train) for train in network.trains)
 
 
 def rows_at(task: TrainTask, model: Model, count: int, seed: int) -> Residuals:

@@ -27,6 +27,7 @@ from kanpde.marching.tensor_trains.rows import (
     plain_scales,
     rows_at,
     scaled,
+    trains_of,
     unseen_residual,
 )
 from kanpde.network.residuals import Residuals
@@ -130,8 +131,7 @@ class Search:
     def present(self) -> Found:
         """The present attempt as a solution whose residual is unknown."""
         model = self.model
-        trains = tuple(tuple(core.numpy() for core in train) for train in model.network.trains)
-        return Found(self.state.attempt.axes, trains, tuple(model.constants.tolist()), math.inf)
+        return Found(self.state.attempt.axes, trains_of(model), tuple(model.constants.tolist()), math.inf)
 
     @property
     def points(self) -> int:
