@@ -42,7 +42,8 @@ UNINTERRUPTED_SECONDS = 1.0  # expected time of an iteration that may be too lon
 SURE = 0.5  # share of its expected time that an iteration takes at least
 CAREFUL = 4.0  # multiple of its expected time that it takes at most; only then need it be undone
 ERROR_SECONDS = 0.5  # shortest time between two measurements of the error on grids of ERROR_RESOLUTION
-ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}  # points along each axis, by the number of axes
+# Points along each axis, by the number of axes; with more axes those of `Comparison`.
+ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}
 KINDS: Mapping[str, type[Descent] | type[Marching] | type[Imitation] | type[TensorTrains]] = {
     "descent": Descent,
     "marching": Marching,
@@ -99,8 +100,7 @@ class Trainer:
         self._error, self._error_known_at, self._error_of = math.nan, -math.inf, 0
         self._proof_of = 0
         # Made before training, because a reference that cannot be evaluated is found by it.
-        resolution = ERROR_RESOLUTION.get(problem.domain.dimension)
-        self._comparison = None if resolution is None else Comparison(problem, resolution)
+        self._comparison = Comparison(problem, ERROR_RESOLUTION.get(problem.domain.dimension))
         self._last_seconds = 0.0  # seconds of the last iteration
 
     def _first_phase(self) -> Phase:
@@ -261,7 +261,7 @@ class Trainer:
                 callback.on_checkpoint(self)
 
     def _measured_error(self) -> float:
-        error = None if self._comparison is None else self.solution().relative_l2(self._comparison)
+        error = self.solution().relative_l2(self._comparison)
         return math.nan if error is None else error
 
     def checkpoint(self) -> Checkpoint:
