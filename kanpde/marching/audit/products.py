@@ -18,7 +18,7 @@ from kanpde.calculus.jets import JetPlan, product
 from kanpde.collocation.rows import Placed
 from kanpde.geometry.box import as_box
 from kanpde.marching.audit.directions import LEVEL, Direction
-from kanpde.marching.axes import SplineAxis
+from kanpde.marching.tensor_trains.rows import equidistant
 from kanpde.network.residuals import Residuals
 from kanpde.network.tensor_train import TensorTrain
 from kanpde.network.trial_function import Model, Prepared
@@ -80,8 +80,10 @@ class Products:
 
     def __init__(self, linear: LinearRows, field: int) -> None:
         self.linear, self.field = linear, field
-        ends = zip(linear.domain.low, linear.domain.high, strict=True)
-        axes = [SplineAxis(np.linspace(low, high, INTERVALS + 1), DEGREE) for low, high in ends]
+        domain = linear.domain
+        periodic = (False,) * domain.dimension if linear.ansatz is None else linear.ansatz.periodic
+        ends = zip(domain.low, domain.high, periodic, strict=True)
+        axes = [equidistant(low, high, INTERVALS, DEGREE, around) for low, high, around in ends]
         self.sizes = [axis.size for axis in axes]
         cores = [torch.ones(size, 1, 1, dtype=torch.float64) for size in self.sizes]
         self.model = Model(TensorTrain([axis.basis for axis in axes], [cores]), linear.ansatz)

@@ -58,12 +58,18 @@ class TrainTask:
         domain = self.problem.domain
         periodic = (False,) * domain.dimension if self.ansatz is None else self.ansatz.periodic
         ends = zip(domain.low, domain.high, periodic, strict=True)
-        return tuple(SplineAxis(np.linspace(a, b, intervals + 1), self.degree, around) for a, b, around in ends)
+        return tuple(equidistant(low, high, intervals, self.degree, around) for low, high, around in ends)
 
     def model(self, axes: Sequence[SplineAxis], trains: Sequence[Train]) -> Model:
         """Return the model of one train for every field."""
         tensors = [[torch.as_tensor(core) for core in train] for train in trains]
         return Model(TensorTrain([axis.basis for axis in axes], tensors), self.ansatz, self.problem.constants)
+
+
+def equidistant(low: float, high: float, intervals: int, degree: int, periodic: bool) -> SplineAxis:
+    """Return an axis with equidistant breakpoints; a periodic one needs more intervals than its degree."""
+    count = max(intervals, degree + 2) if periodic else intervals
+    return SplineAxis(np.linspace(low, high, count + 1), degree, periodic)
 
 
 def trains_of(model: Model) -> tuple[Train, ...]:
