@@ -41,7 +41,7 @@ class BoxFace(Face):
 
 
 class Box(Shape):
-    """Π_a [low_a, high_a], the product of closed intervals in one to six named coordinates; ``t`` is time.
+    """Π_a [low_a, high_a], the product of closed intervals in one to twenty named coordinates; ``t`` is time.
 
     ``Box(x=(0, 1), y=(0, 2), t=(0, 1))``. Bounds are numbers, SymPy's included. Boxes with different coordinates can be
     multiplied: ``Box(x=(0, 1)) * Box(t=(0, 2))``.
