@@ -55,7 +55,8 @@ class TensorTrain(nn.Module):
         found = []
         for a, basis in enumerate(self.bases):
             assert isinstance(basis, BSpline)
-            features = basis.features(points[:, a : a + 1], plan.order + 1)[0]
+            free = self.cores[a].shape[0]  # the others of a periodic coordinate are zero
+            features = basis.features(points[:, a : a + 1], plan.order + 1)[0, :, :, :free]
             found.append(features.permute(1, 0, 2).contiguous())
         return found
 
