@@ -91,8 +91,9 @@ class TensorTrains:
 
     @property
     def estimate(self) -> float:
-        """The estimated relative error of the best solution; infinite if none is a solution."""
-        return math.inf if self._found is None else self._found.estimate
+        """The estimated relative error of the best solution; infinite before there is one."""
+        best = self.search.state.best
+        return math.inf if best is None else best.estimate
 
     @property
     def _found(self) -> Found | None:

@@ -85,8 +85,9 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
     unseen = tuple(missed(problem, lambda placed: rows_of(model, placed), constants_of(model), size_of(model, problem)))
     if not isinstance(problem.domain, Shape) or problem.domain.dimension not in RESOLUTION:
         known = residual if math.isfinite(residual) else None
-        direction = weakest_product(problem, model) if problem.domain.dimension not in RESOLUTION else None
-        return Evidence(known, None, missed=unseen, direction=direction)
+        many = problem.domain.dimension not in RESOLUTION
+        direction = weakest_product(problem, model) if many else None
+        return Evidence(known, None, missed=unseen, direction=direction, many=many)
     task = MarchTask(split(problem), 1, None, affine=False, most=MOST_UNKNOWNS, device=torch.device("cpu"))
     parts = tuple(parts) or parts_of_network(task, model)
     constants = model.constants.detach().double().cpu()

@@ -57,6 +57,7 @@ class Evidence:
     diverged: bool = False
     out_of_budget: bool = False
     direction: Direction | None = None  # the weakest one that is known without corrected parts
+    many: bool = False  # True if there are too many coordinates for a correction
 
     @property
     def reached(self) -> float:
@@ -135,6 +136,10 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
         yield "the error could not be estimated, because the correction of the solution is not finite"
     elif estimate > target:
         hint = "; a larger training.budget_seconds may lower it" if evidence.out_of_budget else ""
+        if evidence.many and not evidence.out_of_budget:
+            hint = (
+                "; in many coordinates only sums of few products of functions of one coordinate each have small errors"
+            )
         if evidence.noise > SHARE_OF_NOISE * estimate:
             hint = "; the noise of the measurements leaves so much open, and more of them would lower it"
         yield f"the estimated relative error is {estimate:.1e}, more than {target:.0e}{hint}"

@@ -40,7 +40,8 @@ FIRST_INTERVALS = 2  # of every axis
 SUM, PRODUCT, RANK, KNOTS, HALVING = "sum", "product", "rank", "knots", "halving"
 PRODUCTS = 2  # number of random products that are tried as starts
 GOOD_START = 1e-2  # residual of a sum below which no products are tried
-GAIN = 0.7  # share of the best residual that the residual of an attempt after the starts must fall below
+# Share of the best residual that the residual of an attempt must fall below; one more rank may gain little at first.
+GAIN = {SUM: 1.0, PRODUCT: 1.0, KNOTS: 0.7, RANK: 0.9, HALVING: 0.7}
 TRIES = {KNOTS: 1, RANK: 2, HALVING: 1}  # the kinds, and the number of attempts of each that may fail
 ORDER, FINE_ORDER = (KNOTS, RANK, HALVING), (KNOTS, HALVING, RANK)  # the second one with a residual below FINE
 FINE = 1e-5
@@ -187,8 +188,7 @@ def conclude(task: TrainTask, state: SearchState, model: Model, present: Found) 
     attempt, best = state.attempt, state.best
     residual = unseen_residual(task, model, UNSEEN_SEED + attempt.number)
     found = replace(present, residual=residual)
-    share = GAIN if attempt.kind in TRIES else 1.0
-    if best is None or found.residual < share * best.residual:
+    if best is None or found.residual < GAIN[attempt.kind] * best.residual:
         if best is not None and best.residual < MEASURABLE:
             before = task.model(best.axes, best.trains)
             moved = difference(task, model, before)
