@@ -138,7 +138,7 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
         hint = "; a larger training.budget_seconds may lower it" if evidence.out_of_budget else ""
         if evidence.many and not evidence.out_of_budget:
             hint = (
-                "; in many coordinates only sums of few products of functions of one coordinate each have small errors"
+                "; in many coordinates only sums of few products of univariate functions have small errors"
             )
         if evidence.noise > SHARE_OF_NOISE * estimate:
             hint = "; the noise of the measurements leaves so much open, and more of them would lower it"
