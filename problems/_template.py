@@ -20,7 +20,7 @@ class Template(Problem):
     # Parameters with their default values; each is a setting, problem.diffusivity=0.5.
     diffusivity: float = 0.1
 
-    # One to six named coordinates; one named t is time.
+    # One to twenty named coordinates; one named t is time.
     domain = Box(x=(0, 1), t=(0, 1))
 
     # A system has several fields; the residual then returns a tuple or a dict of rows.

@@ -224,7 +224,7 @@ DOMAINS = {
     **{
         said: [f"domain = {domain}" for domain in domains]
         for said, domains in {
-            "expects 1 to 6 coordinates": ["Box()", "Box(a=(0,1),b=(0,1),c=(0,1),e=(0,1),f=(0,1),g=(0,1),h=(0,1))"],
+            "expects 1 to 20 coordinates": ["Box()", "Box(**{f'x{i}': (0, 1) for i in range(21)})"],
             "expects low < high": ["Box(x=(1, 0))", "Box(x=(1, 1))", "Box(x=(1, 1 + 1e-16))"],
             "expects finite numbers as bounds": [
                 f"Box(x=(0, {bound}))"

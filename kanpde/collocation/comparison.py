@@ -25,6 +25,7 @@ Evaluate = Callable[[Array, MultiIndex], Array]
 
 # Points along each axis, by the number of axes; in two dimensions they give seven digits of a smooth solution's norm.
 RESOLUTION = {1: 4001, 2: 257, 3: 49, 4: 17, 5: 10, 6: 7}
+MANY = 2**13  # number of points with more axes than these
 MAX_TENSOR_AXES = 4  # largest number of axes of a tensor grid; with more, too few points would lie along each axis
 
 
@@ -36,7 +37,7 @@ def grid(domain: Domain, resolution: int | None = None) -> tuple[Array, Array]:
     Elsewhere they are those of 2^m Sobol' points of the bounding box that lie inside, with equal weights; 2^m is
     nearest to resolution^d.
     """
-    count = resolution or RESOLUTION[domain.dimension]
+    count = resolution or RESOLUTION.get(domain.dimension) or MANY ** (1 / domain.dimension)
     if domain.dimension <= MAX_TENSOR_AXES and as_box(domain) is None and isinstance(domain, Shape):
         return domain.quadrature(count**domain.dimension)
     if domain.dimension > MAX_TENSOR_AXES or as_box(domain) is None:

@@ -16,6 +16,7 @@ from kanpde.geometry.domain import Domain
 
 # Points along each axis by the number of coordinates, so that a grid has at most about 200 000 points.
 POINTS = {1: 201, 2: 101, 3: 41, 4: 21, 5: 11, 6: 7}
+LEAST = 2  # the same with more coordinates
 MOST_POINTS = 20_000_000
 
 
@@ -66,7 +67,7 @@ def sampled(solution: Exportable, shape: Any = None, times: Any = None) -> Grid:
 
 
 def _counts(shape: Any, domain: Domain) -> list[int]:
-    names, usual = domain.names, POINTS[domain.dimension]
+    names, usual = domain.names, POINTS.get(domain.dimension, LEAST)
     if shape is None or isinstance(shape, int):
         counts = [usual if shape is None else shape] * len(names)
     elif isinstance(shape, Mapping):

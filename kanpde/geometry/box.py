@@ -23,7 +23,7 @@ from kanpde.geometry.piece import End, Piece, gauss, tensor
 from kanpde.geometry.shape import Shape
 from kanpde.geometry.surfaces import Side, per_axis
 
-MAX_COORDINATES = 6  # of a box, because the default sizes of networks and grids are chosen for at most six
+MAX_COORDINATES = 20  # of a box, because conditions on faces cost points on every face
 # The largest bound, and the smallest difference of bounds, also relative to them: derivatives divide by its powers.
 LARGEST, SMALLEST, ROUND_OFF = 1e40, 1e-40, 1e-12
 _TOLERANCE = 64 * np.finfo(np.float64).eps  # of contains(), relative to the bounds
@@ -41,7 +41,7 @@ class BoxFace(Face):
 
 
 class Box(Shape):
-    """Π_a [low_a, high_a], the product of closed intervals in one to six named coordinates; ``t`` is time.
+    """Π_a [low_a, high_a], the product of closed intervals in one to twenty named coordinates; ``t`` is time.
 
     ``Box(x=(0, 1), y=(0, 2), t=(0, 1))``. Bounds are numbers, SymPy's included. Boxes with different coordinates can be
     multiplied: ``Box(x=(0, 1)) * Box(t=(0, 2))``.

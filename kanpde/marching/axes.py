@@ -111,10 +111,16 @@ def gauss_weights(axis: Axis) -> Array:
 
 def design(axis: Axis, x: Array) -> Array:
     """Return the values of all functions of the axis at x (n,), (n, size)."""
-    columns, values = axis.local(torch.as_tensor(x), 1)
-    matrix = np.zeros((len(x), axis.size))
-    np.add.at(matrix, (np.arange(len(x))[:, None], columns.numpy()), values[:, 0].numpy())
-    return matrix
+    return design_of(axis, x, 1)[:, 0]
+
+
+def design_of(axis: Axis, x: Array, orders: int) -> Array:
+    """Return the derivatives 0 … orders − 1 of all functions of the axis at x (n,), (n, orders, size)."""
+    columns, values = axis.local(torch.as_tensor(x), orders)
+    result = np.zeros((len(x), orders, axis.size))
+    places = np.arange(len(x))[:, None, None], np.arange(orders)[None, :, None], columns.numpy()[:, None, :]
+    np.add.at(result, places, values.numpy())
+    return result
 
 
 def transfer_matrix(old: Axis, new: Axis) -> Array:

@@ -137,7 +137,8 @@ class KAN(nn.Module):
         if self.width is not None:
             width, intervals = self.width, self.intervals
         else:
-            width, intervals = (sizes.PRODUCT_SIZES if affine else sizes.COMPOSITION_SIZES)[dimension]
+            known = sizes.PRODUCT_SIZES if affine else sizes.COMPOSITION_SIZES
+            width, intervals = known[min(dimension, max(known))]
             if not affine and order > 2 and dimension == 2:
                 width, intervals = sizes.DISPERSIVE_SIZES
             intervals = intervals if self.intervals is None else self.intervals

@@ -375,7 +375,7 @@ class Residuals:
         for chunk in part.chunks:
             points = len(chunk.placed.images[0])
             none = self.model.vector.new_zeros(len(part.block.components), points)
-            pieces.append(sizes_of_terms(*self._slopes(part, [chunk])) if chunk.here else none)
+            pieces.append(sizes_of_terms(*self.slopes(part, [chunk])) if chunk.here else none)
         return self.total(torch.cat(pieces, dim=1))
 
     def sizes_of_terms(self, part: BlockPoints) -> Tensor:
@@ -391,15 +391,15 @@ class Residuals:
             there = self.model.jets(self.model.prepare(interior.points, part.plan))
         typical = mean(there.square(), interior.weights).sqrt()
         alone = Residuals(self.model, [part.block], self.names) if self.shared else self
-        slopes, _ = self._slopes(part, alone.chunks(part) if self.shared else part.chunks)
+        slopes, _ = self.slopes(part, alone.chunks(part) if self.shared else part.chunks)
         sizes = [slope if part.sums is None else part.sums.added(slope.abs(), 0) for slope in slopes]
         return scale_of_condition(sizes, typical, part.weights)
 
-    def _slopes(self, part: BlockPoints, chunks: Sequence[Chunk]) -> tuple[list[Tensor], Tensor]:
+    def slopes(self, part: BlockPoints, chunks: Sequence[Chunk] | None = None) -> tuple[list[Tensor], Tensor]:
         """Return ∂r/∂jet of every component and the jets, both (n, S, fields), at the first image of every point."""
         slopes: list[list[Tensor]] = [[] for _ in part.block.components]
         jets = []
-        for chunk in chunks:
+        for chunk in part.chunks if chunks is None else chunks:
             with torch.no_grad():
                 here = [self.model.jets(prepared) for prepared in chunk.prepared]
             for component, slope in enumerate(chunk.placed.slopes(here, self.model.unknowns)[1]):

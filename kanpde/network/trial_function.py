@@ -17,6 +17,7 @@ from kanpde.network.kan import KAN
 from kanpde.network.layer import Tape
 from kanpde.network.mlp import MLP
 from kanpde.network.parted import KIND, PartedNetwork
+from kanpde.network.tensor_train import TensorTrain
 from kanpde.problem.lift import Lift
 
 CHUNK = 8192  # points evaluated at once by `Model.jets_at`
@@ -37,7 +38,7 @@ class Model(nn.Module):
 
     def __init__(
         self,
-        network: KAN | MLP | PartedNetwork,
+        network: KAN | MLP | PartedNetwork | TensorTrain,
         ansatz: Lift | None = None,
         unknowns: Mapping[str, float] | None = None,
     ) -> None:

@@ -13,6 +13,8 @@ from kanpde.plots.style import latex_name, number
 
 LINE, PLANE, SMALL_PLANE = 1001, 201, 121  # points along each side of a line, of one map, of one of several maps
 NUDGE = 1e-3  # of the domain's length, by which a cut is moved inwards to draw the boundary
+MOST_PLANES = 6  # largest number of planes of neighbouring axes
+SAMPLES = 4096  # of the possible cuts' crossings, at which the solution's size is measured, if there are more
 FRACTIONS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)  # of the domain's length at which a cut may be made, best first
 
 
@@ -76,20 +78,25 @@ def slices(domain: DrawableDomain, magnitude: Callable[[dict[str, Array]], Array
         rest = {a: cuts[a] for a in space[2:]}
         times = np.linspace(domain.low[t], domain.high[t], 4)
         return tuple(Slice(domain, plane, SMALL_PLANE, {**rest, t: float(time)}) for time in times)
-    planes = [(a, space[(i + 1) % len(space)]) for i, a in enumerate(space)]
+    planes = [(a, space[(i + 1) % len(space)]) for i, a in enumerate(space)][:MOST_PLANES]
     return tuple(Slice(domain, p, SMALL_PLANE, {a: cuts[a] for a in space if a not in p}) for p in planes)
 
 
 def _cuts(domain: DrawableDomain, space: list[int], magnitude: Callable[[dict[str, Array]], Array]) -> dict[int, float]:
     """Return for each axis in space the coordinate nearest the middle at which the solution is not negligible."""
-    unit = np.sort(np.array(FRACTIONS))
-    lines = [domain.low[a] + unit * (domain.high[a] - domain.low[a]) for a in range(len(domain.names))]
-    grid = np.meshgrid(*lines, indexing="ij")
-    square = np.nan_to_num(magnitude(dict(zip(domain.names, grid, strict=True))) ** 2)
+    unit, dimension = np.sort(np.array(FRACTIONS)), len(domain.names)
+    if len(unit) ** dimension <= SAMPLES:
+        places = np.stack(np.meshgrid(*[np.arange(len(unit))] * dimension, indexing="ij"), axis=-1).reshape(
+            -1, dimension
+        )
+    else:
+        places = np.random.default_rng(0).integers(len(unit), size=(SAMPLES, dimension))
+    points = domain.low + unit[places] * (domain.high - domain.low)
+    square = np.nan_to_num(magnitude(dict(zip(domain.names, points.T, strict=True))) ** 2)
     cuts = {}
     for axis in space:
-        others = tuple(a for a in range(square.ndim) if a != axis)
-        strength = dict(zip(unit.tolist(), np.sqrt(square.mean(axis=others)).tolist(), strict=True))
+        means = [square[places[:, axis] == i].mean() for i in range(len(unit))]
+        strength = dict(zip(unit.tolist(), np.sqrt(means).tolist(), strict=True))
         threshold = 0.1 * max(strength.values())
         fraction = next(f for f in FRACTIONS if strength[f] >= threshold)
         cuts[axis] = float(domain.low[axis] + fraction * (domain.high[axis] - domain.low[axis]))

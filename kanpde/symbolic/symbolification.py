@@ -66,6 +66,9 @@ def symbolify(
     if solution.problem.partition is not None:
         reason = "no formula is looked for on a domain with parts"
         return Formula(solution.problem.domain.names, {}, {}, {}, "none", reason=reason)
+    if solution.problem.domain.dimension not in RESOLUTION:
+        reason = f"no formula is looked for in more than {max(RESOLUTION)} coordinates"
+        return Formula(solution.problem.domain.names, {}, {}, {}, "none", reason=reason)
     return _Selection(solution, budget_seconds, progress or (lambda text: None)).run(seed, functions)
 
 

@@ -73,20 +73,8 @@ class Marching:
         penalties and points open.
         """
         problem = task.problem
-        given = (
-            network.width,
-            network.base,
-            task.settings.training.stages,
-            task.settings.training.penalises or None,
-            task.settings.sampling.interior,
-            task.settings.sampling.boundary,
-        )
-        one_number = network.intervals is None or isinstance(network.intervals, int)
-        default_rows = task.settings.training.weighting == "none" and network.family == "bspline"
         known = as_box(problem.domain) is not None or isinstance(problem.domain, Shape)
-        small_domain = known and problem.domain.dimension in DEGREES
-        is_open = not network.built and all(one is None for one in given)
-        return is_open and one_number and default_rows and small_domain
+        return known and problem.domain.dimension in DEGREES and open_settings(task, network)
 
     def begin(self) -> None:
         """Open the first slab, or the present one of a restored march."""
@@ -182,3 +170,18 @@ class Marching:
         """Return the phase that had this state; raise ConfigurationError if another version of kanpde wrote it."""
         state = states.read(tensors, numbers, task.device)
         return cls(task, KAN(degree=numbers["degree"]), state)
+
+
+def open_settings(task: TrainingTask, network: KAN) -> bool:
+    """Return True if the settings leave network, stages, penalties and points open, so that splines may choose them."""
+    given = (
+        network.width,
+        network.base,
+        task.settings.training.stages,
+        task.settings.training.penalises or None,
+        task.settings.sampling.interior,
+        task.settings.sampling.boundary,
+    )
+    one_number = network.intervals is None or isinstance(network.intervals, int)
+    default_rows = task.settings.training.weighting == "none" and network.family == "bspline"
+    return not network.built and all(one is None for one in given) and one_number and default_rows

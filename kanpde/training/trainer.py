@@ -35,6 +35,7 @@ from kanpde.training.interrupts import Interrupts
 from kanpde.training.march_phase import Marching
 from kanpde.training.phase import Following, NothingFound, Phase, Stop, TrainingTask
 from kanpde.training.settings import Settings, TrainingOptions
+from kanpde.training.tensor_train_phase import TensorTrains
 from kanpde.training.warm_march import WarmMarch
 
 LATE_SECONDS, LATE_SHARE = 0.5, 0.05  # an iteration may end later than the budget by the larger of these
@@ -42,12 +43,14 @@ UNINTERRUPTED_SECONDS = 1.0  # expected time of an iteration that may be too lon
 SURE = 0.5  # share of its expected time that an iteration takes at least
 CAREFUL = 4.0  # multiple of its expected time that it takes at most; only then need it be undone
 ERROR_SECONDS = 0.5  # shortest time between two measurements of the error on grids of ERROR_RESOLUTION
-ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}  # points along each axis, by the number of axes
-KINDS: Mapping[str, type[Descent] | type[Marching] | type[Imitation]] = {
+# Points along each axis, by the number of axes; with more axes those of `Comparison`.
+ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}
+KINDS: Mapping[str, type[Descent] | type[Marching] | type[Imitation] | type[TensorTrains]] = {
     "descent": Descent,
     "marching": Marching,
     "warm_march": WarmMarch,
     "imitation": Imitation,
+    "tensor_trains": TensorTrains,
 }
 
 
@@ -104,19 +107,20 @@ class Trainer:
         self._error, self._error_known_at, self._error_of = math.nan, -math.inf, 0
         self._proof_of = 0
         # Made before training, because a reference that cannot be evaluated is found by it.
-        resolution = ERROR_RESOLUTION.get(problem.domain.dimension)
-        self._comparison = None if resolution is None else Comparison(problem, resolution)
+        self._comparison = Comparison(problem, ERROR_RESOLUTION.get(problem.domain.dimension))
         self._last_seconds = 0.0  # seconds of the last iteration
 
     def _first_phase(self) -> Phase:
         """Return the phase that begins the training.
 
-        It is a march if it can solve the problem: for its own sake if the network is open, else for a warm start. For
-        other problems it is a descent.
+        It is a march if it can solve the problem: for its own sake if the network is open, else for a warm start. In
+        many coordinates it is a search for a tensor train. For other problems it is a descent.
         """
         network = self.settings.network
         if isinstance(network, KAN) and Marching.fits(self.task, network):
             return Marching(self.task, network)
+        if isinstance(network, KAN) and TensorTrains.fits(self.task, network):
+            return TensorTrains(self.task, network)
         if self.problem.partition is not None:
             raise ConfigurationError(
                 "expected default settings of network, sampling and training.stages on a domain with parts, which "
@@ -265,7 +269,7 @@ class Trainer:
                 callback.on_checkpoint(self)
 
     def _measured_error(self) -> float:
-        error = None if self._comparison is None else self.solution().relative_l2(self._comparison)
+        error = self.solution().relative_l2(self._comparison)
         return math.nan if error is None else error
 
     def checkpoint(self) -> Checkpoint:

@@ -30,6 +30,7 @@ from kanpde.problem.problem import Problem
 from kanpde.symbolic.proof.maximum_principle import NoTheorem
 from kanpde.symbolic.proof.statement import Statement, state
 
+MOST_COORDINATES = 4
 MOST_COEFFICIENTS = 20_000_000  # of a polynomial on all cells
 LIFT_ROUNDINGS = 64  # in the evaluation of the lift and factor of hard conditions; functions are taken to be good to 30
 
@@ -114,6 +115,8 @@ class Enclosed:
     @functools.cached_property
     def cells(self) -> Cells:
         domain, network = self.problem.domain, self.model.network
+        if domain.dimension > MOST_COORDINATES:
+            raise NotEnclosed(f"a proof in seconds needs at most {MOST_COORDINATES} coordinates")
         cells = smooth_cells(network, domain.low, domain.high)
         counts = math.prod(len(low) for low, _ in cells)
         degrees = ((network.degree or 0) + 1) ** len(cells)

@@ -22,6 +22,7 @@ from kanpde.marching.audit.data import audit_of_data
 from kanpde.marching.audit.noise import Noise
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
+from kanpde.marching.audit.products import weakest_product
 from kanpde.marching.audit.reasons import FREE, LARGE, Evidence, FunctionDeviation, reasons_of, verdict_of
 from kanpde.marching.split import Split, split
 from kanpde.marching.task import MarchTask
@@ -83,7 +84,10 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
     """Return the evidence on a model."""
     unseen = tuple(missed(problem, lambda placed: rows_of(model, placed), constants_of(model), size_of(model, problem)))
     if not isinstance(problem.domain, Shape) or problem.domain.dimension not in RESOLUTION:
-        return Evidence(residual if math.isfinite(residual) else None, None, missed=unseen)
+        known = residual if math.isfinite(residual) else None
+        many = problem.domain.dimension not in RESOLUTION
+        direction = weakest_product(problem, model) if many else None
+        return Evidence(known, None, missed=unseen, direction=direction, many=many)
     task = MarchTask(split(problem), 1, None, affine=False, most=MOST_UNKNOWNS, device=torch.device("cpu"))
     parts = tuple(parts) or parts_of_network(task, model)
     constants = model.constants.detach().double().cpu()

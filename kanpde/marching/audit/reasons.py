@@ -56,6 +56,8 @@ class Evidence:
     branch: Branch | None = None
     diverged: bool = False
     out_of_budget: bool = False
+    direction: Direction | None = None  # the weakest one that is known without corrected parts
+    many: bool = False  # True if there are too many coordinates for a correction
 
     @property
     def reached(self) -> float:
@@ -75,20 +77,15 @@ class Evidence:
     @property
     def weakest(self) -> Direction | None:
         """The direction that the rows of any part notice least."""
-        known = [each.weakest for each in self.found if each.weakest is not None]
+        known = [each for each in (self.direction, *(each.weakest for each in self.found)) if each is not None]
         return min(known, key=lambda direction: direction.noticed, default=None)
 
     @property
     def amplified(self) -> float:
         """The largest relative error that the remaining rows of one part may cause in its weakest direction."""
-        return max(
-            (
-                math.hypot(*each.after.values()) / max(each.weakest.noticed, 1e-300)
-                for each in self.found
-                if each.weakest is not None and each.weakest.noticed >= FREE
-            ),
-            default=0.0,
-        )
+        rows = [(each.weakest, math.hypot(*each.after.values())) for each in self.found]
+        known = [(self.direction, self.estimate or 0.0), *rows]
+        return max((left / w.noticed for w, left in known if w is not None and w.noticed >= FREE), default=0.0)
 
     @property
     def judged(self) -> float | None:
@@ -139,6 +136,8 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
         yield "the error could not be estimated, because the correction of the solution is not finite"
     elif estimate > target:
         hint = "; a larger training.budget_seconds may lower it" if evidence.out_of_budget else ""
+        if evidence.many and not evidence.out_of_budget:
+            hint = "; in many coordinates only sums of few products of univariate functions have small errors"
         if evidence.noise > SHARE_OF_NOISE * estimate:
             hint = "; the noise of the measurements leaves so much open, and more of them would lower it"
         yield f"the estimated relative error is {estimate:.1e}, more than {target:.0e}{hint}"

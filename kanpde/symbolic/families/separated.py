@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -125,28 +126,56 @@ def product(field: Sampled, fits: tuple[Fit, ...], family: str, wrap: Callable[[
         own = [placeholder(next(numbers)) for _ in fit.parameters]
         constants.update(zip(own, map(float, fit.parameters), strict=True))
         functions.append(fit.functions(symbol, own))
-    if np.prod([len(f) for f in functions]) > LARGEST_DESIGN:
+    places = chosen_terms(functions)
+    if places is None:
         return None
-    terms = [sp.Mul(*factors) for factors in itertools.product(*functions)]
+    terms = [sp.Mul(*(own[i] for own, i in zip(functions, place, strict=True))) for place in places]
     columns = [
         np.stack([evaluated(f, constants, {name: nodes}) for f in own], axis=1)
         for own, name, nodes in zip(functions, field.names, field.nodes, strict=True)
     ]
-    design, target = _design(field, columns)
+    design, target = _design(field, columns, places)
     return linear(family, terms, constants, design, target, field.error, len(field.nodes[0]), wrap)
 
 
-def _design(field: Sampled, columns: list[Array]) -> tuple[Array, Array]:
+def chosen_terms(functions: Sequence[Sequence[sp.Expr]]) -> list[tuple[int, ...]] | None:
+    """Return the terms of a sum of products, each by the numbers of its factors; None if there are too many.
+
+    With many coordinates they are those products of which as few factors as necessary are not 1: of one coordinate, of
+    at most two, and so on.
+    """
+    if math.prod(map(len, functions)) <= LARGEST_DESIGN:
+        return list(itertools.product(*(range(len(own)) for own in functions)))
+    if not all(sp.S.One in own for own in functions):
+        return None
+    ones = tuple(list(own).index(sp.S.One) for own in functions)
+    found: list[tuple[int, ...]] = [ones]
+    for count in range(1, len(functions)):
+        further = list(itertools.islice(terms_of(functions, ones, count), LARGEST_DESIGN))
+        if len(found) + len(further) > LARGEST_DESIGN:
+            break
+        found += further
+    return found if len(found) > 1 else None
+
+
+def terms_of(functions: Sequence[Sequence[sp.Expr]], ones: tuple[int, ...], count: int) -> Iterator[tuple[int, ...]]:
+    """Yield the products of which `count` factors are not 1; `ones` are the numbers of the factors 1."""
+    for axes in itertools.combinations(range(len(functions)), count):
+        others = [[i for i in range(len(functions[a])) if i != ones[a]] for a in axes]
+        for chosen in itertools.product(*others):
+            place = dict(zip(axes, chosen, strict=True))
+            yield tuple(place.get(a, one) for a, one in enumerate(ones))
+
+
+def _design(field: Sampled, columns: list[Array], places: Sequence[tuple[int, ...]]) -> tuple[Array, Array]:
     """Return the weighted products and the weighted field at points of the grid: (n, m) and (n,)."""
-    shape = field.values.shape
     picked = np.arange(field.values.size)
     if len(picked) > POINTS:
         picked = np.sort(np.random.default_rng(0).choice(picked, POINTS, replace=False))
-    places = np.unravel_index(picked, shape)
-    design = functools.reduce(
-        lambda left, right: (left[:, :, None] * right[:, None, :]).reshape(len(picked), -1),
-        [column[place] for column, place in zip(columns, places, strict=True)],
-    )
+    where = np.unravel_index(picked, field.values.shape)
+    rows = [column[place] for column, place in zip(columns, where, strict=True)]
+    chosen = np.array(places).T
+    design = functools.reduce(np.multiply, [row[:, which] for row, which in zip(rows, chosen, strict=True)])
     root = np.sqrt(field.weight.ravel()[picked])
     target = root * field.values.ravel()[picked]
     size = max(float(np.linalg.norm(target)), 1e-300)
