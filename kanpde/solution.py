@@ -27,6 +27,7 @@ from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.judge import audit
 from kanpde.network.kan import KAN
 from kanpde.network.parted import PartedNetwork
+from kanpde.network.slabbed import SlabbedNetwork
 from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model, saved_on
 from kanpde.problem import registry, text_json
@@ -247,7 +248,7 @@ class Solution:
 
     def edge_curves(self) -> list[dict[str, Any]]:
         """Return the learned function of every edge; see `KAN.edge_curves`."""
-        if isinstance(self.network, PartedNetwork):
+        if isinstance(self.network, PartedNetwork | SlabbedNetwork):
             raise KanpdeError(
                 "expected one network, got one for each part of the domain; see solution.network.networks"
             )
@@ -404,7 +405,8 @@ class Solution:
         if self._warned or not len(points) or isinstance(self.problem, Regression):
             return
         domain, network = self.problem.domain, self.network
-        periodic = network.first.basis.periodic if isinstance(network, KAN) else (False,) * domain.dimension
+        known = network.periodic if isinstance(network, SlabbedNetwork) else ()
+        periodic = network.first.basis.periodic if isinstance(network, KAN) else known or (False,) * domain.dimension
         ends = np.stack([points.amin(dim=0).detach().cpu().numpy(), points.amax(dim=0).detach().cpu().numpy()])
         beyond = np.maximum(domain.low - ends[0], ends[1] - domain.high)
         far = [

@@ -10,6 +10,12 @@ class MarchTolerances:
     """All thresholds of a march; the defaults are those of `solve`, and tests and experiments may use others."""
 
     passes: tuple[float, ...] = (1e-3, 1e-5, 1e-7, 1e-9, 1e-11)  # tolerance of each pass's relative residual, in order
+    # An evolution is long if its first pass needs more than this number of slabs. It is then solved in one pass, with
+    # these tolerances by the number of coordinates, and its solution has a network for every few slabs.
+    long: int = 60
+    long_pass: tuple[float, ...] = (1e-11, 1e-8, 1e-6)
+    seen: int = 8  # number of slabs that predict the number of all
+    lost: float = 0.03  # relative residual of a slab of a long evolution after which nothing can be believed
     in_time: float = 1e-2  # largest last coefficients in time, relative to all, as a share of the pass's tolerance
     first_intervals: tuple[int, ...] = (8, 8, 2)  # initial intervals of each axis, by the number of coordinates
     degree_in_time: tuple[int, ...] = (15, 11, 9)  # degree of the polynomials in time, by the number of axes in space

@@ -127,6 +127,17 @@ def worth_cutting(slab: Slab, counters: Counters, aim: Aim, limits: MarchToleran
     return slab.residual > limits.cut_above * aim.tolerance and not useless
 
 
+def is_long(slabs: Sequence[Slab], length: float, limits: MarchTolerances) -> bool:
+    """Return True if an evolution is long, as its first slabs and the `length` of the next one predict."""
+    expected = len(slabs) + (1.0 - slabs[-1].high) / length
+    return len(slabs) >= limits.seen and expected > limits.long
+
+
+def is_lost(slab: Slab, limits: MarchTolerances) -> bool:
+    """Return True if a slab is so far from a solution, and so long, that what follows it is none either."""
+    return slab.residual * min(1.0, math.sqrt((slab.high - slab.low) * limits.long)) > limits.lost
+
+
 def next_end(low: float, length: float, limits: MarchTolerances) -> float:
     """Return the end of the slab from `low`, if the rest of time is divided into equal slabs of about `length`."""
     rest = 1.0 - low
