@@ -283,6 +283,7 @@ class Solution:
             "dtype": str(parameter.dtype).removeprefix("torch."),
             "seed": self.record["seed"],
             "width": self.network.architecture()["width"],
+            "networks": len(self.network.networks) if isinstance(self.network, SlabbedNetwork) else 1,
             "unknowns": {name: in_json(each) for name, each in self.unknowns.items()},
             "formula": None if formula is None else formula.summary(),
             "versions": {"kanpde": __version__, "torch": torch.__version__, "python": platform.python_version()},

@@ -86,8 +86,8 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
             factor = task.tolerances.starts[len(state.starts)]
             return replace(state, iterate=initial_iterate(task, state.attempt, None, factor=factor), anchor=None)
         slab = min(state.starts, key=lambda each: each.misfit)
-    attempt, limits = state.attempt, task.tolerances
-    aim = Aim(tolerance_of(task, state), task.degree_in_time, not state.slabs)
+    attempt, limits = state.attempt, task.limits(long=state.long)
+    aim = Aim(limits.passes[state.level], task.degree_in_time, not state.slabs)
 
     def refine(stalls: int) -> tuple[Axes, bool]:
         if task.shaped:
@@ -118,12 +118,6 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
     return open_attempt(task, state, again, slab if slab.residual < limits.unresolved else None)
 
 
-def tolerance_of(task: MarchTask, state: MarchState) -> float:
-    """Return the tolerance of the present pass."""
-    limits = task.tolerances
-    return limits.long_pass[task.problem.domain.dimension - 1] if state.long else limits.passes[state.level]
-
-
 def again_as_long(task: MarchTask, state: MarchState) -> MarchState:
     """Return the state at the first attempt of a long evolution's only pass, with the first slab's axes and length."""
     first = state.slabs[0]
@@ -134,9 +128,7 @@ def again_as_long(task: MarchTask, state: MarchState) -> MarchState:
 
 def finish(task: MarchTask, state: MarchState) -> MarchState:
     """Return the state after a complete pass: the first attempt of the next pass, or the end."""
-    if state.long:
-        return replace(state, passes=1, best=Pass(state.slabs), slabs=(), done=Ending.CONVERGED)
-    after = verdicts.outcome(Pass(state.slabs), state.best, state.level, task.tolerances)
+    after = verdicts.outcome(Pass(state.slabs), state.best, state.level, task.limits(long=state.long))
     state = replace(state, passes=state.passes + 1, best=after.best, level=after.level)
     if not after.proceed or (task.singular and after.best.residual <= task.tolerances.enough):
         return replace(state, done=Ending.CONVERGED)
@@ -267,10 +259,10 @@ def measure_rows(system: System, step: Step) -> Seen:
 
 def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damping: float) -> MarchState:
     """Return the state after a step from `state`, with the step's damping."""
-    before, limits = state.iterate, task.tolerances
+    before, limits = state.iterate, task.limits(long=state.long)
     moved = system.moved(before.vector, step.vector)
     unscaled = before.fresh and before.iteration == 0  # the rows are then scaled at the new vector and solved again
-    tolerance = tolerance_of(task, state)
+    tolerance = limits.passes[state.level]
     ended = task.linear or verdicts.newton_has_ended(
         step, moved, before, tolerance, limits, constants=bool(task.problem.unknowns)
     )

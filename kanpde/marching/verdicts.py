@@ -130,7 +130,9 @@ def worth_cutting(slab: Slab, counters: Counters, aim: Aim, limits: MarchToleran
 def is_long(slabs: Sequence[Slab], length: float, limits: MarchTolerances) -> bool:
     """Return True if an evolution is long, as its first slabs and the `length` of the next one predict."""
     expected = len(slabs) + (1.0 - slabs[-1].high) / length
-    return len(slabs) >= limits.seen and expected > limits.long
+    many = len(slabs) >= limits.seen[0] and expected > limits.long
+    large = expected * slabs[-1].coefficients.size > limits.long_unknowns
+    return many or (len(slabs) >= limits.seen[1] and large)
 
 
 def is_lost(slab: Slab, limits: MarchTolerances) -> bool:
