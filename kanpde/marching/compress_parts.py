@@ -25,16 +25,19 @@ SLABS_PER_NETWORK = {1: 16, 2: 4, 3: 1}  # of a long evolution, by the number of
 
 
 def compressed(
-    task: MarchTask, found: Pass, degree: int, *, slabbed: bool = False
+    task: MarchTask, found: Pass, degree: int, *, slabbed: bool = False, reached: float = 1.0
 ) -> KAN | PartedNetwork | SlabbedNetwork:
     """Return the network of degree `degree` of a pass on the unit box, for a split problem one for every cell.
 
-    If `slabbed`, it has such a network for every few slabs.
+    If `slabbed`, it has such a network for every few slabs, none of which crosses the share `reached` of time: what is
+    held after it has a kink there, which would spoil a network before it.
     """
     if not slabbed:
         return compressed_part(task.problem, task.problem.domain, found, degree)
     count = SLABS_PER_NETWORK[task.problem.domain.dimension]
-    groups = [Pass(found.slabs[first : first + count]) for first in range(0, len(found.slabs), count)]
+    solved = [slab for slab in found.slabs if slab.low < reached]
+    groups = [Pass(tuple(solved[first : first + count])) for first in range(0, len(solved), count)]
+    groups += [Pass((slab,)) for slab in found.slabs[len(solved) :]]
     domains = [task.part(group.slabs[0].low, group.slabs[-1].high) for group in groups]
     networks = [
         compressed_part(task.problem, domain, group, degree) for domain, group in zip(domains, groups, strict=True)

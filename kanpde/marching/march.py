@@ -105,7 +105,7 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
     )
     state = replace(state, length=found.length)
     if isinstance(found, Keep):
-        if state.long and verdicts.is_lost(slab, limits):
+        if state.long and verdicts.is_lost(slab, found.length, limits):
             return replace(state, done=Ending.LOST)
         state = replace(state, slabs=(*state.slabs, slab))
         if attempt.high == 1.0:

@@ -17,10 +17,11 @@ class MarchTolerances:
     long_pass: tuple[float, ...] = (1e-11, 3e-8, 3e-6)
     seen: tuple[int, int] = (8, 3)  # numbers of slabs that predict the numbers of all slabs, and of all unknowns
     lost: float = 0.03  # relative residual of a slab of a long evolution after which nothing can be believed
+    vanishing: float = 1e-9  # length of a slab, relative to the time before it, at which a long evolution ends
     # In a long evolution the next slab is like the last one, so that it should be solved at the first attempt: slabs are
     # shorter and knots denser than one slab needs. What a slab leaves is noise in the initial values of the next one,
-    # whose stiff part no knots resolve.
-    long_in_time: float = 5e-4
+    # whose stiff part no knots resolve; without space nothing is stiff beyond the polynomials.
+    long_in_time: tuple[float, ...] = (1e-2, 5e-4, 5e-4)
     long_margin: float = 10.0
     long_longer: float = 1.5
     in_time: float = 1e-2  # largest last coefficients in time, relative to all, as a share of the pass's tolerance
@@ -79,6 +80,6 @@ class MarchTolerances:
 
     def of_long(self, dimension: int) -> MarchTolerances:
         """Return the thresholds of a long evolution's only pass."""
-        tolerance = self.long_pass[dimension - 1]
-        in_time, margin, longer = self.long_in_time, self.long_margin, self.long_longer
+        tolerance, in_time = self.long_pass[dimension - 1], self.long_in_time[dimension - 1]
+        margin, longer = self.long_margin, self.long_longer
         return replace(self, passes=(tolerance,), in_time=in_time, margin=margin, longer=longer)

@@ -135,9 +135,14 @@ def is_long(slabs: Sequence[Slab], length: float, limits: MarchTolerances) -> bo
     return many or (len(slabs) >= limits.seen[1] and large)
 
 
-def is_lost(slab: Slab, limits: MarchTolerances) -> bool:
-    """Return True if a slab is so far from a solution, and so long, that what follows it is none either."""
-    return slab.residual * min(1.0, math.sqrt((slab.high - slab.low) * limits.long)) > limits.lost
+def is_lost(slab: Slab, length: float, limits: MarchTolerances) -> bool:
+    """Return True if a long evolution ends with a slab, because what follows cannot be solved.
+
+    That is if the slab is far from a solution, and not very short, or if the `length` of the next one is next to
+    nothing beside the time so far; in the first slabs there may be a short layer.
+    """
+    far = slab.residual * min(1.0, math.sqrt((slab.high - slab.low) * limits.long)) > limits.lost
+    return far or length < limits.vanishing * slab.low
 
 
 def next_end(low: float, length: float, limits: MarchTolerances) -> float:

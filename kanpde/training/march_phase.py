@@ -143,7 +143,8 @@ class Marching:
         if self._known is None or self._known[0] is not found:
             problem, axes = self.task.problem, self.march.state.attempt.axes
             degree = axes[0].degree if axes else DEGREES[1]
-            network = compressed(self.march_task, found, degree, slabbed=self.march.state.long and not self.imitated)
+            slabbed = self.march.state.long and not self.imitated
+            network = compressed(self.march_task, found, degree, slabbed=slabbed, reached=self._reached)
             constants = dict(zip(problem.constants, found.slabs[0].constants.tolist(), strict=True))
             slab = found.slabs[0]
             singular = SingularPart(slab.functions, slab.amounts) if slab.functions else None
@@ -157,9 +158,13 @@ class Marching:
 
     def parts(self) -> tuple[Part, ...]:
         """Return the slabs of the best pass, or of the present one."""
+        return parts_of_pass(self._best_or_present, self.march_task.ansatz, self._reached)
+
+    @property
+    def _reached(self) -> float:
+        """The share of time after which the last state is held; 1 if a pass is complete."""
         state = self.march.state
-        first = state.attempt.high if not state.slabs else state.attempt.low
-        return parts_of_pass(self._best_or_present, self.march_task.ansatz, 1.0 if state.best else first)
+        return 1.0 if state.best else state.attempt.low if state.slabs else state.attempt.high
 
     def _time(self, share: float) -> float:
         """Return the time at a share of all time."""

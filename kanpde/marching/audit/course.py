@@ -12,7 +12,7 @@ import numpy as np
 from kanpde.calculus.arrays import Array
 
 SHOWN = 10  # periods of time of which the largest error is told
-GROWN = 1e3  # ratio of the errors at which the solution ends to be believed and halfway there that is a growth
+GROWN = 30.0  # ratio of the errors at which the solution ends to be believed and halfway there that is a growth
 ENDING = 10.0  # multiple of the target that the error may reach at the end of an evolution that is solved
 
 
