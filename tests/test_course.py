@@ -42,6 +42,14 @@ def test_what_is_not_finite_is_not_believed():
 
 def test_errors_are_those_of_the_time_that_was_reached():
     times = np.repeat(TIMES, 2)
-    squares = np.where(times <= 4, 4e-6, 1.0)
-    found = Course.of(times, squares, np.ones(202), (0.0, 4.0, 10.0))
+    errors, values = np.where(times <= 4, 2e-3, 1.0)[:, None], np.ones((202, 1))
+    found = Course.of(times, errors, values, np.ones(202), (0.0, 4.0, 10.0))
     assert found.solved_until == 4 and np.allclose(found.errors, 2e-3) and len(found.times) == 41
+
+
+def test_errors_are_relative_to_what_was_before_them():
+    wrong = 1e-9 * np.exp(5 * TIMES)[:, None]  # the values follow the error: they are wrong at the end
+    found = Course.of(TIMES, wrong, 1 + wrong, np.ones(101), (0.0, 10.0, 10.0))
+    assert np.abs(wrong[TIMES <= found.believed_until(1e-3)]).max() < 2e-3
+    zero_first = Course.of(TIMES, np.full((101, 1), 1e-9), TIMES[:, None], np.ones(101), (0.0, 10.0, 10.0))
+    assert zero_first.believed_until(1e-3) == 10

@@ -13,14 +13,16 @@ from kanpde.calculus.arrays import Array
 
 SHOWN = 10  # periods of time of which the largest error is told
 GROWN = 30.0  # ratio of the errors at which the solution ends to be believed and halfway there that is a growth
+START = 0.05  # share of the times in which the size of a solution is measured at least
 ENDING = 10.0  # multiple of the target that the error may reach at the end of an evolution that is solved
 
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """The estimated errors (n,) at increasing times (n,), relative to the solution's root mean square.
+    """The estimated errors (n,) at increasing times (n,), relative to the solution's root mean square until then.
 
-    `last` is the problem's last time and `solved_until` the one that was reached, before which all times are.
+    What comes later has no part in that, because a wrong solution may grow beyond all bounds. `last` is the problem's
+    last time and `solved_until` the one that was reached, before which all times are.
     """
 
     times: Array
@@ -29,16 +31,26 @@ class Course:
     solved_until: float
 
     @classmethod
-    def of(cls, times: Array, squares: Array, weights: Array, bounds: tuple[float, float, float]) -> Course:
-        """Return the course of squared errors and of weights at points with these times, all (m,), of size 1.
+    def of(
+        cls, times: Array, errors: Array, values: Array, weights: Array, bounds: tuple[float, float, float]
+    ) -> Course:
+        """Return the course of errors and of values (m, f) at points with these times and weights, (m,).
 
         `bounds` are the first time, the time that was reached and the last time.
         """
         first, reached, last = bounds
         inside = times <= reached
         places, place = np.unique(times[inside], return_inverse=True)
-        total, shares = (np.bincount(place, each[inside], len(places)) for each in (weights * squares, weights))
-        return cls(places, np.sqrt(total / np.maximum(shares, 1e-300)), last, reached if len(places) else first)
+        if not len(places):
+            return cls(places, places, last, first)
+        shares, wrong, size = (
+            np.bincount(place, (weights * each)[inside], len(places))
+            for each in (np.ones(len(times)), np.square(errors).sum(axis=1), np.square(values).sum(axis=1))
+        )
+        until = np.sqrt(np.cumsum(size) / np.cumsum(shares))
+        start = int(START * len(places))
+        until[:start] = until[start]  # a solution may be zero at first
+        return cls(places, np.sqrt(wrong / shares) / np.maximum(until, 1e-300), last, reached)
 
     def believed_until(self, target: float) -> float:
         """Return the last time up to which all errors are at most `target`."""
@@ -80,8 +92,8 @@ class Course:
         text = f"to a relative error of {target:.0e} it can be believed until t = {until:.4g} of {self.last:.4g}"
         if rate is not None:
             text += (
-                f"; errors grow about like exp({rate:.2g} t) there, as in chaos, so that more digits would move that "
-                "time only a little"
+                f"; errors grow about like exp({rate:.2g} t) there, as where a problem is unstable or chaotic, so that "
+                "more digits would move that time only a little"
             )
         yield text
 

@@ -185,8 +185,7 @@ def estimates(
         low, high = domain.low[task.time], domain.high[task.time]
         reached = next((part.low for part in parts if part.held), 1.0)
         bounds = float(low), float(low + reached * (high - low)), float(high)
-        squares = np.square(network - corrected).sum(axis=1) / (size**2 or 1.0)
-        course = Course.of(points[:, task.time], squares, weights, bounds)
+        course = Course.of(points[:, task.time], network - corrected, corrected, weights, bounds)
     return (error / size if size > 0 else error), float(np.abs(network - corrected).max()), size, course
 
 
