@@ -13,6 +13,7 @@ from scipy.integrate import solve_ivp
 from kanpde import Box, Initial, Periodic, Problem, Solution, files, solve
 from kanpde.errors import ConfigurationError
 from kanpde.marching import compress_parts
+from kanpde.marching.audit.judge import audit
 from kanpde.marching.task import MarchTask
 from kanpde.marching.tolerances import MarchTolerances
 from kanpde.network.slabbed import SlabbedNetwork
@@ -145,6 +146,11 @@ def test_networks_in_time_are_saved_and_loaded(spring, tmp_path):
     assert np.array_equal(np.sort(shuffled), TIMES)
     assert np.allclose(loaded(t=shuffled), spring_at(TIMES)[np.argsort(np.argsort(shuffled))], atol=1e-7)
     assert loaded(t=np.zeros(0)).shape == (0,)
+
+
+def test_networks_in_time_are_audited_without_the_slabs_that_made_them(spring):
+    found = audit(spring.problem, spring.model)
+    assert found.verdict == "solved" and found.error_estimate < 1e-5
 
 
 def test_networks_in_time_are_exported_as_a_grid(spring, tmp_path):
