@@ -27,8 +27,8 @@ from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.judge import audit
 from kanpde.network.kan import KAN
 from kanpde.network.parted import PartedNetwork
-from kanpde.network.slabbed import SlabbedNetwork
 from kanpde.network.residuals import Residuals
+from kanpde.network.slabbed import SlabbedNetwork
 from kanpde.network.trial_function import Model, saved_on
 from kanpde.problem import registry, text_json
 from kanpde.problem.field import parse_partial

@@ -11,7 +11,7 @@ TIMES = np.linspace(0, 10, 101)
 
 
 def course(errors, solved=10.0):
-    return Course(TIMES[TIMES <= solved], errors[TIMES <= solved], 10.0, solved)
+    return Course(TIMES[solved >= TIMES], errors[solved >= TIMES], 10.0, solved)
 
 
 def test_an_error_that_grows_exponentially_is_believed_until_it_is_large():
@@ -50,6 +50,6 @@ def test_errors_are_those_of_the_time_that_was_reached():
 def test_errors_are_relative_to_what_was_before_them():
     wrong = 1e-9 * np.exp(5 * TIMES)[:, None]  # the values follow the error: they are wrong at the end
     found = Course.of(TIMES, wrong, 1 + wrong, np.ones(101), (0.0, 10.0, 10.0))
-    assert np.abs(wrong[TIMES <= found.believed_until(1e-3)]).max() < 2e-3
+    assert np.abs(wrong[found.believed_until(1e-3) >= TIMES]).max() < 2e-3
     zero_first = Course.of(TIMES, np.full((101, 1), 1e-9), TIMES[:, None], np.ones(101), (0.0, 10.0, 10.0))
     assert zero_first.believed_until(1e-3) == 10

@@ -205,7 +205,7 @@ def relative_residual(system: System, vector: Tensor, checked: int) -> float:
 
 
 def complete_pass(task: MarchTask, state: MarchState, system: Callable[[], System]) -> Pass:
-    """Return the current pass as complete: the solved slabs, then their end continued as a constant until the last time.
+    """Return the current pass as complete: the solved slabs, then their end continued as a constant.
 
     Before the first slab is solved, the present attempt stands for it, with the rows `system()`.
     """

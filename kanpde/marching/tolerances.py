@@ -10,17 +10,18 @@ class MarchTolerances:
     """All thresholds of a march; the defaults are those of `solve`, and tests and experiments may use others."""
 
     passes: tuple[float, ...] = (1e-3, 1e-5, 1e-7, 1e-9, 1e-11)  # tolerance of each pass's relative residual, in order
-    # An evolution is long if its first pass needs more than this number of slabs, or of unknowns in all its slabs. It is
-    # then solved in one pass, with these tolerances by the number of coordinates, and has a network for every few slabs.
+    # An evolution is long if its first pass needs more than this number of slabs, or of unknowns in all its slabs. It
+    # is then solved in one pass, with these tolerances by the number of coordinates, and has a network for every few
+    # slabs.
     long: int = 30
     long_unknowns: int = 60_000
     long_pass: tuple[float, ...] = (1e-11, 3e-8, 3e-6)
     seen: tuple[int, int] = (8, 3)  # numbers of slabs that predict the numbers of all slabs, and of all unknowns
     lost: float = 0.03  # relative residual of a slab of a long evolution after which nothing can be believed
     vanishing: float = 1e-9  # length of a slab, relative to the time before it, at which a long evolution ends
-    # In a long evolution the next slab is like the last one, so that it should be solved at the first attempt: slabs are
-    # shorter and knots denser than one slab needs. What a slab leaves is noise in the initial values of the next one,
-    # whose stiff part no knots resolve; without space nothing is stiff beyond the polynomials.
+    # In a long evolution the next slab is like the last one, so that it should be solved at the first attempt: slabs
+    # are shorter and knots denser than one slab needs. What a slab leaves is noise in the initial values of the next
+    # one, whose stiff part no knots resolve; without space nothing is stiff beyond the polynomials.
     long_in_time: tuple[float, ...] = (1e-2, 5e-4, 5e-4)
     long_margin: float = 10.0
     long_longer: float = 1.5

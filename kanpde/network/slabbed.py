@@ -89,7 +89,13 @@ class SlabbedNetwork(nn.Module):
     def architecture(self) -> dict[str, Any]:
         """Return what `from_architecture` needs, as JSON."""
         each = [self._network(number).architecture() for number in range(len(self.networks))]
-        return {"kind": KIND, "width": [one["width"] for one in each], "ends": list(self.times), "time": self.time, "networks": each}
+        return {
+            "kind": KIND,
+            "width": [one["width"] for one in each],
+            "ends": list(self.times),
+            "time": self.time,
+            "networks": each,
+        }
 
     @classmethod
     def from_architecture(

@@ -65,5 +65,11 @@ class Audit:
         steps = tuple(saved.get("bound_steps", ()))
         factors = {name: tuple(map(tuple, rows)) for name, rows in saved.get("factors", {}).items()}
         course = saved.get("error_in_time")
-        changed = {"error_in_time": course and tuple(map(tuple, course)), "reasons": tuple(saved["reasons"]), "bound_steps": steps, "uncertainty": known, "factors": factors}
+        changed = {
+            "error_in_time": course and tuple(map(tuple, course)),
+            "reasons": tuple(saved["reasons"]),
+            "bound_steps": steps,
+            "uncertainty": known,
+            "factors": factors,
+        }
         return cls(**{**saved, **changed})

@@ -96,4 +96,3 @@ class Course:
                 "more digits would move that time only a little"
             )
         yield text
-
