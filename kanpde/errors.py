@@ -66,6 +66,12 @@ class Ending(Enum):
         "",
         ExitStatus.SOLVED,
     )
+    LOST = (
+        "lost",
+        "no shorter step and no finer knots solve the equation after t = {limit:.6g}",
+        "the solution may blow up or form a shock there",
+        ExitStatus.SOLVED,
+    )
     BUDGET = "budget", "{limit:g} seconds are over", "", ExitStatus.SOLVED
     DIVERGED = (
         "diverged",

@@ -28,6 +28,7 @@ from kanpde.marching.audit.judge import audit
 from kanpde.network.kan import KAN
 from kanpde.network.parted import PartedNetwork
 from kanpde.network.residuals import Residuals
+from kanpde.network.slabbed import SlabbedNetwork
 from kanpde.network.trial_function import Model, saved_on
 from kanpde.problem import registry, text_json
 from kanpde.problem.field import parse_partial
@@ -247,7 +248,7 @@ class Solution:
 
     def edge_curves(self) -> list[dict[str, Any]]:
         """Return the learned function of every edge; see `KAN.edge_curves`."""
-        if isinstance(self.network, PartedNetwork):
+        if isinstance(self.network, PartedNetwork | SlabbedNetwork):
             raise KanpdeError(
                 "expected one network, got one for each part of the domain; see solution.network.networks"
             )
@@ -282,6 +283,7 @@ class Solution:
             "dtype": str(parameter.dtype).removeprefix("torch."),
             "seed": self.record["seed"],
             "width": self.network.architecture()["width"],
+            "networks": len(self.network.networks) if isinstance(self.network, SlabbedNetwork) else 1,
             "unknowns": {name: in_json(each) for name, each in self.unknowns.items()},
             "formula": None if formula is None else formula.summary(),
             "versions": {"kanpde": __version__, "torch": torch.__version__, "python": platform.python_version()},
@@ -404,7 +406,8 @@ class Solution:
         if self._warned or not len(points) or isinstance(self.problem, Regression):
             return
         domain, network = self.problem.domain, self.network
-        periodic = network.first.basis.periodic if isinstance(network, KAN) else (False,) * domain.dimension
+        known = network.periodic if isinstance(network, SlabbedNetwork) else ()
+        periodic = network.first.basis.periodic if isinstance(network, KAN) else known or (False,) * domain.dimension
         ends = np.stack([points.amin(dim=0).detach().cpu().numpy(), points.amax(dim=0).detach().cpu().numpy()])
         beyond = np.maximum(domain.low - ends[0], ends[1] - domain.high)
         far = [

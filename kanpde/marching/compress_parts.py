@@ -1,4 +1,4 @@
-"""Compress a solution of a problem with parts to a network for every cell."""
+"""Compress a solution to a network, or to one for every cell of a problem with parts and every few slabs of time."""
 
 from __future__ import annotations
 
@@ -9,25 +9,51 @@ import torch
 
 from kanpde.calculus.arrays import Array
 from kanpde.geometry.box import as_box
+from kanpde.geometry.domain import Domain
 from kanpde.geometry.patch import over
 from kanpde.marching.low_rank import INSIDE, compress
 from kanpde.marching.quadrature import spread_over
 from kanpde.marching.slabs import Pass
 from kanpde.marching.split import Split
+from kanpde.marching.task import MarchTask
 from kanpde.network.kan import KAN
 from kanpde.network.parted import PartedNetwork
+from kanpde.network.slabbed import SlabbedNetwork
 from kanpde.problem.problem import Problem
 
+SLABS_PER_NETWORK = {1: 16, 2: 4, 3: 1}  # of a long evolution, by the number of coordinates
 
-def compressed(problem: Problem, found: Pass, degree: int) -> KAN | PartedNetwork:
-    """Return the network of degree `degree` of a pass, or for a split problem one for every cell, on the unit box."""
+
+def compressed(
+    task: MarchTask, found: Pass, degree: int, *, slabbed: bool = False, reached: float = 1.0
+) -> KAN | PartedNetwork | SlabbedNetwork:
+    """Return the network of degree `degree` of a pass on the unit box, for a split problem one for every cell.
+
+    If `slabbed`, it has such a network for every few slabs, none of which crosses the share `reached` of time: what is
+    held after it has a kink there, which would spoil a network before it.
+    """
+    if not slabbed:
+        return compressed_part(task.problem, task.problem.domain, found, degree)
+    count = SLABS_PER_NETWORK[task.problem.domain.dimension]
+    solved = [slab for slab in found.slabs if slab.low < reached]
+    groups = [Pass(tuple(solved[first : first + count])) for first in range(0, len(solved), count)]
+    groups += [Pass((slab,)) for slab in found.slabs[len(solved) :]]
+    domains = [task.part(group.slabs[0].low, group.slabs[-1].high) for group in groups]
+    networks = [
+        compressed_part(task.problem, domain, group, degree) for domain, group in zip(domains, groups, strict=True)
+    ]
+    return SlabbedNetwork(networks, [float(domain.high[task.time]) for domain in domains], task.time)
+
+
+def compressed_part(problem: Problem, domain: Domain, found: Pass, degree: int) -> KAN | PartedNetwork:
+    """Return the network of slabs that fill a domain, which is a part of the problem's."""
     if not isinstance(problem, Split):
-        return compress(problem.domain, found, degree)
+        return compress(domain, found, degree)
     networks = []
     for number in range(len(problem.cells)):
         fields = slice(number * problem.count, (number + 1) * problem.count)
         slabs = tuple(replace(slab, coefficients=slab.coefficients[..., fields]) for slab in found.slabs)
-        networks.append(compress(problem.domain, Pass(slabs), degree, inside(problem, number)))
+        networks.append(compress(domain, Pass(slabs), degree, inside(problem, number)))
     return PartedNetwork(networks, problem.layout)
 
 

@@ -86,7 +86,7 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
             factor = task.tolerances.starts[len(state.starts)]
             return replace(state, iterate=initial_iterate(task, state.attempt, None, factor=factor), anchor=None)
         slab = min(state.starts, key=lambda each: each.misfit)
-    attempt, limits = state.attempt, task.tolerances
+    attempt, limits = state.attempt, task.limits(long=state.long)
     aim = Aim(limits.passes[state.level], task.degree_in_time, not state.slabs)
 
     def refine(stalls: int) -> tuple[Axes, bool]:
@@ -105,18 +105,30 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
     )
     state = replace(state, length=found.length)
     if isinstance(found, Keep):
+        if state.long and verdicts.is_lost(slab, found.length, limits):
+            return replace(state, done=Ending.LOST)
         state = replace(state, slabs=(*state.slabs, slab))
         if attempt.high == 1.0:
             return finish(task, state)
+        if state.passes == 0 and not state.long and verdicts.is_long(state.slabs, found.length, limits):
+            return again_as_long(task, state)
         return open_attempt(task, state, next_attempt(task, attempt.high, found.length, found.axes))
     high = attempt.low + found.length if isinstance(found, Shorter) else attempt.high
     again = Attempt(attempt.low, high, found.axes, found.counters)
     return open_attempt(task, state, again, slab if slab.residual < limits.unresolved else None)
 
 
+def again_as_long(task: MarchTask, state: MarchState) -> MarchState:
+    """Return the state at the first attempt of a long evolution's only pass, with the first slab's axes and length."""
+    first = state.slabs[0]
+    axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
+    state = replace(state, slabs=(), length=length, long=True)
+    return open_attempt(task, state, next_attempt(task, 0.0, length, axes))
+
+
 def finish(task: MarchTask, state: MarchState) -> MarchState:
     """Return the state after a complete pass: the first attempt of the next pass, or the end."""
-    after = verdicts.outcome(Pass(state.slabs), state.best, state.level, task.tolerances)
+    after = verdicts.outcome(Pass(state.slabs), state.best, state.level, task.limits(long=state.long))
     state = replace(state, passes=state.passes + 1, best=after.best, level=after.level)
     if not after.proceed or (task.singular and after.best.residual <= task.tolerances.enough):
         return replace(state, done=Ending.CONVERGED)
@@ -208,7 +220,7 @@ class March:
 
     def so_far(self) -> Pass:
         """Return the present pass, completed by a solution that is constant in time after the last slab."""
-        return complete_pass(self.task, self.state, prepare(self.task, self.state, self._work).system)
+        return complete_pass(self.task, self.state, lambda: prepare(self.task, self.state, self._work).system)
 
 
 def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
@@ -247,7 +259,7 @@ def measure_rows(system: System, step: Step) -> Seen:
 
 def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damping: float) -> MarchState:
     """Return the state after a step from `state`, with the step's damping."""
-    before, limits = state.iterate, task.tolerances
+    before, limits = state.iterate, task.limits(long=state.long)
     moved = system.moved(before.vector, step.vector)
     unscaled = before.fresh and before.iteration == 0  # the rows are then scaled at the new vector and solved again
     tolerance = limits.passes[state.level]

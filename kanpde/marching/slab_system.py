@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
-from kanpde.marching.axes import LegendreAxis
+from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.piece import OnGrids, TensorFunction
 from kanpde.marching.quadrature import inside
 from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, tail_of
@@ -203,13 +204,17 @@ def relative_residual(system: System, vector: Tensor, checked: int) -> float:
     return math.sqrt(total)
 
 
-def complete_pass(task: MarchTask, state: MarchState, system: System) -> Pass:
-    """Return the current pass as complete: the attempt, then its end continued as a constant until the final time."""
-    attempt = state.attempt
-    here = measure_slab(task, attempt, system, state.iterate.vector)
-    if attempt.high == 1.0:
-        return Pass((*state.slabs, here))
-    space = task.space(attempt.axes, attempt.high, 1.0)
+def complete_pass(task: MarchTask, state: MarchState, system: Callable[[], System]) -> Pass:
+    """Return the current pass as complete: the solved slabs, then their end continued as a constant.
+
+    Before the first slab is solved, the present attempt stands for it, with the rows `system()`.
+    """
+    here = state.last or measure_slab(task, state.attempt, system(), state.iterate.vector)
+    solved = state.slabs or (here,)
+    if here.high == 1.0:
+        return Pass(solved)
+    spline_axes = tuple(axis for axis in here.axes if isinstance(axis, SplineAxis))
+    space = task.space(spline_axes, here.high, 1.0)
     rest = constant_in_time(here, space, task.time)
-    held = Slab(attempt.high, 1.0, space.axes, rest, here.constants, here.residual, 0.0)
-    return Pass((*state.slabs, here, held))
+    held = Slab(here.high, 1.0, space.axes, rest, here.constants, here.residual, 0.0)
+    return Pass((*solved, held))

@@ -83,7 +83,8 @@ class MarchState:
     `length` is the largest length of the next slab, `level` the index of the pass's tolerance, `passes` the number of
     complete passes, `slabs` the solved slabs of the present pass, `best` the best complete pass, `anchor` the point of
     the present factor, and `done` how the march ended, None before the end. `starts` are the solutions of the first
-    attempt from the starts of unknown constants that have been tried.
+    attempt from the starts of unknown constants that have been tried. `long` is True in the only pass of a long
+    evolution.
     """
 
     attempt: Attempt
@@ -96,6 +97,7 @@ class MarchState:
     anchor: Anchor | None = None
     done: Ending | None = None
     starts: tuple[Slab, ...] = ()
+    long: bool = False
 
     @property
     def last(self) -> Slab | None:

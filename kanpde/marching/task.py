@@ -45,6 +45,14 @@ class MarchTask:
     device: torch.device
     tolerances: MarchTolerances = field(default_factory=MarchTolerances)
 
+    def limits(self, *, long: bool) -> MarchTolerances:
+        """Return the thresholds of the present pass, which are others in a long evolution."""
+        return self._of_long if long else self.tolerances
+
+    @cached_property
+    def _of_long(self) -> MarchTolerances:
+        return self.tolerances.of_long(self.problem.domain.dimension)
+
     @cached_property
     def linear(self) -> bool:
         """True if one step solves a slab; an unknown constant times a field is not linear in both."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -10,6 +10,21 @@ class MarchTolerances:
     """All thresholds of a march; the defaults are those of `solve`, and tests and experiments may use others."""
 
     passes: tuple[float, ...] = (1e-3, 1e-5, 1e-7, 1e-9, 1e-11)  # tolerance of each pass's relative residual, in order
+    # An evolution is long if its first pass needs more than this number of slabs, or of unknowns in all its slabs. It
+    # is then solved in one pass, with these tolerances by the number of coordinates, and has a network for every few
+    # slabs.
+    long: int = 30
+    long_unknowns: int = 60_000
+    long_pass: tuple[float, ...] = (1e-11, 3e-8, 3e-6)
+    seen: tuple[int, int] = (8, 3)  # numbers of slabs that predict the numbers of all slabs, and of all unknowns
+    lost: float = 0.03  # relative residual of a slab of a long evolution after which nothing can be believed
+    vanishing: float = 1e-9  # length of a slab, relative to the time before it, at which a long evolution ends
+    # In a long evolution the next slab is like the last one, so that it should be solved at the first attempt: slabs
+    # are shorter and knots denser than one slab needs. What a slab leaves is noise in the initial values of the next
+    # one, whose stiff part no knots resolve; without space nothing is stiff beyond the polynomials.
+    long_in_time: tuple[float, ...] = (1e-2, 5e-4, 5e-4)
+    long_margin: float = 10.0
+    long_longer: float = 1.5
     in_time: float = 1e-2  # largest last coefficients in time, relative to all, as a share of the pass's tolerance
     first_intervals: tuple[int, ...] = (8, 8, 2)  # initial intervals of each axis, by the number of coordinates
     degree_in_time: tuple[int, ...] = (15, 11, 9)  # degree of the polynomials in time, by the number of axes in space
@@ -63,3 +78,9 @@ class MarchTolerances:
     enough: float = 1e-9
     below_noise: float = 1e-2  # no pass follows one whose residual is below this share of the measurements' misfit
     checked: int = 16  # smallest number of points along each axis at which a slab's residual is measured
+
+    def of_long(self, dimension: int) -> MarchTolerances:
+        """Return the thresholds of a long evolution's only pass."""
+        tolerance, in_time = self.long_pass[dimension - 1], self.long_in_time[dimension - 1]
+        margin, longer = self.long_margin, self.long_longer
+        return replace(self, passes=(tolerance,), in_time=in_time, margin=margin, longer=longer)

@@ -127,6 +127,24 @@ def worth_cutting(slab: Slab, counters: Counters, aim: Aim, limits: MarchToleran
     return slab.residual > limits.cut_above * aim.tolerance and not useless
 
 
+def is_long(slabs: Sequence[Slab], length: float, limits: MarchTolerances) -> bool:
+    """Return True if an evolution is long, as its first slabs and the `length` of the next one predict."""
+    expected = len(slabs) + (1.0 - slabs[-1].high) / length
+    many = len(slabs) >= limits.seen[0] and expected > limits.long
+    large = expected * slabs[-1].coefficients.size > limits.long_unknowns
+    return many or (len(slabs) >= limits.seen[1] and large)
+
+
+def is_lost(slab: Slab, length: float, limits: MarchTolerances) -> bool:
+    """Return True if a long evolution ends with a slab, because what follows cannot be solved.
+
+    That is if the slab is far from a solution, and not very short, or if the `length` of the next one is next to
+    nothing beside the time so far; in the first slabs there may be a short layer.
+    """
+    far = slab.residual * min(1.0, math.sqrt((slab.high - slab.low) * limits.long)) > limits.lost
+    return far or length < limits.vanishing * slab.low
+
+
 def next_end(low: float, length: float, limits: MarchTolerances) -> float:
     """Return the end of the slab from `low`, if the rest of time is divided into equal slabs of about `length`."""
     rest = 1.0 - low

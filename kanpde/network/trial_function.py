@@ -17,6 +17,8 @@ from kanpde.network.kan import KAN
 from kanpde.network.layer import Tape
 from kanpde.network.mlp import MLP
 from kanpde.network.parted import KIND, PartedNetwork
+from kanpde.network.slabbed import KIND as SLABBED
+from kanpde.network.slabbed import SlabbedNetwork
 from kanpde.network.tensor_train import TensorTrain
 from kanpde.problem.lift import Lift
 
@@ -38,7 +40,7 @@ class Model(nn.Module):
 
     def __init__(
         self,
-        network: KAN | MLP | PartedNetwork | TensorTrain,
+        network: KAN | MLP | PartedNetwork | SlabbedNetwork | TensorTrain,
         ansatz: Lift | None = None,
         unknowns: Mapping[str, float] | None = None,
     ) -> None:
@@ -134,8 +136,10 @@ def saved_network(description: Mapping[str, Any], state: Mapping[str, Tensor]) -
 
 def saved_on(
     partition: Partition | None, description: Mapping[str, Any], state: Mapping[str, Tensor]
-) -> KAN | MLP | PartedNetwork:
-    """Return the same for a problem with this partition, whose network may have parts too."""
+) -> KAN | MLP | PartedNetwork | SlabbedNetwork:
+    """Return the same for a problem with this partition, whose network may have parts, and slabs of time, too."""
+    if description.get("kind") == SLABBED:
+        return SlabbedNetwork.from_architecture(description, state, partition)
     if description.get("kind") == KIND and partition is not None:
         return PartedNetwork.from_architecture(description, state, partition)
     return saved_network(description, state)

@@ -96,12 +96,28 @@ def _rows(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "maximum error, estimated", _number(metrics["error_estimate_max"])
         if metrics.get("error_bound") is not None:
             yield "maximum error, at most", _number(metrics["error_bound"])
+        yield from _in_time(metrics)
     if "scores" in metrics:  # of a fit
         yield from _scores(metrics)
     else:
         yield from _errors(metrics)
     yield from _formula(metrics.get("formula"))
     yield from _course(metrics)
+
+
+def _in_time(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the growth of the estimated error of an evolution with many slabs, by periods of time."""
+    periods = metrics.get("error_in_time")  # runs of older versions have none
+    if not periods or not _slabbed(metrics):
+        return
+    yield "solved until, believed until", f"t = {metrics['solved_until']:.6g}, t = {metrics['believed_until']:.6g}"
+    for number, (time, error) in enumerate(periods):
+        yield "" if number else "error, estimated, in time", f"{_number(error)} up to t = {time:.4g}"
+
+
+def _slabbed(metrics: Mapping[str, Any]) -> bool:
+    """Return whether a run has networks for parts of time."""
+    return bool(metrics.get("networks", 1) > 1)  # runs of older versions have one
 
 
 def _scores(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -137,9 +153,10 @@ def _course(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         f"{seconds[part]:.1f} of them {part}" for part in ("training", "symbolic") if seconds.get(part) is not None
     ]
     yield "seconds", f"{seconds['total']:.1f} ({', '.join(parts)})"
+    several = f"{metrics['networks']} of them, one after the other in time" if _slabbed(metrics) else metrics["width"]
     yield (
         "network",
-        f"{metrics['width']}, {metrics['parameters']} parameters, {metrics['dtype']} on {metrics['device']}",
+        f"{several}, {metrics['parameters']} parameters, {metrics['dtype']} on {metrics['device']}",
     )
     yield "iterations", str(metrics["iterations"])
     yield "stopped because", str(metrics["stopped_because"])

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.errors import ConfigurationError
+from kanpde.errors import ConfigurationError, Ending
 from kanpde.geometry.box import as_box
 from kanpde.geometry.shape import Shape
 from kanpde.marching import state as states
@@ -40,6 +40,7 @@ class Marching:
     """
 
     _step: Step
+    imitated = False  # True if another network imitates the solution, which then is one network itself
 
     def __init__(self, task: TrainingTask, network: KAN, state: MarchState | None = None) -> None:
         self.task = task
@@ -84,6 +85,8 @@ class Marching:
     def advance(self) -> Step | Stop | NothingFound | Following:
         """Take one Gauss–Newton step; after the last one return how the march ended, or `NothingFound`."""
         done = self.march.state.done
+        if done is Ending.LOST:
+            return Stop(done, self._time(self.march.state.attempt.low))
         if done is not None:
             # Only a march solves on a domain with parts, so that nothing can follow it there.
             parted = self.task.problem.partition is not None
@@ -127,7 +130,9 @@ class Marching:
         found = self._best_or_present
         if self._known is None or self._known[0] is not found:
             problem, axes = self.task.problem, self.march.state.attempt.axes
-            network = compressed(self.march_task.problem, found, axes[0].degree if axes else DEGREES[1])
+            degree = axes[0].degree if axes else DEGREES[1]
+            slabbed = self.march.state.long and not self.imitated
+            network = compressed(self.march_task, found, degree, slabbed=slabbed, reached=self._reached)
             constants = dict(zip(problem.constants, found.slabs[0].constants.tolist(), strict=True))
             slab = found.slabs[0]
             singular = SingularPart(slab.functions, slab.amounts) if slab.functions else None
@@ -141,8 +146,18 @@ class Marching:
 
     def parts(self) -> tuple[Part, ...]:
         """Return the slabs of the best pass, or of the present one."""
+        return parts_of_pass(self._best_or_present, self.march_task.ansatz, self._reached)
+
+    @property
+    def _reached(self) -> float:
+        """The share of time after which the last state is held; 1 if a pass is complete."""
         state = self.march.state
-        return parts_of_pass(self._best_or_present, self.march_task.ansatz, 1.0 if state.best else state.attempt.high)
+        return 1.0 if state.best else state.attempt.low if state.slabs else state.attempt.high
+
+    def _time(self, share: float) -> float:
+        """Return the time at a share of all time."""
+        domain, time = self.march_task.problem.domain, self.march_task.time
+        return float(domain.low[time] + share * (domain.high[time] - domain.low[time]))
 
     def columns(self) -> dict[str, float]:
         """Return an iteration's columns of the history; the sizes are those of the present slab."""

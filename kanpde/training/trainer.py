@@ -42,6 +42,7 @@ LATE_SECONDS, LATE_SHARE = 0.5, 0.05  # an iteration may end later than the budg
 UNINTERRUPTED_SECONDS = 1.0  # expected time of an iteration that may be too long to be begun
 SURE = 0.5  # share of its expected time that an iteration takes at least
 CAREFUL = 4.0  # multiple of its expected time that it takes at most; only then need it be undone
+RARE = 20.0  # shortest time between checkpoints, in times that one takes: those of a long evolution are large
 ERROR_SECONDS = 0.5  # shortest time between two measurements of the error on grids of ERROR_RESOLUTION
 # Points along each axis, by the number of axes; with more axes those of `Comparison`.
 ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}
@@ -109,6 +110,7 @@ class Trainer:
         # Made before training, because a reference that cannot be evaluated is found by it.
         self._comparison = Comparison(problem, ERROR_RESOLUTION.get(problem.domain.dimension))
         self._last_seconds = 0.0  # seconds of the last iteration
+        self._checkpoint_took = 0.0  # seconds of the last checkpoint
 
     def _first_phase(self) -> Phase:
         """Return the phase that begins the training.
@@ -263,10 +265,12 @@ class Trainer:
             self.history.setdefault(name, []).append(value)
         for callback in self.callbacks:
             callback.on_iteration(record)
-        if now - self._checkpointed >= self.settings.training.checkpoint_seconds:
-            self._checkpointed = now
+        every = self.settings.training.checkpoint_seconds
+        if now - self._checkpointed >= (every and max(every, RARE * self._checkpoint_took)):
             for callback in self.callbacks:
                 callback.on_checkpoint(self)
+            self._checkpointed = time.monotonic()
+            self._checkpoint_took = self._checkpointed - now
 
     def _measured_error(self) -> float:
         error = self.solution().relative_l2(self._comparison)

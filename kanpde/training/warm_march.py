@@ -40,6 +40,8 @@ class WarmMarch(Marching):
     Raises ConfigurationError if the network does not fit the problem.
     """
 
+    imitated = True
+
     def __init__(self, task: TrainingTask, network: KAN | MLP, state: MarchState | None = None) -> None:
         ansatz = Ansatz.of(task.problem)
         built = built_for(task, network, ansatz).to(device=task.device, dtype=task.dtype)

@@ -19,6 +19,10 @@ class Audit:
     `uncertainty` has one standard deviation of every unknown constant, from the noise of measurements, infinite if
     there are too few; None without measurements or unknown constants. An unknown function has its largest one there,
     and in `factors` a matrix F (J, r), as tuples, with the covariance F Fᵀ of its coefficients.
+
+    An evolution is solved until the time `solved_until`, and its relative error is estimated to be at most the target
+    until `believed_until`. `error_in_time` has the ends of some periods of time, and the largest error in each relative
+    to the solution's root mean square, None if it is not finite. All are None for other problems.
     """
 
     verdict: str
@@ -29,6 +33,9 @@ class Audit:
     bound_steps: tuple[str, ...] = ()
     uncertainty: Mapping[str, float] | None = None
     factors: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+    solved_until: float | None = None
+    believed_until: float | None = None
+    error_in_time: tuple[tuple[float, float | None], ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the audit as JSON, for `from_json`."""
@@ -45,6 +52,9 @@ class Audit:
             "bound_steps": list(self.bound_steps),
             "uncertainty": self.uncertainty
             and {name: spread if math.isfinite(spread) else None for name, spread in self.uncertainty.items()},
+            "solved_until": self.solved_until,
+            "believed_until": self.believed_until,
+            "error_in_time": self.error_in_time and [list(each) for each in self.error_in_time],
         }
 
     @classmethod
@@ -54,5 +64,12 @@ class Audit:
         known = spreads and {name: math.inf if spread is None else spread for name, spread in spreads.items()}
         steps = tuple(saved.get("bound_steps", ()))
         factors = {name: tuple(map(tuple, rows)) for name, rows in saved.get("factors", {}).items()}
-        changed = {"reasons": tuple(saved["reasons"]), "bound_steps": steps, "uncertainty": known, "factors": factors}
+        course = saved.get("error_in_time")
+        changed = {
+            "error_in_time": course and tuple(map(tuple, course)),
+            "reasons": tuple(saved["reasons"]),
+            "bound_steps": steps,
+            "uncertainty": known,
+            "factors": factors,
+        }
         return cls(**{**saved, **changed})

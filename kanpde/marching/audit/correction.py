@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.marching.audit.directions import Direction, weakest_direction
+from kanpde.marching.audit.directions import DETERMINED, Direction, weakest_direction
 from kanpde.marching.audit.noise import Noise, measurements, noise_of
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
@@ -36,6 +36,7 @@ SUSPECT = 0.05  # a direction that the rows notice less is looked for in finer s
 NOISY = 10.0  # ratio of the rows of measurements to all others from which their misfit is noise
 REFINEMENTS = 3  # largest number of these spaces
 FALLEN = 0.3  # ratio below which a direction is noticed much less
+WATCHED = 30  # first parts whose weakest direction is looked for; in later ones it is determined by the same conditions
 HIGHER_IN_TIME = 2  # difference of their degrees in time
 
 
@@ -138,7 +139,8 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
         system, step = rows.system, method.step(rows, rows.zero)
         before, earlier = system.at(step.vector), system
         factor = method.factor if method.factor and method.factor.storage is system.numbered.storage else None
-        weakest = weakest_direction(system, rows.zero, rows.at_zero, factor)
+        watched = number < WATCHED and not part.held
+        weakest = weakest_direction(system, rows.zero, rows.at_zero, factor) if watched else DETERMINED
         if weakest is not None and weakest.noticed < SUSPECT and not (noisy or task.shaped):
             weakest = resolved_direction(task, part, constants, joined, weakest)
         left, right = (norms_by_block(system, vector) for vector in (rows.zero, step.vector))

@@ -40,6 +40,9 @@ class Direction:
     unknown: str | None
 
 
+DETERMINED = Direction(noticed=1.0, constant=False, field="", unknown=None)  # of rows that notice everything
+
+
 def weakest_direction(
     system: System, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor | None = None
 ) -> Direction | None:

@@ -18,6 +18,7 @@ from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.bound import error_bound
 from kanpde.marching.audit.branches import another_branch, branches_off, searched
 from kanpde.marching.audit.correction import Corrected, corrections
+from kanpde.marching.audit.course import Course
 from kanpde.marching.audit.data import audit_of_data
 from kanpde.marching.audit.noise import Noise
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
@@ -92,13 +93,13 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
     parts = tuple(parts) or parts_of_network(task, model)
     constants = model.constants.detach().double().cpu()
     found = corrections(task, parts, constants)
-    error, largest, size = estimates(task, model, parts, found)
+    error, largest, size, course = estimates(task, model, parts, found)
     held = all(each.weakest is not None and each.weakest.noticed >= FREE for each in found)
     doubted = held and branches_off(task) and searched(task) and error < LARGE
     branch = another_branch(task, parts[0], constants) if doubted else None
     noise = next((each.noise for each in found if each.noise is not None), None)
     if noise is None:
-        return Evidence(error, largest, parts, found, unseen, branch=branch)
+        return Evidence(error, largest, parts, found, unseen, branch=branch, course=course)
     spread = noise.spread / size if size > 0 else noise.spread
     deviations = deviations_of(problem, model, noise)
     scalars = {name: each for name, each in noise.constants.items() if name in problem.unknowns}
@@ -112,6 +113,7 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
         noise=spread,
         uncertainty=uncertainty,
         deviations=deviations,
+        course=course,
     )
 
 
@@ -139,18 +141,27 @@ def deviations_of(problem: Problem, model: Model, noise: Noise) -> tuple[Functio
 def concluded(evidence: Evidence, target: float | None) -> Audit:
     """Return the audit of the evidence."""
     estimate = evidence.judged
-    reasons = reasons_of(evidence, 1e-3 if target is None else target)
+    target = 1e-3 if target is None else target
+    reasons = reasons_of(evidence, target)
     largest = evidence.largest if evidence.largest is not None and math.isfinite(evidence.largest) else None
     factors = {each.name: each.factor for each in evidence.deviations}
+    told = {} if evidence.course is None else evidence.course.summary(target)
     return Audit(
-        verdict_of(evidence, reasons), reasons, estimate, largest, uncertainty=evidence.uncertainty, factors=factors
+        verdict_of(evidence, reasons),
+        reasons,
+        estimate,
+        largest,
+        uncertainty=evidence.uncertainty,
+        factors=factors,
+        **told,
     )
 
 
 def estimates(
     task: MarchTask, model: Model, parts: Sequence[Part], found: Sequence[Corrected]
-) -> tuple[float, float, float]:
-    """Return the estimates of the relative L2 error and of the largest error, and the solution's root mean square.
+) -> tuple[float, float, float, Course | None]:
+    """Return the estimates of the relative L2 error and of the largest error, the solution's root mean square, and the
+    course of the error over the time that was solved, if the problem is an evolution.
 
     They are measured against the corrected solution.
     """
@@ -173,7 +184,13 @@ def estimates(
     network = values.double().cpu().numpy()
     weights = weights / weights.sum()
     error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (network - corrected, corrected))
-    return (error / size if size > 0 else error), float(np.abs(network - corrected).max()), size
+    course = None
+    if task.slabbed:
+        low, high = domain.low[task.time], domain.high[task.time]
+        reached = next((part.low for part in parts if part.held), 1.0)
+        bounds = float(low), float(low + reached * (high - low)), float(high)
+        course = Course.of(points[:, task.time], network - corrected, corrected, weights, bounds)
+    return (error / size if size > 0 else error), float(np.abs(network - corrected).max()), size, course
 
 
 def size_of(model: Model, problem: Problem) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from kanpde.marching.piece import OnGrids, Shapes, TensorFunction
 from kanpde.marching.slabs import Pass
 from kanpde.marching.task import MarchTask
 from kanpde.network.kan import KAN
+from kanpde.network.slabbed import SlabbedNetwork
 from kanpde.network.trial_function import Model
 from kanpde.problem.lift import Lift
 
@@ -66,24 +67,38 @@ def parts_of_pass(found: Pass, ansatz: Lift | None, reached: float) -> tuple[Par
 
 def parts_of_network(task: MarchTask, model: Model) -> tuple[Part, ...]:
     """Return parts of a network, each with the same number of its first layer's intervals in time."""
-    domain = task.problem.domain
-    if isinstance(model.network, KAN):
-        breakpoints = model.network.first.basis.breakpoints()
-    else:  # a perceptron has no grids
-        breakpoints = np.linspace(domain.low, domain.high, WITHOUT_GRID + 1, axis=1)
-    grids = [np.clip(grid, domain.low[a], domain.high[a]) for a, grid in enumerate(breakpoints)]
-    degree = max(getattr(model.network, "degree", None) or 0, task.order + LEAST_DEGREE)
-    periodic = (False,) * domain.dimension if task.ansatz is None else task.ansatz.periodic
-    axes = tuple(SplineAxis(spanning(grids[a], domain.low[a], domain.high[a]), degree, periodic[a]) for a in task.along)
+    low, high = task.problem.domain.low.copy(), task.problem.domain.high.copy()
     function = NetworkFunction(model)
+    if not isinstance(model.network, SlabbedNetwork):
+        return tuple(_parts(task, model.network, function, low, high))
+    found: list[Part] = []
+    for network, end in zip(model.network.networks, model.network.times, strict=True):
+        high[task.time] = end
+        found += _parts(task, network, function, low, high)
+        low[task.time] = end
+    return tuple(found)
+
+
+def _parts(task: MarchTask, network: object, function: OnGrids, low: Array, high: Array) -> Iterator[Part]:
+    """Yield the parts of a network between two corners (d,) of the domain's box."""
+    domain = task.problem.domain
+    if isinstance(network, KAN):
+        breakpoints = network.first.basis.breakpoints()
+    else:  # a perceptron has no grids
+        breakpoints = np.linspace(low, high, WITHOUT_GRID + 1, axis=1)
+    grids = [np.clip(grid, low[a], high[a]) for a, grid in enumerate(breakpoints)]
+    degree = max(getattr(network, "degree", None) or 0, task.order + LEAST_DEGREE)
+    periodic = (False,) * domain.dimension if task.ansatz is None else task.ansatz.periodic
+    axes = tuple(SplineAxis(spanning(grids[a], low[a], high[a]), degree, periodic[a]) for a in task.along)
     if not task.slabbed:
-        return (Part(0.0, 1.0, axes, function),)
-    start, end = domain.low[task.time], domain.high[task.time]
-    times = (spanning(grids[task.time], start, end) - start) / (end - start)
+        yield Part(0.0, 1.0, axes, function)
+        return
+    first, last = domain.low[task.time], domain.high[task.time]
+    times = (spanning(grids[task.time], low[task.time], high[task.time]) - first) / (last - first)
     count = max(1, round((len(times) - 1) / INTERVALS_PER_SLAB))
     ends = np.interp(np.linspace(0, len(times) - 1, count + 1), np.arange(len(times)), times)
-    ends[[0, -1]] = 0.0, 1.0
-    return tuple(Part(float(a), float(b), axes, function) for a, b in zip(ends[:-1], ends[1:], strict=True))
+    ends[[0, -1]] = times[[0, -1]]
+    yield from (Part(float(a), float(b), axes, function) for a, b in zip(ends[:-1], ends[1:], strict=True))
 
 
 def spanning(grid: Array, low: float, high: float) -> Array:

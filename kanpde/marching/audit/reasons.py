@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kanpde.marching.audit.branches import Branch
 from kanpde.marching.audit.correction import Corrected
+from kanpde.marching.audit.course import Course
 from kanpde.marching.audit.directions import Direction
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.audit.places import Missed
@@ -40,6 +41,7 @@ class FunctionDeviation:
 class Evidence:
     """What an audit has found out: the estimates, the corrected parts, and the data that the solution misses.
 
+    `course` is that of the estimated error over time, None if the problem is no evolution.
     `noise` is the relative spread of the solution that the noise of measurements causes, part of the estimate, and
     `uncertainty` has the standard deviations of the unknown constants and `deviations` those of the unknown functions.
     `branch` is another solution.
@@ -54,6 +56,7 @@ class Evidence:
     uncertainty: Mapping[str, float] | None = None
     deviations: Sequence[FunctionDeviation] = ()
     branch: Branch | None = None
+    course: Course | None = None
     diverged: bool = False
     out_of_budget: bool = False
     direction: Direction | None = None  # the weakest one that is known without corrected parts
@@ -141,12 +144,16 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
         if evidence.noise > SHARE_OF_NOISE * estimate:
             hint = "; the noise of the measurements leaves so much open, and more of them would lower it"
         yield f"the estimated relative error is {estimate:.1e}, more than {target:.0e}{hint}"
+    if evidence.course is not None:
+        yield from evidence.course.reasons(target)
 
 
 def unfinished(evidence: Evidence) -> str:
     """Return the sentence on a march that has not reached the end of time."""
     solved = [part.high - part.low for part in evidence.parts if not part.held]
     text = f"only {evidence.reached:.0%} of the time has been solved; after that the last state is held"
+    if evidence.course is not None:
+        text += f" (solved to t = {evidence.course.solved_until:.6g} of {evidence.course.last:.6g})"
     if len(solved) > 2 and solved[-1] < max(solved) / SHRUNK:
         return f"{text}; the steps shrink there, so the solution may blow up or form a shock"
     return f"{text}; a larger training.budget_seconds goes on"
