@@ -50,6 +50,10 @@ class MarchTolerances:
     negligible_step: float = 1e-4  # the iteration ends if the next step is expected below this share of the tolerance
     still: float = 1e-10  # and on a shape if the fields move less than this, relative to them
 
+    left: float = 1e-2  # and if Gauss–Newton has left less than this share of the residual, the rest being the space's
+    left_of_bad: float = 0.3  # the same if the residual is above `bad` times the tolerance, so that axes must be refined
+    bad: float = 3.0
+
     settled: float = 1e-2  # Gauss–Newton has converged if its last step is below this share of the solution
 
     continue_within: float = 30.0  # another pass follows only if the residual is within this times the tolerance

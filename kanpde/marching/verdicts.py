@@ -142,12 +142,26 @@ def newton_has_ended(
     The next step is expected to be smaller by at least the ratio of the last two. `constants` says if there are unknown
     constants, whose way may be long.
     """
+    if not constants and of_space(step, tolerance, limits):
+        return True
     iteration = before.iteration + 1
     expected = moved * min(1.0, moved / before.moved) if before.moved else moved
     slow = limits.slow if constants else limits.stagnation
     gained_little = step.loss > slow * step.before and iteration > limits.patience[before.fresh]
     stagnates = not step.accepted or gained_little
     return expected <= limits.negligible_step * tolerance or stagnates or iteration >= limits.iterations[constants]
+
+
+def of_space(step: Step, tolerance: float, limits: MarchTolerances) -> bool:
+    """Return True if the residual after a step is that of the space, which more steps do not lower.
+
+    The linear model has the residual of the space after its step, so the loss above it is what Gauss–Newton has left.
+    """
+    if not step.accepted or not step.ratio > 0:
+        return False
+    left = abs((step.before - step.loss) * (1 / step.ratio - 1))
+    share = limits.left_of_bad if step.loss > (limits.bad * tolerance) ** 2 else limits.left
+    return left <= share**2 * step.loss
 
 
 def another_start(found: Sequence[Slab], limits: MarchTolerances) -> bool:
