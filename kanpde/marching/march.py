@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from kanpde.errors import Ending
-from kanpde.marching import knot_placement, verdicts
+from kanpde.marching import forecast, knot_placement, verdicts
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.eigenfunction import eigenfunction
 from kanpde.marching.slab_system import (
@@ -108,10 +108,26 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
         state = replace(state, slabs=(*state.slabs, slab))
         if attempt.high == 1.0:
             return finish(task, state)
-        return open_attempt(task, state, next_attempt(task, attempt.high, found.length, found.axes))
+        return open_attempt(task, state, following(task, state, attempt.high, found.length, found.axes))
     high = attempt.low + found.length if isinstance(found, Shorter) else attempt.high
     again = Attempt(attempt.low, high, found.axes, found.counters)
     return open_attempt(task, state, again, slab if slab.residual < limits.unresolved else None)
+
+
+def following(task: MarchTask, state: MarchState, low: float, length: float, axes: Axes) -> Attempt:
+    """Return the first attempt at the slab from `low`, of at most this length, with the knots that it probably needs."""
+    usual, last, best = next_attempt(task, low, length, axes), state.last, state.best
+    if not task.along or not task.foreseeable:
+        return usual
+    aim = Aim(task.tolerances.passes[state.level], task.degree_in_time, last is None)
+    known = []
+    if best is not None:
+        if task.slabbed:
+            usual = next_attempt(task, low, min(length, forecast.length_after(best, low, aim, task)), axes)
+        known += forecast.overlapping(best, usual.low, usual.high)
+    if last is not None:
+        known.append(forecast.continued(last, task, usual.low, usual.high))
+    return replace(usual, axes=forecast.axes_for(task, known, aim.tolerance / task.tolerances.margin, axes))
 
 
 def finish(task: MarchTask, state: MarchState) -> MarchState:
@@ -123,7 +139,7 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     first = state.slabs[0]
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
-    return open_attempt(task, state, next_attempt(task, 0.0, length, axes))
+    return open_attempt(task, state, following(task, state, 0.0, length, axes))
 
 
 # The march -----------------------------------------------------------------------------------------------------------

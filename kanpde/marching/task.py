@@ -71,6 +71,14 @@ class MarchTask:
         return any_shape(self.problem.domain, self.blocks)
 
     @property
+    def foreseeable(self) -> bool:
+        """True if the solution of one pass shows the knots of the next, and is its guess.
+
+        On a shape the splines also continue the solution outside, and unknown constants begin at starts of their own.
+        """
+        return not (self.shaped or self.singular or self.problem.unknowns)
+
+    @property
     def largest(self) -> int:
         """The largest number of unknowns of a slab, which is smaller if a dense matrix is factored."""
         if self.shaped:
