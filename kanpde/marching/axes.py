@@ -16,6 +16,8 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.legendre import gauss_rule, legendre
 from kanpde.network.bspline import BSpline
 
+KEPT = 8  # sets of points at which an axis keeps its functions
+
 
 @dataclass(frozen=True, eq=False)
 class SplineAxis:
@@ -30,6 +32,10 @@ class SplineAxis:
         """The same splines as edge functions of one input."""
         knots = (splines.periodic_knots if self.periodic else splines.clamped_knots)(self.breakpoints, self.degree)
         return BSpline(knots, self.degree, None, (self.periodic,))
+
+    @cached_property
+    def _known(self) -> dict[tuple[torch.device, bytes], tuple[Tensor, Tensor]]:
+        return {}
 
     @property
     def intervals(self) -> int:
@@ -50,7 +56,19 @@ class SplineAxis:
         return max(4, math.ceil(1.5 * self.size / self.intervals))
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
-        """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1)."""
+        """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1).
+
+        The last few results are kept, because every attempt on the same axis has the same points.
+        """
+        key = (x.device, x.numpy(force=True).tobytes())
+        if key not in self._known or self._known[key][1].shape[1] < orders:
+            while len(self._known) >= KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[key] = self._local(x, orders)
+        columns, values = self._known[key]
+        return columns, values[:, :orders]
+
+    def _local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         basis = self.basis if self.basis.knots.device == x.device else self.basis.to(x.device)
         columns, values = basis.local(x[:, None], orders)
         return columns[0], values[0]

@@ -186,7 +186,7 @@ def compress_plane(axes: Sequence[SplineAxis], solve: Sequence[Array], values: A
     """Return the network of a solution of two coordinates, with one product node for each field's singular values."""
     columns, sizes = [], []
     for f in range(values.shape[2]):
-        left, singular, right = np.linalg.svd(values[:, :, f])
+        left, singular, right = np.linalg.svd(values[:, :, f], full_matrices=False)
         count = max(1, int((singular > tolerance * singular[0]).sum()))
         for k in range(count):
             columns.append((solve[0] @ left[:, k], solve[1] @ right[k]))

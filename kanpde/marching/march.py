@@ -205,7 +205,8 @@ class March:
             weigh_alike(work.system)
         else:
             tune(work.system, before.vector, flexible=first and before.iteration <= FLEXIBLE_STEPS)
-        method = LaggedGaussNewton(work.factor)
+        inexact = 0.0 if task.linear or task.problem.unknowns else task.tolerances.inexact
+        method = LaggedGaussNewton(work.factor, inexact)
         method.damping = method.damping if before.damping is None else before.damping
         step = method.step(work.system, before.vector)
         if method.factor is not None and method.factor is not work.factor and method.factor.reusable:

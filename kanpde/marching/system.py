@@ -86,6 +86,8 @@ class System:
                 target = piece.placed.rows_of(before, known)
             self.pieces.append(replace(piece, placed=replace(piece.placed, target=target)))
         self.numbered = numbered or self._numbered()
+        self._jets_of: tuple[Tensor, list[list[Tensor]]] | None = None
+        self._rows_of: tuple[Tensor, list[Tensor]] | None = None
 
     @property
     def size(self) -> int:
@@ -171,28 +173,42 @@ class System:
 
     def residual(self, vector: Tensor) -> Tensor:
         """Return the rows (N,)."""
-        solution = self.at(vector)
-        with torch.no_grad():
-            rows = [piece.rows(solution) * piece.factors for piece in self.pieces]
-        return torch.cat([row.reshape(-1) for row in rows])
+        pairs = zip(self._own_rows(vector), self.pieces, strict=True)
+        return torch.cat([(rows * piece.factors).reshape(-1) for rows, piece in pairs])
+
+    def _jets(self, vector: Tensor) -> list[list[Tensor]]:
+        """Return the jets (n, S, f) at every image of every piece; those of the last vector are kept."""
+        if self._jets_of is None or self._jets_of[0] is not vector:
+            coefficients, _ = self.split(vector)
+            with torch.no_grad():
+                found = [[image.jets(coefficients) for image in piece.images] for piece in self.pieces]
+            self._jets_of = vector, found
+        return self._jets_of[1]
+
+    def _own_rows(self, vector: Tensor) -> list[Tensor]:
+        """Return every piece's own rows (components, n); those of the last vector are kept."""
+        if self._rows_of is None or self._rows_of[0] is not vector:
+            unknowns = self.split(vector)[1]
+            pairs = zip(self.pieces, self._jets(vector), strict=True)
+            with torch.no_grad():
+                self._rows_of = vector, [piece.placed.rows(here, unknowns) for piece, here in pairs]
+        return self._rows_of[1]
 
     def linearise(self, vector: Tensor) -> TensorLinearisation:
         """Return rows and Jacobian."""
-        return TensorLinearisation(self, [self._linear(piece, vector) for piece in self.pieces])
+        return TensorLinearisation(self, [self._linear(number, vector) for number in range(len(self.pieces))])
 
-    def _linear(self, piece: Piece, vector: Tensor) -> Slopes:
-        rows, slopes = self._slopes(piece, vector, piece.factors)
+    def _linear(self, number: int, vector: Tensor) -> Slopes:
+        piece = self.pieces[number]
+        rows, slopes = self._slopes(number, vector, piece.factors)
         found = list(slopes)
         by_jets = (torch.stack(each) for each in zip(*(slope.by_jets for slope in found), strict=True))
         by_constants = torch.stack([slope.by_unknowns for slope in found])
         return Slopes(rows * piece.factors, tuple(by_jets), by_constants)
 
-    def _slopes(self, piece: Piece, vector: Tensor, factors: Tensor | None = None) -> tuple[Tensor, Iterator[Slope]]:
-        """Return the block's own rows (c, rows), and the slope of every component times the factors."""
-        solution = self.at(vector)
-        with torch.no_grad():
-            here = [solution.jets(image) for image in piece.images]
-        return piece.placed.slopes(here, solution.unknowns, factors)
+    def _slopes(self, number: int, vector: Tensor, factors: Tensor | None = None) -> tuple[Tensor, Iterator[Slope]]:
+        """Return a block's own rows (c, rows), and the slope of every component times the factors."""
+        return self.pieces[number].placed.slopes(self._jets(vector)[number], self.split(vector)[1], factors)
 
     @property
     def scales(self) -> tuple[Tensor, ...]:
@@ -206,11 +222,12 @@ class System:
     def rescale(self, vector: Tensor) -> None:
         """Divide every block's rows by the size of its terms at a vector."""
         coefficients, _ = self.split(vector)
-        slopes = [[slope.by_jets for slope in self._slopes(piece, vector)[1]] for piece in self.pieces]
+        each_one = range(len(self.pieces))
+        slopes = [[slope.by_jets for slope in self._slopes(number, vector)[1]] for number in each_one]
         terms = {}
         for number in self.equations:
             piece, first = self.pieces[number], [each[0] for each in slopes[number]]
-            terms[number] = scale_of_equation(sizes_of_terms(first, piece.images[0].jets(coefficients)), piece.weights)
+            terms[number] = scale_of_equation(sizes_of_terms(first, self._jets(vector)[number][0]), piece.weights)
         typical = self._typical(
             coefficients, [[each[0] for each in slopes[number]] for number in terms], [*terms.values()]
         )
@@ -228,8 +245,7 @@ class System:
             if piece.placed.block.kind == "prior":
                 scale = scale * STIFF / MISFIT
             if piece.placed.block.measured:
-                with torch.no_grad():
-                    misfit = piece.rows(self.at(vector)).square().mean(dim=1).sqrt()
+                misfit = self._own_rows(vector)[number].square().mean(dim=1).sqrt()
                 scale = torch.maximum(scale, misfit / MISFIT)
             self.pieces[number] = replace(piece, scale=usable_scale(scale, torch.ones_like(scale)))
 
@@ -250,7 +266,9 @@ class System:
             own = piece.weights.new_zeros(len(self.fields))
             own[[*piece.placed.block.partials]] = 1.0
             own = own if len(self.equations) > 1 else torch.ones_like(own)
-            image = self.image(piece.images[0].points, plan, piece.shapes)
+            image = piece.images[0]
+            if image.plan.partials != plan.partials:
+                image = self.image(image.points, plan, piece.shapes)
             found.append((image, piece.weights / piece.weights.sum(), own))
         return found
 
@@ -304,9 +322,8 @@ class System:
 
     def rms(self, vector: Tensor) -> dict[str, float]:
         """Return the root mean square of every block's own rows, over its components too."""
-        solution = self.at(vector)
-        with torch.no_grad():
-            squares = [float((p.weights * p.rows(solution).square()).sum(dim=1).mean()) for p in self.pieces]
+        pairs = zip(self.pieces, self._own_rows(vector), strict=True)
+        squares = [float((piece.weights * rows.square()).sum(dim=1).mean()) for piece, rows in pairs]
         found: dict[str, list[float]] = {}
         for piece, square in zip(self.pieces, squares, strict=True):
             found.setdefault(piece.placed.block.name, []).append(square)
@@ -314,11 +331,10 @@ class System:
 
     def conditions_loss(self, vector: Tensor) -> float:
         """Return the conditions' part of ‖r‖², without measurements, which may be noisy."""
-        solution = self.at(vector)
-        others = [piece for number, piece in enumerate(self.pieces) if number not in self.equations]
-        conditions = [piece for piece in others if piece.placed.block.points is None]
-        with torch.no_grad():
-            return sum(float((piece.rows(solution) * piece.factors).square().sum()) for piece in conditions)
+        every = enumerate(zip(self.pieces, self._own_rows(vector), strict=True))
+        others = [(piece, rows) for number, (piece, rows) in every if number not in self.equations]
+        conditions = [(piece, rows) for piece, rows in others if piece.placed.block.points is None]
+        return sum(float((rows * piece.factors).square().sum()) for piece, rows in conditions)
 
     def misfit(self, vector: Tensor) -> float:
         """Return the largest ratio of a block of measurements' misfit to its values; zero without measurements."""

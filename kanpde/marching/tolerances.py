@@ -54,6 +54,8 @@ class MarchTolerances:
     left_of_bad: float = 0.3  # the same if the residual is above `bad` times the tolerance, so that axes must be refined
     bad: float = 3.0
 
+    inexact: float = 1e-3  # largest share of the residual by which a step that is not solved to the last digit changes it
+
     settled: float = 1e-2  # Gauss–Newton has converged if its last step is below this share of the solution
 
     continue_within: float = 30.0  # another pass follows only if the residual is within this times the tolerance
