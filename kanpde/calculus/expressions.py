@@ -9,6 +9,7 @@ from __future__ import annotations
 import cmath
 import operator
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,14 @@ def torch_function(expression: Any, names: Sequence[str]) -> TorchFunction:
 
 def torch_functions(expressions: Sequence[Any], names: Sequence[str]) -> Callable[..., list[Tensor]]:
     """Return several expressions as one function, which computes their common parts once."""
+    return _compiled(tuple(real_expression(expression, names) for expression in expressions), tuple(names))
+
+
+@lru_cache(maxsize=256)  # a problem's blocks are built several times
+def _compiled(expressions: tuple[Any, ...], names: tuple[str, ...]) -> Callable[..., list[Tensor]]:
+    """Return expressions in real symbols as one function."""
     program = _Program(names)
-    results = [program.place(real_expression(expression, names)) for expression in expressions]
+    results = [program.place(expression) for expression in expressions]
     steps = program.steps
 
     def function(*columns: Tensor) -> list[Tensor]:

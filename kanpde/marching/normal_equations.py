@@ -54,12 +54,10 @@ def add(
     for f in range(slopes.shape[3]):
         for g in range(others.shape[3]):
             weights = {}
-            for s, left in enumerate(here.orders):
-                for t, right in enumerate(there.orders):
-                    weight = (slopes[:, :, s, f] * others[:, :, t, g]).sum(0)
-                    if weight.any():
-                        key = tuple((left[a], right[a]) for a in order)
-                        weights[key] = weight.view(shape).permute(order)
+            for left, a_slope in present(here, slopes, f):
+                for right, b_slope in present(there, others, g):
+                    key = tuple((left[a], right[a]) for a in order)
+                    weights[key] = (a_slope * b_slope).sum(0).view(shape).permute(order)
             if not weights:
                 continue
             pairs, values = contracted(lines, weights)
@@ -70,6 +68,12 @@ def add(
             for each in fast:
                 place = place[..., None] + each
             total.index_add_(0, place.reshape(-1), values[lower].reshape(-1))
+
+
+def present(grid: OnGrid, slopes: Tensor, f: int) -> list[tuple[tuple[int, ...], Tensor]]:
+    """Return the orders of the partials that occur in the rows, and the slopes (c, n) by them."""
+    occurs = slopes[..., f].flatten(0, 1).any(dim=0).tolist()
+    return [(orders, slopes[:, :, s, f]) for s, orders in enumerate(grid.orders) if occurs[s]]
 
 
 def contracted(

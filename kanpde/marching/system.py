@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import product
 
 import torch
@@ -88,6 +88,7 @@ class System:
         self.numbered = numbered or self._numbered()
         self._jets_of: tuple[Tensor, list[list[Tensor]]] | None = None
         self._rows_of: tuple[Tensor, list[Tensor]] | None = None
+        self._slopes_of: tuple[Tensor, list[tuple[Tensor, list[Slope]]]] | None = None
 
     @property
     def size(self) -> int:
@@ -196,19 +197,20 @@ class System:
 
     def linearise(self, vector: Tensor) -> TensorLinearisation:
         """Return rows and Jacobian."""
-        return TensorLinearisation(self, [self._linear(number, vector) for number in range(len(self.pieces))])
+        found = self._slopes(vector)
+        self._slopes_of = None  # the Jacobian is as large
+        pairs = zip(self.pieces, found, strict=True)
+        return TensorLinearisation(self, [_scaled(piece, rows, slopes) for piece, (rows, slopes) in pairs])
 
-    def _linear(self, number: int, vector: Tensor) -> Slopes:
-        piece = self.pieces[number]
-        rows, slopes = self._slopes(number, vector, piece.factors)
-        found = list(slopes)
-        by_jets = (torch.stack(each) for each in zip(*(slope.by_jets for slope in found), strict=True))
-        by_constants = torch.stack([slope.by_unknowns for slope in found])
-        return Slopes(rows * piece.factors, tuple(by_jets), by_constants)
-
-    def _slopes(self, number: int, vector: Tensor, factors: Tensor | None = None) -> tuple[Tensor, Iterator[Slope]]:
-        """Return a block's own rows (c, rows), and the slope of every component times the factors."""
-        return self.pieces[number].placed.slopes(self._jets(vector)[number], self.split(vector)[1], factors)
+    def _slopes(self, vector: Tensor) -> list[tuple[Tensor, list[Slope]]]:
+        """Return every block's own rows (c, rows), and the slope of every component; those of the last vector are kept."""
+        if self._slopes_of is None or self._slopes_of[0] is not vector:
+            unknowns, found = self.split(vector)[1], []
+            for piece, here in zip(self.pieces, self._jets(vector), strict=True):
+                rows, slopes = piece.placed.slopes(here, unknowns)
+                found.append((rows, list(slopes)))
+            self._slopes_of = vector, found
+        return self._slopes_of[1]
 
     @property
     def scales(self) -> tuple[Tensor, ...]:
@@ -222,8 +224,7 @@ class System:
     def rescale(self, vector: Tensor) -> None:
         """Divide every block's rows by the size of its terms at a vector."""
         coefficients, _ = self.split(vector)
-        each_one = range(len(self.pieces))
-        slopes = [[slope.by_jets for slope in self._slopes(number, vector)[1]] for number in each_one]
+        slopes = [[slope.by_jets for slope in each] for _, each in self._slopes(vector)]
         terms = {}
         for number in self.equations:
             piece, first = self.pieces[number], [each[0] for each in slopes[number]]
@@ -377,6 +378,16 @@ class Slopes:
     by_constants: Tensor
 
 
+def _scaled(piece: Piece, rows: Tensor, slopes: Sequence[Slope]) -> Slopes:
+    """Return a block's rows and slopes times the rows' factors."""
+    factors, by_jets = piece.factors, []
+    at_points = piece.placed.at_points(factors)[:, :, None, None]
+    for each in zip(*(slope.by_jets for slope in slopes), strict=True):
+        by_jets.append(torch.stack(each) * at_points)
+    by_constants = torch.stack([slope.by_unknowns for slope in slopes]) * factors[:, :, None]
+    return Slopes(rows * factors, tuple(by_jets), by_constants)
+
+
 class TensorLinearisation:
     """r (N,) and J of a system: products with J use the jets, and JᵀJ is assembled only on request."""
 
@@ -410,24 +421,27 @@ class TensorLinearisation:
         coefficients = coefficients.view(-1, len(self._system.fields))
         rows = []
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
-            row = slopes.by_constants @ constants
-            for image, slope in zip(piece.images, slopes.by_jets, strict=True):
-                row = row + piece.placed.collected(torch.einsum("cnsf,nsf->cn", slope, image.own_jets(coefficients)))
+            pairs = zip(piece.images, slopes.by_jets, strict=True)
+            parts = [(slope * image.own_jets(coefficients)).sum(dim=(2, 3)) for image, slope in pairs]
+            row = piece.placed.collected(reduce(torch.add, parts))
+            row = row + slopes.by_constants @ constants if self._constants else row
             rows.append(row.reshape(-1))
         return torch.cat(rows)
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Return Jᵀ k, (P,)."""
-        total = weights.new_zeros(self._system.space.size, len(self._system.fields))
-        constants, start = weights.new_zeros(self._constants), 0
+        parts, start = [], 0
+        constants = weights.new_zeros(self._constants)
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             share = weights[start : start + slopes.values.numel()].view(slopes.values.shape)
             start += slopes.values.numel()
             at_points = piece.placed.at_points(share)
             for image, slope in zip(piece.images, slopes.by_jets, strict=True):
-                total += image.adjoint(torch.einsum("cnsf,cn->nsf", slope, at_points))
-            constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
-        return torch.cat([total.reshape(-1), constants])
+                parts.append(image.adjoint((slope * at_points[:, :, None, None]).sum(dim=0)))
+            if self._constants:
+                constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
+        total = reduce(torch.add, parts).reshape(-1)
+        return torch.cat([total, constants]) if self._constants else total
 
     @property
     def matrix(self) -> Tensor:
