@@ -41,7 +41,13 @@ def real_expression(value: Any, names: Sequence[str]) -> Any:
     """
     if isinstance(value, bool) or not isinstance(value, (sp.Expr, int, float, np.number)):
         raise ProblemError(f"expected a SymPy expression or a number, got {value!r} of type {type(value).__name__}")
-    expression: Any = sp.sympify(value, strict=True)  # strict: no text is ever read as code
+    return _in_real_symbols(sp.sympify(value, strict=True), tuple(names))  # strict: no text is ever read as code
+
+
+@lru_cache(maxsize=256)
+def _in_real_symbols(value: Any, names: tuple[str, ...]) -> Any:
+    """Return a SymPy expression with its symbols replaced by real symbols of the same names."""
+    expression = value
     known = {str(symbol): symbol for symbol in symbols(names)}
     unknown = sorted(str(symbol) for symbol in expression.free_symbols if str(symbol) not in known)
     if unknown:

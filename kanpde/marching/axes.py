@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,20 @@ from kanpde.calculus.legendre import gauss_rule, legendre
 from kanpde.network.bspline import BSpline
 
 KEPT = 8  # sets of points at which an axis keeps its functions
+Known = dict[tuple[torch.device, bytes], tuple[Tensor, Tensor]]
+
+
+def kept(
+    known: Known, x: Tensor, orders: int, local: Callable[[Tensor, int], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    """Return ``local(x, orders)``, and keep it in `known` among the last few results."""
+    key = (x.device, x.numpy(force=True).tobytes())
+    if key not in known or known[key][1].shape[1] < orders:
+        while len(known) >= KEPT:
+            del known[next(iter(known))]
+        known[key] = local(x, orders)
+    columns, values = known[key]
+    return columns, values[:, :orders]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +49,7 @@ class SplineAxis:
         return BSpline(knots, self.degree, None, (self.periodic,))
 
     @cached_property
-    def _known(self) -> dict[tuple[torch.device, bytes], tuple[Tensor, Tensor]]:
+    def _known(self) -> Known:
         return {}
 
     @property
@@ -60,13 +75,7 @@ class SplineAxis:
 
         The last few results are kept, because every attempt on the same axis has the same points.
         """
-        key = (x.device, x.numpy(force=True).tobytes())
-        if key not in self._known or self._known[key][1].shape[1] < orders:
-            while len(self._known) >= KEPT:
-                del self._known[next(iter(self._known))]
-            self._known[key] = self._local(x, orders)
-        columns, values = self._known[key]
-        return columns, values[:, :orders]
+        return kept(self._known, x, orders, self._local)
 
     def _local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         basis = self.basis if self.basis.knots.device == x.device else self.basis.to(x.device)
@@ -96,7 +105,17 @@ class LegendreAxis:
         return self.degree + 3
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
-        """Return all functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1)."""
+        """Return all functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1).
+
+        The last few results are kept.
+        """
+        return kept(self._known, x, orders, self._local)
+
+    @cached_property
+    def _known(self) -> Known:
+        return {}
+
+    def _local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         low, high = self.breakpoints
         columns = torch.arange(self.size, device=x.device).expand(len(x), -1)
         return columns, legendre(x, float(low), float(high), self.degree, orders)

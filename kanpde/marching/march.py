@@ -52,7 +52,7 @@ def begin(task: MarchTask) -> MarchState:
 
 def at_rest(task: MarchTask) -> MarchState:
     """Return the state of `begin` with zero for the initial guess, which needs no computation."""
-    length = task.tolerances.first_slab
+    length = task.tolerances.first_slab[task.linear]
     attempt = next_attempt(task, 0.0, length, task.first_axes)
     return MarchState(attempt, zero_iterate(task, attempt), length)
 
@@ -285,6 +285,10 @@ def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damp
     state = replace(state, iterate=iterate)
     if not math.isfinite(step.loss):
         return replace(state, done=Ending.DIVERGED)
+    if unscaled and task.linear and task.foreseeable:
+        system.rescale(step.vector)
+        slab = measure_slab(task, state.attempt, system, step.vector)
+        return conclude(task, state, slab) if slab.residual <= tolerance else state
     if unscaled or not ended:
         return state
     return conclude(task, state, measure_slab(task, state.attempt, system, step.vector))

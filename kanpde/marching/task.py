@@ -106,12 +106,18 @@ class MarchTask:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of all blocks, including those of hard conditions."""
-        return tuple(block.name for block in self.problem.blocks(hard=True))
+        return tuple(block.name for block in self._every)
+
+    @cached_property
+    def _every(self) -> tuple[Block, ...]:
+        """All blocks of the problem, including those of hard conditions."""
+        return self.problem.blocks(hard=True)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks of the first slab, which are all of the problem's, with the priors of unknown functions."""
-        return (*self.problem.blocks(), *(each.prior for each in self.problem.expansions))
+        soft = (block for block in self._every if not block.hard)
+        return (*soft, *(each.prior for each in self.problem.expansions))
 
     @cached_property
     def guess(self) -> Block | None:
@@ -131,7 +137,7 @@ class MarchTask:
     @cached_property
     def joins(self) -> tuple[Block, ...]:
         """The initial conditions, including hard ones, which join a later slab to the previous one."""
-        return tuple(block for block in self.problem.blocks(hard=True) if block.name in self._initial)
+        return tuple(block for block in self._every if block.name in self._initial)
 
     @cached_property
     def _initial(self) -> set[str]:

@@ -33,7 +33,8 @@ class MarchTolerances:
     tries: int = 30  # largest number of attempts at one slab
     negligible: float = 0.1  # a slab is accepted if its share of the pass's residual is below this times the tolerance
 
-    first_slab: float = 0.05  # length of the first slab, as a share of time
+    # Length of the first slab, as a share of time; it may be long if the problem is linear, as Newton can't fail there.
+    first_slab: tuple[float, float] = (0.05, 0.5)
     shortest: float = 1e-13  # smallest length of a slab, as a share of time
     safety: float = 0.9  # factor on the length that the last coefficients in time suggest
     shrink: float = 0.25  # smallest ratio of the next slab's length to an unsolved slab's length
