@@ -14,15 +14,17 @@ from scipy.linalg import solve_triangular
 
 from kanpde.calculus.arrays import Array
 from kanpde.marching import verdicts
-from kanpde.marching.axes import SplineAxis, design, points_of, transfer_matrix
-from kanpde.marching.knot_placement import Need, equidistributed
+from kanpde.marching.axes import SplineAxis, design, norm, points_of, transfer_matrix
+from kanpde.marching.knot_placement import Need, derivative_sizes, equidistributed, required_density
 from kanpde.marching.slabs import Pass, Slab, extrapolated
 from kanpde.marching.task import MarchTask
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.marching.verdicts import Aim, Axes
 
 ENOUGH = 1.1  # axes are kept if no interval is longer than this times the length that it should have
+MAX_GROWTH = 1e6  # largest factor by which derivatives of the splines' order are expected to grow
 TOO_MANY = 0.7  # axes are made coarser if this share of their intervals is enough
+COARSEST = 0.6  # smallest share of the intervals that is left, because estimates from a far smaller residual are rough
 
 
 def overlapping(found: Pass, low: float, high: float) -> list[Slab]:
@@ -41,10 +43,11 @@ def length_after(found: Pass, low: float, aim: Aim, task: MarchTask) -> float:
     return length
 
 
-def axes_for(task: MarchTask, known: Sequence[Slab], aim: float, now: Axes | None) -> Axes:
+def axes_for(task: MarchTask, known: Sequence[Slab], aim: float, now: Axes, after: Slab | None, length: float) -> Axes:
     """Return spline axes with knots placed for a residual of `aim`, where the solution is like these slabs.
 
-    They are the axes `now` if these are about as good.
+    If it also follows the slab `after`, and lasts for a `length`, its derivatives are expected to go on growing. The
+    axes are those of `now` if these are about as good.
     """
     found = []
     for number, a in enumerate(task.along):
@@ -52,12 +55,32 @@ def axes_for(task: MarchTask, known: Sequence[Slab], aim: float, now: Axes | Non
         for slab in known:
             need = Need.of(slab, a)
             pieces.append((need.axis, need.density(need.error, aim / max(slab.residual, 1e-300), task.order)))
-        found.append(fitting(pieces, None if now is None else now[number], task))
+        if after is not None:
+            need, sizes = Need.of(after, a), grown_sizes(after, a, task.time, length)
+            tolerance = need.tolerance(need.error, aim / max(after.residual, 1e-300), task.order)
+            pieces.append((need.axis, required_density(need.axis, sizes, tolerance)))
+        found.append(fitting(pieces, now[number], task))
     size = math.prod(axis.size for axis in found) * ((task.degree_in_time or 0) + 1) * len(task.problem.fields)
-    return tuple(found) if size <= task.largest or now is None else now
+    return tuple(found) if size <= task.largest else now
 
 
-def fitting(pieces: Sequence[tuple[SplineAxis, Array]], now: SplineAxis | None, task: MarchTask) -> SplineAxis:
+def grown_sizes(slab: Slab, a: int, time: int, length: float) -> Array:
+    """Return the relative sizes (n,) of the derivatives along an axis at a `length` of time after a slab.
+
+    They are assumed to grow by the same factor in equal times, which steepening fronts exceed.
+    """
+    axis = slab.axes[a]
+    assert isinstance(axis, SplineAxis)
+    sizes = []
+    for end in slab.axes[time].breakpoints:
+        at_end = np.tensordot(design(slab.axes[time], np.array([end])), slab.coefficients, (1, time))
+        along = slab.space.values(a, np.moveaxis(at_end, 0, time), without=time)
+        sizes.append(derivative_sizes(axis, along) / max(norm(axis, along), 1e-300))
+    growth = np.clip(sizes[1] / np.maximum(sizes[0], 1e-300), 1.0, MAX_GROWTH)
+    return np.asarray(sizes[1] * np.minimum(growth ** (length / (slab.high - slab.low)), MAX_GROWTH))
+
+
+def fitting(pieces: Sequence[tuple[SplineAxis, Array]], now: SplineAxis, task: MarchTask) -> SplineAxis:
     """Return an axis with at least these densities of breakpoints; `now` if that is about as good."""
     axis = max((axis for axis, _ in pieces), key=lambda each: each.intervals)
     edges = np.unique(np.concatenate([each.breakpoints for each, _ in pieces]))
@@ -66,11 +89,8 @@ def fitting(pieces: Sequence[tuple[SplineAxis, Array]], now: SplineAxis | None, 
     if not np.isfinite(density).all():
         return axis
     default = task.tolerances.first_intervals[task.problem.domain.dimension - 1]
-    new = equidistributed(
-        edges, density, (default, math.ceil(task.tolerances.growth * axis.intervals)), axis.degree, axis.periodic
-    )
-    if now is None:
-        return new
+    least, most = math.ceil(COARSEST * now.intervals), math.ceil(task.tolerances.growth * axis.intervals)
+    new = equidistributed(edges, density, (max(default, least), most), axis.degree, axis.periodic)
     here = np.interp(now.breakpoints, new.breakpoints, np.arange(len(new.breakpoints)))
     kept = np.diff(here).max() <= ENOUGH and new.intervals >= TOO_MANY * now.intervals
     return now if kept else new

@@ -127,7 +127,9 @@ def following(task: MarchTask, state: MarchState, low: float, length: float, axe
         known += forecast.overlapping(best, usual.low, usual.high)
     if last is not None:
         known.append(forecast.continued(last, task, usual.low, usual.high))
-    return replace(usual, axes=forecast.axes_for(task, known, aim.tolerance / task.tolerances.margin, axes))
+    target = aim.tolerance / task.tolerances.margin
+    after = None if best is not None else last
+    return replace(usual, axes=forecast.axes_for(task, known, target, axes, after, usual.high - usual.low))
 
 
 def finish(task: MarchTask, state: MarchState) -> MarchState:

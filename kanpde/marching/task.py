@@ -17,6 +17,7 @@ from kanpde.marching.corners import corner_functions
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.evolution import evolves, part_of
 from kanpde.marching.quadrature import any_shape
+from kanpde.marching.source_axes import axes_of_source
 from kanpde.marching.split import Split
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.marching.tolerances import MarchTolerances
@@ -145,10 +146,15 @@ class MarchTask:
 
     @cached_property
     def first_axes(self) -> tuple[SplineAxis, ...]:
-        """The spline axes at the start of the first pass, with equidistant breakpoints.
+        """The spline axes at the start of the first pass, with equidistant breakpoints if no source shows better ones."""
+        axes, equation = self._usual_axes, self.blocks[0]
+        if self.slabbed or not self.foreseeable or self.intervals is not None or equation.kind != "residual":
+            return axes
+        return axes_of_source(axes, equation, self.problem, self.order, self.tolerances)
 
-        They are as fine as those of unknown functions, which otherwise could not change freely.
-        """
+    @cached_property
+    def _usual_axes(self) -> tuple[SplineAxis, ...]:
+        """Spline axes with equidistant breakpoints, as fine as those of unknown functions, which must change freely."""
         domain = self.problem.domain
         default = self.tolerances.first_intervals[domain.dimension - 1]
         counts = dict.fromkeys(self.along, self.intervals or default)

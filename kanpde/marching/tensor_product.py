@@ -138,13 +138,14 @@ class TensorProduct:
         for along in (straight, torch.minimum(2 * straight, 2 * (count - 1 - straight) + 1)):
             yield tuple(stride * along if a == self.longest else each for a, each in enumerate(positions))
 
-    def values(self, axis: int, coefficients: Array) -> Array:
+    def values(self, axis: int, coefficients: Array, without: int | None = None) -> Array:
         """Return a function with coefficients (*shape, f) as c functions of one axis, (size, c).
 
-        They are its values at the Gauss points of the other axes, times the roots of the weights.
+        They are its values at the Gauss points of the other axes, times the roots of the weights. The axis `without` is
+        left as it is.
         """
         for a, other in enumerate(self.axes):
-            if a == axis:
+            if a in (axis, without):
                 continue
             matrix = design(other, points_of(other)) * np.sqrt(gauss_weights(other))[:, None]
             coefficients = np.moveaxis(np.tensordot(matrix, coefficients, (1, a)), 0, a)
