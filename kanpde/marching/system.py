@@ -492,23 +492,30 @@ class TensorLinearisation:
     @cached_property
     def gram(self) -> Tensor:
         """JᵀJ in its storage, without the constants."""
-        total = self.storage.empty(self.residual)
+        total, sums = self.storage.empty(self.residual), list[normal_equations.Sums]()
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             if piece.placed.sums is not None:
                 self.storage.add_full_rows(total, self._integrals(piece, piece.placed.sums, slopes).flatten(0, 1))
             elif piece.on_grids:
-                self._add_grids(total, piece, slopes)
+                self._add_grids(sums, piece, slopes)
             else:
                 self.storage.add_rows(total, self._system.columns(piece), self._rows(piece, slopes))
+        for each in sums:
+            each.add(total, self.storage.factors, self._system.numbered.positions)
         return self.storage.matrix(total)
 
-    def _add_grids(self, total: Tensor, piece: Piece, slopes: Slopes) -> None:
-        """Add the contribution of a block's rows on grids to JᵀJ."""
+    def _add_grids(self, sums: list[normal_equations.Sums], piece: Piece, slopes: Slopes) -> None:
+        """Add the contribution of a block's rows on grids to the sums, those at the same pairs together."""
         split = [image.split(slope) for image, slope in zip(piece.images, slopes.by_jets, strict=True)]
-        space, numbered = self._system.space, self._system.numbered
         for grids in zip(*split, strict=True):
             for one, other in product(grids, repeat=2):
-                normal_equations.add(total, self.storage.factors, numbered.positions, space.longest, one, other)
+                for new in normal_equations.sums_over(self._system.space.longest, one, other):
+                    totals = [each.plus(new) for each in sums]
+                    number = next((n for n, each in enumerate(totals) if each is not None), None)
+                    if number is None:
+                        sums.append(new)
+                    else:
+                        sums[number] = totals[number]
 
     @property
     def _constants(self) -> int:

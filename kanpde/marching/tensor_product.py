@@ -55,6 +55,17 @@ class Line:
         alike = torch.equal(grouped, grouped[:, :1].expand_as(grouped))
         return cls(axis.size, columns, values, grouped.shape[1] if alike else 1)
 
+    @property
+    def orders(self) -> int:
+        """The number of known orders of differentiation."""
+        return self.values.shape[1]
+
+    def same(self, other: Line) -> bool:
+        """Return True if this line has the functions and the points of another one, with any orders."""
+        return self.size == other.size and torch.equal(self.columns, other.columns) and torch.equal(
+            self.values[:, 0], other.values[:, 0]
+        )
+
     @cached_property
     def matrices(self) -> tuple[Tensor, ...]:
         """The matrices (n, size) of all functions, one for each order of differentiation."""
