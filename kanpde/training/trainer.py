@@ -96,6 +96,7 @@ class Trainer:
         self.stop: Stop | None = None
         self._error, self._error_known_at, self._error_of = math.nan, -math.inf, 0
         self._proof_of = 0
+        self.measuring = 0.0  # seconds spent on measuring the error, a part of `seconds`
         # Made before training, because a reference that cannot be evaluated is found by it.
         resolution = ERROR_RESOLUTION.get(problem.domain.dimension)
         self._comparison = None if resolution is None else Comparison(problem, resolution)
@@ -257,7 +258,11 @@ class Trainer:
                 callback.on_checkpoint(self)
 
     def _measured_error(self) -> float:
-        error = None if self._comparison is None else self.solution().relative_l2(self._comparison)
+        if self._comparison is None:
+            return math.nan
+        solution, started = self.solution(), time.monotonic()
+        error = solution.relative_l2(self._comparison)
+        self.measuring += time.monotonic() - started
         return math.nan if error is None else error
 
     def checkpoint(self) -> Checkpoint:
