@@ -23,6 +23,7 @@ from kanpde.marching.verdicts import Aim, Axes
 
 ENOUGH = 1.1  # axes are kept if no interval is longer than this times the length that it should have
 MAX_GROWTH = 1e6  # largest factor by which derivatives of the splines' order are expected to grow
+LARGEST_SHRINK = 1e6  # largest ratio of the wanted residual to the present one
 TOO_MANY = 0.7  # axes are made coarser if this share of their intervals is enough
 COARSEST = 0.6  # smallest share of the intervals that is left, because estimates from a far smaller residual are rough
 
@@ -54,14 +55,19 @@ def axes_for(task: MarchTask, known: Sequence[Slab], aim: float, now: Axes, afte
         pieces = []
         for slab in known:
             need = Need.of(slab, a)
-            pieces.append((need.axis, need.density(need.error, aim / max(slab.residual, 1e-300), task.order)))
+            pieces.append((need.axis, need.density(need.error, shrink(slab, aim), task.order)))
         if after is not None:
             need, sizes = Need.of(after, a), grown_sizes(after, a, task.time, length)
-            tolerance = need.tolerance(need.error, aim / max(after.residual, 1e-300), task.order)
+            tolerance = need.tolerance(need.error, shrink(after, aim), task.order)
             pieces.append((need.axis, required_density(need.axis, sizes, tolerance)))
         found.append(fitting(pieces, now[number], task))
     size = math.prod(axis.size for axis in found) * ((task.degree_in_time or 0) + 1) * len(task.problem.fields)
     return tuple(found) if size <= task.largest else now
+
+
+def shrink(slab: Slab, aim: float) -> float:
+    """Return the factor from a slab's residual to `aim`, of which a large value says little."""
+    return min(aim / max(slab.residual, 1e-300), LARGEST_SHRINK)
 
 
 def grown_sizes(slab: Slab, a: int, time: int, length: float) -> Array:
