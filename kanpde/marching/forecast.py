@@ -41,7 +41,7 @@ def length_after(found: Pass, low: float, aim: Aim, task: MarchTask) -> float:
             continue
         longest = verdicts.next_length(slab, aim, task.tolerances)
         length = min(length, max(longest, slab.low - low))
-    return length
+    return max(length, task.tolerances.shortest)
 
 
 def axes_for(task: MarchTask, known: Sequence[Slab], aim: float, now: Axes, after: Slab | None, length: float) -> Axes:

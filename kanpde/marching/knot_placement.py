@@ -70,7 +70,7 @@ def place_knots(axis: SplineAxis, sizes: Array, tolerance: float, bounds: tuple[
 
 def required_density(axis: SplineAxis, sizes: Array, tolerance: float) -> Array:
     """Return the number of intervals per length (n,) for an error of `tolerance` on each, from the sizes of u^{(k+1)}."""
-    return np.asarray((error_constant(axis.degree) * sizes / tolerance) ** (1 / (axis.degree + 1)))
+    return np.asarray((error_constant(axis.degree) * sizes / max(tolerance, 1e-300)) ** (1 / (axis.degree + 1)))
 
 
 def equidistributed(b: Array, density: Array, bounds: tuple[int, int], degree: int, periodic: bool) -> SplineAxis:

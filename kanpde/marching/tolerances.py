@@ -34,8 +34,8 @@ class MarchTolerances:
     negligible: float = 0.3  # a slab is accepted if its share of the pass's residual is below this times the tolerance
 
     # Length of the first slab, as a share of time; it may be long if the problem is linear, as Newton can't fail there.
-    first_slab: tuple[float, float] = (0.05, 0.5)
-    shortest: float = 1e-13  # smallest length of a slab, as a share of time
+    first_slab: tuple[float, float] = (0.05, 0.25)
+    shortest: float = 1e-11  # smallest length of a slab, as a share of time
     safety: float = 0.9  # factor on the length that the last coefficients in time suggest
     shrink: float = 0.25  # smallest ratio of the next slab's length to an unsolved slab's length
     stretch: float = 1.5  # smallest ratio of the next slab's length to a slab's length if its tail in time is noise
