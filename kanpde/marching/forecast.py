@@ -1,7 +1,7 @@
-"""What is known of a slab before it is solved: its length, its knots and a guess, from the pass before or the last slab.
+"""What is known of a slab before it is solved: its length, its knots and a guess.
 
-A pass repeats the pass before it with a smaller tolerance, so that one's slabs show where knots will be needed, how long
-a slab may be, and what its solution is. In the first pass the last slab, extrapolated in time, shows the first two.
+A pass repeats the pass before it with a smaller tolerance, so that one's slabs show how long a slab may be, where knots
+will be needed, and what the solution is. In the first pass the last slab, continued in time, shows the knots.
 """
 
 from __future__ import annotations

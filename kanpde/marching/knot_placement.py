@@ -69,7 +69,7 @@ def place_knots(axis: SplineAxis, sizes: Array, tolerance: float, bounds: tuple[
 
 
 def required_density(axis: SplineAxis, sizes: Array, tolerance: float) -> Array:
-    """Return the number of intervals per length (n,) for an error of `tolerance` on each, from the sizes of u^{(k+1)}."""
+    """Return the number of intervals per length (n,) for an error of `tolerance` on each; `sizes` are of u^{(k+1)}."""
     return np.asarray((error_constant(axis.degree) * sizes / max(tolerance, 1e-300)) ** (1 / (axis.degree + 1)))
 
 
@@ -166,7 +166,7 @@ class Need:
         return required_density(self.axis, self.sizes, self.tolerance(worst, shrink, order))
 
     def tolerance(self, worst: float, shrink: float, order: int) -> float:
-        """Return the error of an interval at which the residual is multiplied by `shrink`, and `worst` is the largest."""
+        """Return the error of an interval for a residual multiplied by `shrink`, if `worst` is the largest one now."""
         k = self.axis.degree
         return worst * shrink ** ((k + 1) / (k + 1 - order))
 

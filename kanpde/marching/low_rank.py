@@ -196,7 +196,7 @@ def compress_plane(axes: Sequence[SplineAxis], solve: Sequence[Array], values: A
     for axis, each in zip(axes, columns, strict=True):
         together = np.concatenate(each, axis=1)
         along = design(axis, points_of(axis)) @ together
-        largest = along[np.abs(along).argmax(axis=0), np.arange(len(sizes))]  # the largest value of each factor becomes 1
+        largest = along[np.abs(along).argmax(axis=0), np.arange(len(sizes))]  # becomes 1
         factors.append(together / largest)
         lowest.append((along / largest).min(axis=0))
         highest.append((along / largest).max(axis=0))

@@ -115,7 +115,7 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
 
 
 def following(task: MarchTask, state: MarchState, low: float, length: float, axes: Axes) -> Attempt:
-    """Return the first attempt at the slab from `low`, of at most this length, with the knots that it probably needs."""
+    """Return the first attempt at the slab from `low`, of at most this length, with the knots that it should need."""
     usual, last, best = next_attempt(task, low, length, axes), state.last, state.best
     if not task.along or not task.foreseeable:
         return usual

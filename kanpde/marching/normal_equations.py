@@ -83,6 +83,16 @@ class Sums:
         total.index_add_(0, place.reshape(-1), values[lower].reshape(-1))
 
 
+def collect(sums: list[Sums], new: Sums) -> None:
+    """Add sums to those of the same fields, pairs and points in a list, or append them."""
+    for number, each in enumerate(sums):
+        total = each.plus(new)
+        if total is not None:
+            sums[number] = total
+            return
+    sums.append(new)
+
+
 def sums_over(slowest: int, one: tuple[OnGrid, Tensor], other: tuple[OnGrid, Tensor]) -> list[Sums]:
     """Return JᵀK, with J and K given by slopes (c, n, S, f) by the jets on two grids of the same shape."""
     (here, slopes), (there, others) = one, other
@@ -114,8 +124,8 @@ def contracted(
 ) -> tuple[list[Pairs], dict[tuple[int, int], Tensor]]:
     """Compute Σ_q w(q) Π_a B^{(m_a)}(q_a) B^{(n_a)}(q_a) over the points of all axes but the last, which has `points`.
 
-    The weights are given by their orders ((m_1, n_1), …). Return the pairs of every axis that is summed, and by the last
-    axis's orders the sums (points of the last axis, pairs of the first, of the second, …).
+    The weights are given by their orders ((m_1, n_1), …). Return the pairs of every axis that is summed, and by the
+    last axis's orders the sums (points of the last axis, pairs of the first, of the second, …).
     """
     met = []
     for one, other in lines:

@@ -100,13 +100,15 @@ def initial_iterate(
     best: Pass | None = None,
     factor: float = 1.0,
 ) -> Iterate:
-    """Return the failed attempt's solution, else the best pass's, else the last slab extrapolated, else the problem's guess, else the initial
-    conditions, else zero.
+    """Return the failed attempt's solution, else the best pass's, else the last slab extrapolated, else the problem's
+    guess, else the initial conditions, else zero.
 
     Unknown constants start from their values in the best pass, or else from the given values times `factor`.
     """
     guess, known = _initial_vector(task, attempt, last, failed, best, factor), best is not None and task.foreseeable
-    return Iterate(torch.as_tensor(guess, device=task.device), fresh=not (failed or known or task.slabbed or task.guess))
+    return Iterate(
+        torch.as_tensor(guess, device=task.device), fresh=not (failed or known or task.slabbed or task.guess)
+    )
 
 
 def zero_iterate(task: MarchTask, attempt: Attempt) -> Iterate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import product
@@ -203,7 +203,7 @@ class System:
         return TensorLinearisation(self, [_scaled(piece, rows, slopes) for piece, (rows, slopes) in pairs])
 
     def _slopes(self, vector: Tensor) -> list[tuple[Tensor, list[Slope]]]:
-        """Return every block's own rows (c, rows), and the slope of every component; those of the last vector are kept."""
+        """Return every block's own rows (c, rows) and every component's slope; those of the last vector are kept."""
         if self._slopes_of is None or self._slopes_of[0] is not vector:
             unknowns, found = self.split(vector)[1], []
             for piece, here in zip(self.pieces, self._jets(vector), strict=True):
@@ -510,12 +510,7 @@ class TensorLinearisation:
         for grids in zip(*split, strict=True):
             for one, other in product(grids, repeat=2):
                 for new in normal_equations.sums_over(self._system.space.longest, one, other):
-                    totals = [each.plus(new) for each in sums]
-                    number = next((n for n, each in enumerate(totals) if each is not None), None)
-                    if number is None:
-                        sums.append(new)
-                    else:
-                        sums[number] = totals[number]
+                    normal_equations.collect(sums, new)
 
     @property
     def _constants(self) -> int:

@@ -146,7 +146,7 @@ class MarchTask:
 
     @cached_property
     def first_axes(self) -> tuple[SplineAxis, ...]:
-        """The spline axes at the start of the first pass, with equidistant breakpoints if no source shows better ones."""
+        """The spline axes at the start of the first pass: equidistant, or finer where a source needs it."""
         axes, equation = self._usual_axes, self.blocks[0]
         if self.slabbed or not self.foreseeable or self.intervals is not None or equation.kind != "residual":
             return axes

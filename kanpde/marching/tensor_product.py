@@ -62,8 +62,10 @@ class Line:
 
     def same(self, other: Line) -> bool:
         """Return True if this line has the functions and the points of another one, with any orders."""
-        return self.size == other.size and torch.equal(self.columns, other.columns) and torch.equal(
-            self.values[:, 0], other.values[:, 0]
+        return (
+            self.size == other.size
+            and torch.equal(self.columns, other.columns)
+            and torch.equal(self.values[:, 0], other.values[:, 0])
         )
 
     @cached_property

@@ -52,10 +52,14 @@ class MarchTolerances:
     still: float = 1e-10  # and on a shape if the fields move less than this, relative to them
 
     left: float = 1e-2  # and if Gauss–Newton has left less than this share of the residual, the rest being the space's
-    left_of_bad: float = 0.3  # the same if the residual is above `bad` times the tolerance, so that axes must be refined
+    left_of_bad: float = (
+        0.3  # the same if the residual is above `bad` times the tolerance: axes must be refined
+    )
     bad: float = 3.0
 
-    inexact: float = 1e-3  # largest share of the residual by which a step that is not solved to the last digit changes it
+    inexact: float = (
+        1e-3  # largest share of the residual by which an inexact step misses it
+    )
 
     settled: float = 1e-2  # Gauss–Newton has converged if its last step is below this share of the solution
 

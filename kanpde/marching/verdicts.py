@@ -79,7 +79,7 @@ def verdict(
     if aim.degree_in_time is not None:
         length = next_length(slab, aim, limits)
         if too_long(slab, aim, limits) and length >= limits.shortest:
-            if aim.first and attempt.counters.tries:  # a layer at the first time: a shorter slab has nearly the same tail
+            if aim.first and attempt.counters.tries:  # a layer at first, where a shorter slab has the same tail
                 length = min(length, limits.first_cut * (slab.high - slab.low))
             return Shorter(length, axes, Counters(counters.tries, uncut=counters.uncut))
     if slab.residual <= aim.tolerance or negligible(slab, aim, limits):

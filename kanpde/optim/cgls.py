@@ -52,8 +52,8 @@ def conjugate_gradients(
     The factor is the preconditioner. A Cholesky factor of JᵀJ loses half the digits; the iteration with J itself
     recovers them in a few steps (CGLS: Björck, "Numerical Methods for Least Squares Problems", §7.4). The factor may
     also belong to another J nearby. The iteration ends if the gradient's norm is at most `tolerance` times its initial
-    value; if the image of the step's error, whose squared norm gᵀ(JᵀJ)⁻¹g estimates, is at most `share` times the rest of
-    the residual; or early if its rate of convergence would not reach that within `max_iterations`.
+    value; if the image of the step's error, whose squared norm gᵀ(JᵀJ)⁻¹g estimates, is at most `share` times the rest
+    of the residual; or early if its rate of convergence would not reach that within `max_iterations`.
     """
     rest = -linear.residual
     step, image = torch.zeros_like(factor.shift), torch.zeros_like(rest)
