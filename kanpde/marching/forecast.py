@@ -23,6 +23,8 @@ from kanpde.marching.verdicts import Aim, Axes
 
 ENOUGH = 1.1  # axes are kept if no interval is longer than this times the length that it should have
 MAX_GROWTH = 1e6  # largest factor by which derivatives of the splines' order are expected to grow
+NEGLIGIBLE = 1e-6  # errors of splines below this share of the wanted residual do not cause the present one
+FEWEST = 4  # number of intervals that is not made smaller
 LARGEST_SHRINK = 1e6  # largest ratio of the wanted residual to the present one
 TOO_MANY = 0.7  # axes are made coarser if this share of their intervals is enough
 COARSEST = 0.6  # smallest share of the intervals that is left, because estimates from a far smaller residual are rough
@@ -50,19 +52,17 @@ def axes_for(task: MarchTask, known: Sequence[Slab], aim: float, now: Axes, afte
     If it also follows the slab `after`, and lasts for a `length`, its derivatives are expected to go on growing. The
     axes are those of `now` if these are about as good.
     """
-    found = []
-    for number, a in enumerate(task.along):
-        pieces = []
-        for slab in known:
-            need = Need.of(slab, a)
-            pieces.append((need.axis, need.density(need.error, shrink(slab, aim), task.order)))
-        if after is not None:
-            need, sizes = Need.of(after, a), grown_sizes(after, a, task.time, length)
-            tolerance = need.tolerance(need.error, shrink(after, aim), task.order)
-            pieces.append((need.axis, required_density(need.axis, sizes, tolerance)))
-        found.append(fitting(pieces, now[number], task))
-    size = math.prod(axis.size for axis in found) * ((task.degree_in_time or 0) + 1) * len(task.problem.fields)
-    return tuple(found) if size <= task.largest else now
+    pieces: list[list[tuple[SplineAxis, Array]]] = [[] for _ in task.along]
+    for slab in known if after is None else (*known, after):
+        needs = [Need.of(slab, a) for a in task.along]
+        worst = max(need.error for need in needs)
+        for a, need, found in zip(task.along, needs, pieces, strict=True):
+            tolerance = max(need.tolerance(worst, shrink(slab, aim), task.order), NEGLIGIBLE * aim)
+            sizes = grown_sizes(slab, a, task.time, length) if slab is after else need.sizes
+            found.append((need.axis, required_density(need.axis, sizes, tolerance)))
+    axes = tuple(fitting(found, axis, task) for found, axis in zip(pieces, now, strict=True))
+    size = math.prod(axis.size for axis in axes) * ((task.degree_in_time or 0) + 1) * len(task.problem.fields)
+    return axes if size <= task.largest else now
 
 
 def shrink(slab: Slab, aim: float) -> float:
@@ -94,6 +94,8 @@ def fitting(pieces: Sequence[tuple[SplineAxis, Array]], now: SplineAxis, task: M
     density = np.max([each[np.searchsorted(axis.breakpoints, middles) - 1] for axis, each in pieces], axis=0)
     if not np.isfinite(density).all():
         return axis
+    if float(density @ np.diff(edges)) <= now.intervals <= FEWEST:
+        return now
     default = task.tolerances.first_intervals[task.problem.domain.dimension - 1]
     least, most = math.ceil(COARSEST * now.intervals), math.ceil(task.tolerances.growth * axis.intervals)
     new = equidistributed(edges, density, (max(default, least), most), axis.degree, axis.periodic)

@@ -161,10 +161,6 @@ class Need:
         """Return the axis for a residual multiplied by `shrink`; `worst` is the present largest error of all axes."""
         return place_knots(self.axis, self.sizes, self.tolerance(worst, shrink, order), bounds)
 
-    def density(self, worst: float, shrink: float, order: int) -> Array:
-        """Return the number of intervals per length (n,) for a residual multiplied by `shrink`."""
-        return required_density(self.axis, self.sizes, self.tolerance(worst, shrink, order))
-
     def tolerance(self, worst: float, shrink: float, order: int) -> float:
         """Return the error of an interval for a residual multiplied by `shrink`, if `worst` is the largest one now."""
         k = self.axis.degree

@@ -31,7 +31,7 @@ class MarchTolerances:
     smooth: float = 1e-6  # residual on a shape below which one attempt without progress is enough: it is round-off
     cut_above: float = 3.0  # a slab may be cut, if finer knots do not help, above this multiple of the tolerance
     tries: int = 30  # largest number of attempts at one slab
-    negligible: float = 0.3  # a slab is accepted if its share of the pass's residual is below this times the tolerance
+    negligible: float = 0.1  # a slab is accepted if its share of the pass's residual is below this times the tolerance
 
     # Length of the first slab, as a share of time; it may be long if the problem is linear, as Newton can't fail there.
     first_slab: tuple[float, float] = (0.05, 0.25)
@@ -52,14 +52,10 @@ class MarchTolerances:
     still: float = 1e-10  # and on a shape if the fields move less than this, relative to them
 
     left: float = 1e-2  # and if Gauss–Newton has left less than this share of the residual, the rest being the space's
-    left_of_bad: float = (
-        0.3  # the same if the residual is above `bad` times the tolerance: axes must be refined
-    )
+    left_of_bad: float = 0.3  # the same if the residual is above `bad` times the tolerance: axes must be refined
     bad: float = 3.0
 
-    inexact: float = (
-        1e-3  # largest share of the residual by which an inexact step misses it
-    )
+    inexact: float = 1e-3  # largest share of the residual by which an inexact step misses it
 
     settled: float = 1e-2  # Gauss–Newton has converged if its last step is below this share of the solution
 
