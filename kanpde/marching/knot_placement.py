@@ -164,7 +164,7 @@ class Need:
     def tolerance(self, worst: float, shrink: float, order: int) -> float:
         """Return the error of an interval for a residual multiplied by `shrink`, if `worst` is the largest one now."""
         k = self.axis.degree
-        return worst * shrink ** ((k + 1) / (k + 1 - order))
+        return worst * math.pow(shrink, (k + 1) / (k + 1 - order))
 
 
 def interval_bounds(axis: SplineAxis, slab: Slab, stalls: int, limits: MarchTolerances) -> tuple[int, int]:

@@ -123,7 +123,7 @@ def negligible(slab: Slab, aim: Aim, limits: MarchTolerances) -> bool:
 
     The shortest slabs, which are few, may contribute more: with layers at the first time they get little smaller.
     """
-    return slab.residual * (slab.high - slab.low) ** 0.6 <= limits.negligible * aim.tolerance
+    return slab.residual * math.pow(slab.high - slab.low, 0.6) <= limits.negligible * aim.tolerance
 
 
 def worth_cutting(slab: Slab, counters: Counters, aim: Aim, limits: MarchTolerances) -> bool:
