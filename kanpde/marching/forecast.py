@@ -82,8 +82,10 @@ def grown_sizes(slab: Slab, a: int, time: int, length: float) -> Array:
         at_end = np.tensordot(design(slab.axes[time], np.array([end])), slab.coefficients, (1, time))
         along = slab.space.values(a, np.moveaxis(at_end, 0, time), without=time)
         sizes.append(derivative_sizes(axis, along) / max(norm(axis, along), 1e-300))
-    growth = np.clip(sizes[1] / np.maximum(sizes[0], 1e-300), 1.0, MAX_GROWTH)
-    return np.asarray(sizes[1] * np.minimum(growth ** (length / (slab.high - slab.low)), MAX_GROWTH))
+    growth = np.clip(sizes[1] / np.maximum(sizes[0], sizes[1] / MAX_GROWTH + 1e-300), 1.0, MAX_GROWTH)
+    return np.asarray(
+        sizes[1] * np.exp(np.minimum(np.log(growth) * length / (slab.high - slab.low), math.log(MAX_GROWTH)))
+    )
 
 
 def fitting(pieces: Sequence[tuple[SplineAxis, Array]], now: SplineAxis, task: MarchTask) -> SplineAxis:
