@@ -162,7 +162,7 @@ class Keeper:
 # Several slabs and passes; one slab; a system without axes in space; unknown constants; Tucker's form.
 COURSES = {
     "heat": (load_problem("heat", diffusivity=0.3), None),
-    "front": (Front(), 1e-4),
+    "front": (Front(), 1e-3),
     "string": (String(), 1e-3),
     "bratu": (Bratu(), 1e-6),
     "swing": (Swing(), 1e-6),

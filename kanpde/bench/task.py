@@ -99,6 +99,10 @@ class Recorder:
         self.outcome.method, self.outcome.parameters, self.outcome.points = method, parameters, points
         self.outcome.versions = versions
 
+    def exclude(self, seconds: float) -> None:
+        """Leave out seconds that a program has spent on measuring its own error."""
+        self._paused += seconds
+
     def look(self, evaluate: Evaluate) -> bool:
         """Measure ``evaluate(points (n, d)) -> (n, fields)`` if that is due; return whether the budget is used up."""
         over = self.over

@@ -9,6 +9,7 @@ from __future__ import annotations
 import cmath
 import operator
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,13 @@ def real_expression(value: Any, names: Sequence[str]) -> Any:
     """
     if isinstance(value, bool) or not isinstance(value, (sp.Expr, int, float, np.number)):
         raise ProblemError(f"expected a SymPy expression or a number, got {value!r} of type {type(value).__name__}")
-    expression: Any = sp.sympify(value, strict=True)  # strict: no text is ever read as code
+    return _in_real_symbols(sp.sympify(value, strict=True), tuple(names))  # strict: no text is ever read as code
+
+
+@lru_cache(maxsize=256)
+def _in_real_symbols(value: Any, names: tuple[str, ...]) -> Any:
+    """Return a SymPy expression with its symbols replaced by real symbols of the same names."""
+    expression = value
     known = {str(symbol): symbol for symbol in symbols(names)}
     unknown = sorted(str(symbol) for symbol in expression.free_symbols if str(symbol) not in known)
     if unknown:
@@ -62,8 +69,14 @@ def torch_function(expression: Any, names: Sequence[str]) -> TorchFunction:
 
 def torch_functions(expressions: Sequence[Any], names: Sequence[str]) -> Callable[..., list[Tensor]]:
     """Return several expressions as one function, which computes their common parts once."""
+    return _compiled(tuple(real_expression(expression, names) for expression in expressions), tuple(names))
+
+
+@lru_cache(maxsize=256)  # a problem's blocks are built several times
+def _compiled(expressions: tuple[Any, ...], names: tuple[str, ...]) -> Callable[..., list[Tensor]]:
+    """Return expressions in real symbols as one function."""
     program = _Program(names)
-    results = [program.place(real_expression(expression, names)) for expression in expressions]
+    results = [program.place(expression) for expression in expressions]
     steps = program.steps
 
     def function(*columns: Tensor) -> list[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -23,18 +24,21 @@ def is_affine(block: Block, problem: Problem, size: float | None = None) -> bool
 
     The jets have both signs, and are positive where the rows are then not finite because of roots or logarithms. The
     units are the user's, so fields have the size 1 and the size of the data, divided by the box's widths in partials.
-    `size` is `data_size(problem)`, if it is known.
+    `size` is the problem's `data_size`, if it is known.
     """
-    sizes = {1.0, data_size(problem) if size is None else size}
+    sizes = {1.0, data_size(problem, problem.blocks(hard=True)) if size is None else size}
     return all(affine_at(block, problem, each) for each in sizes)
 
 
-def data_size(problem: Problem) -> float:
-    """Return the largest size of a field that a condition prescribes at random points; 1 if there is none."""
+def data_size(problem: Problem, blocks: Sequence[Block]) -> float:
+    """Return the largest size of a field that a condition prescribes at random points; 1 if there is none.
+
+    `blocks` are those of the problem, hard ones included.
+    """
     generator = np.random.default_rng(0)
     unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.constants.items()}
     sizes = [1e-300]
-    for block in problem.blocks(hard=True)[1:]:
+    for block in blocks[1:]:
         placed = Placed.at(block, problem.domain.names, *trial_points(block, problem, generator))
         if () not in placed.plan.index:
             continue

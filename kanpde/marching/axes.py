@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +17,22 @@ from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.legendre import gauss_rule, legendre
 from kanpde.network.bspline import BSpline
+
+KEPT = 8  # sets of points at which an axis keeps its functions
+Known = dict[tuple[torch.device, bytes], tuple[Tensor, Tensor]]
+
+
+def kept(
+    known: Known, x: Tensor, orders: int, local: Callable[[Tensor, int], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    """Return ``local(x, orders)``, and keep it in `known` among the last few results."""
+    key = (x.device, x.numpy(force=True).tobytes())
+    if key not in known or known[key][1].shape[1] < orders:
+        while len(known) >= KEPT:
+            del known[next(iter(known))]
+        known[key] = local(x, orders)
+    columns, values = known[key]
+    return columns, values[:, :orders]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +48,10 @@ class SplineAxis:
         """The same splines as edge functions of one input."""
         knots = (splines.periodic_knots if self.periodic else splines.clamped_knots)(self.breakpoints, self.degree)
         return BSpline(knots, self.degree, None, (self.periodic,))
+
+    @cached_property
+    def _known(self) -> Known:
+        return {}
 
     @property
     def intervals(self) -> int:
@@ -51,7 +72,13 @@ class SplineAxis:
         return max(4, math.ceil(1.5 * self.size / self.intervals))
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
-        """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1)."""
+        """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1).
+
+        The last few results are kept, because every attempt on the same axis has the same points.
+        """
+        return kept(self._known, x, orders, self._local)
+
+    def _local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         if x.device not in self._copies:
             self._copies[x.device] = copy.deepcopy(self.basis).to(x.device)
         columns, values = self._copies[x.device].local(x[:, None], orders)
@@ -85,7 +112,17 @@ class LegendreAxis:
         return self.degree + 3
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
-        """Return all functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1)."""
+        """Return all functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1).
+
+        The last few results are kept.
+        """
+        return kept(self._known, x, orders, self._local)
+
+    @cached_property
+    def _known(self) -> Known:
+        return {}
+
+    def _local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         low, high = self.breakpoints
         columns = torch.arange(self.size, device=x.device).expand(len(x), -1)
         return columns, legendre(x, float(low), float(high), self.degree, orders)

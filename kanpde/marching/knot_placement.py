@@ -62,18 +62,27 @@ def errors(axis: SplineAxis, sizes: Array) -> Array:
 
 def place_knots(axis: SplineAxis, sizes: Array, tolerance: float, bounds: tuple[int, int]) -> SplineAxis:
     """Return an axis with an error of about `tolerance` on each interval, and a number of intervals within `bounds`."""
-    b, order = axis.breakpoints, axis.degree + 1
-    span = b[-1] - b[0]
-    density = (error_constant(axis.degree) * sizes / tolerance) ** (1 / order)  # required intervals per length
-    required = float(density @ np.diff(b))
-    if not math.isfinite(required):
+    density = required_density(axis, sizes, tolerance)
+    if not np.isfinite(density).all():
         return axis  # an overflow says nothing about where knots are needed
+    return equidistributed(axis.breakpoints, density, bounds, axis.degree, axis.periodic)
+
+
+def required_density(axis: SplineAxis, sizes: Array, tolerance: float) -> Array:
+    """Return the number of intervals per length (n,) for an error of `tolerance` on each; `sizes` are of u^{(k+1)}."""
+    return np.asarray((error_constant(axis.degree) * sizes / max(tolerance, 1e-300)) ** (1 / (axis.degree + 1)))
+
+
+def equidistributed(b: Array, density: Array, bounds: tuple[int, int], degree: int, periodic: bool) -> SplineAxis:
+    """Return an axis with a density of breakpoints that is given between `b`, and a number of intervals in `bounds`."""
+    span = b[-1] - b[0]
+    required = float(density @ np.diff(b))
     count = int(np.clip(math.ceil(required), max(4, bounds[0]), bounds[1]))
     density = grade(np.maximum(density, MIN_DENSITY * required / span) if required > 0 else np.ones_like(density))
     cumulative = np.concatenate([[0.0], np.cumsum(density * np.diff(b))])
     breakpoints = np.interp(np.linspace(0, cumulative[-1], count + 1), cumulative, b)
     breakpoints[0], breakpoints[-1] = b[0], b[-1]
-    return SplineAxis(breakpoints, axis.degree, axis.periodic)
+    return SplineAxis(breakpoints, degree, periodic)
 
 
 def grade(density: Array) -> Array:
@@ -150,8 +159,12 @@ class Need:
 
     def place(self, worst: float, shrink: float, order: int, bounds: tuple[int, int]) -> SplineAxis:
         """Return the axis for a residual multiplied by `shrink`; `worst` is the present largest error of all axes."""
+        return place_knots(self.axis, self.sizes, self.tolerance(worst, shrink, order), bounds)
+
+    def tolerance(self, worst: float, shrink: float, order: int) -> float:
+        """Return the error of an interval for a residual multiplied by `shrink`, if `worst` is the largest one now."""
         k = self.axis.degree
-        return place_knots(self.axis, self.sizes, worst * shrink ** ((k + 1) / (k + 1 - order)), bounds)
+        return worst * math.pow(shrink, (k + 1) / (k + 1 - order))
 
 
 def interval_bounds(axis: SplineAxis, slab: Slab, stalls: int, limits: MarchTolerances) -> tuple[int, int]:

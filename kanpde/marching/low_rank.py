@@ -184,21 +184,32 @@ def compress_line(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Ar
 
 def compress_plane(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
     """Return the network of a solution of two coordinates, with one product node for each field's singular values."""
-    columns, sizes = [], []
+    columns: list[list[Array]] = [[], []]
+    sizes = []
     for f in range(values.shape[2]):
-        left, singular, right = np.linalg.svd(values[:, :, f])
+        left, singular, right = np.linalg.svd(values[:, :, f], full_matrices=False)
         count = max(1, int((singular > tolerance * singular[0]).sum()))
-        for k in range(count):
-            columns.append((solve[0] @ left[:, k], solve[1] @ right[k]))
-            sizes.append((f, float(singular[k])))
-    matrix = np.zeros((len(columns), values.shape[2]))
+        columns[0].append(solve[0] @ left[:, :count])
+        columns[1].append(solve[1] @ right[:count].T)
+        sizes += [(f, float(each)) for each in singular[:count]]
+    factors, lowest, highest, scale = [], [], [], np.ones(len(sizes))
+    for axis, each in zip(axes, columns, strict=True):
+        together = np.concatenate(each, axis=1)
+        along = design(axis, points_of(axis)) @ together
+        largest = along[np.abs(along).argmax(axis=0), np.arange(len(sizes))]  # becomes 1
+        factors.append(together / largest)
+        lowest.append((along / largest).min(axis=0))
+        highest.append((along / largest).max(axis=0))
+        scale *= largest
+    matrix = np.zeros((len(sizes), values.shape[2]))
     given = []
-    for k, ((x, t), (f, size)) in enumerate(zip(columns, sizes, strict=True)):
-        x, t, scale = normalise(axes[0], x, axes[1], t)
-        matrix[k, f] = size * scale
-        given += [(0, 2 * k, x), (1, 2 * k + 1, t)]
-    first = edge_layer(axes, given, 0, len(columns))
-    return network(axes, [first, linear_layer(node_values([first], axes), matrix, values.shape[2], 0, axes[0].degree)])
+    for k, (f, size) in enumerate(sizes):
+        matrix[k, f] = size * scale[k]
+        given += [(a, 2 * k + a, factors[a][:, k]) for a in range(2)]
+    first = edge_layer(axes, given, 0, len(sizes))
+    # A product of functions of different coordinates is extreme where both of them are.
+    nodes = np.stack([one * other for one in (lowest[0], highest[0]) for other in (lowest[1], highest[1])])
+    return network(axes, [first, linear_layer(nodes, matrix, values.shape[2], 0, axes[0].degree)])
 
 
 def compress_volume(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
@@ -240,18 +251,6 @@ def compress_volume(axes: Sequence[SplineAxis], solve: Sequence[Array], values: 
     return network(
         axes, [first, second, linear_layer(node_values([first, second], axes), gather, fields, 0, axes[0].degree)]
     )
-
-
-def normalise(x_axis: SplineAxis, x: Array, t_axis: SplineAxis, t: Array) -> tuple[Array, Array, float]:
-    """Return two factors scaled so that the largest value of each is 1, and the product of the scales."""
-    scale = 1.0
-    result = []
-    for axis, column in ((x_axis, x), (t_axis, t)):
-        along = design(axis, points_of(axis)) @ column
-        largest = float(along[np.abs(along).argmax()])
-        result.append(column / largest)
-        scale *= largest
-    return result[0], result[1], scale
 
 
 def edge_layer(

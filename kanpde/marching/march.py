@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from kanpde.errors import Ending
-from kanpde.marching import knot_placement, verdicts
+from kanpde.marching import forecast, knot_placement, verdicts
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.eigenfunction import eigenfunction
 from kanpde.marching.slab_system import (
@@ -52,7 +52,7 @@ def begin(task: MarchTask) -> MarchState:
 
 def at_rest(task: MarchTask) -> MarchState:
     """Return the state of `begin` with zero for the initial guess, which needs no computation."""
-    length = task.tolerances.first_slab
+    length = task.tolerances.first_slab[task.linear]
     attempt = next_attempt(task, 0.0, length, task.first_axes)
     return MarchState(attempt, zero_iterate(task, attempt), length)
 
@@ -112,7 +112,7 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
             return finish(task, state)
         if state.passes == 0 and not state.long and verdicts.is_long(state.slabs, found.length, limits):
             return again_as_long(task, state)
-        return open_attempt(task, state, next_attempt(task, attempt.high, found.length, found.axes))
+        return open_attempt(task, state, following(task, state, attempt.high, found.length, found.axes))
     high = attempt.low + found.length if isinstance(found, Shorter) else attempt.high
     again = Attempt(attempt.low, high, found.axes, found.counters)
     return open_attempt(task, state, again, slab if slab.residual < limits.unresolved else None)
@@ -126,6 +126,25 @@ def again_as_long(task: MarchTask, state: MarchState) -> MarchState:
     return open_attempt(task, state, next_attempt(task, 0.0, length, axes))
 
 
+def following(task: MarchTask, state: MarchState, low: float, length: float, axes: Axes) -> Attempt:
+    """Return the first attempt at the slab from `low`, of at most this length, with the knots that it should need."""
+    usual, last, best = next_attempt(task, low, length, axes), state.last, state.best
+    if not task.along or not task.foreseeable:
+        return usual
+    limits = task.limits(long=state.long)
+    aim = Aim(limits.passes[state.level], task.degree_in_time, last is None)
+    known = []
+    if best is not None:
+        if task.slabbed:
+            usual = next_attempt(task, low, min(length, forecast.length_after(best, low, aim, task)), axes)
+        known += forecast.overlapping(best, usual.low, usual.high)
+    if last is not None:
+        known.append(forecast.continued(last, task, usual.low, usual.high))
+    target = aim.tolerance / limits.margin
+    after = None if best is not None else last
+    return replace(usual, axes=forecast.axes_for(task, known, target, axes, after, usual.high - usual.low))
+
+
 def finish(task: MarchTask, state: MarchState) -> MarchState:
     """Return the state after a complete pass: the first attempt of the next pass, or the end."""
     after = verdicts.outcome(Pass(state.slabs), state.best, state.level, task.limits(long=state.long))
@@ -135,7 +154,7 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     first = state.slabs[0]
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
-    return open_attempt(task, state, next_attempt(task, 0.0, length, axes))
+    return open_attempt(task, state, following(task, state, 0.0, length, axes))
 
 
 # The march -----------------------------------------------------------------------------------------------------------
@@ -201,7 +220,8 @@ class March:
             weigh_alike(work.system)
         else:
             tune(work.system, before.vector, flexible=first and before.iteration <= FLEXIBLE_STEPS)
-        method = LaggedGaussNewton(work.factor)
+        inexact = 0.0 if task.linear or task.problem.unknowns else task.tolerances.inexact
+        method = LaggedGaussNewton(work.factor, inexact)
         method.damping = method.damping if before.damping is None else before.damping
         step = method.step(work.system, before.vector)
         if method.factor is not None and method.factor is not work.factor and method.factor.reusable:
@@ -280,6 +300,10 @@ def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damp
     state = replace(state, iterate=iterate)
     if not math.isfinite(step.loss):
         return replace(state, done=Ending.DIVERGED)
+    if unscaled and task.linear and task.foreseeable:
+        system.rescale(step.vector)
+        slab = measure_slab(task, state.attempt, system, step.vector)
+        return conclude(task, state, slab) if slab.residual <= tolerance else state
     if unscaled or not ended:
         return state
     return conclude(task, state, measure_slab(task, state.attempt, system, step.vector))

@@ -28,67 +28,104 @@ class Pairs:
     first: Tensor
     second: Tensor
 
+    def same(self, other: Pairs) -> bool:
+        """Return True if these are the same pairs in the same order."""
+        return torch.equal(self.first, other.first) and torch.equal(self.second, other.second)
+
     def places(self, positions: Tensor, factors: tuple[int, int, int]) -> Tensor:
         """Return this axis's part of the pairs' places in the storage."""
         row, column, _ = factors
         return row * positions[self.first] + column * positions[self.second]
 
 
-def add(
-    total: Tensor,
-    factors: tuple[int, int, int],
-    positions: Sequence[Tensor],
-    slowest: int,
-    one: tuple[OnGrid, Tensor],
-    other: tuple[OnGrid, Tensor],
-) -> None:
-    """Add JᵀK to `total`, with J and K given by slopes (c, n, S, f) by the jets on two grids of the same shape.
+@dataclass(frozen=True)
+class Sums:
+    """The sums for two fields over the points of grids along all axes but the last one of an `order` of them.
 
-    The unknown (j, f) has the position Σ_a positions[a][j_a] + f, and the pair at i and j the place a i + b j + c, with
-    (a, b, c) = `factors`.
+    `pairs` are those of the axes that are summed, `last` the two lines of the other one, and `weights` (points of the
+    last axis, pairs …) those of its orders.
     """
+
+    fields: tuple[int, int]
+    order: tuple[int, ...]
+    pairs: Sequence[Pairs]
+    last: tuple[Line, Line]
+    weights: dict[tuple[int, int], Tensor]
+
+    def plus(self, other: Sums) -> Sums | None:
+        """Return the total of these sums and others, if they are of the same fields, pairs and points."""
+        if self.fields != other.fields:
+            return None
+        pairs = all(one.same(two) for one, two in zip(self.pairs, other.pairs, strict=True))
+        if not (pairs and all(one.same(two) for one, two in zip(self.last, other.last, strict=True))):
+            return None
+        weights = dict(self.weights)
+        for orders, weight in other.weights.items():
+            weights[orders] = weights[orders] + weight if orders in weights else weight
+        one, two = (max(both, key=lambda line: line.orders) for both in zip(self.last, other.last, strict=True))
+        return Sums(self.fields, self.order, self.pairs, (one, two), weights)
+
+    def add(self, total: Tensor, factors: tuple[int, int, int], positions: Sequence[Tensor]) -> None:
+        """Sum over the last axis and add the result to `total`.
+
+        The unknown (j, f) has the position Σ_a positions[a][j_a] + f, and the pair at i and j the place a i + b j + c,
+        with (a, b, c) = `factors`.
+        """
+        pairs, places = meeting(*self.last)
+        values = along(*self.last, self.weights, places, len(pairs.first))
+        values = values.reshape(len(values), *(len(each.first) for each in self.pairs))
+        (f, g), last = self.fields, positions[self.order[-1]]
+        lower = last[pairs.first] >= last[pairs.second]
+        slow = pairs.places(last, factors)
+        place = slow[lower] + factors[0] * f + factors[1] * g + factors[2]
+        for each, a in zip(self.pairs, self.order[:-1], strict=True):
+            place = place[..., None] + each.places(positions[a], factors)
+        total.index_add_(0, place.reshape(-1), values[lower].reshape(-1))
+
+
+def collect(sums: list[Sums], new: Sums) -> None:
+    """Add sums to those of the same fields, pairs and points in a list, or append them."""
+    for number, each in enumerate(sums):
+        total = each.plus(new)
+        if total is not None:
+            sums[number] = total
+            return
+    sums.append(new)
+
+
+def sums_over(slowest: int, one: tuple[OnGrid, Tensor], other: tuple[OnGrid, Tensor]) -> list[Sums]:
+    """Return JᵀK, with J and K given by slopes (c, n, S, f) by the jets on two grids of the same shape."""
     (here, slopes), (there, others) = one, other
     shape = tuple(len(line.columns) for line in here.lines)
-    order = [a for a in range(len(shape)) if a != slowest] + [slowest]
+    order = (*(a for a in range(len(shape)) if a != slowest), slowest)
     lines = [(here.lines[a], there.lines[a]) for a in order]
-    meet = meeting_slopes(slopes, others)
+    found = []
     for f in range(slopes.shape[3]):
         for g in range(others.shape[3]):
             weights = {}
-            for s, left in enumerate(here.orders):
-                for t, right in enumerate(there.orders):
-                    if meet[f][g][s][t]:
-                        weight = (slopes[:, :, s, f] * others[:, :, t, g]).sum(0)
-                        key = tuple((left[a], right[a]) for a in order)
-                        weights[key] = weight.view(shape).permute(order)
-            if not weights:
-                continue
-            pairs, values = contracted(lines, weights)
-            last = positions[slowest]
-            lower = last[pairs[-1].first] >= last[pairs[-1].second]
-            *fast, slow = (pair.places(positions[a], factors) for pair, a in zip(pairs, order, strict=True))
-            place = slow[lower] + factors[0] * f + factors[1] * g + factors[2]
-            for each in fast:
-                place = place[..., None] + each
-            total.index_add_(0, place.reshape(-1), values[lower].reshape(-1))
-
-
-def meeting_slopes(slopes: Tensor, others: Tensor) -> list[list[list[list[float]]]]:
-    """Return by fields and orders, (f, g, S, S'), the number of components in which both slopes are not zero.
-
-    All are found at once, because a processor waits for a GPU at every question.
-    """
-    one, other = ((each != 0).any(dim=1).to(torch.float32) for each in (slopes, others))
-    found: list[list[list[list[float]]]] = torch.einsum("csf,ctg->fgst", one, other).tolist()
+            for left, a_slope in present(here, slopes, f):
+                for right, b_slope in present(there, others, g):
+                    key = tuple((left[a], right[a]) for a in order)
+                    weights[key] = (a_slope * b_slope).sum(0).view(shape).permute(order)
+            if weights:
+                pairs, rest = contracted(lines[:-1], weights, shape[slowest])
+                found.append(Sums((f, g), order, pairs, lines[-1], rest))
     return found
 
 
-def contracted(
-    lines: Sequence[tuple[Line, Line]], weights: dict[tuple[tuple[int, int], ...], Tensor]
-) -> tuple[list[Pairs], Tensor]:
-    """Compute Σ_q w(q) Π_a B^{(m_a)}(q_a) B^{(n_a)}(q_a), summed over the orders ((m_1, n_1), …) of the weights.
+def present(grid: OnGrid, slopes: Tensor, f: int) -> list[tuple[tuple[int, ...], Tensor]]:
+    """Return the orders of the partials that occur in the rows, and the slopes (c, n) by them."""
+    occurs = slopes[..., f].flatten(0, 1).any(dim=0).tolist()
+    return [(orders, slopes[:, :, s, f]) for s, orders in enumerate(grid.orders) if occurs[s]]
 
-    Return the pairs of every axis, and the sums (pairs of the last axis, of the first, of the second, …).
+
+def contracted(
+    lines: Sequence[tuple[Line, Line]], weights: dict[tuple[tuple[int, int], ...], Tensor], points: int
+) -> tuple[list[Pairs], dict[tuple[int, int], Tensor]]:
+    """Compute Σ_q w(q) Π_a B^{(m_a)}(q_a) B^{(n_a)}(q_a) over the points of all axes but the last, which has `points`.
+
+    The weights are given by their orders ((m_1, n_1), …). Return the pairs of every axis that is summed, and by the
+    last axis's orders the sums (points of the last axis, pairs of the first, of the second, …).
     """
     met = []
     for one, other in lines:
@@ -99,8 +136,7 @@ def contracted(
         met.append(pairs)
         # The axis just summed becomes the last one, so the next axis's points come first.
         weights = {rest: along(one, other, group, places, len(pairs.first)).T for rest, group in groups.items()}
-    (sums,) = weights.values()
-    return met, sums.T.reshape(sums.shape[1], *(len(pairs.first) for pairs in met[:-1]))
+    return met, {orders: weight.reshape(points, -1) for (orders,), weight in weights.items()}
 
 
 def meeting(one: Line, other: Line) -> tuple[Pairs, Tensor]:

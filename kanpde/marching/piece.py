@@ -82,6 +82,8 @@ class Image:
 
     def adjoint(self, adjoint: Tensor) -> Tensor:
         """Return the transpose of `own_jets`: (n, S, f) -> (P, f)."""
+        if len(self.parts) == 1:
+            return self.parts[0].adjoint(self._unlifted(adjoint))
         shares = torch.split(self._unlifted(adjoint), list(self.counts))
         return torch.stack([part.adjoint(share) for part, share in zip(self.parts, shares, strict=True)]).sum(0)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.marching.axes import LegendreAxis, SplineAxis
+from kanpde.marching.forecast import guess_from
 from kanpde.marching.piece import OnGrids, TensorFunction
 from kanpde.marching.quadrature import inside
 from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, tail_of
@@ -100,13 +101,15 @@ def initial_iterate(
     best: Pass | None = None,
     factor: float = 1.0,
 ) -> Iterate:
-    """Return the failed attempt's solution, else the last slab extrapolated, else the problem's guess, else the initial
-    conditions, else zero.
+    """Return the failed attempt's solution, else the best pass's, else the last slab extrapolated, else the problem's
+    guess, else the initial conditions, else zero.
 
     Unknown constants start from their values in the best pass, or else from the given values times `factor`.
     """
-    guess = _initial_vector(task, attempt, last, failed, best, factor)
-    return Iterate(torch.as_tensor(guess, device=task.device), fresh=not (failed or task.slabbed or task.guess))
+    guess, known = _initial_vector(task, attempt, last, failed, best, factor), best is not None and task.foreseeable
+    return Iterate(
+        torch.as_tensor(guess, device=task.device), fresh=not (failed or known or task.slabbed or task.guess)
+    )
 
 
 def zero_iterate(task: MarchTask, attempt: Attempt) -> Iterate:
@@ -124,6 +127,8 @@ def _initial_vector(
     if failed is not None:
         splines = space.transferred(failed.space, failed.coefficients).ravel()
         return np.concatenate([splines, failed.amounts.ravel(), failed.constants])
+    if best is not None and task.foreseeable:
+        return guess_from(best, space, task.time if task.slabbed else None, attempt.low, attempt.high).ravel()
     if last is not None:
         return extrapolated(last, space, task.time).ravel()
     if task.slabbed and task.starts and task.guess is None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import product
 
 import torch
@@ -86,6 +86,9 @@ class System:
                 target = piece.placed.rows_of(before, known)
             self.pieces.append(replace(piece, placed=replace(piece.placed, target=target)))
         self.numbered = numbered or self._numbered()
+        self._jets_of: tuple[Tensor, list[list[Tensor]]] | None = None
+        self._rows_of: tuple[Tensor, list[Tensor]] | None = None
+        self._slopes_of: tuple[Tensor, list[tuple[Tensor, list[Slope]]]] | None = None
 
     @property
     def size(self) -> int:
@@ -171,28 +174,43 @@ class System:
 
     def residual(self, vector: Tensor) -> Tensor:
         """Return the rows (N,)."""
-        solution = self.at(vector)
-        with torch.no_grad():
-            rows = [piece.rows(solution) * piece.factors for piece in self.pieces]
-        return torch.cat([row.reshape(-1) for row in rows])
+        pairs = zip(self._own_rows(vector), self.pieces, strict=True)
+        return torch.cat([(rows * piece.factors).reshape(-1) for rows, piece in pairs])
+
+    def _jets(self, vector: Tensor) -> list[list[Tensor]]:
+        """Return the jets (n, S, f) at every image of every piece; those of the last vector are kept."""
+        if self._jets_of is None or self._jets_of[0] is not vector:
+            coefficients, _ = self.split(vector)
+            with torch.no_grad():
+                found = [[image.jets(coefficients) for image in piece.images] for piece in self.pieces]
+            self._jets_of = vector, found
+        return self._jets_of[1]
+
+    def _own_rows(self, vector: Tensor) -> list[Tensor]:
+        """Return every piece's own rows (components, n); those of the last vector are kept."""
+        if self._rows_of is None or self._rows_of[0] is not vector:
+            unknowns = self.split(vector)[1]
+            pairs = zip(self.pieces, self._jets(vector), strict=True)
+            with torch.no_grad():
+                self._rows_of = vector, [piece.placed.rows(here, unknowns) for piece, here in pairs]
+        return self._rows_of[1]
 
     def linearise(self, vector: Tensor) -> TensorLinearisation:
         """Return rows and Jacobian."""
-        return TensorLinearisation(self, [self._linear(piece, vector) for piece in self.pieces])
+        found = self._slopes(vector)
+        self._slopes_of = None  # the Jacobian is as large
+        pairs = zip(self.pieces, found, strict=True)
+        return TensorLinearisation(self, [_scaled(piece, rows, slopes) for piece, (rows, slopes) in pairs])
 
-    def _linear(self, piece: Piece, vector: Tensor) -> Slopes:
-        rows, slopes = self._slopes(piece, vector, piece.factors)
-        found = list(slopes)
-        by_jets = (torch.stack(each) for each in zip(*(slope.by_jets for slope in found), strict=True))
-        by_constants = torch.stack([slope.by_unknowns for slope in found])
-        return Slopes(rows * piece.factors, tuple(by_jets), by_constants)
-
-    def _slopes(self, piece: Piece, vector: Tensor, factors: Tensor | None = None) -> tuple[Tensor, Iterator[Slope]]:
-        """Return the block's own rows (c, rows), and the slope of every component times the factors."""
-        solution = self.at(vector)
-        with torch.no_grad():
-            here = [solution.jets(image) for image in piece.images]
-        return piece.placed.slopes(here, solution.unknowns, factors)
+    def _slopes(self, vector: Tensor) -> list[tuple[Tensor, list[Slope]]]:
+        """Return every block's own rows (c, rows) and every component's slope; those of the last vector are kept."""
+        if self._slopes_of is None or self._slopes_of[0] is not vector:
+            unknowns, found = self.split(vector)[1], []
+            for piece, here in zip(self.pieces, self._jets(vector), strict=True):
+                rows, slopes = piece.placed.slopes(here, unknowns)
+                found.append((rows, list(slopes)))
+            self._slopes_of = vector, found
+        return self._slopes_of[1]
 
     @property
     def scales(self) -> tuple[Tensor, ...]:
@@ -206,11 +224,11 @@ class System:
     def rescale(self, vector: Tensor) -> None:
         """Divide every block's rows by the size of its terms at a vector."""
         coefficients, _ = self.split(vector)
-        slopes = [[slope.by_jets for slope in self._slopes(piece, vector)[1]] for piece in self.pieces]
+        slopes = [[slope.by_jets for slope in each] for _, each in self._slopes(vector)]
         terms = {}
         for number in self.equations:
             piece, first = self.pieces[number], [each[0] for each in slopes[number]]
-            terms[number] = scale_of_equation(sizes_of_terms(first, piece.images[0].jets(coefficients)), piece.weights)
+            terms[number] = scale_of_equation(sizes_of_terms(first, self._jets(vector)[number][0]), piece.weights)
         typical = self._typical(
             coefficients, [[each[0] for each in slopes[number]] for number in terms], [*terms.values()]
         )
@@ -228,8 +246,7 @@ class System:
             if piece.placed.block.kind == "prior":
                 scale = scale * STIFF / MISFIT
             if piece.placed.block.measured:
-                with torch.no_grad():
-                    misfit = piece.rows(self.at(vector)).square().mean(dim=1).sqrt()
+                misfit = self._own_rows(vector)[number].square().mean(dim=1).sqrt()
                 scale = torch.maximum(scale, misfit / MISFIT)
             self.pieces[number] = replace(piece, scale=usable_scale(scale, torch.ones_like(scale)))
 
@@ -250,7 +267,9 @@ class System:
             own = piece.weights.new_zeros(len(self.fields))
             own[[*piece.placed.block.partials]] = 1.0
             own = own if len(self.equations) > 1 else torch.ones_like(own)
-            image = self.image(piece.images[0].points, plan, piece.shapes)
+            image = piece.images[0]
+            if image.plan.partials != plan.partials:
+                image = self.image(image.points, plan, piece.shapes)
             found.append((image, piece.weights / piece.weights.sum(), own))
         return found
 
@@ -305,10 +324,8 @@ class System:
 
     def rms(self, vector: Tensor) -> dict[str, float]:
         """Return the root mean square of every block's own rows, over its components too."""
-        solution = self.at(vector)
-        with torch.no_grad():
-            means = [(p.weights * p.rows(solution).square()).sum(dim=1).mean() for p in self.pieces]
-        squares = torch.stack(means).tolist()
+        pairs = zip(self.pieces, self._own_rows(vector), strict=True)
+        squares = torch.stack([(piece.weights * rows.square()).sum(dim=1).mean() for piece, rows in pairs]).tolist()
         found: dict[str, list[float]] = {}
         for piece, square in zip(self.pieces, squares, strict=True):
             found.setdefault(piece.placed.block.name, []).append(square)
@@ -316,11 +333,10 @@ class System:
 
     def conditions_loss(self, vector: Tensor) -> float:
         """Return the conditions' part of ‖r‖², without measurements, which may be noisy."""
-        solution = self.at(vector)
-        others = [piece for number, piece in enumerate(self.pieces) if number not in self.equations]
-        conditions = [piece for piece in others if piece.placed.block.points is None]
-        with torch.no_grad():
-            squares = [(piece.rows(solution) * piece.factors).square().sum() for piece in conditions]
+        every = enumerate(zip(self.pieces, self._own_rows(vector), strict=True))
+        others = [(piece, rows) for number, (piece, rows) in every if number not in self.equations]
+        conditions = [(piece, rows) for piece, rows in others if piece.placed.block.points is None]
+        squares = [(rows * piece.factors).square().sum() for piece, rows in conditions]
         return sum(torch.stack(squares).tolist()) if squares else 0.0
 
     def misfit(self, vector: Tensor) -> float:
@@ -364,6 +380,16 @@ class Slopes:
     by_constants: Tensor
 
 
+def _scaled(piece: Piece, rows: Tensor, slopes: Sequence[Slope]) -> Slopes:
+    """Return a block's rows and slopes times the rows' factors."""
+    factors, by_jets = piece.factors, []
+    at_points = piece.placed.at_points(factors)[:, :, None, None]
+    for each in zip(*(slope.by_jets for slope in slopes), strict=True):
+        by_jets.append(torch.stack(each) * at_points)
+    by_constants = torch.stack([slope.by_unknowns for slope in slopes]) * factors[:, :, None]
+    return Slopes(rows * factors, tuple(by_jets), by_constants)
+
+
 class TensorLinearisation:
     """r (N,) and J of a system: products with J use the jets, and JᵀJ is assembled only on request."""
 
@@ -397,24 +423,27 @@ class TensorLinearisation:
         coefficients = coefficients.view(-1, len(self._system.fields))
         rows = []
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
-            row = slopes.by_constants @ constants
-            for image, slope in zip(piece.images, slopes.by_jets, strict=True):
-                row = row + piece.placed.collected(torch.einsum("cnsf,nsf->cn", slope, image.own_jets(coefficients)))
+            pairs = zip(piece.images, slopes.by_jets, strict=True)
+            parts = [(slope * image.own_jets(coefficients)).sum(dim=(2, 3)) for image, slope in pairs]
+            row = piece.placed.collected(reduce(torch.add, parts))
+            row = row + slopes.by_constants @ constants if self._constants else row
             rows.append(row.reshape(-1))
         return torch.cat(rows)
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Return Jᵀ k, (P,)."""
-        total = weights.new_zeros(self._system.space.size, len(self._system.fields))
-        constants, start = weights.new_zeros(self._constants), 0
+        parts, start = [], 0
+        constants = weights.new_zeros(self._constants)
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             share = weights[start : start + slopes.values.numel()].view(slopes.values.shape)
             start += slopes.values.numel()
             at_points = piece.placed.at_points(share)
             for image, slope in zip(piece.images, slopes.by_jets, strict=True):
-                total += image.adjoint(torch.einsum("cnsf,cn->nsf", slope, at_points))
-            constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
-        return torch.cat([total.reshape(-1), constants])
+                parts.append(image.adjoint((slope * at_points[:, :, None, None]).sum(dim=0)))
+            if self._constants:
+                constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
+        total = reduce(torch.add, parts).reshape(-1)
+        return torch.cat([total, constants]) if self._constants else total
 
     @property
     def matrix(self) -> Tensor:
@@ -465,23 +494,25 @@ class TensorLinearisation:
     @cached_property
     def gram(self) -> Tensor:
         """JᵀJ in its storage, without the constants."""
-        total = self.storage.empty(self.residual)
+        total, sums = self.storage.empty(self.residual), list[normal_equations.Sums]()
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             if piece.placed.sums is not None:
                 self.storage.add_full_rows(total, self._integrals(piece, piece.placed.sums, slopes).flatten(0, 1))
             elif piece.on_grids:
-                self._add_grids(total, piece, slopes)
+                self._add_grids(sums, piece, slopes)
             else:
                 self.storage.add_rows(total, self._system.columns(piece), self._rows(piece, slopes))
+        for each in sums:
+            each.add(total, self.storage.factors, self._system.numbered.positions)
         return self.storage.matrix(total)
 
-    def _add_grids(self, total: Tensor, piece: Piece, slopes: Slopes) -> None:
-        """Add the contribution of a block's rows on grids to JᵀJ."""
+    def _add_grids(self, sums: list[normal_equations.Sums], piece: Piece, slopes: Slopes) -> None:
+        """Add the contribution of a block's rows on grids to the sums, those at the same pairs together."""
         split = [image.split(slope) for image, slope in zip(piece.images, slopes.by_jets, strict=True)]
-        space, numbered = self._system.space, self._system.numbered
         for grids in zip(*split, strict=True):
             for one, other in product(grids, repeat=2):
-                normal_equations.add(total, self.storage.factors, numbered.positions, space.longest, one, other)
+                for new in normal_equations.sums_over(self._system.space.longest, one, other):
+                    normal_equations.collect(sums, new)
 
     @property
     def _constants(self) -> int:

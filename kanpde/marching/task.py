@@ -17,6 +17,7 @@ from kanpde.marching.corners import corner_functions
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.evolution import evolves, part_of
 from kanpde.marching.quadrature import any_shape
+from kanpde.marching.source_axes import axes_of_source
 from kanpde.marching.split import Split
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.marching.tolerances import MarchTolerances
@@ -79,6 +80,14 @@ class MarchTask:
         return any_shape(self.problem.domain, self.blocks)
 
     @property
+    def foreseeable(self) -> bool:
+        """True if the solution of one pass shows the knots of the next, and is its guess.
+
+        On a shape the splines also continue the solution outside, and unknown constants begin at starts of their own.
+        """
+        return not (self.shaped or self.singular or self.problem.unknowns)
+
+    @property
     def largest(self) -> int:
         """The largest number of unknowns of a slab, which is smaller if a dense matrix is factored."""
         if self.shaped:
@@ -106,12 +115,18 @@ class MarchTask:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of all blocks, including those of hard conditions."""
-        return tuple(block.name for block in self.problem.blocks(hard=True))
+        return tuple(block.name for block in self._every)
+
+    @cached_property
+    def _every(self) -> tuple[Block, ...]:
+        """All blocks of the problem, including those of hard conditions."""
+        return self.problem.blocks(hard=True)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks of the first slab, which are all of the problem's, with the priors of unknown functions."""
-        return (*self.problem.blocks(), *(each.prior for each in self.problem.expansions))
+        soft = (block for block in self._every if not block.hard)
+        return (*soft, *(each.prior for each in self.problem.expansions))
 
     @cached_property
     def guess(self) -> Block | None:
@@ -131,7 +146,7 @@ class MarchTask:
     @cached_property
     def joins(self) -> tuple[Block, ...]:
         """The initial conditions, including hard ones, which join a later slab to the previous one."""
-        return tuple(block for block in self.problem.blocks(hard=True) if block.name in self._initial)
+        return tuple(block for block in self._every if block.name in self._initial)
 
     @cached_property
     def _initial(self) -> set[str]:
@@ -139,10 +154,15 @@ class MarchTask:
 
     @cached_property
     def first_axes(self) -> tuple[SplineAxis, ...]:
-        """The spline axes at the start of the first pass, with equidistant breakpoints.
+        """The spline axes at the start of the first pass: equidistant, or finer where a source needs it."""
+        axes, equation = self._usual_axes, self.blocks[0]
+        if self.slabbed or not self.foreseeable or self.intervals is not None or equation.kind != "residual":
+            return axes
+        return axes_of_source(axes, equation, self.problem, self.order, self.tolerances)
 
-        They are as fine as those of unknown functions, which otherwise could not change freely.
-        """
+    @cached_property
+    def _usual_axes(self) -> tuple[SplineAxis, ...]:
+        """Spline axes with equidistant breakpoints, as fine as those of unknown functions, which must change freely."""
         domain = self.problem.domain
         default = self.tolerances.first_intervals[domain.dimension - 1]
         counts = dict.fromkeys(self.along, self.intervals or default)

@@ -55,6 +55,19 @@ class Line:
         alike = torch.equal(grouped, grouped[:, :1].expand_as(grouped))
         return cls(axis.size, columns, values, grouped.shape[1] if alike else 1)
 
+    @property
+    def orders(self) -> int:
+        """The number of known orders of differentiation."""
+        return self.values.shape[1]
+
+    def same(self, other: Line) -> bool:
+        """Return True if this line has the functions and the points of another one, with any orders."""
+        return (
+            self.size == other.size
+            and torch.equal(self.columns, other.columns)
+            and torch.equal(self.values[:, 0], other.values[:, 0])
+        )
+
     @cached_property
     def matrices(self) -> tuple[Tensor, ...]:
         """The matrices (n, size) of all functions, one for each order of differentiation."""
@@ -138,13 +151,14 @@ class TensorProduct:
         for along in (straight, torch.minimum(2 * straight, 2 * (count - 1 - straight) + 1)):
             yield tuple(stride * along if a == self.longest else each for a, each in enumerate(positions))
 
-    def values(self, axis: int, coefficients: Array) -> Array:
+    def values(self, axis: int, coefficients: Array, without: int | None = None) -> Array:
         """Return a function with coefficients (*shape, f) as c functions of one axis, (size, c).
 
-        They are its values at the Gauss points of the other axes, times the roots of the weights.
+        They are its values at the Gauss points of the other axes, times the roots of the weights. The axis `without` is
+        left as it is.
         """
         for a, other in enumerate(self.axes):
-            if a == axis:
+            if a in (axis, without):
                 continue
             matrix = design(other, points_of(other)) * np.sqrt(gauss_weights(other))[:, None]
             coefficients = np.moveaxis(np.tensordot(matrix, coefficients, (1, a)), 0, a)

@@ -48,8 +48,9 @@ class MarchTolerances:
     tries: int = 30  # largest number of attempts at one slab
     negligible: float = 0.1  # a slab is accepted if its share of the pass's residual is below this times the tolerance
 
-    first_slab: float = 0.05  # length of the first slab, as a share of time
-    shortest: float = 1e-13  # smallest length of a slab, as a share of time
+    # Length of the first slab, as a share of time; it may be long if the problem is linear, as Newton can't fail there.
+    first_slab: tuple[float, float] = (0.05, 0.25)
+    shortest: float = 1e-11  # smallest length of a slab, as a share of time
     safety: float = 0.9  # factor on the length that the last coefficients in time suggest
     shrink: float = 0.25  # smallest ratio of the next slab's length to an unsolved slab's length
     stretch: float = 1.5  # smallest ratio of the next slab's length to a slab's length if its tail in time is noise
@@ -64,6 +65,12 @@ class MarchTolerances:
     patience: tuple[int, int] = (2, 6)  # steps before stagnation counts, with an initial guess and without one
     negligible_step: float = 1e-4  # the iteration ends if the next step is expected below this share of the tolerance
     still: float = 1e-10  # and on a shape if the fields move less than this, relative to them
+
+    left: float = 1e-2  # and if Gauss–Newton has left less than this share of the residual, the rest being the space's
+    left_of_bad: float = 0.3  # the same if the residual is above `bad` times the tolerance: axes must be refined
+    bad: float = 3.0
+
+    inexact: float = 1e-3  # largest share of the residual by which an inexact step misses it
 
     settled: float = 1e-2  # Gauss–Newton has converged if its last step is below this share of the solution
 

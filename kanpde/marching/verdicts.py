@@ -79,6 +79,8 @@ def verdict(
     if aim.degree_in_time is not None:
         length = next_length(slab, aim, limits)
         if too_long(slab, aim, limits) and length >= limits.shortest:
+            if aim.first and attempt.counters.tries:  # a layer at first, where a shorter slab has the same tail
+                length = min(length, limits.first_cut * (slab.high - slab.low))
             return Shorter(length, axes, Counters(counters.tries, uncut=counters.uncut))
     if slab.residual <= aim.tolerance or negligible(slab, aim, limits):
         return keep(slab, axes, length, aim, limits)
@@ -117,8 +119,11 @@ def too_long(slab: Slab, aim: Aim, limits: MarchTolerances) -> bool:
 
 
 def negligible(slab: Slab, aim: Aim, limits: MarchTolerances) -> bool:
-    """Return True if the slab is so short that its contribution to the pass's residual is negligible."""
-    return slab.residual * math.sqrt(slab.high - slab.low) <= limits.negligible * aim.tolerance
+    """Return True if the slab is so short that its contribution to the pass's residual is negligible.
+
+    The shortest slabs, which are few, may contribute more: with layers at the first time they get little smaller.
+    """
+    return slab.residual * math.pow(slab.high - slab.low, 0.6) <= limits.negligible * aim.tolerance
 
 
 def worth_cutting(slab: Slab, counters: Counters, aim: Aim, limits: MarchTolerances) -> bool:
@@ -160,12 +165,26 @@ def newton_has_ended(
     The next step is expected to be smaller by at least the ratio of the last two. `constants` says if there are unknown
     constants, whose way may be long.
     """
+    if not constants and of_space(step, tolerance, limits):
+        return True
     iteration = before.iteration + 1
     expected = moved * min(1.0, moved / before.moved) if before.moved else moved
     slow = limits.slow if constants else limits.stagnation
     gained_little = step.loss > slow * step.before and iteration > limits.patience[before.fresh]
     stagnates = not step.accepted or gained_little
     return expected <= limits.negligible_step * tolerance or stagnates or iteration >= limits.iterations[constants]
+
+
+def of_space(step: Step, tolerance: float, limits: MarchTolerances) -> bool:
+    """Return True if the residual after a step is that of the space, which more steps do not lower.
+
+    The linear model has the residual of the space after its step, so the loss above it is what Gauss–Newton has left.
+    """
+    if not step.accepted or not step.ratio > 0:
+        return False
+    left = abs((step.before - step.loss) * (1 / step.ratio - 1))
+    share = limits.left_of_bad if step.loss > (limits.bad * tolerance) ** 2 else limits.left
+    return left <= share**2 * step.loss
 
 
 def another_start(found: Sequence[Slab], limits: MarchTolerances) -> bool:

@@ -28,12 +28,16 @@ class Preconditioner(Protocol):
 
 @dataclass(frozen=True)
 class Solve:
-    """A `step` p (P,), its `image` J p (N,), and the share of the gradient's norm `left` after `iterations`."""
+    """A `step` p (P,), its `image` J p (N,), and the share of the gradient's norm `left` after `iterations`.
+
+    `close` is True if the image is known to be within the share of what it leaves of the residual that was asked for.
+    """
 
     step: Tensor
     image: Tensor
     left: float
     iterations: int
+    close: bool = False
 
 
 def conjugate_gradients(
@@ -41,20 +45,22 @@ def conjugate_gradients(
     factor: Preconditioner,
     max_iterations: int = MAX_ITERATIONS,
     tolerance: float = TOLERANCE,
+    share: float = 0.0,
 ) -> Solve:
     """Return the p that minimises ‖J p + r‖² + ‖p‖²_S with the factor's S, computed by conjugate gradients.
 
     The factor is the preconditioner. A Cholesky factor of JᵀJ loses half the digits; the iteration with J itself
     recovers them in a few steps (CGLS: Björck, "Numerical Methods for Least Squares Problems", §7.4). The factor may
     also belong to another J nearby. The iteration ends if the gradient's norm is at most `tolerance` times its initial
-    value, or early if its rate of convergence would not reach that within `max_iterations`.
+    value; if the image of the step's error, whose squared norm gᵀ(JᵀJ)⁻¹g estimates, is at most `share` times the rest
+    of the residual; or early if its rate of convergence would not reach that within `max_iterations`.
     """
     rest = -linear.residual
     step, image = torch.zeros_like(factor.shift), torch.zeros_like(rest)
     gradient = linear.transposed(rest)
     direction = factor.solve(gradient)
     size = best = start = float(gradient @ direction)
-    iteration = 0
+    iteration, close = 0, False
     while size > 0 and iteration < max_iterations:
         iteration += 1
         along = linear.product(direction)
@@ -64,12 +70,14 @@ def conjugate_gradients(
         towards = factor.solve(gradient)
         before, size = size, float(gradient @ towards)
         stalls = size > 0.5 * best and best < STALL * start
-        if size <= tolerance**2 * start or size > 1e3 * best or stalls:
+        allowed = max(tolerance**2 * start, share**2 * float(rest @ rest) if share else 0.0)
+        if size <= allowed or size > 1e3 * best or stalls:
+            close = size <= allowed
             break
         best = min(best, size)
         forecast = (best / start) ** (RATE_ALLOWANCE * max_iterations / iteration)
-        if iteration >= FIRST_JUDGED_ITERATION and forecast > tolerance**2:
+        if iteration >= FIRST_JUDGED_ITERATION and forecast * start > allowed:
             break
         direction = towards + size / before * direction
     left = min(best, size) if size > 0 else 0.0
-    return Solve(step, image, (left / start) ** 0.5 if start > 0 else 0.0, iteration)
+    return Solve(step, image, (left / start) ** 0.5 if start > 0 else 0.0, iteration, close)

@@ -48,10 +48,13 @@ class LaggedGaussNewton:
     at fixed constants. Then ‖r‖ is compared on the curve x(z) that the equation describes, so a small weight of
     measurements beside an exact equation does not force small steps (Kaufman, BIT 15 (1975) 49). The constants have
     dampings of their own.
+
+    A step is solved to the last digit; or, if another one follows anyway, until its error would change the residual by
+    no more than a `share` of it.
     """
 
-    def __init__(self, factor: AnyFactor | None = None) -> None:
-        self.damping, self.factor = MIN_DAMPING, factor
+    def __init__(self, factor: AnyFactor | None = None, share: float = 0.0) -> None:
+        self.damping, self.factor, self.share = MIN_DAMPING, factor, share
 
     def step(self, problem: LocalLeastSquares, vector: Tensor) -> Step:
         """Return one step from `vector`, (P,); it is not accepted if no damping succeeds."""
@@ -64,8 +67,8 @@ class LaggedGaussNewton:
             and lagged.damping <= MAX_LAGGED_DAMPING
             and lagged.storage is linear.storage
         ):
-            descent = conjugate_gradients(linear, lagged, LAGGED_ITERATIONS, LAGGED_TOLERANCE)
-            if descent.left <= 1e3 * LAGGED_TOLERANCE:
+            descent = conjugate_gradients(linear, lagged, LAGGED_ITERATIONS, LAGGED_TOLERANCE, self.share)
+            if descent.close or descent.left <= 1e3 * LAGGED_TOLERANCE:
                 trial = trial_of(problem, vector, linear, lagged, descent)
                 if trial.ratio >= MIN_REDUCTION_RATIO:
                     return Step(trial.vector, trial.loss, True, before, lagged.damping, trial.ratio, 1)
@@ -74,7 +77,7 @@ class LaggedGaussNewton:
             probes += 1
             factor = factor_of(linear, damping)
             if factor.solvable:
-                trial = best_trial(problem, vector, linear, factor)
+                trial = best_trial(problem, vector, linear, factor, self.share)
                 if trial.ratio >= MIN_REDUCTION_RATIO:
                     self.damping, self.factor = damping, factor
                     return Step(trial.vector, trial.loss, True, before, damping, trial.ratio, probes)
@@ -94,9 +97,11 @@ class Trial:
     predicted: float
 
 
-def best_trial(problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor) -> Trial:
+def best_trial(
+    problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor, share: float = 0.0
+) -> Trial:
     """Return the step; or, if it does not reduce the loss as predicted, the best of those with damped constants."""
-    trials = [trial_of(problem, vector, linear, factor, own_step(linear, factor))]
+    trials = [trial_of(problem, vector, linear, factor, own_step(linear, factor, share))]
     if isinstance(factor, BorderedFactor):
         for damping in DAMPINGS:
             if needs_no_damping(trials[-1]):
@@ -106,10 +111,10 @@ def best_trial(problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinea
     return min(trials, key=lambda trial: trial.loss)
 
 
-def own_step(linear: BorderedLinearisation, factor: AnyFactor) -> Solve:
+def own_step(linear: BorderedLinearisation, factor: AnyFactor, share: float = 0.0) -> Solve:
     """Return the step of a linearisation with its own factor."""
     own = None if isinstance(factor, Factor) else factor.own
-    return conjugate_gradients(linear, factor) if own is None else Solve(own, linear.product(own), 0.0, 0)
+    return conjugate_gradients(linear, factor, share=share) if own is None else Solve(own, linear.product(own), 0.0, 0)
 
 
 def needs_no_damping(trial: Trial) -> bool:

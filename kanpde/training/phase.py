@@ -42,9 +42,10 @@ class TrainingTask:
         """
         if not isinstance(problem, Problem):
             raise ConfigurationError(f"expected a problem such as load_problem('heat'), got {problem!r}")
-        check_rows(problem)
-        size = data_size(problem)
-        affine = all(is_affine(block, problem, size) for block in problem.blocks())
+        blocks = problem.blocks(hard=True)
+        check_rows(problem, blocks)
+        size = data_size(problem, blocks)
+        affine = all(is_affine(block, problem, size) for block in blocks if not block.hard)
         return cls(problem, settings, affine, np.random.default_rng(settings.seed))
 
     @property

@@ -107,6 +107,7 @@ class Trainer:
         self.stop: Stop | None = None
         self._error, self._error_known_at, self._error_of = math.nan, -math.inf, 0
         self._proof_of = 0
+        self.measuring = 0.0  # seconds spent on measuring the error, a part of `seconds`
         # Made before training, because a reference that cannot be evaluated is found by it.
         self._comparison = Comparison(problem, ERROR_RESOLUTION.get(problem.domain.dimension))
         self._last_seconds = 0.0  # seconds of the last iteration
@@ -273,7 +274,9 @@ class Trainer:
             self._checkpoint_took = self._checkpointed - now
 
     def _measured_error(self) -> float:
-        error = self.solution().relative_l2(self._comparison)
+        solution, started = self.solution(), time.monotonic()
+        error = solution.relative_l2(self._comparison)
+        self.measuring += time.monotonic() - started
         return math.nan if error is None else error
 
     def checkpoint(self) -> Checkpoint:

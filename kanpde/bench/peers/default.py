@@ -31,6 +31,7 @@ class Watch:
         self._recorder, self._method = recorder, method
         self._trainer: Trainer | None = None
         self._measured: int | None = None
+        self._excluded = 0.0
 
     def on_start(self, trainer: Trainer) -> None:
         """Keep the trainer, which returns the current solution."""
@@ -39,6 +40,8 @@ class Watch:
     def on_iteration(self, record: Mapping[str, Any]) -> None:
         """Measure if that is due and the solution is new; at the end of the time measure in any case."""
         assert self._trainer is not None
+        self._recorder.exclude(self._trainer.measuring - self._excluded)
+        self._excluded = self._trainer.measuring
         version, over = self._trainer.phase.version, self._recorder.over
         if version != self._measured and (over or (version and self._recorder.due)):
             self._measure(self._trainer)
