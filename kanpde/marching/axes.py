@@ -19,14 +19,16 @@ from kanpde.calculus.legendre import gauss_rule, legendre
 from kanpde.network.bspline import BSpline
 
 KEPT = 8  # sets of points at which an axis keeps its functions
-Known = dict[tuple[torch.device, bytes], tuple[Tensor, Tensor]]
+Known = dict[bytes, tuple[Tensor, Tensor]]
 
 
 def kept(
     known: Known, x: Tensor, orders: int, local: Callable[[Tensor, int], tuple[Tensor, Tensor]]
 ) -> tuple[Tensor, Tensor]:
-    """Return ``local(x, orders)``, and keep it in `known` among the last few results."""
-    key = (x.device, x.numpy(force=True).tobytes())
+    """Return ``local(x, orders)``, and keep it in `known` among the last few results; on a GPU a key costs too much."""
+    if x.device.type != "cpu":
+        return local(x, orders)
+    key = x.numpy().tobytes()
     if key not in known or known[key][1].shape[1] < orders:
         while len(known) >= KEPT:
             del known[next(iter(known))]
