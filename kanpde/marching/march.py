@@ -12,14 +12,17 @@ A `MarchState` is the complete state; `begin` and `conclude` compute states by t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from kanpde.errors import Ending
 from kanpde.marching import knot_placement, verdicts
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.eigenfunction import eigenfunction
+from kanpde.marching.iteration import Iterated, iterated, operations, take_step
 from kanpde.marching.slab_system import (
     complete_pass,
     factor_at,
@@ -93,9 +96,14 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
         if task.shaped:
             return knot_placement.uniformly_finer_axes(slab, task.along, task.largest)
         target = aim.tolerance / limits.margin
-        return knot_placement.finer_axes(
-            slab, task.along, order=task.order, aim=target, most=task.largest, stalls=stalls, limits=limits
-        )
+
+        def finer(most: float) -> tuple[Axes, bool]:
+            return knot_placement.finer_axes(
+                slab, task.along, order=task.order, aim=target, most=most, stalls=stalls, limits=limits
+            )
+
+        wanted = finer(math.inf)
+        return wanted if task.unknowns_of(wanted[0]) <= task.factored else finer(task.largest)
 
     converged = task.linear or (state.iterate.moved or 0.0) <= limits.settled
     if task.shaped and slab.residual < limits.smooth:
@@ -179,6 +187,8 @@ class March:
     def step(self) -> Step:
         """Take one Gauss–Newton step and return it; after the last step of an attempt, open the next attempt."""
         task, state = self.task, self.state
+        if iterated(task, state.attempt):
+            return self._iterated_step()
         work = prepare(task, state, self._work)
         state = started(task, state, work.system)
         before = state.iterate
@@ -197,9 +207,23 @@ class March:
             anchor = Anchor(state.attempt, state.last is not None, before.vector, scales, damping)
             work = replace(work, anchor=anchor, factor=method.factor)
         self.seen = measure_rows(work.system, step)
-        self.state = proceed(task, replace(state, anchor=work.anchor), work.system, step, method.damping)
-        self._work, self._operations = work, operations(task, state.attempt)
+        system, attempt = work.system, state.attempt
+        made = Made(step, system.moved(before.vector, step.vector), method.damping, system.scales)
+        self.state = proceed(
+            task, replace(state, anchor=work.anchor), made, lambda: measure_slab(task, attempt, system, step.vector)
+        )
+        self._work, self._operations = work, operations(task, attempt)
         return step
+
+    def _iterated_step(self) -> Step:
+        """Take the same step in a space that satisfies the conditions, by iteration."""
+        task, state = self.task, replace(self.state, anchor=None)
+        self._work = None
+        taken = take_step(task, state)
+        self.seen = Seen(taken.measures.rms, taken.measures.points, len(taken.step.vector))
+        self.state = proceed(task, state, Made(taken.step, taken.moved, None, None), lambda: taken.slab)
+        self._operations = operations(task, state.attempt)
+        return taken.step
 
     @property
     def growth(self) -> float:
@@ -208,7 +232,13 @@ class March:
 
     def so_far(self) -> Pass:
         """Return the present pass, completed by a solution that is constant in time after the last slab."""
-        return complete_pass(self.task, self.state, prepare(self.task, self.state, self._work).system)
+        task, state = self.task, self.state
+        if iterated(task, state.attempt):
+            here = Iterated.of(task, state).measure(state.iterate.vector)[0]
+        else:
+            system = prepare(task, state, self._work).system
+            here = measure_slab(task, state.attempt, system, state.iterate.vector)
+        return complete_pass(task, state, here)
 
 
 def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
@@ -230,26 +260,29 @@ def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
     return replace(state, iterate=replace(before, vector=start, scales=system.scales))
 
 
-def operations(task: MarchTask, attempt: Attempt) -> float:
-    """Return an estimate of the operations of a factorisation of JᵀJ: P b² for P unknowns in a band of width b."""
-    in_time = [] if task.degree_in_time is None else [task.degree_in_time + 1]
-    sizes = [*(axis.size for axis in attempt.axes), *in_time]
-    unknowns = len(task.problem.fields) * math.prod(sizes)
-    degree = max((axis.degree for axis in attempt.axes), default=0)
-    band = unknowns / max(sizes) * min(max(sizes), degree + 1)
-    return unknowns * band**2
-
-
 def measure_rows(system: System, step: Step) -> Seen:
     """Return the measures of the rows after a step."""
     return Seen(system.rms(step.vector), sum(len(piece.weights) for piece in system.pieces), system.size)
 
 
-def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damping: float) -> MarchState:
-    """Return the state after a step from `state`, with the step's damping."""
-    before, limits = state.iterate, task.tolerances
-    moved = system.moved(before.vector, step.vector)
-    unscaled = before.fresh and before.iteration == 0  # the rows are then scaled at the new vector and solved again
+@dataclass(frozen=True)
+class Made:
+    """A step with its relative size, its damping, and the scales of its rows.
+
+    The scales are None if there is nothing to be weighed, because the equation alone has rows.
+    """
+
+    step: Step
+    moved: float
+    damping: float | None
+    scales: tuple[Tensor, ...] | None
+
+
+def proceed(task: MarchTask, state: MarchState, made: Made, measured: Callable[[], Slab]) -> MarchState:
+    """Return the state after a step from `state`; `measured` returns the slab of its vector."""
+    before, limits, step, moved = state.iterate, task.tolerances, made.step, made.moved
+    # The rows are then scaled at the new vector and solved again.
+    unscaled = before.fresh and before.iteration == 0 and made.scales is not None
     tolerance = limits.passes[state.level]
     ended = task.linear or verdicts.newton_has_ended(
         step, moved, before, tolerance, limits, constants=bool(task.problem.unknowns)
@@ -259,10 +292,10 @@ def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damp
     iterate = Iterate(
         vector=step.vector,
         fresh=before.fresh,
-        scales=system.scales,
+        scales=made.scales,
         iteration=before.iteration + 1,
         moved=moved if judged else before.moved,
-        damping=damping,
+        damping=made.damping,
         changed=moved if before.iteration == 0 and not before.fresh else before.changed,
     )
     state = replace(state, iterate=iterate)
@@ -270,4 +303,4 @@ def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damp
         return replace(state, done=Ending.DIVERGED)
     if unscaled or not ended:
         return state
-    return conclude(task, state, measure_slab(task, state.attempt, system, step.vector))
+    return conclude(task, state, measured())

@@ -203,10 +203,10 @@ def relative_residual(system: System, vector: Tensor, checked: int) -> float:
     return math.sqrt(total)
 
 
-def complete_pass(task: MarchTask, state: MarchState, system: System) -> Pass:
-    """Return the current pass as complete: the attempt, then its end continued as a constant until the final time."""
+def complete_pass(task: MarchTask, state: MarchState, here: Slab) -> Pass:
+    """Return the current pass as complete: its slab, then that one's end continued as a constant until the final time.
+    """
     attempt = state.attempt
-    here = measure_slab(task, attempt, system, state.iterate.vector)
     if attempt.high == 1.0:
         return Pass((*state.slabs, here))
     space = task.space(attempt.axes, attempt.high, 1.0)

@@ -1,0 +1,104 @@
+"""An attempt of a march that is solved by iteration, where a factor of JᵀJ would take too long or too much memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.geometry.box import as_box
+from kanpde.marching.axes import Axis
+from kanpde.marching.separable.iterated import Measures, Rows, Spline, measure, step
+from kanpde.marching.separable.solver import SOLVED, Solved, Space
+from kanpde.marching.slabs import Slab, tail_of
+from kanpde.marching.state import Attempt, MarchState
+from kanpde.marching.task import MarchTask
+from kanpde.optim.least_squares import Step
+
+WORTH = 2e10  # operations of a factorisation from which the iteration is used
+
+
+def operations(task: MarchTask, attempt: Attempt) -> float:
+    """Return an estimate of the operations of a factorisation of JᵀJ: P b² for P unknowns in a band of width b."""
+    in_time = [] if task.degree_in_time is None else [task.degree_in_time + 1]
+    sizes = [*(axis.size for axis in attempt.axes), *in_time]
+    unknowns = task.unknowns_of(attempt.axes)
+    degree = max((axis.degree for axis in attempt.axes), default=0)
+    band = unknowns / max(sizes) * min(max(sizes), degree + 1)
+    return unknowns * band**2
+
+
+def iterated(task: MarchTask, attempt: Attempt) -> bool:
+    """Return True if an attempt is solved by iteration."""
+    return task.most_iterated > 0 and operations(task, attempt) > WORTH and task.structure is not None
+
+
+@dataclass(frozen=True, eq=False)
+class Iterated:
+    """An attempt's space, with axes restricted to its conditions, and its rows."""
+
+    task: MarchTask
+    attempt: Attempt
+    rows: Rows
+    space: Space
+
+    @classmethod
+    def of(cls, task: MarchTask, state: MarchState) -> Iterated | None:
+        """Return those of the present attempt; None if its conditions contradict or repeat each other."""
+        attempt, last, structure = state.attempt, state.last, task.structure
+        assert structure is not None
+        part = as_box(task.part(attempt.low, attempt.high))
+        assert part is not None
+        joined = tuple(block.name for block in task.joins) if last else ()
+        before = Spline(last.axes, last.coefficients[..., 0]) if last else None
+        space = Space.of(structure, task.space(attempt.axes, attempt.low, attempt.high).axes)
+        return None if space is None else cls(task, attempt, Rows(structure, part, before, joined), space)
+
+    def step(self, vector: Tensor) -> tuple[Tensor, Solved] | None:
+        """Return the vector (P,) after a step, and the correction; None if the equation is singular."""
+        about = vector.numpy().reshape(self.space.shape)
+        found = step(self.rows, self.space, Spline(self._axes, about) if about.any() else None)
+        if found is None:
+            return None
+        return torch.from_numpy((about + found.coefficients).reshape(-1)), found
+
+    @cached_property
+    def _axes(self) -> tuple[Axis, ...]:
+        return tuple(each.axis for each in self.space.axes)
+
+    def measure(self, vector: Tensor) -> tuple[Slab, Measures]:
+        """Return the slab of a vector with its measures."""
+        task, array = self.task, vector.numpy().reshape(self.space.shape)
+        found = measure(self.rows, self.space, Spline(self._axes, array), task.tolerances.checked)
+        product = task.space(self.attempt.axes, self.attempt.low, self.attempt.high)
+        coefficients = array[..., None]
+        tail, flat = tail_of(product, task.time, coefficients) if task.slabbed else (0.0, False)
+        low, high = self.attempt.low, self.attempt.high
+        return Slab(low, high, product.axes, coefficients, np.zeros(0), found.residual, tail, flat), found
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """A step of relative size `moved`, the slab of its vector, and the slab's measures."""
+
+    step: Step
+    moved: float
+    slab: Slab
+    measures: Measures
+
+
+def take_step(task: MarchTask, state: MarchState) -> Taken:
+    """Return a Gauss–Newton step from a state's vector; it is not accepted if the iteration did not converge."""
+    before = state.iterate.vector
+    here = Iterated.of(task, state)
+    assert here is not None  # the structure of the task is one that works in a small space
+    found = here.step(before)
+    after, accepted = (before, False) if found is None else (found[0], found[1].removable <= SOLVED)
+    slab, measures = here.measure(after)
+    moved = float((after - before).norm() / after.norm().clamp_min(1e-300))
+    step = Step(after, slab.residual**2, accepted, before=math.nan)
+    return Taken(step, moved, slab, measures)

@@ -1,0 +1,188 @@
+"""Solve a linear equation in a large tensor product: conditions exactly, then least squares by conjugate gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.calculus.arrays import Array, MultiIndex
+from kanpde.marching.axes import Axis
+from kanpde.marching.separable.modes import Modes
+from kanpde.marching.separable.restricted_axis import RestrictedAxis
+from kanpde.marching.separable.structure import EndCondition, Structure
+from kanpde.marching.separable.tensor_grid import GridRows, Orders, contract, expand, orders_of, outer
+from kanpde.optim.cgls import conjugate_gradients
+
+ITERATIONS = 60  # largest number of iterations
+REMOVABLE = 1e-2  # the iteration ends if it could lower the residual by less than this share of it
+TOLERANCE = 1e-12  # or if the gradient's norm is below this share of its initial value
+SOLVED = 0.3  # share of the residual that could still be removed from which an iteration has failed
+ROUNDS = 3  # largest number of such iterations, each about the result of the one before
+DRIFT = 0.1  # relative difference of the residual's norm and that of its recurrence that asks for another one
+
+Slope = float | Array
+Data = Callable[[EndCondition, Sequence[Array]], Array]  # a condition's g on the grid of the lines
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Coefficients (*shape) with the number of all iterations; `removable` is the share of the residual that more of
+    them would remove."""
+
+    coefficients: Array
+    iterations: int
+    removable: float
+
+
+class Space:
+    """A tensor product whose axes satisfy the conditions of a structure; `of` returns None if they cannot.
+
+    `orders` are those of the equation's partials.
+    """
+
+    def __init__(self, structure: Structure, axes: Sequence[RestrictedAxis]) -> None:
+        self.structure, self.axes = structure, tuple(axes)
+        self.shape = tuple(each.axis.size for each in axes)
+
+    @classmethod
+    def of(cls, structure: Structure, axes: Sequence[Axis]) -> Space | None:
+        """Return the space of these axes."""
+        made: list[RestrictedAxis] = []
+        for a, axis in enumerate(axes):
+            ends = structure.of_axis(a)
+            found = cls._like(made, axis, ends, structure) or RestrictedAxis.of(axis, ends, most_orders(structure))
+            if found is None:
+                return None
+            made.append(found)
+        return cls(structure, made)
+
+    @staticmethod
+    def _like(
+        made: Sequence[RestrictedAxis], axis: Axis, ends: Sequence[EndCondition], structure: Structure
+    ) -> RestrictedAxis | None:
+        """Return an axis made before that has the same functions and conditions, which need not be computed again."""
+        parts = [end.parts for end in ends]
+        for a, other in enumerate(made):
+            same = type(other.axis) is type(axis) and other.axis.degree == axis.degree
+            if same and np.array_equal(other.axis.breakpoints, axis.breakpoints):
+                if [end.parts for end in structure.of_axis(a)] == parts:
+                    return other
+        return None
+
+    @property
+    def lines(self) -> list[Array]:
+        """The Gauss points of every axis."""
+        return [axis.points for axis in self.axes]
+
+    @cached_property
+    def roots(self) -> Array:
+        """The roots of the weights on the grid."""
+        return outer([np.sqrt(axis.weights) for axis in self.axes])
+
+    def lift(self, data: Data) -> Array:
+        """Return coefficients (*shape) of a function that satisfies the conditions up to the best fit of their data.
+
+        The conditions of one axis after another are met by functions of the other axes; those of the axes before are
+        taken from the restricted ones, so that they remain met (Gordon, SIAM J. Numer. Anal. 8 (1971) 158).
+        """
+        total = np.zeros(self.shape)
+        for a, axis in enumerate(self.axes):
+            others = [b for b in range(len(self.axes)) if b != a]
+            grid = [self.axes[b] for b in others]
+            for r, end in enumerate(self.structure.of_axis(a)):
+                values = data(end, [each.points for each in grid])
+                for b, each in enumerate(grid):
+                    roots = np.sqrt(each.weights)
+                    values = values * roots.reshape([-1 if b == c else 1 for c in range(len(grid))])
+                known = np.tensordot(axis.conditions[r], total, (0, a))
+                for b, each in enumerate(grid):
+                    known = np.moveaxis(apply(each.factors[0], known, b), 0, b)
+                rest = values - known
+                for b, each in enumerate(grid):
+                    fit = each.fit_reduced if others[b] < a else each.fit
+                    moved = np.moveaxis(rest, b, 0)
+                    fitted = fit(moved.reshape(len(moved), -1)).reshape(-1, *moved.shape[1:])
+                    rest = np.moveaxis(fitted, 0, b)
+                total += np.moveaxis(np.multiply.outer(axis.lifts[:, r], rest), 0, a)
+        return total
+
+    def extended(self, reduced: Array) -> Array:
+        """Return the coefficients (*shape) of a function of the restricted axes."""
+        for a, axis in enumerate(self.axes):
+            reduced = np.moveaxis(apply(axis.kernel, reduced, a), 0, a)
+        return np.ascontiguousarray(reduced)
+
+
+def apply(matrix: object, array: Array, a: int) -> Array:
+    """Return a sparse matrix applied along axis `a`, which becomes the first one."""
+    moved = np.moveaxis(array, a, 0)
+    product = matrix @ np.ascontiguousarray(moved.reshape(len(moved), -1))  # type: ignore[operator]
+    return np.asarray(product).reshape(-1, *moved.shape[1:])
+
+
+def most_orders(structure: Structure) -> int:
+    """Return the number of derivatives of an axis that the rows need, zeroth included."""
+    needed = [len(partial) for partials in structure.equation.partials.values() for partial in partials]
+    return 1 + max([*needed, *(order for end in structure.ends for _, order, _ in end.parts)], default=0)
+
+
+class Operator:
+    """The rows √w (r + Σ_S s_S ∂^S u) of functions u of the restricted axes: a linearisation for conjugate gradients."""
+
+    def __init__(self, space: Space, slopes: Mapping[Orders, Slope], residual: Array) -> None:
+        self.space, self.slopes = space, slopes
+        self.matrices = [axis.reduced for axis in space.axes]
+        self.shape = tuple(axis.kernel.shape[1] for axis in space.axes)
+        self.residual = torch.from_numpy(residual.reshape(-1))
+        self._grid = residual.shape
+
+    def product(self, step: Tensor) -> Tensor:
+        """Return J p, (N,)."""
+        jets = expand(self.matrices, [*self.slopes], step.numpy().reshape(self.shape))
+        return torch.from_numpy(combined(self.slopes, jets).reshape(-1))
+
+    def transposed(self, weights: Tensor) -> Tensor:
+        """Return Jᵀ k, (P,)."""
+        values = weights.numpy().reshape(self._grid)
+        shares = {orders: slope * values for orders, slope in self.slopes.items()}
+        return torch.from_numpy(np.ascontiguousarray(contract(self.matrices, shares)).reshape(-1))
+
+
+def combined(slopes: Mapping[Orders, Slope], jets: Mapping[Orders, Array]) -> Array:
+    """Return Σ_S s_S ∂^S u."""
+    total: Array | None = None
+    for orders, slope in slopes.items():
+        term = slope * jets[orders]
+        total = term if total is None else np.add(total, term, out=total)
+    assert total is not None
+    return total
+
+
+def solve(space: Space, slopes: Mapping[Orders, Slope], residual: Array, data: Data, modes: Modes) -> Solved:
+    """Return the coefficients that minimise ‖residual + √w Σ_S s_S ∂^S u‖² of the functions u with these data."""
+    total = space.lift(data)
+    factors = [axis.factors for axis in space.axes]
+    iterations, removable, expected = 0, math.inf, 0.0
+    for _ in range(ROUNDS):
+        rest = residual + combined(slopes, expand(factors, [*slopes], total))
+        rows = Operator(space, slopes, rest)
+        before = float(rows.residual.norm())
+        if iterations and abs(before - expected) <= DRIFT * expected:  # the recurrence of the residual has lost no digits
+            break
+        found = conjugate_gradients(rows, modes, ITERATIONS, TOLERANCE, removable=REMOVABLE)
+        total = total + space.extended(found.step.numpy().reshape(rows.shape))
+        iterations += found.iterations
+        expected = float((rows.residual + found.image).norm())
+        removable = found.left * found.start / expected if expected > 0 else 0.0
+    return Solved(total, iterations, removable)
+
+
+def by_orders(slopes: Mapping[MultiIndex, Slope], dimension: int) -> dict[Orders, Slope]:
+    """Return slopes by partials as slopes by orders."""
+    return {orders_of(partial, dimension): slope for partial, slope in slopes.items()}
