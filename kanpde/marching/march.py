@@ -131,6 +131,8 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     first = state.slabs[0]
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
+    if task.linear and not task.slabbed and iterated(task, state.attempt):  # the same axes give the same slab
+        return conclude(task, replace(state, attempt=next_attempt(task, 0.0, length, axes)), first)
     return open_attempt(task, state, next_attempt(task, 0.0, length, axes))
 
 

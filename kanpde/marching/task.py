@@ -29,6 +29,7 @@ from kanpde.problem.guess import guess_block
 from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 
+TRIED = 8  # number of intervals of the axes on which an iteration is tried
 MOST_ON_SHAPES = 2500  # largest number of unknowns of a slab on a domain that is not a box
 MOST_WITH_INTEGRALS = 4000  # largest number of unknowns of a slab if a row has all of them, so that JᵀJ is no band
 
@@ -101,7 +102,9 @@ class MarchTask:
         high = self.tolerances.first_slab if self.slabbed else 1.0
         part = as_box(self.part(0.0, high))
         assert part is not None
-        return structure if converges(structure, part, self.space(self.first_axes, 0.0, high).axes) else None
+        ends = [(part.low[a], part.high[a]) for a in self.along]
+        axes = [SplineAxis(np.linspace(*each, TRIED + 1), self.degree) for each in ends]
+        return structure if converges(structure, part, self.space(axes, 0.0, high).axes) else None
 
     def unknowns_of(self, axes: Sequence[SplineAxis]) -> int:
         """Return the number of unknowns of a slab with these spline axes."""

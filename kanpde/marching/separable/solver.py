@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sparse
 import torch
 from torch import Tensor
 
@@ -133,25 +134,45 @@ def most_orders(structure: Structure) -> int:
 
 
 class Operator:
-    """The rows √w (r + Σ_S s_S ∂^S u) of functions u of the restricted axes: a linearisation for conjugate gradients."""
+    """The rows √w (r + Σ_S s_S ∂^S u) of functions u of the restricted axes: a linearisation for conjugate gradients.
+
+    Constant slopes are part of the last axis's matrices, one for each of the orders along the other axes.
+    """
 
     def __init__(self, space: Space, slopes: Mapping[Orders, Slope], residual: Array) -> None:
         self.space, self.slopes = space, slopes
-        self.matrices = [axis.reduced for axis in space.axes]
         self.shape = tuple(axis.kernel.shape[1] for axis in space.axes)
         self.residual = torch.from_numpy(residual.reshape(-1))
         self._grid = residual.shape
+        *self._others, last = (axis.reduced for axis in space.axes)
+        self._last = last
+        self._constant = all(isinstance(slope, float) for slope in slopes.values())
+        if self._constant:
+            self._orders = [*dict.fromkeys(orders[:-1] for orders in slopes)]
+            parts = [sum(s * last[o[-1]] for o, s in slopes.items() if o[:-1] == each) for each in self._orders]
+            self._joined = sparse.hstack(parts, format="csr")
+            self._transposed = self._joined.T.tocsr()
 
     def product(self, step: Tensor) -> Tensor:
         """Return J p, (N,)."""
-        jets = expand(self.matrices, [*self.slopes], step.numpy().reshape(self.shape))
-        return torch.from_numpy(combined(self.slopes, jets).reshape(-1))
+        array = step.numpy().reshape(self.shape)
+        if not self._constant:
+            jets = expand([*self._others, self._last], [*self.slopes], array)
+            return torch.from_numpy(combined(self.slopes, jets).reshape(-1))
+        found = expand(self._others, self._orders, array, rotated=True)
+        stacked = np.concatenate([found[orders].reshape(self.shape[-1], -1) for orders in self._orders])
+        return torch.from_numpy((self._joined @ stacked).reshape(-1))
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Return Jᵀ k, (P,)."""
         values = weights.numpy().reshape(self._grid)
-        shares = {orders: slope * values for orders, slope in self.slopes.items()}
-        return torch.from_numpy(np.ascontiguousarray(contract(self.matrices, shares)).reshape(-1))
+        if not self._constant:
+            shares = {orders: slope * values for orders, slope in self.slopes.items()}
+            result = contract([*self._others, self._last], shares)
+        else:
+            stacked = (self._transposed @ values.reshape(len(values), -1)).reshape(-1, self.shape[-1], *values.shape[1:])
+            result = contract(self._others, dict(zip(self._orders, stacked, strict=True)), rotated=True)
+        return torch.from_numpy(np.ascontiguousarray(result).reshape(-1))
 
 
 def combined(slopes: Mapping[Orders, Slope], jets: Mapping[Orders, Array]) -> Array:

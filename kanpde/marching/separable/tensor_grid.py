@@ -48,37 +48,38 @@ def grid_jets(
     return expand(along, partials, coefficients)
 
 
-def expand(matrices: Sequence[Sequence[Matrix]], partials: Sequence[Orders], coefficients: Array) -> dict[Orders, Array]:
+def expand(
+    matrices: Sequence[Sequence[Matrix]], partials: Sequence[Orders], coefficients: Array, *, rotated: bool = False
+) -> dict[Orders, Array]:
     """Return Σ_j c_j Π_a B^{(m_a)}_{j_a} on a grid for each of the orders m, from coefficients (*shape).
 
-    `matrices[a][m]` is B^{(m)} of axis a at its points, (n_a, size_a).
+    `matrices[a][m]` is B^{(m)} of axis a at its points, (n_a, size_a). If they are those of the first axes only, the
+    result is `rotated`: the index of the next axis comes first.
     """
     found = {(): coefficients}
     for a, along in enumerate(matrices):
-        keys = dict.fromkeys(orders[: a + 1] for orders in partials)
         made = {}
-        for key in keys:
+        for key in dict.fromkeys(orders[: a + 1] for orders in partials):
             before = found[key[:-1]]
-            matrix = along[key[-1]]
-            product = matrix @ np.ascontiguousarray(before.reshape(matrix.shape[1], -1))
-            rotated = (*before.shape[1:], matrix.shape[0])
-            made[key] = product.reshape(matrix.shape[0], *before.shape[1:]) if a == len(matrices) - 1 else (
-                np.ascontiguousarray(product.T).reshape(rotated)
-            )
+            product = along[key[-1]] @ before.reshape(len(before), -1)
+            if rotated or a < len(matrices) - 1:
+                made[key] = np.ascontiguousarray(product.T).reshape(*before.shape[1:], len(product))
+            else:
+                made[key] = product.reshape(len(product), *before.shape[1:])
         found = made
     return found
 
 
-def contract(matrices: Sequence[Sequence[Matrix]], values: Mapping[Orders, Array]) -> Array:
+def contract(matrices: Sequence[Sequence[Matrix]], values: Mapping[Orders, Array], *, rotated: bool = False) -> Array:
     """Apply the transpose of `expand` to values on a grid for each of some orders; return coefficients (*shape)."""
     found = dict(values)
     for a in reversed(range(len(matrices))):
         before: dict[Orders, Array] = {}
         for key, each in found.items():
-            matrix = matrices[a][key[-1]]
-            if a < len(matrices) - 1:  # the points of this axis are the last ones of the array
-                each = np.ascontiguousarray(each.reshape(-1, matrix.shape[0]).T).reshape(-1, *each.shape[:-1])
-            share = (matrix.T @ each.reshape(matrix.shape[0], -1)).reshape(matrix.shape[1], *each.shape[1:])
+            if rotated or a < len(matrices) - 1:  # the points of this axis are the last ones of the array
+                each = np.ascontiguousarray(each.reshape(-1, each.shape[-1]).T).reshape(-1, *each.shape[:-1])
+            share = matrices[a][key[-1]].T @ each.reshape(len(each), -1)
+            share = share.reshape(len(share), *each.shape[1:])
             before[key[:-1]] = before[key[:-1]] + share if key[:-1] in before else share
         found = before
     return found[()]
