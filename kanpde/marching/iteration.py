@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,8 +12,8 @@ import torch
 from torch import Tensor
 
 from kanpde.geometry.box import as_box
-from kanpde.marching.axes import Axis
-from kanpde.marching.separable.iterated import Measures, Rows, Spline, measure, step
+from kanpde.marching.axes import Axis, SplineAxis
+from kanpde.marching.separable.iterated import Measures, Rows, Scales, Spline, correction, measure
 from kanpde.marching.separable.solver import SOLVED, Solved, Space
 from kanpde.marching.slabs import Slab, tail_of
 from kanpde.marching.state import Attempt, MarchState
@@ -22,19 +23,19 @@ from kanpde.optim.least_squares import Step
 WORTH = 2e10  # operations of a factorisation from which the iteration is used
 
 
-def operations(task: MarchTask, attempt: Attempt) -> float:
+def operations(task: MarchTask, axes: Sequence[SplineAxis]) -> float:
     """Return an estimate of the operations of a factorisation of JᵀJ: P b² for P unknowns in a band of width b."""
     in_time = [] if task.degree_in_time is None else [task.degree_in_time + 1]
-    sizes = [*(axis.size for axis in attempt.axes), *in_time]
-    unknowns = task.unknowns_of(attempt.axes)
-    degree = max((axis.degree for axis in attempt.axes), default=0)
+    sizes = [*(axis.size for axis in axes), *in_time]
+    unknowns = task.unknowns_of(axes)
+    degree = max((axis.degree for axis in axes), default=0)
     band = unknowns / max(sizes) * min(max(sizes), degree + 1)
     return unknowns * band**2
 
 
-def iterated(task: MarchTask, attempt: Attempt) -> bool:
-    """Return True if an attempt is solved by iteration."""
-    return task.most_iterated > 0 and operations(task, attempt) > WORTH and task.structure is not None
+def iterated(task: MarchTask, axes: Sequence[SplineAxis]) -> bool:
+    """Return True if an attempt with these spline axes is solved by iteration."""
+    return task.most_iterated > 0 and operations(task, axes) > WORTH and task.structure is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +59,10 @@ class Iterated:
         space = Space.of(structure, task.space(attempt.axes, attempt.low, attempt.high).axes)
         return None if space is None else cls(task, attempt, Rows(structure, part, before, joined), space)
 
-    def step(self, vector: Tensor) -> tuple[Tensor, Solved] | None:
-        """Return the vector (P,) after a step, and the correction; None if the equation is singular."""
+    def step(self, vector: Tensor) -> tuple[Tensor, Solved]:
+        """Return the vector (P,) after a step, and the correction."""
         about = vector.numpy().reshape(self.space.shape)
-        found = step(self.rows, self.space, Spline(self._axes, about) if about.any() else None)
-        if found is None:
-            return None
+        found = correction(self.rows, self.space, None, Spline(self._axes, about) if about.any() else None)
         return torch.from_numpy((about + found.coefficients).reshape(-1)), found
 
     @cached_property
@@ -73,7 +72,9 @@ class Iterated:
     def measure(self, vector: Tensor) -> tuple[Slab, Measures]:
         """Return the slab of a vector with its measures."""
         task, array = self.task, vector.numpy().reshape(self.space.shape)
-        found = measure(self.rows, self.space, Spline(self._axes, array), task.tolerances.checked)
+        function = Spline(self._axes, array)
+        scales = Scales.of(self.rows, self.space, function)
+        found = measure(self.rows, self.space, function, scales, task.tolerances.checked)
         product = task.space(self.attempt.axes, self.attempt.low, self.attempt.high)
         coefficients = array[..., None]
         tail, flat = tail_of(product, task.time, coefficients) if task.slabbed else (0.0, False)
@@ -83,12 +84,13 @@ class Iterated:
 
 @dataclass(frozen=True, eq=False)
 class Taken:
-    """A step of relative size `moved`, the slab of its vector, and the slab's measures."""
+    """A step of relative size `moved`, the slab of its vector, its measures, and the number of points of its rows."""
 
     step: Step
     moved: float
     slab: Slab
     measures: Measures
+    points: int
 
 
 def take_step(task: MarchTask, state: MarchState) -> Taken:
@@ -96,9 +98,8 @@ def take_step(task: MarchTask, state: MarchState) -> Taken:
     before = state.iterate.vector
     here = Iterated.of(task, state)
     assert here is not None  # the structure of the task is one that works in a small space
-    found = here.step(before)
-    after, accepted = (before, False) if found is None else (found[0], found[1].removable <= SOLVED)
+    after, found = here.step(before)
     slab, measures = here.measure(after)
     moved = float((after - before).norm() / after.norm().clamp_min(1e-300))
-    step = Step(after, slab.residual**2, accepted, before=math.nan)
-    return Taken(step, moved, slab, measures)
+    step = Step(after, slab.residual**2, found.removable <= SOLVED, before=math.nan)
+    return Taken(step, moved, slab, measures, here.space.roots.size)

@@ -131,7 +131,7 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     first = state.slabs[0]
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
-    if task.linear and not task.slabbed and iterated(task, state.attempt):  # the same axes give the same slab
+    if task.linear and not task.slabbed and iterated(task, state.attempt.axes):  # the same axes give the same slab
         return conclude(task, replace(state, attempt=next_attempt(task, 0.0, length, axes)), first)
     return open_attempt(task, state, next_attempt(task, 0.0, length, axes))
 
@@ -189,7 +189,7 @@ class March:
     def step(self) -> Step:
         """Take one Gauss–Newton step and return it; after the last step of an attempt, open the next attempt."""
         task, state = self.task, self.state
-        if iterated(task, state.attempt):
+        if iterated(task, state.attempt.axes):
             return self._iterated_step()
         work = prepare(task, state, self._work)
         state = started(task, state, work.system)
@@ -214,7 +214,7 @@ class March:
         self.state = proceed(
             task, replace(state, anchor=work.anchor), made, lambda: measure_slab(task, attempt, system, step.vector)
         )
-        self._work, self._operations = work, operations(task, attempt)
+        self._work, self._operations = work, operations(task, attempt.axes)
         return step
 
     def _iterated_step(self) -> Step:
@@ -222,20 +222,20 @@ class March:
         task, state = self.task, replace(self.state, anchor=None)
         self._work = None
         taken = take_step(task, state)
-        self.seen = Seen(taken.measures.rms, taken.measures.points, len(taken.step.vector))
+        self.seen = Seen(taken.measures.rms, taken.points, len(taken.step.vector))
         self.state = proceed(task, state, Made(taken.step, taken.moved, None, None), lambda: taken.slab)
-        self._operations = operations(task, state.attempt)
+        self._operations = operations(task, state.attempt.axes)
         return taken.step
 
     @property
     def growth(self) -> float:
         """The operations of a factorisation in the present attempt, relative to that of the last step."""
-        return operations(self.task, self.state.attempt) / self._operations if self._operations else 1.0
+        return operations(self.task, self.state.attempt.axes) / self._operations if self._operations else 1.0
 
     def so_far(self) -> Pass:
         """Return the present pass, completed by a solution that is constant in time after the last slab."""
         task, state = self.task, self.state
-        if iterated(task, state.attempt):
+        if iterated(task, state.attempt.axes):
             here = Iterated.of(task, state).measure(state.iterate.vector)[0]
         else:
             system = prepare(task, state, self._work).system

@@ -103,7 +103,7 @@ class MarchTask:
         part = as_box(self.part(0.0, high))
         assert part is not None
         ends = [(part.low[a], part.high[a]) for a in self.along]
-        axes = [SplineAxis(np.linspace(*each, TRIED + 1), self.degree) for each in ends]
+        axes = [SplineAxis(np.linspace(*each, TRIED + 1), max(self.degree, self.order + 1)) for each in ends]
         return structure if converges(structure, part, self.space(axes, 0.0, high).axes) else None
 
     def unknowns_of(self, axes: Sequence[SplineAxis]) -> int:

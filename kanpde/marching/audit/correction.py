@@ -18,10 +18,12 @@ import torch
 from torch import Tensor
 
 from kanpde.marching.audit.directions import Direction, weakest_direction
+from kanpde.marching.audit.iterated_correction import iterated_correction
 from kanpde.marching.audit.noise import Noise, measurements, noise_of
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.enriched_product import product_of
+from kanpde.marching.iteration import iterated
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.slab_system import rows_of_part
 from kanpde.marching.smoothing import loosen, tune
@@ -102,11 +104,12 @@ class Linearised:
 def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
     """Return the axes of a correction: more intervals along each axis in space, a higher degree in time.
 
-    They are coarser if there would be more than `task.largest` unknowns.
+    They are coarser if there would be too many unknowns.
     """
     ratio = finer * FINER[min(len(part.axes), 2)]
     each = len(task.problem.fields) * (1 if task.degree_in_time is None else task.degree_in_time + HIGHER_IN_TIME + 1)
-    while each * math.prod(math.ceil(ratio * axis.intervals) + axis.degree for axis in part.axes) > task.largest:
+    most = task.largest if iterated(task, part.axes) else task.factored
+    while each * math.prod(math.ceil(ratio * axis.intervals) + axis.degree for axis in part.axes) > most:
         ratio *= COARSER
         if ratio * max((axis.intervals for axis in part.axes), default=0) < 1:
             break
@@ -129,6 +132,11 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
     earlier: System | None = None
     method = LaggedGaussNewton()
     for number, part in enumerate(parts):
+        by_iteration = iterated_correction(task, part, finer_axes(task, part, 1.0), before)
+        if by_iteration is not None:
+            before, weakest, left, right = by_iteration
+            found.append(Corrected(before, weakest, left, right))
+            continue
         joined, rows = before, Linearised(task, part, constants, before, earlier=earlier)
         if number < 2:  # the joints of the second slab are rows like those of all later ones
             method = LaggedGaussNewton()

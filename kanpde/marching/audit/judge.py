@@ -34,6 +34,7 @@ RESOLUTION = {1: 2001, 2: 129, 3: 25}  # points along each axis at which the est
 SAMPLES = 2048  # number of points at which the size of a solution is measured
 NEGLIGIBLE = 1e-8  # variance, relative to the largest one, that is left out
 MOST_UNKNOWNS = 8000  # largest number of unknowns of a part's correction
+MOST_ITERATED = 1_500_000  # the same of one that is computed by iteration
 
 
 def audit(
@@ -84,7 +85,15 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
     unseen = tuple(missed(problem, lambda placed: rows_of(model, placed), constants_of(model), size_of(model, problem)))
     if not isinstance(problem.domain, Shape) or problem.domain.dimension not in RESOLUTION:
         return Evidence(residual if math.isfinite(residual) else None, None, missed=unseen)
-    task = MarchTask(split(problem), 1, None, affine=False, most=MOST_UNKNOWNS, device=torch.device("cpu"))
+    task = MarchTask(
+        split(problem),
+        1,
+        None,
+        affine=False,
+        most=MOST_UNKNOWNS,
+        device=torch.device("cpu"),
+        most_iterated=MOST_ITERATED,
+    )
     parts = tuple(parts) or parts_of_network(task, model)
     constants = model.constants.detach().double().cpu()
     found = corrections(task, parts, constants)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -18,8 +19,29 @@ from kanpde.marching.axes import Axis
 from kanpde.marching.separable.modes import Modes
 from kanpde.marching.separable.solver import Slope, Solved, Space, by_orders, combined, solve
 from kanpde.marching.separable.structure import EndCondition, Structure
-from kanpde.marching.separable.tensor_grid import GridRows, Orders, expand, grid_jets, orders_of
+from kanpde.marching.separable.tensor_grid import GridRows, Orders, grid_jets, orders_of
 from kanpde.marching.system import FLOOR
+
+
+class GridFunction(Protocol):
+    """A function of one field on grids."""
+
+    def jets(self, lines: Sequence[Array], partials: Sequence[Orders], /) -> dict[Orders, Array]:
+        """Return partials on the grid of lines (n_a,), with the last axis first."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Total:
+    """The sum of two functions."""
+
+    first: GridFunction
+    second: GridFunction
+
+    def jets(self, lines: Sequence[Array], partials: Sequence[Orders]) -> dict[Orders, Array]:
+        """Return partials on the grid of lines (n_a,), with the last axis first."""
+        one, other = (each.jets(lines, partials) for each in (self.first, self.second))
+        return {orders: one[orders] + other[orders] for orders in partials}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +60,12 @@ class Spline:
 class Rows:
     """The rows of an equation and its conditions on a domain, of which time may be a part.
 
-    The conditions of the blocks in `joined` have the values of the function `before`, at the end of its time.
+    The conditions of the blocks in `joined` have the values of the function `before`, where its time ends and the domain's begins.
     """
 
     structure: Structure
     domain: Domain
-    before: Spline | None = None
+    before: GridFunction | None = None
     joined: tuple[str, ...] = ()
 
     @property
@@ -52,7 +74,7 @@ class Rows:
         plan = GridRows(self.structure.equation, self.domain.names, [np.zeros(1)] * self.domain.dimension).plan
         return [orders_of(partial, self.domain.dimension) for partial in plan.partials]
 
-    def equation(self, lines: Sequence[Array], about: Spline | None) -> tuple[Array, dict[Orders, Slope]]:
+    def equation(self, lines: Sequence[Array], about: GridFunction | None) -> tuple[Array, dict[Orders, Slope]]:
         """Return the equation's rows of a function on the grid of lines, and their slopes by its partials."""
         grid = GridRows(self.structure.equation, self.domain.names, lines)
         dimension = self.domain.dimension
@@ -65,11 +87,17 @@ class Rows:
         rows, found = grid.slopes({names[orders]: each for orders, each in jets.items()})
         return rows, {orders: each for orders, each in by_orders(found, dimension).items() if np.any(each)}
 
-    def misfit(self, end: EndCondition, lines: Sequence[Array], about: Spline | None) -> Array:
+    def slopes(self, lines: Sequence[Array], about: GridFunction | None) -> dict[Orders, Slope]:
+        """Return the slopes of the equation's rows on the grid of lines."""
+        if self.structure.constant:
+            return by_orders(dict(self.structure.slopes), self.domain.dimension)
+        return self.equation(lines, about)[1]
+
+    def misfit(self, end: EndCondition, lines: Sequence[Array], about: GridFunction | None) -> Array:
         """Return the values that a function misses of a condition, on the grid of the other axes' lines."""
         low, high = self.domain.low, self.domain.high
 
-        def along(spline: Spline, parts: Sequence[tuple[float, int, float]]) -> Array:
+        def along(spline: GridFunction, parts: Sequence[tuple[float, int, float]]) -> Array:
             total = np.zeros([len(line) for line in lines])
             for place, order, value in parts:
                 orders = tuple(order if a == end.axis else 0 for a in range(self.domain.dimension))
@@ -81,8 +109,7 @@ class Rows:
 
         ends = [((low, high)[side][end.axis], order, value) for side, order, value in end.parts]
         if self.before is not None and end.block.name in self.joined:
-            last = self.before.axes[end.axis].breakpoints[-1]
-            given = along(self.before, [(last, order, value) for _, order, value in end.parts])
+            given = along(self.before, ends)
         else:
             full = [*lines]
             full.insert(end.axis, np.array([(low, high)[end.side][end.axis]]))
@@ -91,14 +118,14 @@ class Rows:
         return given if about is None else given - along(about, ends)
 
 
-def step(rows: Rows, space: Space, about: Spline | None) -> Solved | None:
-    """Return the function after a Gauss–Newton step from `about`, or zero; None if the equation has no regular mode."""
+def correction(rows: Rows, space: Space, modes: Modes | None, about: GridFunction | None) -> Solved:
+    """Return the Gauss–Newton correction of a function, or of zero; the preconditioner is made if it is not given."""
     residual, slopes = rows.equation(space.lines, about)
-    modes = preconditioner(space, slopes)
-    if not modes.regular:
-        return None
-    data = lambda end, lines: rows.misfit(end, lines, about)  # noqa: E731
-    return solve(space, slopes, residual * space.roots, data, modes)
+
+    def data(end: EndCondition, lines: Sequence[Array]) -> Array:
+        return rows.misfit(end, lines, about)
+
+    return solve(space, slopes, residual * space.roots, data, modes or preconditioner(space, slopes))
 
 
 def preconditioner(space: Space, slopes: Mapping[Orders, Slope]) -> Modes:
@@ -110,65 +137,70 @@ def preconditioner(space: Space, slopes: Mapping[Orders, Slope]) -> Modes:
 
 @dataclass(frozen=True)
 class Measures:
-    """The relative residual of the equation and its conditions, the root mean square of their rows, and of points."""
+    """The norms of all blocks' rows relative to their terms, and the root mean squares of the rows themselves."""
 
-    residual: float
+    relative: dict[str, float]
     rms: dict[str, float]
-    points: int
+
+    @property
+    def residual(self) -> float:
+        """The relative residual of the equation and its conditions."""
+        return math.hypot(*self.relative.values())
 
 
-def measure(rows: Rows, space: Space, found: Spline, checked: int) -> Measures:
-    """Return the measures of a function, at points that the solver did not use; see `System` for the scales."""
-    sizes = sizes_of(space, rows, found)
+@dataclass(frozen=True)
+class Scales:
+    """The size of the equation's terms, and of the field's partials, as root mean squares; see `System.rescale`."""
+
+    equation: float
+    partials: dict[Orders, float]
+
+    @classmethod
+    def of(cls, rows: Rows, space: Space, found: GridFunction) -> Scales:
+        """Return those of a function on the grid of the space."""
+        dimension = len(space.axes)
+        none = (0,) * dimension
+        wanted = {none: None, **dict.fromkeys(rows.partials)}
+        for end in rows.structure.ends:
+            wanted |= {along_axis(end.axis, order, dimension): None for _, order, _ in end.parts}
+        slopes = rows.slopes(space.lines, found)
+        terms, norms = np.zeros(space.roots.shape), {}
+        for orders in wanted:
+            jet = found.jets(space.lines, [orders])[orders] * space.roots
+            norms[orders] = float(np.linalg.norm(jet))
+            if orders in slopes:
+                terms += np.abs(slopes[orders] * jet)
+        whole, widths = norms[none] or 1.0, rows.domain.high - rows.domain.low
+        sizes = {o: max(norm, whole / float(np.prod(widths ** np.array(o)))) for o, norm in norms.items()}
+        steep = {o: float(np.linalg.norm(slope * space.roots)) for o, slope in slopes.items()}
+        scale = max(float(np.linalg.norm(terms)), FLOOR * sum(steep[o] * sizes[o] for o in slopes))
+        return cls(scale or 1.0, sizes)
+
+
+def measure(rows: Rows, space: Space, found: GridFunction, scales: Scales, checked: int) -> Measures:
+    """Return the measures of a function, of the equation at points that the solver did not use."""
     lines, weights = check_grid([each.axis for each in space.axes], checked)
-    here, slopes = rows.equation(lines, found)
-    square = float(np.sum(weights * np.square(here)))
-    jets = expand([axis.factors for axis in space.axes], [*slopes], found.coefficients) if rows.structure.constant else {}
-    terms = combined_sizes(slopes, jets) if jets else terms_on(lines, weights, slopes, found)
-    steep = {o: float(np.sqrt(np.sum(weights * np.square(s)))) for o, s in slopes.items()}
-    scale = max(terms, FLOOR * sum(steep[o] * sizes[o] for o in slopes)) or 1.0
-    total, rms = square / scale**2, {rows.structure.equation.name: math.sqrt(square)}
+    here, _ = rows.equation(lines, found)
+    name = rows.structure.equation.name
+    rms = {name: math.sqrt(float(np.sum(weights * np.square(here))))}
+    relative = {name: rms[name] / scales.equation}
     for end in rows.structure.ends:
         others = [axis for a, axis in enumerate(space.axes) if a != end.axis]
         missed = rows.misfit(end, [axis.points for axis in others], found)
         for a, axis in enumerate(others):
             missed = missed * np.sqrt(axis.weights).reshape([-1 if a == b else 1 for b in range(len(others))])
-        faces = [face_measure(rows.domain, face) for face in end.block.faces]
-        square = float(np.sum(np.square(missed))) * faces[end.number] / sum(faces)
-        scale = sum(abs(c) * sizes[along_axis(end.axis, m, rows.domain.dimension)] for _, m, c in end.parts) or 1.0
-        total += end.block.weight * square / scale**2
-        rms[end.block.name] = math.hypot(rms.get(end.block.name, 0.0), math.sqrt(square))
-    return Measures(math.sqrt(total), rms, math.prod(len(axis.points) for axis in space.axes))
+        faces, name = [face_measure(rows.domain, face) for face in end.block.faces], end.block.name
+        norm = float(np.linalg.norm(missed)) * math.sqrt(faces[end.number] / sum(faces))
+        sizes = [abs(c) * scales.partials[along_axis(end.axis, m, len(space.axes))] for _, m, c in end.parts]
+        scale = sum(sizes) / math.sqrt(end.block.weight)
+        rms[name] = math.hypot(rms.get(name, 0.0), norm)
+        relative[name] = math.hypot(relative.get(name, 0.0), norm / scale)
+    return Measures(relative, rms)
 
 
 def along_axis(axis: int, order: int, dimension: int) -> Orders:
     """Return the orders of a derivative along one axis."""
     return tuple(order if a == axis else 0 for a in range(dimension))
-
-
-def sizes_of(space: Space, rows: Rows, found: Spline) -> dict[Orders, float]:
-    """Return the root mean square of the partials, each at least that of the function divided by the box's widths."""
-    dimension = len(space.axes)
-    wanted = {*rows.partials, (0,) * dimension}
-    for end in rows.structure.ends:
-        wanted |= {along_axis(end.axis, order, dimension) for _, order, _ in end.parts}
-    factors = [axis.factors for axis in space.axes]
-    norms = {orders: float(np.linalg.norm(expand(factors, [orders], found.coefficients)[orders])) for orders in wanted}
-    whole = norms[(0,) * dimension] or 1.0
-    widths = rows.domain.high - rows.domain.low
-    return {orders: max(norm, whole / float(np.prod(widths ** np.array(orders)))) for orders, norm in norms.items()}
-
-
-def combined_sizes(slopes: dict[Orders, Slope], jets: dict[Orders, Array]) -> float:
-    """Return the root mean square of Σ_S |s_S ∂^S u| from jets with the roots of the weights in them."""
-    return float(np.linalg.norm(sum(np.abs(slope) * np.abs(jets[orders]) for orders, slope in slopes.items())))
-
-
-def terms_on(lines: Sequence[Array], weights: Array, slopes: dict[Orders, Slope], found: Spline) -> float:
-    """Return the same on the grid of the slopes."""
-    jets = found.jets(lines, [*slopes])
-    total = sum(np.abs(slope * jets[orders]) for orders, slope in slopes.items())
-    return float(np.sqrt(np.sum(weights * np.square(total))))
 
 
 def check_grid(axes: Sequence[Axis], checked: int) -> tuple[list[Array], Array]:

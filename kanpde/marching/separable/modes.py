@@ -10,6 +10,7 @@ rows, and RᵀR stands for λ².
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -29,7 +30,8 @@ LEAST = 1e-9  # smallest size of a diagonal entry, relative to the largest term 
 class Modes:
     """The approximate inverse of JᵀJ of an equation with constant `slopes` by orders of differentiation.
 
-    `regular` is False if a mode has an eigenvalue of zero, so that the equation may not have one solution.
+    `regular` is False if a mode has an eigenvalue of zero, so that the equation may not have one solution. `weakest`
+    has the smallest norm of the rows of a function of norm 1, and the share of its terms that this is, 0 in time.
     """
 
     def __init__(self, axes: Sequence[RestrictedAxis], slopes: Mapping[Orders, float]) -> None:
@@ -55,7 +57,9 @@ class Modes:
         if self._time is None:
             self.regular = bool((np.abs(total) > LEAST * largest).all())
             self._inverse = 1 / np.square(np.where(total == 0, 1.0, total))
-            self.noticed = float(np.abs(total).min())
+            place = int(np.abs(total).argmin())
+            smallest = float(np.abs(total).ravel()[place])
+            self.weakest = smallest, smallest / max(float(np.broadcast_to(largest, total.shape).ravel()[place]), 1e-300)
             return
         time = axes[self._time]
         derivative = np.zeros_like(time.reduced[0].toarray())
@@ -68,7 +72,11 @@ class Modes:
         normal = squares + flat[:, None, None] * mixed + np.square(flat)[:, None, None] * plain
         self._factor, info = torch.linalg.cholesky_ex(torch.from_numpy(normal))
         self.regular = not bool(info.any())
-        self.noticed = 1.0
+        triangle = torch.linalg.cholesky(torch.from_numpy(plain))
+        scaled = torch.linalg.solve_triangular(triangle, torch.from_numpy(normal), upper=False)
+        scaled = torch.linalg.solve_triangular(triangle, scaled.mT, upper=False)
+        smallest = math.sqrt(max(float(torch.linalg.eigvalsh(scaled).min()), 0.0))
+        self.weakest = smallest, 0.0
 
     def solve(self, right: Tensor) -> Tensor:
         """Return the approximation of (JᵀJ)⁻¹ b, (P,)."""

@@ -116,9 +116,7 @@ def fitting(factor: Matrix) -> Callable[[Array], Array]:
     return fit
 
 
-def lifting(
-    axis: Axis, points: Array, roots: Array, fit: Callable[[Array], Array], conditions: Array
-) -> Array | None:
+def lifting(axis: Axis, points: Array, roots: Array, fit: Callable[[Array], Array], conditions: Array) -> Array | None:
     """Return R (size, r) with conditions R = 1, of polynomials of the lowest degree; None if there are none.
 
     Polynomials are smooth, so that the equation's rows of R are not much larger than those of the solution.

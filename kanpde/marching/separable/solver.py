@@ -170,7 +170,9 @@ class Operator:
             shares = {orders: slope * values for orders, slope in self.slopes.items()}
             result = contract([*self._others, self._last], shares)
         else:
-            stacked = (self._transposed @ values.reshape(len(values), -1)).reshape(-1, self.shape[-1], *values.shape[1:])
+            stacked = (self._transposed @ values.reshape(len(values), -1)).reshape(
+                -1, self.shape[-1], *values.shape[1:]
+            )
             result = contract(self._others, dict(zip(self._orders, stacked, strict=True)), rotated=True)
         return torch.from_numpy(np.ascontiguousarray(result).reshape(-1))
 
@@ -194,7 +196,9 @@ def solve(space: Space, slopes: Mapping[Orders, Slope], residual: Array, data: D
         rest = residual + combined(slopes, expand(factors, [*slopes], total))
         rows = Operator(space, slopes, rest)
         before = float(rows.residual.norm())
-        if iterations and abs(before - expected) <= DRIFT * expected:  # the recurrence of the residual has lost no digits
+        if (
+            iterations and abs(before - expected) <= DRIFT * expected
+        ):  # the recurrence of the residual has lost no digits
             break
         found = conjugate_gradients(rows, modes, ITERATIONS, TOLERANCE, removable=REMOVABLE)
         total = total + space.extended(found.step.numpy().reshape(rows.shape))
