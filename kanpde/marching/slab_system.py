@@ -204,7 +204,7 @@ def relative_residual(system: System, vector: Tensor, checked: int) -> float:
 
 
 def complete_pass(task: MarchTask, state: MarchState, here: Slab) -> Pass:
-    """Return the current pass as complete: its slab, then that one's end continued as a constant until the final time."""
+    """Return the current pass as complete: the attempt's slab, then its end as a constant until the final time."""
     attempt = state.attempt
     if attempt.high == 1.0:
         return Pass((*state.slabs, here))

@@ -8,7 +8,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-
 MAX_ITERATIONS = 40  # largest number of iterations if the factor belongs to the same JᵀJ
 TOLERANCE = 1e-15  # the iteration ends if the gradient's norm falls below this share of its initial value
 FIRST_JUDGED_ITERATION = 5  # the first iteration at which the rate of convergence is judged

@@ -23,8 +23,8 @@ from kanpde.marching.separable.iterated import (
     Scales,
     Spline,
     Total,
+    conditions_missed,
     correction,
-    measure,
     preconditioner,
 )
 from kanpde.marching.separable.modes import Modes
@@ -65,12 +65,14 @@ def iterated_correction(
         return None
     slopes = rows.slopes(space.lines, about)
     modes, scales = preconditioner(space, slopes), Scales.of(rows, space, about)
-    found = correction(rows, space, modes, about)
+    found, size = correction(rows, space, modes, about)
     if found.removable > SOLVED:
         return None
     after = Total(about, Spline(tuple(axes), found.coefficients))
-    checked = task.tolerances.checked
-    norms = [measure(rows, space, each, scales, checked).relative for each in (about, after)]
+    name, sizes = structure.equation.name, zip((about, after), (size, found.left), strict=True)
+    norms = [
+        {name: norm / scales.equation, **conditions_missed(rows, space, each, scales).relative} for each, norm in sizes
+    ]
     product = TensorProduct(axes)
     coefficients = torch.from_numpy(found.coefficients.reshape(-1, 1))
     function = TensorFunction(product, None, coefficients, {}, part.function)

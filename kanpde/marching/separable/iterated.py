@@ -23,6 +23,9 @@ from kanpde.marching.separable.tensor_grid import GridRows, Orders, grid_jets, o
 from kanpde.marching.system import FLOOR
 
 
+THINNED = 30_000  # number of unknowns from which one line of an interval is enough to measure a residual
+
+
 class GridFunction(Protocol):
     """A function of one field on grids."""
 
@@ -60,7 +63,8 @@ class Spline:
 class Rows:
     """The rows of an equation and its conditions on a domain, of which time may be a part.
 
-    The conditions of the blocks in `joined` have the values of the function `before`, where its time ends and the domain's begins.
+    The conditions of the blocks in `joined` have the values of the function `before`, whose time ends where the
+    domain's begins.
     """
 
     structure: Structure
@@ -118,14 +122,19 @@ class Rows:
         return given if about is None else given - along(about, ends)
 
 
-def correction(rows: Rows, space: Space, modes: Modes | None, about: GridFunction | None) -> Solved:
-    """Return the Gauss–Newton correction of a function, or of zero; the preconditioner is made if it is not given."""
+def correction(rows: Rows, space: Space, modes: Modes | None, about: GridFunction | None) -> tuple[Solved, float]:
+    """Return the Gauss–Newton correction of a function, or of zero, and the norm of the equation's rows before.
+
+    The preconditioner is made if it is not given.
+    """
     residual, slopes = rows.equation(space.lines, about)
 
     def data(end: EndCondition, lines: Sequence[Array]) -> Array:
         return rows.misfit(end, lines, about)
 
-    return solve(space, slopes, residual * space.roots, data, modes or preconditioner(space, slopes))
+    residual *= space.roots
+    found = solve(space, slopes, residual, data, modes or preconditioner(space, slopes))
+    return found, float(np.linalg.norm(residual))
 
 
 def preconditioner(space: Space, slopes: Mapping[Orders, Slope]) -> Modes:
@@ -181,9 +190,15 @@ def measure(rows: Rows, space: Space, found: GridFunction, scales: Scales, check
     """Return the measures of a function, of the equation at points that the solver did not use."""
     lines, weights = check_grid([each.axis for each in space.axes], checked)
     here, _ = rows.equation(lines, found)
+    root = math.sqrt(float(np.sum(weights * np.square(here))))
+    missed = conditions_missed(rows, space, found, scales)
     name = rows.structure.equation.name
-    rms = {name: math.sqrt(float(np.sum(weights * np.square(here))))}
-    relative = {name: rms[name] / scales.equation}
+    return Measures({name: root / scales.equation, **missed.relative}, {name: root, **missed.rms})
+
+
+def conditions_missed(rows: Rows, space: Space, found: GridFunction, scales: Scales) -> Measures:
+    """Return the measures of the conditions alone, on the grid of the space."""
+    relative, rms = dict[str, float](), dict[str, float]()
     for end in rows.structure.ends:
         others = [axis for a, axis in enumerate(space.axes) if a != end.axis]
         missed = rows.misfit(end, [axis.points for axis in others], found)
@@ -205,10 +220,10 @@ def along_axis(axis: int, order: int, dimension: int) -> Orders:
 
 def check_grid(axes: Sequence[Axis], checked: int) -> tuple[list[Array], Array]:
     """Return a grid of random lines as fine as the intervals, and its weights with the last axis first."""
-    random = np.random.default_rng(0)
+    random, least = np.random.default_rng(0), 1 if math.prod(axis.size for axis in axes) > THINNED else 2
     lines, shares = [], []
     for axis in axes:
-        b, each = axis.breakpoints, max(2, math.ceil(checked / axis.intervals))
+        b, each = axis.breakpoints, max(least, math.ceil(checked / axis.intervals))
         places = (np.arange(axis.intervals * each) + random.random(axis.intervals * each)) / each
         lines.append(np.interp(places, np.arange(len(b)), b))
         shares.append(np.repeat(np.diff(b), each) / (each * (b[-1] - b[0])))

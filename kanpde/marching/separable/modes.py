@@ -1,11 +1,11 @@
 """An approximate inverse of JᵀJ by fast diagonalisation.
 
-Along each axis in space the generalised eigenvalue problem K v = λ M v, with K_ij = ∫ B_i L B_j and the equation's terms
-L along the axis, gives functions v in which the Galerkin matrix of Σ_a L_a is diagonal (Lynch, Rice and Thomas, Numer.
-Math. 6 (1964) 185; Sangalli and Tani, SIAM J. Sci. Comput. 38 (2016) A3644). The least-squares operator J of an elliptic
-equation satisfies ‖J c‖ ~ ‖K c‖ in the norm of M⁻¹, with constants that do not depend on the knots, so JᵀJ ~ K M⁻¹ K is
-inverted by two products along each axis. In time a slab's polynomials give for every eigenvalue a small matrix R(λ) of
-rows, and RᵀR stands for λ².
+Along each axis in space the generalised eigenvalue problem K v = λ M v, with K_ij = ∫ B_i L B_j and the terms L of the
+equation along the axis, gives functions v in which the Galerkin matrix of Σ_a L_a is diagonal (Lynch, Rice and Thomas,
+Numer. Math. 6 (1964) 185; Sangalli and Tani, SIAM J. Sci. Comput. 38 (2016) A3644). The least-squares operator J of an
+elliptic equation satisfies ‖J c‖ ~ ‖K c‖ in the norm of M⁻¹, with constants that do not depend on the knots, so
+JᵀJ ~ K M⁻¹ K is inverted by two products along each axis. In time the polynomials of a slab give for every eigenvalue a
+small matrix R(λ) of rows, and RᵀR stands for λ².
 """
 
 from __future__ import annotations

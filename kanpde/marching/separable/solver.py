@@ -17,7 +17,7 @@ from kanpde.marching.axes import Axis
 from kanpde.marching.separable.modes import Modes
 from kanpde.marching.separable.restricted_axis import RestrictedAxis
 from kanpde.marching.separable.structure import EndCondition, Structure
-from kanpde.marching.separable.tensor_grid import GridRows, Orders, contract, expand, orders_of, outer
+from kanpde.marching.separable.tensor_grid import Orders, contract, expand, orders_of, outer
 from kanpde.optim.cgls import conjugate_gradients
 
 ITERATIONS = 60  # largest number of iterations
@@ -33,10 +33,13 @@ Data = Callable[[EndCondition, Sequence[Array]], Array]  # a condition's g on th
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """Coefficients (*shape) with the number of all iterations; `removable` is the share of the residual that more of
-    them would remove."""
+    """Coefficients (*shape), the norm `left` of the residual, and the number of all iterations.
+
+    `removable` is the share of the residual that more of them would remove.
+    """
 
     coefficients: Array
+    left: float
     iterations: int
     removable: float
 
@@ -70,10 +73,10 @@ class Space:
         """Return an axis made before that has the same functions and conditions, which need not be computed again."""
         parts = [end.parts for end in ends]
         for a, other in enumerate(made):
-            same = type(other.axis) is type(axis) and other.axis.degree == axis.degree
-            if same and np.array_equal(other.axis.breakpoints, axis.breakpoints):
-                if [end.parts for end in structure.of_axis(a)] == parts:
-                    return other
+            alike = type(other.axis) is type(axis) and other.axis.degree == axis.degree
+            alike = alike and np.array_equal(other.axis.breakpoints, axis.breakpoints)
+            if alike and [end.parts for end in structure.of_axis(a)] == parts:
+                return other
         return None
 
     @property
@@ -205,7 +208,7 @@ def solve(space: Space, slopes: Mapping[Orders, Slope], residual: Array, data: D
         iterations += found.iterations
         expected = float((rows.residual + found.image).norm())
         removable = found.left * found.start / expected if expected > 0 else 0.0
-    return Solved(total, iterations, removable)
+    return Solved(total, expected, iterations, removable)
 
 
 def by_orders(slopes: Mapping[MultiIndex, Slope], dimension: int) -> dict[Orders, Slope]:

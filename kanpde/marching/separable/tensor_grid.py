@@ -1,7 +1,8 @@
 """Functions and rows on tensor grids of points, one axis after the other and tile by tile.
 
-Arrays of values have the last axis first, that is the shape (n_d, n_1, …, n_{d-1}), because each application of a matrix
-along an axis then ends with one transposition less. The matrices are sparse: a B-spline is not zero on k + 1 cells only.
+Arrays of values have the last axis first, that is the shape (n_d, n_1, …, n_{d-1}), because each application of a
+matrix along an axis then ends with one transposition less. The matrices are sparse: a B-spline is not zero on k + 1 cells
+only.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from kanpde.collocation.rows import Placed, plan_of
 from kanpde.marching.axes import Axis
 from kanpde.problem.block import Block
 
-TILE = 2**17  # points whose rows are computed at once
+TILE = 2**15  # points whose rows are computed at once
 
 Matrix = Any  # a sparse matrix of SciPy, whose classes have no type arguments
 Orders = tuple[int, ...]
