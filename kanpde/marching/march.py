@@ -103,7 +103,13 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
             )
 
         wanted = finer(math.inf)
-        return wanted if task.unknowns_of(wanted[0]) <= task.factored else finer(task.largest)
+        if task.unknowns_of(wanted[0]) <= task.factored:
+            return wanted
+        axes, more = finer(task.largest)
+        worth = not iterated(task, attempt.axes) or task.unknowns_of(axes) >= limits.more * task.unknowns_of(
+            attempt.axes
+        )
+        return axes, more and worth
 
     converged = task.linear or (state.iterate.moved or 0.0) <= limits.settled
     if task.shaped and slab.residual < limits.smooth:

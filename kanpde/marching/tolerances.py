@@ -17,6 +17,7 @@ class MarchTolerances:
     growth: float = 2.5  # largest factor on an axis's number of intervals from one attempt to the next
     unresolved: float = 0.03  # relative residual above which derivatives of a solution are too inaccurate to use
     denser: float = 1.6  # smallest factor on the number of intervals if the attempt stalled or is unresolved
+    more: float = 1.3  # smallest factor on the number of unknowns if they are limited and solved by iteration
     margin: float = 3.0  # finer axes are placed for the tolerance divided by this
     relaxations: int = 60  # largest number of times that this target is doubled because of the limit of unknowns
 

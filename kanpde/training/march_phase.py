@@ -29,7 +29,7 @@ from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, c
 
 DEGREES = {1: 9, 2: 9, 3: 9}  # default degree of the splines, by the number of coordinates
 MAX_UNKNOWNS = 8000  # default limit of the number of unknowns of a slab
-MAX_ITERATED = {1: 0, 2: 1_200_000, 3: 400_000}  # the same of one that is solved by iteration, by coordinates
+MAX_ITERATED = {1: 0, 2: 1_200_000, 3: 250_000}  # the same of one that is solved by iteration, by coordinates
 MAX_FIRST_INTERVALS = {1: 10_000, 2: 1000, 3: 50}  # of each axis before it is refined, by the number of coordinates
 MAX_RESIDUAL = 0.1  # largest relative residual of a pass that counts as a solution
 

@@ -17,11 +17,10 @@ from kanpde.calculus.arrays import Array
 from kanpde.geometry.domain import Domain, face_measure
 from kanpde.marching.axes import Axis
 from kanpde.marching.separable.modes import Modes
-from kanpde.marching.separable.solver import Slope, Solved, Space, by_orders, combined, solve
+from kanpde.marching.separable.solver import Combination, Slope, Solved, Space, by_orders, solve
 from kanpde.marching.separable.structure import EndCondition, Structure
-from kanpde.marching.separable.tensor_grid import GridRows, Orders, grid_jets, orders_of
+from kanpde.marching.separable.tensor_grid import GridRows, Matrix, Orders, expand, matrices, orders_of
 from kanpde.marching.system import FLOOR
-
 
 THINNED = 30_000  # number of unknowns from which one line of an interval is enough to measure a residual
 
@@ -31,6 +30,10 @@ class GridFunction(Protocol):
 
     def jets(self, lines: Sequence[Array], partials: Sequence[Orders], /) -> dict[Orders, Array]:
         """Return partials on the grid of lines (n_a,), with the last axis first."""
+        ...
+
+    def combined(self, lines: Sequence[Array], slopes: Mapping[Orders, Slope], /) -> Array:
+        """Return the sum of partials times constant slopes on the grid."""
         ...
 
 
@@ -46,6 +49,10 @@ class Total:
         one, other = (each.jets(lines, partials) for each in (self.first, self.second))
         return {orders: one[orders] + other[orders] for orders in partials}
 
+    def combined(self, lines: Sequence[Array], slopes: Mapping[Orders, Slope]) -> Array:
+        """Return the sum of partials times constant slopes on the grid."""
+        return self.first.combined(lines, slopes) + self.second.combined(lines, slopes)
+
 
 @dataclass(frozen=True, eq=False)
 class Spline:
@@ -56,7 +63,15 @@ class Spline:
 
     def jets(self, lines: Sequence[Array], partials: Sequence[Orders]) -> dict[Orders, Array]:
         """Return partials on the grid of lines (n_a,), with the last axis first."""
-        return grid_jets(self.axes, self.coefficients, lines, partials)
+        return expand(self._along(lines, partials), partials, self.coefficients)
+
+    def combined(self, lines: Sequence[Array], slopes: Mapping[Orders, Slope]) -> Array:
+        """Return the sum of partials times constant slopes on the grid."""
+        return Combination(self._along(lines, [*slopes]), slopes).values(self.coefficients)
+
+    def _along(self, lines: Sequence[Array], partials: Sequence[Orders]) -> list[list[Matrix]]:
+        most = 1 + max(max(orders) for orders in partials)
+        return [matrices(axis, line, most) for axis, line in zip(self.axes, lines, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +100,7 @@ class Rows:
         if self.structure.constant:
             slopes = by_orders(dict(self.structure.slopes), dimension)
             rows = grid.rows({})
-            return (rows if about is None else rows + combined(slopes, about.jets(lines, [*slopes]))), slopes
+            return (rows if about is None else rows + about.combined(lines, slopes)), slopes
         names = {orders_of(partial, dimension): partial for partial in grid.plan.partials}
         jets = {} if about is None else about.jets(lines, [*names])
         rows, found = grid.slopes({names[orders]: each for orders, each in jets.items()})
@@ -174,8 +189,9 @@ class Scales:
             wanted |= {along_axis(end.axis, order, dimension): None for _, order, _ in end.parts}
         slopes = rows.slopes(space.lines, found)
         terms, norms = np.zeros(space.roots.shape), {}
+        jets = found.jets(space.lines, [*wanted])
         for orders in wanted:
-            jet = found.jets(space.lines, [orders])[orders] * space.roots
+            jet = jets.pop(orders) * space.roots
             norms[orders] = float(np.linalg.norm(jet))
             if orders in slopes:
                 terms += np.abs(slopes[orders] * jet)

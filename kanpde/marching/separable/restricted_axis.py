@@ -76,12 +76,12 @@ def quadrature_of(axis: Axis) -> tuple[Array, Array]:
 
     A spline has about k / 2 more functions near each end than cells, so that the cells there have more points.
     """
-    b, rules = axis.breakpoints, []
-    near = 0 if isinstance(axis, LegendreAxis) or axis.periodic else (axis.degree + 1) // 2
-    inside = axis.nodes if isinstance(axis, LegendreAxis) else INSIDE
-    for i in range(axis.intervals):
-        at_end = i < near or i >= axis.intervals - near
-        rules.append(gauss_rule(max(inside, axis.degree + 1) if at_end else inside))
+    b, n = axis.breakpoints, axis.intervals
+    if isinstance(axis, LegendreAxis):
+        rules = [gauss_rule(axis.nodes)]
+    else:
+        extra = 0 if axis.periodic else (axis.degree + 5) // 2
+        rules = [gauss_rule(max(INSIDE, extra - min(i, n - 1 - i))) for i in range(n)]
     middles, halves = (b[:-1] + b[1:]) / 2, np.diff(b) / 2
     points = np.concatenate([m + h * nodes for m, h, (nodes, _) in zip(middles, halves, rules, strict=True)])
     weights = np.concatenate([h * weights for h, (_, weights) in zip(halves, rules, strict=True)])

@@ -17,7 +17,7 @@ from kanpde.marching.axes import Axis
 from kanpde.marching.separable.modes import Modes
 from kanpde.marching.separable.restricted_axis import RestrictedAxis
 from kanpde.marching.separable.structure import EndCondition, Structure
-from kanpde.marching.separable.tensor_grid import Orders, contract, expand, orders_of, outer
+from kanpde.marching.separable.tensor_grid import Matrix, Orders, contract, expand, orders_of, outer
 from kanpde.optim.cgls import conjugate_gradients
 
 ITERATIONS = 60  # largest number of iterations
@@ -136,67 +136,70 @@ def most_orders(structure: Structure) -> int:
     return 1 + max([*needed, *(order for end in structure.ends for _, order, _ in end.parts)], default=0)
 
 
-class Operator:
-    """The rows √w (r + Σ_S s_S ∂^S u) of functions u of the restricted axes: a linearisation for conjugate gradients.
+class Combination:
+    """Σ_S s_S ∂^S u on a grid as a linear map of the coefficients, from matrices by axis and order.
 
     Constant slopes are part of the last axis's matrices, one for each of the orders along the other axes.
     """
 
-    def __init__(self, space: Space, slopes: Mapping[Orders, Slope], residual: Array) -> None:
-        self.space, self.slopes = space, slopes
-        self.shape = tuple(axis.kernel.shape[1] for axis in space.axes)
-        self.residual = torch.from_numpy(residual.reshape(-1))
-        self._grid = residual.shape
-        *self._others, last = (axis.reduced for axis in space.axes)
-        self._last = last
+    def __init__(self, matrices: Sequence[Sequence[Matrix]], slopes: Mapping[Orders, Slope]) -> None:
+        self.slopes, self._matrices = slopes, matrices
+        self._others, last = matrices[:-1], matrices[-1]
+        self._size = last[0].shape[1]
         self._constant = all(isinstance(slope, float) for slope in slopes.values())
         if self._constant:
             self._orders = [*dict.fromkeys(orders[:-1] for orders in slopes)]
             parts = [sum(s * last[o[-1]] for o, s in slopes.items() if o[:-1] == each) for each in self._orders]
             self._joined = sparse.hstack(parts, format="csr")
-            self._transposed = self._joined.T.tocsr()
+
+    @cached_property
+    def _transposed(self) -> Matrix:
+        return self._joined.T.tocsr()
+
+    def values(self, coefficients: Array) -> Array:
+        """Return the values on the grid, with the last axis first, from coefficients (*shape)."""
+        if not self._constant:
+            jets = expand(self._matrices, [*self.slopes], coefficients)
+            return np.asarray(sum(slope * jets[orders] for orders, slope in self.slopes.items()))
+        found = expand(self._others, self._orders, coefficients, rotated=True)
+        each = [found[orders] for orders in self._orders]
+        stacked = np.concatenate([one.reshape(self._size, -1) for one in each]) if each[0].ndim else each[0]
+        return np.asarray(self._joined @ stacked).reshape(-1, *each[0].shape[1:])
+
+    def adjoint(self, values: Array) -> Array:
+        """Apply the transpose of `values`; return coefficients (*shape)."""
+        if not self._constant:
+            return contract(self._matrices, {orders: slope * values for orders, slope in self.slopes.items()})
+        stacked = (self._transposed @ values.reshape(len(values), -1)).reshape(-1, self._size, *values.shape[1:])
+        return contract(self._others, dict(zip(self._orders, stacked, strict=True)), rotated=True)
+
+
+class Operator:
+    """The rows √w (r + Σ_S s_S ∂^S u) of functions u of the restricted axes, a linearisation."""
+
+    def __init__(self, space: Space, slopes: Mapping[Orders, Slope], residual: Array) -> None:
+        self.shape = tuple(axis.kernel.shape[1] for axis in space.axes)
+        self.residual = torch.from_numpy(residual.reshape(-1))
+        self._grid = residual.shape
+        self._combination = Combination([axis.reduced for axis in space.axes], slopes)
 
     def product(self, step: Tensor) -> Tensor:
         """Return J p, (N,)."""
-        array = step.numpy().reshape(self.shape)
-        if not self._constant:
-            jets = expand([*self._others, self._last], [*self.slopes], array)
-            return torch.from_numpy(combined(self.slopes, jets).reshape(-1))
-        found = expand(self._others, self._orders, array, rotated=True)
-        stacked = np.concatenate([found[orders].reshape(self.shape[-1], -1) for orders in self._orders])
-        return torch.from_numpy((self._joined @ stacked).reshape(-1))
+        return torch.from_numpy(self._combination.values(step.numpy().reshape(self.shape)).reshape(-1))
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Return Jᵀ k, (P,)."""
-        values = weights.numpy().reshape(self._grid)
-        if not self._constant:
-            shares = {orders: slope * values for orders, slope in self.slopes.items()}
-            result = contract([*self._others, self._last], shares)
-        else:
-            stacked = (self._transposed @ values.reshape(len(values), -1)).reshape(
-                -1, self.shape[-1], *values.shape[1:]
-            )
-            result = contract(self._others, dict(zip(self._orders, stacked, strict=True)), rotated=True)
-        return torch.from_numpy(np.ascontiguousarray(result).reshape(-1))
-
-
-def combined(slopes: Mapping[Orders, Slope], jets: Mapping[Orders, Array]) -> Array:
-    """Return Σ_S s_S ∂^S u."""
-    total: Array | None = None
-    for orders, slope in slopes.items():
-        term = slope * jets[orders]
-        total = term if total is None else np.add(total, term, out=total)
-    assert total is not None
-    return total
+        found = self._combination.adjoint(weights.numpy().reshape(self._grid))
+        return torch.from_numpy(np.ascontiguousarray(found).reshape(-1))
 
 
 def solve(space: Space, slopes: Mapping[Orders, Slope], residual: Array, data: Data, modes: Modes) -> Solved:
     """Return the coefficients that minimise ‖residual + √w Σ_S s_S ∂^S u‖² of the functions u with these data."""
     total = space.lift(data)
-    factors = [axis.factors for axis in space.axes]
+    whole = Combination([axis.factors for axis in space.axes], slopes)
     iterations, removable, expected = 0, math.inf, 0.0
     for _ in range(ROUNDS):
-        rest = residual + combined(slopes, expand(factors, [*slopes], total))
+        rest = residual + whole.values(total)
         rows = Operator(space, slopes, rest)
         before = float(rows.residual.norm())
         if (

@@ -1,8 +1,8 @@
 """Functions and rows on tensor grids of points, one axis after the other and tile by tile.
 
 Arrays of values have the last axis first, that is the shape (n_d, n_1, …, n_{d-1}), because each application of a
-matrix along an axis then ends with one transposition less. The matrices are sparse: a B-spline is not zero on k + 1 cells
-only.
+matrix along an axis then ends with one transposition less. The matrices are sparse: a B-spline is not zero on k + 1
+cells only.
 """
 
 from __future__ import annotations
@@ -37,16 +37,6 @@ def matrices(axis: Axis, points: Array, orders: int) -> list[Matrix]:
     places = np.repeat(np.arange(len(points)), columns.shape[1]), columns.numpy().ravel()
     shape = (len(points), axis.size)
     return [sparse.csr_matrix((values[:, m].numpy().ravel(), places), shape=shape) for m in range(orders)]
-
-
-def grid_jets(
-    axes: Sequence[Axis], coefficients: Array, lines: Sequence[Array], partials: Sequence[Orders]
-) -> dict[Orders, Array]:
-    """Return partials of a function with coefficients (*shape) on the grid of lines (n_a,), each with the last axis
-    first."""
-    most = 1 + max(max(orders, default=0) for orders in partials)
-    along = [matrices(axis, line, most) for axis, line in zip(axes, lines, strict=True)]
-    return expand(along, partials, coefficients)
 
 
 def expand(
