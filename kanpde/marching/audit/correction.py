@@ -33,7 +33,7 @@ from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 
 # Ratio of the numbers of intervals of the correction and of the solution, by the number of axes in space at most two.
 FINER = {0: 1.0, 1: 1.5, 2: 1.2}
-FINER_ITERATED = 1.1  # the same of large parts
+FINER_ITERATED = {1: 1.5, 2: 1.2, 3: 1.1}  # the same of large parts
 COARSER = 0.9  # factor on this ratio as long as there are too many unknowns
 SUSPECT = 0.05  # a direction that the rows notice less is looked for in finer spaces
 NOISY = 10.0  # ratio of the rows of measurements to all others from which their misfit is noise
@@ -108,7 +108,7 @@ def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
     They are coarser if there would be too many unknowns.
     """
     large = iterated(task, part.axes)
-    ratio = finer * (FINER_ITERATED if large else FINER[min(len(part.axes), 2)])
+    ratio = finer * (FINER_ITERATED[len(part.axes)] if large else FINER[min(len(part.axes), 2)])
     each = len(task.problem.fields) * (1 if task.degree_in_time is None else task.degree_in_time + HIGHER_IN_TIME + 1)
     most = task.largest if large else task.factored
     while each * math.prod(math.ceil(ratio * axis.intervals) + axis.degree for axis in part.axes) > most:

@@ -54,8 +54,10 @@ def iterated_correction(
 
     It joins the corrected part `before`, if that is given.
     """
+    if not iterated(task, part.axes):
+        return None
     about, last = on_grids(part.function), on_grids(before)
-    if about is None or (before is not None and last is None) or not iterated(task, part.axes):
+    if about is None or (before is not None and last is None):
         return None
     structure, domain = task.structure, as_box(task.part(part.low, part.high))
     assert structure is not None and domain is not None

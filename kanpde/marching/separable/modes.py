@@ -24,7 +24,7 @@ from kanpde.marching.axes import LegendreAxis
 from kanpde.marching.separable.restricted_axis import RestrictedAxis
 from kanpde.marching.separable.tensor_grid import Orders
 
-LEAST = 1e-9  # smallest size of a diagonal entry, relative to the largest term there, that is not round-off
+LEAST = 1e-10  # smallest eigenvalue, relative to its terms and to the largest one, that is not round-off
 
 
 class Modes:
@@ -55,7 +55,7 @@ class Modes:
         constant = slopes.get((0,) * len(axes), 0.0)
         total, largest = total + constant, largest + abs(constant)
         if self._time is None:
-            self.regular = bool((np.abs(total) > LEAST * largest).all())
+            self.regular = bool((np.abs(total) > LEAST * np.maximum(largest, np.abs(total).max())).all())
             self._inverse = 1 / np.square(np.where(total == 0, 1.0, total))
             place = int(np.abs(total).argmin())
             smallest = float(np.abs(total).ravel()[place])
