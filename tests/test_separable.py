@@ -266,7 +266,7 @@ def test_high_degrees_reach_round_off(problem):
     axes = axes_of(problem, 20, 9)
     rows, space = rows_and_space(problem, axes)
     found, _ = correction(rows, space, None, None)
-    assert found.removable < 0.05
+    assert found.converged
     assert error_of(problem, axes, found.coefficients) < 1e-10
     function = Spline(tuple(axes), found.coefficients)
     measured = measure(rows, space, function, Scales.of(rows, space, function), 16)
@@ -334,8 +334,8 @@ def test_a_space_too_large_for_a_factor_is_solved_by_itself():
         def exact(self, x, y):
             return sp.sin(30 * sp.pi * x) * sp.sin(30 * sp.pi * y)
 
-    solution = solve(Fine(), KAN(degree=6, intervals=120), training={"target": 1e-3})
-    assert solution.history["parameters"] == [126**2]
+    solution = solve(Fine(), KAN(degree=7, intervals=150), training={"target": 1e-3})
+    assert solution.history["parameters"] == [157**2]
     assert solution.verdict == "solved"
     error = solution.errors()["relative_l2"]
     assert error < 1e-6

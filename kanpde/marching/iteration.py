@@ -14,7 +14,7 @@ from torch import Tensor
 from kanpde.geometry.box import as_box
 from kanpde.marching.axes import Axis, SplineAxis
 from kanpde.marching.separable.iterated import Measures, Rows, Scales, Spline, correction, measure
-from kanpde.marching.separable.solver import SOLVED, Solved, Space
+from kanpde.marching.separable.solver import Solved, Space
 from kanpde.marching.slabs import Slab, tail_of
 from kanpde.marching.state import Attempt, MarchState
 from kanpde.marching.task import MarchTask
@@ -101,5 +101,5 @@ def take_step(task: MarchTask, state: MarchState) -> Taken:
     after, found = here.step(before)
     slab, measures = here.measure(after)
     moved = float((after - before).norm() / after.norm().clamp_min(1e-300))
-    step = Step(after, slab.residual**2, found.removable <= SOLVED, before=math.nan)
+    step = Step(after, slab.residual**2, found.converged, before=math.nan)
     return Taken(step, moved, slab, measures, here.space.roots.size)

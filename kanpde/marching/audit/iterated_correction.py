@@ -28,7 +28,7 @@ from kanpde.marching.separable.iterated import (
     preconditioner,
 )
 from kanpde.marching.separable.modes import Modes
-from kanpde.marching.separable.solver import SOLVED, Space
+from kanpde.marching.separable.solver import Space
 from kanpde.marching.task import MarchTask
 from kanpde.marching.tensor_product import TensorProduct
 
@@ -68,7 +68,7 @@ def iterated_correction(
     slopes = rows.slopes(space.lines, about)
     modes, scales = preconditioner(space, slopes), Scales.of(rows, space, about)
     found, size = correction(rows, space, modes, about)
-    if found.removable > SOLVED:
+    if not found.converged:
         return None
     after = Total(about, Spline(tuple(axes), found.coefficients))
     name, sizes = structure.equation.name, zip((about, after), (size, found.left), strict=True)

@@ -23,6 +23,7 @@ from kanpde.optim.cgls import conjugate_gradients
 ITERATIONS = 60  # largest number of iterations
 REMOVABLE = 1e-2  # the iteration ends if it could lower the residual by less than this share of it
 TOLERANCE = 1e-12  # or if the gradient's norm is below this share of its initial value
+REDUCED = 1e-8  # share of the gradient's norm below which an iteration has not failed in any case
 SOLVED = 0.3  # share of the residual that could still be removed from which an iteration has failed
 ROUNDS = 3  # largest number of such iterations, each about the result of the one before
 DRIFT = 0.1  # relative difference of the residual's norm and that of its recurrence that asks for another one
@@ -35,13 +36,20 @@ Data = Callable[[EndCondition, Sequence[Array]], Array]  # a condition's g on th
 class Solved:
     """Coefficients (*shape), the norm `left` of the residual, and the number of all iterations.
 
-    `removable` is the share of the residual that more of them would remove.
+    `removable` is the share of the residual that more of them would remove, and `gradient` the share of the gradient's
+    norm that is left.
     """
 
     coefficients: Array
     left: float
     iterations: int
     removable: float
+    gradient: float
+
+    @property
+    def converged(self) -> bool:
+        """True if more iterations would gain little, or nothing but round-off."""
+        return self.removable <= SOLVED or self.gradient <= REDUCED
 
 
 class Space:
@@ -197,7 +205,7 @@ def solve(space: Space, slopes: Mapping[Orders, Slope], residual: Array, data: D
     """Return the coefficients that minimise ‖residual + √w Σ_S s_S ∂^S u‖² of the functions u with these data."""
     total = space.lift(data)
     whole = Combination([axis.factors for axis in space.axes], slopes)
-    iterations, removable, expected = 0, math.inf, 0.0
+    iterations, removable, expected, gradient, start = 0, math.inf, 0.0, math.inf, 0.0
     for _ in range(ROUNDS):
         rest = residual + whole.values(total)
         rows = Operator(space, slopes, rest)
@@ -209,9 +217,11 @@ def solve(space: Space, slopes: Mapping[Orders, Slope], residual: Array, data: D
         found = conjugate_gradients(rows, modes, ITERATIONS, TOLERANCE, removable=REMOVABLE)
         total = total + space.extended(found.step.numpy().reshape(rows.shape))
         iterations += found.iterations
+        start = max(start, found.start)
+        gradient = found.left * found.start / start if start > 0 else 0.0
         expected = float((rows.residual + found.image).norm())
         removable = found.left * found.start / expected if expected > 0 else 0.0
-    return Solved(total, expected, iterations, removable)
+    return Solved(total, expected, iterations, removable, gradient)
 
 
 def by_orders(slopes: Mapping[MultiIndex, Slope], dimension: int) -> dict[Orders, Slope]:
