@@ -48,8 +48,8 @@ class Iterated:
     space: Space
 
     @classmethod
-    def of(cls, task: MarchTask, state: MarchState) -> Iterated | None:
-        """Return those of the present attempt; None if its conditions contradict or repeat each other."""
+    def of(cls, task: MarchTask, state: MarchState) -> Iterated:
+        """Return those of the present attempt of a task that is solved by iteration."""
         attempt, last, structure = state.attempt, state.last, task.structure
         assert structure is not None
         part = as_box(task.part(attempt.low, attempt.high))
@@ -57,7 +57,8 @@ class Iterated:
         joined = tuple(block.name for block in task.joins) if last else ()
         before = Spline(last.axes, last.coefficients[..., 0]) if last else None
         space = Space.of(structure, task.space(attempt.axes, attempt.low, attempt.high).axes)
-        return None if space is None else cls(task, attempt, Rows(structure, part, before, joined), space)
+        assert space is not None  # the conditions are independent, as in the space in which the iteration was tried
+        return cls(task, attempt, Rows(structure, part, before, joined), space)
 
     def step(self, vector: Tensor) -> tuple[Tensor, Solved]:
         """Return the vector (P,) after a step, and the correction."""
@@ -97,7 +98,6 @@ def take_step(task: MarchTask, state: MarchState) -> Taken:
     """Return a Gauss–Newton step from a state's vector; it is not accepted if the iteration did not converge."""
     before = state.iterate.vector
     here = Iterated.of(task, state)
-    assert here is not None  # the structure of the task is one that works in a small space
     after, found = here.step(before)
     slab, measures = here.measure(after)
     moved = float((after - before).norm() / after.norm().clamp_min(1e-300))

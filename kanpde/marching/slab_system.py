@@ -125,6 +125,8 @@ def _initial_vector(
         return np.concatenate([splines, failed.amounts.ravel(), failed.constants])
     if last is not None:
         return extrapolated(last, space, task.time).ravel()
+    if task.linear and task.most_iterated and task.unknowns_of(attempt.axes) > task.factored:
+        return np.zeros(space.size)  # the start of an iteration that needs none
     if task.slabbed and task.starts and task.guess is None:
         return initial_conditions(task, attempt, space).ravel()
     given = factor * np.array([*task.problem.constants.values()], dtype=np.float64)

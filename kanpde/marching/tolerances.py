@@ -11,8 +11,13 @@ class MarchTolerances:
 
     passes: tuple[float, ...] = (1e-3, 1e-5, 1e-7, 1e-9, 1e-11)  # tolerance of each pass's relative residual, in order
     in_time: float = 1e-2  # largest last coefficients in time, relative to all, as a share of the pass's tolerance
-    first_intervals: tuple[int, ...] = (8, 8, 2)  # initial intervals of each axis, by the number of coordinates
-    degree_in_time: tuple[int, ...] = (15, 11, 9)  # degree of the polynomials in time, by the number of axes in space
+    first_intervals: tuple[int, ...] = (8, 8, 2, 2)  # initial intervals of each axis, by the number of coordinates
+    degree_in_time: tuple[int, ...] = (
+        15,
+        11,
+        9,
+        9,
+    )  # degree of the polynomials in time, by the number of axes in space
 
     growth: float = 2.5  # largest factor on an axis's number of intervals from one attempt to the next
     unresolved: float = 0.03  # relative residual above which derivatives of a solution are too inaccurate to use

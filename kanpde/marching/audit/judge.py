@@ -30,9 +30,10 @@ from kanpde.problem.found_function import MEASURED, Deviation, FoundFunction
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
 
-RESOLUTION = {1: 2001, 2: 129, 3: 25}  # points along each axis at which the estimate is measured
+RESOLUTION = {1: 2001, 2: 129, 3: 25, 4: 9}  # points along each axis at which the estimate is measured
 SAMPLES = 2048  # number of points at which the size of a solution is measured
 NEGLIGIBLE = 1e-8  # variance, relative to the largest one, that is left out
+FACTORED_DIMENSION = 3  # largest number of coordinates with which a matrix is factored
 MOST_UNKNOWNS = 8000  # largest number of unknowns of a part's correction
 MOST_ITERATED = 1_500_000  # the same of one that is computed by iteration
 
@@ -83,7 +84,9 @@ def missed_bound(bound: float | None, steps: Sequence[str], wanted: float | None
 def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: float) -> Evidence:
     """Return the evidence on a model."""
     unseen = tuple(missed(problem, lambda placed: rows_of(model, placed), constants_of(model), size_of(model, problem)))
-    if not isinstance(problem.domain, Shape) or problem.domain.dimension not in RESOLUTION:
+    dimension = problem.domain.dimension
+    known = dimension in RESOLUTION and (dimension <= FACTORED_DIMENSION or parts)
+    if not isinstance(problem.domain, Shape) or not known:
         return Evidence(residual if math.isfinite(residual) else None, None, missed=unseen)
     task = MarchTask(
         split(problem),

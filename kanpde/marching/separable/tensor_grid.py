@@ -47,9 +47,9 @@ def expand(
     `matrices[a][m]` is B^{(m)} of axis a at its points, (n_a, size_a). If they are those of the first axes only, the
     result is `rotated`: the index of the next axis comes first.
     """
-    found = {(): coefficients}
+    found: dict[Orders, Array] = {(): coefficients}
     for a, along in enumerate(matrices):
-        made = {}
+        made: dict[Orders, Array] = {}
         for key in dict.fromkeys(orders[: a + 1] for orders in partials):
             before = found[key[:-1]]
             product = along[key[-1]] @ before.reshape(len(before), -1)
