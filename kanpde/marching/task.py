@@ -29,7 +29,7 @@ from kanpde.problem.guess import guess_block
 from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 
-TRIED = 8  # number of intervals of the axes on which an iteration is tried
+TRIED = {1: 8, 2: 8, 3: 2}  # number of intervals of the axes on which an iteration is tried, by their number
 MOST_ON_SHAPES = 2500  # largest number of unknowns of a slab on a domain that is not a box
 MOST_WITH_INTEGRALS = 4000  # largest number of unknowns of a slab if a row has all of them, so that JᵀJ is no band
 
@@ -103,7 +103,10 @@ class MarchTask:
         part = as_box(self.part(0.0, high))
         assert part is not None
         ends = [(part.low[a], part.high[a]) for a in self.along]
-        axes = [SplineAxis(np.linspace(*each, TRIED + 1), max(self.degree, self.order + 1)) for each in ends]
+        axes = [
+            SplineAxis(np.linspace(*each, TRIED[len(self.along)] + 1), max(self.degree, self.order + 1))
+            for each in ends
+        ]
         return structure if converges(structure, part, self.space(axes, 0.0, high).axes) else None
 
     def unknowns_of(self, axes: Sequence[SplineAxis]) -> int:

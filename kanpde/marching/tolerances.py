@@ -11,7 +11,7 @@ class MarchTolerances:
 
     passes: tuple[float, ...] = (1e-3, 1e-5, 1e-7, 1e-9, 1e-11)  # tolerance of each pass's relative residual, in order
     in_time: float = 1e-2  # largest last coefficients in time, relative to all, as a share of the pass's tolerance
-    first_intervals: tuple[int, ...] = (8, 8, 2, 2)  # initial intervals of each axis, by the number of coordinates
+    first_intervals: tuple[int, ...] = (8, 8, 2, 2)  # initial intervals of each axis, by coordinates
     degree_in_time: tuple[int, ...] = (
         15,
         11,

@@ -19,7 +19,7 @@ from kanpde.marching.axes import Axis
 from kanpde.marching.separable.modes import Modes
 from kanpde.marching.separable.solver import Combination, Slope, Solved, Space, by_orders, solve
 from kanpde.marching.separable.structure import EndCondition, Structure
-from kanpde.marching.separable.tensor_grid import GridRows, Matrix, Orders, expand, matrices, orders_of
+from kanpde.marching.separable.tensor_grid import GridRows, Matrix, Orders, expand, matrices, orders_of, quick
 from kanpde.marching.system import FLOOR
 
 THINNED = 30_000  # number of unknowns from which one line of an interval is enough to measure a residual
@@ -71,7 +71,9 @@ class Spline:
 
     def _along(self, lines: Sequence[Array], partials: Sequence[Orders]) -> list[list[Matrix]]:
         most = 1 + max(max(orders) for orders in partials)
-        return [matrices(axis, line, most) for axis, line in zip(self.axes, lines, strict=True)]
+        return [
+            [quick(each) for each in matrices(axis, line, most)] for axis, line in zip(self.axes, lines, strict=True)
+        ]
 
 
 @dataclass(frozen=True, eq=False)

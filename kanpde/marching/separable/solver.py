@@ -17,7 +17,7 @@ from kanpde.marching.axes import Axis
 from kanpde.marching.separable.modes import Modes
 from kanpde.marching.separable.restricted_axis import RestrictedAxis
 from kanpde.marching.separable.structure import EndCondition, Structure
-from kanpde.marching.separable.tensor_grid import Matrix, Orders, contract, expand, orders_of, outer
+from kanpde.marching.separable.tensor_grid import Matrix, Orders, contract, expand, orders_of, outer, quick
 from kanpde.optim.cgls import conjugate_gradients
 
 ITERATIONS = 60  # largest number of iterations
@@ -151,18 +151,19 @@ class Combination:
     """
 
     def __init__(self, matrices: Sequence[Sequence[Matrix]], slopes: Mapping[Orders, Slope]) -> None:
-        self.slopes, self._matrices = slopes, matrices
-        self._others, last = matrices[:-1], matrices[-1]
+        *self._others, last = ([quick(each) for each in along] for along in matrices)
+        self.slopes, self._matrices = slopes, [*self._others, last]
         self._size = last[0].shape[1]
         self._constant = all(isinstance(slope, float) for slope in slopes.values())
         if self._constant:
             self._orders = [*dict.fromkeys(orders[:-1] for orders in slopes)]
             parts = [sum(s * last[o[-1]] for o, s in slopes.items() if o[:-1] == each) for each in self._orders]
-            self._joined = sparse.hstack(parts, format="csr")
+            whole = isinstance(last[0], np.ndarray)
+            self._joined = np.hstack(parts) if whole else sparse.hstack(parts, format="csr")
 
     @cached_property
     def _transposed(self) -> Matrix:
-        return self._joined.T.tocsr()
+        return self._joined.T if isinstance(self._joined, np.ndarray) else self._joined.T.tocsr()
 
     def values(self, coefficients: Array) -> Array:
         """Return the values on the grid, with the last axis first, from coefficients (*shape)."""

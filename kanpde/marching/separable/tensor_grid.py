@@ -22,8 +22,15 @@ from kanpde.problem.block import Block
 
 TILE = 2**15  # points whose rows are computed at once
 
-Matrix = Any  # a sparse matrix of SciPy, whose classes have no type arguments
+DENSE = 128  # number of functions up to which products with a dense matrix are faster
+
+Matrix = Any  # a sparse matrix of SciPy, whose classes have no type arguments, or an array
 Orders = tuple[int, ...]
+
+
+def quick(matrix: Matrix) -> Matrix:
+    """Return a sparse matrix as an array if that is small."""
+    return matrix.toarray() if sparse.issparse(matrix) and matrix.shape[1] <= DENSE else matrix
 
 
 def orders_of(partial: MultiIndex, dimension: int) -> Orders:
