@@ -46,7 +46,8 @@ HIGHER_IN_TIME = 2  # difference of their degrees in time
 class Corrected:
     """A corrected part: its function, its weakest direction, its rows and the noise of its measurements.
 
-    `before` and `after` are the norms of the rows of every block without measurements, which may be noisy.
+    `before` and `after` are the norms of the rows of every block without measurements, which may be noisy. `expected` is
+    the share of them that finer splines leave of a smooth solution; 0 if it is small.
     """
 
     function: TensorFunction
@@ -54,6 +55,7 @@ class Corrected:
     before: dict[str, float]
     after: dict[str, float]
     noise: Noise | None = None
+    expected: float = 0.0
 
 
 class Linearised:
@@ -137,7 +139,7 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
         by_iteration = iterated_correction(task, part, finer_axes(task, part, 1.0), before)
         if by_iteration is not None:
             before, weakest, left, right = by_iteration
-            found.append(Corrected(before, weakest, left, right))
+            found.append(Corrected(before, weakest, left, right, expected=expected_share(task, part)))
             continue
         joined, rows = before, Linearised(task, part, constants, before, earlier=earlier)
         if number < 2:  # the joints of the second slab are rows like those of all later ones
@@ -171,6 +173,13 @@ def resolved_direction(
             break
         weakest = finer
     return weakest
+
+
+def expected_share(task: MarchTask, part: Part) -> float:
+    """Return the share of the equation's residual, which is as h^{degree + 1 - order}, that finer splines leave."""
+    finer = [axis for axis in finer_axes(task, part, 1.0) if isinstance(axis, SplineAxis)]
+    pairs = zip(part.axes, finer, strict=True)
+    return max(float((one.intervals / other.intervals) ** (one.degree + 1 - task.order)) for one, other in pairs)
 
 
 def norms_by_block(system: System, vector: Tensor) -> dict[str, float]:

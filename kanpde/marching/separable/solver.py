@@ -21,7 +21,8 @@ from kanpde.marching.separable.tensor_grid import Matrix, Orders, contract, expa
 from kanpde.optim.cgls import conjugate_gradients
 
 ITERATIONS = 60  # largest number of iterations
-REMOVABLE = 1e-2  # the iteration ends if it could lower the residual by less than this share of it
+# The values of low degrees have far more digits than their second derivatives, so that little may be left.
+REMOVABLE = 1e-4  # the iteration ends if it could lower the residual by less than this share of it
 TOLERANCE = 1e-12  # or if the gradient's norm is below this share of its initial value
 REDUCED = 1e-8  # share of the gradient's norm below which an iteration has not failed in any case
 SOLVED = 0.3  # share of the residual that could still be removed from which an iteration has failed
