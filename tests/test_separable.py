@@ -255,7 +255,7 @@ def test_errors_fall_with_the_order_of_the_splines(degree):
     for count in (12, 24):
         axes = axes_of(Mixed(), count, degree)
         rows, space = rows_and_space(Mixed(), axes)
-        found, _ = correction(rows, space, None, None)
+        found = correction(rows, space, None, None)
         errors.append(error_of(Mixed(), axes, found.coefficients))
     assert math.log2(errors[0] / errors[1]) > degree - 0.2  # least squares of u_xx lose an order for low degrees
     assert errors[1] < 2e-4
@@ -265,7 +265,7 @@ def test_errors_fall_with_the_order_of_the_splines(degree):
 def test_high_degrees_reach_round_off(problem):
     axes = axes_of(problem, 20, 9)
     rows, space = rows_and_space(problem, axes)
-    found, _ = correction(rows, space, None, None)
+    found = correction(rows, space, None, None)
     assert found.converged
     assert error_of(problem, axes, found.coefficients) < 1e-10
     function = Spline(tuple(axes), found.coefficients)
@@ -280,7 +280,7 @@ def test_a_nonlinear_equation_is_solved_by_gauss_newton_steps():
     rows, space = rows_and_space(problem, axes)
     total, sizes = np.zeros(space.shape), []
     for _ in range(7):
-        found, _ = correction(rows, space, None, Spline(tuple(axes), total) if sizes else None)
+        found = correction(rows, space, None, Spline(tuple(axes), total) if sizes else None)
         total, size = total + found.coefficients, float(np.abs(found.coefficients).max())
         sizes.append(size)
     assert error_of(problem, axes, total) < 1e-8

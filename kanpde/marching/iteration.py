@@ -63,7 +63,7 @@ class Iterated:
     def step(self, vector: Tensor) -> tuple[Tensor, Solved]:
         """Return the vector (P,) after a step, and the correction."""
         about = vector.numpy().reshape(self.space.shape)
-        found, _ = correction(self.rows, self.space, None, Spline(self._axes, about) if about.any() else None)
+        found = correction(self.rows, self.space, None, Spline(self._axes, about) if about.any() else None)
         return torch.from_numpy((about + found.coefficients).reshape(-1)), found
 
     @cached_property

@@ -31,7 +31,7 @@ from kanpde.marching.system import System, TensorLinearisation
 from kanpde.marching.task import MarchTask, times_of
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 
-# Ratio of the numbers of intervals of the correction and of the solution, by the number of axes in space at most two.
+# Ratio of the numbers of intervals of the correction and of the solution, by the number of axes in space, at most two.
 FINER = {0: 1.0, 1: 1.5, 2: 1.2}
 FINER_ITERATED = {1: 1.5, 2: 1.2, 3: 1.1}  # the same of large parts
 COARSER = 0.9  # factor on this ratio as long as there are too many unknowns
@@ -46,8 +46,8 @@ HIGHER_IN_TIME = 2  # difference of their degrees in time
 class Corrected:
     """A corrected part: its function, its weakest direction, its rows and the noise of its measurements.
 
-    `before` and `after` are the norms of the rows of every block without measurements, which may be noisy. `expected` is
-    the share of them that finer splines leave of a smooth solution; 0 if it is small.
+    `before` and `after` are the norms of the rows of every block without measurements, which may be noisy. `expected`
+    is the share of them that finer splines leave of a smooth solution; 0 if it is small.
     """
 
     function: TensorFunction

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from kanpde.geometry.box import as_box
@@ -24,8 +25,9 @@ from kanpde.marching.separable.iterated import (
     Spline,
     Total,
     conditions_missed,
-    correction,
+    corrected,
     preconditioner,
+    projected,
 )
 from kanpde.marching.separable.modes import Modes
 from kanpde.marching.separable.solver import Space
@@ -65,19 +67,28 @@ def iterated_correction(
     rows, space = Rows(structure, domain, last, joined), Space.of(structure, axes)
     if space is None:
         return None
-    slopes = rows.slopes(space.lines, about)
+    # In a space of low degree whose knots are others, no correction removes the kinks of the function itself.
+    start = projected(about, space) if isinstance(about, Spline) else about
+    residual, slopes = rows.equation(space.lines, start)
     modes, scales = preconditioner(space, slopes), Scales.of(rows, space, about)
-    found, size = correction(rows, space, modes, about)
+    found = corrected(rows, space, modes, start, residual, slopes)
     if not found.converged:
         return None
-    after = Total(about, Spline(tuple(axes), found.coefficients))
+    own = Spline(tuple(axes), found.coefficients)
+    after = Total(start, own)
+    if structure.constant:
+        residual += about.combined(space.lines, slopes) - start.combined(space.lines, slopes)
+    else:
+        residual = rows.equation(space.lines, about)[0]
+    size = float(np.linalg.norm(residual * space.roots))
     name, sizes = structure.equation.name, zip((about, after), (size, found.left), strict=True)
     norms = [
         {name: norm / scales.equation, **conditions_missed(rows, space, each, scales).relative} for each, norm in sizes
     ]
-    product = TensorProduct(axes)
-    coefficients = torch.from_numpy(found.coefficients.reshape(-1, 1))
-    function = TensorFunction(product, None, coefficients, {}, part.function)
+    whole = found.coefficients + start.coefficients if isinstance(start, Spline) else found.coefficients
+    coefficients = torch.from_numpy(whole.reshape(-1, 1))
+    rest = None if isinstance(start, Spline) else part.function
+    function = TensorFunction(TensorProduct(axes), None, coefficients, {}, rest)
     return function, weakest(task, modes, scales), norms[0], norms[1]
 
 

@@ -139,19 +139,36 @@ class Rows:
         return given if about is None else given - along(about, ends)
 
 
-def correction(rows: Rows, space: Space, modes: Modes | None, about: GridFunction | None) -> tuple[Solved, float]:
-    """Return the Gauss–Newton correction of a function, or of zero, and the norm of the equation's rows before.
-
-    The preconditioner is made if it is not given.
-    """
+def correction(rows: Rows, space: Space, modes: Modes | None, about: GridFunction | None) -> Solved:
+    """Return the Gauss–Newton correction of a function, or of zero; the preconditioner is made if it is not given."""
     residual, slopes = rows.equation(space.lines, about)
+    return corrected(rows, space, modes or preconditioner(space, slopes), about, residual, slopes)
+
+
+def corrected(
+    rows: Rows,
+    space: Space,
+    modes: Modes,
+    about: GridFunction | None,
+    residual: Array,
+    slopes: Mapping[Orders, Slope],
+) -> Solved:
+    """Return the same from the equation's rows and slopes at the function."""
 
     def data(end: EndCondition, lines: Sequence[Array]) -> Array:
         return rows.misfit(end, lines, about)
 
-    residual *= space.roots
-    found = solve(space, slopes, residual, data, modes or preconditioner(space, slopes))
-    return found, float(np.linalg.norm(residual))
+    return solve(space, slopes, residual * space.roots, data, modes)
+
+
+def projected(function: Spline, space: Space) -> Spline:
+    """Return the least-squares fit of a function in another space, without its conditions."""
+    found = function.coefficients
+    for a, (old, axis) in enumerate(zip(function.axes, space.axes, strict=True)):
+        roots = np.sqrt(axis.weights)[:, None]
+        transfer = axis.fit(roots * matrices(old, axis.points, 1)[0].toarray())
+        found = np.moveaxis(np.tensordot(transfer, found, (1, a)), 0, a)
+    return Spline(tuple(axis.axis for axis in space.axes), np.ascontiguousarray(found))
 
 
 def preconditioner(space: Space, slopes: Mapping[Orders, Slope]) -> Modes:
