@@ -138,8 +138,8 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
     for number, part in enumerate(parts):
         by_iteration = iterated_correction(task, part, finer_axes(task, part, 1.0), before)
         if by_iteration is not None:
-            before, weakest, left, right = by_iteration
-            found.append(Corrected(before, weakest, left, right, expected=expected_share(task, part)))
+            before, direction, left, right = by_iteration
+            found.append(Corrected(before, direction, left, right, expected=expected_share(task, part)))
             continue
         joined, rows = before, Linearised(task, part, constants, before, earlier=earlier)
         if number < 2:  # the joints of the second slab are rows like those of all later ones
