@@ -74,3 +74,22 @@ def test_a_compressed_network_has_exact_derivatives():
     plan = JetPlan(2, [(0, 0), (0, 1)])
     jets = network.jets(network.prepare(points, plan), plan)[..., 0]
     assert torch.allclose(jets[:, plan.index[0, 1]], -torch.sin(points.sum(1)), atol=1e-7)
+
+
+class Hall(Problem):
+    domain = Box(x=(0, 1), y=(0, 1), z=(0, 2), t=(0, 1))
+    fields = ("u", "v")
+
+    def residual(self, u, v):
+        return u.t - u.xx, v.t - v.zz
+
+
+def test_a_field_in_space_and_time_is_a_sum_of_products_of_pairs():
+    def fields(x, y, z, t):
+        return np.exp(-t) * np.sin(x + y) * z + np.cos(t * z), np.sin(x) * np.sin(y) * np.cos(t + z)
+
+    network = compress(Hall().domain, interpolated(Hall(), fields, 3, 5), 5)
+    assert network.width[1] == (0, 3)  # sin(x + y) · z exp(-t) and 1 · cos(tz); sin x sin y · cos(t + z)
+    points = np.random.default_rng(0).random((200, 4)) * [1, 1, 2, 1]
+    found = network(torch.as_tensor(points)).detach().numpy()
+    assert np.abs(found - np.stack(fields(*points.T), axis=1)).max() < 1e-5

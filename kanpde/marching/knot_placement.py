@@ -96,7 +96,7 @@ def grade(density: Array) -> Array:
 
 
 def finer_axes(
-    slab: Slab, along: Sequence[int], *, order: int, aim: float, most: int, stalls: int, limits: MarchTolerances
+    slab: Slab, along: Sequence[int], *, order: int, aim: float, most: float, stalls: int, limits: MarchTolerances
 ) -> tuple[tuple[SplineAxis, ...], bool]:
     """Return spline axes with knots placed for a residual of `aim`, and whether they differ.
 

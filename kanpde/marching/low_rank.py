@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import reduce
+from itertools import product
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ def compress(domain: Domain, found: Pass, degree: int, inside: Array | None = No
     tolerance = max(MIN_SINGULAR_VALUE, TRUNCATION * found.residual)
     if inside is not None:
         tolerance = tolerance_inside(inside, axes, solve, values, tolerance)
-    build = {1: compress_line, 2: compress_plane, 3: compress_volume}[len(axes)]
+    build = {1: compress_line, 2: compress_plane, 3: compress_volume, 4: compress_space_time}[len(axes)]
     return build(axes, solve, values, tolerance)
 
 
@@ -251,6 +252,50 @@ def compress_volume(axes: Sequence[SplineAxis], solve: Sequence[Array], values: 
     return network(
         axes, [first, second, linear_layer(node_values([first, second], axes), gather, fields, 0, axes[0].degree)]
     )
+
+
+def compress_space_time(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
+    """Return the network of a solution u(x, y, z, t) = Σ_q A_q(x, y) B_q(z, t) of four coordinates.
+
+    The first layer multiplies the functions of two axes each; the second multiplies the sums A_q and B_q of these
+    products, the singular vectors of the core of the Tucker form (Hackbusch and Kühn, J. Fourier Anal. Appl. 15 (2009)
+    706).
+    """
+    bases = []
+    for a in range(4):
+        left, singular, _ = np.linalg.svd(np.moveaxis(values, a, 0).reshape(values.shape[a], -1), full_matrices=False)
+        bases.append(left[:, : max(1, int((singular > tolerance * singular[0]).sum()))])
+    core = apply_along_axes(values, [basis.T for basis in bases])
+    given: list[tuple[int, int, Array]] = []
+    scales, node = [], 0
+    for pair in ((0, 1), (2, 3)):
+        functions, sizes = [], []
+        for axis in pair:
+            columns = (solve[axis] @ bases[axis]).T
+            along = design(axes[axis], points_of(axes[axis]))
+            sizes.append(np.array([float(np.abs(along @ f).max()) or 1.0 for f in columns]))
+            functions.append(columns / sizes[-1][:, None])
+        for one, other in product(*functions):
+            given += [(pair[0], node, one), (pair[1], node + 1, other)]
+            node += 2
+        scales.append(np.outer(*sizes).ravel())
+    count = len(scales[0])
+    columns, fields = [], values.shape[4]
+    for f in range(fields):
+        matrix = core[..., f].reshape(count, -1)
+        left, singular, right = np.linalg.svd(matrix, full_matrices=False)
+        kept = max(1, int((singular > tolerance * singular[0]).sum()))
+        columns += [(f, left[:, q] * singular[q] * scales[0], right[q] * scales[1]) for q in range(kept)]
+    first = edge_layer(axes, given, 0, node // 2)
+    matrix = np.zeros((node // 2, 2 * len(columns)))
+    gather = np.zeros((len(columns), fields))
+    for q, (f, one, other) in enumerate(columns):
+        matrix[:count, 2 * q], matrix[count:, 2 * q + 1] = one, other
+        gather[q, f] = 1.0
+    degree = axes[0].degree
+    second = linear_layer(node_values([first], axes), matrix, 0, len(columns), degree)
+    last = linear_layer(node_values([first, second], axes), gather, fields, 0, degree)
+    return network(axes, [first, second, last])
 
 
 def edge_layer(

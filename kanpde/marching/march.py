@@ -12,14 +12,17 @@ A `MarchState` is the complete state; `begin` and `conclude` compute states by t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from kanpde.errors import Ending
 from kanpde.marching import forecast, knot_placement, verdicts
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.eigenfunction import eigenfunction
+from kanpde.marching.iteration import Iterated, iterated, operations, take_step
 from kanpde.marching.slab_system import (
     complete_pass,
     factor_at,
@@ -93,9 +96,20 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
         if task.shaped:
             return knot_placement.uniformly_finer_axes(slab, task.along, task.largest)
         target = aim.tolerance / limits.margin
-        return knot_placement.finer_axes(
-            slab, task.along, order=task.order, aim=target, most=task.largest, stalls=stalls, limits=limits
+
+        def finer(most: float) -> tuple[Axes, bool]:
+            return knot_placement.finer_axes(
+                slab, task.along, order=task.order, aim=target, most=most, stalls=stalls, limits=limits
+            )
+
+        wanted = finer(math.inf)
+        if task.unknowns_of(wanted[0]) <= task.factored:
+            return wanted
+        axes, more = finer(task.largest)
+        worth = not iterated(task, attempt.axes) or task.unknowns_of(axes) >= limits.more * task.unknowns_of(
+            attempt.axes
         )
+        return axes, more and worth
 
     converged = task.linear or (state.iterate.moved or 0.0) <= limits.settled
     if task.shaped and slab.residual < limits.smooth:
@@ -154,6 +168,8 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     first = state.slabs[0]
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
+    if task.linear and not task.slabbed and iterated(task, state.attempt.axes):  # the same axes give the same slab
+        return conclude(task, replace(state, attempt=next_attempt(task, 0.0, length, axes)), first)
     return open_attempt(task, state, following(task, state, 0.0, length, axes))
 
 
@@ -210,6 +226,8 @@ class March:
     def step(self) -> Step:
         """Take one Gauss–Newton step and return it; after the last step of an attempt, open the next attempt."""
         task, state = self.task, self.state
+        if iterated(task, state.attempt.axes):
+            return self._iterated_step()
         work = prepare(task, state, self._work)
         state = started(task, state, work.system)
         before = state.iterate
@@ -229,18 +247,43 @@ class March:
             anchor = Anchor(state.attempt, state.last is not None, before.vector, scales, damping)
             work = replace(work, anchor=anchor, factor=method.factor)
         self.seen = measure_rows(work.system, step)
-        self.state = proceed(task, replace(state, anchor=work.anchor), work.system, step, method.damping)
-        self._work, self._operations = work, operations(task, state.attempt)
+        system, attempt = work.system, state.attempt
+        made = Made(step, system.moved(before.vector, step.vector), method.damping, system.scales)
+
+        def measured() -> Slab:
+            if before.fresh and before.iteration == 0:
+                system.rescale(step.vector)
+            return measure_slab(task, attempt, system, step.vector)
+
+        self.state = proceed(task, replace(state, anchor=work.anchor), made, measured)
+        self._work, self._operations = work, operations(task, attempt.axes)
         return step
+
+    def _iterated_step(self) -> Step:
+        """Take the same step in a space that satisfies the conditions, by iteration."""
+        task, state = self.task, replace(self.state, anchor=None)
+        self._work = None
+        taken = take_step(task, state)
+        self.seen = Seen(taken.measures.rms, taken.points, len(taken.step.vector))
+        self.state = proceed(task, state, Made(taken.step, taken.moved, None, None), lambda: taken.slab)
+        self._operations = operations(task, state.attempt.axes)
+        return taken.step
 
     @property
     def growth(self) -> float:
         """The operations of a factorisation in the present attempt, relative to that of the last step."""
-        return operations(self.task, self.state.attempt) / self._operations if self._operations else 1.0
+        return operations(self.task, self.state.attempt.axes) / self._operations if self._operations else 1.0
 
     def so_far(self) -> Pass:
         """Return the present pass, completed by a solution that is constant in time after the last slab."""
-        return complete_pass(self.task, self.state, lambda: prepare(self.task, self.state, self._work).system)
+        return complete_pass(self.task, self.state, self._present)
+
+    def _present(self) -> Slab:
+        """Return the slab of the present attempt."""
+        task, state = self.task, self.state
+        if iterated(task, state.attempt.axes):
+            return Iterated.of(task, state).measure(state.iterate.vector)[0]
+        return measure_slab(task, state.attempt, prepare(task, state, self._work).system, state.iterate.vector)
 
 
 def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
@@ -262,26 +305,29 @@ def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
     return replace(state, iterate=replace(before, vector=start, scales=system.scales))
 
 
-def operations(task: MarchTask, attempt: Attempt) -> float:
-    """Return an estimate of the operations of a factorisation of JᵀJ: P b² for P unknowns in a band of width b."""
-    in_time = [] if task.degree_in_time is None else [task.degree_in_time + 1]
-    sizes = [*(axis.size for axis in attempt.axes), *in_time]
-    unknowns = len(task.problem.fields) * math.prod(sizes)
-    degree = max((axis.degree for axis in attempt.axes), default=0)
-    band = unknowns / max(sizes) * min(max(sizes), degree + 1)
-    return unknowns * band**2
-
-
 def measure_rows(system: System, step: Step) -> Seen:
     """Return the measures of the rows after a step."""
     return Seen(system.rms(step.vector), sum(len(piece.weights) for piece in system.pieces), system.size)
 
 
-def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damping: float) -> MarchState:
-    """Return the state after a step from `state`, with the step's damping."""
-    before, limits = state.iterate, task.limits(long=state.long)
-    moved = system.moved(before.vector, step.vector)
-    unscaled = before.fresh and before.iteration == 0  # the rows are then scaled at the new vector and solved again
+@dataclass(frozen=True)
+class Made:
+    """A step with its relative size, its damping, and the scales of its rows.
+
+    The scales are None if there is nothing to be weighed, because the equation alone has rows.
+    """
+
+    step: Step
+    moved: float
+    damping: float | None
+    scales: tuple[Tensor, ...] | None
+
+
+def proceed(task: MarchTask, state: MarchState, made: Made, measured: Callable[[], Slab]) -> MarchState:
+    """Return the state after a step from `state`; `measured` returns the slab of its vector."""
+    before, limits, step, moved = state.iterate, task.limits(long=state.long), made.step, made.moved
+    # The rows are then scaled at the new vector and solved again.
+    unscaled = before.fresh and before.iteration == 0 and made.scales is not None
     tolerance = limits.passes[state.level]
     ended = task.linear or verdicts.newton_has_ended(
         step, moved, before, tolerance, limits, constants=bool(task.problem.unknowns)
@@ -291,19 +337,18 @@ def proceed(task: MarchTask, state: MarchState, system: System, step: Step, damp
     iterate = Iterate(
         vector=step.vector,
         fresh=before.fresh,
-        scales=system.scales,
+        scales=made.scales,
         iteration=before.iteration + 1,
         moved=moved if judged else before.moved,
-        damping=damping,
+        damping=made.damping,
         changed=moved if before.iteration == 0 and not before.fresh else before.changed,
     )
     state = replace(state, iterate=iterate)
     if not math.isfinite(step.loss):
         return replace(state, done=Ending.DIVERGED)
     if unscaled and task.linear and task.foreseeable:
-        system.rescale(step.vector)
-        slab = measure_slab(task, state.attempt, system, step.vector)
+        slab = measured()
         return conclude(task, state, slab) if slab.residual <= tolerance else state
     if unscaled or not ended:
         return state
-    return conclude(task, state, measure_slab(task, state.attempt, system, step.vector))
+    return conclude(task, state, measured())

@@ -131,6 +131,8 @@ def _initial_vector(
         return guess_from(best, space, task.time if task.slabbed else None, attempt.low, attempt.high).ravel()
     if last is not None:
         return extrapolated(last, space, task.time).ravel()
+    if task.linear and task.most_iterated and task.unknowns_of(attempt.axes) > task.factored:
+        return np.zeros(space.size)  # the start of an iteration that needs none
     if task.slabbed and task.starts and task.guess is None:
         return initial_conditions(task, attempt, space).ravel()
     given = factor * np.array([*task.problem.constants.values()], dtype=np.float64)
@@ -209,12 +211,12 @@ def relative_residual(system: System, vector: Tensor, checked: int) -> float:
     return math.sqrt(total)
 
 
-def complete_pass(task: MarchTask, state: MarchState, system: Callable[[], System]) -> Pass:
+def complete_pass(task: MarchTask, state: MarchState, present: Callable[[], Slab]) -> Pass:
     """Return the current pass as complete: the solved slabs, then their end continued as a constant.
 
-    Before the first slab is solved, the present attempt stands for it, with the rows `system()`.
+    Before the first slab is solved, the present attempt stands for it, `present()`.
     """
-    here = state.last or measure_slab(task, state.attempt, system(), state.iterate.vector)
+    here = state.last or present()
     solved = state.slabs or (here,)
     if here.high == 1.0:
         return Pass(solved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,12 +12,15 @@ import torch
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.corner_functions import CornerFunction
+from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.corners import corner_functions
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.evolution import evolves, part_of
 from kanpde.marching.quadrature import any_shape
+from kanpde.marching.separable.structure import Structure, structure_of
+from kanpde.marching.separable.trial import converges
 from kanpde.marching.source_axes import axes_of_source
 from kanpde.marching.split import Split
 from kanpde.marching.tensor_product import TensorProduct
@@ -26,6 +30,7 @@ from kanpde.problem.guess import guess_block
 from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 
+TRIED = {1: 8, 2: 8, 3: 2}  # number of intervals of the axes on which an iteration is tried, by their number
 MOST_ON_SHAPES = 2500  # largest number of unknowns of a slab on a domain that is not a box
 MOST_WITH_INTEGRALS = 4000  # largest number of unknowns of a slab if a row has all of them, so that JᵀJ is no band
 
@@ -35,7 +40,8 @@ class MarchTask:
     """A problem and the options of its march.
 
     `degree` and `intervals` are those of the splines; if `intervals` is None the tolerances set the initial number.
-    `affine` is True if the problem is linear in its fields; `most` is the largest number of unknowns of a slab.
+    `affine` is True if the problem is linear in its fields; `most` is the largest number of unknowns of a slab, and
+    `most_iterated` that of one which is solved by iteration, without a factor.
     """
 
     problem: Problem
@@ -44,6 +50,7 @@ class MarchTask:
     affine: bool
     most: int
     device: torch.device
+    most_iterated: int = 0
     tolerances: MarchTolerances = field(default_factory=MarchTolerances)
 
     def limits(self, *, long: bool) -> MarchTolerances:
@@ -89,10 +96,40 @@ class MarchTask:
 
     @property
     def largest(self) -> int:
-        """The largest number of unknowns of a slab, which is smaller if a dense matrix is factored."""
+        """The largest number of unknowns of a slab."""
+        return self.most_iterated if self.most_iterated > self.most and self.structure is not None else self.factored
+
+    @property
+    def factored(self) -> int:
+        """The largest number of unknowns of a factored matrix, which is smaller if the matrix is dense."""
         if self.shaped:
             return min(self.most, MOST_ON_SHAPES)
         return min(self.most, MOST_WITH_INTEGRALS) if any(block.integrated for block in self.blocks) else self.most
+
+    @cached_property
+    def structure(self) -> Structure | None:
+        """The equation and conditions of a problem that can be solved by iteration; None for other problems."""
+        box = as_box(self.problem.domain)
+        special = self.ansatz is not None or self.problem.unknowns or self.problem.expansions or self.singular
+        if box is None or special or isinstance(self.problem, Split) or self.device.type != "cpu":
+            return None
+        structure = structure_of(box, self.blocks, len(self.problem.fields))
+        if structure is None:
+            return None
+        high = self.tolerances.first_slab[self.linear] if self.slabbed else 1.0
+        part = as_box(self.part(0.0, high))
+        assert part is not None
+        ends = [(part.low[a], part.high[a]) for a in self.along]
+        axes = [
+            SplineAxis(np.linspace(*each, TRIED[len(self.along)] + 1), max(self.degree, self.order + 1))
+            for each in ends
+        ]
+        return structure if converges(structure, part, self.space(axes, 0.0, high).axes) else None
+
+    def unknowns_of(self, axes: Sequence[SplineAxis]) -> int:
+        """Return the number of unknowns of a slab with these spline axes."""
+        in_time = 1 if self.degree_in_time is None else self.degree_in_time + 1
+        return len(self.problem.fields) * in_time * math.prod(axis.size for axis in axes)
 
     @cached_property
     def along(self) -> tuple[int, ...]:

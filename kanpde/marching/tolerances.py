@@ -26,12 +26,18 @@ class MarchTolerances:
     long_margin: float = 10.0
     long_longer: float = 1.5
     in_time: float = 1e-2  # largest last coefficients in time, relative to all, as a share of the pass's tolerance
-    first_intervals: tuple[int, ...] = (8, 8, 2)  # initial intervals of each axis, by the number of coordinates
-    degree_in_time: tuple[int, ...] = (15, 11, 9)  # degree of the polynomials in time, by the number of axes in space
+    first_intervals: tuple[int, ...] = (8, 8, 2, 2)  # initial intervals of each axis, by coordinates
+    degree_in_time: tuple[int, ...] = (
+        15,
+        11,
+        9,
+        9,
+    )  # degree of the polynomials in time, by the number of axes in space
 
     growth: float = 2.5  # largest factor on an axis's number of intervals from one attempt to the next
     unresolved: float = 0.03  # relative residual above which derivatives of a solution are too inaccurate to use
     denser: float = 1.6  # smallest factor on the number of intervals if the attempt stalled or is unresolved
+    more: float = 1.3  # smallest factor on the number of unknowns if they are limited and solved by iteration
     margin: float = 3.0  # finer axes are placed for the tolerance divided by this
     relaxations: int = 60  # largest number of times that this target is doubled because of the limit of unknowns
 

@@ -8,8 +8,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from kanpde.optim.band import LocalLinearisation
-
 MAX_ITERATIONS = 40  # largest number of iterations if the factor belongs to the same JᵀJ
 TOLERANCE = 1e-15  # the iteration ends if the gradient's norm falls below this share of its initial value
 FIRST_JUDGED_ITERATION = 5  # the first iteration at which the rate of convergence is judged
@@ -26,11 +24,26 @@ class Preconditioner(Protocol):
         """Return (JᵀJ + S)⁻¹ b, (P,)."""
 
 
+class Products(Protocol):
+    """A linearisation that need not have a factor."""
+
+    @property
+    def residual(self) -> Tensor:
+        """r, (N,)."""
+
+    def product(self, step: Tensor, /) -> Tensor:
+        """Return J p, (N,)."""
+
+    def transposed(self, weights: Tensor, /) -> Tensor:
+        """Return Jᵀ k, (P,)."""
+
+
 @dataclass(frozen=True)
 class Solve:
     """A `step` p (P,), its `image` J p (N,), and the share of the gradient's norm `left` after `iterations`.
 
     `close` is True if the image is known to be within the share of what it leaves of the residual that was asked for.
+    `start` is the initial norm of the gradient, in that of the preconditioner.
     """
 
     step: Tensor
@@ -38,14 +51,16 @@ class Solve:
     left: float
     iterations: int
     close: bool = False
+    start: float = 0.0
 
 
 def conjugate_gradients(
-    linear: LocalLinearisation,
+    linear: Products,
     factor: Preconditioner,
     max_iterations: int = MAX_ITERATIONS,
     tolerance: float = TOLERANCE,
     share: float = 0.0,
+    removable: float | None = None,
 ) -> Solve:
     """Return the p that minimises ‖J p + r‖² + ‖p‖²_S with the factor's S, computed by conjugate gradients.
 
@@ -54,6 +69,9 @@ def conjugate_gradients(
     also belong to another J nearby. The iteration ends if the gradient's norm is at most `tolerance` times its initial
     value; if the image of the step's error, whose squared norm gᵀ(JᵀJ)⁻¹g estimates, is at most `share` times the rest
     of the residual; or early if its rate of convergence would not reach that within `max_iterations`.
+
+    The gradient's norm in that of the preconditioner is about the part of the residual that can be removed. If a share
+    `removable` is given, the iteration ends when this part is a smaller share of the residual, and no earlier.
     """
     rest = -linear.residual
     step, image = torch.zeros_like(factor.shift), torch.zeros_like(rest)
@@ -75,9 +93,15 @@ def conjugate_gradients(
             close = size <= allowed
             break
         best = min(best, size)
+        if removable is not None:
+            if size <= removable**2 * float(rest @ rest):
+                break
+            direction = towards + size / before * direction
+            continue
         forecast = (best / start) ** (RATE_ALLOWANCE * max_iterations / iteration)
         if iteration >= FIRST_JUDGED_ITERATION and forecast * start > allowed:
             break
         direction = towards + size / before * direction
     left = min(best, size) if size > 0 else 0.0
-    return Solve(step, image, (left / start) ** 0.5 if start > 0 else 0.0, iteration, close)
+    share_left = (left / start) ** 0.5 if start > 0 else 0.0
+    return Solve(step, image, share_left, iteration, close, max(start, 0.0) ** 0.5)

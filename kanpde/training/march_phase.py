@@ -27,10 +27,36 @@ from kanpde.problem.lift import SingularPart
 from kanpde.problem.unknown_function import by_unknown
 from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_degree
 
-DEGREES = {1: 9, 2: 9, 3: 9}  # default degree of the splines, by the number of coordinates
+DEGREES = {1: 9, 2: 9, 3: 9, 4: 9}  # default degree of the splines, by the number of coordinates
 MAX_UNKNOWNS = 8000  # default limit of the number of unknowns of a slab
-MAX_FIRST_INTERVALS = {1: 10_000, 2: 1000, 3: 50}  # of each axis before it is refined, by the number of coordinates
+MAX_ITERATED = {
+    1: 0,
+    2: 1_200_000,
+    3: 250_000,
+    4: 400_000,
+}  # the same of one that is solved by iteration, by coordinates
+MAX_FIRST_INTERVALS = {
+    1: 10_000,
+    2: 1000,
+    3: 50,
+    4: 30,
+}  # of each axis before it is refined, by the number of coordinates
+FACTORED_DIMENSION = 3  # largest number of coordinates with which a matrix is factored
 MAX_RESIDUAL = 0.1  # largest relative residual of a pass that counts as a solution
+
+
+def march_task(task: TrainingTask, network: KAN, degree: int) -> MarchTask:
+    """Return the task of a march with splines of a degree."""
+    limit = task.settings.training.max_parameters
+    return MarchTask(
+        split(task.problem),
+        degree=degree,
+        intervals=network.intervals if isinstance(network.intervals, int) else None,
+        affine=task.affine,
+        most=MAX_UNKNOWNS if limit is None else int(limit),
+        device=task.device,
+        most_iterated=MAX_ITERATED[task.problem.domain.dimension] if limit is None else int(limit),
+    )
 
 
 class Marching:
@@ -52,15 +78,7 @@ class Marching:
                 f"expected network.intervals of at most {most} in {task.problem.domain.dimension} coordinates, got "
                 f"{network.intervals}; more knots are placed where they are needed"
             )
-        limit = task.settings.training.max_parameters
-        self.march_task = MarchTask(
-            split(task.problem),
-            degree=degree,
-            intervals=network.intervals if isinstance(network.intervals, int) else None,
-            affine=task.affine,
-            most=MAX_UNKNOWNS if limit is None else int(limit),
-            device=task.device,
-        )
+        self.march_task = march_task(task, network, degree)
         # Usable before `begin`, which a budget may cut.
         self.march = March(self.march_task, state or at_rest(self.march_task))
         self._restored = state is not None
@@ -70,12 +88,18 @@ class Marching:
     def fits(task: TrainingTask, network: KAN) -> bool:
         """Return True if a march can solve the task.
 
-        The domain must be a box or a shape of up to three dimensions, and the settings must leave network, stages,
-        penalties and points open.
+        The domain must be a box or a shape of up to three dimensions, or a box of space and time that is solved by
+        iteration, and the settings must leave network, stages, penalties and points open.
         """
         problem = task.problem
         known = as_box(problem.domain) is not None or isinstance(problem.domain, Shape)
-        return known and problem.domain.dimension in DEGREES and open_settings(task, network)
+        dimension = problem.domain.dimension
+        if not (known and dimension in DEGREES and open_settings(task, network)):
+            return False
+        if dimension <= FACTORED_DIMENSION:
+            return True
+        large = march_task(task, network, network.degree or DEGREES[dimension])
+        return large.slabbed and large.structure is not None
 
     def begin(self) -> None:
         """Open the first slab, or the present one of a restored march."""

@@ -19,7 +19,7 @@ from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.problem.unknown_function import by_unknown
-from kanpde.training.march_phase import DEGREES, MAX_RESIDUAL, open_settings
+from kanpde.training.march_phase import FACTORED_DIMENSION, MAX_RESIDUAL, open_settings
 from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_degree
 
 DEGREE = 13  # default degree of the splines
@@ -58,7 +58,7 @@ class TensorTrains:
         and the settings must leave network, stages, penalties and points open.
         """
         problem = task.problem
-        many = problem.domain.dimension not in DEGREES and as_box(problem.domain) is not None
+        many = problem.domain.dimension > FACTORED_DIMENSION and as_box(problem.domain) is not None
         plain = not problem.expansions and not any(block.integrated for block in problem.blocks())
         return many and plain and problem.partition is None and problem.has_equation and open_settings(task, network)
 

@@ -120,10 +120,10 @@ class Trainer:
         many coordinates it is a search for a tensor train. For other problems it is a descent.
         """
         network = self.settings.network
-        if isinstance(network, KAN) and Marching.fits(self.task, network):
-            return Marching(self.task, network)
         if isinstance(network, KAN) and TensorTrains.fits(self.task, network):
             return TensorTrains(self.task, network)
+        if isinstance(network, KAN) and Marching.fits(self.task, network):
+            return Marching(self.task, network)
         if self.problem.partition is not None:
             raise ConfigurationError(
                 "expected default settings of network, sampling and training.stages on a domain with parts, which "
@@ -205,9 +205,16 @@ class Trainer:
         outcome = self._limit() or self._step_in_budget()
         while isinstance(outcome, (NothingFound, Following)):
             follows = outcome.phase if isinstance(outcome, Following) else None
-            self.phase = follows or Descent(self.task, self.settings.network)
+            self.phase = follows or self._next_phase()
             outcome = self._begin() or self._step_in_budget()
         return Stop(Ending.DIVERGED) if isinstance(outcome, Stop) and not self.phase.finite else outcome
+
+    def _next_phase(self) -> Phase:
+        """Return the phase after one that found nothing: a march after a search for a tensor train, if one can be."""
+        network = self.settings.network
+        if isinstance(self.phase, TensorTrains) and isinstance(network, KAN) and Marching.fits(self.task, network):
+            return Marching(self.task, network)
+        return Descent(self.task, network)
 
     def _step_in_budget(self) -> Step | Stop | NothingFound | Following:
         """Take one iteration; undo it if it would end much later than the budget.

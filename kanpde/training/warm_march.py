@@ -26,7 +26,7 @@ from kanpde.optim.least_squares import Step
 from kanpde.problem.lift import Ansatz
 from kanpde.training.descent import Descent, built_for
 from kanpde.training.imitation import Imitation
-from kanpde.training.march_phase import Marching
+from kanpde.training.march_phase import FACTORED_DIMENSION, Marching
 from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask
 
 SHARE = 0.4  # share of a budget that the march may take
@@ -55,6 +55,7 @@ class WarmMarch(Marching):
         """Return True if the settings allow a warm start of this network, and a march can solve the problem."""
         training = task.settings.training
         allowed = training.warm_start == "march" and training.stages is None and training.weighting == "none"
+        allowed = allowed and task.problem.domain.dimension <= FACTORED_DIMENSION  # more would take the budget
         return allowed and not network.built and Marching.fits(marchable(task), KAN())
 
     def advance(self) -> Step | Stop | NothingFound | Following:

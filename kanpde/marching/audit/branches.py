@@ -70,7 +70,7 @@ def another_branch(
     A patient search has more starts and more steps.
     """
     most = min(SEARCHED[len(part.axes)] * len(task.problem.fields), MOST)
-    small = Search(replace(task, most=min(task.most, most)), part, constants, RICHER)
+    small = Search(replace(task, most=min(task.most, most), most_iterated=0), part, constants, RICHER)
     weakest = weakest_vector(small.system, small.rows.zero, small.rows.at_zero)
     if weakest is None:
         return None
@@ -86,7 +86,7 @@ def another_branch(
         if found is None or rough > ROUGHLY:
             continue
         fine = Search(
-            replace(task, most=min(task.most, FINE * most)),
+            replace(task, most=min(task.most, FINE * most), most_iterated=0),
             replace(part, function=small.system.at(found)),
             constants,
             RICHER,

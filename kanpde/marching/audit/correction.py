@@ -18,10 +18,12 @@ import torch
 from torch import Tensor
 
 from kanpde.marching.audit.directions import DETERMINED, Direction, weakest_direction
+from kanpde.marching.audit.iterated_correction import iterated_correction
 from kanpde.marching.audit.noise import Noise, measurements, noise_of
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.enriched_product import product_of
+from kanpde.marching.iteration import iterated
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.slab_system import rows_of_part
 from kanpde.marching.smoothing import loosen, tune
@@ -29,8 +31,9 @@ from kanpde.marching.system import System, TensorLinearisation
 from kanpde.marching.task import MarchTask, times_of
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 
-# Ratio of the numbers of intervals of the correction and of the solution, by the number of axes in space at most two.
+# Ratio of the numbers of intervals of the correction and of the solution, by the number of axes in space, at most two.
 FINER = {0: 1.0, 1: 1.5, 2: 1.2}
+FINER_ITERATED = {1: 1.5, 2: 1.2, 3: 1.1}  # the same of large parts
 COARSER = 0.9  # factor on this ratio as long as there are too many unknowns
 SUSPECT = 0.05  # a direction that the rows notice less is looked for in finer spaces
 NOISY = 10.0  # ratio of the rows of measurements to all others from which their misfit is noise
@@ -44,7 +47,8 @@ HIGHER_IN_TIME = 2  # difference of their degrees in time
 class Corrected:
     """A corrected part: its function, its weakest direction, its rows and the noise of its measurements.
 
-    `before` and `after` are the norms of the rows of every block without measurements, which may be noisy.
+    `before` and `after` are the norms of the rows of every block without measurements, which may be noisy. `expected`
+    is the share of them that finer splines leave of a smooth solution; 0 if it is small.
     """
 
     function: TensorFunction
@@ -52,6 +56,7 @@ class Corrected:
     before: dict[str, float]
     after: dict[str, float]
     noise: Noise | None = None
+    expected: float = 0.0
 
 
 class Linearised:
@@ -103,11 +108,13 @@ class Linearised:
 def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
     """Return the axes of a correction: more intervals along each axis in space, a higher degree in time.
 
-    They are coarser if there would be more than `task.largest` unknowns.
+    They are coarser if there would be too many unknowns.
     """
-    ratio = finer * FINER[min(len(part.axes), 2)]
+    large = iterated(task, part.axes)
+    ratio = finer * (FINER_ITERATED[len(part.axes)] if large else FINER[min(len(part.axes), 2)])
     each = len(task.problem.fields) * (1 if task.degree_in_time is None else task.degree_in_time + HIGHER_IN_TIME + 1)
-    while each * math.prod(math.ceil(ratio * axis.intervals) + axis.degree for axis in part.axes) > task.largest:
+    most = task.largest if large else task.factored
+    while each * math.prod(math.ceil(ratio * axis.intervals) + axis.degree for axis in part.axes) > most:
         ratio *= COARSER
         if ratio * max((axis.intervals for axis in part.axes), default=0) < 1:
             break
@@ -130,6 +137,11 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
     earlier: System | None = None
     method = LaggedGaussNewton()
     for number, part in enumerate(parts):
+        by_iteration = iterated_correction(task, part, finer_axes(task, part, 1.0), before)
+        if by_iteration is not None:
+            before, direction, left, right = by_iteration
+            found.append(Corrected(before, direction, left, right, expected=expected_share(task, part)))
+            continue
         joined, rows = before, Linearised(task, part, constants, before, earlier=earlier)
         if number < 2:  # the joints of the second slab are rows like those of all later ones
             method = LaggedGaussNewton()
@@ -163,6 +175,13 @@ def resolved_direction(
             break
         weakest = finer
     return weakest
+
+
+def expected_share(task: MarchTask, part: Part) -> float:
+    """Return the share of the equation's residual, which is as h^{degree + 1 - order}, that finer splines leave."""
+    finer = [axis for axis in finer_axes(task, part, 1.0) if isinstance(axis, SplineAxis)]
+    pairs = zip(part.axes, finer, strict=True)
+    return max(float((one.intervals / other.intervals) ** (one.degree + 1 - task.order)) for one, other in pairs)
 
 
 def norms_by_block(system: System, vector: Tensor) -> dict[str, float]:

@@ -32,10 +32,12 @@ from kanpde.problem.found_function import MEASURED, Deviation, FoundFunction
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
 
-RESOLUTION = {1: 2001, 2: 129, 3: 25}  # points along each axis at which the estimate is measured
+RESOLUTION = {1: 2001, 2: 129, 3: 25, 4: 9}  # points along each axis at which the estimate is measured
 SAMPLES = 2048  # number of points at which the size of a solution is measured
 NEGLIGIBLE = 1e-8  # variance, relative to the largest one, that is left out
+FACTORED_DIMENSION = 3  # largest number of coordinates with which a matrix is factored
 MOST_UNKNOWNS = 8000  # largest number of unknowns of a part's correction
+MOST_ITERATED = 1_500_000  # the same of one that is computed by iteration
 
 
 def audit(
@@ -84,12 +86,22 @@ def missed_bound(bound: float | None, steps: Sequence[str], wanted: float | None
 def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: float) -> Evidence:
     """Return the evidence on a model."""
     unseen = tuple(missed(problem, lambda placed: rows_of(model, placed), constants_of(model), size_of(model, problem)))
-    if not isinstance(problem.domain, Shape) or problem.domain.dimension not in RESOLUTION:
-        known = residual if math.isfinite(residual) else None
-        many = problem.domain.dimension not in RESOLUTION
+    dimension = problem.domain.dimension
+    known = dimension in RESOLUTION and (dimension <= FACTORED_DIMENSION or parts)
+    if not isinstance(problem.domain, Shape) or not known:
+        estimate = residual if math.isfinite(residual) else None
+        many = dimension > FACTORED_DIMENSION
         direction = weakest_product(problem, model) if many else None
-        return Evidence(known, None, missed=unseen, direction=direction, many=many)
-    task = MarchTask(split(problem), 1, None, affine=False, most=MOST_UNKNOWNS, device=torch.device("cpu"))
+        return Evidence(estimate, None, missed=unseen, direction=direction, many=many)
+    task = MarchTask(
+        split(problem),
+        1,
+        None,
+        affine=False,
+        most=MOST_UNKNOWNS,
+        device=torch.device("cpu"),
+        most_iterated=MOST_ITERATED,
+    )
     parts = tuple(parts) or parts_of_network(task, model)
     constants = model.constants.detach().double().cpu()
     found = corrections(task, parts, constants)

@@ -20,6 +20,7 @@ AMPLIFIED = 0.1  # largest relative error that the remaining residual may cause 
 AMPLIFICATION = 1e2  # ratio of error and residual from which a problem is ill-conditioned
 SMALL = 1e-6  # an error below which its amplification is not worth a word
 KEPT = 0.7  # a correction has not lowered the residual if more than this share remains
+AS_EXPECTED = 1.1  # ratio to the share that finer splines leave of a smooth solution up to which nothing is wrong
 INCONSISTENT = 1e-4  # relative residual from which one that finer splines do not lower is a contradiction
 SHARE_OF_NOISE = 0.3  # share of the noise in the estimate from which it is the reason for a large one
 OPEN = 0.1  # standard deviation of an unknown function, relative to its size, from which it is open
@@ -211,7 +212,8 @@ def amplification(evidence: Evidence) -> Iterator[str]:
 def contradiction(evidence: Evidence) -> Iterator[str]:
     """Yield the sentence on a residual that finer splines do not lower."""
     after = evidence.after
-    if not after > INCONSISTENT or after < KEPT * evidence.before:
+    kept = max([KEPT, *(AS_EXPECTED * each.expected for each in evidence.found)])
+    if not after > INCONSISTENT or after < kept * evidence.before:
         return
     text, shares = "finer splines do not lower", dict[str, float]()
     for each in evidence.found:

@@ -1,0 +1,1 @@
+"""Large tensor products on boxes: conditions built into the space, least squares by fast diagonalisation."""
