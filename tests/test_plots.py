@@ -33,6 +33,7 @@ class FakeProblem:
     fields: tuple[str, ...] = ("u",)
     name: str = "fake"
     known: bool = True
+    has_equation: bool = True
 
     def parameters(self) -> dict[str, Any]:
         return {"rate": 4.0}

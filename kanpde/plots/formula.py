@@ -104,6 +104,10 @@ class _ProblemWithFormula:
         return self.solution.problem.domain
 
     @property
+    def has_equation(self) -> bool:
+        return self.solution.problem.has_equation
+
+    @property
     def fields(self) -> tuple[str, ...]:
         return self.solution.problem.fields
 

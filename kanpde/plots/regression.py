@@ -19,7 +19,7 @@ CURVE_POINTS = 601
 def regression_figure(solution: Any) -> Figure:
     """Draw predicted values over the data for every field, and the errors over the inputs, with held-out samples apart.
 
-    A function of one input is drawn as a curve through the data instead. The solution's problem is a `Regression`.
+    A function of one input is drawn as a curve through the data instead. The solution has no equation.
     """
     problem = solution.problem
     parts = {"training": (problem.points, problem.values)}

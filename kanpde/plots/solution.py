@@ -11,7 +11,6 @@ from kanpde.plots.quantities import magnitude, quantities
 from kanpde.plots.regression import regression_figure
 from kanpde.plots.slices import slices
 from kanpde.plots.style import Figure, headline, set_title
-from kanpde.problem.regression import Regression
 
 
 def solution_figure(solution: Drawable) -> Figure:
@@ -21,7 +20,7 @@ def solution_figure(solution: Drawable) -> Figure:
     give maps of planes, at four times or through the middle. Solution and reference have the same limits; errors have a
     logarithmic scale. A function of data is drawn by `regression_figure`.
     """
-    if isinstance(solution.problem, Regression):
+    if not solution.problem.has_equation:
         return regression_figure(solution)
     cuts = slices(solution.problem.domain, partial(magnitude, solution))
     rows = quantities(solution, cuts)
