@@ -41,7 +41,9 @@ def derivative_sizes(axis: SplineAxis, coefficients: Array) -> Array:
         middles[0], middles[-1] = middles[-2] - span, middles[1] + span
     if len(top) < 2:
         return np.zeros(len(b) - 1)
-    slopes = np.sqrt(np.square(np.diff(top, axis=0)).mean(axis=1)) / np.diff(middles)
+    steps = np.diff(top, axis=0)
+    largest = float(np.abs(steps).max()) or 1.0
+    slopes = largest * np.sqrt(np.square(steps / largest).mean(axis=1)) / np.diff(middles)
     if axis.periodic:
         return np.asarray(np.maximum(slopes[:-1], slopes[1:]))
     if len(slopes) > 2:  # at an end the highest derivative is constrained on one side only, so it is capped

@@ -20,7 +20,7 @@ from kanpde.marching.enriched_product import product_of
 from kanpde.marching.evolution import evolves, part_of
 from kanpde.marching.quadrature import any_shape
 from kanpde.marching.separable.structure import Structure, structure_of
-from kanpde.marching.separable.trial import converges
+from kanpde.marching.separable.trial import compatible, converges
 from kanpde.marching.source_axes import axes_of_source
 from kanpde.marching.split import Split
 from kanpde.marching.tensor_product import TensorProduct
@@ -97,7 +97,9 @@ class MarchTask:
     @property
     def largest(self) -> int:
         """The largest number of unknowns of a slab."""
-        return self.most_iterated if self.most_iterated > self.most and self.structure is not None else self.factored
+        # Along one axis a band is factored at once, and more knots than that are no help.
+        large = self.most_iterated > self.most and len(self.along) > 1 and self.structure is not None
+        return self.most_iterated if large else self.factored
 
     @property
     def factored(self) -> int:
@@ -124,7 +126,8 @@ class MarchTask:
             SplineAxis(np.linspace(*each, TRIED[len(self.along)] + 1), max(self.degree, self.order + 1))
             for each in ends
         ]
-        return structure if converges(structure, part, self.space(axes, 0.0, high).axes) else None
+        fits = compatible(structure, part)
+        return structure if fits and converges(structure, part, self.space(axes, 0.0, high).axes) else None
 
     def unknowns_of(self, axes: Sequence[SplineAxis]) -> int:
         """Return the number of unknowns of a slab with these spline axes."""
