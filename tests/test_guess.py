@@ -45,7 +45,8 @@ def test_a_guess_names_the_branch() -> None:
     for problem, value in ((Bratu(), LOWER), (Upper(), UPPER), (UpperArrays(), UPPER)):
         solution = solve(problem)
         assert float(solution(x=0.5)) == pytest.approx(value, rel=1e-6)
-        assert solution.verdict == "solved"
+        # Without a guess the audit finds the other branch.
+        assert solution.verdict == ("doubtful" if type(problem) is Bratu else "solved")
 
 
 def test_a_network_starts_from_the_guess() -> None:
