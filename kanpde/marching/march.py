@@ -102,10 +102,10 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
                 slab, task.along, order=task.order, aim=target, most=most, stalls=stalls, limits=limits
             )
 
-        wanted = finer(math.inf)
         # If the first space beyond a factor's is no progress, the solution is not smooth, and a million knots are none.
         if stalls > attempt.counters.stalls and task.unknowns_of(attempt.axes) > task.factored:
             return attempt.axes, False
+        wanted = finer(math.inf)
         if task.unknowns_of(wanted[0]) <= task.factored:
             return wanted
         axes, more = finer(task.largest)

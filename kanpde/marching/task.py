@@ -31,6 +31,7 @@ from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 
 TRIED = {1: 8, 2: 8, 3: 2}  # number of intervals of the axes on which an iteration is tried, by their number
+FACTORED_DIMENSION = 3  # largest number of coordinates with which a matrix is factored
 MOST_ON_SHAPES = 2500  # largest number of unknowns of a slab on a domain that is not a box
 MOST_WITH_INTEGRALS = 4000  # largest number of unknowns of a slab if a row has all of them, so that JᵀJ is no band
 

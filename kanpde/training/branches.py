@@ -11,7 +11,7 @@ import torch
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ConfigurationError, ProblemError
-from kanpde.marching.audit.branches import another_branch, branches_off, searched
+from kanpde.marching.audit.branches import DISTINCT, another_branch, branches_off, searched
 from kanpde.marching.audit.judge import MOST_UNKNOWNS
 from kanpde.marching.audit.parts import NetworkFunction, parts_of_network
 from kanpde.marching.piece import OnGrids
@@ -21,8 +21,6 @@ from kanpde.problem.guess import with_guess
 from kanpde.problem.problem import Problem
 from kanpde.solution import Solution
 from kanpde.training.trainer import solve
-
-DISTINCT = 1e-3  # least distance of two solutions, relative to their size
 
 
 def branches(problem: Problem, most: int = 2, **options: Any) -> list[Solution]:

@@ -19,7 +19,7 @@ from kanpde.marching.march import March, at_rest, begin
 from kanpde.marching.slabs import Pass
 from kanpde.marching.split import split
 from kanpde.marching.state import MarchState
-from kanpde.marching.task import MarchTask
+from kanpde.marching.task import FACTORED_DIMENSION, MarchTask
 from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
@@ -41,7 +41,6 @@ MAX_FIRST_INTERVALS = {
     3: 50,
     4: 30,
 }  # of each axis before it is refined, by the number of coordinates
-FACTORED_DIMENSION = 3  # largest number of coordinates with which a matrix is factored
 MAX_RESIDUAL = 0.1  # largest relative residual of a pass that counts as a solution
 
 

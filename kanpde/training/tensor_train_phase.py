@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kanpde.geometry.box import as_box
 from kanpde.marching.audit.parts import Part
+from kanpde.marching.task import FACTORED_DIMENSION
 from kanpde.marching.tensor_trains import record
 from kanpde.marching.tensor_trains.as_network import network_of
 from kanpde.marching.tensor_trains.rows import TrainTask
@@ -19,7 +20,7 @@ from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.problem.unknown_function import by_unknown
-from kanpde.training.march_phase import FACTORED_DIMENSION, MAX_RESIDUAL, open_settings
+from kanpde.training.march_phase import MAX_RESIDUAL, open_settings
 from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_degree
 
 DEGREE = 13  # default degree of the splines

@@ -19,6 +19,7 @@ from kanpde.files import below
 from kanpde.marching import state as states
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.state import MarchState
+from kanpde.marching.task import FACTORED_DIMENSION
 from kanpde.network.kan import KAN
 from kanpde.network.mlp import MLP
 from kanpde.network.trial_function import Model, saved_network
@@ -26,7 +27,7 @@ from kanpde.optim.least_squares import Step
 from kanpde.problem.lift import Ansatz
 from kanpde.training.descent import Descent, built_for
 from kanpde.training.imitation import Imitation
-from kanpde.training.march_phase import FACTORED_DIMENSION, Marching
+from kanpde.training.march_phase import Marching
 from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask
 
 SHARE = 0.4  # share of a budget that the march may take

@@ -70,7 +70,7 @@ def another_branch(
     A patient search has more starts and more steps.
     """
     most = min(SEARCHED[len(part.axes)] * len(task.problem.fields), MOST)
-    small = Search(replace(task, most=min(task.most, most), most_iterated=0), part, constants, RICHER)
+    small = Search(replace(task, most=min(task.most, most), most_iterated=0), part, constants)
     weakest = weakest_vector(small.system, small.rows.zero, small.rows.at_zero)
     if weakest is None:
         return None
@@ -85,12 +85,8 @@ def another_branch(
         rough = math.inf if found is None else small.residual(found)
         if found is None or rough > ROUGHLY:
             continue
-        fine = Search(
-            replace(task, most=min(task.most, FINE * most), most_iterated=0),
-            replace(part, function=small.system.at(found)),
-            constants,
-            RICHER,
-        )
+        there = replace(part, function=small.system.at(found))
+        fine = Search(replace(task, most=min(task.most, FINE * most), most_iterated=0), there, constants)
         vector = fine.iterate(fine.rows.zero, POLISHED)
         if vector is None or fine.residual(vector) > max(SOLVES, FALLEN * rough):
             continue
@@ -103,8 +99,8 @@ def another_branch(
 class Search:
     """The rows of a stationary problem about a known solution, and Gauss–Newton's iteration from other functions."""
 
-    def __init__(self, task: MarchTask, part: Part, constants: Tensor, finer: float) -> None:
-        self.rows = Linearised(task, part, constants, None, finer)
+    def __init__(self, task: MarchTask, part: Part, constants: Tensor) -> None:
+        self.rows = Linearised(task, part, constants, None, RICHER)
         self.system = self.rows.system
         self.plan = JetPlan(self.system.domain.dimension, [()])
         self.interiors = self.system.interiors(self.plan)

@@ -26,7 +26,7 @@ from kanpde.marching.audit.places import missed
 from kanpde.marching.audit.products import weakest_product
 from kanpde.marching.audit.reasons import FREE, LARGE, Evidence, FunctionDeviation, reasons_of, verdict_of
 from kanpde.marching.split import Split, split
-from kanpde.marching.task import MarchTask
+from kanpde.marching.task import FACTORED_DIMENSION, MarchTask
 from kanpde.network.trial_function import Model
 from kanpde.problem.found_function import MEASURED, Deviation, FoundFunction
 from kanpde.problem.problem import Problem
@@ -35,7 +35,6 @@ from kanpde.problem.regression import Regression
 RESOLUTION = {1: 2001, 2: 129, 3: 25, 4: 9}  # points along each axis at which the estimate is measured
 SAMPLES = 2048  # number of points at which the size of a solution is measured
 NEGLIGIBLE = 1e-8  # variance, relative to the largest one, that is left out
-FACTORED_DIMENSION = 3  # largest number of coordinates with which a matrix is factored
 MOST_UNKNOWNS = 8000  # largest number of unknowns of a part's correction
 MOST_ITERATED = 1_500_000  # the same of one that is computed by iteration
 
