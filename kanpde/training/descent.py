@@ -14,7 +14,7 @@ from torch import Tensor
 
 from kanpde.collocation.rows import plan_of
 from kanpde.collocation.time_window import FIRST_REACH, Window
-from kanpde.errors import ConfigurationError, Ending
+from kanpde.errors import Ending
 from kanpde.files import below
 from kanpde.marching.audit.parts import Part
 from kanpde.network import knot_insertion
@@ -31,7 +31,7 @@ from kanpde.problem.guess import guess_block
 from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 from kanpde.problem.unknown_function import by_unknown
-from kanpde.training.phase import Stop, TrainingTask, check_degree
+from kanpde.training.phase import Stop, TrainingTask, check_degree, copy_of_built
 from kanpde.training.points import TrainingPoints
 from kanpde.training.policies import SETTLING, KnotPolicy, PointPolicy, Verdict, nan_to_inf
 from kanpde.training.schedule import Schedule, Stage
@@ -404,14 +404,9 @@ def built_for(task: TrainingTask, network: KAN | MLP, ansatz: Lift | None) -> KA
     problem, domain, outputs = task.problem, task.problem.domain, len(task.problem.fields)
     blocks = problem.blocks()
     if network.built:
-        shape = network.shape
-        if shape != (domain.dimension, outputs):
-            raise ConfigurationError(
-                f"expected a network with {domain.dimension} inputs and {outputs} outputs for {problem.name}, "
-                f"got one built with {shape[0]} and {shape[1]}; give a new KAN(width=...)"
-            )
-        check_degree(network, blocks)
-        return copy.deepcopy(network)
+        own = copy_of_built(network, (domain.dimension, outputs), problem.name)
+        check_degree(own, blocks)
+        return own
     if isinstance(network, MLP):
         fresh = MLP(**network.settings())
         return fresh.build(domain.low, domain.high, outputs, seed=task.generator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -121,6 +122,17 @@ class Phase(Protocol):
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return tensors and JSON that determine the next iteration exactly; the JSON has a "kind"."""
+
+
+def copy_of_built(network: KAN | MLP, shape: tuple[int, int], what: str) -> KAN | MLP:
+    """Return a copy of a built network; raise ConfigurationError if its inputs and outputs are not those of `what`."""
+    inputs, outputs = network.shape
+    if (inputs, outputs) != shape:
+        raise ConfigurationError(
+            f"expected a network with {shape[0]} inputs and {shape[1]} outputs for {what}, got one built with {inputs} "
+            f"and {outputs}; give a new KAN(width=...)"
+        )
+    return copy.deepcopy(network)
 
 
 def check_degree(network: KAN | MLP, blocks: Sequence[Block]) -> None:

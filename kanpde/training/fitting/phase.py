@@ -21,7 +21,7 @@ from kanpde.training.fitting.attempt import Attempt, Best
 from kanpde.training.fitting.epochs import Epochs
 from kanpde.training.fitting.ladder import Width, rungs, widened
 from kanpde.training.fitting.options import FitOptions
-from kanpde.training.phase import Stop, TrainingTask
+from kanpde.training.phase import Stop, TrainingTask, copy_of_built
 from kanpde.training.schedule import Schedule, Stage
 
 DEGREE, INTERVALS = 5, 5  # of a network whose sizes are not given
@@ -183,13 +183,7 @@ class Fitting:
         """Return a model with a new network of this width, or a copy of the one that the user has built."""
         given, domain, outputs = self.network, self.problem.domain, len(self.problem.fields)
         if given.built:
-            shape = given.shape
-            if shape != (domain.dimension, outputs):
-                raise ConfigurationError(
-                    f"expected a network with {domain.dimension} inputs and {outputs} outputs for these data, got one "
-                    f"built with {shape[0]} and {shape[1]}; give a new KAN(width=...)"
-                )
-            return self._model(copy.deepcopy(given))
+            return self._model(copy_of_built(given, (domain.dimension, outputs), "these data"))
         generator = self.task.generator if seed is None else seed
         if isinstance(given, MLP):
             perceptron = MLP(**given.settings())
