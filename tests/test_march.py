@@ -68,6 +68,13 @@ def test_unknowns_stay_below_the_most_there_may_be():
         assert march.step() and march.seen.unknowns <= 500
 
 
+@pytest.mark.parametrize("name", ["stokes", "kirsch", "laplace_annulus"])  # three fields, two, and one
+def test_a_march_that_may_have_no_finer_knots_says_so(name):
+    solution = solve(load_problem(name), training={"max_parameters": 300})
+    assert solution.record["stopped_because"].startswith("unknowns: finer knots would have more than 300 unknowns")
+    assert solution.errors()["relative_l2"] < 1e-2
+
+
 def test_a_march_has_as_many_passes_as_there_are_tolerances():
     march = march_of(Front(), tolerances=MarchTolerances(passes=(1e-2,)))
     while march.state.done is None:

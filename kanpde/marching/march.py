@@ -167,13 +167,20 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     after = verdicts.outcome(Pass(state.slabs), state.best, state.level, task.limits(long=state.long))
     state = replace(state, passes=state.passes + 1, best=after.best, level=after.level)
     if not after.proceed or (task.singular and after.best.residual <= task.tolerances.enough):
-        return replace(state, done=Ending.CONVERGED)
+        stopped = after.level < len(task.tolerances.passes) and at_limit(task, after.best)
+        return replace(state, done=Ending.UNKNOWNS if stopped else Ending.CONVERGED)
     first = state.slabs[0]
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
     if task.linear and not task.slabbed and iterated(task, state.attempt.axes):  # the same axes give the same slab
         return conclude(task, replace(state, attempt=next_attempt(task, 0.0, length, axes)), first)
     return open_attempt(task, state, following(task, state, 0.0, length, axes))
+
+
+def at_limit(task: MarchTask, found: Pass) -> bool:
+    """Return True if finer knots than those of a pass would have more unknowns than a slab may have."""
+    more = knot_placement.UNIFORM_GROWTH ** len(task.along)
+    return any(more * slab.coefficients.size > task.largest for slab in found.slabs)
 
 
 # The march -----------------------------------------------------------------------------------------------------------
@@ -351,7 +358,8 @@ def proceed(task: MarchTask, state: MarchState, made: Made, measured: Callable[[
         return replace(state, done=Ending.DIVERGED)
     if unscaled and task.linear and task.foreseeable:
         slab = measured()
-        return conclude(task, state, slab) if slab.residual <= tolerance else state
+        after = conclude(task, state, slab) if slab.residual <= tolerance else state
+        return state if after.done else after  # the last solution has scaled rows, which hold more digits
     if unscaled or not ended:
         return state
     return conclude(task, state, measured())

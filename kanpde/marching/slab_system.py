@@ -12,6 +12,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array
 from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.forecast import guess_from
+from kanpde.marching.iteration import iterated
 from kanpde.marching.piece import OnGrids, TensorFunction
 from kanpde.marching.quadrature import inside
 from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, tail_of
@@ -131,7 +132,7 @@ def _initial_vector(
         return guess_from(best, space, task.time if task.slabbed else None, attempt.low, attempt.high).ravel()
     if last is not None:
         return extrapolated(last, space, task.time).ravel()
-    if task.linear and task.most_iterated and task.unknowns_of(attempt.axes) > task.factored:
+    if task.linear and task.unknowns_of(attempt.axes) > task.factored and iterated(task, attempt.axes):
         return np.zeros(space.size)  # the start of an iteration that needs none
     if task.slabbed and task.starts and task.guess is None:
         return initial_conditions(task, attempt, space).ravel()

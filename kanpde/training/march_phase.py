@@ -113,7 +113,9 @@ class Marching:
         if done is not None:
             # Only a march solves on a domain with parts, so that nothing can follow it there.
             parted = self.task.problem.partition is not None
-            return NothingFound() if self._found is None and not parted else Stop(done)
+            if self._found is None and not parted:
+                return NothingFound()
+            return Stop(done, self.march_task.largest if done is Ending.UNKNOWNS else None)
         self._step = self.march.step()
         return self._step
 
