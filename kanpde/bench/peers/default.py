@@ -11,7 +11,6 @@ import torch
 from kanpde.bench.task import Recorder, Task, search_seconds
 from kanpde.files import __version__
 from kanpde.problem.problem import Problem
-from kanpde.solution import Solution
 from kanpde.training.trainer import Trainer, solve
 
 
@@ -22,10 +21,8 @@ class OutOfTime(Exception):
 class Watch:
     """A training callback that measures the error and ends the training when the time is used up.
 
-    The training's own budget would count the seconds of measuring.
+    `solution` is the one that was measured last. The training's own budget would count the seconds of measuring.
     """
-
-    solution: Solution
 
     def __init__(self, recorder: Recorder, method: str) -> None:
         self._recorder, self._method = recorder, method
@@ -67,18 +64,16 @@ class Watch:
 
 def run(problem: Problem, task: Task, recorder: Recorder) -> None:
     """Train as the command line does, and search for the formula."""
-    solution = train(problem, task, recorder, "B-spline KAN, default settings", None)
+    solution = train(problem, task, recorder, "B-spline KAN, default settings", None).solution
     if seconds := search_seconds(problem, task):
         formula = solution.symbolify(budget_seconds=seconds, seed=task.seed)
         recorder.conclude(formula.status, list(formula.expressions.values()), formula.seconds)
 
 
-def train(
-    problem: Problem, task: Task, recorder: Recorder, method: str, training: Mapping[str, Any] | None
-) -> Solution:
-    """Train with the default settings changed by `training`; return the last measured solution."""
+def train(problem: Problem, task: Task, recorder: Recorder, method: str, training: Mapping[str, Any] | None) -> Watch:
+    """Train with the default settings changed by `training`; return the callback that measured."""
     recorder.start()
     watch = Watch(recorder, method)
     with contextlib.suppress(OutOfTime):
         solve(problem, seed=task.seed, device="cpu", training=training, callbacks=[watch])
-    return watch.solution
+    return watch
