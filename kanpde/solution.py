@@ -373,21 +373,21 @@ class Solution:
             )
         found = self._in_chunks(lambda chunk: self._jets(chunk, ()), table)
         found = found[:, 0] if len(self.problem.fields) == 1 else found
-        return found if isinstance(points, Tensor) else np.asarray(found.cpu())
+        return found.to(points.device) if isinstance(points, Tensor) else np.asarray(found.cpu())
 
     @staticmethod
     def _as_array(values: Any) -> npt.NDArray[np.float64]:
         return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64)
 
     def _shaped(self, evaluate: Any, coordinates: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-        """Evaluate at coordinates and return the (n, names) values in the coordinates' shape and array type."""
+        """Evaluate at coordinates and return the (n, names) values in the coordinates' shape, array type and device."""
         expected = self.problem.domain.names
         if set(coordinates) != set(expected):
             given = ", ".join(coordinates) or "none"
             raise ProblemError(
                 f"expected the coordinates {', '.join(expected)} by name, got {given}; give each of them once"
             )
-        as_torch = any(isinstance(value, Tensor) for value in coordinates.values())
+        where = next((value.device for value in coordinates.values() if isinstance(value, Tensor)), None)
         tensors = [self._tensor(coordinates[name]) for name in expected]
         try:
             columns = torch.broadcast_tensors(*tensors)  # type: ignore[no-untyped-call]
@@ -398,7 +398,7 @@ class Solution:
         self._warn_outside(points)
         values = self._in_chunks(evaluate, points)
         shaped = [column.reshape(columns[0].shape) for column in values.T]
-        arrays = shaped if as_torch else [np.asarray(column.cpu()) for column in shaped]
+        arrays = [np.asarray(each.cpu()) if where is None else each.to(where) for each in shaped]
         return arrays[0] if len(names) == 1 else dict(zip(names, arrays, strict=True))
 
     def _warn_outside(self, points: Tensor) -> None:

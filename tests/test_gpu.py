@@ -11,6 +11,7 @@ import json
 import numpy as np
 import pytest
 import sympy as sp
+import torch
 from equations import ROD
 from readable_cases import Flat
 
@@ -56,6 +57,18 @@ def test_a_solution_has_the_numbers_of_the_processor(device, solved):
         np.testing.assert_allclose(there.derivative(partial, x=X, t=T), expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(there.residual(x=X, t=T), here.residual(x=X, t=T), rtol=0, atol=1e-5)
     assert there.errors()["relative_l2"] == pytest.approx(here.errors()["relative_l2"], rel=1e-2, abs=1e-10)
+
+
+def test_tensors_of_the_processor_give_tensors_of_the_processor(device):
+    solution = march(device)
+    x = torch.linspace(0.1, 0.9, 5, dtype=torch.float64, requires_grad=True)
+    t = torch.full((5,), 0.1, dtype=torch.float64)
+    u, slope, at_points = solution(x=x, t=t), solution.derivative("x", x=x, t=t), solution(torch.stack([x, t], 1))
+    assert {each.device.type for each in (u, slope, at_points)} == {"cpu"}
+    torch.testing.assert_close(torch.autograd.grad(u.sum(), x)[0], slope.detach(), rtol=1e-9, atol=1e-9)
+    there = solution(x=x.detach().to(device), t=t.to(device))
+    assert there.device.type == device
+    torch.testing.assert_close(there.cpu(), u.detach(), rtol=1e-12, atol=1e-12)
 
 
 def test_a_file_is_read_on_any_device(device, tmp_path):

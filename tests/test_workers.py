@@ -36,8 +36,8 @@ def process(item):
 
 
 @pytest.mark.parametrize("works", [True, False])
-def test_after_cuda_began_forks_are_used_if_a_trial_shows_that_they_compute(monkeypatch, works):
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+def test_beside_a_card_forks_are_used_if_a_trial_shows_that_they_compute(monkeypatch, works):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(workers, "cores", lambda: 2)
     if not works:
         monkeypatch.setattr(workers.Task, "done", lambda task: task.end() or True)

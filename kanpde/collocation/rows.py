@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from kanpde.calculus import forward_mode
 from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
 from kanpde.problem.block import Block, Side
@@ -118,7 +119,10 @@ class Placed:
 
     def evaluate(self, sides: Sequence[Side], unknowns: Mapping[str, Tensor]) -> Tensor:
         """Return the rows (components, n) from the fields at every image."""
-        rows = self.block.evaluate(tuple(sides), self.index, unknowns)
+        return self._completed(self.block.evaluate(tuple(sides), self.index, unknowns))
+
+    def _completed(self, rows: Tensor) -> Tensor:
+        """Return the rows from what the block evaluates at the points, (components, n)."""
         rows = rows if self.sums is None else self.sums.total(rows)
         return rows if self.target is None else rows - self.target
 
@@ -134,6 +138,8 @@ class Placed:
         # Each point has its own copy of every unknown, so that autograd gives the derivative point by point.
         count = len(leaves[0])
         copies = {n: value.detach().expand(count).clone().requires_grad_() for n, value in unknowns.items()}
+        if not forward_mode.engine():
+            return self._forward(leaves, copies, factors)
         rows = self.rows(leaves, copies)
         return rows.detach(), self._slopes(rows, leaves, [*copies.values()], factors)
 
@@ -150,6 +156,29 @@ class Placed:
             none = row.new_zeros(len(row), 0)
             by_unknowns = [self.collected(each)[:, None] for each in found[len(leaves) :]]
             yield Slope(found[: len(leaves)], torch.cat([none, *by_unknowns], dim=1))
+
+    def _forward(
+        self, leaves: Sequence[Tensor], copies: Mapping[str, Tensor], factors: Tensor | None
+    ) -> tuple[Tensor, Iterator[Slope]]:
+        """Return the rows and slopes without reverse sweeps."""
+
+        def at_points(*inputs: Tensor) -> Tensor:
+            jets, values = inputs[: len(leaves)], inputs[len(leaves) :]
+            sides = [side(image, jet, self.plan, self.names) for image, jet in zip(self.images, jets, strict=True)]
+            return self.block.evaluate(tuple(sides), self.index, dict(zip(copies, values, strict=True)))
+
+        values, found = forward_mode.pointwise(at_points, [each.detach() for each in (*leaves, *copies.values())])
+        rows = self._completed(values)
+        weights = self.at_points(torch.ones_like(rows) if factors is None else factors)
+        weights = weights if self.sums is None else weights * self.sums.weights
+
+        def slopes() -> Iterator[Slope]:
+            for component, weight in enumerate(weights):
+                by_jets = tuple(each[component] * weight[:, None, None] for each in found[: len(leaves)])
+                by_unknowns = [self.collected(each[component] * weight)[:, None] for each in found[len(leaves) :]]
+                yield Slope(by_jets, torch.cat([rows.new_zeros(rows.shape[1], 0), *by_unknowns], dim=1))
+
+        return rows, slopes()
 
     def sizes(self, slopes: Sequence[Tensor]) -> list[Tensor]:
         """Return |∂r/∂jet| (rows, S, f) of every component from its slopes (n, S, f), added up in sums."""

@@ -10,6 +10,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from kanpde.calculus import forward_mode
 from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.expressions import PointFunction, function_of_points
 from kanpde.errors import ProblemError, short
@@ -76,6 +77,8 @@ def _differentiate(function: ValueFunction, partial: MultiIndex) -> ValueFunctio
         return function
 
     def derivative(points: Tensor) -> Tensor:
+        if not forward_mode.engine():
+            return forward_mode.partial(function, points, partial)
         with torch.enable_grad():
             inputs = points.detach().clone().requires_grad_(True)
             result = function(inputs)

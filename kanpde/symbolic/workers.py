@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
+from kanpde.calculus import forward_mode
 from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
 
 Item = TypeVar("Item")
@@ -34,18 +35,19 @@ def cores() -> int:
 
 
 def forkable() -> bool:
-    """Return True if a fork of this process can compute anything: only on Linux, and not after CUDA is initialised."""
-    return sys.platform.startswith("linux") and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    """Return True if a fork of this process can compute anything: only on Linux, and only where there is no card."""
+    return sys.platform.startswith("linux") and not torch.cuda.is_available()
 
 
 @functools.cache
 def forks_compute() -> bool:
-    """Return True if forks can compute with tensors of the processor; after CUDA is initialised, a fork has to show it.
+    """Return True if forks can compute with tensors of the processor; where there is a card, a fork has to show it.
 
-    A fork must not use CUDA then, and the searches here do not: they sample a solution once, in this process.
+    A fork must not use the card then, and the searches here do not: they sample a solution once, in this process.
     """
     if forkable() or not sys.platform.startswith("linux"):
         return forkable()
+    forward_mode.load()
     trial: Task[float, float] = Task(_trial, 3.0, TRIAL_SECONDS)
     while not trial.done():
         wait([trial.receiver], timeout=TRIAL_SECONDS)
@@ -53,9 +55,10 @@ def forks_compute() -> bool:
 
 
 def _trial(number: float) -> float:
-    """Return a sum and a determinant, which libraries with locks and threads compute."""
+    """Return a sum, a determinant and a derivative, which libraries with locks and threads compute."""
     matrix = number * torch.eye(8, dtype=torch.float64)
-    return float(matrix.sum() + torch.linalg.det(matrix))
+    slope = forward_mode.partial(lambda x: x[..., 0] ** 2, matrix, [0])
+    return float(matrix.sum() + torch.linalg.det(matrix) + slope.sum())
 
 
 def in_order(
@@ -161,5 +164,7 @@ class Task(Generic[Item, Result]):
 
 def _compute(function: Callable[[Any], Any], item: Any, sender: Connection) -> None:
     torch.set_num_threads(1)
+    if not forkable():
+        forward_mode.lose_engine()
     with contextlib.suppress(Exception, KeyboardInterrupt):
         sender.send(function(item))
