@@ -46,9 +46,7 @@ class RestrictedAxis:
     device: torch.device
 
     @classmethod
-    def of(
-        cls, axis: Axis, ends: Sequence[EndCondition], orders: int, device: torch.device
-    ) -> RestrictedAxis | None:
+    def of(cls, axis: Axis, ends: Sequence[EndCondition], orders: int, device: torch.device) -> RestrictedAxis | None:
         """Return an axis with derivatives below `orders`; None if its conditions contradict or repeat each other."""
         points, weights = quadrature_of(axis)
         roots = sparse.diags(np.sqrt(weights))
