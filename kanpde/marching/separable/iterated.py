@@ -18,7 +18,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array
 from kanpde.collocation.rows import plan_of
 from kanpde.geometry.domain import Domain, face_measure
-from kanpde.marching.axes import Axis
+from kanpde.marching.axes import Axis, sparse_designs
 from kanpde.marching.separable.along_axis import AlongAxis, outer, placed
 from kanpde.marching.separable.modes import Modes
 from kanpde.marching.separable.solver import (
@@ -31,7 +31,7 @@ from kanpde.marching.separable.solver import (
     weighted,
 )
 from kanpde.marching.separable.structure import EndCondition, Structure
-from kanpde.marching.separable.tensor_grid import GridRows, Orders, expand, matrices, orders_of
+from kanpde.marching.separable.tensor_grid import GridRows, Orders, expand, orders_of
 from kanpde.marching.system import FLOOR
 
 THINNED = 30_000  # number of unknowns from which one line of an interval is enough to measure a residual
@@ -84,7 +84,7 @@ class Spline:
     def _along(self, lines: Sequence[Array], partials: Sequence[Orders]) -> list[list[AlongAxis]]:
         most, device = 1 + max(max(orders) for orders in partials), self.coefficients.device
         return [
-            [AlongAxis.of(each, device) for each in matrices(axis, line, most)]
+            [AlongAxis.of(each, device) for each in sparse_designs(axis, line, most)]
             for axis, line in zip(self.axes, lines, strict=True)
         ]
 
@@ -179,7 +179,7 @@ def projected(function: Spline, space: Space) -> Spline:
     """Return the least-squares fit of a function in another space, without its conditions."""
     found = function.coefficients
     for a, (old, axis) in enumerate(zip(function.axes, space.axes, strict=True)):
-        values = AlongAxis.of(matrices(old, axis.points, 1)[0], space.device)
+        values = AlongAxis.of(sparse_designs(old, axis.points, 1)[0], space.device)
         moved = found.movedim(a, 0)
         fitted = axis.fit(axis.roots[:, None] * (values @ moved.reshape(len(moved), -1)))
         found = fitted.reshape(-1, *moved.shape[1:]).movedim(0, a)

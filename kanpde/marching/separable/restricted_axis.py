@@ -15,10 +15,9 @@ from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.legendre import gauss_rule, legendre
-from kanpde.marching.axes import Axis, LegendreAxis
+from kanpde.marching.axes import Axis, LegendreAxis, sparse_designs
 from kanpde.marching.separable.along_axis import AlongAxis, Matrix, dense_on, placed
 from kanpde.marching.separable.structure import EndCondition
-from kanpde.marching.separable.tensor_grid import matrices
 
 INSIDE = 3  # Gauss points of a cell: with two, a residual of splines of degree 7 may vanish at all of them
 REDUNDANT = 1e-8  # smallest singular value of an axis's conditions, relative to the largest, of independent ones
@@ -50,7 +49,7 @@ class RestrictedAxis:
         """Return an axis with derivatives below `orders`; None if its conditions contradict or repeat each other."""
         points, weights = quadrature_of(axis)
         roots = sparse.diags(np.sqrt(weights))
-        factors = tuple((roots @ each).tocsr() for each in matrices(axis, points, orders))
+        factors = tuple((roots @ each).tocsr() for each in sparse_designs(axis, points, orders))
         conditions = np.array([end_row(axis, end) for end in ends]).reshape(len(ends), axis.size)
         sizes = np.linalg.norm(conditions, axis=1, keepdims=True)
         if len(ends) and np.linalg.svd(conditions / sizes, compute_uv=False).min() < REDUNDANT:
@@ -119,7 +118,7 @@ def end_row(axis: Axis, end: EndCondition) -> Array:
     """Return e (size,) with e·c the condition's left side for the function with coefficients c."""
     row = np.zeros(axis.size)
     for side, order, value in end.parts:
-        row += value * matrices(axis, axis.breakpoints[[-side]], order + 1)[order].toarray()[0]
+        row += value * sparse_designs(axis, axis.breakpoints[[-side]], order + 1)[order].toarray()[0]
     return row
 
 

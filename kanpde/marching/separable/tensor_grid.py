@@ -9,15 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-import scipy.sparse as sparse
 import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.collocation.rows import Placed, plan_of
-from kanpde.marching.axes import Axis
-from kanpde.marching.separable.along_axis import AlongAxis, Matrix, placed
+from kanpde.marching.separable.along_axis import AlongAxis, placed
 from kanpde.problem.block import Block
 
 TILE = 2**15  # points whose rows are computed at once on the processor, which fit into its cache
@@ -29,14 +26,6 @@ Orders = tuple[int, ...]
 def orders_of(partial: MultiIndex, dimension: int) -> Orders:
     """Return how often a partial differentiates along each axis."""
     return tuple(partial.count(axis) for axis in range(dimension))
-
-
-def matrices(axis: Axis, points: Array, orders: int) -> list[Matrix]:
-    """Return the sparse matrices (n, size) of the functions' derivatives below `orders` at points (n,)."""
-    columns, values = axis.local(torch.as_tensor(points), orders)
-    places = np.repeat(np.arange(len(points)), columns.shape[1]), columns.numpy().ravel()
-    shape = (len(points), axis.size)
-    return [sparse.csr_matrix((values[:, m].numpy().ravel(), places), shape=shape) for m in range(orders)]
 
 
 def expand(
