@@ -13,7 +13,7 @@ from torch import Tensor
 from kanpde.geometry.box import as_box
 from kanpde.marching.axes import Axis, SplineAxis
 from kanpde.marching.separable.along_axis import placed
-from kanpde.marching.separable.iterated import Measures, Rows, Scales, Spline, correction, measure
+from kanpde.marching.separable.iterated import Measures, Rows, Scales, Spline, correction, measure, projected
 from kanpde.marching.separable.solver import Solved, Space
 from kanpde.marching.slabs import Slab, tail_of
 from kanpde.marching.state import Attempt, MarchState
@@ -80,6 +80,16 @@ class Iterated:
         tail, flat = tail_of(product, task.time, coefficients) if task.slabbed else (0.0, False)
         low, high = self.attempt.low, self.attempt.high
         return Slab(low, high, product.axes, coefficients, np.zeros(0), found.residual, tail, flat), found
+
+
+def start_from(task: MarchTask, attempt: Attempt, failed: Slab) -> Tensor:
+    """Return the vector (P,) of the function of a failed attempt in the space of another one, the best fit."""
+    assert task.structure is not None
+    axes = task.space(attempt.axes, attempt.low, attempt.high).axes
+    space = Space.of(task.structure, axes, task.iterates_on)
+    assert space is not None
+    function = Spline(failed.axes, placed(failed.coefficients[..., 0], task.iterates_on))
+    return projected(function, space).coefficients.reshape(-1)
 
 
 @dataclass(frozen=True, eq=False)

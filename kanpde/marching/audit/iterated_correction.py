@@ -37,7 +37,7 @@ WELL_POSED = 1e-2  # share of its terms that a mode's eigenvalue must be, times 
 
 
 def on_grids(function: OnGrids | None, device: torch.device) -> GridFunction | None:
-    """Return a function of one field on a device, with those that it is a correction of; None if it is not all splines."""
+    """Return a function of one field on a device, with those that it is a correction of; None if it is no spline."""
     if not isinstance(function, TensorFunction) or function.ansatz is not None:
         return None
     own = Spline(function.space.axes, function.coefficients.to(device).reshape(function.space.shape))

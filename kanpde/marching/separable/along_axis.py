@@ -43,7 +43,7 @@ class AlongAxis:
         return int(rows), int(columns)
 
     @cached_property
-    def T(self) -> AlongAxis:  # noqa: N802, the name that tensors and arrays have for it
+    def T(self) -> AlongAxis:
         """The transpose."""
         return AlongAxis(self.matrix.T if isinstance(self.matrix, Tensor) else self.matrix.T.tocsr())
 
