@@ -37,6 +37,7 @@ from kanpde.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 BUDGET = 450.0  # seconds of all parts together
+LARGE_SECONDS = 45.0  # budget of a training in a large space
 LEAST_SECONDS = 5.0  # a part is not begun with less
 # Float64 operations a second, in 10¹², of a product of matrices on the card (NVIDIA's data sheets), by its name.
 RATES = {"H200": 67.0, "H100 PCIe": 51.0, "H100": 67.0, "A100": 19.5, "V100": 7.8}
@@ -63,6 +64,45 @@ class PoissonCube(Problem):
 
     def exact(self, x, y, z):  # type: ignore[no-untyped-def]
         return sp.sin(sp.pi * x) * sp.sin(sp.pi * y) * sp.sin(sp.pi * z)
+
+
+class Peaks(Problem):
+    """Poisson's equation on the unit cube with four narrow peaks, which need knots of their own."""
+
+    domain = Box(x=(0, 1), y=(0, 1), z=(0, 1))
+    source = "exact"
+
+    def residual(self, u, x, y, z):  # type: ignore[no-untyped-def]
+        return u.xx + u.yy + u.zz
+
+    def conditions(self):  # type: ignore[no-untyped-def]
+        return {"faces": Dirichlet("exact")}
+
+    def exact(self, x, y, z):  # type: ignore[no-untyped-def]
+        middles = np.random.default_rng(3).uniform(0.2, 0.8, (4, 3)).tolist()
+        squares = [(x - sp.Float(a)) ** 2 + (y - sp.Float(b)) ** 2 + (z - sp.Float(c)) ** 2 for a, b, c in middles]
+        return sum(sp.exp(-200 * square) for square in squares)
+
+
+@dataclass(frozen=True)
+class Waves(Problem):
+    """Poisson's equation on the unit square with `waves` half waves along each axis and a narrow peak."""
+
+    domain = Box(x=(0, 1), y=(0, 1))
+    source = "exact"
+    waves: int = 120
+    steepness: float = 30_000.0
+
+    def residual(self, u, x, y):  # type: ignore[no-untyped-def]
+        return u.xx + u.yy
+
+    def conditions(self):  # type: ignore[no-untyped-def]
+        return {"sides": Dirichlet("exact")}
+
+    def exact(self, x, y):  # type: ignore[no-untyped-def]
+        square = (x - sp.Rational(1, 3)) ** 2 + (y - sp.Rational(2, 5)) ** 2
+        waves = sp.sin(self.waves * sp.pi * x) * sp.sin(self.waves * sp.pi * y)
+        return waves + sp.exp(-self.steepness * square)
 
 
 # Parts ---------------------------------------------------------------------------------------------------------------
@@ -114,6 +154,59 @@ def error_of(solution: Solution) -> str:
     """Return the relative error of a solution in L2, or a dash."""
     error = solution.errors()["relative_l2"]
     return "–" if error is None else f"{error:.1e}"
+
+
+def large(device: str) -> Iterator[Row]:
+    """Yield seconds, unknowns and errors of large tensor products, on the device and then on the processor."""
+    small = device == "cpu"
+    waves = Waves(4, 50.0) if small else Waves()
+    problems = {
+        "2-D, waves and a peak": (waves, KAN(intervals=6 if small else 300), 6 if small else 130),
+        "3-D, four peaks": (Peaks(), KAN(), 10),
+    }
+    training = {"target": 1e-3} if small else {"budget_seconds": LARGE_SECONDS}
+    for name, (problem, network, first) in [*problems.items()][: 1 if small else None]:
+        before: Run | None = None
+        for at in (device, "cpu"):
+            solve(problem, KAN(intervals=first), device=at, training={"budget_seconds": 0.1})  # loads the libraries
+            run = solved(problem, network, at, training)
+            yield (
+                name,
+                at,
+                f"{run.training:.2f}",
+                f"{run.after:.2f}",
+                "–" if before is None else f"{run.training / before.training:.1f}",
+                run.solution.history["parameters"][-1],
+                f"{run.slowest:.2f}",
+                error_of(run.solution),
+                f"{run.solution.error_estimate or 0.0:.1e}",
+                run.solution.verdict,
+                "–" if run.memory is None else f"{run.memory:.1f}",
+            )
+            before = run
+
+
+@dataclass(frozen=True)
+class Run:
+    """A solution with the seconds of its training, of its slowest step and after the training, and the most GB used."""
+
+    solution: Solution
+    training: float
+    slowest: float
+    after: float
+    memory: float | None
+
+
+def solved(problem: Problem, network: KAN, device: str, training: Mapping[str, object]) -> Run:
+    """Return a run with its times."""
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats(device)
+    started = time.perf_counter()
+    solution = solve(problem, network, device=device, training=training)
+    whole = time.perf_counter() - started
+    seconds = solution.history["seconds"]
+    memory = None if device == "cpu" else torch.cuda.max_memory_allocated(device) / 1e9
+    return Run(solution, seconds[-1], float(np.diff([0.0, *seconds]).max()), whole - seconds[-1], memory)
 
 
 def steps(device: str) -> Iterator[Row]:
@@ -190,7 +283,7 @@ def synchronise(device: str) -> None:
 def algebra(device: str) -> Iterator[Row]:
     """Yield milliseconds and the rate of a product and a Cholesky factor in float64."""
     peak = rate_of(device)
-    for size in (256,) if device == "cpu" else (2048, 4096, 8192):
+    for size in (256,) if device == "cpu" else (2048, 4096, 8192, 16384):
         matrix = torch.rand(size, size, dtype=torch.float64, device=device)
         positive = matrix @ matrix.T + size * torch.eye(size, dtype=torch.float64, device=device)
         calls = {
@@ -272,6 +365,26 @@ PARTS = {
         ("operation", "size", "ms", "10¹² operations/s", "share"),
         algebra,
         40,
+    ),
+    "large": Part(
+        "Large tensor products",
+        f"Poisson's equation with `training.budget_seconds={LARGE_SECONDS:.0f}`, solved by iteration. After the "
+        "training come the network and the audit; GB is the most that the card's tensors needed.",
+        (
+            "problem",
+            "on",
+            "training s",
+            "after it s",
+            "CPU / device",
+            "unknowns",
+            "slowest step s",
+            "error",
+            "estimate",
+            "verdict",
+            "GB",
+        ),
+        large,
+        140,
     ),
     "steps": Part(
         "One step",

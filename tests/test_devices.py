@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import sympy as sp
 import torch
 from pretended_device import DEVICE, Card, Mixed
 
-from kanpde import KAN, Box, Data, Dirichlet, Function, Problem, fit, load_problem, solve
+from kanpde import KAN, Box, Data, Dirichlet, Function, Initial, Problem, Robin, fit, load_problem, solve
 from kanpde.calculus.devices import torch_device
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.errors import ProblemError, options
-from kanpde.marching import smoothing
+from kanpde.marching import iteration, smoothing
 from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training import device_choice, settings
 from kanpde.training.settings import Settings, TrainingOptions
@@ -103,6 +104,65 @@ def test_an_unknown_function_is_on_the_card(card, monkeypatch):
     monkeypatch.setattr(smoothing, "ITERATIONS", 2)
     here, there = (marched(Load(), device, 2) for device in ("cpu", "cuda"))
     torch.testing.assert_close(there, here, rtol=1e-5, atol=1e-6)
+
+
+class Plane(Problem):
+    """An equation whose coefficients vary, with two kinds of conditions."""
+
+    domain = Box(x=(0, 1), y=(0, 2))
+    source = "exact"
+
+    def residual(self, u, x, y):
+        return (1 + 0.2 * x * y) * u.xx + u.yy - u
+
+    def conditions(self):
+        return {"sides": Dirichlet("exact", on="x"), "ends": Robin(1.0, 0.5, "exact", on="y")}
+
+    def exact(self, x, y):
+        return sp.sin(3 * x + 2 * y)
+
+
+class Space(Problem):
+    """Poisson's equation in three coordinates."""
+
+    domain = Box(x=(0, 1), y=(0, 1), z=(0, 1))
+    source = "exact"
+
+    def residual(self, u, x, y, z):
+        return u.xx + u.yy + u.zz
+
+    def conditions(self):
+        return {"faces": Dirichlet("exact")}
+
+    def exact(self, x, y, z):
+        return sp.exp(x - y) * sp.cos(2 * z)
+
+
+class Cooling(Problem):
+    """Slabs of time."""
+
+    domain = Box(x=(0, 1), y=(0, 1), t=(0, 0.05))
+
+    def residual(self, u, x, y, t):
+        return u.t - u.xx - u.yy
+
+    def conditions(self):
+        return {"start": Initial("exact"), "sides": Dirichlet(0)}
+
+    def exact(self, x, y, t):
+        return sp.exp(-2 * sp.pi**2 * t) * sp.sin(sp.pi * x) * sp.sin(sp.pi * y)
+
+
+@pytest.mark.parametrize("problem", [Plane(), Space(), Cooling()], ids=["plane", "space", "slabs"])
+def test_large_spaces_are_solved_on_the_card_with_the_numbers_of_the_processor(card, monkeypatch, problem):
+    monkeypatch.setattr(iteration, "WORTH", 0.0)
+    found = {}
+    for device in ("cpu", "cuda"):
+        card.reads.clear()
+        solution = solve(problem, KAN(degree=6, intervals=5), device=device, training={"target": 1e-4})
+        found[device] = solution.errors()["relative_l2"], solution.error_estimate
+        assert solution.verdict == "solved"
+    assert found["cuda"] == pytest.approx(found["cpu"], rel=1e-3) and found["cpu"][0] < 1e-4
 
 
 METHODS = ["gauss_newton", "krylov_gauss_newton", "ssbroyden", "soap", "adamw"]

@@ -38,7 +38,9 @@ def test_without_a_card_it_says_so_in_one_line(call, capsys, tmp_path):
     assert len(complaint.splitlines()) == 1 and "no CUDA device" in complaint
 
 
-@pytest.mark.parametrize(("part", "rows"), [("algebra", 2), ("profile", 2), ("fits", 2), ("solutions", 2)])
+@pytest.mark.parametrize(
+    ("part", "rows"), [("algebra", 2), ("large", 2), ("profile", 2), ("fits", 2), ("solutions", 2)]
+)
 def test_a_part_has_rows_for_its_columns(gpu, part, rows):
     found = list(gpu.PARTS[part].rows("cpu"))
     assert [len(row) for row in found] == [len(gpu.PARTS[part].columns)] * rows

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
+from scipy.sparse import csr_matrix
 
 from kanpde import KAN, Box, Condition, Dirichlet, Initial, Integral, Neumann, Periodic, Problem, Robin, solve
 from kanpde.marching import iteration
 from kanpde.marching.axes import LegendreAxis, SplineAxis, design
+from kanpde.marching.separable.along_axis import AlongAxis
 from kanpde.marching.separable.iterated import Rows, Scales, Spline, correction, measure, preconditioner
 from kanpde.marching.separable.modes import Modes
 from kanpde.marching.separable.restricted_axis import RestrictedAxis
@@ -20,6 +22,7 @@ from kanpde.marching.separable.trial import converges
 from kanpde.marching.task import MarchTask
 from kanpde.optim.cgls import conjugate_gradients
 
+HERE = torch.device("cpu")
 SQUARE = Box(x=(0, 1), y=(0, 2))
 WAVE = {"x": 3, "y": 2}
 
@@ -87,13 +90,18 @@ def axes_of(problem, count, degree, grading=0.0):
 
 def rows_and_space(problem, axes):
     structure = structure_of(problem.domain, problem.blocks(), 1)
-    return Rows(structure, problem.domain), Space.of(structure, axes)
+    return Rows(structure, problem.domain, HERE), Space.of(structure, axes, HERE)
+
+
+def noise(space):
+    """A random residual."""
+    return torch.from_numpy(np.random.default_rng(0).normal(size=space.roots.shape)) * space.roots
 
 
 def error_of(problem, axes, coefficients):
     """The largest error on a grid, relative to the largest value."""
     lines = [np.linspace(low, high, 41) for low, high in zip(problem.domain.low, problem.domain.high, strict=True)]
-    values = coefficients
+    values = coefficients.numpy()
     for a, (axis, line) in enumerate(zip(axes, lines, strict=True)):
         values = np.moveaxis(np.tensordot(design(axis, line), values, (1, a)), 0, a)
     points = np.stack([each.ravel() for each in np.meshgrid(*lines, indexing="ij")], axis=1)
@@ -141,7 +149,7 @@ def test_other_conditions_have_no_structure(condition):
 
 def test_conditions_that_repeat_each_other_have_no_space():
     problem = Other({"again": Dirichlet(0, on="x-")})
-    assert Space.of(structure_of(SQUARE, problem.blocks(), 1), axes_of(problem, 8, 5)) is None
+    assert Space.of(structure_of(SQUARE, problem.blocks(), 1), axes_of(problem, 8, 5), HERE) is None
 
 
 def singular():
@@ -178,13 +186,13 @@ def test_the_iteration_is_tried_in_a_small_space(problem, expected):
 def test_a_restricted_axis_satisfies_its_conditions(degree):
     structure = structure_of(SQUARE, Mixed().blocks(), 1)
     for a, axis in enumerate(axes_of(Mixed(), 7, degree, 0.5)):
-        restricted = RestrictedAxis.of(axis, structure.of_axis(a), 3)
+        restricted = RestrictedAxis.of(axis, structure.of_axis(a), 3, HERE)
         assert np.abs(restricted.conditions @ restricted.kernel.toarray()).max() < 1e-12
         assert restricted.kernel.shape == (axis.size, axis.size - 2)
         assert np.allclose(restricted.conditions @ restricted.lifts, np.eye(2), atol=1e-12)
         assert np.isclose(restricted.weights.sum(), 1)
         polynomial = restricted.points**degree * np.sqrt(restricted.weights)
-        fitted = restricted.fit(polynomial[:, None])
+        fitted = restricted.fit(torch.from_numpy(polynomial[:, None])).numpy()
         assert np.abs(restricted.factors[0] @ fitted - polynomial[:, None]).max() < 1e-11 * np.abs(polynomial).max()
 
 
@@ -193,9 +201,7 @@ def test_products_are_those_of_the_dense_matrix(shape):
     random = np.random.default_rng(0)
     matrices = [[random.normal(size=(n + 3, n)) for _ in range(3)] for n in shape]
     slopes = {(2, *(0 for _ in shape[1:])): 1.5, (*(0 for _ in shape[1:]), 2): -0.5, (1,) * len(shape): 2.0}
-    from scipy import sparse
-
-    combination = Combination([[sparse.csr_matrix(each) for each in along] for along in matrices], slopes)
+    combination = Combination([[AlongAxis.of(csr_matrix(each), HERE) for each in along] for along in matrices], slopes)
     whole = 0
     for orders, slope in slopes.items():
         product = np.ones((1, 1))
@@ -203,16 +209,18 @@ def test_products_are_those_of_the_dense_matrix(shape):
             product = np.kron(product, along[order])
         whole = whole + slope * product
     coefficients = random.normal(size=shape)
-    values = combination.values(coefficients)
+    values = combination.values(torch.from_numpy(coefficients))
     grid = [len(along[0]) for along in matrices]
     assert values.shape == (grid[-1], *grid[:-1])
     expected = (whole @ coefficients.ravel()).reshape(grid)
-    assert np.allclose(np.moveaxis(values, 0, -1), expected)
-    other = random.normal(size=values.shape)
-    assert np.isclose((values * other).sum(), (combination.adjoint(other) * coefficients).sum())
-    varying = Combination(combination._matrices, {orders: np.full(values.shape, s) for orders, s in slopes.items()})
-    assert np.allclose(varying.values(coefficients), values)
-    assert np.allclose(varying.adjoint(other), combination.adjoint(other))
+    assert np.allclose(values.movedim(0, -1), expected)
+    other = torch.from_numpy(random.normal(size=values.shape))
+    coefficients = torch.from_numpy(coefficients)
+    assert torch.isclose((values * other).sum(), (combination.adjoint(other) * coefficients).sum())
+    everywhere = {orders: torch.full(values.shape, s, dtype=torch.float64) for orders, s in slopes.items()}
+    varying = Combination(combination._matrices, everywhere)
+    assert torch.allclose(varying.values(coefficients), values)
+    assert torch.allclose(varying.adjoint(other), combination.adjoint(other))
 
 
 def test_a_slab_is_inverted_exactly_where_the_space_is():
@@ -221,7 +229,7 @@ def test_a_slab_is_inverted_exactly_where_the_space_is():
     rows, space = rows_and_space(problem, [*axes_of(problem, 6, 3)[:2], time])
     slopes = rows.slopes(space.lines, None)
     modes = preconditioner(space, slopes)
-    operator = Operator(space, slopes, np.random.default_rng(0).normal(size=space.roots.shape) * space.roots)
+    operator = Operator(space, slopes, noise(space))
     found = conjugate_gradients(operator, modes, 20, 1e-13, removable=1e-8)
     assert found.iterations <= 14
     assert float(operator.transposed(operator.residual + found.image).norm()) < 1e-6 * found.start
@@ -233,8 +241,7 @@ def test_a_slab_is_inverted_exactly_where_the_space_is():
 def iterations(problem, count, degree, grading=0.0):
     rows, space = rows_and_space(problem, axes_of(problem, count, degree, grading))
     slopes = rows.slopes(space.lines, None)
-    random = np.random.default_rng(0).normal(size=space.roots.shape) * space.roots
-    operator = Operator(space, slopes, random)
+    operator = Operator(space, slopes, noise(space))
     found = conjugate_gradients(operator, preconditioner(space, slopes), 60, 1e-14, removable=1e-6)
     left = float((operator.residual + found.image).norm())
     assert found.left * found.start <= 1e-6 * left
@@ -278,10 +285,10 @@ def test_a_nonlinear_equation_is_solved_by_gauss_newton_steps():
     problem = Variable()
     axes = axes_of(problem, 16, 7)
     rows, space = rows_and_space(problem, axes)
-    total, sizes = np.zeros(space.shape), []
+    total, sizes = torch.zeros(space.shape, dtype=torch.float64), []
     for _ in range(7):
         found = correction(rows, space, None, Spline(tuple(axes), total) if sizes else None)
-        total, size = total + found.coefficients, float(np.abs(found.coefficients).max())
+        total, size = total + found.coefficients, float(found.coefficients.abs().max())
         sizes.append(size)
     assert error_of(problem, axes, total) < 1e-8
     assert sizes[-1] < 1e-8 * sizes[0]
@@ -290,7 +297,7 @@ def test_a_nonlinear_equation_is_solved_by_gauss_newton_steps():
 def test_a_missing_condition_makes_the_modes_irregular():
     problem = singular()
     structure = structure_of(SQUARE, problem.blocks(), 1)
-    space = Space.of(structure, axes_of(problem, 8, 5))
+    space = Space.of(structure, axes_of(problem, 8, 5), HERE)
     assert not Modes(space.axes, by_orders(dict(structure.slopes), 2)).regular
 
 

@@ -7,8 +7,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import scipy.sparse as sparse
 import torch
 from scipy.linalg import solve_triangular
 from torch import Tensor
@@ -18,6 +20,7 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.legendre import gauss_rule, legendre
 from kanpde.network.bspline import BSpline
 
+MANY = 128  # number of functions from which a factor of their Gram matrix is used, because it has far fewer rows
 KEPT = 8  # sets of points at which an axis keeps its functions
 Known = dict[bytes, tuple[Tensor, Tensor]]
 
@@ -54,6 +57,11 @@ class SplineAxis:
     @cached_property
     def _known(self) -> Known:
         return {}
+
+    @cached_property
+    def root(self) -> Array:
+        """R (r, size) with ‖R c‖² the mean over the axis of u², for functions u with coefficients c."""
+        return root_of(self)
 
     @property
     def intervals(self) -> int:
@@ -124,6 +132,11 @@ class LegendreAxis:
     def _known(self) -> Known:
         return {}
 
+    @cached_property
+    def root(self) -> Array:
+        """R (r, size) with ‖R c‖² the mean over the axis of u², for functions u with coefficients c."""
+        return root_of(self)
+
     def _local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         low, high = self.breakpoints
         columns = torch.arange(self.size, device=x.device).expand(len(x), -1)
@@ -162,6 +175,22 @@ def design_of(axis: Axis, x: Array, orders: int) -> Array:
     return result
 
 
+def sparse_designs(axis: Axis, x: Array, orders: int) -> list[Any]:
+    """Return the sparse matrices (n, size) of the functions' derivatives below `orders` at x (n,)."""
+    columns, values = axis.local(torch.as_tensor(x), orders)
+    places = np.repeat(np.arange(len(x)), columns.shape[1]), columns.numpy().ravel()
+    return [sparse.csr_matrix((values[:, m].numpy().ravel(), places), shape=(len(x), axis.size)) for m in range(orders)]
+
+
+def root_of(axis: Axis) -> Array:
+    """Return the values at the Gauss points times the roots of the weights, or a factor of their Gram matrix."""
+    roots = np.sqrt(gauss_weights(axis))
+    if axis.size <= MANY:
+        return design(axis, points_of(axis)) * roots[:, None]
+    weighted = sparse.diags(roots) @ sparse_designs(axis, points_of(axis), 1)[0]
+    return np.linalg.cholesky((weighted.T @ weighted).toarray()).T
+
+
 def transfer_matrix(old: Axis, new: Axis) -> Array:
     """Return the matrix (new size, old size) of the least-squares fit of the old axis's functions by the new one's.
 
@@ -180,4 +209,4 @@ def points_of(axis: Axis) -> Array:
 
 def norm(axis: Axis, along: Array) -> float:
     """Return the root of the mean over the axis of Σ_c u_c², for functions with coefficients `along` (size, c)."""
-    return float(np.linalg.norm(np.sqrt(gauss_weights(axis))[:, None] * (design(axis, points_of(axis)) @ along)))
+    return float(np.linalg.norm(axis.root @ along))

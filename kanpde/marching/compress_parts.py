@@ -33,27 +33,30 @@ def compressed(
     held after it has a kink there, which would spoil a network before it.
     """
     if not slabbed:
-        return compressed_part(task.problem, task.problem.domain, found, degree)
+        return compressed_part(task.problem, task.problem.domain, found, degree, task.device)
     count = SLABS_PER_NETWORK[task.problem.domain.dimension]
     solved = [slab for slab in found.slabs if slab.low < reached]
     groups = [Pass(tuple(solved[first : first + count])) for first in range(0, len(solved), count)]
     groups += [Pass((slab,)) for slab in found.slabs[len(solved) :]]
     domains = [task.part(group.slabs[0].low, group.slabs[-1].high) for group in groups]
     networks = [
-        compressed_part(task.problem, domain, group, degree) for domain, group in zip(domains, groups, strict=True)
+        compressed_part(task.problem, domain, group, degree, task.device)
+        for domain, group in zip(domains, groups, strict=True)
     ]
     return SlabbedNetwork(networks, [float(domain.high[task.time]) for domain in domains], task.time)
 
 
-def compressed_part(problem: Problem, domain: Domain, found: Pass, degree: int) -> KAN | PartedNetwork:
+def compressed_part(
+    problem: Problem, domain: Domain, found: Pass, degree: int, device: torch.device
+) -> KAN | PartedNetwork:
     """Return the network of slabs that fill a domain, which is a part of the problem's."""
     if not isinstance(problem, Split):
-        return compress(domain, found, degree)
+        return compress(domain, found, degree, device=device)
     networks = []
     for number in range(len(problem.cells)):
         fields = slice(number * problem.count, (number + 1) * problem.count)
         slabs = tuple(replace(slab, coefficients=slab.coefficients[..., fields]) for slab in found.slabs)
-        networks.append(compress(domain, Pass(slabs), degree, inside(problem, number)))
+        networks.append(compress(domain, Pass(slabs), degree, inside(problem, number), device))
     return PartedNetwork(networks, problem.layout)
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from kanpde.geometry.box import as_box
 from kanpde.marching.axes import Axis, SplineAxis
-from kanpde.marching.separable.iterated import Measures, Rows, Scales, Spline, correction, measure
+from kanpde.marching.separable.along_axis import placed
+from kanpde.marching.separable.iterated import Measures, Rows, Scales, Spline, correction, measure, projected
 from kanpde.marching.separable.solver import Solved, Space
 from kanpde.marching.slabs import Slab, tail_of
 from kanpde.marching.state import Attempt, MarchState
@@ -55,16 +55,16 @@ class Iterated:
         part = as_box(task.part(attempt.low, attempt.high))
         assert part is not None
         joined = tuple(block.name for block in task.joins) if last else ()
-        before = Spline(last.axes, last.coefficients[..., 0]) if last else None
-        space = Space.of(structure, task.space(attempt.axes, attempt.low, attempt.high).axes)
+        before = Spline(last.axes, placed(last.coefficients[..., 0], task.iterates_on)) if last else None
+        space = Space.of(structure, task.space(attempt.axes, attempt.low, attempt.high).axes, task.iterates_on)
         assert space is not None  # the conditions are independent, as in the space in which the iteration was tried
-        return cls(task, attempt, Rows(structure, part, before, joined), space)
+        return cls(task, attempt, Rows(structure, part, task.iterates_on, before, joined), space)
 
     def step(self, vector: Tensor) -> tuple[Tensor, Solved]:
         """Return the vector (P,) after a step, and the correction."""
-        about = vector.numpy().reshape(self.space.shape)
+        about = vector.reshape(self.space.shape)
         found = correction(self.rows, self.space, None, Spline(self._axes, about) if about.any() else None)
-        return torch.from_numpy((about + found.coefficients).reshape(-1)), found
+        return (about + found.coefficients).reshape(-1), found
 
     @cached_property
     def _axes(self) -> tuple[Axis, ...]:
@@ -72,15 +72,24 @@ class Iterated:
 
     def measure(self, vector: Tensor) -> tuple[Slab, Measures]:
         """Return the slab of a vector with its measures."""
-        task, array = self.task, vector.numpy().reshape(self.space.shape)
-        function = Spline(self._axes, array)
+        task, function = self.task, Spline(self._axes, vector.reshape(self.space.shape))
         scales = Scales.of(self.rows, self.space, function)
         found = measure(self.rows, self.space, function, scales, task.tolerances.checked)
         product = task.space(self.attempt.axes, self.attempt.low, self.attempt.high)
-        coefficients = array[..., None]
+        coefficients = function.coefficients.cpu().numpy()[..., None]
         tail, flat = tail_of(product, task.time, coefficients) if task.slabbed else (0.0, False)
         low, high = self.attempt.low, self.attempt.high
         return Slab(low, high, product.axes, coefficients, np.zeros(0), found.residual, tail, flat), found
+
+
+def start_from(task: MarchTask, attempt: Attempt, failed: Slab) -> Tensor:
+    """Return the vector (P,) of the function of a failed attempt in the space of another one, the best fit."""
+    assert task.structure is not None
+    axes = task.space(attempt.axes, attempt.low, attempt.high).axes
+    space = Space.of(task.structure, axes, task.iterates_on)
+    assert space is not None
+    function = Spline(failed.axes, placed(failed.coefficients[..., 0], task.iterates_on))
+    return projected(function, space).coefficients.reshape(-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,4 +111,4 @@ def take_step(task: MarchTask, state: MarchState) -> Taken:
     slab, measures = here.measure(after)
     moved = float((after - before).norm() / after.norm().clamp_min(1e-300))
     step = Step(after, slab.residual**2, found.converged, before=math.nan)
-    return Taken(step, moved, slab, measures, here.space.roots.size)
+    return Taken(step, moved, slab, measures, here.space.roots.numel())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from kanpde.marching.axes import SplineAxis, norm
 from kanpde.marching.slabs import Slab
 from kanpde.marching.tolerances import MarchTolerances
 
+KEPT = 3  # needs of axes that are kept
 MIN_DENSITY = 0.2  # smallest density of breakpoints, as a share of the mean
 MAX_END_FACTOR = 3.0  # largest ratio of the derivative's size at an end of an axis to its size at the next breakpoint
 UNIFORM_GROWTH = 1.4  # ratio of the numbers of intervals of equidistant axes
@@ -105,7 +107,7 @@ def finer_axes(
     The residual of an equation of `order` in space is proportional to h^{degree + 1 − order}. The aim is doubled as
     long as the slab would have more than `most` unknowns.
     """
-    needs = [Need.of(slab, a) for a in along]
+    needs = [need_of(slab, a) for a in along]
     allowed = [interval_bounds(need.axis, slab, stalls, limits) for need in needs]
     worst = max((need.error for need in needs), default=0.0)
     others = slab.coefficients.size // math.prod(need.axis.size for need in needs)
@@ -167,6 +169,12 @@ class Need:
         """Return the error of an interval for a residual multiplied by `shrink`, if `worst` is the largest one now."""
         k = self.axis.degree
         return worst * math.pow(shrink, (k + 1) / (k + 1 - order))
+
+
+@lru_cache(maxsize=KEPT)
+def need_of(slab: Slab, a: int) -> Need:
+    """Return the need of an axis, kept because the knots of one slab are placed for several numbers of unknowns."""
+    return Need.of(slab, a)
 
 
 def interval_bounds(axis: SplineAxis, slab: Slab, stalls: int, limits: MarchTolerances) -> tuple[int, int]:

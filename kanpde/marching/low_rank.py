@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import reduce
 from itertools import product
 
 import numpy as np
@@ -19,12 +18,14 @@ from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
-from kanpde.marching.axes import SplineAxis, design, gauss_weights, points_of
+from kanpde.marching.axes import SplineAxis, design, points_of, sparse_designs
+from kanpde.marching.projection import leading_singular_vectors, orthonormalised
 from kanpde.marching.slabs import Pass
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 
+PROCESSOR = torch.device("cpu")
 MIN_INTERVALS = 12  # smallest number of intervals of an edge
 INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
 DENSITY_FACTOR = 1.15  # ratio of the density of an edge's knots to the largest density in any slab
@@ -35,29 +36,24 @@ TRIED = 14  # number of truncations that are tried there, each a tenth of the on
 MARGIN = 0.1  # margin of a node's grid beyond the node's values, as a share of their range
 
 
-def compress(domain: Domain, found: Pass, degree: int, inside: Array | None = None) -> KAN:
+def compress(
+    domain: Domain, found: Pass, degree: int, inside: Array | None = None, device: torch.device = PROCESSOR
+) -> KAN:
     """Return the network of degree `degree` that represents a pass, without the lift and factor of hard conditions.
 
-    If only a part of the domain counts, it is that around the points `inside` (n, d).
+    If only a part of the domain counts, it is that around the points `inside` (n, d). Large matrices are factored on
+    the device.
     """
     if inside is None and as_box(domain) is None:
         inside = domain.interior(np.random.default_rng(0).random((INSIDE, domain.dimension)))
     axes = edge_axes(domain, found, degree, nested=inside is not None)
-    time = domain.time if len(found.slabs) > 1 else None
-    spans, solve = [], []
-    for a, axis in enumerate(axes):
-        orthonormal, triangle = np.linalg.qr(np.sqrt(gauss_weights(axis))[:, None] * design(axis, points_of(axis)))
-        weighted = np.sqrt(gauss_weights(axis))[:, None] * orthonormal
-        maps = maps_in_time(found, a, axis, weighted) if a == time else maps_in_space(found, a, axis, weighted)
-        span = orthonormal_basis(maps)
-        spans.append([span.T @ each for each in maps])
-        solve.append(np.linalg.inv(triangle) @ span)
-    pieces = (apply_along_axes(slab.coefficients, maps) for slab, *maps in zip(found.slabs, *spans, strict=True))
-    values = reduce(np.add, pieces)  # each piece is zero outside its slab's part of time
+    values, solve = orthonormalised(found, axes, domain.time if len(found.slabs) > 1 else None, device)
     tolerance = max(MIN_SINGULAR_VALUE, TRUNCATION * found.residual)
     if inside is not None:
         tolerance = tolerance_inside(inside, axes, solve, values, tolerance)
-    build = {1: compress_line, 2: compress_plane, 3: compress_volume, 4: compress_space_time}[len(axes)]
+    if len(axes) == 2:
+        return compress_plane(axes, solve, values, tolerance, device)
+    build = {1: compress_line, 3: compress_volume, 4: compress_space_time}[len(axes)]
     return build(axes, solve, values, tolerance)
 
 
@@ -96,33 +92,6 @@ def truncated(values: Array, tolerance: float) -> Array:
         kept = left[:, : max(1, int((singular > tolerance * singular[0]).sum()))]
         values = np.moveaxis(np.tensordot(kept @ kept.T, values, (1, a)), 0, a)
     return values
-
-
-def maps_in_space(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
-    """Return for each slab the matrix (n, size) from its functions of axis `a` to the network's orthonormal ones.
-
-    Slabs that share an axis share the matrix.
-    """
-    known: dict[int, Array] = {}
-    for slab in found.slabs:
-        own = slab.axes[a]
-        if id(own) not in known:
-            known[id(own)] = weighted.T @ design(own, points_of(axis))
-    return [known[id(slab.axes[a])] for slab in found.slabs]
-
-
-def maps_in_time(found: Pass, a: int, axis: SplineAxis, weighted: Array) -> list[Array]:
-    """Return the same matrices for the axis of time, where a slab's functions are zero outside its part of time."""
-    places = points_of(axis)
-    which = np.searchsorted([slab.axes[a].breakpoints[1] for slab in found.slabs[:-1]], places)
-    inside = [which == number for number in range(len(found.slabs))]
-    return [weighted[i].T @ design(slab.axes[a], places[i]) for slab, i in zip(found.slabs, inside, strict=True)]
-
-
-def orthonormal_basis(maps: Sequence[Array]) -> Array:
-    """Return orthonormal columns (n, r) that span the columns of all maps (n, size)."""
-    columns = np.concatenate([*{id(each): each for each in maps}.values()], axis=1)
-    return np.linalg.qr(columns)[0] if columns.shape[1] < len(columns) else np.eye(len(columns))
 
 
 def apply_along_axes(coefficients: Array, maps: Sequence[Array]) -> Array:
@@ -183,12 +152,14 @@ def compress_line(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Ar
     return network(axes, [first, linear_layer(node_values([first], axes), np.eye(fields), fields, 0, axes[0].degree)])
 
 
-def compress_plane(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
+def compress_plane(
+    axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float, device: torch.device
+) -> KAN:
     """Return the network of a solution of two coordinates, with one product node for each field's singular values."""
     columns: list[list[Array]] = [[], []]
     sizes = []
     for f in range(values.shape[2]):
-        left, singular, right = np.linalg.svd(values[:, :, f], full_matrices=False)
+        left, singular, right = leading_singular_vectors(values[:, :, f], tolerance, device)
         count = max(1, int((singular > tolerance * singular[0]).sum()))
         columns[0].append(solve[0] @ left[:, :count])
         columns[1].append(solve[1] @ right[:count].T)
@@ -196,7 +167,7 @@ def compress_plane(axes: Sequence[SplineAxis], solve: Sequence[Array], values: A
     factors, lowest, highest, scale = [], [], [], np.ones(len(sizes))
     for axis, each in zip(axes, columns, strict=True):
         together = np.concatenate(each, axis=1)
-        along = design(axis, points_of(axis)) @ together
+        along = sparse_designs(axis, points_of(axis), 1)[0] @ together
         largest = along[np.abs(along).argmax(axis=0), np.arange(len(sizes))]  # becomes 1
         factors.append(together / largest)
         lowest.append((along / largest).min(axis=0))

@@ -12,7 +12,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array
 from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.forecast import guess_from
-from kanpde.marching.iteration import iterated
+from kanpde.marching.iteration import iterated, start_from
 from kanpde.marching.piece import OnGrids, TensorFunction
 from kanpde.marching.quadrature import inside
 from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, tail_of
@@ -107,6 +107,8 @@ def initial_iterate(
 
     Unknown constants start from their values in the best pass, or else from the given values times `factor`.
     """
+    if failed is not None and iterated(task, attempt.axes):
+        return Iterate(start_from(task, attempt, failed), fresh=False)
     guess, known = _initial_vector(task, attempt, last, failed, best, factor), best is not None and task.foreseeable
     return Iterate(
         torch.as_tensor(guess, device=task.device), fresh=not (failed or known or task.slabbed or task.guess)

@@ -42,7 +42,8 @@ class MarchTask:
 
     `degree` and `intervals` are those of the splines; if `intervals` is None the tolerances set the initial number.
     `affine` is True if the problem is linear in its fields; `most` is the largest number of unknowns of a slab, and
-    `most_iterated` that of one which is solved by iteration, without a factor.
+    `most_iterated` that of one which is solved by iteration, without a factor, on the device `iterated_on` if that is
+    another one.
     """
 
     problem: Problem
@@ -52,6 +53,7 @@ class MarchTask:
     most: int
     device: torch.device
     most_iterated: int = 0
+    iterated_on: torch.device | None = None
     tolerances: MarchTolerances = field(default_factory=MarchTolerances)
 
     def limits(self, *, long: bool) -> MarchTolerances:
@@ -109,12 +111,17 @@ class MarchTask:
             return min(self.most, MOST_ON_SHAPES)
         return min(self.most, MOST_WITH_INTEGRALS) if any(block.integrated for block in self.blocks) else self.most
 
+    @property
+    def iterates_on(self) -> torch.device:
+        """The device of iterations."""
+        return self.iterated_on or self.device
+
     @cached_property
     def structure(self) -> Structure | None:
         """The equation and conditions of a problem that can be solved by iteration; None for other problems."""
         box = as_box(self.problem.domain)
         special = self.ansatz is not None or self.problem.unknowns or self.problem.expansions or self.singular
-        if box is None or special or isinstance(self.problem, Split) or self.device.type != "cpu":
+        if box is None or special or isinstance(self.problem, Split):
             return None
         structure = structure_of(box, self.blocks, len(self.problem.fields))
         if structure is None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
-from kanpde.marching.axes import Axis, design, gauss_weights, points_of, transfer_matrix
+from kanpde.marching.axes import Axis, transfer_matrix
 
 
 @dataclass(frozen=True)
@@ -154,14 +154,13 @@ class TensorProduct:
     def values(self, axis: int, coefficients: Array, without: int | None = None) -> Array:
         """Return a function with coefficients (*shape, f) as c functions of one axis, (size, c).
 
-        They are its values at the Gauss points of the other axes, times the roots of the weights. The axis `without` is
-        left as it is.
+        The mean over the other axes of any of its squares is the sum of their squares. The axis `without` is left as it
+        is.
         """
         for a, other in enumerate(self.axes):
             if a in (axis, without):
                 continue
-            matrix = design(other, points_of(other)) * np.sqrt(gauss_weights(other))[:, None]
-            coefficients = np.moveaxis(np.tensordot(matrix, coefficients, (1, a)), 0, a)
+            coefficients = np.moveaxis(np.tensordot(other.root, coefficients, (1, a)), 0, a)
         return np.moveaxis(coefficients, axis, 0).reshape(self.shape[axis], -1)
 
     def transferred(self, old: TensorProduct, coefficients: Array) -> Array:

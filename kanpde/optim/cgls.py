@@ -86,15 +86,16 @@ def conjugate_gradients(
         step, image, rest = step + length * direction, image + length * along, rest - length * along
         gradient = linear.transposed(rest) - factor.shift * step
         towards = factor.solve(gradient)
-        before, size = size, float(gradient @ towards)
+        squares = [gradient @ towards, rest @ rest] if share or removable is not None else [gradient @ towards]
+        before, (size, *left_over) = size, torch.stack(squares).tolist()  # the only numbers that an iteration reads
         stalls = size > 0.5 * best and best < STALL * start
-        allowed = max(tolerance**2 * start, share**2 * float(rest @ rest) if share else 0.0)
+        allowed = max(tolerance**2 * start, share**2 * left_over[0] if share else 0.0)
         if size <= allowed or size > 1e3 * best or stalls:
             close = size <= allowed
             break
         best = min(best, size)
         if removable is not None:
-            if size <= removable**2 * float(rest @ rest):
+            if size <= removable**2 * left_over[0]:
                 break
             direction = towards + size / before * direction
             continue

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from kanpde.geometry.box import as_box
@@ -37,14 +36,14 @@ from kanpde.marching.tensor_product import TensorProduct
 WELL_POSED = 1e-2  # share of its terms that a mode's eigenvalue must be, times which a direction counts as noticed
 
 
-def on_grids(function: OnGrids | None) -> GridFunction | None:
-    """Return a function of one field, with those that it is a correction of; None if it is not all splines."""
+def on_grids(function: OnGrids | None, device: torch.device) -> GridFunction | None:
+    """Return a function of one field on a device, with those that it is a correction of; None if it is no spline."""
     if not isinstance(function, TensorFunction) or function.ansatz is not None:
         return None
-    own = Spline(function.space.axes, function.coefficients.cpu().numpy().reshape(function.space.shape))
+    own = Spline(function.space.axes, function.coefficients.to(device).reshape(function.space.shape))
     if function.about is None:
         return own
-    about = on_grids(function.about)
+    about = on_grids(function.about, device)
     return None if about is None else Total(about, own)
 
 
@@ -58,13 +57,14 @@ def iterated_correction(
     """
     if not iterated(task, part.axes):
         return None
-    about, last = on_grids(part.function), on_grids(before)
+    device = task.iterates_on
+    about, last = on_grids(part.function, device), on_grids(before, device)
     if about is None or (before is not None and last is None):
         return None
     structure, domain = task.structure, as_box(task.part(part.low, part.high))
     assert structure is not None and domain is not None
     joined = tuple(block.name for block in task.joins) if last is not None else ()
-    rows, space = Rows(structure, domain, last, joined), Space.of(structure, axes)
+    rows, space = Rows(structure, domain, device, last, joined), Space.of(structure, axes, device)
     if space is None:
         return None
     # In a space of low degree whose knots are others, no correction removes the kinks of the function itself.
@@ -80,13 +80,13 @@ def iterated_correction(
         residual += about.combined(space.lines, slopes) - start.combined(space.lines, slopes)
     else:
         residual = rows.equation(space.lines, about)[0]
-    size = float(np.linalg.norm(residual * space.roots))
+    size = float((residual * space.roots).norm())
     name, sizes = structure.equation.name, zip((about, after), (size, found.left), strict=True)
     norms = [
         {name: norm / scales.equation, **conditions_missed(rows, space, each, scales).relative} for each, norm in sizes
     ]
     whole = found.coefficients + start.coefficients if isinstance(start, Spline) else found.coefficients
-    coefficients = torch.from_numpy(whole.reshape(-1, 1))
+    coefficients = whole.reshape(-1, 1).cpu()
     rest = None if isinstance(start, Spline) else part.function
     function = TensorFunction(TensorProduct(axes), None, coefficients, {}, rest)
     return function, weakest(task, modes, scales), norms[0], norms[1]

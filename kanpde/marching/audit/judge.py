@@ -100,6 +100,7 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
         most=MOST_UNKNOWNS,
         device=torch.device("cpu"),
         most_iterated=MOST_ITERATED,
+        iterated_on=model.constants.device,
     )
     parts = tuple(parts) or parts_of_network(task, model)
     constants = model.constants.detach().double().cpu()

@@ -11,15 +11,19 @@ import scipy.sparse as sparse
 import torch
 from scipy.linalg import null_space
 from scipy.sparse.linalg import splu
+from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.legendre import gauss_rule, legendre
-from kanpde.marching.axes import Axis, LegendreAxis
+from kanpde.marching.axes import Axis, LegendreAxis, sparse_designs
+from kanpde.marching.separable.along_axis import AlongAxis, Matrix, dense_on, placed
 from kanpde.marching.separable.structure import EndCondition
-from kanpde.marching.separable.tensor_grid import Matrix, matrices
 
 INSIDE = 3  # Gauss points of a cell: with two, a residual of splines of degree 7 may vanish at all of them
 REDUNDANT = 1e-8  # smallest singular value of an axis's conditions, relative to the largest, of independent ones
+
+
+Fit = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +31,8 @@ class RestrictedAxis:
     """An axis with Gauss `points` (n,) of `weights` (n,) that sum to 1, and its conditions e·c = g.
 
     `factors[m]` is the matrix (n, size) of the m-th derivatives times the roots of the weights. `conditions` (r, size)
-    are the rows e; `kernel` Z (size, size - r) spans their null space, and `lifts` R (size, r) satisfies e R = 1.
+    are the rows e; `kernel` Z (size, size - r) spans their null space, and `lifts` R (size, r) satisfies e R = 1. They
+    are found on the processor; what is applied to tensors on the `device` is copied there once.
     """
 
     axis: Axis
@@ -37,22 +42,23 @@ class RestrictedAxis:
     conditions: Array
     kernel: Matrix
     lifts: Array
+    device: torch.device
 
     @classmethod
-    def of(cls, axis: Axis, ends: Sequence[EndCondition], orders: int) -> RestrictedAxis | None:
+    def of(cls, axis: Axis, ends: Sequence[EndCondition], orders: int, device: torch.device) -> RestrictedAxis | None:
         """Return an axis with derivatives below `orders`; None if its conditions contradict or repeat each other."""
         points, weights = quadrature_of(axis)
         roots = sparse.diags(np.sqrt(weights))
-        factors = tuple((roots @ each).tocsr() for each in matrices(axis, points, orders))
+        factors = tuple((roots @ each).tocsr() for each in sparse_designs(axis, points, orders))
         conditions = np.array([end_row(axis, end) for end in ends]).reshape(len(ends), axis.size)
         sizes = np.linalg.norm(conditions, axis=1, keepdims=True)
         if len(ends) and np.linalg.svd(conditions / sizes, compute_uv=False).min() < REDUNDANT:
             return None
-        fit = fitting(factors[0])
-        lifts = lifting(axis, points, np.sqrt(weights), fit, conditions)
+        lifts = lifting(axis, points, np.sqrt(weights), factors[0], conditions)
         if lifts is None:
             return None
-        return cls(axis, points, weights, factors, conditions, kernel_of(conditions / sizes), lifts)
+        kernel = kernel_of(conditions / sizes)
+        return cls(axis, points, weights, factors, conditions, kernel, lifts, device)
 
     @cached_property
     def reduced(self) -> tuple[Matrix, ...]:
@@ -60,15 +66,35 @@ class RestrictedAxis:
         return tuple((factor @ self.kernel).tocsr() for factor in self.factors)
 
     @cached_property
-    def fit(self) -> Callable[[Array], Array]:
-        """The least-squares fit of values times the roots of the weights, (n, c) -> (size, c)."""
-        return fitting(self.factors[0])
+    def roots(self) -> Tensor:
+        """The roots of the weights, (n,)."""
+        return placed(np.sqrt(self.weights), self.device)
 
     @cached_property
-    def fit_reduced(self) -> Callable[[Array], Array]:
+    def expansion(self) -> list[AlongAxis]:
+        """The factors, for tensors of coefficients."""
+        return [AlongAxis.of(each, self.device) for each in self.factors]
+
+    @cached_property
+    def reduced_expansion(self) -> list[AlongAxis]:
+        """The factors of the restricted axis, for tensors of its coefficients."""
+        return [AlongAxis.of(each, self.device) for each in self.reduced]
+
+    @cached_property
+    def extension(self) -> AlongAxis:
+        """The kernel, for tensors of coefficients of the restricted axis."""
+        return AlongAxis.of(self.kernel, self.device)
+
+    @cached_property
+    def fit(self) -> Fit:
+        """The least-squares fit of values times the roots of the weights, (n, c) -> (size, c)."""
+        return fitting(self.factors[0], self.device)
+
+    @cached_property
+    def fit_reduced(self) -> Fit:
         """The same with functions that satisfy the homogeneous conditions, (n, c) -> (size, c)."""
-        fit = fitting(self.reduced[0])
-        return lambda values: np.asarray(self.kernel @ fit(values))
+        fit = fitting(self.reduced[0], self.device)
+        return lambda values: self.extension @ fit(values)
 
 
 def quadrature_of(axis: Axis) -> tuple[Array, Array]:
@@ -92,7 +118,7 @@ def end_row(axis: Axis, end: EndCondition) -> Array:
     """Return e (size,) with e·c the condition's left side for the function with coefficients c."""
     row = np.zeros(axis.size)
     for side, order, value in end.parts:
-        row += value * matrices(axis, axis.breakpoints[[-side]], order + 1)[order].toarray()[0]
+        row += value * sparse_designs(axis, axis.breakpoints[[-side]], order + 1)[order].toarray()[0]
     return row
 
 
@@ -105,27 +131,39 @@ def kernel_of(conditions: Array) -> Matrix:
     return sparse.hstack([identity[:, np.flatnonzero(~touched)], places], format="csr")
 
 
-def fitting(factor: Matrix) -> Callable[[Array], Array]:
+def fitting(factor: Matrix, device: torch.device) -> Fit:
     """Return the least-squares solution of factor · c = values as a function, refined once to the last digits."""
-    solver = splu((factor.T @ factor).tocsc())
+    if device.type == "cpu":
+        solver = splu((factor.T @ factor).tocsc())
+        here = AlongAxis(factor)
 
-    def fit(values: Array) -> Array:
-        first = solver.solve(factor.T @ values)
-        return np.asarray(first + solver.solve(factor.T @ (values - factor @ first)))
+        def solve(right: Tensor) -> Tensor:
+            return torch.from_numpy(solver.solve(right.numpy()))
+
+    else:
+        here = AlongAxis(dense_on(factor, device))
+        triangle = torch.linalg.cholesky(dense_on(factor.T @ factor, device))
+
+        def solve(right: Tensor) -> Tensor:
+            return torch.cholesky_solve(right, triangle)
+
+    def fit(values: Tensor) -> Tensor:
+        first = solve(here.T @ values)
+        return first + solve(here.T @ (values - here @ first))
 
     return fit
 
 
-def lifting(axis: Axis, points: Array, roots: Array, fit: Callable[[Array], Array], conditions: Array) -> Array | None:
+def lifting(axis: Axis, points: Array, roots: Array, factor: Matrix, conditions: Array) -> Array | None:
     """Return R (size, r) with conditions R = 1, of polynomials of the lowest degree; None if there are none.
 
     Polynomials are smooth, so that the equation's rows of R are not much larger than those of the solution.
     """
-    count = len(conditions)
+    count, fit = len(conditions), fitting(factor, torch.device("cpu"))
     for degree in range(max(count - 1, 0), min(2 * count + 1, axis.degree + 1)):
         low, high = axis.breakpoints[[0, -1]]
-        values = legendre(torch.as_tensor(points), float(low), float(high), degree, 1)[:, 0].numpy()
-        polynomials = fit(roots[:, None] * values)
+        values = legendre(torch.as_tensor(points), float(low), float(high), degree, 1)[:, 0]
+        polynomials = fit(torch.from_numpy(roots)[:, None] * values).numpy()
         at_ends = conditions @ polynomials
         sizes = np.linalg.norm(at_ends, axis=1, keepdims=True)
         if count and sizes.all() and np.linalg.svd(at_ends / sizes, compute_uv=False).min() > REDUNDANT:

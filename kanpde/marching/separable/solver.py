@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.sparse as sparse
 import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.marching.axes import Axis
+from kanpde.marching.separable.along_axis import AlongAxis, beside, outer, placed
 from kanpde.marching.separable.modes import Modes
 from kanpde.marching.separable.restricted_axis import RestrictedAxis
 from kanpde.marching.separable.structure import EndCondition, Structure
-from kanpde.marching.separable.tensor_grid import Matrix, Orders, contract, expand, orders_of, outer, quick
+from kanpde.marching.separable.tensor_grid import Orders, contract, expand, orders_of
 from kanpde.optim.cgls import conjugate_gradients
 
 ITERATIONS = 60  # largest number of iterations
@@ -29,8 +29,8 @@ SOLVED = 0.3  # share of the residual that could still be removed from which an 
 ROUNDS = 3  # largest number of such iterations, each about the result of the one before
 DRIFT = 0.1  # relative difference of the residual's norm and that of its recurrence that asks for another one
 
-Slope = float | Array
-Data = Callable[[EndCondition, Sequence[Array]], Array]  # a condition's g on the grid of the lines
+Slope = float | Tensor
+Data = Callable[[EndCondition, Sequence[Array]], Tensor]  # a condition's g on the grid of the lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Solved:
     norm that is left.
     """
 
-    coefficients: Array
+    coefficients: Tensor
     left: float
     iterations: int
     removable: float
@@ -56,20 +56,22 @@ class Solved:
 class Space:
     """A tensor product whose axes satisfy the conditions of a structure; `of` returns None if they cannot.
 
-    `orders` are those of the equation's partials.
+    `orders` are those of the equation's partials. Its tensors are on a device.
     """
 
     def __init__(self, structure: Structure, axes: Sequence[RestrictedAxis]) -> None:
         self.structure, self.axes = structure, tuple(axes)
         self.shape = tuple(each.axis.size for each in axes)
+        self.device = self.axes[0].device
 
     @classmethod
-    def of(cls, structure: Structure, axes: Sequence[Axis]) -> Space | None:
+    def of(cls, structure: Structure, axes: Sequence[Axis], device: torch.device) -> Space | None:
         """Return the space of these axes."""
         made: list[RestrictedAxis] = []
         for a, axis in enumerate(axes):
             ends = structure.of_axis(a)
-            found = cls._like(made, axis, ends, structure) or RestrictedAxis.of(axis, ends, most_orders(structure))
+            found = cls._like(made, axis, ends, structure)
+            found = found or RestrictedAxis.of(axis, ends, most_orders(structure), device)
             if found is None:
                 return None
             made.append(found)
@@ -94,49 +96,51 @@ class Space:
         return [axis.points for axis in self.axes]
 
     @cached_property
-    def roots(self) -> Array:
+    def roots(self) -> Tensor:
         """The roots of the weights on the grid."""
-        return outer([np.sqrt(axis.weights) for axis in self.axes])
+        return outer([axis.roots for axis in self.axes])
 
-    def lift(self, data: Data) -> Array:
+    def lift(self, data: Data) -> Tensor:
         """Return coefficients (*shape) of a function that satisfies the conditions up to the best fit of their data.
 
         The conditions of one axis after another are met by functions of the other axes; those of the axes before are
         taken from the restricted ones, so that they remain met (Gordon, SIAM J. Numer. Anal. 8 (1971) 158).
         """
-        total = np.zeros(self.shape)
+        total = torch.zeros(self.shape, dtype=torch.float64, device=self.device)
         for a, axis in enumerate(self.axes):
             others = [b for b in range(len(self.axes)) if b != a]
             grid = [self.axes[b] for b in others]
+            conditions, lifts = (placed(each, self.device) for each in (axis.conditions, axis.lifts))
             for r, end in enumerate(self.structure.of_axis(a)):
-                values = data(end, [each.points for each in grid])
+                rest = weighted(data(end, [each.points for each in grid]), grid)
+                known = torch.tensordot(conditions[r], total, ([0], [a]))
                 for b, each in enumerate(grid):
-                    roots = np.sqrt(each.weights)
-                    values = values * roots.reshape([-1 if b == c else 1 for c in range(len(grid))])
-                known = np.tensordot(axis.conditions[r], total, (0, a))
-                for b, each in enumerate(grid):
-                    known = np.moveaxis(apply(each.factors[0], known, b), 0, b)
-                rest = values - known
+                    known = each.expansion[0].along(known, b)
+                rest = rest - known
                 for b, each in enumerate(grid):
                     fit = each.fit_reduced if others[b] < a else each.fit
-                    moved = np.moveaxis(rest, b, 0)
-                    fitted = fit(moved.reshape(len(moved), -1)).reshape(-1, *moved.shape[1:])
-                    rest = np.moveaxis(fitted, 0, b)
-                total += np.moveaxis(np.multiply.outer(axis.lifts[:, r], rest), 0, a)
+                    moved = rest.movedim(b, 0)
+                    rest = fit(moved.reshape(len(moved), -1)).reshape(-1, *moved.shape[1:]).movedim(0, b)
+                total += rest.unsqueeze(a) * lifts[:, r].reshape(across(a, len(self.axes)))
         return total
 
-    def extended(self, reduced: Array) -> Array:
+    def extended(self, reduced: Tensor) -> Tensor:
         """Return the coefficients (*shape) of a function of the restricted axes."""
         for a, axis in enumerate(self.axes):
-            reduced = np.moveaxis(apply(axis.kernel, reduced, a), 0, a)
-        return np.ascontiguousarray(reduced)
+            reduced = axis.extension.along(reduced, a)
+        return reduced.contiguous()
 
 
-def apply(matrix: object, array: Array, a: int) -> Array:
-    """Return a sparse matrix applied along axis `a`, which becomes the first one."""
-    moved = np.moveaxis(array, a, 0)
-    product = matrix @ np.ascontiguousarray(moved.reshape(len(moved), -1))  # type: ignore[operator]
-    return np.asarray(product).reshape(-1, *moved.shape[1:])
+def weighted(values: Tensor, axes: Sequence[RestrictedAxis]) -> Tensor:
+    """Return values on the grid of some axes, in their order, times the roots of the weights."""
+    for a, axis in enumerate(axes):
+        values = values * axis.roots.reshape(across(a, len(axes)))
+    return values
+
+
+def across(a: int, dimension: int) -> list[int]:
+    """Return the shape of numbers of axis `a` that broadcast over the other axes."""
+    return [-1 if a == b else 1 for b in range(dimension)]
 
 
 def most_orders(structure: Structure) -> int:
@@ -151,73 +155,71 @@ class Combination:
     Constant slopes are part of the last axis's matrices, one for each of the orders along the other axes.
     """
 
-    def __init__(self, matrices: Sequence[Sequence[Matrix]], slopes: Mapping[Orders, Slope]) -> None:
-        *self._others, last = ([quick(each) for each in along] for along in matrices)
-        self.slopes, self._matrices = slopes, [*self._others, last]
+    def __init__(self, matrices: Sequence[Sequence[AlongAxis]], slopes: Mapping[Orders, Slope]) -> None:
+        self.slopes, self._matrices = slopes, matrices
+        *self._others, last = matrices
         self._size = last[0].shape[1]
-        self._constant = all(isinstance(slope, float) for slope in slopes.values())
-        if self._constant:
+        constant = {orders: slope for orders, slope in slopes.items() if isinstance(slope, float)}
+        self._joined: AlongAxis | None = None
+        if len(constant) == len(slopes):
             self._orders = [*dict.fromkeys(orders[:-1] for orders in slopes)]
-            parts = [sum(s * last[o[-1]] for o, s in slopes.items() if o[:-1] == each) for each in self._orders]
-            whole = isinstance(last[0], np.ndarray)
-            self._joined = np.hstack(parts) if whole else sparse.hstack(parts, format="csr")
+            self._joined = beside(
+                [[(s, last[o[-1]]) for o, s in constant.items() if o[:-1] == each] for each in self._orders]
+            )
 
-    @cached_property
-    def _transposed(self) -> Matrix:
-        return self._joined.T if isinstance(self._joined, np.ndarray) else self._joined.T.tocsr()
-
-    def values(self, coefficients: Array) -> Array:
+    def values(self, coefficients: Tensor) -> Tensor:
         """Return the values on the grid, with the last axis first, from coefficients (*shape)."""
-        if not self._constant:
+        if self._joined is None:
             jets = expand(self._matrices, [*self.slopes], coefficients)
-            return np.asarray(sum(slope * jets[orders] for orders, slope in self.slopes.items()))
+            orders, *others = self.slopes
+            total = self.slopes[orders] * jets[orders]
+            for orders in others:
+                total += self.slopes[orders] * jets[orders]
+            return total
         found = expand(self._others, self._orders, coefficients, rotated=True)
         each = [found[orders] for orders in self._orders]
-        stacked = np.concatenate([one.reshape(self._size, -1) for one in each]) if each[0].ndim else each[0]
-        return np.asarray(self._joined @ stacked).reshape(-1, *each[0].shape[1:])
+        stacked = torch.cat([one.reshape(self._size, -1) for one in each])
+        return (self._joined @ stacked).reshape(-1, *each[0].shape[1:])
 
-    def adjoint(self, values: Array) -> Array:
+    def adjoint(self, values: Tensor) -> Tensor:
         """Apply the transpose of `values`; return coefficients (*shape)."""
-        if not self._constant:
+        if self._joined is None:
             return contract(self._matrices, {orders: slope * values for orders, slope in self.slopes.items()})
-        stacked = (self._transposed @ values.reshape(len(values), -1)).reshape(-1, self._size, *values.shape[1:])
+        stacked = (self._joined.T @ values.reshape(len(values), -1)).reshape(-1, self._size, *values.shape[1:])
         return contract(self._others, dict(zip(self._orders, stacked, strict=True)), rotated=True)
 
 
 class Operator:
     """The rows √w (r + Σ_S s_S ∂^S u) of functions u of the restricted axes, a linearisation."""
 
-    def __init__(self, space: Space, slopes: Mapping[Orders, Slope], residual: Array) -> None:
+    def __init__(self, space: Space, slopes: Mapping[Orders, Slope], residual: Tensor) -> None:
         self.shape = tuple(axis.kernel.shape[1] for axis in space.axes)
-        self.residual = torch.from_numpy(residual.reshape(-1))
+        self.residual = residual.reshape(-1)
         self._grid = residual.shape
-        self._combination = Combination([axis.reduced for axis in space.axes], slopes)
+        self._combination = Combination([axis.reduced_expansion for axis in space.axes], slopes)
 
     def product(self, step: Tensor) -> Tensor:
         """Return J p, (N,)."""
-        return torch.from_numpy(self._combination.values(step.numpy().reshape(self.shape)).reshape(-1))
+        return self._combination.values(step.reshape(self.shape)).reshape(-1)
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Return Jᵀ k, (P,)."""
-        found = self._combination.adjoint(weights.numpy().reshape(self._grid))
-        return torch.from_numpy(np.ascontiguousarray(found).reshape(-1))
+        return self._combination.adjoint(weights.reshape(self._grid)).reshape(-1)
 
 
-def solve(space: Space, slopes: Mapping[Orders, Slope], residual: Array, data: Data, modes: Modes) -> Solved:
+def solve(space: Space, slopes: Mapping[Orders, Slope], residual: Tensor, data: Data, modes: Modes) -> Solved:
     """Return the coefficients that minimise ‖residual + √w Σ_S s_S ∂^S u‖² of the functions u with these data."""
     total = space.lift(data)
-    whole = Combination([axis.factors for axis in space.axes], slopes)
+    whole = Combination([axis.expansion for axis in space.axes], slopes)
     iterations, removable, expected, gradient, start = 0, math.inf, 0.0, math.inf, 0.0
     for _ in range(ROUNDS):
         rest = residual + whole.values(total)
         rows = Operator(space, slopes, rest)
         before = float(rows.residual.norm())
-        if (
-            iterations and abs(before - expected) <= DRIFT * expected
-        ):  # the recurrence of the residual has lost no digits
-            break
+        if iterations and abs(before - expected) <= DRIFT * expected:
+            break  # the recurrence of the residual has lost no digits
         found = conjugate_gradients(rows, modes, ITERATIONS, TOLERANCE, removable=REMOVABLE)
-        total = total + space.extended(found.step.numpy().reshape(rows.shape))
+        total = total + space.extended(found.step.reshape(rows.shape))
         iterations += found.iterations
         start = max(start, found.start)
         gradient = found.left * found.start / start if start > 0 else 0.0

@@ -1,0 +1,106 @@
+"""A pass in orthonormal functions of the axes of a network, and its leading singular vectors.
+
+These are the dense products and factors of a compression; they are computed on the device of the march.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kanpde.calculus.arrays import Array
+from kanpde.marching.axes import Axis, SplineAxis, gauss_weights, points_of, sparse_designs
+from kanpde.marching.separable.along_axis import dense_on, placed
+from kanpde.marching.slabs import Pass
+
+SAMPLED = 32  # first number of random functions of which the leading singular vectors are made
+FEWER = 4  # factor on this number if they are too few; and a matrix of fewer columns than so many is not sampled
+
+
+def orthonormalised(
+    found: Pass, axes: Sequence[SplineAxis], time: int | None, device: torch.device
+) -> tuple[Array, list[Array]]:
+    """Return the coefficients (*shape, fields) of a pass in orthonormal functions of each axis, and the splines'
+    coefficients (size, r) of these functions. `time` is the axis along which the pass has several slabs.
+    """
+    spans, splines = [], []
+    for a, axis in enumerate(axes):
+        roots = placed(np.sqrt(gauss_weights(axis)), device)[:, None]
+        orthonormal, triangle = torch.linalg.qr(roots * values_of(axis, points_of(axis), device))
+        weighted = roots * orthonormal
+        maps = maps_in_time(found, a, axis, weighted) if a == time else maps_in_space(found, a, axis, weighted)
+        span = orthonormal_basis(maps)
+        spans.append([span.T @ each for each in maps])
+        splines.append(torch.linalg.solve_triangular(triangle, span, upper=True).cpu().numpy())
+    slabs = zip(found.slabs, *spans, strict=True)
+    pieces = (apply_along_axes(placed(slab.coefficients, device), maps) for slab, *maps in slabs)
+    return reduce(torch.add, pieces).cpu().numpy(), splines  # a piece is zero outside its slab's part of time
+
+
+def values_of(axis: Axis, x: Array, device: torch.device) -> Tensor:
+    """Return the values of all functions of an axis at x (n,), (n, size)."""
+    return dense_on(sparse_designs(axis, x, 1)[0], device)
+
+
+def maps_in_space(found: Pass, a: int, axis: SplineAxis, weighted: Tensor) -> list[Tensor]:
+    """Return for each slab the matrix (n, size) from its functions of axis `a` to the network's orthonormal ones.
+
+    Slabs that share an axis share the matrix.
+    """
+    known: dict[int, Tensor] = {}
+    for slab in found.slabs:
+        own = slab.axes[a]
+        if id(own) not in known:
+            known[id(own)] = weighted.T @ values_of(own, points_of(axis), weighted.device)
+    return [known[id(slab.axes[a])] for slab in found.slabs]
+
+
+def maps_in_time(found: Pass, a: int, axis: SplineAxis, weighted: Tensor) -> list[Tensor]:
+    """Return the same matrices for the axis of time, where a slab's functions are zero outside its part of time."""
+    places, maps = points_of(axis), []
+    which = np.searchsorted([slab.axes[a].breakpoints[1] for slab in found.slabs[:-1]], places)
+    for number, slab in enumerate(found.slabs):
+        inside = np.flatnonzero(which == number)
+        there = weighted[torch.from_numpy(inside).to(weighted.device)]
+        maps.append(there.T @ values_of(slab.axes[a], places[inside], weighted.device))
+    return maps
+
+
+def orthonormal_basis(maps: Sequence[Tensor]) -> Tensor:
+    """Return orthonormal columns (n, r) that span the columns of all maps (n, size)."""
+    columns = torch.cat([*{id(each): each for each in maps}.values()], dim=1)
+    if columns.shape[1] < len(columns):
+        return torch.linalg.qr(columns)[0]
+    return torch.eye(len(columns), dtype=columns.dtype, device=columns.device)
+
+
+def apply_along_axes(coefficients: Tensor, maps: Sequence[Tensor]) -> Tensor:
+    """Return a tensor (*shape, f) with one matrix applied along each axis but the last."""
+    for a, each in enumerate(maps):
+        coefficients = torch.tensordot(each, coefficients, ([1], [a])).movedim(0, a)
+    return coefficients
+
+
+def leading_singular_vectors(matrix: Array, tolerance: float, device: torch.device) -> tuple[Array, Array, Array]:
+    """Return the singular value decomposition U, σ, Vᵀ of a matrix; of a large one only a part that leaves less than
+    `tolerance` σ_1.
+
+    The part is in the span of products with random vectors, where a smooth solution has few singular values (Halko,
+    Martinsson and Tropp, SIAM Rev. 53 (2011) 217).
+    """
+    whole, count = placed(matrix, device), SAMPLED
+    random = np.random.default_rng(0)
+    while FEWER * count <= min(matrix.shape):
+        basis = torch.linalg.qr(whole @ placed(random.normal(size=(matrix.shape[1], count)), device))[0]
+        basis = torch.linalg.qr(whole @ (whole.T @ basis))[0]
+        inside = basis.T @ whole
+        left, sizes, right = torch.linalg.svd(inside, full_matrices=False)
+        if float((whole - basis @ inside).norm()) <= tolerance * float(sizes[0]):
+            return (basis @ left).cpu().numpy(), sizes.cpu().numpy(), right.cpu().numpy()
+        count *= FEWER
+    left, sizes, right = torch.linalg.svd(whole, full_matrices=False)
+    return left.cpu().numpy(), sizes.cpu().numpy(), right.cpu().numpy()
