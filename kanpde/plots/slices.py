@@ -52,11 +52,13 @@ class Slice:
         if inside is None:
             return None
         points = np.stack([*self.coordinates().values()], axis=-1)
-        # On the first and the last value of a coordinate that multiplies a shape, the level is nowhere negative.
         nudge = NUDGE * (self.domain.high - self.domain.low)
+        multiplies = getattr(getattr(self.domain, "factor", None), "names", ())
         for axis in self.fixed:
             low, high = self.domain.low[axis] + nudge[axis], self.domain.high[axis] - nudge[axis]
-            points[..., axis] = np.clip(points[..., axis], low, high)
+            # A coordinate that multiplies a shape bounds the level near its ends, which says nothing of the outline.
+            product = self.domain.names[axis] in multiplies
+            points[..., axis] = (low + high) / 2 if product else np.clip(points[..., axis], low, high)
         return np.asarray(inside(points))
 
 
