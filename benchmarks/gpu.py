@@ -177,7 +177,7 @@ def large(device: str) -> Iterator[Row]:
                 f"{run.after:.2f}",
                 "–" if before is None else f"{run.training / before.training:.1f}",
                 run.solution.history["parameters"][-1],
-                f"{run.slowest:.2f}",
+                " ".join(f"{each:.2f}" for each in run.steps),
                 error_of(run.solution),
                 f"{run.solution.error_estimate or 0.0:.1e}",
                 run.solution.verdict,
@@ -188,11 +188,11 @@ def large(device: str) -> Iterator[Row]:
 
 @dataclass(frozen=True)
 class Run:
-    """A solution with the seconds of its training, of its slowest step and after the training, and the most GB used."""
+    """A solution with the seconds of its training, of every step and after the training, and the most GB used."""
 
     solution: Solution
     training: float
-    slowest: float
+    steps: list[float]
     after: float
     memory: float | None
 
@@ -206,7 +206,7 @@ def solved(problem: Problem, network: KAN, device: str, training: Mapping[str, o
     whole = time.perf_counter() - started
     seconds = solution.history["seconds"]
     memory = None if device == "cpu" else torch.cuda.max_memory_allocated(device) / 1e9
-    return Run(solution, seconds[-1], float(np.diff([0.0, *seconds]).max()), whole - seconds[-1], memory)
+    return Run(solution, seconds[-1], np.diff([0.0, *seconds]).tolist(), whole - seconds[-1], memory)
 
 
 def steps(device: str) -> Iterator[Row]:
@@ -377,7 +377,7 @@ PARTS = {
             "after it s",
             "CPU / device",
             "unknowns",
-            "slowest step s",
+            "steps s",
             "error",
             "estimate",
             "verdict",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,23 +15,31 @@ from kanpde.calculus.devices import torch_device
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.errors import ProblemError, options
 from kanpde.marching import iteration, smoothing
+from kanpde.marching.audit.correction import finer_axes
+from kanpde.marching.audit.iterated_correction import iterated_correction
 from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training import device_choice, settings
 from kanpde.training.settings import Settings, TrainingOptions
 from kanpde.training.trainer import Trainer
 
+READS = 60  # numbers of an iterated step that are read
 POINTS = {"interior": 60, "boundary": 16}
 
 
 @pytest.fixture
-def card(monkeypatch):
-    """A card with the name "cuda"."""
+def named(monkeypatch):
+    """The name "cuda" is that of the pretended device."""
 
     def found(name):
         return DEVICE if name == "cuda" else torch_device(name)
 
     monkeypatch.setattr(device_choice, "torch_device", found)
     monkeypatch.setattr(settings, "torch_device", found)
+
+
+@pytest.fixture
+def card(named):
+    """A card with the name "cuda"."""
     with Card() as mode:
         yield mode
 
@@ -153,16 +161,43 @@ class Cooling(Problem):
         return sp.exp(-2 * sp.pi**2 * t) * sp.sin(sp.pi * x) * sp.sin(sp.pi * y)
 
 
-@pytest.mark.parametrize("problem", [Plane(), Space(), Cooling()], ids=["plane", "space", "slabs"])
-def test_large_spaces_are_solved_on_the_card_with_the_numbers_of_the_processor(card, monkeypatch, problem):
+def by_iteration(problem, device, steps):
+    """The vectors of the first steps of a march by iteration, and the march."""
+    march = trained(problem, device, KAN(degree=6, intervals=4))
+    vectors = [march.advance().vector for _ in range(steps)]
+    assert {vector.device for vector in vectors} == {march.task.device}
+    return torch.cat(vectors), march
+
+
+@pytest.mark.parametrize(("problem", "steps"), [(Plane(), 1), (Space(), 1), (Cooling(), 2)])
+def test_large_spaces_are_solved_on_the_card_with_the_numbers_of_the_processor(named, monkeypatch, problem, steps):
     monkeypatch.setattr(iteration, "WORTH", 0.0)
-    found = {}
-    for device in ("cpu", "cuda"):
-        card.reads.clear()
-        solution = solve(problem, KAN(degree=6, intervals=5), device=device, training={"target": 1e-4})
-        found[device] = solution.errors()["relative_l2"], solution.error_estimate
-        assert solution.verdict == "solved"
-    assert found["cuda"] == pytest.approx(found["cpu"], rel=1e-3) and found["cpu"][0] < 1e-4
+    here, _ = by_iteration(problem, "cpu", steps)
+    with Card() as card:
+        there, march = by_iteration(problem, "cuda", steps)
+        reads = card.reads.total()
+        corners = torch.tensor(np.stack([problem.domain.low, problem.domain.high]), device=DEVICE)
+        present = march.current(corners).detach().cpu()
+        there = there.cpu()
+    assert here.norm() > 0
+    torch.testing.assert_close(there, here, rtol=1e-9, atol=1e-10 * float(here.abs().max()))
+    assert reads <= READS * steps  # of its norms, of what is left to an iteration, and of the coefficients
+    exact = problem.reference_values(np.stack([problem.domain.low, problem.domain.high]))
+    assert np.abs(present.numpy() - exact).max() < 1e-3
+
+
+def test_a_large_solution_is_corrected_on_the_card(named, monkeypatch):
+    monkeypatch.setattr(iteration, "WORTH", 0.0)
+    _, march = by_iteration(Space(), "cpu", 1)
+    (part,) = march.parts()
+    axes = finer_axes(march.march_task, part, 1.0)
+    found, direction, *norms = iterated_correction(march.march_task, part, axes, None)
+    with Card():
+        task = replace(march.march_task, iterated_on=DEVICE)
+        again, other, *others = iterated_correction(task, part, axes, None)
+    torch.testing.assert_close(again.coefficients, found.coefficients, rtol=1e-9, atol=1e-10)
+    assert other.noticed == pytest.approx(direction.noticed, rel=1e-6)
+    assert [each["residual"] for each in others] == pytest.approx([each["residual"] for each in norms], rel=1e-3)
 
 
 METHODS = ["gauss_newton", "krylov_gauss_newton", "ssbroyden", "soap", "adamw"]

@@ -16,6 +16,7 @@ from equations import ROD
 from readable_cases import Flat
 
 from kanpde import KAN, Solution, as_sympy, files, load_problem, prune, read, solve
+from kanpde.marching import iteration
 from kanpde.training.trainer import resume
 
 X, T = np.linspace(0, 1, 9), np.linspace(0, 1, 5)[:, None]
@@ -93,6 +94,14 @@ def test_a_network_is_pruned_and_read(device):
     named = read(prune(flat(device)))
     assert kind(named) == device and named.errors()["relative_l2"] < 1e-12
     assert as_sympy(named, decimals=9) == sp.sin(sp.Float(3.141592654) * sp.Symbol("x", real=True))
+
+
+def test_a_large_space_is_solved_there(device, monkeypatch):
+    monkeypatch.setattr(iteration, "WORTH", 0.0)
+    found = [solve(load_problem("poisson"), KAN(degree=7, intervals=12), device=each) for each in ("cpu", device)]
+    here, there = (solution(x=X, y=X[::-1]) for solution in found)
+    assert found[1].verdict == "solved" and kind(found[1]) == device
+    np.testing.assert_allclose(there, here, rtol=0, atol=1e-10)
 
 
 class Interrupting:

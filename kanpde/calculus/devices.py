@@ -14,6 +14,7 @@ from threadpoolctl import ThreadpoolController
 from kanpde.errors import ConfigurationError, among
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
+KEPT = 2**25 - 2**20  # bytes of a block that is freed, a little less than the largest one that counts
 LARGE = 1e10  # floating-point operations of a dense product or factorisation, above which more threads save time
 
 
@@ -54,6 +55,16 @@ def threads_for(operations: float) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Let the C library keep up to twice `KEPT` bytes that are free, instead of returning them to the system.
+
+    The GNU library keeps twice the largest block that it mapped and freed so far (mallopt(3), M_MMAP_THRESHOLD). With
+    little, arrays that are made and freed in turns cost more time in page faults than in arithmetic.
+    """
+    torch.empty(KEPT, dtype=torch.uint8)  # it is mapped, never touched, and freed at once
 
 
 def torch_device(name: str) -> torch.device:

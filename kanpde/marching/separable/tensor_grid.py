@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, MultiIndex
+from kanpde.calculus.devices import keep_freed_memory
 from kanpde.collocation.rows import Placed, plan_of
 from kanpde.marching.separable.along_axis import AlongAxis, placed
 from kanpde.problem.block import Block
@@ -117,6 +118,7 @@ class GridRows:
 
     def _tiles(self, jets: Mapping[MultiIndex, Tensor]) -> Iterator[tuple[slice, Placed, Tensor]]:
         """Yield the slice of every tile along the first axis of the tensors, the block there, and the jet (n, S, 1)."""
+        keep_freed_memory()
         rest = math.prod(self.shape[1:])
         step = max(1, (TILE if self.device.type == "cpu" else LARGE_TILE) // rest)
         first, *others = (placed(line, self.device) for line in (self.lines[-1], *self.lines[:-1]))
