@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
+import sympy as sp
 
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.collocation.comparison import Comparison, grid
@@ -92,7 +93,7 @@ class _Selection:
         self.target = solution.evaluate(self.points)
         believed = solution.estimate if math.isfinite(solution.estimate) else 0.0
         self.tolerance = min(0.3, max(NEAR, FACTOR * believed))
-        self.best: tuple[tuple[float, float], Certificate | None] = ((math.inf, math.inf), None)
+        self.best: tuple[tuple[float, float, int], Certificate | None] = ((math.inf, math.inf, 0), None)
 
     def run(self, seed: int, functions: Sequence[str] | None) -> Formula:
         """Certify candidates until one is proved or time is over; return the best formula."""
@@ -131,7 +132,8 @@ class _Selection:
                     tolerance=self.tolerance,
                     seconds=min(MOST, max(least, 0.8 * self.clock.left)),
                 )
-                rank = (RANK[found.status], self.distance(found))
+                # Formulas that are equally far from the network are equal functions: the shortest one is the best.
+                rank = (RANK[found.status], float(f"{self.distance(found):.3g}"), length(found))
         except (Exception, TimeLimit):
             return
         if rank < self.best[0]:
@@ -151,7 +153,7 @@ class _Selection:
 
     def formula(self, tried: int) -> Formula:
         """Return the best candidate as a formula with its errors."""
-        (_, distance), certificate = self.best
+        (_, distance, _), certificate = self.best
         problem = self.solution.problem
         names = problem.domain.names
         if certificate is None or not math.isfinite(distance):
@@ -184,3 +186,8 @@ class _Selection:
         parts = ansatz.values() if isinstance(ansatz, dict) else [ansatz]
         text = "; ".join(map(str, parts))
         return text if len(text) <= 60 else text[:57] + "…"
+
+
+def length(certificate: Certificate) -> int:
+    """Return the number of operations in the expressions of a certificate."""
+    return sum(int(sp.count_ops(expression)) for expression in certificate.expressions.values())

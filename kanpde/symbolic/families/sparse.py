@@ -168,11 +168,10 @@ def products(found: Sampled, given: Samples) -> Iterator[Proposal]:
     own = distinct(
         (Feature(each.expression, np.log(np.abs(each.values))) for each in given.elements), len(given.elements)
     )
-    one = Feature(sp.S.One, np.ones(len(size)))
-    base = np.stack([one.values, *(np.log(np.abs(each.values)) for each in usable)], axis=1)
+    base = np.stack([np.ones(len(size)), *(np.log(np.abs(each.values)) for each in usable)], axis=1)
     target = np.log(size)
     spread = float(np.linalg.norm(target - target.mean()))
-    every = Terms(tuple(own), (one,), np.stack([np.arange(len(own)), np.zeros(len(own), int)], axis=1))
+    every = Terms.alone(own)
     (screen,) = screened(every, base, target[:, None])
     for chosen in itertools.chain([()], combinations(every, screen, base, target)):
         parts = [*usable, *chosen]
@@ -197,14 +196,19 @@ def multiplied(factors: Sequence[sp.Expr], exponents: Array, given: Samples) -> 
         if abs(float(simple) - value) > NEAR or simple.q > DENOMINATOR:
             symbol = constant(len(constants))
             constants[symbol] = float(value)
-            whole *= factor**symbol
+            whole *= raised_to(factor, symbol)
         else:
-            whole *= factor**simple
+            whole *= raised_to(factor, simple)
     names = {each.expression.name: each.values for each in given.inputs}
     ratio = np.median(given.values / evaluated(whole, {k: v for k, v in constants.items() if k != constant(0)}, names))
     if np.isfinite(ratio):
         constants[constant(0)] = float(ratio)
     return constant(0) * whole, constants
+
+
+def raised_to(factor: sp.Expr, power: sp.Expr) -> sp.Expr:
+    """Return a power; that of an exponential is an exponential."""
+    return sp.exp(power * factor.args[0]) if isinstance(factor, sp.exp) else factor**power
 
 
 def solved(design: Array, target: Array) -> tuple[Array, float]:

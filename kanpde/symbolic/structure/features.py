@@ -31,11 +31,13 @@ HALF = (0, sp.Rational(1, 2), -sp.Rational(1, 2))
 # The numbers of elements, the simplest ones, of which all powers and all products of two are terms.
 RAISED, MULTIPLIED = 150, 30
 # Terms of which one is in every pair: the simplest elements, and those closest to the target. Terms left for triples.
-SIMPLEST, CLOSEST, FOR_TRIPLES = 90, 40, 150
+SIMPLEST, CLOSEST, FOR_TRIPLES = 120, 40, 150
 # Samples by which terms are screened.
 SCREEN = 100
 # The largest squared cosine between two features of a combination, and the number of combinations tried of each size.
-PARALLEL, TRIED = 1 - 1e-7, 8
+PARALLEL, TRIED = 1 - 1e-7, 24
+# Of a squared cosine. It is subtracted from gains, because it is large in those of nearly parallel features.
+ROUND_OFF = 1e-14
 # Terms screened together.
 CHUNK = 4096
 
@@ -57,11 +59,22 @@ class Feature:
 
 @dataclass(frozen=True)
 class Terms:
-    """Products of one of the `elements` and one of the `monomials`, given by `pairs` (t, 2) of their numbers."""
+    """Products of one of the `elements` and one of the `monomials`, given by `pairs` (t, 2) of their numbers.
+
+    `simple` are the numbers of the simplest products.
+    """
 
     elements: tuple[Feature, ...]
     monomials: tuple[Feature, ...]
     pairs: Array
+    simple: Array
+
+    @classmethod
+    def alone(cls, elements: Sequence[Feature]) -> Terms:
+        """Return the elements themselves as terms."""
+        numbers = np.arange(len(elements))
+        one = Feature(sp.S.One, np.ones(len(elements[0].values)))
+        return cls(tuple(elements), (one,), np.stack([numbers, 0 * numbers], axis=1), numbers[:SIMPLEST])
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -157,8 +170,11 @@ def elements(inputs: Sequence[Feature], allowed: Sequence[str] | None) -> list[F
             yield Feature(1 + each.expression, 1 + each.values)
 
     one, few = (sp.S.One,), inner[:count]
+    squares = (square for each in few for square in raised(each, (2,)))
     plain = distinct(of(few, one), ELEMENTS)
-    every = itertools.chain(few, plain, shifted(plain), inner, of(few, FACTORS), of(inner, one), shifted(inner))
+    every = itertools.chain(
+        few, squares, plain, shifted(plain), inner, of(few, FACTORS), of(inner, one), shifted(inner)
+    )
     return distinct(every, ELEMENTS)
 
 
@@ -190,7 +206,9 @@ def terms(found: Sequence[Feature], inputs: Sequence[Feature]) -> Terms:
 
     with np.errstate(all="ignore"):
         every = [own[0], *distinct(powers(), 3 * ELEMENTS)]
-    return Terms(tuple(every), tuple(own), simplest(len(every), len(own)))
+    pairs, given = simplest(len(every), len(own)), {id(each) for each in found}
+    alone = (k for k in np.flatnonzero(pairs[:, 1] == 0) if id(every[pairs[k, 0]]) in given)
+    return Terms(tuple(every), tuple(own), pairs, np.array([*itertools.islice(alone, SIMPLEST)]))
 
 
 def simplest(elements: int, monomials: int) -> Array:
@@ -221,8 +239,7 @@ def screened(all_terms: Terms, base: Array, targets: Array) -> list[Screened]:
     cosines = np.concatenate([unit(q, values).T @ rest for values in all_terms.chunks(rows)])
     closest = [np.argsort(-np.abs(each), kind="stable")[: max(CLOSEST, FOR_TRIPLES)] for each in cosines.T]
     found = [Screened(each, []) for each in closest]
-    simple = np.flatnonzero(all_terms.pairs[:, 1] == 0)[:SIMPLEST]
-    anchors = [np.unique(np.concatenate([simple, each[:CLOSEST]])) for each in closest]
+    anchors = [np.unique(np.concatenate([all_terms.simple, each[:CLOSEST]])) for each in closest]
     every = np.unique(np.concatenate(anchors))
     parts = np.stack([all_terms.feature(int(k)).values[:rows] for k in every], axis=1)
     parts, start = unit(q, parts), 0
@@ -231,7 +248,7 @@ def screened(all_terms: Terms, base: Array, targets: Array) -> list[Screened]:
         gram = parts.T @ unit(q, values)
         stop = start + values.shape[1]
         for g, (own, place) in enumerate(zip(anchors, places, strict=True)):
-            for gain, i, j in best_pairs(gram[place], cosines[own, g], cosines[start:stop, g], 2):
+            for gain, i, j in best_pairs(gram[place], cosines[own, g], cosines[start:stop, g], 4):
                 found[g].pairs.append((gain, int(own[i]), start + j))
         start = stop
     return found
@@ -270,8 +287,9 @@ def best_pairs(gram: Array, first: Array, second: Array, count: int) -> list[tup
     `gram` (a, t) has the products of unit columns, and `first` (a,) and `second` (t,) their products with the rest.
     """
     with np.errstate(all="ignore"):
-        gain = (first[:, None] - second * gram) ** 2 / (1 - gram**2) + second**2
-    gain[gram**2 >= PARALLEL] = 0.0
+        apart = 1 - gram**2
+        gain = ((first[:, None] - second * gram) ** 2 - ROUND_OFF) / apart + second**2
+    gain[apart <= 1 - PARALLEL] = 0.0
     best = gain.argmax(axis=1)
     found = [(float(row[j]), i, int(j)) for i, (row, j) in enumerate(zip(gain, best, strict=True))]
     return sorted(found, reverse=True)[:count]
