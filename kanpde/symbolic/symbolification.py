@@ -30,6 +30,7 @@ MOST, NEAR, FACTOR = 30.0, 0.02, 10.0
 # The fraction of the budget for the search, and the minimum seconds for a candidate before one is certified.
 SEARCH, LEAST = 0.75, 5.0
 BOUND = 10.0  # seconds at most for a bound on the error
+ROUND_OFF = 1e-10  # distances below are equal
 # Order of the statuses, the best first.
 RANK = {"proved": 0, "numeric": 1, "none": 2}
 
@@ -133,7 +134,8 @@ class _Selection:
                     seconds=min(MOST, max(least, 0.8 * self.clock.left)),
                 )
                 # Formulas that are equally far from the network are equal functions: the shortest one is the best.
-                rank = (RANK[found.status], float(f"{self.distance(found):.3g}"), length(found))
+                distance = float(f"{max(self.distance(found), ROUND_OFF):.3g}")
+                rank = (RANK[found.status], distance, length(found))
         except (Exception, TimeLimit):
             return
         if rank < self.best[0]:
@@ -159,7 +161,7 @@ class _Selection:
         if certificate is None or not math.isfinite(distance):
             reason = f"none of {tried} candidates is finite on the domain" if tried else "the search found no candidate"
             return Formula(names, {}, {}, {}, "none", reason=reason, seconds=self.clock.passed)
-        formula = Formula.of(certificate, names, problem.unknowns, distance=distance)
+        formula = Formula.of(certificate, names, problem.unknowns, distance=self.distance(certificate))
         try:
             error = self.error(formula)
         except KanpdeError:
