@@ -110,10 +110,12 @@ def recovered(formula: Formula, known: Law) -> str:
     """Return "yes" if the formula is shown to be the law, "close" if it is so at random points, else "no"."""
     if formula.expression is None:
         return "no"
-    inputs = symbols(known.names)
+    # Square roots of products are products of square roots where the inputs are positive.
+    inputs = [sp.Symbol(x, real=True, positive=True if ends[0] > 0 else None) for x, ends in known.ranges.items()]
+    law_there = known.expression.subs(dict(zip(symbols(known.names), inputs, strict=True)), simultaneous=True)
     boxes = {x: tuple(map(sp.Rational, map(str, ends))) for x, ends in zip(inputs, known.ranges.values(), strict=True)}
     same = formula.expression.subs(dict(zip(symbols(formula.coordinates), inputs, strict=True)), simultaneous=True)
-    found = show("the law", known.expression - same, boxes, Clock(PROOF))
+    found = show("the law", law_there - same, boxes, Clock(PROOF))
     return {"vanishes": "yes", "vanishes at points": "close"}.get(found.outcome, "no")
 
 

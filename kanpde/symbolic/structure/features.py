@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import sympy as sp
 
 from kanpde.calculus.arrays import Array
+
+Numbers = npt.NDArray[np.int_]
 
 # The largest numbers of arguments of functions, of elements, and of products of elements and monomials.
 ARGUMENTS, ELEMENTS, TERMS = 300, 2000, 100_000
@@ -66,8 +69,8 @@ class Terms:
 
     elements: tuple[Feature, ...]
     monomials: tuple[Feature, ...]
-    pairs: Array
-    simple: Array
+    pairs: Numbers
+    simple: Numbers
 
     @classmethod
     def alone(cls, elements: Sequence[Feature]) -> Terms:
@@ -211,7 +214,7 @@ def terms(found: Sequence[Feature], inputs: Sequence[Feature]) -> Terms:
     return Terms(tuple(every), tuple(own), pairs, np.array([*itertools.islice(alone, SIMPLEST)]))
 
 
-def simplest(elements: int, monomials: int) -> Array:
+def simplest(elements: int, monomials: int) -> Numbers:
     """Return the pairs of numbers (t, 2) below these with the smallest products, a hyperbolic cross, without (0, 0)."""
     costs = np.outer(np.arange(1, elements + 1), np.arange(1, monomials + 1))
     order = np.argsort(costs, axis=None, kind="stable")[1 : TERMS + 1]
@@ -222,7 +225,7 @@ def simplest(elements: int, monomials: int) -> Array:
 class Screened:
     """What is left of the terms for one target: the closest ones, and the best pairs with their gains."""
 
-    closest: Array
+    closest: Numbers
     pairs: list[tuple[float, int, int]]
 
     def combinations(self) -> list[tuple[int, ...]]:
