@@ -15,6 +15,7 @@ from functools import cached_property
 import sympy as sp
 
 from kanpde.problem.problem import Problem
+from kanpde.problem.regression import Regression
 from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.families.cole_hopf import transformation, transformed
 from kanpde.symbolic.families.liouville import prefactors
@@ -23,6 +24,7 @@ from kanpde.symbolic.families.polynomial import polynomial_in_one
 from kanpde.symbolic.families.proposal import Proposal
 from kanpde.symbolic.families.separated import Separation, at_error
 from kanpde.symbolic.families.similarity import profile_proposals, reductions
+from kanpde.symbolic.families.sparse import Samples, of_samples
 from kanpde.symbolic.families.travelling import two_waves
 from kanpde.symbolic.structure.atoms import Basis
 from kanpde.symbolic.structure.outer_functions import peel
@@ -37,11 +39,15 @@ SOON, FEW = 6, 2
 
 @dataclass(frozen=True)
 class Hints:
-    """Properties of the solutions that follow from the equation, computed on request."""
+    """Properties of the solutions that follow from the equation, or from data, computed on request.
+
+    `place` is the number of the field among the problem's fields.
+    """
 
     problem: Problem
     clock: Clock
     functions: Sequence[str] | None
+    place: int = 0
 
     def general(self, field: Sampled, linear: bool) -> Iterator[Proposal]:
         """Yield proposals from the general solutions of an ordinary equation."""
@@ -55,6 +61,13 @@ class Hints:
         d, wrap = transformed(field, by)
         families = [profile_proposals(d, bases, reduction, wrap) for reduction in reductions(d)] if d.finite else []
         return [*families, Separation(d, "a logarithmic derivative, separated", wrap).quick()] if d.finite else []
+
+    def of_samples(self, field: Sampled) -> Iterator[Proposal]:
+        """Yield sparse combinations of features that fit the samples, if the field is a function of data."""
+        if isinstance(self.problem, Regression):
+            points, values = self.problem.points, self.problem.values[:, self.place]
+            samples = Samples.of(field.names, points, values, field.error, self.functions)
+            yield from of_samples(field, samples, self.clock)
 
     def prefactors(self) -> Mapping[int, sp.Expr]:
         """Return the possible common prefactors of the factors by axis; empty if the functions are restricted."""
@@ -111,17 +124,18 @@ class Family:
     streams: Callable[[Look], Streams]
 
 
-def from_equation(streams: Callable[[Look, Hints], Streams]) -> Callable[[Look], Streams]:
-    """Return the streams of a family that needs the equation; they are empty without hints."""
+def with_hints(streams: Callable[[Look, Hints], Streams]) -> Callable[[Look], Streams]:
+    """Return the streams of a family that needs the problem; they are empty without hints."""
     return lambda look: streams(look, look.hints) if look.hints else []
 
 
 # All families in the order of the search.
 FAMILIES = (
     Family("separated, the first", 0, first_separated),
-    Family("linear ordinary", 1, from_equation(lambda look, hints: [hints.general(look.field, linear=True)])),
+    Family("sparse in features", 0, with_hints(lambda look, hints: [hints.of_samples(look.field)])),
+    Family("linear ordinary", 1, with_hints(lambda look, hints: [hints.general(look.field, linear=True)])),
     Family("invariant", 2, invariant),
-    Family("logarithmic derivative", 2, from_equation(lambda look, hints: hints.logarithmic(look.field, look.bases))),
+    Family("logarithmic derivative", 2, with_hints(lambda look, hints: hints.logarithmic(look.field, look.bases))),
     Family("two waves", 2, lambda look: [two_waves(look.field, look.bases)]),
     Family("outer of separated", 2, lambda look: [separation.quick() for separation in look.inner]),
     Family("polynomial in one", 2, polynomials_in_one),
@@ -132,7 +146,7 @@ FAMILIES = (
         4,
         lambda look: [separation.thorough(look.bases) for separation in look.inner],
     ),
-    Family("nonlinear ordinary", 5, from_equation(lambda look, hints: [hints.general(look.field, linear=False)])),
+    Family("nonlinear ordinary", 5, with_hints(lambda look, hints: [hints.general(look.field, linear=False)])),
 )
 
 

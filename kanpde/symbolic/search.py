@@ -81,13 +81,15 @@ def candidates(
     found: list[Candidate] = []
     # The proposals of a system are combinations over its fields, so only accurate ones come first.
     least = FAR if len(fields) == 1 else 0.0
-    hints = Hints(solution.problem, clock, functions)
     largest = max(field.norm() for field in fields)
     streams = [
         plausible_first(
-            itertools.chain(nothing(field, largest), proposals(field, bases, hints)), max(BEYOND * field.error, least)
+            itertools.chain(
+                nothing(field, largest), proposals(field, bases, Hints(solution.problem, clock, functions, place))
+            ),
+            max(BEYOND * field.error, least),
         )
-        for field in fields
+        for place, field in enumerate(fields)
     ]
     solved = 0
     for candidate in search.refits(joint(streams)):

@@ -29,6 +29,7 @@ MOST, NEAR, FACTOR = 30.0, 0.02, 10.0
 # The fraction of the budget for the search, and the minimum seconds for a candidate before one is certified.
 SEARCH, LEAST = 0.75, 5.0
 BOUND = 10.0  # seconds at most for a bound on the error
+ROUND_OFF = 1e-10  # distances below are equal
 # Order of the statuses, the best first.
 RANK = {"proved": 0, "numeric": 1, "none": 2}
 
@@ -92,7 +93,7 @@ class _Selection:
         self.target = solution.evaluate(self.points)
         believed = solution.estimate if math.isfinite(solution.estimate) else 0.0
         self.tolerance = min(0.3, max(NEAR, FACTOR * believed))
-        self.best: tuple[tuple[float, float], Certificate | None] = ((math.inf, math.inf), None)
+        self.best: tuple[tuple[float, float, int], Certificate | None] = ((math.inf, math.inf, 0), None)
 
     def run(self, seed: int, functions: Sequence[str] | None) -> Formula:
         """Certify candidates until one is proved or time is over; return the best formula."""
@@ -131,7 +132,9 @@ class _Selection:
                     tolerance=self.tolerance,
                     seconds=min(MOST, max(least, 0.8 * self.clock.left)),
                 )
-                rank = (RANK[found.status], self.distance(found))
+                # Formulas that are equally far from the network are equal functions: the shortest one is the best.
+                distance = float(f"{max(self.distance(found), ROUND_OFF):.3g}")
+                rank = (RANK[found.status], distance, length(found))
         except (Exception, TimeLimit):
             return
         if rank < self.best[0]:
@@ -151,13 +154,13 @@ class _Selection:
 
     def formula(self, tried: int) -> Formula:
         """Return the best candidate as a formula with its errors."""
-        (_, distance), certificate = self.best
+        (_, distance, _), certificate = self.best
         problem = self.solution.problem
         names = problem.domain.names
         if certificate is None or not math.isfinite(distance):
             reason = f"none of {tried} candidates is finite on the domain" if tried else "the search found no candidate"
             return Formula(names, {}, {}, {}, "none", reason=reason, seconds=self.clock.passed)
-        formula = Formula.of(certificate, names, problem.unknowns, distance=distance)
+        formula = Formula.of(certificate, names, problem.unknowns, distance=self.distance(certificate))
         try:
             error = self.error(formula)
         except KanpdeError:
@@ -184,3 +187,8 @@ class _Selection:
         parts = ansatz.values() if isinstance(ansatz, dict) else [ansatz]
         text = "; ".join(map(str, parts))
         return text if len(text) <= 60 else text[:57] + "…"
+
+
+def length(certificate: Certificate) -> int:
+    """Return the number of characters of the expressions of a certificate; numbers without a closed form are long."""
+    return sum(len(str(expression)) for expression in certificate.expressions.values())

@@ -40,7 +40,9 @@ from kanpde.problem.lift import Ansatz
 from kanpde.training.descent import Descent, largest_size
 from kanpde.training.phase import Following, Stop, TrainingTask
 
-POINTS, POINTS_PER_PARAMETER = 2048, 1.5  # of the fit: at least, and for each parameter
+POINTS, POINTS_PER_PARAMETER = 2048, 1.5  # of the fit: at least, and at first for each parameter
+OVERFITTED = 10.0  # ratio of the loss at new points to that at the last ones above which the next ones are more
+MORE, MOST_PER_PARAMETER = 1.5, 4.0  # by this factor, up to this number for each parameter
 GRADED = 0.5  # share of the points that are as dense as the known solution's knots
 RENEWED = 5  # steps after which the points are new
 DERIVATIVES = 0.1  # weight of a derivative's relative misfit; those of sharp fronts would outweigh the values
@@ -70,6 +72,8 @@ class Imitation:
         self.plan = JetPlan(dimension, sorted({p for block in blocks for p in plan_of(block, dimension).partials}))
         self.method, self.iteration, self.checks = GaussNewton(), 0, list[float]()
         self._since = 0  # steps since the points were drawn
+        self._density = POINTS_PER_PARAMETER
+        self._loss = math.inf  # after the last step
         self._damping = math.nan
         self._fit: Matching | None = None
 
@@ -94,7 +98,7 @@ class Imitation:
         finite = math.isfinite(step.loss) and bool(torch.isfinite(step.vector).all())
         self.model.assign(step.vector if finite else self.model.vector)
         self.iteration, self._since = self.iteration + 1, self._since + 1
-        self._damping = step.damping
+        self._damping, self._loss = step.damping, step.loss
         return step
 
     @property
@@ -146,12 +150,14 @@ class Imitation:
     # Points and knots -------------------------------------------------------------------------------------------------
 
     def _renew(self) -> None:
-        """Draw new points, and record the loss there before any step."""
-        count = max(POINTS, math.ceil(POINTS_PER_PARAMETER * self.model.size))
+        """Draw new points, and record the loss there before any step; the next ones are more if it tells of too few."""
+        count = max(POINTS, math.ceil(self._density * self.model.size))
         self._place(torch.as_tensor(self._drawn(count)).to(self.model.vector))
         self._since = 0
         assert self._fit is not None
         self.checks.append(float(self._fit.residual(self.model.vector).square().sum()))
+        if self.checks[-1] > OVERFITTED * self._loss:
+            self._density = min(MORE * self._density, MOST_PER_PARAMETER)
 
     def _place(self, points: Tensor, *, follow: bool = True) -> None:
         if follow and isinstance(self.model.network, KAN):
@@ -207,6 +213,8 @@ class Imitation:
             "open_knots": self.open_knots,
             "iteration": self.iteration,
             "since": self._since,
+            "density": self._density,
+            "loss": self._loss if math.isfinite(self._loss) else None,
             "checks": list(self.checks),
             "method": self.method.state()[1],
             "architecture": self.model.network.architecture(),
@@ -228,5 +236,6 @@ class Imitation:
         phase.method.restore({}, numbers["method"])
         if "points" in tensors:
             phase._place(tensors["points"].to(phase.model.vector), follow=False)
-        phase._since = int(numbers["since"])
+        phase._since, phase._density = int(numbers["since"]), float(numbers.get("density", POINTS_PER_PARAMETER))
+        phase._loss = math.inf if numbers.get("loss") is None else float(numbers["loss"])
         return phase

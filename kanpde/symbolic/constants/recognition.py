@@ -19,6 +19,7 @@ BASES: tuple[Any, ...] = (
     sp.S.One, sp.pi, sp.pi**2, 1 / sp.pi, sp.sqrt(2), sp.sqrt(3), sp.sqrt(5), sp.sqrt(6), sp.sqrt(7), sp.sqrt(10),
     sp.sqrt(sp.pi), 1 / sp.sqrt(sp.pi), sp.sqrt(2) * sp.pi, sp.sqrt(3) * sp.pi, sp.sqrt(5) * sp.pi, sp.E, 1 / sp.E,
     sp.pi**3, sp.pi**4, 1 / sp.pi**2, sp.log(2), sp.sqrt(2) * sp.sqrt(sp.pi),
+    sp.sqrt(2) / sp.sqrt(sp.pi),
 )  # fmt: skip
 # Pairs of numbers whose sums with small integer coefficients are tried last.
 _SUMS: tuple[tuple[Any, ...], ...] = (

@@ -59,6 +59,13 @@ def _squares(expression: Any) -> Any:
     return sp.expand(plain.xreplace({p: sp.powdenest(sp.factor(sp.expand(p.base)) ** p.exp) for p in roots}))
 
 
+def _logarithms(expression: Any) -> Any:
+    """Return 0 if exp(e) = 1; else e. A real e is a multiple of 2πi then, and so 0."""
+    if not expression.has(sp.log):
+        return expression
+    return sp.S.Zero if sp.cancel(sp.powsimp(sp.exp(sp.expand(expression)))) == 1 else expression
+
+
 # Cheap rewritings come first, because expand takes hundredths of a second and simplify may take minutes.
 SIMPLIFICATIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("expand", lambda e: sp.expand(e)),
@@ -67,6 +74,7 @@ SIMPLIFICATIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("exponentials", _exponentials),
     ("roots of squares", _squares),
     ("trigsimp", lambda e: sp.trigsimp(e)),
+    ("logarithms", _logarithms),
     ("simplify", lambda e: sp.simplify(e)),
     ("exponentials and simplify", _exponentials_of_powers),
 )

@@ -1,0 +1,172 @@
+"""Find 20 formulas of the literature on symbolic regression in samples, and write results/laws.md.
+
+    python benchmarks/laws.py --laws nguyen_9,I.6.2
+
+Each is sampled at random without noise, fitted by `fit` for at most five seconds, and read off by `symbolify`. It is
+recovered if the difference from the law is shown to vanish, as conditions are in a proof; "close" means that it is only
+known to vanish at random points with many digits.
+
+Sources: Uy et al., Genetic Programming and Evolvable Machines 12 (2011) 91 (Nguyen's functions); Udrescu and Tegmark,
+"AI Feynman", Science Advances 6 (2020) eaay2631, whose numbers and ranges the laws of physics have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import sympy as sp
+
+from kanpde import fit
+from kanpde.bench.machine import describe_machine, machine
+from kanpde.calculus.expressions import numpy_function, symbols
+from kanpde.files import write_text
+from kanpde.symbolic.clock import Clock
+from kanpde.symbolic.formula import Formula
+from kanpde.symbolic.proof.vanishing import show
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+SAMPLES, SECONDS, PROOF = 1000, 60.0, 20.0  # samples; seconds for fit and search, and for a proof
+TRAINING = 5.0  # seconds of the fit at most
+
+
+@dataclass(frozen=True)
+class Law:
+    """A formula in named inputs, each with its range."""
+
+    name: str
+    text: str
+    ranges: dict[str, tuple[float, float]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.ranges)
+
+    @property
+    def expression(self) -> sp.Expr:
+        return sp.sympify(self.text, locals=dict(zip(self.names, symbols(self.names), strict=True)))
+
+    def sampled(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return samples x (n, d) and y (n,)."""
+        low, high = np.array(list(self.ranges.values())).T
+        x = np.random.default_rng(seed).uniform(low, high, (SAMPLES, len(low)))
+        return x, np.broadcast_to(numpy_function(self.expression, self.names)(*x.T), SAMPLES)
+
+
+def law(name: str, text: str, low: float = 1.0, high: float = 5.0, **others: tuple[float, float]) -> Law:
+    """Return a law whose inputs have the range [low, high], apart from `others`."""
+    inputs = sorted(map(str, sp.sympify(text).free_symbols))
+    return Law(name, text, {each: others.get(each, (low, high)) for each in inputs})
+
+
+LAWS = (
+    law("nguyen_3", "x**5 + x**4 + x**3 + x**2 + x", -1, 1),
+    law("nguyen_5", "sin(x**2)*cos(x) - 1", -1, 1),
+    law("nguyen_6", "sin(x) + sin(x + x**2)", -1, 1),
+    law("nguyen_7", "log(x + 1) + log(x**2 + 1)", 0, 2),
+    law("nguyen_8", "sqrt(x)", 0, 4),
+    law("nguyen_9", "sin(x) + sin(y**2)", 0, 1),
+    law("nguyen_10", "2*sin(x)*cos(y)", 0, 1),
+    law("nguyen_12", "x**4 - x**3 + y**2/2 - y", 0, 1),
+    law("I.6.2a", "exp(-theta**2/2)/sqrt(2*pi)", 1, 3),
+    law("I.6.2", "exp(-(theta/sigma)**2/2)/(sqrt(2*pi)*sigma)", 1, 3),
+    law("I.8.14", "sqrt((x2 - x1)**2 + (y2 - y1)**2)"),
+    law("I.16.6", "(u + v)/(1 + u*v/c**2)"),
+    law("I.26.2", "asin(n*sin(theta))", n=(0, 1)),
+    law("I.27.6", "1/(1/d1 + n/d2)"),
+    law("I.30.3", "a*sin(n*theta/2)**2/sin(theta/2)**2"),
+    law("I.37.4", "a + b + 2*sqrt(a*b)*cos(delta)"),
+    law("I.48.2", "m*c**2/sqrt(1 - v**2/c**2)", v=(1, 2), c=(3, 10)),
+    law("I.50.26", "a*(cos(omega*t) + alpha*cos(omega*t)**2)", 1, 3),
+    law("II.6.15b", "3*p*cos(theta)*sin(theta)/(4*pi*eps*r**3)", 1, 3),
+    law("III.17.37", "b*(1 + alpha*cos(theta))"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was found of a law."""
+
+    law: Law
+    outcome: str
+    seconds: float
+    fitted: float
+    misfit: float
+    found: str
+
+    def line(self) -> str:
+        found = self.found if len(self.found) <= 110 else self.found[:107] + "..."
+        return (
+            f"| {self.law.name} | `{self.law.text}` | {len(self.law.names)} | {self.misfit:.1e} | {self.fitted:.1f} | "
+            f"{self.seconds:.1f} | {self.outcome} | `{found}` |"
+        )
+
+
+def recovered(formula: Formula, known: Law) -> str:
+    """Return "yes" if the formula is shown to be the law, "close" if it is so at random points, else "no"."""
+    if formula.expression is None:
+        return "no"
+    # Square roots of products are products of square roots where the inputs are positive.
+    inputs = [sp.Symbol(x, real=True, positive=True if ends[0] > 0 else None) for x, ends in known.ranges.items()]
+    law_there = known.expression.subs(dict(zip(symbols(known.names), inputs, strict=True)), simultaneous=True)
+    boxes = {x: tuple(map(sp.Rational, map(str, ends))) for x, ends in zip(inputs, known.ranges.values(), strict=True)}
+    same = formula.expression.subs(dict(zip(symbols(formula.coordinates), inputs, strict=True)), simultaneous=True)
+    found = show("the law", law_there - same, boxes, Clock(PROOF))
+    return {"vanishes": "yes", "vanishes at points": "close"}.get(found.outcome, "no")
+
+
+def row(known: Law, seed: int, told: bool) -> Row:
+    """Sample a law, fit it, and look for it."""
+    x, y = known.sampled(seed)
+    started = time.monotonic()
+    model = fit(x, y, training={"budget_seconds": TRAINING}, seed=seed)
+    fitted = time.monotonic() - started
+    new, values = known.sampled(seed + 1)
+    misfit = model.metrics(new, values)["rmse"] / float(np.sqrt(np.mean(values**2)))
+    left = max(1.0, SECONDS - fitted)
+    formula = model.symbolify(budget_seconds=left, seed=seed, progress=print if told else (lambda line: None))
+    seconds = time.monotonic() - started
+    return Row(known, recovered(formula, known), seconds, fitted, misfit, str(formula.expression))
+
+
+def write(rows: list[Row], command: str) -> None:
+    """Write results/laws.md."""
+    found = sum(each.outcome == "yes" for each in rows)
+    head = [
+        "# Formulas of the literature, from samples",
+        "",
+        f"`{command}`: {found} of {len(rows)} recovered, from {SAMPLES} samples each without noise.",
+        f"{describe_machine(machine())}",
+        "",
+        "*fit error*: relative root mean square at new points; *fit*: seconds of it, *all*: with the search.",
+        "",
+        "| law | formula | inputs | fit error | fit | all | recovered | found |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    write_text(RESULTS / "laws.md", "\n".join([*head, *(each.line() for each in rows)]) + "\n")
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [each.name for each in LAWS]
+    words.add_argument("--laws", type=lambda text: text.split(","), default=names)
+    words.add_argument("--seed", type=int, default=0)
+    words.add_argument("--told", action="store_true", help="print what the search tells")
+    settings = words.parse_args()
+    if unknown := sorted(set(settings.laws) - set(names)):
+        words.error(f"unknown laws {', '.join(unknown)}; known: {', '.join(names)}")
+    rows = []
+    for known in LAWS:
+        if known.name in settings.laws:
+            rows.append(row(known, settings.seed, settings.told))
+            print(rows[-1].line(), flush=True)
+    if settings.laws == names:
+        write(rows, " ".join(["python benchmarks/laws.py", *sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""Functions of data as sparse combinations of features: G(u) = c₀ + Σ c_k t_k, or u = c Π x_i^{p_i} Π e_k^{q_k}.
+
+The samples themselves decide, and not the network that was fitted to them, so a combination fits to round-off or not at
+all. G is the inverse of an outer function; the t_k are products of powers of inputs and a function of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import sympy as sp
+
+from kanpde.calculus.arrays import Array
+from kanpde.calculus.expressions import symbols
+from kanpde.symbolic.clock import Clock
+from kanpde.symbolic.families.proposal import Constants, Proposal, constant, evaluated
+from kanpde.symbolic.structure.features import (
+    FOR_TRIPLES,
+    Feature,
+    Screened,
+    Terms,
+    distinct,
+    elements,
+    screened,
+    terms,
+    triples,
+    unit,
+)
+from kanpde.symbolic.structure.outer_functions import OUTER
+from kanpde.symbolic.structure.sampled import Sampled
+from kanpde.symbolic.structure.span_search import criterion
+
+Wrap = Callable[[sp.Expr], sp.Expr]
+
+# Samples that decide, and those without which there is no search.
+SAMPLES, FEWEST = 300, 30
+# The relative residual at which a combination fits the samples; a larger one is accepted up to the field's error.
+EXACT = 1e-8
+# Proposals with a larger residual than EXACT that are kept of one outer function.
+KEPT = 2
+# Exponents that are fractions with a denominator of at most DENOMINATOR within NEAR are these fractions.
+DENOMINATOR, NEAR = 3, 1e-5
+# The coefficient of a constant term, relative to the largest term, below which it is left out.
+NOTHING = 1e-9
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The inputs and values of a function at samples, with their relative error."""
+
+    inputs: tuple[Feature, ...]
+    values: Array
+    error: float
+    allowed: Sequence[str] | None = None
+    elements: list[Feature] = field(init=False)
+
+    def __post_init__(self) -> None:
+        with np.errstate(all="ignore"):
+            object.__setattr__(self, "elements", elements(self.inputs, self.allowed))
+
+    @classmethod
+    def of(
+        cls, names: Sequence[str], points: Array, values: Array, error: float, allowed: Sequence[str] | None
+    ) -> Samples:
+        """Return samples (n, d), (n,), at most `SAMPLES` of them."""
+        picked = np.random.default_rng(0).permutation(len(points))[:SAMPLES]
+        inputs = (Feature(x, column) for x, column in zip(symbols(names), points[picked].T, strict=True))
+        return cls(tuple(inputs), values[picked], error, allowed)
+
+
+@dataclass(frozen=True)
+class Outer:
+    """G(u) at the samples, and its inverse in SymPy."""
+
+    name: str
+    values: Array
+    back: Wrap
+
+
+def outer_values(given: Samples) -> Iterator[Outer]:
+    """Yield u itself, u over each input, and its images under inverses of outer functions that are defined."""
+    u = given.values
+    yield Outer("u", u, lambda w: w)
+    for each in given.inputs if len(given.inputs) > 1 else ():
+        if np.abs(each.values).min() > 0:
+            yield Outer(f"u/{each.expression}", u / each.values, lambda w, x=each.expression: x * w)  # type: ignore[misc]
+    for sign in (1, -1):
+        for outer in OUTER:
+            if outer.name in ("log u", "1/u", "u^2", "sqrt u", "exp u") and outer.fits(sign * u):
+                yield Outer(outer.name, outer.forward(sign * u)[0], lambda w, s=sign, o=outer: s * o.back(w))  # type: ignore[misc]
+    if u.min() > 0:
+        yield Outer("1/u^2", u**-2.0, lambda w: 1 / sp.sqrt(w))
+    if np.abs(u).max() <= np.pi / 2:
+        yield Outer("sin u", np.sin(u), sp.asin)
+    if u.min() >= 0 and u.max() <= np.pi:
+        yield Outer("cos u", np.cos(u), sp.acos)
+    if np.abs(u).max() < np.pi / 2:
+        yield Outer("tan u", np.tan(u), sp.atan)
+
+
+def of_samples(found: Sampled, given: Samples, clock: Clock) -> Iterator[Proposal]:
+    """Yield proposals for a function that is known at samples, those that fit to round-off first of each kind."""
+    if len(given.values) < FEWEST or not np.ptp(given.values) > 0:
+        return
+    with np.errstate(all="ignore"):
+        yield from products(found, given)
+        own = terms(given.elements, given.inputs)
+        outers = list(outer_values(given))
+        base = np.column_stack([np.ones(len(given.values)), *(each.values for each in given.inputs)])
+        screens = screened(own, base, np.stack([each.values for each in outers], axis=1))
+        for outer, screen in zip(outers, screens, strict=True):
+            if not clock.left:
+                return
+            yield from sums(found, given, own, screen, outer, base)
+
+
+def combinations(own: Terms, screen: Screened, base: Array, target: Array) -> Iterator[tuple[Feature, ...]]:
+    """Yield features, pairs and triples of features, the most promising ones of each."""
+    for numbers in screen.combinations():
+        yield tuple(own.feature(k) for k in numbers)
+    few = [own.feature(int(k)) for k in screen.closest[:FOR_TRIPLES]]
+    q, _ = np.linalg.qr(base)
+    values = unit(q, np.stack([each.values for each in few], axis=1))
+    for chosen in triples(values, unit(q, target[:, None])[:, 0]):
+        yield tuple(few[k] for k in chosen)
+
+
+def sums(found: Sampled, given: Samples, own: Terms, screen: Screened, outer: Outer, base: Array) -> Iterator[Proposal]:
+    """Yield G(u) = c₀ + Σ c_k t_k with some of the terms; the inputs may be among the t_k too."""
+    size, kept = float(np.linalg.norm(outer.values)), 0
+    for chosen in combinations(own, screen, base, outer.values):
+        design = np.column_stack([base, *(each.values for each in chosen)])
+        coefficients, left = solved(design, outer.values)
+        if left > max(EXACT, given.error) * size:
+            continue
+        parts = [sp.S.One, *(each.expression for each in (*given.inputs, *chosen))]
+        expression, constants = added(parts, design, coefficients)
+        proposal = proposed(f"{outer.name} of a sum", found, outer.back(expression), constants)
+        if proposal is not None:
+            yield proposal
+            kept += 1
+            if left <= EXACT * size or kept == KEPT:
+                return
+
+
+def added(expressions: Sequence[sp.Expr], design: Array, coefficients: Array) -> tuple[sp.Expr, Constants]:
+    """Return the sum of the terms that are not negligible, with their coefficients as constants."""
+    sizes = np.abs(coefficients) * np.linalg.norm(design, axis=0)
+    constants: Constants = {}
+    total = sp.S.Zero
+    for expression, value, size in zip(expressions, coefficients, sizes, strict=True):
+        if size > NOTHING * sizes.max():
+            symbol = constant(len(constants))
+            constants[symbol] = float(value)
+            total += symbol * expression
+    return total, constants
+
+
+def products(found: Sampled, given: Samples) -> Iterator[Proposal]:
+    """Yield u = c Π x_i^{p_i} Π e_k^{q_k}, from the logarithms of absolute values."""
+    size = np.abs(given.values)
+    usable = [each for each in given.inputs if np.abs(each.values).min() > 0]
+    if not size.min() > 1e-12 * size.max():
+        return
+    own = distinct(
+        (Feature(each.expression, np.log(np.abs(each.values))) for each in given.elements), len(given.elements)
+    )
+    base = np.stack([np.ones(len(size)), *(np.log(np.abs(each.values)) for each in usable)], axis=1)
+    target = np.log(size)
+    spread = float(np.linalg.norm(target - target.mean()))
+    every = Terms.alone(own)
+    (screen,) = screened(every, base, target[:, None])
+    for chosen in itertools.chain([()], combinations(every, screen, base, target)):
+        parts = [*usable, *chosen]
+        columns = np.column_stack([base, *(each.values for each in parts[len(usable) :])])
+        coefficients, left = solved(columns, target)
+        if left > max(EXACT, given.error) * spread:
+            continue
+        expression, constants = multiplied([each.expression for each in parts], coefficients, given)
+        proposal = proposed("a product of powers", found, expression, constants)
+        if proposal is not None:
+            yield proposal
+        if left <= EXACT * spread:
+            return
+
+
+def multiplied(factors: Sequence[sp.Expr], exponents: Array, given: Samples) -> tuple[sp.Expr, Constants]:
+    """Return c Π f_k^{p_k}; simple fractions are exact exponents, the others constants."""
+    constants: Constants = {constant(0): float(np.exp(exponents[0]))}
+    whole = sp.S.One
+    for factor, value in zip(factors, exponents[1:], strict=True):
+        simple = sp.Rational(str(round(6 * value))) / 6
+        if abs(float(simple) - value) > NEAR or simple.q > DENOMINATOR:
+            symbol = constant(len(constants))
+            constants[symbol] = float(value)
+            whole *= raised_to(factor, symbol)
+        else:
+            whole *= raised_to(factor, simple)
+    names = {each.expression.name: each.values for each in given.inputs}
+    ratio = np.median(given.values / evaluated(whole, {k: v for k, v in constants.items() if k != constant(0)}, names))
+    if np.isfinite(ratio):
+        constants[constant(0)] = float(ratio)
+    return constant(0) * whole, constants
+
+
+def raised_to(factor: sp.Expr, power: sp.Expr) -> sp.Expr:
+    """Return a power; that of an exponential is an exponential."""
+    return sp.exp(power * factor.args[0]) if isinstance(factor, sp.exp) else factor**power
+
+
+def solved(design: Array, target: Array) -> tuple[Array, float]:
+    """Return the coefficients of a least-squares fit and the norm of what it leaves."""
+    scale = np.linalg.norm(design, axis=0)
+    coefficients = np.linalg.lstsq(design / scale, target, rcond=1e-14)[0] / scale
+    return coefficients, float(np.linalg.norm(target - design @ coefficients))
+
+
+def proposed(family: str, found: Sampled, expression: sp.Expr, constants: Constants) -> Proposal | None:
+    """Return the proposal with its misfit, or None if it is not finite on the grid of the field."""
+    columns = dict(zip(found.names, found.coordinates, strict=True))
+    misfit = found.norm(evaluated(expression, constants, columns) - found.values) / max(found.norm(), 1e-300)
+    if not np.isfinite(misfit):
+        return None
+    return Proposal(
+        family, expression, constants, misfit, criterion(misfit, len(constants), len(found.nodes[0]), found.error)
+    )
