@@ -18,12 +18,14 @@ from kanpde.errors import KanpdeError
 from kanpde.marching.audit.continuation import up
 from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
+from kanpde.marching.audit.ordinary_bound import OrdinaryProof
 from kanpde.marching.audit.parabolic_bound import ParabolicProof
 from kanpde.marching.audit.wave_bound import WaveProof
 from kanpde.network.trial_function import Model
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import TimeLimit, time_limit
 from kanpde.symbolic.proof.maximum_principle import THEOREM, NoTheorem, Operator, operator_of
+from kanpde.symbolic.proof.ordinary import is_ordinary
 from kanpde.symbolic.proof.row import row_of
 
 SECONDS = 10.0  # after which a proof is given up
@@ -72,6 +74,9 @@ def _proved(enclosed: Enclosed) -> Bound:
 
 def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
     """Return the proofs that may apply: those of evolution equations follow time."""
+    if is_ordinary(enclosed.statement):
+        time = enclosed.problem.domain.time
+        return [OrdinaryProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:
         return [MaximumProof, EllipticProof]
