@@ -122,6 +122,26 @@ def circular(shift: int) -> Series:
     return series
 
 
+def error_function(centre: Array, radius: Array) -> tuple[list[Array], Array]:
+    """Return the series of erf, whose m-th derivative is 2 / √π (−1)^(m−1) H_{m−1}(x) exp(−x²) (Hermite).
+
+    |H_n(x)| exp(−x² / 2) ≤ 1.09 √(2^n n!) for real x (Cramér's inequality), so that its Taylor coefficients are bounded.
+    """
+    with mpmath.workdps(DIGITS):
+        bells = [lambda x, n=n: mpmath.hermite(n, x) * mpmath.exp(-x * x) for n in range(MOST_TERMS)]
+        scale = [(-1) ** n * 2 / mpmath.sqrt(mpmath.pi) / mpmath.factorial(n + 1) for n in range(MOST_TERMS)]
+
+    def terms() -> Iterator[Array]:
+        yield values(mpmath.erf, centre)
+        for n in range(MOST_TERMS - 1):
+            yield values(lambda x, n=n: scale[n] * bells[n](x), centre)
+
+    def bound(m: int) -> Array:
+        return np.full_like(radius, 1.3 * math.sqrt(2.0 ** (m - 1) * math.factorial(m - 1)) / math.factorial(m))
+
+    return summed(terms(), bound, radius)
+
+
 def logarithm(centre: Array, radius: Array) -> tuple[list[Array], Array]:
     """Return the series of log; raise NotEnclosed if the ball has a number that is not positive."""
     low = below(centre, radius)
@@ -171,4 +191,10 @@ def below(centre: Array, radius: Array) -> Array:
     return np.asarray(low)
 
 
-SERIES: dict[Any, Series] = {sp.exp: exponential, sp.sin: circular(0), sp.cos: circular(1), sp.log: logarithm}
+SERIES: dict[Any, Series] = {
+    sp.exp: exponential,
+    sp.sin: circular(0),
+    sp.cos: circular(1),
+    sp.log: logarithm,
+    sp.erf: error_function,
+}

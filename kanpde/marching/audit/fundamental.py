@@ -19,7 +19,7 @@ from kanpde.symbolic.proof.maximum_principle import UPWARD, NoTheorem
 
 DEGREE = 16  # of the polynomials in fundamental matrices
 ITERATIONS = 60  # of the inequality
-SETTLED, INFLATED = 1e-3, 1.01  # relative growth at which they end, and by how much the result is enlarged
+SETTLED, INFLATED = 1e-10, 1.001  # relative growth at which they end, and by how much the result is enlarged
 
 Matrix = list[list[TaylorModel]]
 

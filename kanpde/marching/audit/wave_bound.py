@@ -16,7 +16,7 @@ from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.network.enclosure import Jet
 from kanpde.symbolic.proof.comparison import End
 from kanpde.symbolic.proof.maximum_principle import UPWARD
-from kanpde.symbolic.proof.representation import THEOREM, amplification, arrivals, carried, wave_of
+from kanpde.symbolic.proof.representation import THEOREM, amplification, arrivals, carried, damped, wave_of
 from kanpde.symbolic.proof.row import row_of
 
 
@@ -59,8 +59,9 @@ class WaveProof:
         domain = enclosed.problem.domain
         duration = self.duration
         velocity = enclosed.mismatch_of_derivatives(wave.velocity, {(wave.time,): sp.S.One})
+        share = UPWARD * (1 + duration * abs(float(wave.damping)))
         result = [
-            (f"|u − prescribed values| ≤ {{}} for {wave.start.title}", enclosed.mismatch(wave.start), 1.0),
+            (f"|u − prescribed values| ≤ {{}} for {wave.start.title}", enclosed.mismatch(wave.start), share),
             (f"|u_t − prescribed velocity| ≤ {{}} for {wave.velocity.title}", velocity, duration),
         ]
         if wave.space is None:
@@ -111,7 +112,7 @@ class WaveProof:
         space = None if self.wave.space is None else widths[self.wave.space]
         inertia = float(self.wave.inertia) / UPWARD
         source = carried(self.residual, self.wave.speed, space, widths[self.wave.time]) / inertia
-        factor = amplification(reaction, inertia, self.duration)
+        factor = amplification(reaction, inertia, self.duration) * damped(self.wave.damping, self.duration)
         data = sum(size * weight for _, size, weight in self.data)
         total = UPWARD * (data + source) * factor
-        return total, f"the term in u amplifies them by at most {up(factor)}"
+        return total, f"the terms in u and u_t amplify them by at most {up(factor)}"
