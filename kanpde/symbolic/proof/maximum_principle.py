@@ -18,7 +18,9 @@ equal, or m is the side where no value but the normal derivative is prescribed. 
 ρ l²/(8 α). A residual that is large near a side only costs little.
 
 G is 1 for λ = 0, otherwise the smaller of e^{λT/τ} and 1/(1 − λ C), if λ C < 1, where C is the least of the max w_i for
-ρ_i = 1, because the term c e can be moved to the right.
+ρ_i = 1, because the term c e can be moved to the right. If a function Φ ≥ 0 with L Φ > 0 is known, it is a barrier with
+the negative c counted: then C' = max Φ / min L Φ is another C, and 1 + λ C' another G, because G − 1 of every other barrier
+is enough of Φ (section 2.5 there: the maximum principle holds for e / Φ).
 """
 
 from __future__ import annotations
@@ -67,6 +69,7 @@ class Operator:
     growth: float
     coefficients: Mapping[MultiIndex, Any] = field(default_factory=dict)
     free: Mapping[int, int] = field(default_factory=dict)  # axis -> the side without values; 0: neither side has any
+    solved: float = math.inf  # C', if Φ is known
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -108,6 +111,7 @@ class Operator:
             amplifications.append(math.exp(exponent) if exponent < 700 else math.inf)
         left = 1 - UPWARD * self.growth * self.stability()
         amplifications += [1 / left] if left > 0 else []
+        amplifications += [1 + UPWARD * self.growth * self.solved] if self.solved < math.inf else []
         if not amplifications:
             raise NoTheorem(
                 "no maximum principle applies: the coefficient of u has the wrong sign and is too large for this domain"
@@ -125,6 +129,8 @@ class Operator:
     def _heights(self, residual: Array, widths: Sequence[Array]) -> Iterator[float]:
         """Yield Σ max w_i for several ways to share the residual among the axes."""
         steady = self.stability()
+        if self.solved < math.inf:
+            steady = min(steady, UPWARD * self.solved / self.amplification())
         for level in LEVELS:
             even = float(np.quantile(residual, level))
             rest = np.maximum(residual - even, 0.0) * UPWARD
