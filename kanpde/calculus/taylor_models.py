@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.polynomial import chebyshev
+from numpy.polynomial import chebyshev, legendre
 
 from kanpde.calculus.arrays import Array
 
@@ -84,12 +84,26 @@ class TaylorModel:
         return centre - radius, centre + radius
 
     @property
+    def mean_square(self) -> Array:
+        """A bound of the mean of f² over every cell, by the coefficients of Legendre polynomials."""
+        found, lost = self._changed(legendre_from_powers)
+        weights = np.ones(())
+        for size in self.degrees:
+            weights = np.multiply.outer(weights, 1 / np.sqrt(2 * np.arange(size) + 1))
+        root = np.sqrt(((found * weights) ** 2).sum(axis=self._powers))
+        return np.asarray(UPWARD * (root + 4 * lost + self.error) ** 2)
+
+    @property
     def _chebyshev(self) -> tuple[Array, Array]:
         """The coefficients of Chebyshev polynomials, and a bound of the sum of their rounding errors."""
+        return self._changed(chebyshev_from_powers)
+
+    def _changed(self, basis: Callable[[int], Array]) -> tuple[Array, Array]:
+        """Return the coefficients of other polynomials, and a bound of the sum of their rounding errors."""
         found = self.coefficients
         lost = np.zeros_like(self.error)
         for axis, size in enumerate(self.degrees):
-            change = chebyshev_from_powers(size)
+            change = basis(size)
             # The entries are dyadic fractions of few digits, so that only products and sums are rounded.
             lost = lost + 2 * (size + 1) * UNIT * np.abs(found).sum(axis=self._powers)
             found = np.moveaxis(np.tensordot(found, change, (self.dimension + axis, 1)), -1, self.dimension + axis)
@@ -201,3 +215,9 @@ def chebyshev_from_powers(size: int) -> Array:
     """Return the matrix (size, size) from coefficients of powers to those of Chebyshev polynomials."""
     columns = np.eye(size)
     return np.stack([np.pad(found := chebyshev.poly2cheb(c), (0, size - len(found))) for c in columns], axis=1)
+
+
+def legendre_from_powers(size: int) -> Array:
+    """Return the matrix (size, size) from coefficients of powers to those of Legendre polynomials."""
+    columns = np.eye(size)
+    return np.stack([np.pad(found := legendre.poly2leg(c), (0, size - len(found))) for c in columns], axis=1)

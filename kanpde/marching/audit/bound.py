@@ -8,7 +8,7 @@ the conditions on each face, and a theorem turns both into a bound of the error:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.ordinary_bound import OrdinaryProof
 from kanpde.marching.audit.parabolic_bound import ParabolicProof
+from kanpde.marching.audit.spectral_bound import SpectralProof
 from kanpde.marching.audit.wave_bound import WaveProof
 from kanpde.network.trial_function import Model
 from kanpde.problem.problem import Problem
@@ -29,6 +30,8 @@ from kanpde.symbolic.proof.ordinary import is_ordinary
 from kanpde.symbolic.proof.row import row_of
 
 SECONDS = 10.0  # after which a proof is given up
+
+TOO_LONG = f"the proof takes more than {SECONDS:.0f} seconds"
 
 Bound = tuple[float | None, tuple[str, ...]]
 
@@ -42,22 +45,27 @@ class Proof(Protocol):
 
 def error_bound(problem: Problem, model: Model) -> Bound:
     """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason."""
+    found: list[tuple[float, tuple[str, ...]]] = []
     try:
         with time_limit(SECONDS), np.errstate(all="ignore"):
-            return _proved(Enclosed(problem, model))
-    except (NoTheorem, NotEnclosed) as reason:
-        return None, (str(reason),)
+            found.extend(_proved(Enclosed(problem, model)))
+    except (NoTheorem, NotEnclosed) as error:
+        reason = str(error)
     except TimeLimit:
-        return None, (f"the proof takes more than {SECONDS:.0f} seconds",)
+        reason = TOO_LONG
     except KanpdeError as error:
-        return None, (f"the problem cannot be read as a formula: {' '.join(str(error).split())}",)
+        reason = f"the problem cannot be read as a formula: {' '.join(str(error).split())}"
     except Exception as error:  # a proof that fails must not cost the run its solution
-        return None, (f"the proof was stopped by {type(error).__name__}: {' '.join(str(error).split())}",)
+        late = isinstance(error.__cause__ or error.__context__, TimeLimit)
+        reason = f"the proof was stopped by {type(error).__name__}: {' '.join(str(error).split())}"
+        reason = TOO_LONG if late else reason
+    return min(found) if found else (None, (reason,))
 
 
-def _proved(enclosed: Enclosed) -> Bound:
-    """Return the bound by the first theorem that applies; raise the reason of the theorem that fits best."""
-    reasons = []
+def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
+    """Yield the bounds by the theorems that apply; raise the reason of the theorem that fits best."""
+    reasons: list[NoTheorem] = []
+    count = 0
     for proof in _proofs(enclosed):
         try:
             bound, lines = proof(enclosed).bound()
@@ -68,8 +76,10 @@ def _proved(enclosed: Enclosed) -> Bound:
         total = (bound + rounding) * (1 + 1e-12)
         if not math.isfinite(total):
             raise NotEnclosed("the enclosures are not finite")
-        return total, (*lines, *rounding_lines(enclosed.model, rounding, total))
-    raise reasons[-1]
+        count += 1
+        yield total, (*lines, *rounding_lines(enclosed.model, rounding, total))
+    if not count:
+        raise reasons[-1]
 
 
 def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
@@ -79,7 +89,7 @@ def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
         return [OrdinaryProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:
-        return [MaximumProof, EllipticProof]
+        return [SpectralProof, MaximumProof, EllipticProof]
     if (time, time) in row.symbols:
         return [WaveProof]
     return [MaximumProof, ParabolicProof]
