@@ -81,8 +81,7 @@ def along_one_axis(jet: Jet, axis: int) -> bool:
 
 def separable_jets(layer: KANLayer, left: list[Jet], right: list[Jet], wanted: Sequence[MultiIndex]) -> list[Jet]:
     """Return the jets of the nodes of a last layer whose inputs h_k = f_k(x) g_k(y) are products of splines."""
-    reach = [UPWARD * float((a[()].close_bound * b[()].close_bound).max()) for a, b in zip(left, right, strict=True)]
-    edges = linear_edges(layer, [TaylorModel.constant(0.0, 2, size) for size in reach], max(map(len, wanted)))
+    edges = linear_edges(layer, [of_product(a[()], b[()]) for a, b in zip(left, right, strict=True)], max(map(len, wanted)))
     stacked = {
         partial: tuple(
             Stacked.of(factors, tuple(a for a in partial if a == axis), axis)
@@ -175,8 +174,21 @@ class LinearEdges:
     rest: Array
 
 
-def linear_edges(layer: KANLayer, inputs: Sequence[TaylorModel], order: int = 0) -> LinearEdges:
-    """Return a layer's edges for enclosed inputs (i), where derivatives up to `order` are wanted.
+def of_model(model: TaylorModel) -> tuple[float, float]:
+    """Return bounds of a model on all cells."""
+    low, high = model.interval
+    return float(low.min()), float(high.max())
+
+
+def of_product(left: TaylorModel, right: TaylorModel) -> tuple[float, float]:
+    """Return bounds of a product on all cells."""
+    ends = [a * b for a in left.interval for b in right.interval]
+    low, high = min(float(end.min()) for end in ends), max(float(end.max()) for end in ends)
+    return low - 2 * UNIT * abs(low), high + 2 * UNIT * abs(high)
+
+
+def linear_edges(layer: KANLayer, ranges: Sequence[tuple[float, float]], order: int = 0) -> LinearEdges:
+    """Return a layer's edges for inputs in `ranges` (i), where derivatives up to `order` are wanted.
 
     Beyond its grid an edge is a line, whose distance from α + β h is bounded like that of a tangent of ρ. Raises
     NotEnclosed if an edge is not linear, or if its third derivative would not be bounded because it ends at the grid.
@@ -187,8 +199,7 @@ def linear_edges(layer: KANLayer, inputs: Sequence[TaylorModel], order: int = 0)
     coefficients = layer.coefficients.detach().double().cpu().numpy()
     limit = NONLINEAR * float(torch.finfo(layer.coefficients.dtype).eps)
     alpha, beta, rest = [], [], []
-    for i, model in enumerate(inputs):
-        low, high = (float(end) for end in (model.interval[0].min(), model.interval[1].max()))
+    for i, (low, high) in enumerate(ranges):
         reach = inner = max(abs(low), abs(high))
         first, last = (float(end[i]) for end in basis.range())
         if basis.straight and (low < first or high > last):
@@ -224,7 +235,7 @@ def linear_subnodes(
     layer: KANLayer, nodes: Sequence[Jet], wanted: Sequence[MultiIndex], dimension: int
 ) -> Iterator[Jet]:
     """Yield the jets of a later layer's subnodes."""
-    edges = linear_edges(layer, [node[()] for node in nodes], max(map(len, wanted)))
+    edges = linear_edges(layer, [of_model(node[()]) for node in nodes], max(map(len, wanted)))
     for o in range(layer.subnodes):
         total: Jet = {(): TaylorModel.constant(0.0, dimension)}
         for i, node in enumerate(nodes):

@@ -15,6 +15,7 @@ import numpy as np
 
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.errors import KanpdeError
+from kanpde.marching.audit.barrier_bound import BarrierProof
 from kanpde.marching.audit.continuation import up
 from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
@@ -89,7 +90,7 @@ def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
         return [OrdinaryProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:
-        return [SpectralProof, MaximumProof, EllipticProof]
+        return [SpectralProof, MaximumProof, EllipticProof, BarrierProof]
     if (time, time) in row.symbols:
         return [WaveProof]
     return [MaximumProof, ParabolicProof]

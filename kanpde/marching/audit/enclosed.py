@@ -27,6 +27,7 @@ from kanpde.problem.equation import Equation
 from kanpde.problem.hard_conditions import Prescribed, prescriptions
 from kanpde.problem.lift import Ansatz, Coefficients, lift_terms
 from kanpde.problem.problem import Problem
+from kanpde.symbolic.proof.linear_form import LinearForm
 from kanpde.symbolic.proof.maximum_principle import NoTheorem
 from kanpde.symbolic.proof.statement import Statement, state
 
@@ -198,6 +199,16 @@ class Enclosed:
         for partial, factor in terms.items():
             if partial in beside:
                 total = total + self.of_coordinates(factor, cells) * beside[partial].at_end(axis, side)
+        return float(total.close_bound.max())
+
+    def mismatch_of_form(self, form: LinearForm) -> float:
+        """Return a bound of what the solution leaves of a condition that is a linear form."""
+        beside = self.full_jets(self.beside(form.axis, form.side), [partial for _, partial in form.weights])
+        cells = self.collapsed(form.axis, form.side)
+        total = self.of_coordinates(form.constant, cells)
+        for (field, partial), weight in form.weights.items():
+            here = beside[field][partial].at_end(form.axis, form.side)
+            total = total + self.of_coordinates(weight, cells) * here
         return float(total.close_bound.max())
 
     def rounding(self) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
-from kanpde.calculus.taylor_series import coordinate, model_of, number
+from kanpde.calculus.taylor_series import coordinate, model_of
 from kanpde.marching.audit.continuation import up
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.fundamental import (
@@ -89,17 +89,7 @@ class OrdinaryProof:
     @functools.cached_property
     def mismatches(self) -> dict[str, float]:
         """Bounds of what the solution leaves of the conditions."""
-        zeros = (0,) * len(self.enclosed.problem.fields)
-        found: dict[str, float] = {}
-        for condition in self.system.conditions:
-            cells = self.enclosed.collapsed(0, condition.side)
-            beside = self.enclosed.full_jets(self.enclosed.beside(0, condition.side), [(0,) * (self._highest - 1)])
-            total = self.enclosed.of_coordinates(condition.equation.of(zeros), cells)
-            for (field, order), weight in zip(self.system.states, condition.weights, strict=True):
-                value = beside[field][(0,) * order].at_end(0, condition.side)
-                total = total + number(weight, 1) * value
-            found[condition.equation.title] = float(total.close_bound.max())
-        return found
+        return {form.equation.title: self.enclosed.mismatch_of_form(form) for form in self.system.conditions}
 
     @functools.cached_property
     def propagation(self) -> Propagation:
@@ -112,7 +102,8 @@ class OrdinaryProof:
             [a + b for a, b in zip(*rows, strict=True)]
             for rows in zip(scaled_derivative(adjoint, half), matrix_product(adjoint, jacobian), strict=True)
         ]
-        conditions = [(c.side, [float(w) for w in c.weights]) for c in self.system.conditions]
+        keys = [(field, (0,) * order) for field, order in self.system.states]
+        conditions = [(form.side, [float(form.weights.get(key, 0)) for key in keys]) for form in self.system.conditions]
         return Propagation.of(adjoint, forward, defect, self.residuals, half, conditions, [*self.mismatches.values()])
 
     def _bound(self, widths: Array | None) -> Array:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import functools
 import math
 
-import numpy as np
-
 from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.calculus.taylor_series import model_of
 from kanpde.marching.audit.continuation import up
 from kanpde.marching.audit.enclosed import Enclosed
-from kanpde.symbolic.proof.comparison import ends_of
 from kanpde.symbolic.proof.maximum_principle import UPWARD
 from kanpde.symbolic.proof.row import row_of
 from kanpde.symbolic.proof.spectral import THEOREM, constant_operator
@@ -43,15 +40,19 @@ class SpectralProof:
 
     def bound(self) -> tuple[float, list[str]]:
         """Return a bound of the error of the exact network, and the lines of the proof."""
-        statement, operator = self.enclosed.statement, self.operator
-        ends = [end for axis in range(len(operator.lengths)) for end in ends_of(statement, axis)]
-        values = {e.title: self.enclosed.mismatch(e) for e in (end.equation for end in ends) if e is not None}
-        start, stability, norm = max(values.values()), operator.stability(), self.norm
-        found = UPWARD * (start + stability * (norm + abs(operator.reaction) * start * math.sqrt(operator.volume)))
+        operator, norm = self.operator, self.norm
+        values, moments = ({f.equation.title: self.enclosed.mismatch_of_form(f) for f in forms}
+                           for forms in (operator.values, operator.moments))  # fmt: skip
+        start, stability = max(values.values()), operator.stability()
+        found = UPWARD * stability * (norm + abs(operator.reaction) * start * math.sqrt(operator.volume))
+        if moments:
+            found = UPWARD * operator.height() * (max(moments.values()) + found)
+        found = UPWARD * (start + found)
         result = [f"|u − prescribed values| ≤ {up(size)} for {title}" for title, size in values.items()]
+        result += [f"|moment − prescribed moment| ≤ {up(size)} for {title}" for title, size in moments.items()]
         return found, [
             *result,
             f"the mean square of the residual has the root {up(norm / math.sqrt(operator.volume))}, by Taylor models",
-            f"a residual of norm 1 causes an error of at most {up(stability)}, by {THEOREM}",
+            f"errors are at most {up(stability)} times its norm{' in the moments' * bool(moments)}, by {THEOREM}",
             f"|u − u*| ≤ {up(found)}",
         ]

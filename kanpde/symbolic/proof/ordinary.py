@@ -33,20 +33,11 @@ from typing import Any
 
 import sympy as sp
 
-from kanpde.problem.equation import Equation
+from kanpde.symbolic.proof.linear_form import LinearForm, linear_form
 from kanpde.symbolic.proof.maximum_principle import NoTheorem
 from kanpde.symbolic.proof.statement import Statement
 
 THEOREM = "the numerical fundamental matrix (Lohner, 1987)"
-
-
-@dataclass(frozen=True)
-class EndCondition:
-    """Σ weights · states = value at one end, side −1 or 1; `weights` has one number for every state."""
-
-    equation: Equation
-    side: int
-    weights: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -56,7 +47,7 @@ class FirstOrder:
     states: tuple[tuple[int, int], ...]
     symbols: tuple[Any, ...]
     slopes: tuple[Any, ...]
-    conditions: tuple[EndCondition, ...]
+    conditions: tuple[LinearForm, ...]
 
     @property
     def is_linear(self) -> bool:
@@ -120,27 +111,17 @@ def _solved(rows: Sequence[Any], tops: Sequence[Any]) -> list[Any]:
         raise NoTheorem("the equations do not give the highest derivative of every field") from error
 
 
-def _conditions(statement: Statement, states: Sequence[tuple[int, int]]) -> Iterator[EndCondition]:
-    """Yield the conditions as weights of the states: they are applied to polynomials with unknown derivatives."""
-    problem, (name,) = statement.problem, statement.problem.domain.names
-    ends = {name + "-": -1, name + "+": 1}
+def _conditions(statement: Statement, states: Sequence[tuple[int, int]]) -> Iterator[LinearForm]:
+    """Yield the conditions, whose weights are numbers."""
+    (name,) = statement.problem.domain.names
     equations = [e for e in statement.equations if e.name != "residual"]
-    if statement.measured or len(equations) != len(states) or not {e.face for e in equations} <= set(ends):
+    if statement.measured or len(equations) != len(states) or not {e.face for e in equations} <= {name + "-", name + "+"}:
         raise NoTheorem(
             f"bounds of ordinary differential equations need {len(states)} conditions at the ends, got {len(equations)}"
         )
-    (t,), ((low, high),) = statement.coordinates, statement.bounds
-    partials = [p for block in problem.blocks() for few in block.partials.values() for p in few]
-    derivatives = [(field, k) for field in range(len(problem.fields)) for k in range(1 + max(map(len, partials)))]
     for equation in equations:
-        side = ends[str(equation.face)]
-        unknown = {each: sp.Dummy(real=True) for each in derivatives}
-        polynomials = [sp.S.Zero for _ in problem.fields]
-        for (field, order), symbol in unknown.items():
-            polynomials[field] += symbol * (t - (high if side > 0 else low)) ** order / sp.factorial(order)
-        found = sp.expand(equation.of(tuple(polynomials)))
-        slopes = {each: sp.diff(found, symbol) for each, symbol in unknown.items()}
-        weights = tuple(slopes.pop(state) for state in states)
-        if any(slopes.values()) or not all(weight.is_number for weight in weights) or not any(weights):
-            raise NoTheorem(f"the condition {equation.name!r} is not linear in the values and slopes at an end")
-        yield EndCondition(equation, side, weights)
+        form = linear_form(statement, equation)
+        known = {(field, len(partial)) for field, partial in form.weights}
+        if not known or not known <= set(states) or not all(w.is_number for w in form.weights.values()):
+            raise NoTheorem(f"the condition {equation.name!r} is not about values and lower derivatives at an end")
+        yield form
