@@ -23,10 +23,10 @@ from kanpde.network.separable import Stacked, product_sum
 from kanpde.symbolic.proof.maximum_principle import UPWARD
 
 DEGREE = 8  # of the splines
-MOST_INTERVALS = 12  # of them along an axis
-POINTS = 48  # about as many, at which L Φ = 1 is asked for along an axis
-FACES = 100.0  # weight of the values on faces, in coefficients of the highest derivatives
-RIM = 0.06  # the value on faces, in largest values inside
+MOST_INTERVALS = 8  # of them along an axis
+POINTS = 56  # about as many, at which L Φ = 1 is asked for along an axis
+FACES = 1.0  # weight of the values on faces, in coefficients of the highest derivatives; corners want others
+RIM = 0.1  # the value on faces, in largest values inside
 RANK = 1e-8  # smallest singular value that is kept, relative to the largest
 
 
@@ -82,9 +82,10 @@ def spline_barrier(coefficients: Mapping[MultiIndex, TaylorModel], cells: Cells)
     right[: -len(faces), 0], right[-len(faces) :, 1] = 1.0, weight
     found = np.linalg.lstsq(matrix, right, rcond=None)[0]
     heights = rows(()).reshape(-1, sizes[0] * sizes[1]) @ found
-    if not (heights > -1e-6 * np.abs(heights).max(axis=0)).all():
+    chosen = found @ np.array([1.0, RIM * heights[:, 0].max()])
+    if not (rows(()).reshape(-1, chosen.size) @ chosen > 0).all():
         return None
-    chosen = (found[:, 0] + RIM * heights[:, 0].max() * found[:, 1]).reshape(sizes)
+    chosen = chosen.reshape(sizes)
     left, singular, right_ = np.linalg.svd(chosen)
     rank = int((singular > RANK * singular[0]).sum())
     factors = left[:, :rank] * singular[:rank], right_[:rank].T
