@@ -206,11 +206,9 @@ def linear_edges(layer: KANLayer, ranges: Sequence[tuple[float, float]], order: 
             inner = min(reach, max(abs(first), abs(last)))
             if order > STRAIGHT_ORDER:
                 raise NotEnclosed(f"a derivative of order {order} of edges that leave their grid is not enclosed")
-        # On [-1, 1] the local coordinate s is h itself.
-        ends = np.array([-1.0]), np.array([1.0])
         knots = basis.knots[i].double().cpu().numpy()
-        found, error = spline_pieces(knots, basis.degree, coefficients[i], np.array([0]), *ends)
-        found, error = found[0], error[0] * coefficients[i].any(axis=0)  # a spline without coefficients is zero
+        found, error = only_piece(knots.tobytes(), basis.degree, coefficients[i].tobytes())
+        error = error.copy()
         powers = np.arange(len(found), dtype=np.float64)
         error[2:] += np.abs(found[2:])
         bounds = [
@@ -224,6 +222,16 @@ def linear_edges(layer: KANLayer, ranges: Sequence[tuple[float, float]], order: 
         if (rest[-1][0] > limit * (np.abs(found[0]) + np.abs(found[1]) * reach)).any():
             raise NotEnclosed("the network is a composition of splines, which is not enclosed")
     return LinearEdges(np.stack(alpha), np.stack(beta), np.stack(rest, axis=1))
+
+
+@functools.lru_cache(maxsize=2048)
+def only_piece(knots: bytes, degree: int, coefficients: bytes) -> tuple[Array, Array]:
+    """Return the powers of h (k + 1, c) of splines with one interval, and bounds of their errors, for stored numbers."""
+    # On [-1, 1] the local coordinate s is h itself.
+    ends = np.array([-1.0]), np.array([1.0])
+    table = np.frombuffer(coefficients).reshape(degree + 1, -1)
+    found, error = spline_pieces(np.frombuffer(knots), degree, table, np.array([0]), *ends)
+    return found[0], error[0] * table.any(axis=0)  # a spline without coefficients is zero
 
 
 def falling(powers: Array, order: int) -> Array:

@@ -51,6 +51,7 @@ class EllipticProof:
         low, _ = self._interval(row, -row.slope(seconds[0]))
         self.row: Row = row if low > 0 else row.negative()
         self.ends = {axis: ends_of(enclosed.statement, axis) for axis in along}
+        self._reactions: dict[float, TaylorModel] = {}
         self._check_ends()
 
     def _check_ends(self) -> None:
@@ -106,19 +107,24 @@ class EllipticProof:
 
     def _reaction(self, delta: float) -> TaylorModel:
         """Return the model of ∂F/∂u for |u − v| ≤ δ."""
+        if delta not in self._reactions:
+            self._reactions[delta] = self._computed(delta)
+        return self._reactions[delta]
+
+    def _computed(self, delta: float) -> TaylorModel:
         models = self.enclosed.coordinates(self.enclosed.cells)
-        models[self.row.symbols[()]] = self._values.widened(delta)
+        models[self.row.symbols[()]] = self._jet[()].widened(delta)
         return model_of(self.row.slope(()), models)
 
     @functools.cached_property
-    def _values(self) -> TaylorModel:
-        return self.enclosed.full_jet(self.enclosed.cells, [()])[()]
+    def _jet(self) -> Jet:
+        return self.enclosed.full_jet(self.enclosed.cells, list(self.row.symbols))
 
     def _solved(self, delta: float) -> float:
         """Return max Φ / min L Φ for the computed barrier, infinite if there is none."""
         if self.barrier is None:
             return math.inf
-        vague = (self._reaction(delta) - self._reaction(0.0)).close_bound if delta else np.zeros(1)
+        vague = (self._reaction(delta) - self._coefficients[()]).close_bound if delta else np.zeros(1)
         return stability(self.barrier, self._coefficients, vague)
 
     @functools.cached_property
@@ -142,8 +148,7 @@ class EllipticProof:
     def residual(self) -> Array:
         """Bounds of |F[v]| on every cell."""
         models: dict[Any, TaylorModel] = self.enclosed.coordinates(self.enclosed.cells)
-        jet: Jet = self.enclosed.full_jet(self.enclosed.cells, list(self.row.symbols))
-        models.update({symbol: jet[partial] for partial, symbol in self.row.symbols.items()})
+        models.update({symbol: self._jet[partial] for partial, symbol in self.row.symbols.items()})
         return np.asarray(self.enclosed.spread(model_of(self.row.expression, models).close_bound))
 
     @functools.cached_property

@@ -1,7 +1,7 @@
 """A barrier that is computed: a positive spline Φ on a rectangle with L Φ > 0 on all cells, which is proved afterwards.
 
 Any Φ will do, so that it is found in floating-point numbers: least squares for L Φ = 1 with a small positive value on the
-boundary. Its products of splines of one coordinate each are then enclosed on the cells of the solution, whose knots are
+boundary, which has a small weight, because at corners a constant value may contradict the equation. Its products of splines of one coordinate each are then enclosed on the cells of the solution, whose knots are
 its own. A negative coefficient of the value, which spoils barriers in closed form, only makes it larger.
 """
 
@@ -23,9 +23,8 @@ from kanpde.network.separable import Stacked, product_sum
 from kanpde.symbolic.proof.maximum_principle import UPWARD
 
 DEGREE = 8  # of the splines
-MOST_INTERVALS = 8  # of them along an axis
-POINTS = 56  # about as many, at which L Φ = 1 is asked for along an axis
-FACES = 1.0  # weight of the values on faces, in coefficients of the highest derivatives; corners want others
+SHAPES = ((8, 1.0), (12, 10.0))  # the most intervals along an axis, and the weight of the values on faces
+POINTS = 64  # about as many, at which L Φ = 1 is asked for along an axis
 RIM = 0.1  # the value on faces, in largest values inside
 RANK = 1e-8  # smallest singular value that is kept, relative to the largest
 
@@ -62,8 +61,19 @@ def stability(barrier: SplineBarrier, coefficients: Mapping[MultiIndex, TaylorMo
 
 
 def spline_barrier(coefficients: Mapping[MultiIndex, TaylorModel], cells: Cells) -> SplineBarrier | None:
-    """Return a candidate of Φ for L = Σ coefficients ∂^α on a rectangle of cells; None if it does not become positive."""
-    knots = [_knots(low, high) for low, high in cells]
+    """Return Φ > 0 with L Φ > 0 for L = Σ coefficients ∂^α on a rectangle of cells; None if none is found."""
+    for intervals, faces in SHAPES:
+        found = _candidate(coefficients, cells, intervals, faces)
+        if found is not None and found.lowest > 0 and (found.image(coefficients).interval[0] > 0).all():
+            return found
+    return None
+
+
+def _candidate(
+    coefficients: Mapping[MultiIndex, TaylorModel], cells: Cells, intervals: int, weight: float
+) -> SplineBarrier | None:
+    """Return a candidate; None if it is not positive at points."""
+    knots = [_knots(low, high, intervals) for low, high in cells]
     places = [Places.on(low, high) for low, high in cells]
     partials = closure([*coefficients, ()])
     tables = [[_table(k, place.x, order) for order in range(3)] for k, place in zip(knots, places, strict=True)]
@@ -75,7 +85,7 @@ def spline_barrier(coefficients: Mapping[MultiIndex, TaylorModel], cells: Cells)
     values = {partial: _values(model, places) for partial, model in coefficients.items()}
     inside = np.sum([values[partial][:, :, None, None] * rows(partial) for partial in values], axis=0)
     sizes = [k.size - DEGREE - 1 for k in knots]
-    weight = FACES * max(float(np.abs(v).max()) for p, v in values.items() if len(p) == 2)
+    weight = weight * max(float(np.abs(v).max()) for p, v in values.items() if len(p) == 2)
     faces = np.concatenate([_face(tables, sizes, axis, end) for axis in (0, 1) for end in (0, -1)])
     matrix = np.concatenate([inside.reshape(-1, sizes[0] * sizes[1]), weight * faces])
     right = np.zeros((len(matrix), 2))
@@ -92,10 +102,10 @@ def spline_barrier(coefficients: Mapping[MultiIndex, TaylorModel], cells: Cells)
     return SplineBarrier(_jet(knots, factors, cells, partials))
 
 
-def _knots(low: Array, high: Array) -> Array:
+def _knots(low: Array, high: Array, intervals: int) -> Array:
     """Return knots through some ends of cells."""
     ends = np.concatenate([low, high[-1:]])
-    chosen = np.unique(np.linspace(0, len(low), min(MOST_INTERVALS, len(low)) + 1).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(low), min(intervals, len(low)) + 1).round().astype(int))
     return np.asarray(clamped_knots(ends[chosen], DEGREE)[0])
 
 

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from kanpde.calculus.arrays import Array
@@ -15,6 +16,7 @@ from kanpde.marching.audit.continuation import closed, up
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.network.enclosure import Jet
 from kanpde.symbolic.proof.comparison import End
+from kanpde.symbolic.proof.intervals import ranges
 from kanpde.symbolic.proof.maximum_principle import UPWARD
 from kanpde.symbolic.proof.representation import THEOREM, amplification, arrivals, carried, damped, wave_of
 from kanpde.symbolic.proof.row import row_of
@@ -37,6 +39,14 @@ class WaveProof:
         for partial, symbol in self.wave.row.symbols.items():
             models[symbol] = self.jet[partial] if partial else self.jet[()].widened(delta)
         return model_of(expression, models)
+
+    def _reaction(self, delta: float) -> float:
+        """Return a bound of |∂g/∂u| where the field is known up to δ."""
+        symbols = {self.wave.row.symbols[()]: self.jet[()].widened(delta)} if () in self.wave.row.symbols else {}
+        known = {s: m for s, m in self.enclosed.coordinates(self.enclosed.cells).items()} | symbols
+        ends = {s: [self.enclosed.spread(end).ravel() for end in m.interval] for s, m in known.items()}
+        low, high = ranges(self.wave.reaction, {s: (a, b) for s, (a, b) in ends.items()})
+        return float(np.maximum(np.abs(low), np.abs(high)).max())
 
     @functools.cached_property
     def residual(self) -> Array:
@@ -107,7 +117,7 @@ class WaveProof:
 
     def _bound(self, delta: float) -> tuple[float, str]:
         """Return a bound if |e| ≤ δ, and how much the residual and the data may be amplified."""
-        reaction = float(self._of(self.wave.reaction, delta).close_bound.max())
+        reaction = self._reaction(delta)
         widths = [UPWARD * (high - low) for low, high in self.enclosed.cells]
         space = None if self.wave.space is None else widths[self.wave.space]
         inertia = float(self.wave.inertia) / UPWARD
