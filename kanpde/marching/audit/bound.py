@@ -88,8 +88,7 @@ def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
 def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
     """Return the proofs that may apply: those of evolution equations follow time."""
     if is_ordinary(enclosed.statement):
-        time = enclosed.problem.domain.time
-        return [OrdinaryProof]
+        return [MaximumProof, OrdinaryProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:
         return [*QUICK, BarrierProof, EllipticProof]
@@ -144,4 +143,4 @@ def rounding_lines(model: Model, rounding: float, total: float) -> list[str]:
     return [f"values of u are computed in {dtype} with an error of at most {up(rounding)}", f"in total ≤ {up(total)}"]
 
 
-QUICK: tuple[Callable[[Enclosed], Proof], ...] = (SpectralProof, MaximumProof)  # of which the best one counts
+QUICK: tuple[Callable[[Enclosed], Proof], ...] = (SpectralProof, MaximumProof, OrdinaryProof)  # of which the best one counts

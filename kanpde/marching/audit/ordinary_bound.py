@@ -51,7 +51,7 @@ class OrdinaryProof:
             if not (high > low).all():
                 raise NotEnclosed("a knot is repeated, so that the solution may not be smooth")
             if self.count * (len(low) + 1) > MOST_STATES:
-                raise NotEnclosed(f"{len(low)} cells are too many for a proof in seconds")
+                raise NoTheorem(f"{len(low)} cells, on which errors grow little, are too many for a proof in seconds")
             stiffness = float((largest_norm(self._jacobian(self._models(cells, {}))) * (high - low)).max())
             if stiffness <= GROWTH or parts > 1:
                 return cells
