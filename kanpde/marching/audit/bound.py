@@ -87,7 +87,7 @@ def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
 
 def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
     """Return the proofs that may apply: those of evolution equations follow time."""
-    if is_ordinary(enclosed.statement):
+    if is_ordinary(enclosed.problem):
         return [MaximumProof, OrdinaryProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:

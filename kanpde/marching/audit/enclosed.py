@@ -25,10 +25,12 @@ from kanpde.network.rounding import rounding_error
 from kanpde.network.trial_function import Model
 from kanpde.problem.equation import Equation
 from kanpde.problem.hard_conditions import Prescribed, prescriptions
+from kanpde.problem.integral import Integral
 from kanpde.problem.lift import Ansatz, Coefficients, lift_terms
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.proof.linear_form import LinearForm
 from kanpde.symbolic.proof.maximum_principle import NoTheorem
+from kanpde.symbolic.proof.ordinary import is_ordinary
 from kanpde.symbolic.proof.statement import Statement, state
 
 MOST_COORDINATES = 4
@@ -51,7 +53,7 @@ class Enclosed:
 
     @functools.cached_property
     def statement(self) -> Statement:
-        return state(self.problem, [])
+        return state(self.problem, [], (Integral,) if is_ordinary(self.problem) else ())
 
     @property
     def lift(self) -> Any:

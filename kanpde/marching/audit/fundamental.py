@@ -30,9 +30,9 @@ def values_at(model: TaylorModel, places: Array) -> Array:
     return np.asarray(model.coefficients @ powers)
 
 
-def largest_norm(matrix: Matrix) -> Array:
-    """Return the largest sum of a row on every cell."""
-    return np.asarray(matrix_bound(matrix).sum(axis=2).max(axis=1))
+def spectral_radius(matrix: Matrix) -> Array:
+    """Return about the fastest growth that any matrix of these absolute entries allows, on every cell."""
+    return np.asarray(np.abs(np.linalg.eigvals(matrix_bound(matrix))).max(axis=1))
 
 
 def matrix_bound(matrix: Matrix) -> Array:
@@ -118,6 +118,16 @@ def integrals(model: TaylorModel, half: Array) -> tuple[Array, Array]:
     return UPWARD * half * whole, UPWARD * half * running
 
 
+def integral(model: TaylorModel, half: Array) -> tuple[float, float]:
+    """Return ∫ f over all cells, and a bound of its error."""
+    even = model.coefficients[:, ::2]
+    powers = np.arange(0, model.degrees[0], 2)
+    found = float((2 * even / (powers + 1)).sum(axis=1) @ half)
+    sizes = UPWARD * (2 * np.abs(even).sum(axis=1))
+    rounding = (len(half) + len(powers) + 8) * UNIT * sizes
+    return found, UPWARD * float((2 * model.error + rounding) @ (UPWARD * half))
+
+
 @dataclass(frozen=True)
 class Propagation:
     """The inequality for errors x (cells + 1, n) at ends of cells and ε (cells, n) on them, by bounds of its parts."""
@@ -189,7 +199,8 @@ class Propagation:
             ends, inside = np.maximum(ends, new_ends), np.maximum(inside, new_inside)
             if settled or not np.isfinite(inside).all():
                 break
-        ends, inside = INFLATED * ends, INFLATED * inside
+        # What is inside follows from the ends, and must exceed that too.
+        ends, inside = INFLATED * ends, INFLATED**2 * inside
         new_ends, new_inside = self._step(ends, inside, coupling)
         if not ((new_ends < ends).all() and (new_inside < inside).all()):
             raise NoTheorem("errors are amplified too much to be followed from cell to cell")
@@ -218,6 +229,7 @@ def _ends_matrix(
         (size * cells + number, (0 if side < 0 else size * cells) + j, weight)
         for number, (side, weights) in enumerate(conditions)
         for j, weight in enumerate(weights)
+        if weight
     ]
     i, j, values = (np.array(each) for each in zip(*conditions_at, strict=True))
     entries = np.concatenate([(-first).ravel(), last.ravel(), values])

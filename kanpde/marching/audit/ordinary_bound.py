@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
@@ -16,16 +17,17 @@ from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.fundamental import (
     Propagation,
     fundamental,
-    largest_norm,
+    integral,
     matrix_bound,
     matrix_product,
     scaled_derivative,
+    spectral_radius,
 )
 from kanpde.network.enclosure import Cells
 from kanpde.symbolic.proof.maximum_principle import UPWARD, NoTheorem
 from kanpde.symbolic.proof.ordinary import THEOREM, FirstOrder, first_order
 
-GROWTH = 2.0  # largest |A| h of a cell; larger ones are divided
+GROWTH = 2.0  # largest growth of a cell, the spectral radius of |A| times its width; others are divided
 MOST_STATES = 3000  # of all ends of cells
 TRIES, ROOM = 8, 2.0  # trials of δ, and δ of the next one in bounds of the last one
 
@@ -39,7 +41,7 @@ class OrdinaryProof:
 
     @property
     def count(self) -> int:
-        return len(self.system.states)
+        return len(self.system.symbols)
 
     @functools.cached_property
     def cells(self) -> Cells:
@@ -52,7 +54,7 @@ class OrdinaryProof:
                 raise NotEnclosed("a knot is repeated, so that the solution may not be smooth")
             if self.count * (len(low) + 1) > MOST_STATES:
                 raise NoTheorem(f"{len(low)} cells, on which errors grow little, are too many for a proof in seconds")
-            stiffness = float((largest_norm(self._jacobian(self._models(cells, {}))) * (high - low)).max())
+            stiffness = float((spectral_radius(self._jacobian(self._models(cells, {}))) * (high - low)).max())
             if stiffness <= GROWTH or parts > 1:
                 return cells
             parts = math.ceil(stiffness / GROWTH)
@@ -62,8 +64,12 @@ class OrdinaryProof:
         (t,), (ends,) = self.enclosed.statement.coordinates, cells
         jets = self.enclosed.full_jets(cells, [(0,) * self._highest])
         models = {t: coordinate(*ends, 0, 1)}
-        for j, ((field, order), symbol) in enumerate(zip(self.system.states, self.system.symbols, strict=True)):
-            models[symbol] = jets[field][(0,) * order].widened(widths.get(j, 0.0))
+        found = [jets[field][(0,) * order] for field, order in self.system.states]
+        values = self.enclosed.model.unknowns
+        found += [TaylorModel.constant(values[name].item(), 1) for name in self.system.constants]
+        found += [TaylorModel.constant(0.0, 1) for _ in self.system.integrals]  # f does not depend on them
+        for j, (symbol, model) in enumerate(zip(self.system.symbols, found, strict=True)):
+            models[symbol] = model.widened(widths.get(j, 0.0))
         return models
 
     @property
@@ -80,16 +86,34 @@ class OrdinaryProof:
         """r = v' − f(t, v); it vanishes for states whose slope is the next state."""
         jets, models = self.enclosed.full_jets(self.cells, [(0,) * self._highest]), self._models(self.cells, {})
         found = []
-        for (field, order), slope in zip(self.system.states, self.system.slopes, strict=True):
-            trivial = slope in self.system.symbols and (field, order + 1) in self.system.states
-            zero = TaylorModel.constant(0.0, 1)
+        zero = TaylorModel.constant(0.0, 1)
+        for (field, order), slope in zip(self.system.states, self.system.slopes, strict=False):
+            trivial = (field, order + 1) in self.system.states
             found.append(zero if trivial else jets[field][(0,) * (order + 1)] - model_of(slope, models))
-        return found
+        return found + [zero] * (self.count - len(found))
 
     @functools.cached_property
     def mismatches(self) -> dict[str, float]:
         """Bounds of what the solution leaves of the conditions."""
-        return {form.equation.title: self.enclosed.mismatch_of_form(form) for form in self.system.conditions}
+        found = {form.equation.title: self.enclosed.mismatch_of_form(form) for form in self.system.conditions}
+        jets = self.enclosed.full_jets(self.cells, [()])
+        for number, (field, value) in enumerate(self.system.integrals):
+            # The second one is that of n at the low end.
+            found[f"the integral of {self.enclosed.problem.fields[field]}"] = self._missing(jets[field][()], value)
+            found[f"the integral {number} at its start"] = 0.0
+        return found
+
+    def _missing(self, model: TaylorModel, value: Any) -> float:
+        """Return a bound of |∫ model − value|."""
+        ((low, high),) = self.cells
+        found, error = integral(model, (high - low) / 2)
+        exact = sp.Rational(found) - value
+        return UPWARD * (abs(float(exact.evalf(30))) + error)
+
+    @property
+    def _integrals(self) -> range:
+        """The numbers of the states that are integrals."""
+        return range(self.count - len(self.system.integrals), self.count)
 
     @functools.cached_property
     def propagation(self) -> Propagation:
@@ -104,6 +128,8 @@ class OrdinaryProof:
         ]
         keys = [(field, (0,) * order) for field, order in self.system.states]
         conditions = [(form.side, [float(form.weights.get(key, 0)) for key in keys]) for form in self.system.conditions]
+        # The two conditions of an integral are about its own state.
+        conditions += [(side, [0.0] * number + [1.0]) for number in self._integrals for side in (1, -1)]
         return Propagation.of(adjoint, forward, defect, self.residuals, half, conditions, [*self.mismatches.values()])
 
     def _bound(self, widths: Array | None) -> Array:
@@ -124,7 +150,10 @@ class OrdinaryProof:
         result = [f"|u − prescribed values| ≤ {up(size)} for {title}" for title, size in self.mismatches.items()]
         residual = max(float(model.close_bound.max()) for model in self.residuals)
         result.append(f"|residual| ≤ {up(residual)} on {len(self.cells[0][0])} cells, by Taylor models")
-        return found, [*result, f"errors are carried on by {THEOREM}", line, f"|u − u*| ≤ {up(found)}"]
+        first = len(self.system.states)
+        constants = [f"|{name} − {name}*| ≤ {up(float(errors[:, first + number].max()))}"
+                     for number, name in enumerate(self.system.constants)]  # fmt: skip
+        return found, [*result, f"errors are carried on by {THEOREM}", line, *constants, f"|u − u*| ≤ {up(found)}"]
 
     def _confirmed(self, errors: Array) -> tuple[Array, str]:
         """Return errors below the widths δ for which they were computed, and a line."""

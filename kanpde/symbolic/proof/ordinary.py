@@ -21,6 +21,8 @@ If |A − A₀| is known for |e| ≤ δ and the bound is below δ, the map that 
 with A between v and v − e maps the ball |e| ≤ δ to itself and is compact, so that it has a fixed point (Schauder): there
 is a solution within δ, and it has no other one there, because their difference satisfies the homogeneous problem.
 
+Unknown constants and prescribed integrals are further states, so that eigenvalues are enclosed with their functions.
+
 Sources: R. J. Lohner, "Enclosing the solutions of ordinary initial and boundary value problems", Computerarithmetic
 (1987) 255; M. Plum, "Computer-assisted existence proofs for two-point boundary value problems", Computing 46 (1991) 19.
 """
@@ -33,6 +35,9 @@ from typing import Any
 
 import sympy as sp
 
+from kanpde.problem.integral import Integral
+from kanpde.problem.problem import Problem
+from kanpde.symbolic.constants.recognition import exact_number
 from kanpde.symbolic.proof.linear_form import LinearForm, linear_form
 from kanpde.symbolic.proof.maximum_principle import NoTheorem
 from kanpde.symbolic.proof.statement import Statement
@@ -42,12 +47,18 @@ THEOREM = "the numerical fundamental matrix (Lohner, 1987)"
 
 @dataclass(frozen=True)
 class FirstOrder:
-    """y' = f(t, y): `states` are (field, order) for every component of y, and `slopes` its f in `symbols`."""
+    """y' = f(t, y) with `slopes` f in `symbols` y.
+
+    The first components of y are the `states` (field, order), then come unknown `constants`, whose slope is zero, and then
+    `integrals` (field, value): n' = u with n = 0 at the low end and the value at the high end.
+    """
 
     states: tuple[tuple[int, int], ...]
     symbols: tuple[Any, ...]
     slopes: tuple[Any, ...]
     conditions: tuple[LinearForm, ...]
+    constants: tuple[str, ...] = ()
+    integrals: tuple[tuple[int, Any], ...] = ()
 
     @property
     def is_linear(self) -> bool:
@@ -64,9 +75,9 @@ class FirstOrder:
         return tuple(number for number, (_, order) in enumerate(self.states) if not order)
 
 
-def is_ordinary(statement: Statement) -> bool:
-    """Return whether a problem has one coordinate and no unknown constants."""
-    return len(statement.coordinates) == 1 and not statement.problem.unknowns
+def is_ordinary(problem: Problem) -> bool:
+    """Return whether a problem has one coordinate."""
+    return problem.domain.dimension == 1
 
 
 def first_order(statement: Statement) -> FirstOrder:
@@ -83,12 +94,32 @@ def first_order(statement: Statement) -> FirstOrder:
     tops = [each[-1] for each in symbols]
     states = tuple((field, order) for field, n in enumerate(orders) for order in range(n))
     known = tuple(symbols[field][order] for field, order in states)
-    if any(not row.free_symbols <= {t, *known, *tops} for row in rows):
+    if any(not row.free_symbols <= {t, *known, *tops, *statement.unknowns} for row in rows):
         raise NoTheorem("the equation has terms besides the field's partial derivatives")
     highest = dict(zip(tops, _solved(rows, tops), strict=True))
     following = (symbols[field][order + 1] for field, order in states)
     slopes = tuple(highest.get(symbol, symbol) for symbol in following)
-    return FirstOrder(states, known, slopes, tuple(_conditions(statement, states)))
+    integrals = tuple(_integrals(statement.problem))
+    names = tuple(str(symbol) for symbol in statement.unknowns)
+    wanted = len(states) + len(names) - len(integrals)
+    return FirstOrder(
+        states,
+        (*known, *statement.unknowns, *(sp.Dummy(real=True) for _ in integrals)),
+        (*slopes, *(sp.S.Zero for _ in names), *(symbols[field][0] for field, _ in integrals)),
+        tuple(_conditions(statement, states, wanted)),
+        names,
+        integrals,
+    )
+
+
+def _integrals(problem: Problem) -> Iterator[tuple[int, Any]]:
+    """Yield the field and the value of every prescribed integral."""
+    for name, condition in problem.conditions().items():
+        if isinstance(condition, Integral):
+            value = condition.value
+            if condition.integrand is not None or condition.on is not None or not isinstance(value, (int, float)):
+                raise NoTheorem(f"the integral {name!r} is not that of a field, or its value is no number")
+            yield from ((field, exact_number(float(value))) for field in condition.field_indices(problem))
 
 
 def _in_symbols(row: Any, functions: Sequence[Any], symbols: Sequence[Sequence[Any]]) -> Any:
@@ -111,13 +142,13 @@ def _solved(rows: Sequence[Any], tops: Sequence[Any]) -> list[Any]:
         raise NoTheorem("the equations do not give the highest derivative of every field") from error
 
 
-def _conditions(statement: Statement, states: Sequence[tuple[int, int]]) -> Iterator[LinearForm]:
-    """Yield the conditions, whose weights are numbers."""
+def _conditions(statement: Statement, states: Sequence[tuple[int, int]], wanted: int) -> Iterator[LinearForm]:
+    """Yield the conditions at the ends, whose weights are numbers."""
     (name,) = statement.problem.domain.names
     equations = [e for e in statement.equations if e.name != "residual"]
-    if statement.measured or len(equations) != len(states) or not {e.face for e in equations} <= {name + "-", name + "+"}:
+    if statement.measured or len(equations) != wanted or not {e.face for e in equations} <= {name + "-", name + "+"}:
         raise NoTheorem(
-            f"bounds of ordinary differential equations need {len(states)} conditions at the ends, got {len(equations)}"
+            f"bounds of ordinary differential equations need {wanted} conditions at the ends, got {len(equations)}"
         )
     for equation in equations:
         form = linear_form(statement, equation)
