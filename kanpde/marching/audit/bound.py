@@ -21,6 +21,7 @@ from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.ordinary_bound import OrdinaryProof
 from kanpde.marching.audit.parabolic_bound import ParabolicProof
+from kanpde.marching.audit.space_wave_bound import SpaceWaveProof
 from kanpde.marching.audit.spectral_bound import SpectralProof
 from kanpde.marching.audit.wave_bound import WaveProof
 from kanpde.network.trial_function import Model
@@ -93,7 +94,7 @@ def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
     if time is None:
         return [*QUICK, BarrierProof, EllipticProof]
     if (time, time) in row.symbols:
-        return [WaveProof]
+        return [WaveProof] if enclosed.problem.domain.dimension < 3 else [WaveProof, SpaceWaveProof]
     return [MaximumProof, ParabolicProof]
 
 

@@ -187,10 +187,15 @@ class Enclosed:
 
     def mismatch(self, equation: Equation) -> float:
         """Return a bound of what the solution leaves of prescribed values on a face."""
+        return self.mismatch_along(equation, ())
+
+    def mismatch_along(self, equation: Equation, partial: MultiIndex) -> float:
+        """Return a bound of a derivative along a face of what the solution leaves of prescribed values on it."""
         assert equation.face is not None
         cells = self.collapsed(*self.axis_and_side(equation.face))
-        rest = self.of_coordinates(equation.of((self.lift,)), cells)
-        return float((self.jet(cells, [])[()] + rest).close_bound.max())
+        rest = self.jet_of(equation.of((self.lift,)), cells, [partial])[partial]
+        jet = self.jet(cells, [partial])
+        return float((jet[partial] + rest if partial in jet else rest).close_bound.max())
 
     def mismatch_of_derivatives(self, equation: Equation, terms: Mapping[MultiIndex, Any]) -> float:
         """Return a bound of what the solution leaves of Σ a_α ∂^α u = value on a face, for `terms` α -> a_α."""

@@ -25,6 +25,8 @@ from kanpde.symbolic.proof.row import row_of
 class WaveProof:
     """The proof for one solution; its parts are computed once."""
 
+    theorem = THEOREM
+
     def __init__(self, enclosed: Enclosed) -> None:
         self.enclosed = enclosed
         self.wave = wave_of(enclosed.statement, row_of(enclosed.statement))
@@ -113,7 +115,7 @@ class WaveProof:
         result.append(
             f"|residual| ≤ {up(float(self.residual.max()))} on {self.enclosed.counts} cells, by Taylor models"
         )
-        return total, [*result, f"waves carry both on, by {THEOREM}", *lines]
+        return total, [*result, f"waves carry both on, by {self.theorem}", *lines]
 
     def _bound(self, delta: float) -> tuple[float, str]:
         """Return a bound if |e| ≤ δ, and how much the residual and the data may be amplified."""

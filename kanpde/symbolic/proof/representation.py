@@ -76,7 +76,7 @@ def wave_of(statement: Statement, row: Row) -> Wave:
         raise NoTheorem("the equation is no wave equation")
     along = sorted({axis for partial in row.orders for axis in partial} - {time})
     if len(along) > 1:
-        raise NoTheorem("waves in two and three dimensions have no bound of their largest error yet")
+        raise NoTheorem("the equation is no wave along one coordinate")
     if set(row.orders) - {(time,)} != {(time, time), *((axis, axis) for axis in along)}:
         raise NoTheorem("the wave equation has slopes or mixed derivatives, for which there is no bound yet")
     inertia = sp.expand(row.slope((time, time)))
