@@ -92,7 +92,7 @@ def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
         return [MaximumProof, OrdinaryProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:
-        return [*QUICK, BarrierProof, EllipticProof]
+        return [SpectralProof, MaximumProof, BarrierProof, EllipticProof]
     if (time, time) in row.symbols:
         return [WaveProof] if enclosed.problem.domain.dimension < 3 else [WaveProof, SpaceWaveProof]
     return [MaximumProof, ParabolicProof]
