@@ -37,7 +37,16 @@ from kanpde.symbolic.proof import (
 BUDGET = 8.0  # seconds of training of a problem, so that all of them take less than twenty minutes
 SOURCES = (maximum_principle, comparison, representation, spherical_means, spectral, barriers, ordinary)
 THEOREMS = tuple(source.THEOREM for source in SOURCES)
-COLUMNS = ("problem", "fields", "true, maximum", "estimate, maximum", "bound", "bound / true", "proof s", "theorem or reason")
+COLUMNS = (
+    "problem",
+    "fields",
+    "true, maximum",
+    "estimate, maximum",
+    "bound",
+    "bound / true",
+    "proof s",
+    "theorem or reason",
+)
 FOLDER = Path(__file__).resolve().parents[1] / "results"
 
 

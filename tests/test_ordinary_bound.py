@@ -132,7 +132,12 @@ def test_the_bound_is_close_and_that_of_a_spoiled_network_is_larger(name: str, m
 
 @pytest.mark.parametrize(
     ("name", "other"),
-    [("orbit", Orbit(radius=1.001)), ("orbit", Orbit(power=2, radius=1.0)), ("beam", Beam(shift=0.01)), ("layer", layer(0.4))],
+    [
+        ("orbit", Orbit(radius=1.001)),
+        ("orbit", Orbit(power=2, radius=1.0)),
+        ("beam", Beam(shift=0.01)),
+        ("layer", layer(0.4)),
+    ],
 )
 def test_the_solution_of_another_problem_has_a_larger_bound(name: str, other: Any, models: dict[str, Model]) -> None:
     bound, steps = error_bound(other, models[name])

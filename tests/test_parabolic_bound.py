@@ -60,7 +60,13 @@ PLANE = Box(x=(0, 1), y=(0, 1), t=(0, 0.3))
 EDGE = {"edge": Dirichlet("exact")}
 CLASSES |= {
     "damped": ("u_tt + {b}*u_t = {a}*u_xx", ROD, FALLING, {**ENDS, **REST}, 1e-7),
-    "membrane": ("u_tt = {a}*(u_xx + u_yy) - {b}*u", PLANE, "cos(x + {d}*t)*exp(-{c}*y)", {**START, **REST, **EDGE}, 1e-5),
+    "membrane": (
+        "u_tt = {a}*(u_xx + u_yy) - {b}*u",
+        PLANE,
+        "cos(x + {d}*t)*exp(-{c}*y)",
+        {**START, **REST, **EDGE},
+        1e-5,
+    ),
     "resonant": ("u_xx + {a}*u_yy + 60*u = 0", SQUARE, SADDLE, EDGE, 1e-9),
     "exponential": ("u_xx + {a}*u_yy + exp(u) = 0", SQUARE, SADDLE, EDGE, 1e-9),
     "surface": ("(1 + u_y^2)*u_xx - 2*u_x*u_y*u_xy + (1 + u_x^2)*u_yy = {b}", SQUARE, SADDLE, EDGE, 1e-7),

@@ -125,7 +125,7 @@ def circular(shift: int) -> Series:
 def error_function(centre: Array, radius: Array) -> tuple[list[Array], Array]:
     """Return the series of erf, whose m-th derivative is 2 / √π (−1)^(m−1) H_{m−1}(x) exp(−x²) (Hermite).
 
-    |H_n(x)| exp(−x² / 2) ≤ 1.09 √(2^n n!) for real x (Cramér's inequality), so that its Taylor coefficients are bounded.
+    |H_n(x)| exp(−x² / 2) ≤ 1.09 √(2^n n!) for real x (Cramér's inequality), which bounds the coefficients.
     """
     with mpmath.workdps(DIGITS):
         scale = [(-1) ** n * 2 / mpmath.sqrt(mpmath.pi) / mpmath.factorial(n + 1) for n in range(MOST_TERMS)]

@@ -2,7 +2,8 @@
 
 The first layer's splines are polynomials on every cell, product nodes multiply them, and the edges of later layers are
 linear up to rounding errors of their coefficients, as `marching.low_rank` makes them: φ(h) = α + β h + ρ(h), where
-bounds of ρ and of its derivatives enlarge the errors. The network meant here has its stored parameters and knots as exact numbers.
+bounds of ρ and of its derivatives enlarge the errors. The network meant here has its stored parameters and knots as
+exact numbers.
 """
 
 from __future__ import annotations
@@ -81,7 +82,9 @@ def along_one_axis(jet: Jet, axis: int) -> bool:
 
 def separable_jets(layer: KANLayer, left: list[Jet], right: list[Jet], wanted: Sequence[MultiIndex]) -> list[Jet]:
     """Return the jets of the nodes of a last layer whose inputs h_k = f_k(x) g_k(y) are products of splines."""
-    edges = linear_edges(layer, [of_product(a[()], b[()]) for a, b in zip(left, right, strict=True)], max(map(len, wanted)))
+    edges = linear_edges(
+        layer, [of_product(a[()], b[()]) for a, b in zip(left, right, strict=True)], max(map(len, wanted))
+    )
     stacked = {
         partial: tuple(
             Stacked.of(factors, tuple(a for a in partial if a == axis), axis)
@@ -149,7 +152,9 @@ def spline_basis(layer: KANLayer) -> BSpline:
     if not isinstance(basis, BSpline):
         raise NotEnclosed(f"edges of the family {type(basis).__name__} are not enclosed")
     if not LEAST_DEGREE <= basis.degree <= LARGEST_DEGREE:
-        raise NotEnclosed(f"splines of degree {basis.degree} are not enclosed; choose {LEAST_DEGREE} to {LARGEST_DEGREE}")
+        raise NotEnclosed(
+            f"splines of degree {basis.degree} are not enclosed; choose {LEAST_DEGREE} to {LARGEST_DEGREE}"
+        )
     return basis
 
 
@@ -226,7 +231,7 @@ def linear_edges(layer: KANLayer, ranges: Sequence[tuple[float, float]], order: 
 
 @functools.lru_cache(maxsize=2048)
 def only_piece(knots: bytes, degree: int, coefficients: bytes) -> tuple[Array, Array]:
-    """Return the powers of h (k + 1, c) of splines with one interval, and bounds of their errors, for stored numbers."""
+    """Return the powers of h (k + 1, c) of splines with one interval, and bounds of their errors."""
     # On [-1, 1] the local coordinate s is h itself.
     ends = np.array([-1.0]), np.array([1.0])
     table = np.frombuffer(coefficients).reshape(degree + 1, -1)

@@ -144,4 +144,8 @@ def rounding_lines(model: Model, rounding: float, total: float) -> list[str]:
     return [f"values of u are computed in {dtype} with an error of at most {up(rounding)}", f"in total ≤ {up(total)}"]
 
 
-QUICK: tuple[Callable[[Enclosed], Proof], ...] = (SpectralProof, MaximumProof, OrdinaryProof)  # of which the best one counts
+QUICK: tuple[Callable[[Enclosed], Proof], ...] = (
+    SpectralProof,
+    MaximumProof,
+    OrdinaryProof,
+)  # of which the best one counts

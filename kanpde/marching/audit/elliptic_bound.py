@@ -5,11 +5,11 @@ c = ∂g/∂u between both functions, to which `kanpde.symbolic.proof.maximum_pr
 prescribed up to γ, a part of the barrier has that slope: γ e^{B r / α} at a distance r from a free side across from one
 with values, or the bump of `kanpde.symbolic.proof.comparison` between two free sides.
 
-Where ∂g/∂u is not bounded from below, or too negative, it is taken for |u − v| ≤ δ. If the bound Z that follows is below
-δ, v ∓ Z are a sub- and a supersolution, between which there is a solution (H. Amann, "Fixed point equations and nonlinear
-eigenvalue problems in ordered Banach spaces", SIAM Rev. 18 (1976) 620, section 9); it is the only one within δ, because
-the difference of two satisfies a linear equation with the same barrier. On rectangles with values on all sides there is
-also the barrier of `spline_barrier`.
+Where ∂g/∂u is not bounded from below, or too negative, it is taken for |u − v| ≤ δ. If the bound Z that follows is
+below δ, v ∓ Z are a sub- and a supersolution, between which there is a solution (H. Amann, "Fixed point equations and
+nonlinear eigenvalue problems in ordered Banach spaces", SIAM Rev. 18 (1976) 620, section 9); it is the only one within
+δ, because the difference of two satisfies a linear equation with the same barrier. On rectangles with values on all
+sides there is also the barrier of `spline_barrier`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,11 @@ class EllipticProof:
         row = row_of(enclosed.statement)
         seconds = [partial for partial in row.orders if len(partial) == 2]
         along = {axis for partial in row.orders for axis in partial}
-        if not seconds or {partial[0] for partial in seconds} != along or any(len(p) > 2 or len(set(p)) > 1 for p in row.orders):
+        if (
+            not seconds
+            or {partial[0] for partial in seconds} != along
+            or any(len(p) > 2 or len(set(p)) > 1 for p in row.orders)
+        ):
             raise NoTheorem("the equation is neither elliptic nor parabolic: no maximum principle applies")
         field = set(row.symbols.values())
         if any(row.slope(partial).free_symbols & field for partial in row.orders):

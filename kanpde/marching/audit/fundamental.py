@@ -44,7 +44,9 @@ def matrix_bound(matrix: Matrix) -> Array:
 
 def matrix_product(left: Matrix, right: Matrix) -> Matrix:
     """Return the product of two matrices."""
-    return [[_sum([a * row[j] for a, row in zip(own, right, strict=True)]) for j in range(len(right[0]))] for own in left]
+    return [
+        [_sum([a * row[j] for a, row in zip(own, right, strict=True)]) for j in range(len(right[0]))] for own in left
+    ]
 
 
 def _sum(models: Sequence[TaylorModel]) -> TaylorModel:
@@ -58,7 +60,8 @@ def scaled_derivative(matrix: Matrix, half: Array) -> Matrix:
     """Return the derivative of polynomials without errors on cells of half widths `half`."""
     zero = np.zeros_like(half)[:, None]
     return [
-        [derivative(entry.coefficients, zero + 0 * entry.coefficients, half, 1, 0, 1) for entry in row] for row in matrix
+        [derivative(entry.coefficients, zero + 0 * entry.coefficients, half, 1, 0, 1) for entry in row]
+        for row in matrix
     ]
 
 
@@ -77,7 +80,7 @@ def fundamental(jacobian: Matrix, half: Array) -> tuple[Matrix, Matrix]:
 
 
 def _collocated(at: Array, nodes: Array) -> Array:
-    """Return the coefficients (cells, powers, n, n) of polynomials X with X' = G X at `nodes` and X = 1 at the first."""
+    """Return coefficients (cells, powers, n, n) of polynomials X with X' = G X at `nodes` and X = 1 at the first."""
     cells, count, size, _ = at.shape
     polynomials = np.eye(count)
     vandermonde = np.stack([chebyshev.chebval(nodes, c) for c in polynomials], axis=1)
@@ -94,7 +97,9 @@ def _collocated(at: Array, nodes: Array) -> Array:
 def _models(coefficients: Array) -> Matrix:
     _, _, size, _ = coefficients.shape
     zero = np.zeros(len(coefficients))
-    return [[TaylorModel(np.ascontiguousarray(coefficients[:, :, i, j]), zero) for j in range(size)] for i in range(size)]
+    return [
+        [TaylorModel(np.ascontiguousarray(coefficients[:, :, i, j]), zero) for j in range(size)] for i in range(size)
+    ]
 
 
 def at_ends(matrix: Matrix, side: int) -> tuple[Array, Array]:
@@ -134,7 +139,9 @@ class Propagation:
 
     inverse: Array  # |R|
     remainder: Array  # |1 − R K|
-    uncertain: Array  # of the entries of K beside the conditions: rounding errors at low and high ends, (2, cells, n, n)
+    uncertain: (
+        Array  # of the entries of K beside the conditions: rounding errors at low and high ends, (2, cells, n, n)
+    )
     adjoint: Array  # |Z|
     first: Array  # |Z| at low ends
     forward: Array  # |Y|
@@ -189,7 +196,7 @@ class Propagation:
         )
 
     def errors(self, change: Array) -> Array:
-        """Return bounds (cells, n) of the errors on cells, for bounds of |A − A₀|; raise NoTheorem if there are none."""
+        """Return bounds (cells, n) of the errors on cells for bounds of |A − A₀|; raise NoTheorem if there are none."""
         cells, size = self.whole.shape
         coupling = UPWARD * (self.defect + self.widths[:, None, None] * (self.adjoint @ change))
         ends, inside = np.full((cells + 1, size), TINY), np.full((cells, size), TINY)

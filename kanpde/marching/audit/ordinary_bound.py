@@ -49,7 +49,7 @@ class OrdinaryProof:
         parts = 1
         while True:
             cells = self.enclosed.divided(parts)
-            (low, high), = cells
+            ((low, high),) = cells
             if not (high > low).all():
                 raise NotEnclosed("a knot is repeated, so that the solution may not be smooth")
             if self.count * (len(low) + 1) > MOST_STATES:
@@ -118,7 +118,7 @@ class OrdinaryProof:
     @functools.cached_property
     def propagation(self) -> Propagation:
         """What carries errors from end to end."""
-        (low, high), = self.cells
+        ((low, high),) = self.cells
         half = (high - low) / 2
         jacobian = self._jacobian(self._models(self.cells, {}))
         adjoint, forward = fundamental(jacobian, half)

@@ -1,8 +1,9 @@
 """A barrier that is computed: a positive spline Φ on a rectangle with L Φ > 0 on all cells, which is proved afterwards.
 
-Any Φ will do, so that it is found in floating-point numbers: least squares for L Φ = 1 with a small positive value on the
-boundary, which has a small weight, because at corners a constant value may contradict the equation. Its products of splines of one coordinate each are then enclosed on the cells of the solution, whose knots are
-its own. A negative coefficient of the value, which spoils barriers in closed form, only makes it larger.
+Any Φ will do, so that it is found in floating-point numbers: least squares for L Φ = 1 with a small positive value on
+the boundary, which has a small weight, because at corners a constant value may contradict the equation. Its products of
+splines of one coordinate each are then enclosed on the cells of the solution, whose knots are its own. A negative
+coefficient of the value, which spoils barriers in closed form, only makes it larger.
 """
 
 from __future__ import annotations

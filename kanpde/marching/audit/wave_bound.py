@@ -45,10 +45,15 @@ class WaveProof:
     def _reaction(self, delta: float) -> float:
         """Return a bound of |∂g/∂u| where the field is known up to δ."""
         symbols = {self.wave.row.symbols[()]: self.jet[()].widened(delta)} if () in self.wave.row.symbols else {}
-        known = {s: m for s, m in self.enclosed.coordinates(self.enclosed.cells).items()} | symbols
-        ends = {s: [self.enclosed.spread(end).ravel() for end in m.interval] for s, m in known.items()}
-        low, high = ranges(self.wave.reaction, {s: (a, b) for s, (a, b) in ends.items()})
+        known = dict(self.enclosed.coordinates(self.enclosed.cells)) | symbols
+        ends = {s: self._ends(m) for s, m in known.items()}
+        low, high = ranges(self.wave.reaction, ends)
         return float(np.maximum(np.abs(low), np.abs(high)).max())
+
+    def _ends(self, model: TaylorModel) -> tuple[Array, Array]:
+        """Return bounds of a model on all cells, (cells,) each."""
+        low, high = (self.enclosed.spread(end).ravel() for end in model.interval)
+        return low, high
 
     @functools.cached_property
     def residual(self) -> Array:

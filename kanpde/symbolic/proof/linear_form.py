@@ -18,7 +18,7 @@ from kanpde.symbolic.proof.statement import Statement
 
 @dataclass(frozen=True)
 class LinearForm:
-    """Σ weights · ∂^α u_f + constant = 0 on the face across `axis` at the side −1 or 1, for `weights` (f, α) -> weight."""
+    """Σ weights · ∂^α u_f + constant = 0 on the face across `axis` at a side, −1 or 1; `weights` are by (f, α)."""
 
     equation: Equation
     axis: int

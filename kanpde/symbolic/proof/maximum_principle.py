@@ -20,8 +20,8 @@ w' = ∫_s^l e^{−β(r−s)/a} ρ(r)/a dr, for which −a w'' + β w' = ρ and 
 
 G is 1 for λ = 0, otherwise the smaller of e^{λT/τ} and 1/(1 − λ C), if λ C < 1, where C is the least of the max w_i for
 ρ_i = 1, because the term c e can be moved to the right. If a function Φ ≥ 0 with L Φ > 0 is known, it is a barrier with
-the negative c counted: then C' = max Φ / min L Φ is another C, and 1 + λ C' another G, because G − 1 of every other barrier
-is enough of Φ (section 2.5 there: the maximum principle holds for e / Φ).
+the negative c counted: then C' = max Φ / min L Φ is another C, and 1 + λ C' another G, because G − 1 of every other
+barrier is enough of Φ (section 2.5 there: the maximum principle holds for e / Φ).
 """
 
 from __future__ import annotations

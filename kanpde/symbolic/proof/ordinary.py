@@ -1,9 +1,9 @@
 """Bound the error of an approximation of ordinary differential equations, from values at both ends of an interval.
 
-Let y' = f(t, y) be a problem of ordinary differential equations of any order written with n states y, B_a y(a) + B_b y(b)
-= values its n conditions, and y its solution. An approximation v leaves r = v' − f(t, v) and μ of the conditions, and
-its error e = v − y satisfies e' = A e + r with A = ∂f/∂y between v and y. Let Z be any smooth matrices on the cells of
-[a, b] with Z' + Z A₀ = D for A₀ = ∂f/∂y at v, and Y any matrices with Y Z = 1 + E. Then on a cell [s, s + h]
+Let y' = f(t, y) be a problem of ordinary differential equations of any order written with n states y, B_a y(a) + B_b
+y(b) = values its n conditions, and y its solution. An approximation v leaves r = v' − f(t, v) and μ of the conditions,
+and its error e = v − y satisfies e' = A e + r with A = ∂f/∂y between v and y. Let Z be any smooth matrices on the cells
+of [a, b] with Z' + Z A₀ = D for A₀ = ∂f/∂y at v, and Y any matrices with Y Z = 1 + E. Then on a cell [s, s + h]
 
     Z e(t) = Z e(s) + ∫_s^t Z r + D e + Z (A − A₀) e,      |e(t)| ≤ |Y| |Z e(t)| + |E| |e(t)|,
 
@@ -13,13 +13,13 @@ and absolute values of matrices and vectors
     x ≤ |R| (|∫ Z r| + h (|D| + |Z| |A − A₀|) ε, |μ|) + |1 − R K| x,
     ε ≤ |Y| (|Z(s)| x(s) + max_t |∫_s^t Z r| + h (|D| + |Z| |A − A₀|) ε) + |E| ε.
 
-A vector that is larger than the right-hand side for itself is larger than every solution of this. Where Z is a numerical
-solution of the adjoint equation Z' = −Z A₀, D, E and 1 − R K are round-off, and the bound follows the true propagation of
-errors: no exponential of a norm occurs.
+A vector that is larger than the right-hand side for itself is larger than every solution of this. Where Z is a
+numerical solution of the adjoint equation Z' = −Z A₀, D, E and 1 − R K are round-off, and the bound follows the true
+propagation of errors: no exponential of a norm occurs.
 
 If |A − A₀| is known for |e| ≤ δ and the bound is below δ, the map that takes e to the solution of the linear problem
-with A between v and v − e maps the ball |e| ≤ δ to itself and is compact, so that it has a fixed point (Schauder): there
-is a solution within δ, and it has no other one there, because their difference satisfies the homogeneous problem.
+with A between v and v − e maps the ball |e| ≤ δ to itself and is compact, so that it has a fixed point (Schauder):
+there is a solution within δ, and it has no other one there, because their difference satisfies the homogeneous problem.
 
 Unknown constants and prescribed integrals are further states, so that eigenvalues are enclosed with their functions.
 
@@ -49,7 +49,7 @@ THEOREM = "the numerical fundamental matrix (Lohner, 1987)"
 class FirstOrder:
     """y' = f(t, y) with `slopes` f in `symbols` y.
 
-    The first components of y are the `states` (field, order), then come unknown `constants`, whose slope is zero, and then
+    The first components of y are the `states` (field, order), then come unknown `constants`, whose slope is zero, and
     `integrals` (field, value): n' = u with n = 0 at the low end and the value at the high end.
     """
 
@@ -89,7 +89,9 @@ def first_order(statement: Statement) -> FirstOrder:
     orders = [max((d.derivative_count for d in found if d.expr == u), default=0) for u in functions]
     if len(rows) != len(fields) or not all(orders):
         raise NoTheorem("the equations do not give the highest derivative of every field")
-    symbols = [[sp.Dummy(f"{u.func}_{k}", real=True) for k in range(n + 1)] for u, n in zip(functions, orders, strict=True)]
+    symbols = [
+        [sp.Dummy(f"{u.func}_{k}", real=True) for k in range(n + 1)] for u, n in zip(functions, orders, strict=True)
+    ]
     rows = [_in_symbols(row, functions, symbols) for row in rows]
     tops = [each[-1] for each in symbols]
     states = tuple((field, order) for field, n in enumerate(orders) for order in range(n))

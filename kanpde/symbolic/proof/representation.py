@@ -46,7 +46,7 @@ THEOREM = "d'Alembert's formula and Gronwall's inequality"
 
 @dataclass(frozen=True)
 class Wave:
-    """τ u_tt + 2 τ γ u_t − a u_xx + g(x, t, u) with numbers `inertia` τ, `stiffness` a and `damping` γ, and its data."""
+    """τ u_tt + 2 τ γ u_t − a u_xx + g(x, t, u) with numbers `inertia` τ, `stiffness` a, `damping` γ, and its data."""
 
     row: Row
     time: int

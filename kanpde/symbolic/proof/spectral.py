@@ -1,16 +1,16 @@
 """Bound the error of an approximation by the eigenvalues of a box, for elliptic equations with constant coefficients.
 
-Let L u = −Σ a_i u_ii + c u = f with numbers a_i > 0 and c on a box with sides l_i in at most three dimensions, u given on
-all faces. The eigenvalues of L with zero values are λ_k = Σ a_i (π k_i / l_i)² + c, and its eigenfunctions are products
-of sines, φ_k with |φ_k| ≤ √(2^d / |Ω|). If none is zero, an approximation with the residual r and the error m at most on
-the faces has an error
+Let L u = −Σ a_i u_ii + c u = f with numbers a_i > 0 and c on a box with sides l_i in at most three dimensions, u given
+on all faces. The eigenvalues of L with zero values are λ_k = Σ a_i (π k_i / l_i)² + c, and its eigenfunctions are
+products of sines, φ_k with |φ_k| ≤ √(2^d / |Ω|). If none is zero, an approximation with the residual r and the error m
+at most on the faces has an error
 
     |e| ≤ m + S (‖r‖ + |c| m √|Ω|),     S² = 2^d / |Ω| Σ_k 1 / λ_k²,
 
-in the norm of L²: e = h + e₀, where −Σ a_i h_ii = 0 and h = e on the faces, so that |h| ≤ m by the maximum principle, and
-L e₀ = r − c h with zero values, so that e₀ = Σ (r − c h, φ_k) φ_k / λ_k, and Cauchy and Schwarz (W. A. Strauss, Partial
-Differential Equations, 2008, section 10.1). It does not matter which sign c has, and a residual that is large in few
-places costs little.
+in the norm of L²: e = h + e₀, where −Σ a_i h_ii = 0 and h = e on the faces, so that |h| ≤ m by the maximum principle,
+and L e₀ = r − c h with zero values, so that e₀ = Σ (r − c h, φ_k) φ_k / λ_k, and Cauchy and Schwarz (W. A. Strauss,
+Partial Differential Equations, 2008, section 10.1). It does not matter which sign c has, and a residual that is large
+in few places costs little.
 
 For a plate on supports, M² u = f with M = −Σ a_i ∂_ii, where u and M u are given on all faces up to m and m', both come
 one after the other: M e is at most m' + S ‖r‖, and |e| ≤ m + (m' + S ‖r‖) min l_i² / (8 a_i).
@@ -139,7 +139,7 @@ def _plate(
 def _on_faces(
     forms: Sequence[LinearForm], wanted: Mapping[MultiIndex, Any], dimension: int
 ) -> tuple[tuple[LinearForm, ...], tuple[LinearForm, ...]]:
-    """Return the forms that are a multiple of Σ wanted ∂^α u, scaled to it, which must be on all faces, and the others."""
+    """Return the forms that are multiples of Σ wanted ∂^α u, scaled to it, which must be on all faces, and others."""
     found, others = [], []
     for form in forms:
         mine = {partial: weight for (_, partial), weight in form.weights.items()}

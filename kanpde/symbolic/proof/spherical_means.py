@@ -4,14 +4,15 @@ Let τ u_tt − a Δu + g(x, t, u) = 0 with numbers τ, a > 0 on a box with valu
 solution. An approximation v leaves r of the equation, and b of the values on the faces. Let ℓ be the transfinite
 interpolation of b with linear functions (see `kanpde.problem.lift`), so that e = v − u and ê = e − ℓ with ê = 0 on all
 faces. The odd continuation of ê beyond the faces solves the wave equation in all of space, with the odd continuation of
-its source. Kirchhoff's formula, and Poisson's in two dimensions, have kernels ≥ 0 whose integral is t − s (W. A. Strauss,
-Partial Differential Equations, 2008, section 9.2 and 9.3), so that with c² = a / τ and q = ∂g/∂u / τ between u and v
+its source. Kirchhoff's formula, and Poisson's in two dimensions, have kernels ≥ 0 whose integral is t − s (W. A.
+Strauss, Partial Differential Equations, 2008, section 9.2 and 9.3), so that with c² = a / τ and q = ∂g/∂u / τ between u
+and v
 
     |ê(t)| ≤ max |ê(0)| + c t max |∇ê(0)| + t max |ê_t(0)| + ∫_0^t (t − s) max |r / τ − ℓ_tt + c² Δℓ − q e| ds.
 
 Gronwall's inequality for the kernel t − s gives the bound of e = ê + ℓ, as in `representation`. A sum of 2^d − 1 terms
-makes up ℓ; each is at most b, its derivatives in time and along a face are at most those of b, and the second derivative
-across is zero.
+makes up ℓ; each is at most b, its derivatives in time and along a face are at most those of b, and the second
+derivative across is zero.
 """
 
 from __future__ import annotations
