@@ -28,6 +28,8 @@ class BarrierProof:
     def __init__(self, enclosed: Enclosed) -> None:
         self.enclosed = enclosed
         row = row_of(enclosed.statement)
+        if enclosed.problem.domain.dimension != 2:
+            raise NoTheorem("barriers are computed in two coordinates")
         symbols = [row.symbols[p] for p in ((0, 0), (1, 1)) if p in row.symbols]
         slopes = [float(self._of(row, row.slope(p)).interval[0].min()) for p in ((0, 0), (1, 1))] if symbols else [0.0]
         self.operator: Monotonic = monotonic(enclosed.statement, row if max(slopes) < 0 else row.negative())

@@ -175,7 +175,7 @@ class EllipticProof:
 
     def bound(self) -> tuple[float, list[str]]:
         """Return a bound of the error of the exact network, and the lines of the proof."""
-        total, lines = closed(self._bound, self.is_bounded)
+        total, lines = closed(self._bound, self.is_bounded, steady=True)
         return total, [*self._lines(), *lines]
 
     def _bound(self, delta: float) -> tuple[float, str]:
