@@ -8,13 +8,15 @@ products of functions of different coordinates cost no more than their coefficie
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.polynomial import chebyshev
+from numpy.polynomial import chebyshev, legendre
 
 from kanpde.calculus.arrays import Array
 
@@ -22,6 +24,7 @@ UNIT = 2.0**-53  # relative error of one rounding to nearest
 UPWARD = 1 + 1e-12  # exceeds the rounding errors of a sum of a thousand nonnegative numbers
 TINY = 1e-300  # exceeds the absolute error of an underflow
 NEGLIGIBLE = 1e-19  # coefficients below this share of the largest are moved to the error
+BLOCK = 40_000  # coefficients of a product that are computed at once
 MOST_TERMS = 40  # of the series of a function
 
 
@@ -84,12 +87,26 @@ class TaylorModel:
         return centre - radius, centre + radius
 
     @property
+    def mean_square(self) -> Array:
+        """A bound of the mean of f² over every cell, by the coefficients of Legendre polynomials."""
+        found, lost = self._changed(legendre_from_powers)
+        weights = np.ones(())
+        for size in self.degrees:
+            weights = np.multiply.outer(weights, 1 / np.sqrt(2 * np.arange(size) + 1))
+        root = np.sqrt(((found * weights) ** 2).sum(axis=self._powers))
+        return np.asarray(UPWARD * (root + 4 * lost + self.error) ** 2)
+
+    @property
     def _chebyshev(self) -> tuple[Array, Array]:
         """The coefficients of Chebyshev polynomials, and a bound of the sum of their rounding errors."""
+        return self._changed(chebyshev_from_powers)
+
+    def _changed(self, basis: Callable[[int], Array]) -> tuple[Array, Array]:
+        """Return the coefficients of other polynomials, and a bound of the sum of their rounding errors."""
         found = self.coefficients
         lost = np.zeros_like(self.error)
         for axis, size in enumerate(self.degrees):
-            change = chebyshev_from_powers(size)
+            change = basis(size)
             # The entries are dyadic fractions of few digits, so that only products and sums are rounded.
             lost = lost + 2 * (size + 1) * UNIT * np.abs(found).sum(axis=self._powers)
             found = np.moveaxis(np.tensordot(found, change, (self.dimension + axis, 1)), -1, self.dimension + axis)
@@ -131,9 +148,12 @@ class TaylorModel:
         a, b = (self, other) if math.prod(self.degrees) >= math.prod(other.degrees) else (other, self)
         cells = np.broadcast_shapes(a.error.shape, b.error.shape)
         product = np.zeros(cells + tuple(m + n - 1 for m, n in zip(a.degrees, b.degrees, strict=True)))
-        for index in np.ndindex(*b.degrees):
-            places: Any = (..., *(slice(i, i + m) for i, m in zip(index, a.degrees, strict=True)))
-            product[places] += a.coefficients * b._spread(b._coefficient(index))
+        for block in blocks(cells, math.prod(product.shape[self.dimension :])):
+            first, second = (_part(model.coefficients, block) for model in (a, b))
+            for index in np.ndindex(*b.degrees):
+                places: Any = (..., *(slice(i, i + m) for i, m in zip(index, a.degrees, strict=True)))
+                factor = second[(..., *(slice(i, i + 1) for i in index))]
+                product[block][places] += first * factor
         terms = math.prod(map(min, a.degrees, b.degrees))
         rounding = (terms + 1) * UNIT * a.norm * b.norm + TINY
         error = UPWARD * (rounding + a.error * b.bound + a.norm * b.error)
@@ -197,7 +217,32 @@ class TaylorModel:
 Series = Callable[[Array, Array], tuple[list[Array], Array]]
 
 
+def blocks(cells: tuple[int, ...], coefficients: int) -> Iterator[tuple[slice, ...]]:
+    """Yield blocks that make up all cells, whose numbers of coefficients fit in a cache."""
+    sizes = list(cells)
+    while math.prod(sizes) * coefficients > BLOCK and max(sizes) > 1:
+        longest = sizes.index(max(sizes))
+        sizes[longest] = -(-sizes[longest] // 2)
+    starts = [range(0, count, size) for count, size in zip(cells, sizes, strict=True)]
+    for corner in itertools.product(*starts):
+        yield tuple(slice(low, low + size) for low, size in zip(corner, sizes, strict=True))
+
+
+def _part(coefficients: Array, block: tuple[slice, ...]) -> Array:
+    """Return the coefficients on a block of cells, where some axes may have one cell for all."""
+    own: Any = tuple(slice(None) if size == 1 else part for size, part in zip(coefficients.shape, block, strict=False))
+    return np.asarray(coefficients[own])
+
+
+@functools.cache
 def chebyshev_from_powers(size: int) -> Array:
     """Return the matrix (size, size) from coefficients of powers to those of Chebyshev polynomials."""
     columns = np.eye(size)
     return np.stack([np.pad(found := chebyshev.poly2cheb(c), (0, size - len(found))) for c in columns], axis=1)
+
+
+@functools.cache
+def legendre_from_powers(size: int) -> Array:
+    """Return the matrix (size, size) from coefficients of powers to those of Legendre polynomials."""
+    columns = np.eye(size)
+    return np.stack([np.pad(found := legendre.poly2leg(c), (0, size - len(found))) for c in columns], axis=1)

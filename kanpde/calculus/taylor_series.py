@@ -122,6 +122,48 @@ def circular(shift: int) -> Series:
     return series
 
 
+def error_function(centre: Array, radius: Array) -> tuple[list[Array], Array]:
+    """Return the series of erf, whose m-th derivative is 2 / √π (−1)^(m−1) H_{m−1}(x) exp(−x²) (Hermite).
+
+    |H_n(x)| exp(−x² / 2) ≤ 1.09 √(2^n n!) for real x (Cramér's inequality), which bounds the coefficients.
+    """
+    with mpmath.workdps(DIGITS):
+        scale = [(-1) ** n * 2 / mpmath.sqrt(mpmath.pi) / mpmath.factorial(n + 1) for n in range(MOST_TERMS)]
+
+    def coefficient(n: int) -> Callable[[Any], Any]:
+        return lambda x: scale[n] * mpmath.hermite(n, x) * mpmath.exp(-x * x)
+
+    def terms() -> Iterator[Array]:
+        yield values(mpmath.erf, centre)
+        for n in range(MOST_TERMS - 1):
+            yield values(coefficient(n), centre)
+
+    def bound(m: int) -> Array:
+        return np.full_like(radius, 1.3 * math.sqrt(2.0 ** (m - 1) * math.factorial(m - 1)) / math.factorial(m))
+
+    return summed(terms(), bound, radius)
+
+
+def arctangent(centre: Array, radius: Array) -> tuple[list[Array], Array]:
+    """Return the series of atan, whose m-th coefficient is cos^m φ sin(m (φ + π/2)) / m with φ = atan x."""
+    nearest = np.maximum(np.abs(centre) - UPWARD * radius, 0.0)
+    steepest = UPWARD / np.sqrt(1 + nearest**2)
+
+    def coefficient(m: int) -> Callable[[Any], Any]:
+        def at(x: Any) -> Any:
+            angle = mpmath.atan(x)
+            return mpmath.cos(angle) ** m * mpmath.sin(m * (angle + mpmath.pi / 2)) / m
+
+        return at
+
+    def terms() -> Iterator[Array]:
+        yield values(mpmath.atan, centre)
+        for m in range(1, MOST_TERMS):
+            yield values(coefficient(m), centre)
+
+    return summed(terms(), lambda m: UPWARD * steepest**m / m, radius)
+
+
 def logarithm(centre: Array, radius: Array) -> tuple[list[Array], Array]:
     """Return the series of log; raise NotEnclosed if the ball has a number that is not positive."""
     low = below(centre, radius)
@@ -171,4 +213,11 @@ def below(centre: Array, radius: Array) -> Array:
     return np.asarray(low)
 
 
-SERIES: dict[Any, Series] = {sp.exp: exponential, sp.sin: circular(0), sp.cos: circular(1), sp.log: logarithm}
+SERIES: dict[Any, Series] = {
+    sp.exp: exponential,
+    sp.sin: circular(0),
+    sp.cos: circular(1),
+    sp.log: logarithm,
+    sp.erf: error_function,
+    sp.atan: arctangent,
+}

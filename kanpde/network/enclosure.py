@@ -2,12 +2,14 @@
 
 The first layer's splines are polynomials on every cell, product nodes multiply them, and the edges of later layers are
 linear up to rounding errors of their coefficients, as `marching.low_rank` makes them: φ(h) = α + β h + ρ(h), where
-bounds of ρ, ρ' and ρ'' enlarge the errors. The network meant here has its stored parameters and knots as exact numbers.
+bounds of ρ and of its derivatives enlarge the errors. The network meant here has its stored parameters and knots as
+exact numbers.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,7 +19,7 @@ import torch
 
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.exact_splines import LARGEST_DEGREE, spline_pieces
-from kanpde.calculus.jets import closure
+from kanpde.calculus.jets import closure, set_partitions
 from kanpde.calculus.taylor_models import UNIT, UPWARD, NotEnclosed, TaylorModel
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
@@ -25,7 +27,9 @@ from kanpde.network.layer import KANLayer
 from kanpde.network.separable import Stacked, bound_sum, product_sum
 
 NONLINEAR = 1e6  # roundings that the nonlinear part of a later edge may be; more make the network a composition
-ORDER = 2  # highest order of the partials
+LEAST_DEGREE = 3  # of the splines
+ORDER = 4  # highest order of the partials
+STRAIGHT_ORDER = 2  # highest order that is bounded where an edge goes on as a line
 
 Cells = Sequence[tuple[Array, Array]]  # by axis: the low and high ends of the cells, (cells,) each
 Jet = dict[MultiIndex, TaylorModel]  # partials that are missing vanish
@@ -43,24 +47,32 @@ def smooth_cells(network: KAN, low: Array, high: Array, parts: int = 1) -> list[
 
 
 def network_jet(network: KAN, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
-    """Return models of partials of order at most two of a network with one output.
+    """Return models of partials of a network's first output: see `network_jets`."""
+    return network_jets(network, cells, partials)[0]
+
+
+def network_jets(network: KAN, cells: Cells, partials: Sequence[MultiIndex]) -> list[Jet]:
+    """Return models of partials of order at most four of a network, for every output.
 
     Along an axis whose cells have no width the network cannot be differentiated. Raises NotEnclosed if the network is
-    no sum of products of splines.
+    no sum of products of splines, or if these are not smooth enough.
     """
     layers = [network.first, *network.hidden]
     if any(layer.fixed is not None or layer.basis.base is not None for layer in layers):
         raise NotEnclosed("the network has edges that are no splines")
     wanted = closure(partials)
-    if len(cells) == 2 and len(layers) == 2 and not network.first.sums:
+    order = max(map(len, wanted))
+    if order > ORDER or order >= spline_basis(network.first).degree:
+        raise NotEnclosed(f"derivatives of order {order} of splines of degree {network.degree} are not enclosed")
+    if len(cells) == 2 and len(layers) == 2 and not network.first.sums and not network.hidden[0].products:
         factors = list(first_subnodes(network.first, cells, wanted))
         pairs = list(zip(factors[0::2], factors[1::2], strict=True))
         if all(along_one_axis(a, 0) and along_one_axis(b, 1) for a, b in pairs):
-            return separable_jet(network.hidden[0], factors[0::2], factors[1::2], wanted)
+            return separable_jets(network.hidden[0], factors[0::2], factors[1::2], wanted)
     nodes = multiplied(network.first, list(first_subnodes(network.first, cells, wanted)), wanted)
     for layer in network.hidden:
         nodes = multiplied(layer, list(linear_subnodes(layer, nodes, wanted, len(cells))), wanted)
-    return nodes[0]
+    return nodes
 
 
 def along_one_axis(jet: Jet, axis: int) -> bool:
@@ -68,10 +80,11 @@ def along_one_axis(jet: Jet, axis: int) -> bool:
     return all(size == 1 for model in jet.values() for a, size in enumerate(model.degrees) if a != axis)
 
 
-def separable_jet(layer: KANLayer, left: list[Jet], right: list[Jet], wanted: Sequence[MultiIndex]) -> Jet:
-    """Return the jet of the first node of a last layer whose inputs h_k = f_k(x) g_k(y) are products of splines."""
-    reach = np.array([float((a[()].close_bound * b[()].close_bound).max()) for a, b in zip(left, right, strict=True)])
-    edges = linear_edges(layer, UPWARD * reach)
+def separable_jets(layer: KANLayer, left: list[Jet], right: list[Jet], wanted: Sequence[MultiIndex]) -> list[Jet]:
+    """Return the jets of the nodes of a last layer whose inputs h_k = f_k(x) g_k(y) are products of splines."""
+    edges = linear_edges(
+        layer, [of_product(a[()], b[()]) for a, b in zip(left, right, strict=True)], max(map(len, wanted))
+    )
     stacked = {
         partial: tuple(
             Stacked.of(factors, tuple(a for a in partial if a == axis), axis)
@@ -79,20 +92,29 @@ def separable_jet(layer: KANLayer, left: list[Jet], right: list[Jet], wanted: Se
         )
         for partial in wanted
     }
-    rest = edges.rest[:, :, 0]
-    result: Jet = {}
+    result: list[Jet] = [{} for _ in range(layer.subnodes)]
     for partial, (a, b) in stacked.items():
-        model = product_sum(a, b, edges.beta[:, 0])
-        error = bound_sum(a, b, rest[1]) if partial else rest[0].sum()
-        if len(partial) == 2:
-            slopes = [stacked[axis,] for axis in partial]
-            first, second = (
-                Stacked(p.coefficients, p.bound * q.bound, 0 * p.error) for p, q in zip(*slopes, strict=True)
-            )
-            error = error + bound_sum(first, second, rest[2])
-        model = model.widened(UPWARD * error)
-        result[partial] = model if partial else model + TaylorModel.constant_sum(edges.alpha[:, 0], 2)
+        for o, jet in enumerate(result):
+            rest = edges.rest[:, :, o]
+            error = 0.0 if partial else rest[0].sum()
+            for blocks in blocks_of(partial):
+                inner = [[stacked[block][side].bound for block in blocks] for side in (0, 1)]
+                first, second = (
+                    Stacked(own.coefficients, UPWARD * np.prod(sizes, axis=0), 0 * own.error)
+                    for own, sizes in zip((a, b), inner, strict=True)
+                )
+                error = error + bound_sum(first, second, rest[len(blocks)])
+            model = product_sum(a, b, edges.beta[:, o]).widened(UPWARD * error)
+            jet[partial] = model if partial else model + TaylorModel.constant_sum(edges.alpha[:, o], 2)
     return result
+
+
+def blocks_of(partial: MultiIndex) -> list[list[MultiIndex]]:
+    """Return the partials of h in each term of the derivative of a function of h, by Faà di Bruno's formula."""
+    if not partial:
+        return []
+    partitions = set_partitions(tuple(range(len(partial))))
+    return [[tuple(sorted(partial[p] for p in block)) for block in partition] for partition in partitions]
 
 
 def first_subnodes(layer: KANLayer, cells: Cells, wanted: Sequence[MultiIndex]) -> Iterator[Jet]:
@@ -129,8 +151,10 @@ def spline_basis(layer: KANLayer) -> BSpline:
     basis = layer.basis
     if not isinstance(basis, BSpline):
         raise NotEnclosed(f"edges of the family {type(basis).__name__} are not enclosed")
-    if not ORDER < basis.degree <= LARGEST_DEGREE:
-        raise NotEnclosed(f"splines of degree {basis.degree} are not enclosed; choose {ORDER + 1} to {LARGEST_DEGREE}")
+    if not LEAST_DEGREE <= basis.degree <= LARGEST_DEGREE:
+        raise NotEnclosed(
+            f"splines of degree {basis.degree} are not enclosed; choose {LEAST_DEGREE} to {LARGEST_DEGREE}"
+        )
     return basis
 
 
@@ -148,39 +172,71 @@ def derivative(coefficients: Array, error: Array, half: Array, order: int, axis:
 
 @dataclass(frozen=True)
 class LinearEdges:
-    """α + β h + ρ(h) for all edges (i, o) of a layer; `rest` (3, i, o) bounds |ρ|, |ρ'| and |ρ''|."""
+    """α + β h + ρ(h) for all edges (i, o) of a layer; `rest` (5, i, o) bounds |ρ|, |ρ'|, … and |ρ|."""
 
     alpha: Array
     beta: Array
     rest: Array
 
 
-def linear_edges(layer: KANLayer, reach: Array) -> LinearEdges:
-    """Return a layer's edges for inputs |h_i| ≤ reach (i,); raise NotEnclosed if they are not linear."""
+def of_model(model: TaylorModel) -> tuple[float, float]:
+    """Return bounds of a model on all cells."""
+    low, high = model.interval
+    return float(low.min()), float(high.max())
+
+
+def of_product(left: TaylorModel, right: TaylorModel) -> tuple[float, float]:
+    """Return bounds of a product on all cells."""
+    ends = [a * b for a in left.interval for b in right.interval]
+    low, high = min(float(end.min()) for end in ends), max(float(end.max()) for end in ends)
+    return low - 2 * UNIT * abs(low), high + 2 * UNIT * abs(high)
+
+
+def linear_edges(layer: KANLayer, ranges: Sequence[tuple[float, float]], order: int = 0) -> LinearEdges:
+    """Return a layer's edges for inputs in `ranges` (i), where derivatives up to `order` are wanted.
+
+    Beyond its grid an edge is a line, whose distance from α + β h is bounded like that of a tangent of ρ. Raises
+    NotEnclosed if an edge is not linear, or if its third derivative would not be bounded because it ends at the grid.
+    """
     basis = spline_basis(layer)
     if basis.intervals != 1:
         raise NotEnclosed("the network is a composition of splines, which is not enclosed")
     coefficients = layer.coefficients.detach().double().cpu().numpy()
     limit = NONLINEAR * float(torch.finfo(layer.coefficients.dtype).eps)
     alpha, beta, rest = [], [], []
-    for i in range(basis.inputs):
-        # On [-1, 1] the local coordinate s is h itself.
-        ends = np.array([-1.0]), np.array([1.0])
+    for i, (low, high) in enumerate(ranges):
+        reach = inner = max(abs(low), abs(high))
+        first, last = (float(end[i]) for end in basis.range())
+        if basis.straight and (low < first or high > last):
+            inner = min(reach, max(abs(first), abs(last)))
+            if order > STRAIGHT_ORDER:
+                raise NotEnclosed(f"a derivative of order {order} of edges that leave their grid is not enclosed")
         knots = basis.knots[i].double().cpu().numpy()
-        found, error = spline_pieces(knots, basis.degree, coefficients[i], np.array([0]), *ends)
-        found, error = found[0], error[0]
+        found, error = only_piece(knots.tobytes(), basis.degree, coefficients[i].tobytes())
+        error = error.copy()
         powers = np.arange(len(found), dtype=np.float64)
         error[2:] += np.abs(found[2:])
         bounds = [
-            (error[m:] * falling(powers[m:], m)[:, None] * reach[i] ** (powers[m:] - m)[:, None]).sum(axis=0)
+            (error[m:] * falling(powers[m:], m)[:, None] * inner ** (powers[m:] - m)[:, None]).sum(axis=0)
             for m in range(ORDER + 1)
         ]
+        bounds[0] = bounds[0] + bounds[1] * (UPWARD * reach - inner)
         alpha.append(found[0])
         beta.append(found[1])
         rest.append(UPWARD * np.stack(bounds))
-        if (rest[-1][0] > limit * (np.abs(found[0]) + np.abs(found[1]) * reach[i])).any():
+        if (rest[-1][0] > limit * (np.abs(found[0]) + np.abs(found[1]) * reach)).any():
             raise NotEnclosed("the network is a composition of splines, which is not enclosed")
     return LinearEdges(np.stack(alpha), np.stack(beta), np.stack(rest, axis=1))
+
+
+@functools.lru_cache(maxsize=2048)
+def only_piece(knots: bytes, degree: int, coefficients: bytes) -> tuple[Array, Array]:
+    """Return the powers of h (k + 1, c) of splines with one interval, and bounds of their errors."""
+    # On [-1, 1] the local coordinate s is h itself.
+    ends = np.array([-1.0]), np.array([1.0])
+    table = np.frombuffer(coefficients).reshape(degree + 1, -1)
+    found, error = spline_pieces(np.frombuffer(knots), degree, table, np.array([0]), *ends)
+    return found[0], error[0] * table.any(axis=0)  # a spline without coefficients is zero
 
 
 def falling(powers: Array, order: int) -> Array:
@@ -192,7 +248,7 @@ def linear_subnodes(
     layer: KANLayer, nodes: Sequence[Jet], wanted: Sequence[MultiIndex], dimension: int
 ) -> Iterator[Jet]:
     """Yield the jets of a later layer's subnodes."""
-    edges = linear_edges(layer, np.array([float(node[()].close_bound.max()) for node in nodes]))
+    edges = linear_edges(layer, [of_model(node[()]) for node in nodes], max(map(len, wanted)))
     for o in range(layer.subnodes):
         total: Jet = {(): TaylorModel.constant(0.0, dimension)}
         for i, node in enumerate(nodes):
@@ -212,13 +268,13 @@ def through(node: Jet, partial: MultiIndex, edges: LinearEdges, i: int, o: int) 
         inner = node[()]
         number = functools.partial(TaylorModel.constant, dimension=inner.dimension)
         return (inner * number(beta) + number(edges.alpha[i, o])).widened(rest[0])
-    slopes = [node[(axis,)].bound for axis in partial if (axis,) in node]
-    if partial not in node and len(slopes) < len(partial):
+    terms = [blocks for blocks in blocks_of(partial) if all(block in node for block in blocks)]
+    if not terms:
         return None
-    curved = rest[2] * slopes[0] * slopes[1] if len(partial) == len(slopes) == 2 else np.zeros(1)
     inner = node.get(partial) or TaylorModel.constant(0.0, next(iter(node.values())).dimension)
     scaled = inner * TaylorModel.constant(beta, inner.dimension)
-    error = UPWARD * (rest[1] * inner.bound + curved)
+    error = np.asarray(sum(rest[len(each)] * math.prod(node[block].bound for block in each) for each in terms))
+    error = UPWARD * (error + np.zeros(scaled.error.shape))
     return TaylorModel(scaled.coefficients + np.zeros(error.shape + scaled.degrees), scaled.error).widened(error)
 
 

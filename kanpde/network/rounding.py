@@ -69,7 +69,7 @@ def _edges(layer: KANLayer, i: int, inputs: Rounded, unit: float, inside: bool) 
     stored = stored if basis.uniform else stored[i]
     # The nodes of later layers may lie beyond their grid.
     outermost = np.full(n, 0.5) if inside else (inputs.size[i] + np.abs(left + right) / 2) / (right - left)
-    powers = (np.maximum(outermost, 0.5) * (1 + 1e-6))[:, None] ** np.arange(k + 1)
+    powers = powers_at(np.maximum(outermost, 0.5) * (1 + 1e-6), k, basis.straight)
     coefficients = layer.coefficients.detach().double().cpu().numpy()[i]
     columns = (np.arange(n)[:, None] + np.arange(k + 1)) % (n if basis.periodic[i] else n + k)
     used = coefficients[columns]
@@ -78,6 +78,15 @@ def _edges(layer: KANLayer, i: int, inputs: Rounded, unit: float, inside: bool) 
     error = np.einsum("nj,njo->no", basis_error, np.abs(used)).max(axis=0)
     pieces = np.abs(np.einsum("npj,njo->npo", exact, used)) + 1e-14 * np.einsum("npj,njo->npo", abs(exact), abs(used))
     slope = np.einsum("np,npo->no", powers[:, :-1], pieces[:, 1:] * np.arange(1, k + 1)[:, None])
-    position = POSITION * unit + inputs.error[i] / (right - left)
+    position = POSITION * unit * np.maximum(1.0, 2 * outermost) + inputs.error[i] / (right - left)
     error = error + (slope * position[:, None]).max(axis=0)
     return np.einsum("np,npo->no", powers, pieces).max(axis=0), 1.001 * error
+
+
+def powers_at(outermost: Array, degree: int, straight: bool) -> Array:
+    """Return bounds (n, k + 1) of the powers of ξ; beyond ½ a straight edge has their tangents there."""
+    powers = np.arange(degree + 1)
+    if not straight:
+        return np.asarray(outermost[:, None] ** powers)
+    ends = np.minimum(outermost, 0.5 * (1 + 1e-6))[:, None]
+    return np.asarray(ends**powers + (outermost[:, None] - ends) * powers * ends ** np.maximum(powers - 1, 0))

@@ -8,25 +8,32 @@ the conditions on each face, and a theorem turns both into a bound of the error:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
 
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.errors import KanpdeError
+from kanpde.marching.audit.barrier_bound import BarrierProof
 from kanpde.marching.audit.continuation import up
 from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
+from kanpde.marching.audit.ordinary_bound import OrdinaryProof
 from kanpde.marching.audit.parabolic_bound import ParabolicProof
+from kanpde.marching.audit.space_wave_bound import SpaceWaveProof
+from kanpde.marching.audit.spectral_bound import SpectralProof
 from kanpde.marching.audit.wave_bound import WaveProof
 from kanpde.network.trial_function import Model
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import TimeLimit, time_limit
 from kanpde.symbolic.proof.maximum_principle import THEOREM, NoTheorem, Operator, operator_of
+from kanpde.symbolic.proof.ordinary import is_ordinary
 from kanpde.symbolic.proof.row import row_of
 
 SECONDS = 10.0  # after which a proof is given up
+
+TOO_LONG = f"the proof takes more than {SECONDS:.0f} seconds"
 
 Bound = tuple[float | None, tuple[str, ...]]
 
@@ -40,23 +47,30 @@ class Proof(Protocol):
 
 def error_bound(problem: Problem, model: Model) -> Bound:
     """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason."""
+    found: list[tuple[float, tuple[str, ...]]] = []
     try:
         with time_limit(SECONDS), np.errstate(all="ignore"):
-            return _proved(Enclosed(problem, model))
-    except (NoTheorem, NotEnclosed) as reason:
-        return None, (str(reason),)
+            found.extend(_proved(Enclosed(problem, model)))
+    except (NoTheorem, NotEnclosed) as error:
+        reason = str(error)
     except TimeLimit:
-        return None, (f"the proof takes more than {SECONDS:.0f} seconds",)
+        reason = TOO_LONG
     except KanpdeError as error:
-        return None, (f"the problem cannot be read as a formula: {' '.join(str(error).split())}",)
+        reason = f"the problem cannot be read as a formula: {' '.join(str(error).split())}"
     except Exception as error:  # a proof that fails must not cost the run its solution
-        return None, (f"the proof was stopped by {type(error).__name__}: {' '.join(str(error).split())}",)
+        late = isinstance(error.__cause__ or error.__context__, TimeLimit)
+        reason = f"the proof was stopped by {type(error).__name__}: {' '.join(str(error).split())}"
+        reason = TOO_LONG if late else reason
+    return min(found) if found else (None, (reason,))
 
 
-def _proved(enclosed: Enclosed) -> Bound:
-    """Return the bound by the first theorem that applies; raise the reason of the theorem that fits best."""
-    reasons = []
+def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
+    """Yield the bounds by the theorems that apply; raise the reason of the theorem that fits best."""
+    reasons: list[NoTheorem] = []
+    count = 0
     for proof in _proofs(enclosed):
+        if count and proof not in QUICK:
+            break
         try:
             bound, lines = proof(enclosed).bound()
         except NoTheorem as error:
@@ -66,17 +80,21 @@ def _proved(enclosed: Enclosed) -> Bound:
         total = (bound + rounding) * (1 + 1e-12)
         if not math.isfinite(total):
             raise NotEnclosed("the enclosures are not finite")
-        return total, (*lines, *rounding_lines(enclosed.model, rounding, total))
-    raise reasons[-1]
+        count += 1
+        yield total, (*lines, *rounding_lines(enclosed.model, rounding, total))
+    if not count:
+        raise reasons[-1]
 
 
 def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
     """Return the proofs that may apply: those of evolution equations follow time."""
+    if is_ordinary(enclosed.problem):
+        return [MaximumProof, OrdinaryProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:
-        return [MaximumProof, EllipticProof]
+        return [SpectralProof, MaximumProof, BarrierProof, EllipticProof]
     if (time, time) in row.symbols:
-        return [WaveProof]
+        return [WaveProof] if enclosed.problem.domain.dimension < 3 else [WaveProof, SpaceWaveProof]
     return [MaximumProof, ParabolicProof]
 
 
@@ -124,3 +142,10 @@ def rounding_lines(model: Model, rounding: float, total: float) -> list[str]:
     """Return the last lines of the proof, about the values that the solution returns."""
     dtype = str(model.network.first.coefficients.dtype).removeprefix("torch.")
     return [f"values of u are computed in {dtype} with an error of at most {up(rounding)}", f"in total ≤ {up(total)}"]
+
+
+QUICK: tuple[Callable[[Enclosed], Proof], ...] = (
+    SpectralProof,
+    MaximumProof,
+    OrdinaryProof,
+)  # of which the best one counts

@@ -13,9 +13,12 @@ LARGEST = 1e6  # δ that is tried
 ROOM = 2.0  # δ of the next try, in bounds of the last one
 
 
-def closed(bound: Callable[[float], tuple[float, str]], linear: bool) -> tuple[float, list[str]]:
+def closed(
+    bound: Callable[[float], tuple[float, str]], linear: bool, *, steady: bool = False
+) -> tuple[float, list[str]]:
     """Return a bound B and the last lines of the proof, for `bound`: δ -> (B, a line).
 
+    A steady state has no time during which the error could grow: there, that there is a solution has another reason.
     Raises NoTheorem if no B below its δ is found.
     """
     found, line = bound(0.0)
@@ -28,7 +31,9 @@ def closed(bound: Callable[[float], tuple[float, str]], linear: bool) -> tuple[f
             break
         found, line = bound(delta)
         if found < delta:
-            return found, [line, f"while |u − u*| ≤ {up(delta)} it is at most {up(found)}, so it is always"]
+            always = f"while |u − u*| ≤ {up(delta)} it is at most {up(found)}, so it is always"
+            only = f"there is one solution with |u − u*| ≤ {up(delta)}, and it is as close as {up(found)}"
+            return found, [line, only if steady else always]
     raise NoTheorem(f"the terms in u amplify errors too much: a bound of {up(found)} does not confirm itself")
 
 

@@ -14,20 +14,23 @@ import numpy as np
 import sympy as sp
 import torch
 
-from kanpde.calculus.arrays import MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.jets import closure
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.calculus.taylor_series import coordinate, model_of
-from kanpde.geometry.box import as_box
-from kanpde.network.enclosure import Cells, Jet, network_jet, product, smooth_cells
+from kanpde.geometry.box import Box, as_box
+from kanpde.network.enclosure import Cells, Jet, network_jet, network_jets, product, smooth_cells
 from kanpde.network.kan import KAN
 from kanpde.network.rounding import rounding_error
 from kanpde.network.trial_function import Model
 from kanpde.problem.equation import Equation
-from kanpde.problem.hard_conditions import prescriptions
+from kanpde.problem.hard_conditions import Prescribed, prescriptions
+from kanpde.problem.integral import Integral
 from kanpde.problem.lift import Ansatz, Coefficients, lift_terms
 from kanpde.problem.problem import Problem
+from kanpde.symbolic.proof.linear_form import LinearForm
 from kanpde.symbolic.proof.maximum_principle import NoTheorem
+from kanpde.symbolic.proof.ordinary import is_ordinary
 from kanpde.symbolic.proof.statement import Statement, state
 
 MOST_COORDINATES = 4
@@ -50,30 +53,40 @@ class Enclosed:
 
     @functools.cached_property
     def statement(self) -> Statement:
-        return state(self.problem, [])
+        return state(self.problem, [], (Integral,) if is_ordinary(self.problem) else ())
+
+    @property
+    def lift(self) -> Any:
+        """The lift of the first field."""
+        return self.lifts[0]
 
     @functools.cached_property
-    def lift(self) -> Any:
-        """The lift of hard conditions in SymPy, zero if there are none: see `kanpde.problem.lift`."""
+    def lifts(self) -> tuple[Any, ...]:
+        """The lifts of hard conditions in SymPy, zero if there are none: see `kanpde.problem.lift`."""
         if self.ansatz is None:
-            return sp.S.Zero
+            return (sp.S.Zero,) * len(self.problem.fields)
         box = self.ansatz.domain
-        (given,) = prescriptions(self.problem, box)
-        data = {one.data: self.prescribed(one.condition, one.face.name) for one in given}
+        return tuple(self._lift(f, given, box) for f, given in enumerate(prescriptions(self.problem, box)))
+
+    def _lift(self, field: int, given: Sequence[Prescribed], box: Box) -> Any:
+        data = {one.data: self.prescribed(one.condition, one.face.name, field) for one in given}
         total = sp.S.Zero
         for term in lift_terms(given, box):
             ends = {self.statement.coordinates[axis]: sp.Rational(end) for axis, end in term.fixed.items()}
             total += self.polynomial(term.polynomials) * data[term.data].subs(ends)
         return total
 
-    def prescribed(self, condition: str, face: str) -> Any:
-        """Return the value that a condition prescribes on a face, in SymPy."""
-        return -self.equation(condition, face).of((sp.S.Zero,))
+    def prescribed(self, condition: str, face: str, field: int) -> Any:
+        """Return the value that a condition prescribes to a field on a face, in SymPy."""
+        fields = self.problem.fields
+        component = fields[field] if len(fields) > 1 else None
+        return -self.equation(condition, face, component).of((sp.S.Zero,) * len(fields))
 
-    def equation(self, condition: str, face: str) -> Equation:
-        """Return the equation of a condition on a face."""
-        (found,) = (e for e in self.statement.equations if e.name == condition and e.face == face)
-        return found
+    def equation(self, condition: str, face: str, component: str | None = None) -> Equation:
+        """Return the equation of a condition on a face, about one component if there are several."""
+        found = (e for e in self.statement.equations if e.name == condition and e.face == face)
+        (equation,) = (e for e in found if component in (None, e.component))
+        return equation
 
     def polynomial(self, polynomials: Mapping[int, Coefficients]) -> Any:
         """Return a product of polynomials in s = (x − low) / (high − low) by axis, in SymPy."""
@@ -89,16 +102,32 @@ class Enclosed:
         return (self.statement.coordinates[axis] - low) / (high - low)
 
     def jet(self, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
-        """Return models of the solution without its lift; partials that are missing vanish."""
-        found = network_jet(self.model.network, cells, partials)
+        """Return models of the first field without its lift; partials that are missing vanish."""
+        return self._factored(0, network_jet(self.model.network, cells, partials), cells, partials)
+
+    def _factored(self, field: int, found: Jet, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
         if self.ansatz is None:
             return found
-        return product(found, self.jet_of(self.polynomial(self.ansatz.factors[0]), cells, partials), closure(partials))
+        factor = self.jet_of(self.polynomial(self.ansatz.factors[field]), cells, partials)
+        return product(found, factor, closure(partials))
 
     def full_jet(self, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
-        """Return models of the solution, for all partials and those below them."""
-        found, lift = self.jet(cells, partials), self.jet_of(self.lift, cells, partials)
+        """Return models of the first field, for all partials and those below them."""
+        return self._lifted(0, self.jet(cells, partials), cells, partials)
+
+    def full_jets(self, cells: Cells, partials: Sequence[MultiIndex]) -> list[Jet]:
+        """Return the same of every field."""
+        found = network_jets(self.model.network, cells, partials)
+        return [
+            self._lifted(field, self._factored(field, jet, cells, partials), cells, partials)
+            for field, jet in enumerate(found)
+        ]
+
+    def _lifted(self, field: int, found: Jet, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
         zero = TaylorModel.constant(0.0, len(cells))
+        if self.ansatz is None:
+            return {partial: found.get(partial, zero) for partial in closure(partials)}
+        lift = self.jet_of(self.lifts[field], cells, partials)
         return {partial: found.get(partial, zero) + lift[partial] for partial in closure(partials)}
 
     def jet_of(self, expression: Any, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
@@ -117,12 +146,17 @@ class Enclosed:
         domain, network = self.problem.domain, self.model.network
         if domain.dimension > MOST_COORDINATES:
             raise NotEnclosed(f"a proof in seconds needs at most {MOST_COORDINATES} coordinates")
-        cells = smooth_cells(network, domain.low, domain.high)
+        cells = self.divided(1)
         counts = math.prod(len(low) for low, _ in cells)
         degrees = ((network.degree or 0) + 1) ** len(cells)
         if counts * degrees > MOST_COEFFICIENTS:
             raise NotEnclosed(f"the {counts} cells are too many for a proof in seconds")
         return cells
+
+    def divided(self, parts: int) -> list[tuple[Array, Array]]:
+        """Return the knot intervals, each divided into equal parts."""
+        domain = self.problem.domain
+        return smooth_cells(self.model.network, domain.low, domain.high, parts)
 
     @property
     def counts(self) -> str:
@@ -153,10 +187,15 @@ class Enclosed:
 
     def mismatch(self, equation: Equation) -> float:
         """Return a bound of what the solution leaves of prescribed values on a face."""
+        return self.mismatch_along(equation, ())
+
+    def mismatch_along(self, equation: Equation, partial: MultiIndex) -> float:
+        """Return a bound of a derivative along a face of what the solution leaves of prescribed values on it."""
         assert equation.face is not None
         cells = self.collapsed(*self.axis_and_side(equation.face))
-        rest = self.of_coordinates(equation.of((self.lift,)), cells)
-        return float((self.jet(cells, [])[()] + rest).close_bound.max())
+        rest = self.jet_of(equation.of((self.lift,)), cells, [partial])[partial]
+        jet = self.jet(cells, [partial])
+        return float((jet[partial] + rest if partial in jet else rest).close_bound.max())
 
     def mismatch_of_derivatives(self, equation: Equation, terms: Mapping[MultiIndex, Any]) -> float:
         """Return a bound of what the solution leaves of Σ a_α ∂^α u = value on a face, for `terms` α -> a_α."""
@@ -169,13 +208,24 @@ class Enclosed:
                 total = total + self.of_coordinates(factor, cells) * beside[partial].at_end(axis, side)
         return float(total.close_bound.max())
 
+    def mismatch_of_form(self, form: LinearForm) -> float:
+        """Return a bound of what the solution leaves of a condition that is a linear form."""
+        beside = self.full_jets(self.beside(form.axis, form.side), [partial for _, partial in form.weights])
+        cells = self.collapsed(form.axis, form.side)
+        total = self.of_coordinates(form.constant, cells)
+        for (field, partial), weight in form.weights.items():
+            here = beside[field][partial].at_end(form.axis, form.side)
+            total = total + self.of_coordinates(weight, cells) * here
+        return float(total.close_bound.max())
+
     def rounding(self) -> float:
         """Return a bound of the rounding errors with which the solution is evaluated."""
         domain, network = self.problem.domain, self.model.network
         found = rounding_error(network, domain.low, domain.high)
         if self.ansatz is None:
             return found
-        sizes = (network_jet(network, self.cells, [])[()], self.of_coordinates(self.lift, self.cells))
+        found_jets = network_jets(network, self.cells, [])
+        sizes = [jet[()] for jet in found_jets] + [self.of_coordinates(lift, self.cells) for lift in self.lifts]
         unit = float(torch.finfo(network.first.coefficients.dtype).eps)
         return found + LIFT_ROUNDINGS * unit * sum(float(size.bound.max()) for size in sizes)
 

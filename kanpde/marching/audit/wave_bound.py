@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from kanpde.calculus.arrays import Array
@@ -15,13 +16,16 @@ from kanpde.marching.audit.continuation import closed, up
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.network.enclosure import Jet
 from kanpde.symbolic.proof.comparison import End
+from kanpde.symbolic.proof.intervals import ranges
 from kanpde.symbolic.proof.maximum_principle import UPWARD
-from kanpde.symbolic.proof.representation import THEOREM, amplification, arrivals, carried, wave_of
+from kanpde.symbolic.proof.representation import THEOREM, amplification, arrivals, carried, damped, wave_of
 from kanpde.symbolic.proof.row import row_of
 
 
 class WaveProof:
     """The proof for one solution; its parts are computed once."""
+
+    theorem = THEOREM
 
     def __init__(self, enclosed: Enclosed) -> None:
         self.enclosed = enclosed
@@ -37,6 +41,19 @@ class WaveProof:
         for partial, symbol in self.wave.row.symbols.items():
             models[symbol] = self.jet[partial] if partial else self.jet[()].widened(delta)
         return model_of(expression, models)
+
+    def _reaction(self, delta: float) -> float:
+        """Return a bound of |∂g/∂u| where the field is known up to δ."""
+        symbols = {self.wave.row.symbols[()]: self.jet[()].widened(delta)} if () in self.wave.row.symbols else {}
+        known = dict(self.enclosed.coordinates(self.enclosed.cells)) | symbols
+        ends = {s: self._ends(m) for s, m in known.items()}
+        low, high = ranges(self.wave.reaction, ends)
+        return float(np.maximum(np.abs(low), np.abs(high)).max())
+
+    def _ends(self, model: TaylorModel) -> tuple[Array, Array]:
+        """Return bounds of a model on all cells, (cells,) each."""
+        low, high = (self.enclosed.spread(end).ravel() for end in model.interval)
+        return low, high
 
     @functools.cached_property
     def residual(self) -> Array:
@@ -59,8 +76,9 @@ class WaveProof:
         domain = enclosed.problem.domain
         duration = self.duration
         velocity = enclosed.mismatch_of_derivatives(wave.velocity, {(wave.time,): sp.S.One})
+        share = UPWARD * (1 + duration * abs(float(wave.damping)))
         result = [
-            (f"|u − prescribed values| ≤ {{}} for {wave.start.title}", enclosed.mismatch(wave.start), 1.0),
+            (f"|u − prescribed values| ≤ {{}} for {wave.start.title}", enclosed.mismatch(wave.start), share),
             (f"|u_t − prescribed velocity| ≤ {{}} for {wave.velocity.title}", velocity, duration),
         ]
         if wave.space is None:
@@ -102,16 +120,16 @@ class WaveProof:
         result.append(
             f"|residual| ≤ {up(float(self.residual.max()))} on {self.enclosed.counts} cells, by Taylor models"
         )
-        return total, [*result, f"waves carry both on, by {THEOREM}", *lines]
+        return total, [*result, f"waves carry both on, by {self.theorem}", *lines]
 
     def _bound(self, delta: float) -> tuple[float, str]:
         """Return a bound if |e| ≤ δ, and how much the residual and the data may be amplified."""
-        reaction = float(self._of(self.wave.reaction, delta).close_bound.max())
+        reaction = self._reaction(delta)
         widths = [UPWARD * (high - low) for low, high in self.enclosed.cells]
         space = None if self.wave.space is None else widths[self.wave.space]
         inertia = float(self.wave.inertia) / UPWARD
         source = carried(self.residual, self.wave.speed, space, widths[self.wave.time]) / inertia
-        factor = amplification(reaction, inertia, self.duration)
+        factor = amplification(reaction, inertia, self.duration) * damped(self.wave.damping, self.duration)
         data = sum(size * weight for _, size, weight in self.data)
         total = UPWARD * (data + source) * factor
-        return total, f"the term in u amplifies them by at most {up(factor)}"
+        return total, f"the terms in u and u_t amplify them by at most {up(factor)}"

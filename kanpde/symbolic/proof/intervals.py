@@ -97,6 +97,15 @@ def lowest(
         return float("-inf")
 
 
+def ranges(expression: Any, values: Mapping[Any, Interval]) -> Interval:
+    """Return bounds of an expression on many boxes at once, for the ends (n,) of its symbols; infinite if unknown."""
+    count = len(next(iter(values.values()))[0])
+    try:
+        return _range(sp.expand(expression), values, count)
+    except Unbounded:
+        return np.full(count, -np.inf), np.full(count, np.inf)
+
+
 def _middle(expression: Any, symbols: list[Any], points: Array) -> Array:
     a, b = _range(expression, {s: (c, c) for s, c in zip(symbols, points.T, strict=True)}, len(points))
     # A sign counts only if round-off cannot have caused it.

@@ -15,10 +15,13 @@ sections 2.3, 2.6, 3.2 and 3.3). The barriers are, on a side of length l and a t
 with |b| ≤ B and the smallest α and τ, because α |w''| − B |w'| = ρ and w is concave. The largest value is w(m), the
 larger of ∫_0^m k(r) ρ dr and ∫_m^l k(l−r) ρ dr with k(r) = (e^{Br/α} − 1)/B, or r/α for B = 0; m is chosen to make them
 equal, or m is the side where no value but the normal derivative is prescribed. For B = 0 and constant ρ it is
-ρ l²/(8 α). A residual that is large near a side only costs little.
+ρ l²/(8 α). A residual that is large near a side only costs little. If a is constant and b ≥ β > 0, another barrier is
+w' = ∫_s^l e^{−β(r−s)/a} ρ(r)/a dr, for which −a w'' + β w' = ρ and w ≤ ∫ ρ dr / β, and its mirror image for b ≤ −β.
 
 G is 1 for λ = 0, otherwise the smaller of e^{λT/τ} and 1/(1 − λ C), if λ C < 1, where C is the least of the max w_i for
-ρ_i = 1, because the term c e can be moved to the right.
+ρ_i = 1, because the term c e can be moved to the right. If a function Φ ≥ 0 with L Φ > 0 is known, it is a barrier with
+the negative c counted: then C' = max Φ / min L Φ is another C, and 1 + λ C' another G, because G − 1 of every other
+barrier is enough of Φ (section 2.5 there: the maximum principle holds for e / Φ).
 """
 
 from __future__ import annotations
@@ -67,6 +70,8 @@ class Operator:
     growth: float
     coefficients: Mapping[MultiIndex, Any] = field(default_factory=dict)
     free: Mapping[int, int] = field(default_factory=dict)  # axis -> the side without values; 0: neither side has any
+    solved: float = math.inf  # C', if Φ is known
+    wind: Mapping[int, float] = field(default_factory=dict)  # axis -> β, if a is constant
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -92,6 +97,8 @@ class Operator:
             at_side = {1: float(left[-1]), -1: float(right[0])}
             side = self.free.get(axis)
             highest = at_side[side] if side else float(np.maximum(left[:-1], right[1:]).min())
+        if axis in self.wind:
+            highest = np.fmin(highest, UPWARD * float(density @ widths) / self.wind[axis])
         return highest if math.isfinite(highest) else math.inf
 
     def stability(self) -> float:
@@ -108,6 +115,7 @@ class Operator:
             amplifications.append(math.exp(exponent) if exponent < 700 else math.inf)
         left = 1 - UPWARD * self.growth * self.stability()
         amplifications += [1 / left] if left > 0 else []
+        amplifications += [1 + UPWARD * self.growth * self.solved] if self.solved < math.inf else []
         if not amplifications:
             raise NoTheorem(
                 "no maximum principle applies: the coefficient of u has the wrong sign and is too large for this domain"
@@ -125,6 +133,8 @@ class Operator:
     def _heights(self, residual: Array, widths: Sequence[Array]) -> Iterator[float]:
         """Yield Σ max w_i for several ways to share the residual among the axes."""
         steady = self.stability()
+        if self.solved < math.inf:
+            steady = min(steady, UPWARD * self.solved / self.amplification())
         for level in LEVELS:
             even = float(np.quantile(residual, level))
             rest = np.maximum(residual - even, 0.0) * UPWARD
@@ -222,7 +232,10 @@ def _operator(statement: Statement, coefficients: Mapping[MultiIndex, Any]) -> O
     if min(diffusion.values()) <= 0 or not along <= set(diffusion) or (domain.time is not None and rate <= 0):
         raise NoTheorem("the equation is neither elliptic nor parabolic: no maximum principle applies")
     growth = max(0.0, -signed.get((), (0.0, 0.0))[0])
-    return Operator(domain.high - domain.low, domain.time, rate, diffusion, drift, growth, dict(coefficients))
+    slowest = {axis: max(signed[axis,][0], -signed[axis,][1]) for axis in diffusion if (axis,) in signed}
+    wind = {axis: beta for axis, beta in slowest.items() if beta > 0 and coefficients[axis, axis].is_number}
+    lengths = domain.high - domain.low
+    return Operator(lengths, domain.time, rate, diffusion, drift, growth, dict(coefficients), wind=wind)
 
 
 def between(expression: Any, boxes: Mapping[Any, tuple[float, float]]) -> tuple[float, float]:

@@ -19,7 +19,9 @@ every θ: a residual that is large in few places costs little. Gronwall's inequa
 
     max |e| ≤ (A + ∫_0^T k(T − s, |r(s)|) / τ ds) cosh(T √max |q|).
 
-Without space it is the same for τ u'' + g(t, u) = 0.
+Without space it is the same for τ u'' + g(t, u) = 0. A damping 2 τ γ u_t with a number γ is removed by w = e^{γ t} e,
+which satisfies the same equation with e^{γ t} r, with q − γ² for q, and with the velocity e_t(0) + γ e(0); what follows
+is multiplied by e^{|γ| T}, which is at least e^{γ t} and e^{−γ t}.
 """
 
 from __future__ import annotations
@@ -44,13 +46,14 @@ THEOREM = "d'Alembert's formula and Gronwall's inequality"
 
 @dataclass(frozen=True)
 class Wave:
-    """τ u_tt − a u_xx + g(x, t, u) with numbers `inertia` τ and `stiffness` a (None without space), and its data."""
+    """τ u_tt + 2 τ γ u_t − a u_xx + g(x, t, u) with numbers `inertia` τ, `stiffness` a, `damping` γ, and its data."""
 
     row: Row
     time: int
     space: int | None
     inertia: Any
     stiffness: Any
+    damping: Any
     reaction: Any
     start: Equation
     velocity: Equation
@@ -73,13 +76,14 @@ def wave_of(statement: Statement, row: Row) -> Wave:
         raise NoTheorem("the equation is no wave equation")
     along = sorted({axis for partial in row.orders for axis in partial} - {time})
     if len(along) > 1:
-        raise NoTheorem("waves in two and three dimensions have no bound of their largest error yet")
-    if set(row.orders) != {(time, time), *((axis, axis) for axis in along)}:
-        raise NoTheorem("the wave equation has first or mixed derivatives, for which there is no bound yet")
+        raise NoTheorem("the equation is no wave along one coordinate")
+    if set(row.orders) - {(time,)} != {(time, time), *((axis, axis) for axis in along)}:
+        raise NoTheorem("the wave equation has slopes or mixed derivatives, for which there is no bound yet")
     inertia = sp.expand(row.slope((time, time)))
+    damping = sp.expand(row.slope((time,)) / (2 * inertia))
     stiffness = sp.expand(-row.slope((along[0],) * 2)) if along else sp.S.Zero
-    if not (inertia.is_number and stiffness.is_number):
-        raise NoTheorem("the wave's speed is not constant; bounds are proved for constant speeds")
+    if not (inertia.is_number and stiffness.is_number and damping.is_number):
+        raise NoTheorem("the wave's speed or damping is not constant; bounds are proved for constants")
     if inertia.is_negative:
         return wave_of(statement, row.negative())
     if along and not stiffness.is_positive:
@@ -91,10 +95,9 @@ def wave_of(statement: Statement, row: Row) -> Wave:
             face = statement.problem.domain.names[end.axis] + "+-"[end.side < 0]
             raise NoTheorem(f"neither values nor slopes are prescribed on {face}, which d'Alembert's formula needs")
     space = along[0] if along else None
-    reaction = sp.expand(row.slope(()))
-    return Wave(
-        row, time, space, inertia, stiffness, reaction, start_of(statement), start_of(statement, 1), tuple(ends)
-    )
+    reaction = sp.expand(row.slope(()) - inertia * damping**2)
+    starts = start_of(statement), start_of(statement, 1)
+    return Wave(row, time, space, inertia, stiffness, damping, reaction, *starts, tuple(ends))
 
 
 def arrivals(speed: float, time: float, length: float) -> int:
@@ -116,6 +119,12 @@ def carried(residual: Array, speed: float, widths: Array | None, steps: Array) -
         excess = np.maximum(residual - even[:, None], 0.0) @ widths
         best = np.minimum(best, UPWARD * (even * left + folds * excess / (2 * speed / UPWARD**2)))
     return UPWARD * float(best @ steps)
+
+
+def damped(damping: Any, duration: float) -> float:
+    """Return e^{|γ| T}."""
+    exponent = UPWARD * abs(float(damping)) * duration
+    return UPWARD * math.exp(exponent) if exponent < 600 else math.inf
 
 
 def amplification(reaction: float, inertia: float, duration: float) -> float:

@@ -43,9 +43,12 @@ class Statement:
     exact: Fields | None
 
 
-def state(problem: Problem, parameters: Collection[str] | None = None) -> Statement:
+def state(
+    problem: Problem, parameters: Collection[str] | None = None, without: tuple[type[Constraint], ...] = ()
+) -> Statement:
     """Return the problem in SymPy, with these parameters as symbols; None means as many as the code allows.
 
+    Conditions of the types in `without` are left out, which is for callers that read them themselves.
     Raises Untraceable if the code of the residual or of a condition cannot be read as a formula.
     """
     if problem.expansions:
@@ -54,7 +57,7 @@ def state(problem: Problem, parameters: Collection[str] | None = None) -> Statem
     failure: Exception | None = None
     for form in _FORMS:
         try:
-            return _stated(problem, _replaced(problem, chosen, form), chosen)
+            return _stated(problem, _replaced(problem, chosen, form), chosen, without)
         except Exception as error:  # a user's code may raise anything on symbolic numbers
             failure = failure or error
     raise failure if isinstance(failure, Untraceable) else Untraceable(f"{type(failure).__name__}: {failure}")
@@ -119,14 +122,16 @@ def _replaced(problem: Problem, chosen: Mapping[str, Any], form: Callable[[Any, 
     return dataclasses.replace(problem, **changes)  # type: ignore[type-var]
 
 
-def _stated(problem: Problem, traced: Problem, chosen: Mapping[str, Any]) -> Statement:
+def _stated(
+    problem: Problem, traced: Problem, chosen: Mapping[str, Any], without: tuple[type[Constraint], ...] = ()
+) -> Statement:
     shape, coordinates = problem.domain, symbols(problem.domain.names)
     if not isinstance(shape, Shape):
         raise Untraceable(f"a proof expects a Box or another shape, got {shape}")
     if traced.domain != shape:
         raise Untraceable("the domain depends on a parameter")
     bounds = tuple((exact_number(float(a)), exact_number(float(b))) for a, b in zip(shape.low, shape.high, strict=True))
-    conditions = traced.conditions()
+    conditions = {name: one for name, one in traced.conditions().items() if not isinstance(one, without)}
     builder = _Builder(problem, traced, shape, coordinates, bounds)
     equations = list(builder.residual("residual", traced.residual, None))
     for name, condition in conditions.items():
