@@ -1,9 +1,10 @@
-"""Functions that are singular at a corner of the plane: Im or Re of z^a z̄^b (log z), with partials in closed form.
+"""Functions singular at a corner or in a hole of the plane: Im or Re of z^a z̄^b (log z), with partials in closed form.
 
 With z = e^{-iφ}(x + iy - corner)/R, where φ is the direction of the corner's first side and R a length,
 Im z^α = r^α sin αθ and Re z^α = r^α cos αθ are harmonic. A power of z̄ beside them, such as
 r^{α+2k} sin αθ = Im z^{α+k} z̄^k, serves equations with more terms than Laplace's: the Bessel functions
-J_α(√λ r) sin αθ are series of these.
+J_α(√λ r) sin αθ are series of these. A point in a hole is a corner with the opening 2π: Re and Im of z^{-n} are
+multipoles, and Re log z = log r.
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ class CornerFunction:
     def exponent(self) -> float:
         """The power of r."""
         return self.power + self.conjugate
+
+    @property
+    def in_hole(self) -> bool:
+        """True if the function is unbounded, as about a point that lies in a hole."""
+        return self.power < 0 or (self.log and self.exponent == 0)
 
     def jets(self, points: Tensor, plan: JetPlan) -> Tensor:
         """Return the partials (n, S) at points (n, 2)."""
