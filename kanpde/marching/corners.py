@@ -50,7 +50,7 @@ def functions_at(meeting: Meeting, first: Kind, last: Kind, terms: Terms) -> lis
     """Return the singular functions at one corner, none where the solution is smooth.
 
     Those of Laplace's equation on straight sides are the first ones. A multiple of u adds their products with r^{2k};
-    curved sides and Robin's condition add Re and Im of z^{α+m}; other terms add all z^{α+m-b} z̄^b.
+    curved sides, Robin's condition and a pole add Re and Im of z^{α+m}; other terms add all z^{α+m-b} z̄^b.
     """
     corner, even, mixed = meeting.corner, first.flux, first.flux != last.flux
     if abs(corner.opening - math.pi) < SAME and not mixed:
@@ -70,7 +70,7 @@ def functions_at(meeting: Meeting, first: Kind, last: Kind, terms: Terms) -> lis
         if terms is Terms.REACTION:
             for k in range(1, int((HIGHEST - alpha) / 2) + 1):
                 add(alpha + k, k, even)
-        if meeting.curved or first.robin or last.robin:
+        if meeting.curved or first.robin or last.robin or corner.pole is not None:
             for m in range(1, int(HIGHEST - alpha) + 1):
                 add(alpha + m, 0, False, True)
         if terms is Terms.OTHER:
