@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import sympy as sp
@@ -85,21 +83,3 @@ def test_several_holes_have_many_digits(problem, tmp_path):
     solution.save(tmp_path / "holes.kan")
     again = Solution.load(tmp_path / "holes.kan", problem=problem)
     assert again(x=0.8, y=0.7) == solution(x=0.8, y=0.7)
-
-
-class Cubic(Problem):
-    """A nonlinear equation without a known solution: the flow of heat between two holes."""
-
-    domain = Box(x=(0, 2), y=(0, 1)) - Disk((0.5, 0.5), 0.2, name="a") - Disk((1.4, 0.5), 0.2, name="b")
-
-    def residual(self, u):
-        return u.xx + u.yy - u**3
-
-    def conditions(self):
-        return {"warm": Dirichlet(1, on="a"), "cold": Dirichlet(0, on=["x", "y", "b"])}
-
-
-def test_a_finer_space_of_a_nonlinear_problem_begins_from_a_fit():
-    solution = solve(Cubic(), device="cpu", training={"max_parameters": 900})
-    assert solution.verdict == "solved" and solution.error_estimate < 1e-4
-    assert math.isclose(float(solution(x=0.5, y=0.71)), 1, abs_tol=0.1)

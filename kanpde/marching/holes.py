@@ -8,6 +8,7 @@ multiply them by powers of z and z̄ (I. N. Vekua, "New Methods for Solving Elli
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from kanpde.calculus.corner_functions import Corner, CornerFunction
 from kanpde.geometry.holes import Hole
@@ -19,8 +20,8 @@ PERTURBED = 8  # largest order of the multipoles that are multiplied by powers, 
 POWERS = 2  # largest power of these
 
 
-def functions_around(hole: Hole, terms: Terms) -> list[CornerFunction]:
-    """Return the singular functions of one hole; they are at most 1 in the domain, but for the logarithms."""
+def functions_around(hole: Hole, terms: Terms, size: float) -> list[CornerFunction]:
+    """Return the singular functions of one hole of a domain of a size; all are about at most 1 there."""
     centre = Corner(hole.at, 0.0, 2 * math.pi, hole.radii[0])
     found = [CornerFunction(centre, 0.0, even=True, log=True)]
 
@@ -30,9 +31,10 @@ def functions_around(hole: Hole, terms: Terms) -> list[CornerFunction]:
     for n in range(1, order_of(hole) + 1):
         add(-n, 0)
     if terms is not Terms.NONE:
-        found += [CornerFunction(centre, float(k), k, even=True, log=True) for k in range(1, POWERS + 2)]
+        far = replace(centre, radius=size)
+        found += [CornerFunction(far, float(k), k, even=True, log=True) for k in range(1, POWERS + 2)]
         for n in range(1, PERTURBED + 1):
-            for k in range(1, POWERS + 1):
+            for k in range(1, min(n, POWERS) + 1):
                 add(-n, k)
     return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from kanpde.calculus.corner_functions import CornerFunction
 from kanpde.geometry.box import as_box
 from kanpde.geometry.holes import holes_of
@@ -21,5 +23,6 @@ def singular_functions(problem: Problem) -> tuple[CornerFunction, ...]:
     terms = None if any(block.hard for block in blocks) else terms_of(problem, blocks[0])
     if terms is None:
         return ()
-    of_holes = [function for hole in holes_of(problem.domain) for function in functions_around(hole, terms)]
+    size = float(np.max(problem.domain.high - problem.domain.low))
+    of_holes = [function for hole in holes_of(problem.domain) for function in functions_around(hole, terms, size)]
     return (*corner_functions(problem, terms), *of_holes)
