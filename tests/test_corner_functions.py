@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,12 +19,13 @@ CORNER = Corner((0.2, -0.1), 0.3, 1.6 * math.pi, 1.7)
 POINTS = torch.tensor([[0.5, 0.3], [-0.5, 0.2], [0.1, -0.6], [0.9, 0.1]], dtype=torch.float64)
 
 
+@pytest.mark.parametrize("corner", [CORNER, replace(CORNER, pole=(0.5, -0.4))], ids=["ray", "pole"])
 @pytest.mark.parametrize("even", [False, True])
 @pytest.mark.parametrize(
     ("power", "conjugate", "log"), [(2 / 3, 0, False), (2, 0, True), (5 / 3, 2, False), (3, 1, True)]
 )
-def test_partials_agree_with_autograd(power: float, conjugate: int, log: bool, even: bool) -> None:
-    function = CornerFunction(CORNER, power, conjugate, even, log)
+def test_partials_agree_with_autograd(power: float, conjugate: int, log: bool, even: bool, corner: Corner) -> None:
+    function = CornerFunction(corner, power, conjugate, even, log)
     points = POINTS.clone().requires_grad_()
     jets = function.jets(points, PLAN)
     for partial in PLAN.partials:

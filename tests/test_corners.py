@@ -24,7 +24,7 @@ from kanpde import (
 )
 from kanpde.errors import ConfigurationError
 from kanpde.export.torch_programs import PlainModel
-from kanpde.marching.corners import corner_functions
+from kanpde.marching.singular_functions import singular_functions
 
 L = Polygon([(0, 0), (1, 0), (1, 1), (-1, 1), (-1, -1), (0, -1)])
 HALVES = Polygon([(-1, 0), (0, 0), (1, 0), (1, 1), (-1, 1)])
@@ -45,7 +45,7 @@ class Elliptic(Problem):
 
 
 def exponents(problem, at=(0.0, 0.0)):
-    return [f.exponent for f in corner_functions(problem) if f.corner.at == at]
+    return [f.exponent for f in singular_functions(problem) if f.corner.at == at]
 
 
 def test_exponents_follow_from_the_angle_and_the_kinds_of_conditions():
@@ -60,7 +60,7 @@ def test_exponents_follow_from_the_angle_and_the_kinds_of_conditions():
 
 
 def test_a_logarithm_stands_where_the_exponent_is_whole():
-    functions = [f for f in corner_functions(Elliptic({"all": Dirichlet(0)})) if f.corner.at == (1, 1)]
+    functions = [f for f in singular_functions(Elliptic({"all": Dirichlet(0)})) if f.corner.at == (1, 1)]
     assert [(f.exponent, f.log) for f in functions] == [(2, True), (4, True), (6, True), (8, True), (10, True)]
 
 
@@ -84,12 +84,12 @@ def test_terms_beside_the_laplacian_add_functions():
 
 @pytest.mark.parametrize("left", [lambda u: u.xx + 2 * u.yy, lambda u: u.xx + u.yy + u.xy, lambda u: u.x + u.y])
 def test_other_principal_parts_get_none(left):
-    assert corner_functions(Elliptic({"all": Dirichlet(0)}, residual=left)) == ()
+    assert singular_functions(Elliptic({"all": Dirichlet(0)}, residual=left)) == ()
 
 
 def test_boxes_and_smooth_shapes_get_none():
     for domain in (Box(x=(0, 1), y=(0, 1)), Disk((0, 0), 1)):
-        assert corner_functions(Elliptic({"all": Dirichlet(0)}, domain)) == ()
+        assert singular_functions(Elliptic({"all": Dirichlet(0)}, domain)) == ()
 
 
 def test_the_l_shape_to_round_off_saved_and_exported(tmp_path):

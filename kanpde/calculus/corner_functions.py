@@ -1,9 +1,10 @@
-"""Functions that are singular at a corner of the plane: Im or Re of z^a z̄^b (log z), with partials in closed form.
+"""Functions singular at a corner or in a hole of the plane: Im or Re of z^a z̄^b (log z), with partials in closed form.
 
 With z = e^{-iφ}(x + iy - corner)/R, where φ is the direction of the corner's first side and R a length,
 Im z^α = r^α sin αθ and Re z^α = r^α cos αθ are harmonic. A power of z̄ beside them, such as
 r^{α+2k} sin αθ = Im z^{α+k} z̄^k, serves equations with more terms than Laplace's: the Bessel functions
-J_α(√λ r) sin αθ are series of these.
+J_α(√λ r) sin αθ are series of these. A point in a hole is a corner with the opening 2π: Re and Im of z^{-n} are
+multipoles, and Re log z = log r.
 """
 
 from __future__ import annotations
@@ -24,20 +25,43 @@ TINY = 1e-30  # radius below which a singular function is that of this radius, s
 class Corner:
     """A corner at `at`; the domain lies between the angles `first` and `first` + `opening`, anticlockwise.
 
-    Distances from it are divided by `radius`.
+    Distances from it are divided by `radius`. Powers of z jump on a ray through the outside's middle. If a `pole` is
+    given, w = z / (1 - z/pole) stands for z in non-whole powers and logarithms, and the jump ends at the pole.
     """
 
     at: tuple[float, float]
     first: float
     opening: float
     radius: float = 1.0
+    pole: tuple[float, float] | None = None
+
+    @property
+    def distance(self) -> float:
+        """The distance of the pole, divided by `radius`; infinite if there is none."""
+        return math.inf if self.pole is None else math.dist(self.at, self.pole) / self.radius
+
+    @property
+    def direction(self) -> float:
+        """The angle between the first side and the ray or segment on which the functions jump, at most 2π."""
+        if self.pole is None:
+            return self.opening / 2 + math.pi
+        angle = math.atan2(self.pole[1] - self.at[1], self.pole[0] - self.at[0]) - self.first
+        return angle % (2 * math.pi)
 
     def polar(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Return r / radius and θ (n,) of points (n, 2); θ is 0 on the first side and jumps in the outside's middle."""
         x, y = points[:, 0] - self.at[0], points[:, 1] - self.at[1]
-        least = self.first - (2 * math.pi - self.opening) / 2
+        least = self.first + self.direction - 2 * math.pi
         angle = torch.remainder(torch.atan2(y, x) - least, 2 * math.pi) + least - self.first
         return (torch.hypot(x, y) / self.radius).clamp_min(TINY), angle
+
+    def mapped(self, r: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+        """Return |w| and arg w (n,) of points in polar coordinates; those of z without a pole."""
+        if self.pole is None:
+            return r, angle
+        away = 1 - torch.polar(r / self.distance, angle - self.direction)
+        size, turn = away.abs().clamp_min(TINY), away.angle()
+        return r / size, angle - turn
 
 
 @dataclass(frozen=True)
@@ -55,29 +79,37 @@ class CornerFunction:
         """The power of r."""
         return self.power + self.conjugate
 
+    @property
+    def in_hole(self) -> bool:
+        """True if the function is unbounded, as about a point that lies in a hole."""
+        return self.power < 0 or (self.log and self.exponent == 0)
+
     def jets(self, points: Tensor, plan: JetPlan) -> Tensor:
         """Return the partials (n, S) at points (n, 2)."""
-        r, angle = self.corner.polar(points)
-        return torch.stack([self._partial(r, angle, partial) for partial in plan.partials], dim=1)
+        z = self.corner.polar(points)
+        w = self.corner.mapped(*z)
+        return torch.stack([self._partial(z, w, partial) for partial in plan.partials], dim=1)
 
-    def _partial(self, r: Tensor, angle: Tensor, partial: tuple[int, ...]) -> Tensor:
+    def _partial(self, z: tuple[Tensor, Tensor], w: tuple[Tensor, Tensor], partial: tuple[int, ...]) -> Tensor:
         """Return ∂_x^p ∂_y^q, where ∂_x = e^{-iφ}∂_z + e^{iφ}∂_z̄ and ∂_y = i (e^{-iφ}∂_z - e^{iφ}∂_z̄)."""
-        order, ups = len(partial), partial.count(1)
-        size, total = r ** (self.exponent - order) / self.corner.radius**order, torch.zeros_like(r)
+        order, ups, corner = len(partial), partial.count(1), self.corner
+        (r, angle), (size, turned) = z, w
+        total = torch.zeros_like(r)
         for bars, share in enumerate(binomials(order - ups, ups)):  # of ∂_z^{order - bars} ∂_z̄^bars
             share *= math.perm(self.conjugate, bars)
-            if not share:
-                continue
-            plain, logarithmic = coefficients(self.power, order - bars, self.log)
-            turn = (self.power - self.conjugate - order + 2 * bars) * angle
-            turn = turn - (order - 2 * bars) * self.corner.first + ups * math.pi / 2
-            cos, sin = torch.cos(turn), torch.sin(turn)
-            one, other = (cos, -sin) if self.even else (sin, cos)
-            term = plain * one
-            if logarithmic:  # log z = log r + iθ
-                term = term + logarithmic * (r.log() * one + angle * other)
-            total = total + share * term
-        return size * total
+            plains = order - bars
+            for k in range(1 if corner.pole is None else plains + 1) if share else ():
+                plain, logarithmic = coefficients(self.power, plains - k, self.log, k)
+                turn = (self.power + k) * turned - (plains + self.conjugate - bars) * angle - k * corner.direction
+                turn = turn - (order - 2 * bars) * corner.first + ups * math.pi / 2
+                cos, sin = torch.cos(turn), torch.sin(turn)
+                one, other = (cos, -sin) if self.even else (sin, cos)
+                term = plain * one
+                if logarithmic:  # log w = log |w| + i arg w
+                    term = term + logarithmic * (size.log() * one + turned * other)
+                power = size ** (self.power + k) * r ** (self.conjugate - order)
+                total = total + share * math.comb(plains, k) / corner.distance**k * power * term
+        return total / corner.radius**order
 
 
 def binomials(plus: int, minus: int) -> list[int]:
@@ -88,11 +120,14 @@ def binomials(plus: int, minus: int) -> list[int]:
     return found
 
 
-def coefficients(power: float, order: int, log: bool) -> tuple[float, float]:
-    """Return A and B of d^n/dz^n z^a (log z) = z^{a-n} (A + B log z)."""
+def coefficients(power: float, order: int, log: bool, rising: int = 0) -> tuple[float, float]:
+    """Return A and B of d^n/dz^n z^a (log z) = z^{a-n} (A + B log z).
+
+    They are multiplied as those of a (a + 1) … in as many factors as `rising`, and A has the derivative by a then.
+    """
     plain, logarithmic = (0.0, 1.0) if log else (1.0, 0.0)
-    for n in range(order):
-        plain, logarithmic = (power - n) * plain + logarithmic, (power - n) * logarithmic
+    for shift in (*range(0, -order, -1), *range(rising)):
+        plain, logarithmic = (power + shift) * plain + logarithmic, (power + shift) * logarithmic
     return plain, logarithmic
 
 

@@ -15,6 +15,7 @@ from kanpde.geometry.domain import Domain
 from kanpde.geometry.shape import Shape
 
 SAME = 1e-9  # largest distance of two ends that meet, relative to the shape's size
+LOOKED_AT = 400  # points of a ray from a corner outwards at which it is looked whether it enters the shape again
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,23 @@ def corners_of(domain: Domain) -> list[Meeting]:
         if one.first and len(here) == 2 and not all(end.first for end in here):
             (other,) = (end for end in here if end is not one)
             opening = (other.angle - one.angle) % (2 * math.pi) or 2 * math.pi
-            radius = max(math.dist(one.at, end.at) for end in ends)
-            corner = Corner((float(one.at[0]), float(one.at[1])), one.angle, opening, radius)
+            at = float(one.at[0]), float(one.at[1])
+            pole = _pole(domain, one.at, one.angle + opening / 2 + math.pi)
+            radius = max(math.dist(at, end.at) for end in ends) if pole is None else 2 * math.dist(at, pole)
+            corner = Corner(at, one.angle, opening, radius, pole)
             found.append(Meeting(corner, (one.name, other.name), one.curved or other.curved))
     return found
+
+
+def _pole(shape: Shape, at: Array, angle: float) -> tuple[float, float] | None:
+    """Return the middle of the way outside from a corner back into the shape, as through a hole; None without end."""
+    along = np.array([math.cos(angle), math.sin(angle)])
+    lengths = np.linspace(0, math.hypot(*(shape.high - shape.low)), LOOKED_AT + 1)[1:]
+    inside = shape.contains(at + lengths[:, None] * along)
+    if not inside.any():
+        return None
+    x, y = at + lengths[inside.argmax()] / 2 * along
+    return float(x), float(y)
 
 
 def _ends(shape: Shape) -> Iterator[_End]:

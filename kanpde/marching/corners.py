@@ -10,19 +10,14 @@ with other terms, or a curved side, adds functions with exponents that are large
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
-from itertools import product
 
 import numpy as np
-import torch
 
-from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.corner_functions import CornerFunction
-from kanpde.collocation.rows import Placed
-from kanpde.geometry.box import as_box
 from kanpde.geometry.corners import Meeting, corners_of
+from kanpde.marching.terms import Terms, slopes_at
 from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
@@ -30,9 +25,6 @@ NEAR = 1e-3  # distance from a corner, relative to the domain, at which the cond
 SAME = 1e-9  # relative difference that is round-off
 HIGHEST = 10.0  # largest exponent of the functions at a corner; splines approximate higher ones
 GENERAL = 6.5  # the same if all products with polynomials are needed, which are many
-LOOKED_AT = 8  # points inside at which the equation is looked at
-
-Slopes = Mapping[MultiIndex, float]
 
 
 @dataclass(frozen=True)
@@ -43,38 +35,22 @@ class Kind:
     robin: bool
 
 
-class Terms(Enum):
-    """What an equation has beside a multiple of Δu and given functions: nothing, a multiple of u, or other terms."""
-
-    NONE = "none"
-    REACTION = "reaction"
-    OTHER = "other"
-
-
-def corner_functions(problem: Problem) -> tuple[CornerFunction, ...]:
-    """Return the functions for a scalar problem whose principal part is a multiple of Laplace's; else none."""
-    if as_box(problem.domain) is not None or len(problem.fields) > 1 or not problem.has_equation:
-        return ()
-    meetings = corners_of(problem.domain)
-    blocks = problem.blocks(hard=True)
-    if not meetings or any(block.hard for block in blocks):
-        return ()
-    terms = terms_of(problem, blocks[0])
-    if terms is None:
-        return ()
+def corner_functions(problem: Problem, terms: Terms) -> list[CornerFunction]:
+    """Return the functions at all corners of the domain, for an equation with these terms."""
     found: list[CornerFunction] = []
-    for meeting in meetings:
+    blocks = problem.blocks(hard=True)
+    for meeting in corners_of(problem.domain):
         first, last = (kind_of(problem, blocks[1:], meeting, number) for number in (0, 1))
         if first is not None and last is not None:
             found += functions_at(meeting, first, last, terms)
-    return tuple(found)
+    return found
 
 
 def functions_at(meeting: Meeting, first: Kind, last: Kind, terms: Terms) -> list[CornerFunction]:
     """Return the singular functions at one corner, none where the solution is smooth.
 
     Those of Laplace's equation on straight sides are the first ones. A multiple of u adds their products with r^{2k};
-    curved sides and Robin's condition add Re and Im of z^{α+m}; other terms add all z^{α+m-b} z̄^b.
+    curved sides, Robin's condition and a pole add Re and Im of z^{α+m}; other terms add all z^{α+m-b} z̄^b.
     """
     corner, even, mixed = meeting.corner, first.flux, first.flux != last.flux
     if abs(corner.opening - math.pi) < SAME and not mixed:
@@ -94,7 +70,7 @@ def functions_at(meeting: Meeting, first: Kind, last: Kind, terms: Terms) -> lis
         if terms is Terms.REACTION:
             for k in range(1, int((HIGHEST - alpha) / 2) + 1):
                 add(alpha + k, k, even)
-        if meeting.curved or first.robin or last.robin:
+        if meeting.curved or first.robin or last.robin or corner.pole is not None:
             for m in range(1, int(HIGHEST - alpha) + 1):
                 add(alpha + m, 0, False, True)
         if terms is Terms.OTHER:
@@ -105,30 +81,6 @@ def functions_at(meeting: Meeting, first: Kind, last: Kind, terms: Terms) -> lis
 
 
 # What the problem says ------------------------------------------------------------------------------------------------
-
-
-def terms_of(problem: Problem, block: Block) -> Terms | None:
-    """Return the terms of an equation beside a multiple of Δu; None if that is not its principal part.
-
-    It is looked at by its derivatives by the partials, at some points and for two fields.
-    """
-    points = problem.domain.interior(np.random.default_rng(0).random((LOOKED_AT, 2)))
-    pairs = product((0.0, 1.0), points)
-    every = [slopes for size, point in pairs for slopes in slopes_at(problem, block, point, None, size)]
-    if len(block.components) > 1 or not every or not all(map(is_laplacian, every)):
-        return None
-    one = every[0]
-    if any(abs(each[p] - one[p]) > SAME * abs(each[0, 0]) for each in every for p in one):
-        return Terms.OTHER
-    lower = {len(partial) for partial, slope in one.items() if slope and len(partial) < 2}
-    return Terms.NONE if not lower else Terms.REACTION if lower == {0} else Terms.OTHER
-
-
-def is_laplacian(slopes: Slopes) -> bool:
-    """Return True if the terms of highest order are a multiple of Δu, for one field of (x, y)."""
-    xx, yy, xy = (slopes.get(partial, 0.0) for partial in ((0, 0), (1, 1), (0, 1)))
-    higher = any(slope for partial, slope in slopes.items() if len(partial) > 2)
-    return math.isfinite(xx) and xx != 0 and abs(xx - yy) <= SAME * abs(xx) and abs(xy) <= SAME * abs(xx) and not higher
 
 
 def kind_of(problem: Problem, blocks: Sequence[Block], meeting: Meeting, number: int) -> Kind | None:
@@ -149,18 +101,3 @@ def kind_of(problem: Problem, blocks: Sequence[Block], meeting: Meeting, number:
             return None
         return Kind(size > 0, size > 0 and value != 0)
     return None
-
-
-def slopes_at(problem: Problem, block: Block, point: Array, index: int | None, size: float) -> Iterator[Slopes]:
-    """Yield ∂r/∂(∂^α u) of every row of a block at one point, for random partials of a size.
-
-    Nothing is yielded for a block that needs the field at other points too.
-    """
-    where = None if index is None else torch.tensor([index])
-    placed = Placed.at(block, problem.domain.names, torch.as_tensor(point[None]), where)
-    if len(placed.images) != 1:
-        return
-    random = torch.rand(1, len(placed.plan), 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.constants.items()}
-    for slope in placed.slopes([size * random], unknowns)[1]:
-        yield dict(zip(placed.plan.partials, slope.by_jets[0][0, :, 0].tolist(), strict=True))

@@ -1,7 +1,8 @@
-"""A tensor product of splines enriched by functions that are singular at corners, which splines approximate slowly."""
+"""A tensor product of splines enriched by singular functions of corners and holes, which splines approximate slowly."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -11,6 +12,8 @@ from kanpde.calculus.corner_functions import CornerFunction, jets_of
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching.axes import Axis
 from kanpde.marching.tensor_product import Local, TensorProduct
+
+POINTS_PER_FUNCTION = 3  # on every face, so that the conditions there determine the functions of one place
 
 
 class EnrichedProduct(TensorProduct):
@@ -24,6 +27,11 @@ class EnrichedProduct(TensorProduct):
     def size(self) -> int:
         """The number of products and of singular functions."""
         return super().size + len(self.functions)
+
+    @property
+    def least_on_faces(self) -> int:
+        """The smallest number of points on a face at which its condition determines the functions of a place."""
+        return POINTS_PER_FUNCTION * max(Counter(function.corner for function in self.functions).values())
 
     def local(self, points: Tensor, plan: JetPlan) -> Local:
         """Return the products that are non-zero at points (n, 2), and the singular functions."""

@@ -172,7 +172,8 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     first = state.slabs[0]
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
-    if task.linear and not task.slabbed and iterated(task, state.attempt.axes):  # the same axes give the same slab
+    known = task.singular or iterated(task, state.attempt.axes)
+    if task.linear and not task.slabbed and known:  # the same axes give the same slab
         return conclude(task, replace(state, attempt=next_attempt(task, 0.0, length, axes)), first)
     return open_attempt(task, state, following(task, state, 0.0, length, axes))
 

@@ -36,11 +36,11 @@ class Quadrature:
     sums: tuple[Index, Array] | None = None
 
 
-def quadrature(block: Block, domain: Domain, axes: Sequence[Axis]) -> Quadrature:
+def quadrature(block: Block, domain: Domain, axes: Sequence[Axis], least: int = 1) -> Quadrature:
     """Return the points of the domain or the faces on which the block must vanish.
 
-    They are Gauss points of the cells in a box. In other shapes they are those inside, and as many points on the faces.
-    If the block has points of its own, return those with equal weights.
+    They are Gauss points of the cells in a box. In other shapes they are those inside, and as many points on the faces,
+    at least `least` on each in the plane. If the block has points of its own, return those with equal weights.
     """
     if block.points is not None:
         count = len(block.points)
@@ -53,7 +53,7 @@ def quadrature(block: Block, domain: Domain, axes: Sequence[Axis]) -> Quadrature
     box = as_box(domain)
     if box is None:
         assert isinstance(domain, Shape)
-        return in_shape(block.faces, domain, axes)
+        return in_shape(block.faces, domain, axes, least)
     return in_box(block.faces, box, axes)
 
 
@@ -83,7 +83,7 @@ def in_box(faces: Sequence[Face], box: Box, axes: Sequence[Axis]) -> Quadrature:
     return Quadrature(np.concatenate(points), np.concatenate(shares), np.concatenate(index), tuple(shapes))
 
 
-def in_shape(faces: Sequence[Face], domain: Shape, axes: Sequence[Axis]) -> Quadrature:
+def in_shape(faces: Sequence[Face], domain: Shape, axes: Sequence[Axis], least: int = 1) -> Quadrature:
     """Return the Gauss points of the bounding box's cells that lie inside a shape, or points on its faces."""
     if not faces:
         unit, weights = product_rule([*axes])
@@ -92,7 +92,7 @@ def in_shape(faces: Sequence[Face], domain: Shape, axes: Sequence[Axis]) -> Quad
     measures = np.array([face_measure(domain, face) for face in faces])
     points, shares, index = [], [], []
     for number, (face, share) in enumerate(zip(faces, measures / measures.sum(), strict=True)):
-        here, weights = on_face(face, domain, axes)
+        here, weights = on_face(face, domain, axes, least)
         points.append(here)
         shares.append(share * weights / weights.sum())
         index.append(np.full(len(here), number))
@@ -152,14 +152,17 @@ def spread_over(domain: Domain, unit: Array) -> Array:
     return np.asarray(domain.low + (domain.high - domain.low) * unit)
 
 
-def on_face(face: Face, domain: Shape, axes: Sequence[Axis]) -> tuple[Array, Array]:
-    """Return points (n, d) on a face, about as dense as the Gauss points inside, and their weights (n,)."""
+def on_face(face: Face, domain: Shape, axes: Sequence[Axis], least: int = 1) -> tuple[Array, Array]:
+    """Return points (n, d) on a face, about as dense as the Gauss points inside, and their weights (n,).
+
+    They are at least `least` if the domain is no product.
+    """
     if isinstance(face, Section):
         return on_section(face, domain, axes)
     if not isinstance(domain, Product):
         spacing = min((axis.breakpoints[-1] - axis.breakpoints[0]) / (axis.nodes * axis.intervals) for axis in axes)
         count = math.ceil(ON_FACES * domain.face_measure(face) / spacing ** (len(axes) - 1))
-        points, _, weights = domain.face_points(face.name, count)
+        points, _, weights = domain.face_points(face.name, max(count, least))
         return points, weights
     k = domain.shape.dimension
     if face.name in domain.shape.faces:

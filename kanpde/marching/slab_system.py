@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.jets import JetPlan
 from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.forecast import guess_from
 from kanpde.marching.iteration import iterated, start_from
@@ -23,6 +24,7 @@ from kanpde.marching.tensor_product import TensorProduct
 from kanpde.optim.bordered import AnyFactor, factor_of
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 from kanpde.problem.block import Block
+from kanpde.problem.guess import guess_block, with_guess
 
 # Rows ----------------------------------------------------------------------------------------------------------------
 
@@ -128,6 +130,8 @@ def _initial_vector(
 ) -> Array:
     space = task.space(attempt.axes, attempt.low, attempt.high)
     if failed is not None:
+        if task.singular and not task.linear:
+            return np.concatenate([fitted(task, attempt, failed), failed.constants])
         splines = space.transferred(failed.space, failed.coefficients).ravel()
         return np.concatenate([splines, failed.amounts.ravel(), failed.constants])
     if best is not None and task.foreseeable:
@@ -143,6 +147,24 @@ def _initial_vector(
     if task.guess is not None:
         return np.concatenate([guessed(task, attempt, task.guess), constants])
     return np.concatenate([np.zeros(space.size * len(task.problem.fields)), constants])
+
+
+def fitted(task: MarchTask, attempt: Attempt, slab: Slab) -> Array:
+    """Return the coefficients (P fields,) of the fit to a coarser slab inside the domain.
+
+    Splines and singular functions that cancel inside may be large outside, where finer splines need not be like them.
+    """
+    solved = end_of(task, slab)
+
+    def values(points: Array) -> Array:
+        with torch.no_grad():
+            where = torch.as_tensor(points, device=task.device)
+            plan = JetPlan(points.shape[1], [()])
+            return solved.jets(solved.prepare(where, plan))[:, 0].cpu().numpy()
+
+    block = guess_block(with_guess(task.problem, values))
+    assert block is not None
+    return guessed(task, attempt, block)
 
 
 def guessed(task: MarchTask, attempt: Attempt, guess: Block) -> Array:

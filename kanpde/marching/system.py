@@ -77,10 +77,10 @@ class System:
         self.about = about
         self.space, self.domain, self.fields, self.unknowns, self.ansatz = space, domain, fields, unknowns, ansatz
         self._device = device or torch.device("cpu")
-        self.pieces = [self._piece(block, quadrature(block, domain, space.axes)) for block in blocks]
+        self.pieces = [self._piece(block) for block in blocks]
         for block in going_on:
             assert before is not None
-            piece = self._piece(block, quadrature(block, domain, space.axes))
+            piece = self._piece(block)
             with torch.no_grad():
                 known = [before.prepare(image.points, image.plan, piece.shapes) for image in piece.images]
                 target = piece.placed.rows_of(before, known)
@@ -144,7 +144,8 @@ class System:
         """Return the numbers (f,) of the fields that occur in a block."""
         return torch.tensor(sorted(piece.placed.block.partials), device=self._device)
 
-    def _piece(self, block: Block, where: Quadrature) -> Piece:
+    def _piece(self, block: Block) -> Piece:
+        where = quadrature(block, self.domain, self.space.axes, self.space.least_on_faces)
         points = torch.as_tensor(where.points, device=self._device)
         index = None if where.index is None else torch.as_tensor(where.index, device=self._device)
         placed = Placed.at(block, self.domain.names, points, index, self._sums(where))

@@ -15,12 +15,12 @@ from kanpde.calculus.corner_functions import CornerFunction
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
-from kanpde.marching.corners import corner_functions
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.evolution import evolves, part_of
 from kanpde.marching.quadrature import any_shape
 from kanpde.marching.separable.structure import Structure, structure_of
 from kanpde.marching.separable.trial import compatible, converges
+from kanpde.marching.singular_functions import singular_functions
 from kanpde.marching.source_axes import axes_of_source
 from kanpde.marching.split import Split
 from kanpde.marching.tensor_product import TensorProduct
@@ -217,6 +217,9 @@ class MarchTask:
         if self.intervals is None:
             for each in self.problem.expansions:
                 counts.update({a: max(counts[a], each.function.intervals) for a in each.axes})
+        if self.intervals is None and any(function.in_hole for function in self.singular):
+            widths = domain.high - domain.low  # Laplace's equation has the same scale along both axes
+            counts = {a: math.ceil(counts[a] * widths[a] / math.sqrt(math.prod(widths))) for a in self.along}
         periodic = (False,) * domain.dimension if self.ansatz is None else self.ansatz.periodic
         return tuple(
             SplineAxis(np.linspace(domain.low[a], domain.high[a], counts[a] + 1), self.degree, periodic[a])
@@ -233,8 +236,8 @@ class MarchTask:
 
     @cached_property
     def singular(self) -> tuple[CornerFunction, ...]:
-        """The singular functions at corners that enrich the space of a stationary problem."""
-        return () if self.slabbed else corner_functions(self.problem)
+        """The singular functions at corners and of holes that enrich the space of a stationary problem."""
+        return () if self.slabbed else singular_functions(self.problem)
 
 
 def space(

@@ -132,6 +132,11 @@ class TensorProduct:
         return int(np.prod(self.shape))
 
     @property
+    def least_on_faces(self) -> int:
+        """The smallest number of points on a face of a plane shape."""
+        return 1
+
+    @property
     def longest(self) -> int:
         """The number of the axis with the most functions."""
         return int(np.argmax(self.shape))

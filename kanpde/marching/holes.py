@@ -1,0 +1,46 @@
+"""Functions that are singular within a hole of a plane domain, which splines on its box approximate slowly.
+
+Around a hole a solution of Δu = f is a smooth function, which goes on into the hole, and a Laurent series about a point
+c of the hole, with z = x + iy - c: log r and Re and Im of z^{-n} (multipoles). Other terms of the equation
+multiply them by powers of z and z̄ (I. N. Vekua, "New Methods for Solving Elliptic Equations", 1967).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from kanpde.calculus.corner_functions import Corner, CornerFunction
+from kanpde.geometry.holes import Hole
+from kanpde.marching.terms import Terms
+
+NEGLIGIBLE = 1e-12  # share of a series' first term below which a term is left out
+ORDERS = (12, 24)  # least and largest order of the multipoles
+PERTURBED = 8  # largest order of the multipoles that are multiplied by powers, if the equation has lower terms
+POWERS = 2  # largest power of these
+
+
+def functions_around(hole: Hole, terms: Terms, size: float) -> list[CornerFunction]:
+    """Return the singular functions of one hole of a domain of a size; all are about at most 1 there."""
+    centre = Corner(hole.at, 0.0, 2 * math.pi, hole.radii[0])
+    found = [CornerFunction(centre, 0.0, even=True, log=True)]
+
+    def add(power: int, conjugate: int) -> None:
+        found.extend(CornerFunction(centre, float(power), conjugate, even) for even in (True, False))
+
+    for n in range(1, order_of(hole) + 1):
+        add(-n, 0)
+    if terms is not Terms.NONE:
+        far = replace(centre, radius=size)
+        found += [CornerFunction(far, float(k), k, even=True, log=True) for k in range(1, POWERS + 2)]
+        for n in range(1, PERTURBED + 1):
+            for k in range(1, min(n, POWERS) + 1):
+                add(-n, k)
+    return found
+
+
+def order_of(hole: Hole) -> int:
+    """Return the largest n of z^{-n}; what the nearest other boundary excites falls like (radius / reach)^n."""
+    least, most = ORDERS
+    ratio = hole.radii[1] / hole.reach
+    return most if ratio >= 1 else min(max(math.ceil(math.log(NEGLIGIBLE) / math.log(ratio)), least), most)
