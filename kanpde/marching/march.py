@@ -153,13 +153,16 @@ def following(task: MarchTask, state: MarchState, low: float, length: float, axe
     known = []
     if best is not None:
         if task.slabbed:
-            usual = next_attempt(task, low, min(length, forecast.length_after(best, low, aim, task)), axes)
+            # The first slab of the pass before was short for lack of a guess.
+            most = math.inf if last is None else length
+            usual = next_attempt(task, low, min(most, forecast.length_after(best, low, aim, task)), axes)
         known += forecast.overlapping(best, usual.low, usual.high)
     if last is not None:
         known.append(forecast.continued(last, task, usual.low, usual.high))
     target = aim.tolerance / limits.margin
     after = None if best is not None else last
-    return replace(usual, axes=forecast.axes_for(task, known, target, axes, after, usual.high - usual.low))
+    wanted = forecast.axes_for(task, known, target, axes, after, usual.high - usual.low)
+    return replace(usual, axes=wanted if last else forecast.of_higher_degree(task, wanted, axes))
 
 
 def finish(task: MarchTask, state: MarchState) -> MarchState:

@@ -41,6 +41,7 @@ class MarchTask:
     """A problem and the options of its march.
 
     `degree` and `intervals` are those of the splines; if `intervals` is None the tolerances set the initial number.
+    Later passes may have the `smooth_degree`, if that is higher.
     `affine` is True if the problem is linear in its fields; `most` is the largest number of unknowns of a slab, and
     `most_iterated` that of one which is solved by iteration, without a factor, on the device `iterated_on` if that is
     another one.
@@ -54,6 +55,7 @@ class MarchTask:
     device: torch.device
     most_iterated: int = 0
     iterated_on: torch.device | None = None
+    smooth_degree: int = 0
     tolerances: MarchTolerances = field(default_factory=MarchTolerances)
 
     def limits(self, *, long: bool) -> MarchTolerances:
