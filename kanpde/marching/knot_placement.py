@@ -136,6 +136,22 @@ def uniformly_finer_axes(slab: Slab, along: Sequence[int], most: int) -> tuple[t
     return tuple(finer), others * math.prod(axis.size for axis in finer) <= most
 
 
+def equidistant_axes(
+    axes: Sequence[SplineAxis], now: Sequence[SplineAxis], growth: float
+) -> tuple[SplineAxis, ...]:
+    """Return equidistant axes that are nowhere coarser than `axes`, but at most `growth` times as fine as those of now.
+
+    The axes of now are kept if they are as fine.
+    """
+    found = []
+    for axis, before in zip(axes, now, strict=True):
+        low, high = axis.breakpoints[[0, -1]]
+        count = min(round((high - low) / float(np.diff(axis.breakpoints).min())), math.ceil(growth * before.intervals))
+        made = SplineAxis(np.linspace(low, high, count + 1), axis.degree, axis.periodic)
+        found.append(before if count == before.intervals and axis.degree == before.degree else made)
+    return tuple(found)
+
+
 def differ(axis: SplineAxis, before: SplineAxis) -> bool:
     """Return whether two axes have different numbers of intervals, or breakpoints at different places."""
     if axis.intervals != before.intervals:

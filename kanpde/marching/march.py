@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import Ending
-from kanpde.marching import forecast, knot_placement, verdicts
+from kanpde.marching import circulant, forecast, knot_placement, verdicts
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.eigenfunction import eigenfunction
 from kanpde.marching.iteration import Iterated, iterated, operations, take_step
@@ -98,9 +98,14 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
         target = aim.tolerance / limits.margin
 
         def finer(most: float) -> tuple[Axes, bool]:
-            return knot_placement.finer_axes(
+            axes, more = knot_placement.finer_axes(
                 slab, task.along, order=task.order, aim=target, most=most, stalls=stalls, limits=limits
             )
+            if not task.periodic:
+                return axes, more
+            axes = knot_placement.equidistant_axes(axes, attempt.axes, limits.growth)
+            fits = task.unknowns_of(axes) <= most
+            return (axes, more) if fits else (attempt.axes, False)
 
         # If the first space beyond a factor's is no progress, the solution is not smooth, and a million knots are none.
         if stalls > attempt.counters.stalls and task.unknowns_of(attempt.axes) > task.factored:
@@ -109,7 +114,8 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
         if task.unknowns_of(wanted[0]) <= task.factored:
             return wanted
         axes, more = finer(task.largest)
-        worth = not iterated(task, attempt.axes) or task.unknowns_of(axes) >= limits.more * task.unknowns_of(
+        large = iterated(task, attempt.axes) or circulant.iterated(task, attempt.axes)
+        worth = not large or task.unknowns_of(axes) >= limits.more * task.unknowns_of(
             attempt.axes
         )
         return axes, more and worth
@@ -162,6 +168,9 @@ def following(task: MarchTask, state: MarchState, low: float, length: float, axe
     target = aim.tolerance / limits.margin
     after = None if best is not None else last
     wanted = forecast.axes_for(task, known, target, axes, after, usual.high - usual.low)
+    if task.periodic:
+        found = knot_placement.equidistant_axes(wanted, axes, task.tolerances.growth)
+        return replace(usual, axes=found if task.unknowns_of(found) <= task.largest else axes)
     return replace(usual, axes=wanted if last else forecast.of_higher_degree(task, wanted, axes))
 
 
@@ -241,6 +250,8 @@ class March:
         task, state = self.task, self.state
         if iterated(task, state.attempt.axes):
             return self._iterated_step()
+        if circulant.iterated(task, state.attempt.axes):
+            return self._circulant_step()
         work = prepare(task, state, self._work)
         state = started(task, state, work.system)
         before = state.iterate
@@ -280,6 +291,18 @@ class March:
         self.seen = Seen(taken.measures.rms, taken.points, len(taken.step.vector))
         self.state = proceed(task, state, Made(taken.step, taken.moved, None, None), lambda: taken.slab)
         self._operations = operations(task, state.attempt.axes)
+        return taken.step
+
+    def _circulant_step(self) -> Step:
+        """Take the same step on periodic axes, by iteration."""
+        task, state = self.task, replace(self.state, anchor=None)
+        work = prepare(task, state, self._work)
+        system, attempt = work.system, state.attempt
+        taken = circulant.take_step(task, state, system)
+        self.seen = measure_rows(system, taken.step)
+        made = Made(taken.step, taken.moved, None, system.scales)
+        self.state = proceed(task, state, made, lambda: measure_slab(task, attempt, system, taken.step.vector))
+        self._work, self._operations = work, operations(task, attempt.axes)
         return taken.step
 
     @property
