@@ -1,11 +1,11 @@
 """Evolutions that are periodic along all axes in space: JᵀJ by the discrete Fourier transform.
 
 On equidistant knots the periodic B-splines of an axis are translations of one of them, so that every matrix
-∫ B_i^{(m)} B_j^{(n)} is circulant, and the transform diagonalises it. An equation with constant slopes then has, for every
-wave number, one small matrix of all fields and polynomials in time. Slopes that vary are replaced by their means over
-space, at every time. That preconditions conjugate gradients, whose number of iterations does not depend on the number of
-knots. The means of the products of slopes would give a circulant matrix nearer to JᵀJ (T. Chan, SIAM J. Sci. Stat.
-Comput. 9 (1988) 766), but not one of the form J̄ᵀJ̄, and so a far worse inverse.
+∫ B_i^{(m)} B_j^{(n)} is circulant, and the transform diagonalises it. An equation with constant slopes then has, for
+every wave number, one small matrix of all fields and polynomials in time. Slopes that vary are replaced by their means
+over space, at every time. That preconditions conjugate gradients, whose number of iterations does not depend on the
+number of knots. The means of the products of slopes would give a circulant matrix nearer to JᵀJ (T. Chan, SIAM J. Sci.
+Stat. Comput. 9 (1988) 766), but not one of the form J̄ᵀJ̄, and so a far worse inverse.
 """
 
 from __future__ import annotations
@@ -63,9 +63,7 @@ class Circulant:
         self._factor, failed = torch.linalg.cholesky_ex(total)
         self.definite = not bool(failed.any())
 
-    def _add(
-        self, in_time: dict[tuple[Orders, Orders], Tensor], parts: Sequence[object], slopes: Slopes
-    ) -> None:
+    def _add(self, in_time: dict[tuple[Orders, Orders], Tensor], parts: Sequence[object], slopes: Slopes) -> None:
         """Add a block's matrices in time, by the orders in space of the two partials that they multiply."""
         (grid,) = parts
         assert isinstance(grid, OnGrid)
@@ -88,7 +86,7 @@ class Circulant:
             in_time[key] = in_time[key] + matrix if key in in_time else matrix
 
     def _symbol(self, one: Orders, other: Orders) -> Tensor:
-        """Return the eigenvalues (wave numbers,) of Π_a ∫ B^{(m_a)} B^{(n_a)}; those of the last axis are half of all."""
+        """Return the eigenvalues (wave numbers,) of Π_a ∫ B^{(m_a)} B^{(n_a)}, for half of the last axis's waves."""
         total = torch.ones(1, dtype=torch.complex128)
         for a, m, n in zip(self._space, one, other, strict=True):
             values = torch.fft.fft(self._circulant(a, m, n))
@@ -136,9 +134,7 @@ class Taken:
 def take_step(task: MarchTask, state: MarchState, system: System) -> Taken:
     """Return a Gauss–Newton step from a state's vector; it is not accepted if the iteration did not converge."""
     scales, starts = system.scales, {block.name for block in task.joins}
-    system.scale(
-        [piece.scale / (FIRM if piece.placed.block.name in starts else 1.0) for piece in system.pieces]
-    )
+    system.scale([piece.scale / (FIRM if piece.placed.block.name in starts else 1.0) for piece in system.pieces])
     taken = _step(task, state, system)
     system.scale(scales)
     return taken

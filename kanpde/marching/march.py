@@ -98,15 +98,13 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
         target = aim.tolerance / limits.margin
 
         def finer(most: float) -> tuple[Axes, bool]:
-            axes, more = knot_placement.finer_axes(
+            return knot_placement.finer_axes(
                 slab, task.along, order=task.order, aim=target, most=most, stalls=stalls, limits=limits
             )
-            if not task.periodic:
-                return axes, more
-            axes = knot_placement.equidistant_axes(axes, attempt.axes, limits.growth)
-            fits = task.unknowns_of(axes) <= most
-            return (axes, more) if fits else (attempt.axes, False)
 
+        if task.periodic:
+            axes, more = knot_placement.spectral_axes(slab, task.along, aim=target, stalls=stalls, limits=limits)
+            return (axes, more) if task.unknowns_of(axes) <= task.largest else (attempt.axes, False)
         # If the first space beyond a factor's is no progress, the solution is not smooth, and a million knots are none.
         if stalls > attempt.counters.stalls and task.unknowns_of(attempt.axes) > task.factored:
             return attempt.axes, False
@@ -114,8 +112,7 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
         if task.unknowns_of(wanted[0]) <= task.factored:
             return wanted
         axes, more = finer(task.largest)
-        large = iterated(task, attempt.axes) or circulant.iterated(task, attempt.axes)
-        worth = not large or task.unknowns_of(axes) >= limits.more * task.unknowns_of(
+        worth = not iterated(task, attempt.axes) or task.unknowns_of(axes) >= limits.more * task.unknowns_of(
             attempt.axes
         )
         return axes, more and worth
@@ -166,11 +163,11 @@ def following(task: MarchTask, state: MarchState, low: float, length: float, axe
     if last is not None:
         known.append(forecast.continued(last, task, usual.low, usual.high))
     target = aim.tolerance / limits.margin
+    if task.periodic:
+        found, _ = knot_placement.spectral_axes(last or known[0], task.along, aim=target, stalls=0, limits=limits)
+        return replace(usual, axes=found if task.unknowns_of(found) <= task.largest else axes)
     after = None if best is not None else last
     wanted = forecast.axes_for(task, known, target, axes, after, usual.high - usual.low)
-    if task.periodic:
-        found = knot_placement.equidistant_axes(wanted, axes, task.tolerances.growth)
-        return replace(usual, axes=found if task.unknowns_of(found) <= task.largest else axes)
     return replace(usual, axes=wanted if last else forecast.of_higher_degree(task, wanted, axes))
 
 

@@ -1,4 +1,4 @@
-"""Which problems are periodic along all axes in space and have no other conditions there, found by probing their rows."""
+"""Which problems are periodic along all axes in space, with no other conditions there, found by probing their rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def periodic_fields(block: Block, domain: Box, fields: int) -> set[tuple[int, in
     (axis,) = block.faces[0].axes
     points = on_face(domain, block.faces[0], np.random.default_rng(0).random((PROBES, domain.dimension - 1)))
     plan = plan_of(block, domain.dimension)
-    placed = Placed.at(block, domain.names, torch.from_numpy(points), torch.zeros(len(points), dtype=torch.long), plan=plan)
+    placed = Placed.at(
+        block, domain.names, torch.from_numpy(points), torch.zeros(len(points), dtype=torch.long), plan=plan
+    )
     if len(placed.images) != 2:
         return None
     apart = np.zeros(domain.dimension)

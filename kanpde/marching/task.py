@@ -18,8 +18,8 @@ from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.corners import corner_functions
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.evolution import evolves, part_of
-from kanpde.marching.quadrature import any_shape
 from kanpde.marching.periodic import periodic_everywhere
+from kanpde.marching.quadrature import any_shape
 from kanpde.marching.separable.structure import Structure, plain, structure_of
 from kanpde.marching.separable.trial import compatible, converges
 from kanpde.marching.source_axes import axes_of_source

@@ -13,8 +13,8 @@ from kanpde.errors import ConfigurationError, Ending
 from kanpde.geometry.box import as_box
 from kanpde.geometry.shape import Shape
 from kanpde.marching import state as states
-from kanpde.marching.axes import SplineAxis
 from kanpde.marching.audit.parts import Part, parts_of_pass
+from kanpde.marching.axes import SplineAxis
 from kanpde.marching.compress_parts import compressed
 from kanpde.marching.march import March, at_rest, begin
 from kanpde.marching.slabs import Pass
