@@ -33,6 +33,7 @@ FAILED = 1e-2  # share of the gradient's norm that is left if they have failed
 # Weight of the initial values. If they may be missed, a slope that varies in space changes what a unit of them costs;
 # else it changes what one of the equation costs in the length of a slab, which is little.
 FIRM = 100.0
+EACH = 4e6  # operations of a step for each unknown
 LEAST = 1e-14  # shift of the eigenvalues, relative to the largest one of a wave number
 Orders = tuple[int, ...]
 
@@ -113,12 +114,18 @@ class Circulant:
         waves = torch.fft.rfftn(array, dim=tuple(range(len(sizes))))
         solved = torch.cholesky_solve(waves.reshape(len(self._factor), -1, 1), self._factor)
         found = torch.fft.irfftn(solved.view(waves.shape), s=tuple(sizes), dim=tuple(range(len(sizes))))
-        return found.movedim(-2, self._time).reshape(-1)
+        after: Tensor = found.movedim(-2, self._time).reshape(-1)
+        return after
 
 
 def iterated(task: MarchTask, axes: Sequence[SplineAxis]) -> bool:
     """Return True if an attempt with these spline axes is solved by this iteration."""
     return task.most_iterated > 0 and operations(task, axes) > WORTH and task.periodic
+
+
+def cost(task: MarchTask, axes: Sequence[SplineAxis]) -> float:
+    """Return an estimate of the operations of a step, by a factor or by this iteration."""
+    return EACH * task.unknowns_of(axes) if iterated(task, axes) else operations(task, axes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -277,7 +277,7 @@ class March:
             return measure_slab(task, attempt, system, step.vector)
 
         self.state = proceed(task, replace(state, anchor=work.anchor), made, measured)
-        self._work, self._operations = work, operations(task, attempt.axes)
+        self._work, self._operations = work, circulant.cost(task, attempt.axes)
         return step
 
     def _iterated_step(self) -> Step:
@@ -299,13 +299,13 @@ class March:
         self.seen = measure_rows(system, taken.step)
         made = Made(taken.step, taken.moved, None, system.scales)
         self.state = proceed(task, state, made, lambda: measure_slab(task, attempt, system, taken.step.vector))
-        self._work, self._operations = work, operations(task, attempt.axes)
+        self._work, self._operations = work, circulant.cost(task, attempt.axes)
         return taken.step
 
     @property
     def growth(self) -> float:
         """The operations of a factorisation in the present attempt, relative to that of the last step."""
-        return operations(self.task, self.state.attempt.axes) / self._operations if self._operations else 1.0
+        return circulant.cost(self.task, self.state.attempt.axes) / self._operations if self._operations else 1.0
 
     def so_far(self) -> Pass:
         """Return the present pass, completed by a solution that is constant in time after the last slab."""

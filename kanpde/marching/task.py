@@ -231,7 +231,8 @@ class MarchTask:
         """Spline axes with equidistant breakpoints, as fine as those of unknown functions, which must change freely."""
         domain = self.problem.domain
         default = self.tolerances.first_intervals[domain.dimension - 1]
-        counts = dict.fromkeys(self.along, self.intervals or default)
+        # A periodic axis has as many functions as intervals, and begins with as many as any other.
+        counts = dict.fromkeys(self.along, self.intervals or default + self.degree * self.periodic)
         if self.intervals is None:
             for each in self.problem.expansions:
                 counts.update({a: max(counts[a], each.function.intervals) for a in each.axes})
