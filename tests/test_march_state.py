@@ -18,6 +18,7 @@ from kanpde.marching.axes import design
 from kanpde.marching.low_rank import compress
 from kanpde.marching.march import March, begin
 from kanpde.marching.system import System
+from kanpde.marching.tolerances import MarchTolerances
 from kanpde.training.trainer import resume
 
 F64 = torch.float64
@@ -105,7 +106,7 @@ def test_a_state_that_was_written_is_read(problem):
 
 
 def test_axes_that_are_one_are_one_again():
-    march = march_of(Front())
+    march = march_of(Front(), tolerances=MarchTolerances(longer=1.2))  # more slabs than axes
     while march.state.passes < 1:
         march.step()
     before, after = ({id(s.axes[0]) for s in state.best.slabs} for state in (march.state, rewritten(march.state)))
