@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from march_problems import Front, march_of, task_of
 
+from kanpde import Box, Dirichlet, Initial, Problem
 from kanpde.marching import forecast
 from kanpde.marching.axes import LegendreAxis, SplineAxis, design, points_of
 from kanpde.marching.slabs import Pass, Slab
@@ -40,7 +43,35 @@ def test_a_slab_is_as_long_as_the_tails_of_the_pass_before_allow():
     short = slab_of(wave, 0.5, 1.0, breakpoints, residual=1e-4, tail=1e-3)
     found, aim = Pass((slab_of(wave, 0.0, 0.5, breakpoints, tail=1e-20), short)), Aim(1e-3, 11, False)
     assert forecast.length_after(found, 0.1, aim, task) == pytest.approx(0.5)  # as long as the second slab may be
-    assert forecast.length_after(Pass(found.slabs[:1]), 0.1, aim, task) == pytest.approx(1.5)
+    assert forecast.length_after(Pass(found.slabs[:1]), 0.1, aim, task) == pytest.approx(10.0)  # it is known there
+    unsolved = dataclasses.replace(found.slabs[0], residual=0.01)
+    assert forecast.length_after(Pass((unsolved,)), 0.1, aim, task) == pytest.approx(1.5)
+
+
+class Cooling(Problem):
+    """A plate that cools."""
+
+    domain = Box(x=(0, 1), y=(0, 1), t=(0, 1))
+
+    def residual(self, u):
+        return u.t - u.xx - u.yy
+
+    def conditions(self):
+        return {"start": Initial(1), "walls": Dirichlet(0)}
+
+
+def test_a_smooth_solution_gets_a_higher_degree_in_place_of_knots():
+    task = task_of(Cooling(), smooth_degree=13)
+    now = tuple(SplineAxis(np.linspace(0, 1, 3), 9) for _ in range(2))
+    more = tuple(SplineAxis(np.linspace(0, 1, 6), 9) for _ in range(2))
+    raised = forecast.of_higher_degree(task, more, now)
+    assert [(axis.degree, axis.intervals) for axis in raised] == [(13, 2), (13, 2)]
+    assert forecast.of_higher_degree(task, now, now) is now  # no knots are wanted
+    assert forecast.of_higher_degree(task, more, raised) is more  # the degree is the highest one
+    many = tuple(SplineAxis(np.linspace(0, 1, 10), 9) for _ in range(2))
+    assert forecast.of_higher_degree(task, more, many) is more  # the solution is not so smooth
+    given = dataclasses.replace(task, smooth_degree=9)
+    assert forecast.of_higher_degree(given, more, now) is more
 
 
 def test_knots_go_where_the_slabs_before_need_them_and_stay_where_they_are_enough():

@@ -149,8 +149,9 @@ def test_last_coefficients_that_do_not_fall_are_noise():
     slab = in_slab(0.0, 0.5, lambda x, t: np.exp(-3 * t) * (2 + x))
     tail, flat = tail_of(slab.space, 1, slab.coefficients)
     assert 1e-8 < tail < 1e-4 and not flat
-    tail, flat = tail_of(slab.space, 1, slab.coefficients + 1e-3)
-    assert 1e-4 < tail < 1e-2 and flat
+    # The decay before the noise tells about the coefficients that it hides.
+    hidden, flat = tail_of(slab.space, 1, slab.coefficients + 1e-3)
+    assert 0.1 * tail < hidden < 3e-4 and flat
 
 
 def test_the_arrays_of_a_slab_are_laid_out_alike_wherever_they_come_from():

@@ -22,6 +22,7 @@ from kanpde.network.bspline import BSpline
 
 MANY = 128  # number of functions from which a factor of their Gram matrix is used, because it has far fewer rows
 KEPT = 8  # sets of points at which an axis keeps its functions
+MANY = 24  # intervals of a periodic axis from which two points of each are enough, as each has one function
 Known = dict[bytes, tuple[Tensor, Tensor]]
 
 
@@ -79,7 +80,7 @@ class SplineAxis:
         It is at least four, because with three a residual with variable coefficients may vanish at the points and be
         large between them.
         """
-        return max(4, math.ceil(1.5 * self.size / self.intervals))
+        return 2 if self.periodic and self.intervals > MANY else max(4, math.ceil(1.5 * self.size / self.intervals))
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1).

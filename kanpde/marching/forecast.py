@@ -41,7 +41,7 @@ def length_after(found: Pass, low: float, aim: Aim, task: MarchTask) -> float:
     for slab in found.slabs:
         if slab.high <= low or slab.low >= low + length:
             continue
-        longest = verdicts.next_length(slab, aim, task.tolerances)
+        longest = verdicts.next_length(slab, aim, task.tolerances, known=True)
         length = min(length, max(longest, slab.low - low))
     return max(length, task.tolerances.shortest)
 
@@ -53,6 +53,13 @@ def axes_for(task: MarchTask, known: Sequence[Slab], aim: float, now: Axes, afte
     axes are those of `now` if these are about as good.
     """
     pieces: list[list[tuple[SplineAxis, Array]]] = [[] for _ in task.along]
+    # Derivatives of splines of a lower degree say little about those that count here.
+    same = [
+        slab
+        for slab in known
+        if all(slab.axes[a].degree == axis.degree for a, axis in zip(task.along, now, strict=True))
+    ]
+    known = same or known
     for slab in known if after is None else (*known, after):
         needs = [Need.of(slab, a) for a in task.along]
         worst = max(need.error for need in needs)
@@ -63,6 +70,20 @@ def axes_for(task: MarchTask, known: Sequence[Slab], aim: float, now: Axes, afte
     axes = tuple(fitting(found, axis, task) for found, axis in zip(pieces, now, strict=True))
     size = math.prod(axis.size for axis in axes) * ((task.degree_in_time or 0) + 1) * len(task.problem.fields)
     return axes if size <= task.largest else now
+
+
+def of_higher_degree(task: MarchTask, wanted: Axes, now: Axes) -> Axes:
+    """Return the axes `now` with a higher degree in place of more knots that are `wanted`, if few were enough so far.
+
+    A solution that few intervals resolve is smooth, and polynomials of high degree need the fewest functions. Along one
+    axis in space knots cost little, because JᵀJ is a narrow band.
+    """
+    few = all(axis.intervals <= FEWEST for axis in now)
+    more = any(one.intervals > axis.intervals for one, axis in zip(wanted, now, strict=True))
+    degree = task.smooth_degree
+    if len(now) < 2 or not (task.slabbed and few and more) or any(axis.degree >= degree for axis in now):
+        return wanted
+    return tuple(SplineAxis(axis.breakpoints, degree, axis.periodic) for axis in now)
 
 
 def shrink(slab: Slab, aim: float) -> float:

@@ -24,6 +24,7 @@ MIN_DENSITY = 0.2  # smallest density of breakpoints, as a share of the mean
 MAX_END_FACTOR = 3.0  # largest ratio of the derivative's size at an end of an axis to its size at the next breakpoint
 UNIFORM_GROWTH = 1.4  # ratio of the numbers of intervals of equidistant axes
 MOVED = 0.1  # movement of a breakpoint, as a share of the shorter interval beside it, that makes another space
+FEWER = 0.8  # share of the intervals of a periodic axis to which they may shrink at once, if fewer are enough
 MAX_DENSITY_RATIO = 4.0  # largest ratio of the densities of neighbouring intervals
 
 
@@ -134,6 +135,32 @@ def uniformly_finer_axes(slab: Slab, along: Sequence[int], most: int) -> tuple[t
         finer.append(SplineAxis(np.linspace(low, high, count + 1), axis.degree, axis.periodic))
     others = slab.coefficients.size // math.prod(axis.size for axis in axes)
     return tuple(finer), others * math.prod(axis.size for axis in finer) <= most
+
+
+def spectral_axes(
+    slab: Slab, along: Sequence[int], *, aim: float, stalls: int, limits: MarchTolerances
+) -> tuple[tuple[SplineAxis, ...], bool]:
+    """Return equidistant periodic axes for a residual of `aim`, and whether they differ.
+
+    The amplitudes of waves are assumed to fall beyond the shortest wave of the slab at the rate at which they fall
+    before it, and the residual with them.
+    """
+    found = []
+    for a in along:
+        axis = slab.axes[a]
+        assert isinstance(axis, SplineAxis)
+        sizes = np.linalg.norm(np.fft.rfft(np.moveaxis(slab.coefficients, a, 0).reshape(axis.size, -1), axis=0), axis=1)
+        # The coefficients of short waves are larger than the waves, by what a B-spline does to them.
+        sizes = sizes * np.sinc(np.arange(len(sizes)) / axis.size) ** (axis.degree + 1)
+        middle, last = len(sizes) // 2, sizes[-max(1, len(sizes) // 4) :].max()
+        rate = math.log(max(sizes[middle:].max() / last, 1.0)) / (0.25 * axis.size)
+        count = axis.intervals + math.log(slab.residual / aim) / max(rate, 1e-3)
+        least, most = interval_bounds(axis, slab, stalls, limits)
+        count = min(max(math.ceil(count), least if slab.residual > aim else math.ceil(FEWER * axis.intervals)), most)
+        low, high = axis.breakpoints[[0, -1]]
+        more = SplineAxis(np.linspace(low, high, count + 1), axis.degree, axis.periodic)
+        found.append(axis if FEWER * axis.intervals <= count <= axis.intervals else more)
+    return tuple(found), any(one is not slab.axes[a] for a, one in zip(along, found, strict=True))
 
 
 def differ(axis: SplineAxis, before: SplineAxis) -> bool:

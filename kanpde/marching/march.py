@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from kanpde.errors import Ending
-from kanpde.marching import forecast, knot_placement, verdicts
+from kanpde.marching import circulant, forecast, knot_placement, verdicts
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.eigenfunction import eigenfunction
 from kanpde.marching.iteration import Iterated, iterated, operations, take_step
@@ -102,6 +102,9 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
                 slab, task.along, order=task.order, aim=target, most=most, stalls=stalls, limits=limits
             )
 
+        if task.periodic:
+            axes, more = knot_placement.spectral_axes(slab, task.along, aim=target, stalls=stalls, limits=limits)
+            return (axes, more) if task.unknowns_of(axes) <= task.largest else (attempt.axes, False)
         # If the first space beyond a factor's is no progress, the solution is not smooth, and a million knots are none.
         if stalls > attempt.counters.stalls and task.unknowns_of(attempt.axes) > task.factored:
             return attempt.axes, False
@@ -153,13 +156,19 @@ def following(task: MarchTask, state: MarchState, low: float, length: float, axe
     known = []
     if best is not None:
         if task.slabbed:
-            usual = next_attempt(task, low, min(length, forecast.length_after(best, low, aim, task)), axes)
+            # The first slab of the pass before was short for lack of a guess.
+            most = math.inf if last is None else length
+            usual = next_attempt(task, low, min(most, forecast.length_after(best, low, aim, task)), axes)
         known += forecast.overlapping(best, usual.low, usual.high)
     if last is not None:
         known.append(forecast.continued(last, task, usual.low, usual.high))
     target = aim.tolerance / limits.margin
+    if task.periodic:
+        found, _ = knot_placement.spectral_axes(last or known[0], task.along, aim=target, stalls=0, limits=limits)
+        return replace(usual, axes=found if task.unknowns_of(found) <= task.largest else axes)
     after = None if best is not None else last
-    return replace(usual, axes=forecast.axes_for(task, known, target, axes, after, usual.high - usual.low))
+    wanted = forecast.axes_for(task, known, target, axes, after, usual.high - usual.low)
+    return replace(usual, axes=wanted if last else forecast.of_higher_degree(task, wanted, axes))
 
 
 def finish(task: MarchTask, state: MarchState) -> MarchState:
@@ -239,6 +248,8 @@ class March:
         task, state = self.task, self.state
         if iterated(task, state.attempt.axes):
             return self._iterated_step()
+        if circulant.iterated(task, state.attempt.axes):
+            return self._circulant_step()
         work = prepare(task, state, self._work)
         state = started(task, state, work.system)
         before = state.iterate
@@ -267,7 +278,7 @@ class March:
             return measure_slab(task, attempt, system, step.vector)
 
         self.state = proceed(task, replace(state, anchor=work.anchor), made, measured)
-        self._work, self._operations = work, operations(task, attempt.axes)
+        self._work, self._operations = work, circulant.cost(task, attempt.axes)
         return step
 
     def _iterated_step(self) -> Step:
@@ -280,10 +291,22 @@ class March:
         self._operations = operations(task, state.attempt.axes)
         return taken.step
 
+    def _circulant_step(self) -> Step:
+        """Take the same step on periodic axes, by iteration."""
+        task, state = self.task, replace(self.state, anchor=None)
+        work = prepare(task, state, self._work)
+        system, attempt = work.system, state.attempt
+        taken = circulant.take_step(task, state, system)
+        self.seen = measure_rows(system, taken.step)
+        made = Made(taken.step, taken.moved, None, system.scales)
+        self.state = proceed(task, state, made, lambda: measure_slab(task, attempt, system, taken.step.vector))
+        self._work, self._operations = work, circulant.cost(task, attempt.axes)
+        return taken.step
+
     @property
     def growth(self) -> float:
         """The operations of a factorisation in the present attempt, relative to that of the last step."""
-        return operations(self.task, self.state.attempt.axes) / self._operations if self._operations else 1.0
+        return circulant.cost(self.task, self.state.attempt.axes) / self._operations if self._operations else 1.0
 
     def so_far(self) -> Pass:
         """Return the present pass, completed by a solution that is constant in time after the last slab."""

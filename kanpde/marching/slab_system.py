@@ -138,8 +138,9 @@ def _initial_vector(
         return guess_from(best, space, task.time if task.slabbed else None, attempt.low, attempt.high).ravel()
     if last is not None:
         return extrapolated(last, space, task.time).ravel()
-    if task.linear and task.unknowns_of(attempt.axes) > task.factored and iterated(task, attempt.axes):
-        return np.zeros(space.size)  # the start of an iteration that needs none
+    large = task.linear and task.unknowns_of(attempt.axes) > task.factored
+    if large and (task.periodic or iterated(task, attempt.axes)):
+        return np.zeros(space.size * len(task.problem.fields))  # the start of an iteration that needs none
     if task.slabbed and task.starts and task.guess is None:
         return initial_conditions(task, attempt, space).ravel()
     given = factor * np.array([*task.problem.constants.values()], dtype=np.float64)

@@ -17,6 +17,7 @@ from kanpde.marching.enriched_product import product_of
 from kanpde.marching.tensor_product import TensorProduct
 
 NOISE_RATIO = 0.3  # the last two coefficients in time are noise if they exceed this share of the two before them
+ABOVE_NOISE = 3.0  # a coefficient in time is no noise above this multiple of those that are
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +106,23 @@ def constant_in_time(last: Slab, space: TensorProduct, time: int) -> Array:
 def tail_of(space: TensorProduct, time: int, coefficients: Array) -> tuple[float, bool]:
     """Return the larger of the last two coefficients in time relative to all, and whether it is noise.
 
-    It is noise if the two coefficients before them are hardly larger.
+    It is noise if the two coefficients before them are hardly larger. Then it is estimated from those above the noise.
     """
     sizes = sizes_in_time(space, time, coefficients)
-    tail = float(sizes[-2:].max())
-    return tail / max(float(np.sqrt(np.square(sizes).sum())), 1e-300), bool(tail > NOISE_RATIO * sizes[-4:-2].max())
+    whole, tail = max(float(np.sqrt(np.square(sizes).sum())), 1e-300), float(sizes[-2:].max())
+    flat = bool(tail > NOISE_RATIO * sizes[-4:-2].max())
+    return (min(tail, continued_decay(sizes)) if flat else tail) / whole, flat
+
+
+def continued_decay(sizes: Array) -> float:
+    """Return the last coefficient but one, if all decay like those before the noise, which is as large as the last."""
+    noise = ABOVE_NOISE * float(sizes[-4:].max())
+    first = int(np.argmax(sizes <= noise))
+    if first == 0 or not sizes[0] > 0:
+        return math.inf
+    # The first one in the noise is taken for what it is at most.
+    rate = (float(sizes[first]) / float(sizes[0])) ** (1 / first)
+    return float(sizes[0]) * rate ** (len(sizes) - 2)
 
 
 def sizes_in_time(space: TensorProduct, time: int, coefficients: Array) -> Array:

@@ -399,6 +399,11 @@ class TensorLinearisation:
         self.residual = torch.cat([each.values.reshape(-1) for each in slopes]) if residual is None else residual
 
     @property
+    def slopes(self) -> Sequence[Slopes]:
+        """The rows and slopes of every block."""
+        return self._slopes
+
+    @property
     def border(self) -> Tensor:
         """The columns of the unknown constants, (N, U)."""
         return torch.cat([each.by_constants.flatten(0, 1) for each in self._slopes])

@@ -17,8 +17,9 @@ from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.evolution import evolves, part_of
+from kanpde.marching.periodic import periodic_everywhere
 from kanpde.marching.quadrature import any_shape
-from kanpde.marching.separable.structure import Structure, structure_of
+from kanpde.marching.separable.structure import Structure, plain, structure_of
 from kanpde.marching.separable.trial import compatible, converges
 from kanpde.marching.singular_functions import singular_functions
 from kanpde.marching.source_axes import axes_of_source
@@ -41,6 +42,7 @@ class MarchTask:
     """A problem and the options of its march.
 
     `degree` and `intervals` are those of the splines; if `intervals` is None the tolerances set the initial number.
+    Later passes may have the `smooth_degree`, if that is higher.
     `affine` is True if the problem is linear in its fields; `most` is the largest number of unknowns of a slab, and
     `most_iterated` that of one which is solved by iteration, without a factor, on the device `iterated_on` if that is
     another one.
@@ -54,6 +56,7 @@ class MarchTask:
     device: torch.device
     most_iterated: int = 0
     iterated_on: torch.device | None = None
+    smooth_degree: int = 0
     tolerances: MarchTolerances = field(default_factory=MarchTolerances)
 
     def limits(self, *, long: bool) -> MarchTolerances:
@@ -101,7 +104,7 @@ class MarchTask:
     def largest(self) -> int:
         """The largest number of unknowns of a slab."""
         # Along one axis a band is factored at once, and more knots than that are no help.
-        large = self.most_iterated > self.most and len(self.along) > 1 and self.structure is not None
+        large = self.most_iterated > self.most and len(self.along) > 1 and (self.periodic or self.structure is not None)
         return self.most_iterated if large else self.factored
 
     @property
@@ -136,6 +139,21 @@ class MarchTask:
         ]
         fits = compatible(structure, part)
         return structure if fits and converges(structure, part, self.space(axes, 0.0, high).axes) else None
+
+    @cached_property
+    def periodic(self) -> bool:
+        """True if an evolution of several fields is periodic along all of two or three axes in space.
+
+        Its knots are equidistant, so that its slabs can be solved by iteration, however many knots there are.
+        """
+        box, count = as_box(self.problem.domain), len(self.problem.fields)
+        special = self.ansatz is not None or self.problem.unknowns or self.problem.expansions
+        if box is None or special or isinstance(self.problem, Split) or not (self.slabbed and count > 1):
+            return False
+        equation, *conditions = self.later
+        if not plain(equation) or not 2 <= len(self.along) <= 3 or self.device.type != "cpu":
+            return False
+        return periodic_everywhere(box, conditions, self.along, count)
 
     def unknowns_of(self, axes: Sequence[SplineAxis]) -> int:
         """Return the number of unknowns of a slab with these spline axes."""
@@ -213,7 +231,8 @@ class MarchTask:
         """Spline axes with equidistant breakpoints, as fine as those of unknown functions, which must change freely."""
         domain = self.problem.domain
         default = self.tolerances.first_intervals[domain.dimension - 1]
-        counts = dict.fromkeys(self.along, self.intervals or default)
+        # A periodic axis has as many functions as intervals, and begins with as many as any other.
+        counts = dict.fromkeys(self.along, self.intervals or default + self.degree * self.periodic)
         if self.intervals is None:
             for each in self.problem.expansions:
                 counts.update({a: max(counts[a], each.function.intervals) for a in each.axes})
@@ -221,8 +240,9 @@ class MarchTask:
             widths = domain.high - domain.low  # Laplace's equation has the same scale along both axes
             counts = {a: math.ceil(counts[a] * widths[a] / math.sqrt(math.prod(widths))) for a in self.along}
         periodic = (False,) * domain.dimension if self.ansatz is None else self.ansatz.periodic
+        around = [True] * domain.dimension if self.periodic else periodic
         return tuple(
-            SplineAxis(np.linspace(domain.low[a], domain.high[a], counts[a] + 1), self.degree, periodic[a])
+            SplineAxis(np.linspace(domain.low[a], domain.high[a], counts[a] + 1), self.degree, around[a])
             for a in self.along
         )
 

@@ -101,14 +101,18 @@ def keep(slab: Slab, axes: Axes, length: float, aim: Aim, limits: MarchTolerance
     return Keep(limits.longer * (slab.high - slab.low) if slab.residual > aim.tolerance else length, axes)
 
 
-def next_length(slab: Slab, aim: Aim, limits: MarchTolerances) -> float:
-    """Return the length at which the last coefficients in time are estimated to be the largest allowed ones."""
+def next_length(slab: Slab, aim: Aim, limits: MarchTolerances, *, known: bool = False) -> float:
+    """Return the length at which the last coefficients in time are estimated to be the largest allowed ones.
+
+    It may be far longer than the slab if the solution is `known` there.
+    """
     assert aim.degree_in_time is not None
     allowed = limits.in_time * aim.tolerance
     factor = limits.safety * (allowed / max(slab.tail, 1e-300)) ** (1 / aim.degree_in_time)
     unsolved = slab.residual > aim.tolerance
     least = limits.shrink if unsolved else limits.stretch if slab.flat else 1.0
-    return (slab.high - slab.low) * float(np.clip(factor, least, limits.longer))
+    most = limits.longer_known if known and slab.residual <= limits.passes[0] else limits.longer
+    return (slab.high - slab.low) * float(np.clip(factor, least, most))
 
 
 def too_long(slab: Slab, aim: Aim, limits: MarchTolerances) -> bool:

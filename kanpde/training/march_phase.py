@@ -14,6 +14,7 @@ from kanpde.geometry.box import as_box
 from kanpde.geometry.shape import Shape
 from kanpde.marching import state as states
 from kanpde.marching.audit.parts import Part, parts_of_pass
+from kanpde.marching.axes import SplineAxis
 from kanpde.marching.compress_parts import compressed
 from kanpde.marching.march import March, at_rest, begin
 from kanpde.marching.slabs import Pass
@@ -28,6 +29,9 @@ from kanpde.problem.unknown_function import by_unknown
 from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_degree
 
 DEGREES = {1: 9, 2: 9, 3: 9, 4: 9}  # default degree of the splines, by the number of coordinates
+SMOOTH_DEGREE = (
+    13  # default degree for a smooth solution: Cholesky factors of splines of higher degrees lose all digits
+)
 MAX_UNKNOWNS = 8000  # default limit of the number of unknowns of a slab
 MAX_ITERATED = {
     1: 0,
@@ -50,6 +54,7 @@ def march_task(task: TrainingTask, network: KAN, degree: int) -> MarchTask:
     return MarchTask(
         split(task.problem),
         degree=degree,
+        smooth_degree=network.degree or max(degree, SMOOTH_DEGREE),
         intervals=network.intervals if isinstance(network.intervals, int) else None,
         affine=task.affine,
         most=MAX_UNKNOWNS if limit is None else int(limit),
@@ -68,7 +73,7 @@ class Marching:
     imitated = False  # True if another network imitates the solution, which then is one network itself
 
     def __init__(self, task: TrainingTask, network: KAN, state: MarchState | None = None) -> None:
-        self.task = task
+        self.task, self._degree = task, network.degree
         degree = network.degree or DEGREES[task.problem.domain.dimension]
         check_degree(KAN(degree=degree), task.problem.blocks())
         most = MAX_FIRST_INTERVALS[task.problem.domain.dimension]
@@ -154,12 +159,11 @@ class Marching:
         """The model of the best pass; before the first pass ends, the present one, continued as constant in time."""
         found = self._best_or_present
         if self._known is None or self._known[0] is not found:
-            problem, axes = self.task.problem, self.march.state.attempt.axes
-            degree = axes[0].degree if axes else DEGREES[1]
+            problem, slab = self.task.problem, found.slabs[0]
+            degree = max((axis.degree for axis in slab.axes if isinstance(axis, SplineAxis)), default=DEGREES[1])
             slabbed = self.march.state.long and not self.imitated
             network = compressed(self.march_task, found, degree, slabbed=slabbed, reached=self._reached)
             constants = dict(zip(problem.constants, found.slabs[0].constants.tolist(), strict=True))
-            slab = found.slabs[0]
             singular = SingularPart(slab.functions, slab.amounts) if slab.functions else None
             model = Model(network, self.march_task.ansatz or singular, constants)
             self._known = found, model.to(device=self.task.device, dtype=self.task.dtype)
@@ -203,7 +207,7 @@ class Marching:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return tensors and JSON for `restored`."""
         tensors, numbers = states.write(self.march.state)
-        return tensors, {"kind": "marching", "degree": self.march_task.degree, **numbers}
+        return tensors, {"kind": "marching", "degree": self._degree, **numbers}
 
     @classmethod
     def restored(cls, task: TrainingTask, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Marching:

@@ -1,0 +1,133 @@
+"""Evolutions of several fields that are periodic in the plane: found by probing, solved with few iterations."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+from march_problems import task_of
+
+from kanpde import Box, Condition, Dirichlet, Initial, Periodic, Problem
+from kanpde.calculus.jets import JetPlan
+from kanpde.marching import circulant, knot_placement
+from kanpde.marching.axes import SplineAxis
+from kanpde.marching.circulant import Circulant
+from kanpde.marching.slab_system import initial_iterate, slab_system
+from kanpde.marching.slabs import Slab
+from kanpde.marching.state import Attempt, MarchState
+from kanpde.optim.cgls import conjugate_gradients
+
+
+@dataclasses.dataclass(frozen=True)
+class Exchange(Problem):
+    """Two fields that diffuse and turn into each other: u + v and u - v decay like modes of the heat equation.
+
+    With a `wave` the rate varies in space by that share of it, and is balanced by a source.
+    """
+
+    wave: float = 0.0
+    domain = Box(x=(0, 1), y=(0, 1), t=(0, 1))
+    fields = ("u", "v")
+
+    def residual(self, u, v, x, y):
+        turned = (1 + self.wave * torch.sin(2 * torch.pi * (x + y))) * (u - v)
+        return u.t - 0.02 * (u.xx + u.yy) + turned, v.t - 0.02 * (v.xx + v.yy) - turned
+
+    def conditions(self):
+        start = {f"{name}_start": Initial("exact", field=name) for name in self.fields}
+        return {**start, "x": Periodic("x"), "y": Periodic("y")}
+
+    def exact(self, x, y, t):
+        rate = sp.Rational(16, 100) * sp.pi**2
+        total = sp.cos(2 * sp.pi * x) * sp.sin(2 * sp.pi * y) * sp.exp(-rate * t)
+        apart = sp.sin(2 * sp.pi * x) * sp.cos(2 * sp.pi * y) * sp.exp(-(rate + 2) * t)
+        return total + apart, total - apart
+
+
+class Walled(Exchange):
+    def conditions(self):
+        return {**super().conditions(), "y": Dirichlet("exact", on="y")}
+
+
+class Jumping(Exchange):
+    def conditions(self):
+        across = {"x": Condition(lambda u, v, x, y: u.x - 1, on="x-")}
+        return {**super().conditions(), **across}
+
+
+class Half(Exchange):
+    def conditions(self):
+        return {**super().conditions(), "y": Periodic("y", field="u")}
+
+
+def system_of(problem, intervals, high=0.2, degree=5):
+    task = task_of(problem, most_iterated=10**5)
+    axes = tuple(SplineAxis(np.linspace(0, 1, intervals + 1), degree, True) for _ in range(2))
+    attempt = Attempt(0.0, high, axes)
+    state = MarchState(attempt, initial_iterate(task, attempt, None), high)
+    return task, state, slab_system(task, state)
+
+
+def test_only_problems_that_are_periodic_everywhere_have_circulant_matrices():
+    assert task_of(Exchange()).periodic
+    assert all(axis.periodic for axis in task_of(Exchange()).first_axes)
+    for other in (Walled(), Jumping(), Half()):
+        assert not task_of(other).periodic, type(other)
+
+
+def test_constant_slopes_give_the_inverse_itself():
+    task, state, system = system_of(Exchange(), 7)
+    linear = system.linearise(state.iterate.vector)
+    factor = Circulant(system, linear, task.time)
+    vector = torch.from_numpy(np.random.default_rng(0).normal(size=system.size))
+    found = factor.solve(linear.transposed(linear.product(vector)))
+    assert factor.definite
+    assert float((found - vector).norm() / vector.norm()) < 1e-6
+
+
+@pytest.mark.parametrize("wave", [0.3, 0.9])
+def test_the_number_of_iterations_does_not_depend_on_the_knots(wave):
+    counts = []
+    for intervals in (8, 16, 32):
+        task, state, system = system_of(Exchange(wave=wave), intervals)
+        counts.append(circulant.take_step(task, state, system).iterations)
+    assert max(counts) <= 40
+    assert counts[2] <= 1.5 * counts[0] + 3
+
+
+def test_a_step_solves_a_linear_system_and_leaves_the_rows_as_they_were():
+    task, state, system = system_of(Exchange(), 12, degree=9)
+    state = dataclasses.replace(
+        state, iterate=dataclasses.replace(state.iterate, vector=torch.zeros_like(state.iterate.vector))
+    )
+    before = [scale.clone() for scale in system.scales]
+    taken = circulant.take_step(task, state, system)
+    assert taken.step.accepted and taken.step.ratio == pytest.approx(1.0, abs=1e-3)
+    assert all(torch.equal(one, other) for one, other in zip(before, system.scales, strict=True))
+    points = np.random.default_rng(0).random((200, 3)) * (1, 1, 0.2)
+    exact = [sp.lambdify(sp.symbols("x y t"), each)(*points.T) for each in task.problem.exact(*sp.symbols("x y t"))]
+    function = system.at(taken.step.vector)
+    values = function.jets(function.prepare(torch.from_numpy(points), JetPlan(3, [()])))[:, 0].numpy()
+    assert np.abs(values - np.stack(exact, axis=1)).max() < 1e-6
+    linear = system.linearise(state.iterate.vector)
+    expected = conjugate_gradients(linear, Circulant(system, linear, task.time), 200, 1e-12)
+    moved = float((state.iterate.vector + expected.step - taken.step.vector).norm() / taken.step.vector.norm())
+    assert moved < 1e-3
+
+
+def test_equidistant_knots_follow_the_decay_of_waves():
+    axis = SplineAxis(np.linspace(0, 2 * np.pi, 25), 7, True)
+    x = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    columns, values = axis.local(torch.from_numpy(x), 1)
+    matrix = np.zeros((200, axis.size))
+    np.add.at(matrix, (np.arange(200)[:, None], columns.numpy()), values[:, 0].numpy())
+    limits = task_of(Exchange()).tolerances
+    wanted = []
+    for sharpness in (1.2, 3.0):  # the amplitudes of 1 / (sharpness - cos x) fall faster where that is large
+        coefficients = np.linalg.lstsq(matrix, 1 / (sharpness - np.cos(x)), rcond=None)[0][:, None]
+        slab = Slab(0.0, 1.0, (axis,), coefficients, np.zeros(0), 1e-3, 0.0)
+        (found,), more = knot_placement.spectral_axes(slab, (0,), aim=1e-5, stalls=0, limits=limits)
+        assert more and np.allclose(np.diff(found.breakpoints), np.diff(found.breakpoints)[0]) and found.periodic
+        wanted.append(found.intervals)
+    assert 24 < wanted[1] < wanted[0] <= 60
