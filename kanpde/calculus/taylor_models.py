@@ -152,8 +152,8 @@ class TaylorModel:
             first, second = (_part(model.coefficients, block) for model in (a, b))
             for index in np.ndindex(*b.degrees):
                 places: Any = (..., *(slice(i, i + m) for i, m in zip(index, a.degrees, strict=True)))
-                factor = second[(..., *(slice(i, i + 1) for i in index))]
-                product[block][places] += first * factor
+                one: Any = (..., *(slice(i, i + 1) for i in index))
+                product[block][places] += first * second[one]
         terms = math.prod(map(min, a.degrees, b.degrees))
         rounding = (terms + 1) * UNIT * a.norm * b.norm + TINY
         error = UPWARD * (rounding + a.error * b.bound + a.norm * b.error)

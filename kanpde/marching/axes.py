@@ -189,7 +189,7 @@ def root_of(axis: Axis) -> Array:
     if axis.size <= MANY:
         return design(axis, points_of(axis)) * roots[:, None]
     weighted = sparse.diags(roots) @ sparse_designs(axis, points_of(axis), 1)[0]
-    return np.linalg.cholesky((weighted.T @ weighted).toarray()).T
+    return np.asarray(np.linalg.cholesky((weighted.T @ weighted).toarray()).T)
 
 
 def transfer_matrix(old: Axis, new: Axis) -> Array:

@@ -74,7 +74,8 @@ def orthonormal_basis(maps: Sequence[Tensor]) -> Tensor:
     """Return orthonormal columns (n, r) that span the columns of all maps (n, size)."""
     columns = torch.cat([*{id(each): each for each in maps}.values()], dim=1)
     if columns.shape[1] < len(columns):
-        return torch.linalg.qr(columns)[0]
+        basis: Tensor = torch.linalg.qr(columns)[0]
+        return basis
     return torch.eye(len(columns), dtype=columns.dtype, device=columns.device)
 
 

@@ -121,8 +121,8 @@ def continued_decay(sizes: Array) -> float:
     if first == 0 or not sizes[0] > 0:
         return math.inf
     # The first one in the noise is taken for what it is at most.
-    rate = (float(sizes[first]) / float(sizes[0])) ** (1 / first)
-    return float(sizes[0]) * rate ** (len(sizes) - 2)
+    rate = math.pow(float(sizes[first]) / float(sizes[0]), 1 / first)
+    return float(sizes[0]) * math.pow(rate, len(sizes) - 2)
 
 
 def sizes_in_time(space: TensorProduct, time: int, coefficients: Array) -> Array:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.interpolate import BSpline
 
 from kanpde.calculus.arrays import Array, MultiIndex
@@ -81,7 +82,7 @@ def _candidate(
 
     def rows(partial: MultiIndex) -> Array:
         first, second = (tables[axis][partial.count(axis)] for axis in (0, 1))
-        return np.einsum("ia,jb->ijab", first, second)
+        return np.asarray(np.einsum("ia,jb->ijab", first, second))
 
     values = {partial: _values(model, places) for partial, model in coefficients.items()}
     inside = np.sum([values[partial][:, :, None, None] * rows(partial) for partial in values], axis=0)
@@ -116,7 +117,7 @@ class Places:
 
     x: Array
     local: Array
-    cells: Array
+    cells: npt.NDArray[np.int_]
 
     @classmethod
     def on(cls, low: Array, high: Array) -> Places:
@@ -161,8 +162,8 @@ def _jet(knots: Sequence[Array], factors: Sequence[Array], cells: Cells, partial
     ones = np.ones(factors[0].shape[1])
     result: Jet = {}
     for partial in partials:
-        pair = (Stacked.of(jets[axis], (axis,) * partial.count(axis), axis) for axis in (0, 1))
-        result[partial] = product_sum(*pair, ones)
+        first, second = (Stacked.of(jets[axis], (axis,) * partial.count(axis), axis) for axis in (0, 1))
+        result[partial] = product_sum(first, second, ones)
     return result
 
 

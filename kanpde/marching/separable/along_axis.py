@@ -64,7 +64,7 @@ class AlongAxis:
 
 def beside(sums: Sequence[Sequence[tuple[float, AlongAxis]]]) -> AlongAxis:
     """Return the sums Σ s M of matrices of one kind, beside each other."""
-    parts = [sum(scale * each.matrix for scale, each in terms) for terms in sums]
+    parts: list[Any] = [sum(scale * each.matrix for scale, each in terms) for terms in sums]
     if isinstance(parts[0], Tensor):
         return AlongAxis(torch.cat(parts, dim=1))
     return AlongAxis(sparse.hstack(parts, format="csr"))

@@ -90,7 +90,7 @@ def _tail(rates: Sequence[float], axis: int, count: int) -> float:
     if not others:
         return 1 / (3 * own**2 * count**3)
     if len(others) == 1:
-        return math.pi / (8 * own**1.5 * math.sqrt(others[0]) * count**2)
+        return math.pi / (8 * own * math.sqrt(own * others[0]) * count**2)
     return math.pi / (4 * own * math.sqrt(others[0] * others[1]) * count)
 
 
