@@ -120,7 +120,9 @@ class Rows:
         names = {orders_of(partial, dimension): partial for partial in grid.plan.partials}
         jets = {} if about is None else about.jets(lines, [*names])
         rows, found = grid.slopes({names[orders]: each for orders, each in jets.items()})
-        return rows, {orders: each for orders, each in by_orders(found, dimension).items() if torch.any(torch.as_tensor(each))}
+        return rows, {
+            orders: each for orders, each in by_orders(found, dimension).items() if torch.any(torch.as_tensor(each))
+        }
 
     def slopes(self, lines: Sequence[Array], about: GridFunction | None) -> dict[Orders, Slope]:
         """Return the slopes of the equation's rows on the grid of lines."""
