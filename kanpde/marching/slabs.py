@@ -106,8 +106,8 @@ def constant_in_time(last: Slab, space: TensorProduct, time: int) -> Array:
 def tail_of(space: TensorProduct, time: int, coefficients: Array) -> tuple[float, bool]:
     """Return the larger of the last two coefficients in time relative to all, and whether it is noise.
 
-    It is noise if the two coefficients before them are hardly larger. Along two axes and more, where knots that lower the
-    noise are expensive, the coefficients above it are then continued.
+    It is noise if the two coefficients before them are hardly larger. Along two axes and more, where knots that lower
+    the noise are expensive, the coefficients above it are then continued.
     """
     sizes = sizes_in_time(space, time, coefficients)
     whole, tail = max(float(np.sqrt(np.square(sizes).sum())), 1e-300), float(sizes[-2:].max())
