@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -352,9 +353,15 @@ def profiles(device: str) -> Iterator[Row]:
 
         by_time = "self_cpu_time_total" if device == "cpu" else "self_device_time_total"
         ranked = sorted(events, key=lambda event: getattr(event, by_time), reverse=True)[:TOP]
-        top = ", ".join(f"{event.key} {getattr(event, by_time) / 1e3:.1f}" for event in ranked)
+        top = ", ".join(f"{short(event.key)} {getattr(event, by_time) / 1e3:.1f}" for event in ranked)
         launches = counted("cudaLaunchKernel", "cuLaunchKernel")
         yield name, launches, counted(*WAITS), counted(READS), counted(COPIES[0]), counted(COPIES[1]), top
+
+
+def short(kernel: str) -> str:
+    """Return the name of an operator or kernel without its types and arguments, of at most 40 characters."""
+    name = re.split(r"[<(]", kernel.removeprefix("void "), maxsplit=1)[0].rpartition("::")[2] or kernel
+    return f"aten::{name}" if kernel.startswith("aten::") else name[:40]
 
 
 PARTS = {
