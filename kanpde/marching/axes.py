@@ -20,9 +20,11 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.legendre import gauss_rule, legendre
 from kanpde.network.bspline import BSpline
 
-MANY = 128  # number of functions from which a factor of their Gram matrix is used, because it has far fewer rows
+MANY_FUNCTIONS = (
+    128  # number of functions from which a factor of their Gram matrix is used, because it has far fewer rows
+)
 KEPT = 8  # sets of points at which an axis keeps its functions
-MANY = 24  # intervals of a periodic axis from which two points of each are enough, as each has one function
+MANY_INTERVALS = 24  # intervals of a periodic axis from which two points of each are enough, as each has one function
 Known = dict[bytes, tuple[Tensor, Tensor]]
 
 
@@ -80,7 +82,11 @@ class SplineAxis:
         It is at least four, because with three a residual with variable coefficients may vanish at the points and be
         large between them.
         """
-        return 2 if self.periodic and self.intervals > MANY else max(4, math.ceil(1.5 * self.size / self.intervals))
+        return (
+            2
+            if self.periodic and self.intervals > MANY_INTERVALS
+            else max(4, math.ceil(1.5 * self.size / self.intervals))
+        )
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1).
@@ -186,7 +192,7 @@ def sparse_designs(axis: Axis, x: Array, orders: int) -> list[Any]:
 def root_of(axis: Axis) -> Array:
     """Return the values at the Gauss points times the roots of the weights, or a factor of their Gram matrix."""
     roots = np.sqrt(gauss_weights(axis))
-    if axis.size <= MANY:
+    if axis.size <= MANY_FUNCTIONS:
         return design(axis, points_of(axis)) * roots[:, None]
     weighted = sparse.diags(roots) @ sparse_designs(axis, points_of(axis), 1)[0]
     return np.asarray(np.linalg.cholesky((weighted.T @ weighted).toarray()).T)

@@ -19,7 +19,7 @@ from kanpde.calculus.arrays import Array
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import SplineAxis, design, points_of, sparse_designs
-from kanpde.marching.projection import leading_singular_vectors, orthonormalised
+from kanpde.marching.projection import fitted_along, leading_singular_vectors, orthonormalised
 from kanpde.marching.slabs import Pass
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
@@ -31,6 +31,7 @@ INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
 DENSITY_FACTOR = 1.15  # ratio of the density of an edge's knots to the largest density in any slab
 TRUNCATION = 0.3  # relative singular values below this share of the relative residual are dropped
 MIN_SINGULAR_VALUE = 1e-14  # relative singular values below this are rounding errors
+MANY = 1000  # functions of one coordinate from which they are fitted by sparse matrices
 INSIDE = 4096  # number of points in a shape at which a truncation is measured
 TRIED = 14  # number of truncations that are tried there, each a tenth of the one before
 MARGIN = 0.1  # margin of a node's grid beyond the node's values, as a share of their range
@@ -47,6 +48,8 @@ def compress(
     if inside is None and as_box(domain) is None:
         inside = domain.interior(np.random.default_rng(0).random((INSIDE, domain.dimension)))
     axes = edge_axes(domain, found, degree, nested=inside is not None)
+    if len(axes) == len(found.slabs) == 1 and axes[0].size > MANY:
+        return line(axes, fitted_along(axes[0], found.slabs[0]))
     values, solve = orthonormalised(found, axes, domain.time if len(found.slabs) > 1 else None, device)
     tolerance = max(MIN_SINGULAR_VALUE, TRUNCATION * found.residual)
     if inside is not None:
@@ -147,8 +150,13 @@ def largest_density(grids: Sequence[Array]) -> tuple[Array, Array]:
 
 def compress_line(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
     """Return the network of a solution of one coordinate, with one edge for each field."""
-    fields = values.shape[1]
-    first = edge_layer(axes, [(0, f, column) for f, column in enumerate((solve[0] @ values).T)], fields, 0)
+    return line(axes, solve[0] @ values)
+
+
+def line(axes: Sequence[SplineAxis], coefficients: Array) -> KAN:
+    """Return the same from the edges' coefficients (size, fields)."""
+    fields = coefficients.shape[1]
+    first = edge_layer(axes, [(0, f, column) for f, column in enumerate(coefficients.T)], fields, 0)
     return network(axes, [first, linear_layer(node_values([first], axes), np.eye(fields), fields, 0, axes[0].degree)])
 
 

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from functools import reduce
 
 import numpy as np
+import scipy.sparse as sparse
 import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.marching.axes import Axis, SplineAxis, gauss_weights, points_of, sparse_designs
 from kanpde.marching.separable.along_axis import dense_on, placed
-from kanpde.marching.slabs import Pass
+from kanpde.marching.separable.restricted_axis import fitting
+from kanpde.marching.slabs import Pass, Slab
 
 SAMPLED = 32  # first number of random functions of which the leading singular vectors are made
 FEWER = 4  # factor on this number if they are too few; and a matrix of fewer columns than so many is not sampled
@@ -39,6 +41,17 @@ def orthonormalised(
     slabs = zip(found.slabs, *spans, strict=True)
     pieces = (apply_along_axes(placed(slab.coefficients, device), maps) for slab, *maps in slabs)
     return reduce(torch.add, pieces).cpu().numpy(), splines  # a piece is zero outside its slab's part of time
+
+
+def fitted_along(axis: SplineAxis, slab: Slab) -> Array:
+    """Return the coefficients (size, fields) of the least-squares fit of a slab of one axis by the splines of another.
+
+    Sparse matrices make this cheap for thousands of functions.
+    """
+    points, roots = points_of(axis), sparse.diags(np.sqrt(gauss_weights(axis)))
+    own, given = (roots @ sparse_designs(each, points, 1)[0] for each in (axis, slab.axes[0]))
+    fit = fitting(own.tocsr(), torch.device("cpu"))
+    return fit(torch.from_numpy(given @ slab.coefficients)).numpy()
 
 
 def values_of(axis: Axis, x: Array, device: torch.device) -> Tensor:
