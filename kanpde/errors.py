@@ -57,12 +57,7 @@ class Ending(Enum):
     status: ExitStatus
 
     CONVERGED = "converged", "more steps and finer knots gain nothing", "", ExitStatus.SOLVED
-    UNKNOWNS = (
-        "unknowns",
-        "finer knots would have more than {limit:.0f} unknowns",
-        "training.max_parameters allows more",
-        ExitStatus.SOLVED,
-    )
+    UNKNOWNS = "unknowns", "finer knots would have more than {limit:.0f} unknowns", "", ExitStatus.SOLVED
     TARGET = "target", "the estimated relative error is at most {limit:g}", "", ExitStatus.SOLVED
     BOUND = "bound", "the error is proved to be at most {limit:g}", "", ExitStatus.SOLVED
     ITERATIONS = "iterations", "the last stage has run its {limit:.0f} iterations", "", ExitStatus.SOLVED
