@@ -9,6 +9,7 @@ from local_rows import uniform
 
 from kanpde import Box, Problem
 from kanpde.calculus.jets import JetPlan
+from kanpde.marching import low_rank
 from kanpde.marching.axes import design, points_of
 from kanpde.marching.low_rank import compress
 from kanpde.marching.slabs import Pass, Slab
@@ -56,6 +57,26 @@ def test_a_plane_field_has_as_many_product_nodes_as_it_has_rank(rank):
     points = np.random.default_rng(0).random((200, 2)) * [1, 2]
     found = network(torch.as_tensor(points)).detach().numpy()[:, 0]
     assert np.abs(found - SHEETS[rank](*points.T)[0]).max() < 1e-9
+
+
+class Rope(Problem):
+    domain = Box(x=(0, 1))
+    fields = ("u", "v")
+
+    def residual(self, u, v):
+        return u.xx, v.xx
+
+
+@pytest.mark.parametrize("many", [10, 1000])  # by sparse matrices, and by orthonormal functions
+def test_fields_of_one_coordinate_have_one_edge_each(many, monkeypatch):
+    def fields(x):
+        return np.exp(-x) * np.sin(9 * x), 1 / (1 + 25 * x**2)
+
+    monkeypatch.setattr(low_rank, "MANY", many)
+    network = compress(Rope().domain, interpolated(Rope(), fields, 40), 9)
+    points = np.random.default_rng(0).random((200, 1))
+    found = network(torch.as_tensor(points)).detach().numpy()
+    assert np.abs(found - np.stack(fields(points[:, 0]), axis=1)).max() < 1e-12
 
 
 def test_a_field_of_three_coordinates_is_in_tuckers_form():
