@@ -61,6 +61,21 @@ class String(Problem):
         return sp.sin(sp.pi * x) * sp.cos(sp.pi * t)
 
 
+class Warmth(Problem):
+    """Heat on a square: one mode that decays."""
+
+    domain = Box(x=(0, 1), y=(0, 1), t=(0, 0.05))
+
+    def residual(self, u, x, y, t):
+        return u.t - u.xx - u.yy
+
+    def conditions(self):
+        return {"start": Initial("exact"), "sides": Dirichlet(0)}
+
+    def exact(self, x, y, t):
+        return sp.exp(-2 * sp.pi**2 * t) * sp.sin(sp.pi * x) * sp.sin(sp.pi * y)
+
+
 class Bratu(Problem):
     """−u'' = e^u, u = 0 at the ends: nonlinear and steady; u = −2 log(cosh((x − ½) θ/2)/cosh(θ/4))."""
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
+from march_problems import Warmth
 from pretended_device import DEVICE, Card, Mixed
 
-from kanpde import KAN, Box, Data, Dirichlet, Function, Initial, Problem, Robin, fit, load_problem, solve
+from kanpde import KAN, Box, Data, Dirichlet, Function, Problem, Robin, fit, load_problem, solve
 from kanpde.calculus.devices import torch_device
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.errors import ProblemError, options
@@ -146,21 +147,6 @@ class Space(Problem):
         return sp.exp(x - y) * sp.cos(2 * z)
 
 
-class Cooling(Problem):
-    """Slabs of time."""
-
-    domain = Box(x=(0, 1), y=(0, 1), t=(0, 0.05))
-
-    def residual(self, u, x, y, t):
-        return u.t - u.xx - u.yy
-
-    def conditions(self):
-        return {"start": Initial("exact"), "sides": Dirichlet(0)}
-
-    def exact(self, x, y, t):
-        return sp.exp(-2 * sp.pi**2 * t) * sp.sin(sp.pi * x) * sp.sin(sp.pi * y)
-
-
 def by_iteration(problem, device, steps):
     """The vectors of the first steps of a march by iteration, and the march."""
     march = trained(problem, device, KAN(degree=6, intervals=4))
@@ -169,7 +155,7 @@ def by_iteration(problem, device, steps):
     return torch.cat(vectors), march
 
 
-@pytest.mark.parametrize(("problem", "steps"), [(Plane(), 1), (Space(), 1), (Cooling(), 2)])
+@pytest.mark.parametrize(("problem", "steps"), [(Plane(), 1), (Space(), 1), (Warmth(), 2)])
 def test_large_spaces_are_solved_on_the_card_with_the_numbers_of_the_processor(named, monkeypatch, problem, steps):
     monkeypatch.setattr(iteration, "WORTH", 0.0)
     here, _ = by_iteration(problem, "cpu", steps)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
+from march_problems import Warmth
 from scipy.sparse import csr_matrix
 
-from kanpde import KAN, Box, Condition, Dirichlet, Initial, Integral, Neumann, Periodic, Problem, Robin, solve
+from kanpde import KAN, Box, Condition, Dirichlet, Integral, Neumann, Periodic, Problem, Robin, solve
 from kanpde.marching import iteration
 from kanpde.marching.axes import LegendreAxis, SplineAxis, design
 from kanpde.marching.separable.along_axis import AlongAxis
@@ -63,21 +64,6 @@ class Ring(Mixed):
 
     def exact(self, x, y):
         return sp.sin(2 * sp.pi * x) * sp.cos(3 * y)
-
-
-class Heat(Problem):
-    """One mode that decays."""
-
-    domain = Box(x=(0, 1), y=(0, 1), t=(0, 0.05))
-
-    def residual(self, u, x, y, t):
-        return u.t - u.xx - u.yy
-
-    def conditions(self):
-        return {"start": Initial("exact"), "sides": Dirichlet(0)}
-
-    def exact(self, x, y, t):
-        return sp.exp(-2 * sp.pi**2 * t) * sp.sin(sp.pi * x) * sp.sin(sp.pi * y)
 
 
 def axes_of(problem, count, degree, grading=0.0):
@@ -224,7 +210,7 @@ def test_products_are_those_of_the_dense_matrix(shape):
 
 
 def test_a_slab_is_inverted_exactly_where_the_space_is():
-    problem = Heat()
+    problem = Warmth()
     time = LegendreAxis(np.array([0.0, 0.05]), 6)
     rows, space = rows_and_space(problem, [*axes_of(problem, 6, 3)[:2], time])
     slopes = rows.slopes(space.lines, None)
@@ -323,7 +309,7 @@ def test_the_march_agrees_with_that_of_a_factor(monkeypatch):
 
 def test_slabs_are_joined(monkeypatch):
     monkeypatch.setattr(iteration, "WORTH", 0.0)
-    solution = solve(Heat(), KAN(degree=7), training={"target": 1e-7})
+    solution = solve(Warmth(), KAN(degree=7), training={"target": 1e-7})
     assert solution.verdict == "solved"
     assert solution.errors()["relative_l2"] < 1e-6
 

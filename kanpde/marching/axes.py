@@ -20,9 +20,7 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.legendre import gauss_rule, legendre
 from kanpde.network.bspline import BSpline
 
-MANY_FUNCTIONS = (
-    128  # number of functions from which a factor of their Gram matrix is used, because it has far fewer rows
-)
+MANY_FUNCTIONS = 128  # functions from which a factor of their Gram matrix, which has far fewer rows, is used
 KEPT = 8  # sets of points at which an axis keeps its functions
 MANY_INTERVALS = 24  # intervals of a periodic axis from which two points of each are enough, as each has one function
 Known = dict[bytes, tuple[Tensor, Tensor]]
@@ -82,11 +80,8 @@ class SplineAxis:
         It is at least four, because with three a residual with variable coefficients may vanish at the points and be
         large between them.
         """
-        return (
-            2
-            if self.periodic and self.intervals > MANY_INTERVALS
-            else max(4, math.ceil(1.5 * self.size / self.intervals))
-        )
+        many = self.periodic and self.intervals > MANY_INTERVALS
+        return 2 if many else max(4, math.ceil(1.5 * self.size / self.intervals))
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1).

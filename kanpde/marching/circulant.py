@@ -19,6 +19,7 @@ from torch import Tensor
 
 from kanpde.marching.axes import SplineAxis, gauss_weights
 from kanpde.marching.iteration import WORTH, operations
+from kanpde.marching.separable.tensor_grid import Orders
 from kanpde.marching.state import MarchState
 from kanpde.marching.system import Slopes, System, TensorLinearisation
 from kanpde.marching.task import MarchTask
@@ -35,7 +36,6 @@ FAILED = 1e-2  # share of the gradient's norm that is left if they have failed
 FIRM = 100.0
 EACH = 4e6  # operations of a step for each unknown
 LEAST = 1e-14  # shift of the eigenvalues, relative to the largest one of a wave number
-Orders = tuple[int, ...]
 
 
 class Circulant:
@@ -130,11 +130,10 @@ def cost(task: MarchTask, axes: Sequence[SplineAxis]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Taken:
-    """A Gauss–Newton step of relative size `moved`, its system, and the number of iterations."""
+    """A Gauss–Newton step of relative size `moved`, and the number of iterations."""
 
     step: Step
     moved: float
-    system: System
     iterations: int
 
 
@@ -155,11 +154,11 @@ def _step(task: MarchTask, state: MarchState, system: System) -> Taken:
     loss = float(linear.residual.square().sum())
     failed = Step(before, loss, False, loss)
     if not factor.definite:
-        return Taken(failed, 0.0, system, 0)
+        return Taken(failed, 0.0, 0)
     found = conjugate_gradients(linear, factor, ITERATIONS, TOLERANCE, SHARE)
     after = before + found.step
     expected, reached = (float(rows.square().sum()) for rows in (linear.residual + found.image, system.residual(after)))
     if not (found.close or found.left <= FAILED) or not reached < loss:
-        return Taken(failed, 0.0, system, found.iterations)
+        return Taken(failed, 0.0, found.iterations)
     ratio = (loss - reached) / (loss - expected) if loss > expected else 0.0
-    return Taken(Step(after, reached, True, loss, 0.0, ratio), system.moved(before, after), system, found.iterations)
+    return Taken(Step(after, reached, True, loss, 0.0, ratio), system.moved(before, after), found.iterations)
