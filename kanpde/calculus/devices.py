@@ -13,6 +13,7 @@ from threadpoolctl import ThreadpoolController
 
 from kanpde.errors import ConfigurationError, among
 
+PROCESSOR = torch.device("cpu")
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 KEPT = 2**25 - 2**20  # bytes of a block that is freed, a little less than the largest one that counts
 LARGE = 1e10  # floating-point operations of a dense product or factorisation, above which more threads save time

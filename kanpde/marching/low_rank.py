@@ -16,6 +16,7 @@ import torch
 
 from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.devices import PROCESSOR
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import SplineAxis, design, points_of, sparse_designs
@@ -25,7 +26,6 @@ from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 
-PROCESSOR = torch.device("cpu")
 MIN_INTERVALS = 12  # smallest number of intervals of an edge
 INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
 DENSITY_FACTOR = 1.15  # ratio of the density of an edge's knots to the largest density in any slab

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.devices import PROCESSOR
 from kanpde.marching.axes import Axis, SplineAxis, gauss_weights, points_of, sparse_designs
 from kanpde.marching.separable.along_axis import dense_on, placed
 from kanpde.marching.separable.restricted_axis import fitting
@@ -50,7 +51,7 @@ def fitted_along(axis: SplineAxis, slab: Slab) -> Array:
     """
     points, roots = points_of(axis), sparse.diags(np.sqrt(gauss_weights(axis)))
     own, given = (roots @ sparse_designs(each, points, 1)[0] for each in (axis, slab.axes[0]))
-    fit = fitting(own.tocsr(), torch.device("cpu"))
+    fit = fitting(own.tocsr(), PROCESSOR)
     return fit(torch.from_numpy(given @ slab.coefficients)).numpy()
 
 

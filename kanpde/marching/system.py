@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kanpde.calculus import jets
 from kanpde.calculus.arrays import MultiIndex
+from kanpde.calculus.devices import PROCESSOR
 from kanpde.collocation.rows import (
     Placed,
     Slope,
@@ -76,7 +77,7 @@ class System:
     ) -> None:
         self.about = about
         self.space, self.domain, self.fields, self.unknowns, self.ansatz = space, domain, fields, unknowns, ansatz
-        self._device = device or torch.device("cpu")
+        self._device = device or PROCESSOR
         self.pieces = [self._piece(block) for block in blocks]
         for block in going_on:
             assert before is not None

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import grid
 from kanpde.collocation.rows import Placed
@@ -98,7 +99,7 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
         None,
         affine=False,
         most=MOST_UNKNOWNS,
-        device=torch.device("cpu"),
+        device=PROCESSOR,
         most_iterated=MOST_ITERATED,
         iterated_on=model.constants.device,
     )

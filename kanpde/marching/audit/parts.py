@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.low_rank import INTERVALS_PER_SLAB
@@ -60,7 +61,7 @@ def parts_of_pass(found: Pass, ansatz: Lift | None, reached: float) -> tuple[Par
     parts = []
     for slab in found.slabs:
         axes = tuple(axis for axis in slab.axes if isinstance(axis, SplineAxis))
-        function = TensorFunction(slab.space, ansatz, slab.tensor(torch.device("cpu")))
+        function = TensorFunction(slab.space, ansatz, slab.tensor(PROCESSOR))
         parts.append(Part(slab.low, slab.high, axes, function, slab.low >= reached))
     return tuple(parts)
 

@@ -14,6 +14,7 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.legendre import gauss_rule, legendre
 from kanpde.marching.axes import Axis, LegendreAxis, sparse_designs
 from kanpde.marching.separable.along_axis import AlongAxis, Matrix, dense_on, placed
@@ -159,7 +160,7 @@ def lifting(axis: Axis, points: Array, roots: Array, factor: Matrix, conditions:
 
     Polynomials are smooth, so that the equation's rows of R are not much larger than those of the solution.
     """
-    count, fit = len(conditions), fitting(factor, torch.device("cpu"))
+    count, fit = len(conditions), fitting(factor, PROCESSOR)
     for degree in range(max(count - 1, 0), min(2 * count + 1, axis.degree + 1)):
         low, high = axis.breakpoints[[0, -1]]
         values = legendre(torch.as_tensor(points), float(low), float(high), degree, 1)[:, 0]
