@@ -85,17 +85,17 @@ def runs(name: str) -> Iterator[Row]:
         seconds = time.perf_counter() - started
         if budget == "full":
             full = solution.record["seconds"]
-        audit, errors = solution.audit(), solution.errors()
+        errors = solution.errors()
         true, largest = errors["relative_l2"], errors["max_error"]
         assert true is not None and largest is not None
         yield Row(
             name,
             budget,
             true,
-            math.inf if audit.error_estimate is None else audit.error_estimate,
+            math.inf if solution.error_estimate is None else solution.error_estimate,
             largest,
-            math.inf if audit.error_estimate_max is None else audit.error_estimate_max,
-            audit.verdict,
+            math.inf if solution.error_estimate_max is None else solution.error_estimate_max,
+            solution.verdict,
             solution.record["seconds"],
             seconds - solution.record["seconds"],
         )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,23 +19,22 @@ from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.devices import one_thread, torch_device
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import Comparison, scores
-from kanpde.errors import ConfigurationError, KanpdeError, OutsideDomainWarning, ProblemError, nearest
+from kanpde.errors import KanpdeError, ProblemError, nearest
 from kanpde.files import __version__
 from kanpde.marching.audit.audit import Audit
-from kanpde.marching.audit.judge import audit
+from kanpde.marching.audit.judge import audit, with_bound
+from kanpde.network.evaluation import Evaluation
 from kanpde.network.kan import KAN
 from kanpde.network.parted import PartedNetwork
 from kanpde.network.residuals import Residuals
 from kanpde.network.slabbed import SlabbedNetwork
 from kanpde.network.trial_function import Model, saved_on
-from kanpde.problem import registry, text_json
 from kanpde.problem.field import parse_partial
 from kanpde.problem.found_function import Deviation, FoundFunction
-from kanpde.problem.from_text import TextProblem
 from kanpde.problem.lift import Ansatz, SingularPart
 from kanpde.problem.problem import Problem
-from kanpde.problem.regression import DataBox, Regression
-from kanpde.problem.unknown_function import Function
+from kanpde.problem.regression import Regression
+from kanpde.problem.saved import SAMPLES, check_saved, described, regression_of, restored, samples_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,9 +42,6 @@ if TYPE_CHECKING:
     from kanpde.symbolic.formula import Formula
 
 Array = npt.NDArray[Any]
-CHUNK = 8192  # points evaluated at once
-SAMPLES = tuple(f"samples.{name}" for name in ("points", "values", "held_out_points", "held_out_values", "box"))
-OUTSIDE = 1e-6  # distance beyond the domain, relative to its side, that is not round-off of a coordinate
 CHECK_POINTS = 4096  # of the root mean squares of the residual and of each condition
 
 
@@ -57,8 +51,9 @@ class Solution:
     NumPy arrays and numbers give NumPy arrays, torch tensors give torch tensors; shapes broadcast. A system gives a
     dict by field. Tensors that require gradients give values that autograd differentiates by the coordinates.
 
-    `problem` is the problem, `model` the trained function, `history` the columns of the training's history by name,
-    `formula` the formula that `symbolify` found, None before, and `audited` the audit made after training, None before.
+    `problem` is the problem, `model` the trained function, and `history` the columns of the training's history by name.
+    `formula` is the formula that `symbolify` found, None before. `audited` is the audit made after training, None
+    before; `audit` adds a bound to it.
     """
 
     def __init__(
@@ -70,7 +65,8 @@ class Solution:
         self.record = dict(record)
         self.formula: Formula | None = None
         self.audited: Audit | None = None
-        self._warned = False  # of points outside the domain
+        everywhere = isinstance(problem, Regression)  # a function of data has no boundary
+        self._evaluation = Evaluation(problem.name, problem.domain, model.network, everywhere=everywhere)
 
     @property
     def network(self) -> KAN:
@@ -112,8 +108,8 @@ class Solution:
         if points is not None:
             if coordinates:
                 raise ProblemError(f"expected points or coordinates by name, got both; leave out {min(coordinates)}=")
-            return self._at_points(points)
-        return self._shaped(lambda points: self._jets(points, ()), coordinates, self.problem.fields)
+            return self._evaluation.at_points(lambda chunk: self._jets(chunk, ()), points)
+        return self._evaluation.by_name(lambda chunk: self._jets(chunk, ()), coordinates, self.problem.fields)
 
     def derivative(self, partial: str, field: str | None = None, **coordinates: Any) -> Any:
         """Return a partial derivative such as "xx" or "xt" in the form of `__call__`; of one `field` if it is given.
@@ -128,7 +124,7 @@ class Solution:
             )
         if field is not None and field not in self.problem.fields:
             raise ProblemError(f"unknown field {field!r}; {nearest(field, self.problem.fields)}")
-        result = self._shaped(lambda points: self._jets(points, alpha), coordinates, self.problem.fields)
+        result = self._evaluation.by_name(lambda chunk: self._jets(chunk, alpha), coordinates, self.problem.fields)
         return result[field] if field is not None and isinstance(result, dict) else result
 
     def residual(self, **coordinates: Any) -> Any:
@@ -144,7 +140,7 @@ class Solution:
         def evaluate(points: Tensor) -> Tensor:
             return residuals.values(residuals.chunks(replace(part, points=points, index=None))).T
 
-        return self._shaped(evaluate, coordinates, part.block.components)
+        return self._evaluation.by_name(evaluate, coordinates, part.block.components)
 
     def errors(self) -> dict[str, float | None]:
         """Return relative_l2, max_error and relative_h1 against the known solution v, exact or else reference.
@@ -158,11 +154,18 @@ class Solution:
 
     @one_thread()
     def audit(self) -> Audit:
-        """Return the audit made after training; a solution without one is audited now.
+        """Return the audit: the `verdict` "solved", "doubtful" or "failed", with `reasons`, estimates, and a bound.
 
-        It has the `verdict` "solved", "doubtful" or "failed", the `reasons` for it, and the estimates of the relative
-        L2 error and of the maximum error, which use no known solution.
+        The estimates of the relative L2 error and of the maximum error use no known solution. Training makes them; a
+        solution without them is audited now. The proved bound of the error is looked for at the first call, for up to
+        10 seconds; `verdict`, `reasons`, `uncertainty` and the estimates do not wait for it.
         """
+        self.audited = with_bound(self._judged(), self.problem, self.model)
+        return self.audited
+
+    @one_thread()
+    def _judged(self) -> Audit:
+        """Return the audit, with or without its bound."""
         if self.audited is None:
             self.audited = audit(self.problem, self.model, residual=self.estimate)
         return self.audited
@@ -170,7 +173,7 @@ class Solution:
     @property
     def verdict(self) -> str:
         """The verdict of `audit`."""
-        return self.audit().verdict
+        return self._judged().verdict
 
     @property
     def uncertainty(self) -> dict[str, Any]:
@@ -178,7 +181,7 @@ class Solution:
 
         It is a number, or for an unknown function a function of the same coordinates; infinite with too few data.
         """
-        audited = self.audit()
+        audited = self._judged()
         functions = {
             each.name: Deviation(each, np.array(audited.factors[each.name]))
             for each in self.problem.expansions
@@ -189,17 +192,17 @@ class Solution:
     @property
     def reasons(self) -> tuple[str, ...]:
         """The sentences of `audit` that say why the verdict is not "solved"."""
-        return self.audit().reasons
+        return self._judged().reasons
 
     @property
     def error_estimate(self) -> float | None:
         """The estimate of `audit` of the relative L2 error."""
-        return self.audit().error_estimate
+        return self._judged().error_estimate
 
     @property
     def error_estimate_max(self) -> float | None:
         """The estimate of `audit` of the maximum error."""
-        return self.audit().error_estimate_max
+        return self._judged().error_estimate_max
 
     @property
     def error_bound(self) -> float | None:
@@ -226,7 +229,7 @@ class Solution:
         if not partials:
             return {}
         plan = JetPlan(points.shape[1], list(partials))
-        jets = self.model.jets_at(self._tensor(points), plan, partials)
+        jets = self.model.jets_at(self._evaluation.tensor(points), plan, partials)
         return dict(zip(partials, np.moveaxis(np.asarray(jets.cpu().double()), 1, 0), strict=True))
 
     def plot(self) -> Figure:
@@ -261,7 +264,7 @@ class Solution:
         "mae", "rmse" and "r2", see `kanpde.collocation.comparison.scores`.
         """
         if points is not None:
-            return scores(self._as_array(self(points)), self._as_array(values))
+            return scores(as_array(self(points)), as_array(values))
         rms, formula = self.rms(), self.formula
         symbolic = None if formula is None else formula.seconds
         parameter = next(self.network.parameters())
@@ -362,84 +365,6 @@ class Solution:
         plan = JetPlan(points.shape[1], [partial])
         return self.model.jets(self.model.prepare(points, plan))[:, plan.index[partial]]
 
-    def _at_points(self, points: Any) -> Any:
-        """Return u at points (n, d) as an array or tensor (n,), or (n, fields) for a system."""
-        table, names = self._tensor(points), self.problem.domain.names
-        table = table[:, None] if table.dim() == 1 and len(names) == 1 else table
-        if table.dim() != 2 or table.shape[1] != len(names):
-            raise ProblemError(
-                f"expected points of shape (n, {len(names)}) with the columns {', '.join(names)}, got shape "
-                f"{tuple(table.shape)}"
-            )
-        found = self._in_chunks(lambda chunk: self._jets(chunk, ()), table)
-        found = found[:, 0] if len(self.problem.fields) == 1 else found
-        return found.to(points.device) if isinstance(points, Tensor) else np.asarray(found.cpu())
-
-    @staticmethod
-    def _as_array(values: Any) -> npt.NDArray[np.float64]:
-        return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64)
-
-    def _shaped(self, evaluate: Any, coordinates: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-        """Evaluate at coordinates and return the (n, names) values in the coordinates' shape, array type and device."""
-        expected = self.problem.domain.names
-        if set(coordinates) != set(expected):
-            given = ", ".join(coordinates) or "none"
-            raise ProblemError(
-                f"expected the coordinates {', '.join(expected)} by name, got {given}; give each of them once"
-            )
-        where = next((value.device for value in coordinates.values() if isinstance(value, Tensor)), None)
-        tensors = [self._tensor(coordinates[name]) for name in expected]
-        try:
-            columns = torch.broadcast_tensors(*tensors)  # type: ignore[no-untyped-call]
-        except RuntimeError:
-            shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in zip(expected, tensors, strict=True))
-            raise ProblemError(f"expected shapes that broadcast, got {shapes}; a grid is x[:, None] and t") from None
-        points = torch.stack([column.reshape(-1) for column in columns], dim=1)
-        self._warn_outside(points)
-        values = self._in_chunks(evaluate, points)
-        shaped = [column.reshape(columns[0].shape) for column in values.T]
-        arrays = [np.asarray(each.cpu()) if where is None else each.to(where) for each in shaped]
-        return arrays[0] if len(names) == 1 else dict(zip(names, arrays, strict=True))
-
-    def _warn_outside(self, points: Tensor) -> None:
-        """Warn once if points (n, d) are outside the domain's bounding box; periodic coordinates never are."""
-        if self._warned or not len(points) or isinstance(self.problem, Regression):
-            return
-        domain, network = self.problem.domain, self.network
-        known = network.periodic if isinstance(network, SlabbedNetwork) else ()
-        periodic = network.first.basis.periodic if isinstance(network, KAN) else known or (False,) * domain.dimension
-        ends = np.stack([points.amin(dim=0).detach().cpu().numpy(), points.amax(dim=0).detach().cpu().numpy()])
-        beyond = np.maximum(domain.low - ends[0], ends[1] - domain.high)
-        far = [
-            f"{name} by {beyond[axis]:.3g} of [{domain.low[axis]:g}, {domain.high[axis]:g}]"
-            for axis, name in enumerate(domain.names)
-            if not periodic[axis] and beyond[axis] > OUTSIDE * (domain.high[axis] - domain.low[axis])
-        ]
-        if far:
-            self._warned = True
-            warnings.warn(
-                f"{self.problem.name} is evaluated outside its domain ({', '.join(far)}), where nothing was solved; "
-                "the values there are an extrapolation",
-                OutsideDomainWarning,
-                stacklevel=4,
-            )
-
-    def _in_chunks(self, evaluate: Any, points: Tensor) -> Tensor:
-        if torch.is_grad_enabled() and points.requires_grad:
-            return torch.cat([evaluate(chunk) for chunk in torch.split(points, CHUNK)])
-        with torch.no_grad():
-            return torch.cat([evaluate(self._tensor(chunk)).detach() for chunk in torch.split(points, CHUNK)])
-
-    def _tensor(self, values: Any) -> Tensor:
-        like = next(self.network.parameters())
-        if isinstance(values, Tensor):
-            return values.to(like)
-        array = np.asarray(values)
-        if array.dtype.kind not in "biuf":
-            raise ProblemError(f"expected real numbers as coordinates, got {values!r}")
-        # Copied, because torch rejects arrays that are read-only or have negative strides or another byte order.
-        return torch.from_numpy(array.astype(np.float64, order="C")).to(like)
-
 
 def _formula(saved: Mapping[str, Any] | None) -> Formula | None:
     """Return the formula of a saved solution; None if it has no formula."""
@@ -450,62 +375,11 @@ def _formula(saved: Mapping[str, Any] | None) -> Formula | None:
     return Formula.from_json(saved)
 
 
+def as_array(values: Any) -> Array:
+    """Return numbers or a tensor as an array of float64."""
+    return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64)
+
+
 def in_json(found: Any) -> Any:
     """Return a number or a function that an inverse problem has found as JSON."""
     return found.to_json() if isinstance(found, FoundFunction) else found
-
-
-def samples_of(problem: Problem) -> dict[str, Tensor]:
-    """Return the samples of a regression as tensors for a file, with its box; nothing for other problems."""
-    if not isinstance(problem, Regression):
-        return {}
-    samples = problem.points, problem.values, problem.held_out_points, problem.held_out_values
-    box = np.stack([problem.domain.low, problem.domain.high])
-    return {name: torch.as_tensor(array) for name, array in zip(SAMPLES, [*samples, box], strict=True)}
-
-
-def regression_of(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> Regression:
-    """Return the regression that `samples_of` and `described` have written."""
-    *samples, box = (tensors[name].cpu().double().numpy() for name in SAMPLES)
-    names = description["coordinates"]
-    domain = DataBox(**dict(zip(names, box.T.tolist(), strict=True)))
-    return Regression(domain, samples[0], samples[1], tuple(description["fields"]), samples[2], samples[3])
-
-
-def described(problem: Problem) -> dict[str, Any]:
-    """Return the description of a problem that a file stores, in the form in which JSON reads it back."""
-    unknowns = tuple(f"{n} = {each}" if isinstance(each, Function) else n for n, each in problem.unknowns.items())
-    names = {"coordinates": problem.domain.names, "fields": problem.fields, "unknowns": unknowns}
-    description = {"name": problem.name, "parameters": json_parameters(problem.parameters()), **names}
-    if isinstance(problem, TextProblem):
-        description["text"] = text_json.to_json(problem)
-    return dict(json.loads(json.dumps(description)))
-
-
-def restored(description: Mapping[str, Any]) -> Problem:
-    """Return the problem of a description: from its own text, else from the registry by its name."""
-    name, parameters = description["name"], description["parameters"]
-    if "text" in description:
-        return text_json.from_json(name, description["text"], parameters)
-    return registry.load_problem(name, **parameters)
-
-
-def check_saved(path: str | Path, got: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Raise ConfigurationError if the file at `path` describes another problem than expected."""
-    for key, value in expected.items():
-        if got.get(key) != value:
-            raise ConfigurationError(
-                f"expected the {key} {value} at {path}, got {got.get(key)}; give the problem that was saved there"
-            )
-
-
-def json_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that JSON can represent, with NumPy numbers converted to Python numbers."""
-    numbers = {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
-    return {name: value for name, value in numbers.items() if _in_json(value)}
-
-
-def _in_json(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(map(_in_json, value))
-    return isinstance(value, (bool, int, float, str, type(None)))

@@ -12,7 +12,7 @@ from torch import Tensor
 from kanpde import files
 from kanpde.errors import ConfigurationError
 from kanpde.problem.problem import Problem
-from kanpde.solution import check_saved, described
+from kanpde.problem.saved import check_saved, described
 from kanpde.training.settings import Settings
 
 

@@ -53,6 +53,8 @@ def audit(
 ) -> Audit:
     """Return the audit of a model as a solution of a problem; it raises nothing that the problem raises.
 
+    It has a proved bound only if one was asked for: see `with_bound`.
+
     `parts` are those of the computation, if it has any; otherwise those of the network are used. `target` is the
     largest relative error that counts as solved, 1e-3 by default. `wanted_bound` was asked to be proved of the largest
     error; a reason says if it is not, and the verdict does not depend on it. `diverged` and `out_of_budget` tell how it
@@ -61,7 +63,7 @@ def audit(
     """
     if isinstance(problem, Regression):
         return audit_of_data(problem, model, diverged=diverged)
-    bound, steps = error_bound(problem, model)
+    bound, steps = (None, ()) if wanted_bound is None else error_bound(problem, model)
     unproved = missed_bound(bound, steps, wanted_bound)
     try:
         evidence = collected(problem, model, parts, residual)
@@ -72,6 +74,14 @@ def audit(
         return Audit(verdict, (stopped, *unproved), None, None, bound, steps)
     found = concluded(replace(evidence, diverged=diverged, out_of_budget=out_of_budget), target)
     return replace(found, reasons=(*found.reasons, *unproved), error_bound=bound, bound_steps=steps)
+
+
+def with_bound(audited: Audit, problem: Problem, model: Model) -> Audit:
+    """Return an audit with the proved bound of its model's error, or with the reason why there is none."""
+    if audited.bound_steps or isinstance(problem, Regression):
+        return audited
+    bound, steps = error_bound(problem, model)
+    return replace(audited, error_bound=bound, bound_steps=steps)
 
 
 def missed_bound(bound: float | None, steps: Sequence[str], wanted: float | None) -> tuple[str, ...]:
