@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,9 +19,11 @@ from kanpde.marching.verdicts import (
     Keep,
     Outcome,
     Shorter,
+    is_long,
     newton_has_ended,
     next_end,
     outcome,
+    slabs_left,
     verdict,
 )
 from kanpde.optim.least_squares import Step
@@ -89,8 +92,12 @@ VERDICTS = {
     ),
     "no finer axes": ({"slab": slab_of(4e-3), "more": False}, Shorter(0.5 * SPAN, MORE, Counters(1, uncut=4e-3))),
     "a cut that gained little": (
-        {"slab": slab_of(4e-3), "counters": Counters(4, 1, 4e-3, uncut=5e-3)},
+        {"slab": slab_of(4e-3), "counters": Counters(4, 1, 4e-3, uncut=5e-3), "converged": True},
         Keep(3.0 * SPAN, NOW),
+    ),
+    "a cut that gained little, because Gauss–Newton failed": (
+        {"slab": slab_of(4e-3), "counters": Counters(4, 1, 4e-3, uncut=5e-3)},
+        Shorter(0.5 * SPAN, NOW, Counters(5, uncut=4e-3)),
     ),
     "a cut that gained little in the first slab": (
         {"slab": slab_of(4e-3), "counters": Counters(4, 1, 4e-3, uncut=5e-3), "first": True},
@@ -116,15 +123,28 @@ VERDICTS = {
 
 @pytest.mark.parametrize("name", VERDICTS)
 def test_a_slab_is_judged(name):
-    """Where Gauss–Newton has not converged; where it has, there may be more attempts without progress."""
+    """Where Gauss–Newton has not converged, by default; where it has, there may be more attempts without progress."""
     given, expected = VERDICTS[name]
     attempt = Attempt(given["slab"].low, given["slab"].high, NOW, given.get("counters", Counters()))
     aim = Aim(**{key: given.get(key, AIM[key]) for key in AIM})
-    more = (MORE, given.get("more", True))
-    found = verdict(given["slab"], attempt, 0.05, aim, lambda stalls: more, LIMITS, converged=False)
+    more, converged = (MORE, given.get("more", True)), given.get("converged", False)
+    found = verdict(given["slab"], attempt, 0.05, aim, lambda stalls: more, LIMITS, converged=converged)
     assert type(found) is type(expected) and found.axes == expected.axes
     assert found.length == pytest.approx(expected.length, rel=1e-12)
     assert getattr(found, "counters", None) == getattr(expected, "counters", None)
+
+
+@pytest.mark.parametrize(("growth", "long"), [(1.0, True), (3.0, False)])
+def test_short_slabs_that_grow_predict_no_long_evolution(growth, long):
+    """Slabs of 1e-3 are a thousand; but after a layer at the first time each is three times as long as the last."""
+    ends = np.cumsum([0.0, *(1e-3 * growth**power for power in range(8))])
+    slabs = [slab_of(0.0, low=low, high=high) for low, high in pairwise(ends)]
+    assert is_long(slabs, growth * (ends[-1] - ends[-2]), LIMITS) == long
+
+
+def test_slabs_that_grow_fill_the_rest():
+    assert slabs_left(1.0, 0.1, 1.0) == pytest.approx(10)
+    assert slabs_left(0.1 + 0.2 + 0.4 + 0.8, 0.1, 2.0) == pytest.approx(4)
 
 
 @pytest.mark.parametrize(("converged", "in_time", "most"), [(False, None, 1), (True, 11, 1), (True, None, 5)])

@@ -91,7 +91,8 @@ def verdict(
         if more:
             return Finer(length, axes, Counters(counters.tries, stalls, slab.residual, counters.uncut))
     cut = (slab.high - slab.low) * (limits.first_cut if aim.first else limits.cut)
-    if aim.degree_in_time is None or cut < limits.shortest or not worth_cutting(slab, counters, aim, limits):
+    worth = worth_cutting(slab, counters, aim, limits, converged=converged)
+    if aim.degree_in_time is None or cut < limits.shortest or not worth:
         return keep(slab, axes, length, aim, limits)
     return Shorter(cut, axes, Counters(counters.tries, uncut=slab.residual))
 
@@ -130,18 +131,32 @@ def negligible(slab: Slab, aim: Aim, limits: MarchTolerances) -> bool:
     return slab.residual * math.pow(slab.high - slab.low, 0.6) <= limits.negligible * aim.tolerance
 
 
-def worth_cutting(slab: Slab, counters: Counters, aim: Aim, limits: MarchTolerances) -> bool:
-    """Return True if a slab that finer axes do not help should be cut; it should not if the last cut gained little."""
-    useless = not aim.first and slab.residual > limits.gain * counters.uncut
+def worth_cutting(slab: Slab, counters: Counters, aim: Aim, limits: MarchTolerances, *, converged: bool = True) -> bool:
+    """Return True if a slab that finer axes do not help should be cut.
+
+    It should not if the last cut gained little, unless Gauss–Newton failed: a shorter slab has a better initial guess.
+    """
+    useless = converged and not aim.first and slab.residual > limits.gain * counters.uncut
     return slab.residual > limits.cut_above * aim.tolerance and not useless
 
 
 def is_long(slabs: Sequence[Slab], length: float, limits: MarchTolerances) -> bool:
     """Return True if an evolution is long, as its first slabs and the `length` of the next one predict."""
-    expected = len(slabs) + (1.0 - slabs[-1].high) / length
+    last = slabs[-1]
+    expected = len(slabs) + slabs_left(1.0 - last.high, length, length / (last.high - last.low))
     many = len(slabs) >= limits.seen[0] and expected > limits.long
-    large = expected * slabs[-1].coefficients.size > limits.long_unknowns
+    large = expected * last.coefficients.size > limits.long_unknowns
     return many or (len(slabs) >= limits.seen[1] and large)
+
+
+def slabs_left(rest: float, length: float, growth: float) -> float:
+    """Return the number of slabs that fill the `rest` of time, from this length on, if each is longer by this factor.
+
+    Slabs grow after a layer at the first time, so its short slabs do not predict a long evolution.
+    """
+    if growth <= 1.0:
+        return rest / length
+    return math.log1p((growth - 1.0) * rest / length) / math.log(growth)
 
 
 def is_lost(slab: Slab, length: float, limits: MarchTolerances) -> bool:

@@ -48,29 +48,34 @@ def missed(problem: Problem, rows: Rows, unknowns: dict[str, Tensor], size: floa
     for number, block in enumerate(problem.blocks()):
         if block.points is not None or block.integrated or (block.faces and problem.domain.dimension == 1):
             continue
-        placed, sizes = extremes(problem, block, unknowns, number)
+        placed, largest, total = extremes(problem, block, unknowns, number)
         if placed is None:
             continue
         left = rows(placed).abs().sum(dim=0)
-        if float(left.sum()) <= ROUND_OFF * effect(problem, placed, unknowns, size):
+        if min(float(left.sum()), largest) <= ROUND_OFF * effect(problem, placed, unknowns, size):
             continue
-        share = float(left.sum()) / sizes
+        share = float(left.sum()) / total
         if share > MISSED or not np.isfinite(share):
             worst = placed.images[0][int(left.nan_to_num(torch.inf).argmax())]
             yield Missed(block.name, share, dict(zip(problem.domain.names, worst.tolist(), strict=True)))
 
 
-def extremes(problem: Problem, block: Block, unknowns: dict[str, Tensor], seed: int) -> tuple[Placed | None, float]:
-    """Return the block at the points where its data are largest, and the sum of the data's sizes over all points."""
+def extremes(
+    problem: Problem, block: Block, unknowns: dict[str, Tensor], seed: int
+) -> tuple[Placed | None, float, float]:
+    """Return the block at the points where its data are largest, and the sums of the data's sizes there and over all
+    points.
+    """
     drawn = sample(block, problem.domain, POINTS, "sobol", np.random.default_rng(seed))
     sizes = np.concatenate([data_sizes(problem, block, *part, unknowns) for part in chunks(drawn.points, drawn.index)])
     sizes[~np.isfinite(sizes)] = 0.0
     total = float(sizes.sum())
     if total == 0:
-        return None, 0.0
+        return None, 0.0, 0.0
     chosen = np.sort(np.argpartition(sizes, -LARGEST)[-LARGEST:] if len(sizes) > LARGEST else np.arange(len(sizes)))
     index = None if drawn.index is None else torch.as_tensor(drawn.index[chosen])
-    return Placed.at(block, problem.domain.names, torch.as_tensor(drawn.points[chosen]), index), total
+    placed = Placed.at(block, problem.domain.names, torch.as_tensor(drawn.points[chosen]), index)
+    return placed, float(sizes[chosen].sum()), total
 
 
 def effect(problem: Problem, placed: Placed, unknowns: dict[str, Tensor], size: float) -> float:
