@@ -81,8 +81,11 @@ def same_axes(one: Attempt, other: Attempt) -> bool:
     return len(one.axes) == len(other.axes) and all(a is b for a, b in zip(one.axes, other.axes, strict=True))
 
 
-def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
-    """Return the state after the present attempt has computed `slab`: the next slab, or another attempt at it."""
+def conclude(task: MarchTask, state: MarchState, slab: Slab, *, of_space: bool = False) -> MarchState:
+    """Return the state after the present attempt has computed `slab`: the next slab, or another attempt at it.
+
+    `of_space` says that Gauss–Newton leaves the residual of the space, however far its last step was.
+    """
     if task.problem.unknowns and state.passes == state.attempt.counters.tries == 0:
         state = replace(state, starts=(*state.starts, slab))
         if verdicts.another_start(state.starts, task.tolerances):
@@ -117,7 +120,7 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab) -> MarchState:
         )
         return axes, more and worth
 
-    converged = task.linear or (state.iterate.moved or 0.0) <= limits.settled
+    converged = task.linear or of_space or (state.iterate.moved or 0.0) <= limits.settled
     if task.shaped and slab.residual < limits.smooth:
         limits = replace(limits, stalls=(1, 1))
     found = verdicts.verdict(
@@ -386,4 +389,4 @@ def proceed(task: MarchTask, state: MarchState, made: Made, measured: Callable[[
         return state if after.done else after  # the last solution has scaled rows, which hold more digits
     if unscaled or not ended:
         return state
-    return conclude(task, state, measured())
+    return conclude(task, state, measured(), of_space=verdicts.of_space(step, tolerance, limits))

@@ -37,12 +37,12 @@ def quantities(solution: Drawable, cuts: Sequence[Slice]) -> list[list[Quantity]
     grids = [cut.coordinates() for cut in cuts]
     domain = solution.problem.domain
     inside = [_inside(domain, grid) for grid in grids]
-    answers = [_by_field(solution(**grid), names) for grid in grids]
-    found = [[np.where(mask, a[n], np.nan) for a, mask in zip(answers, inside, strict=True)] for n in names]
+    answers = [_by_field(solution(**_at(grid, mask)), names) for grid, mask in zip(grids, inside, strict=True)]
+    found = [[_spread(a[n], mask) for a, mask in zip(answers, inside, strict=True)] for n in names]
     references = [_reference(solution, grid) for grid in grids]
     rows = [[Quantity("solution", symbol(n), tuple(f))] for n, f in zip(names, found, strict=True)]
     if any(r is None for r in references):
-        residuals = [_components(solution.residual(**g), m) for g, m in zip(grids, inside, strict=True)]
+        residuals = [_components(solution.residual(**_at(g, m)), m) for g, m in zip(grids, inside, strict=True)]
         return _with_residual(rows, [tuple(r[i] for r in residuals) for i in range(len(residuals[0]))])
     for i, name in enumerate(names):
         true = [np.where(m, r[..., i], np.nan) for r, m in zip(references, inside, strict=True) if r is not None]
@@ -75,6 +75,18 @@ def _inside(domain: DrawableDomain, grid: dict[str, Array]) -> Any:
     return np.asarray(domain.contains(_points(grid)), dtype=bool).reshape(next(iter(grid.values())).shape)
 
 
+def _at(grid: dict[str, Array], mask: Any) -> dict[str, Array]:
+    """Return the coordinates of the points of a grid that the mask marks."""
+    return {name: each[mask] for name, each in grid.items()}
+
+
+def _spread(values: Array, mask: Any) -> Array:
+    """Return the values at a mask's points on the whole grid, not a number elsewhere."""
+    result = np.full(mask.shape, np.nan)
+    result[mask] = values
+    return result
+
+
 def _points(grid: dict[str, Array]) -> Array:
     return np.stack([c.ravel() for c in grid.values()], axis=1)
 
@@ -95,14 +107,14 @@ def _reference(solution: Drawable, grid: dict[str, Array]) -> Array | None:
 
 
 def _components(residual: Any, mask: Any) -> list[Array]:
-    """Return the magnitude of every equation's residual, given as one array or as a stack, tuple or dict of arrays."""
+    """Return the magnitude of every equation's residual at a mask's points, given as one array or as several."""
     if isinstance(residual, Mapping):
         residual = list(residual.values())
-    if isinstance(residual, (tuple, list)) or np.ndim(residual) > mask.ndim:
+    if isinstance(residual, (tuple, list)) or np.ndim(residual) > 1:
         parts = [np.asarray(r, dtype=np.float64) for r in residual]
     else:
         parts = [np.asarray(residual, dtype=np.float64)]
-    return [np.where(mask, np.abs(p), np.nan) for p in parts]
+    return [_spread(np.abs(p), mask) for p in parts]
 
 
 def _error_label(name: str) -> str:
