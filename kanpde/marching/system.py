@@ -231,9 +231,8 @@ class System:
         for number in self.equations:
             piece, first = self.pieces[number], [each[0] for each in slopes[number]]
             terms[number] = scale_of_equation(sizes_of_terms(first, self._jets(vector)[number][0]), piece.weights)
-        typical = self._typical(
-            coefficients, [[each[0] for each in slopes[number]] for number in terms], [*terms.values()]
-        )
+        by_terms = [[each[0] for each in slopes[number]] for number in terms]
+        typical = self._typical(coefficients, by_terms, [*terms.values()], self._noticed(slopes))
         for number, piece in enumerate(self.pieces):
             size = torch.stack([typical[partial] for partial in piece.images[0].plan.partials])
             sides = zip(*slopes[number], strict=True)
@@ -275,18 +274,34 @@ class System:
             found.append((image, piece.weights / piece.weights.sum(), own))
         return found
 
+    def _noticed(self, slopes: Sequence[Sequence[Sequence[Tensor]]]) -> Tensor:
+        """Return which fields (f,) any row notices by a constant, given every piece's slopes by component and image."""
+        found = torch.zeros(len(self.fields), dtype=torch.bool, device=slopes[0][0][0].device)
+        for images in (images for each in slopes for images in each):
+            found |= torch.stack([image[:, 0] for image in images]).sum(dim=0).any(dim=0)  # sides that balance are 0
+        return found
+
     def _typical(
-        self, coefficients: Tensor, slopes: Sequence[Sequence[Tensor]], terms: Sequence[Tensor]
+        self,
+        coefficients: Tensor,
+        slopes: Sequence[Sequence[Tensor]],
+        terms: Sequence[Tensor],
+        noticed: Tensor,
     ) -> dict[MultiIndex, Tensor]:
         """Return the root mean square (f,) of every partial, at least that of u divided by the box's widths.
 
         The lower bound is needed because an initial state may be constant. Where u itself is round-off, its
         size is that which would balance the other terms of an equation. The slopes and sizes of terms are given for
-        every piece of the equation. If all fields are zero, their sizes are taken for 1.
+        every piece of the equation. If all fields are zero, their sizes are taken for 1. A mean that is not `noticed`
+        by any row is arbitrary, and no part of the size.
         """
         wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
         plan = jets.JetPlan(self.domain.dimension, wanted)
-        each = [own * image.jets(coefficients).square().mean(dim=0) for image, _, own in self.interiors(plan)]
+        interiors = [(image.jets(coefficients), own) for image, _, own in self.interiors(plan)]
+        mean_of = torch.stack([own * jet[:, 0].mean(dim=0) for jet, own in interiors]).sum(dim=0)
+        arbitrary = torch.zeros_like(interiors[0][0][0])
+        arbitrary[0] = torch.where(noticed, 0.0, mean_of)
+        each = [own * (jet - arbitrary).square().mean(dim=0) for jet, own in interiors]
         sizes = torch.stack(each).sum(dim=0).sqrt()
         widths = sizes.new_tensor((self.domain.high - self.domain.low).tolist())
         spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
