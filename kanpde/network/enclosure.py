@@ -46,11 +46,6 @@ def smooth_cells(network: KAN, low: Array, high: Array, parts: int = 1) -> list[
     return cells
 
 
-def network_jet(network: KAN, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
-    """Return models of partials of a network's first output: see `network_jets`."""
-    return network_jets(network, cells, partials)[0]
-
-
 def network_jets(network: KAN, cells: Cells, partials: Sequence[MultiIndex]) -> list[Jet]:
     """Return models of partials of order at most four of a network, for every output.
 
@@ -296,6 +291,12 @@ def product(left: Jet, right: Jet, wanted: Sequence[MultiIndex]) -> Jet:
                 if a is not None and b is not None:
                     result[partial] = result[partial] + a * b if partial in result else a * b
     return result
+
+
+def summed(left: Jet, right: Jet) -> Jet:
+    """Return the jet of a sum."""
+    both = [partial for partial in left if partial in right]
+    return {**left, **right, **{partial: left[partial] + right[partial] for partial in both}}
 
 
 def scaled(jet: Mapping[MultiIndex, TaylorModel], factor: Mapping[MultiIndex, TaylorModel]) -> Jet:

@@ -8,7 +8,7 @@ the conditions on each face, and a theorem turns both into a bound of the error:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.errors import KanpdeError
 from kanpde.marching.audit.barrier_bound import BarrierProof
+from kanpde.marching.audit.companion import companion_of
 from kanpde.marching.audit.continuation import up
 from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
@@ -65,10 +66,37 @@ def error_bound(problem: Problem, model: Model) -> Bound:
 
 
 def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
-    """Yield the bounds by the theorems that apply; raise the reason of the theorem that fits best."""
+    """Yield the bounds by the theorems that apply, of the solution's companion if it has one."""
+    proofs = _applicable(enclosed)
+    companion = companion_of(enclosed)
+    if companion is not None:
+        try:
+            yield from _bounds(Enclosed(enclosed.problem, enclosed.model, companion), proofs)
+            return
+        except (NoTheorem, NotEnclosed):
+            pass  # a companion is no better where the splines do not resolve the solution
+    yield from _bounds(enclosed, proofs)
+
+
+def _applicable(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
+    """Return the proofs by theorems that apply; raise the reason of the theorem that fits best if there are none."""
+    found, reasons = [], []
+    for proof in _proofs(enclosed):
+        try:
+            proof(enclosed)
+            found.append(proof)
+        except NoTheorem as error:
+            reasons.append(error)
+    if not found:
+        raise reasons[-1]
+    return found
+
+
+def _bounds(enclosed: Enclosed, proofs: Sequence[Callable[[Enclosed], Proof]]) -> Iterator[tuple[float, tuple[str, ...]]]:
+    """Yield the bounds by proofs; raise the reason of the last one if there are none."""
     reasons: list[NoTheorem] = []
     count = 0
-    for proof in _proofs(enclosed):
+    for proof in proofs:
         if count and proof not in QUICK:
             break
         try:
@@ -76,12 +104,12 @@ def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
         except NoTheorem as error:
             reasons.append(error)
             continue
-        rounding = enclosed.rounding()
-        total = (bound + rounding) * (1 + 1e-12)
+        moved, rounding = enclosed.moved, enclosed.rounding()
+        total = (bound + moved + rounding) * (1 + 1e-12)
         if not math.isfinite(total):
             raise NotEnclosed("the enclosures are not finite")
         count += 1
-        yield total, (*lines, *rounding_lines(enclosed.model, rounding, total))
+        yield total, (*companion_lines(moved), *lines, *rounding_lines(enclosed.model, rounding, total))
     if not count:
         raise reasons[-1]
 
@@ -136,6 +164,11 @@ class MaximumProof:
             result.append(f"both are amplified by at most {up(operator.amplification())}, because of the term in u")
         result.append(f"|u − u*| ≤ {up(bound)}, with a barrier that follows the residual from cell to cell")
         return result
+
+
+def companion_lines(moved: float) -> list[str]:
+    """Return the first lines of the proof, about what is added to the network."""
+    return [f"u and its companion, which is meant below, differ by at most {up(moved)}"] if moved else []
 
 
 def rounding_lines(model: Model, rounding: float, total: float) -> list[str]:

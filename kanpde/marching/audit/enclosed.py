@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import sympy as sp
@@ -19,7 +19,7 @@ from kanpde.calculus.jets import closure
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.calculus.taylor_series import coordinate, model_of
 from kanpde.geometry.box import Box, as_box
-from kanpde.network.enclosure import Cells, Jet, network_jet, network_jets, product, smooth_cells
+from kanpde.network.enclosure import Cells, Jet, network_jets, product, smooth_cells, summed
 from kanpde.network.kan import KAN
 from kanpde.network.rounding import rounding_error
 from kanpde.network.trial_function import Model
@@ -38,11 +38,19 @@ MOST_COEFFICIENTS = 20_000_000  # of a polynomial on all cells
 LIFT_ROUNDINGS = 64  # in the evaluation of the lift and factor of hard conditions; functions are taken to be good to 30
 
 
+class Added(Protocol):
+    """A function that is added to the network of a solution."""
+
+    def jets(self, cells: Cells, partials: Sequence[MultiIndex], /) -> list[Jet]:
+        """Return models of its partials, and of those below them, for every field."""
+
+
 class Enclosed:
     """A model as a solution of a problem; its parts are computed once."""
 
-    def __init__(self, problem: Problem, model: Model) -> None:
-        self.problem, self.model = problem, model
+    def __init__(self, problem: Problem, model: Model, added: Added | None = None) -> None:
+        """Enclose a model, with a function that is `added` to its network."""
+        self.problem, self.model, self.added = problem, model, added
         if as_box(problem.domain) is None:
             raise NoTheorem("the domain is not a box; bounds are proved on boxes only")
         if problem.partition is not None:
@@ -103,7 +111,23 @@ class Enclosed:
 
     def jet(self, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
         """Return models of the first field without its lift; partials that are missing vanish."""
-        return self._factored(0, network_jet(self.model.network, cells, partials), cells, partials)
+        return self._factored(0, self._network_jets(cells, partials)[0], cells, partials)
+
+    def _network_jets(self, cells: Cells, partials: Sequence[MultiIndex]) -> list[Jet]:
+        """Return models of the network, and of what is added to it, for every field."""
+        found = network_jets(self.model.network, cells, partials)
+        if self.added is None:
+            return found
+        return [summed(*pair) for pair in zip(found, self.added.jets(cells, partials), strict=True)]
+
+    @property
+    def moved(self) -> float:
+        """A bound of the change of the solution by what is added to the network."""
+        if self.added is None:
+            return 0.0
+        found = enumerate(self.added.jets(self.cells, []))
+        changes = [self._factored(field, jet, self.cells, [])[()] for field, jet in found]
+        return max(float(change.close_bound.max()) for change in changes)
 
     def _factored(self, field: int, found: Jet, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
         if self.ansatz is None:
@@ -117,7 +141,7 @@ class Enclosed:
 
     def full_jets(self, cells: Cells, partials: Sequence[MultiIndex]) -> list[Jet]:
         """Return the same of every field."""
-        found = network_jets(self.model.network, cells, partials)
+        found = self._network_jets(cells, partials)
         return [
             self._lifted(field, self._factored(field, jet, cells, partials), cells, partials)
             for field, jet in enumerate(found)
