@@ -24,6 +24,7 @@ UNIT = 2.0**-53  # relative error of one rounding to nearest
 UPWARD = 1 + 1e-12  # exceeds the rounding errors of a sum of a thousand nonnegative numbers
 TINY = 1e-300  # exceeds the absolute error of an underflow
 NEGLIGIBLE = 1e-19  # coefficients below this share of the largest are moved to the error
+COARSE = 1e-7  # the same where few digits count
 BLOCK = 40_000  # coefficients of a product that are computed at once
 MOST_TERMS = 40  # of the series of a function
 
@@ -167,10 +168,18 @@ class TaylorModel:
             result = result * self if bit == "1" else result
         return result
 
-    def trimmed(self) -> TaylorModel:
-        """Return the model without its highest coefficients where these are negligible on all cells."""
+    @property
+    def coarse(self) -> TaylorModel:
+        """The model with few coefficients, for bounds of which a few digits count."""
+        return self.trimmed(COARSE)
+
+    def trimmed(self, share: float = NEGLIGIBLE) -> TaylorModel:
+        """Return the model without its highest coefficients where these are below a share of the largest on all cells.
+
+        They are moved to the error.
+        """
         sizes = np.abs(self.coefficients).max(axis=tuple(range(self.dimension)))
-        limit, model = NEGLIGIBLE * float(sizes.max()), self
+        limit, model = share * float(sizes.max()), self
         for axis in range(self.dimension):
             along = sizes.max(axis=tuple(a for a in range(self.dimension) if a != axis))
             kept = max(1, int((along > limit).nonzero()[0].max(initial=0)) + 1)

@@ -138,7 +138,18 @@ def pieces_on_cells(layer: KANLayer, axis: int, low: Array, high: Array) -> tupl
     coefficients = layer.coefficients.detach().double().cpu().numpy()[axis]
     if basis.periodic[axis]:
         coefficients = coefficients[np.arange(basis.functions) % basis.intervals]
-    return spline_pieces(knots, basis.degree, coefficients, interval, low, high)
+    return known_pieces(*(each.tobytes() for each in (knots, coefficients, interval, low, high)), basis.degree)
+
+
+@functools.lru_cache(maxsize=32)
+def known_pieces(
+    knots: bytes, coefficients: bytes, interval: bytes, low: bytes, high: bytes, degree: int
+) -> tuple[Array, Array]:
+    """Return `spline_pieces` of arrays as bytes, which the faces of a box ask for again and again."""
+    own = np.frombuffer(knots)
+    table = np.frombuffer(coefficients).reshape(own.size - degree - 1, -1)
+    cells = np.frombuffer(interval, dtype=np.int64)
+    return spline_pieces(own, degree, table, cells, np.frombuffer(low), np.frombuffer(high))
 
 
 def spline_basis(layer: KANLayer) -> BSpline:

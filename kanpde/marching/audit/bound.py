@@ -46,6 +46,9 @@ class Proof(Protocol):
         """Return a bound of the error of the exact network, and the lines of the proof; raise NoTheorem if none."""
 
 
+Theorem = Callable[[Enclosed], Proof]
+
+
 def error_bound(problem: Problem, model: Model) -> Bound:
     """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason."""
     found: list[tuple[float, tuple[str, ...]]] = []
@@ -71,14 +74,14 @@ def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
     companion = companion_of(enclosed)
     if companion is not None:
         try:
-            yield from _bounds(Enclosed(enclosed.problem, enclosed.model, companion), proofs)
+            yield from _bounds(enclosed.with_added(companion), proofs)
             return
         except (NoTheorem, NotEnclosed):
             pass  # a companion is no better where the splines do not resolve the solution
     yield from _bounds(enclosed, proofs)
 
 
-def _applicable(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
+def _applicable(enclosed: Enclosed) -> list[Theorem]:
     """Return the proofs by theorems that apply; raise the reason of the theorem that fits best if there are none."""
     found, reasons = [], []
     for proof in _proofs(enclosed):
@@ -92,7 +95,9 @@ def _applicable(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
     return found
 
 
-def _bounds(enclosed: Enclosed, proofs: Sequence[Callable[[Enclosed], Proof]]) -> Iterator[tuple[float, tuple[str, ...]]]:
+def _bounds(
+    enclosed: Enclosed, proofs: Sequence[Callable[[Enclosed], Proof]]
+) -> Iterator[tuple[float, tuple[str, ...]]]:
     """Yield the bounds by proofs; raise the reason of the last one if there are none."""
     reasons: list[NoTheorem] = []
     count = 0
@@ -114,7 +119,7 @@ def _bounds(enclosed: Enclosed, proofs: Sequence[Callable[[Enclosed], Proof]]) -
         raise reasons[-1]
 
 
-def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
+def _proofs(enclosed: Enclosed) -> list[Theorem]:
     """Return the proofs that may apply: those of evolution equations follow time."""
     if is_ordinary(enclosed.problem):
         return [MaximumProof, OrdinaryProof]
@@ -177,7 +182,7 @@ def rounding_lines(model: Model, rounding: float, total: float) -> list[str]:
     return [f"values of u are computed in {dtype} with an error of at most {up(rounding)}", f"in total ≤ {up(total)}"]
 
 
-QUICK: tuple[Callable[[Enclosed], Proof], ...] = (
+QUICK: tuple[Theorem, ...] = (
     SpectralProof,
     MaximumProof,
     OrdinaryProof,

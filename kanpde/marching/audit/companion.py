@@ -2,7 +2,7 @@
 
 The stored coefficients of a network are rounded, and its compression leaves out what is small. Second derivatives of
 splines magnify both by the square of the number of knots, so that the residual of a network is far larger than its
-error. A function w in the full spline space of the network's own knots takes this away: w is one Gauss–Newton step about
+error. A function w in the full spline space of the network's own knots takes this away: w is a Gauss–Newton step about
 the network, with residuals of derivatives that are computed cell by cell from the exact polynomials. Then
 
     |u − u*| ≤ max |w| + |u + w − u*|,
@@ -26,6 +26,7 @@ from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.exact_splines import BITS, basis_pieces
 from kanpde.calculus.jets import JetPlan, closure
 from kanpde.calculus.taylor_models import TINY, UNIT, UPWARD, TaylorModel
+from kanpde.geometry.integration import Index
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.parts import spanning
 from kanpde.marching.axes import SplineAxis
@@ -33,10 +34,12 @@ from kanpde.marching.piece import Shapes
 from kanpde.marching.system import System
 from kanpde.marching.tensor_product import TensorProduct, lines_of
 from kanpde.network.enclosure import Cells, Jet
-from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
+from kanpde.optim.band import MIN_DAMPING
+from kanpde.optim.bordered import factor_of
+from kanpde.optim.cgls import conjugate_gradients
 
-STEPS = 2  # of Gauss–Newton; the second one is iterative refinement
-MOST_UNKNOWNS = 12_000
+MOST_OPERATIONS = 8e10  # of the factorisation, so that it takes a few seconds
+DAMPINGS = (MIN_DAMPING, 1e-13, 1e-11)  # that are tried in order
 CHUNK = 4096  # points that are evaluated at once
 
 
@@ -56,7 +59,7 @@ class Companion:
         ]
 
     @functools.lru_cache(maxsize=64)  # noqa: B019  (a companion lives as long as its proof)
-    def _table(self, axis: int, low: bytes, high: bytes) -> tuple[Array, Array]:
+    def _table(self, axis: int, low: bytes, high: bytes) -> tuple[Array, Index]:
         """Return the powers (cells, k + 1, k + 1) of the functions on cells, and their numbers (cells, k + 1)."""
         own = self.axes[axis]
         ends, knots = (np.frombuffer(low), np.frombuffer(high)), own.basis.knots[0].double().cpu().numpy()
@@ -68,7 +71,7 @@ class Companion:
 
     @staticmethod
     def _model(
-        coefficients: Array, tables: Sequence[tuple[Array, Array]], cells: Cells, partial: MultiIndex
+        coefficients: Array, tables: Sequence[tuple[Array, Index]], cells: Cells, partial: MultiIndex
     ) -> TaylorModel:
         total, size = coefficients, np.abs(coefficients)
         dimension, roundings = len(cells), 8
@@ -84,7 +87,7 @@ class Companion:
         return TaylorModel(np.ascontiguousarray(total.transpose(order_of_axes)), error)
 
 
-def _contracted(values: Array, axis: int, powers: Array, numbers: Array) -> Array:
+def _contracted(values: Array, axis: int, powers: Array, numbers: Index) -> Array:
     """Replace functions by cells and powers: axis 2 · `axis` of `values` (…, n, …) becomes (…, cells, powers, …)."""
     moved = np.moveaxis(values, 2 * axis, 0)
     chosen = moved[numbers].reshape(*numbers.shape, -1)
@@ -119,14 +122,14 @@ class CellByCell:
             found.append(torch.as_tensor(np.array(values)).permute(2, 0, 1))
         return torch.cat(found)
 
-    def _place(self, axis: int, x: Array) -> tuple[Array, Array]:
+    def _place(self, axis: int, x: Array) -> tuple[Index, Array]:
         """Return the cells of points and their local coordinates."""
         low, high = self.enclosed.cells[axis]
         cell = np.clip(np.searchsorted(high, x, side="left"), 0, len(low) - 1)
         return cell, (x - (low + high)[cell] / 2) / ((high - low)[cell] / 2)
 
 
-def evaluated(model: TaylorModel, places: Sequence[tuple[Array, Array]], on_grid: bool) -> Array:
+def evaluated(model: TaylorModel, places: Sequence[tuple[Index, Array]], on_grid: bool) -> Array:
     """Return the polynomials of a model at points (n,), whose coordinates are those of a grid or of single points."""
     # A model has one cell along axes on which it does not depend.
     cells = [cell if count > 1 else 0 * cell for (cell, _), count in zip(places, model.error.shape, strict=True)]
@@ -153,22 +156,32 @@ def companion_of(enclosed: Enclosed) -> Companion | None:
     ends = zip(network.first.basis.breakpoints(), problem.domain.low, problem.domain.high, periodic, strict=True)
     degree = network.degree or 0
     axes = tuple(SplineAxis(spanning(grid, low, high), degree, around) for grid, low, high, around in ends)
-    space = TensorProduct(axes)
-    if space.size * len(problem.fields) > MOST_UNKNOWNS:
-        return None
     rows = System(
-        space,
+        TensorProduct(axes),
         problem.domain,
         problem.blocks(),
         problem.fields,
         ansatz=enclosed.ansatz,
         about=CellByCell(enclosed),
     )
+    storage = rows.numbered.storage
+    if storage.size * (storage.bandwidth or storage.size) ** 2 > MOST_OPERATIONS:
+        return None
+    vector = step_of(rows)
+    if vector is None or not vector.any():
+        return None
+    return Companion(axes, vector.numpy().reshape(*rows.space.shape, len(problem.fields)))
+
+
+def step_of(rows: System) -> Tensor | None:
+    """Return a Gauss–Newton step from zero, refined once about its end; None if the rows have no factor."""
     vector = torch.zeros(rows.size, dtype=torch.float64)
     rows.rescale(vector)
-    method = LaggedGaussNewton()
-    for _ in range(STEPS):
-        vector = method.step(rows, vector).vector
-    if not (vector.isfinite().all() and vector.any()):
+    linear = rows.linearise(vector)
+    factor = next((each for each in (factor_of(linear, size) for size in DAMPINGS) if each.solvable), None)
+    if factor is None:
         return None
-    return Companion(axes, vector.numpy().reshape(*space.shape, len(problem.fields)))
+    for _ in range(2):
+        vector = vector + conjugate_gradients(linear, factor).step
+        linear = linear.against(rows.residual(vector))
+    return vector if bool(vector.isfinite().all()) else None

@@ -5,6 +5,7 @@ The solution is the lift and factor of hard conditions around a network that is 
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 from collections.abc import Mapping, Sequence
@@ -48,9 +49,9 @@ class Added(Protocol):
 class Enclosed:
     """A model as a solution of a problem; its parts are computed once."""
 
-    def __init__(self, problem: Problem, model: Model, added: Added | None = None) -> None:
-        """Enclose a model, with a function that is `added` to its network."""
-        self.problem, self.model, self.added = problem, model, added
+    def __init__(self, problem: Problem, model: Model) -> None:
+        self.problem, self.model = problem, model
+        self.added: Added | None = None
         if as_box(problem.domain) is None:
             raise NoTheorem("the domain is not a box; bounds are proved on boxes only")
         if problem.partition is not None:
@@ -58,6 +59,12 @@ class Enclosed:
         if type(model.network) is not KAN or not isinstance(model.ansatz, Ansatz | None):
             raise NotEnclosed("the network is no KAN on a box")
         self.ansatz: Ansatz | None = model.ansatz
+
+    def with_added(self, function: Added) -> Enclosed:
+        """Return the same solution with a function that is added to its network."""
+        result = copy.copy(self)  # what is known does not depend on the function
+        result.added = function
+        return result
 
     @functools.cached_property
     def statement(self) -> Statement:
