@@ -19,6 +19,7 @@ from kanpde import Box, Dirichlet, Initial, Neumann, Periodic, Problem, Robin, p
 from kanpde.calculus.expressions import numpy_function
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching.audit.bound import error_bound
+from kanpde.network.enclosure import spline_basis
 from kanpde.network.trial_function import Model
 
 GRIDS = {1: 2001, 2: 201, 3: 31}  # points along each axis at which true errors are measured
@@ -150,7 +151,7 @@ def with_knot(
 ) -> tuple[Problem, Model]:
     """Move a knot inside, if there is any."""
     changed = copy.deepcopy(model)
-    basis = changed.network.first.basis
+    basis = spline_basis(changed.network.first)
     knots, k = basis.knots.double().numpy().copy(), basis.degree
     axis = int(random.integers(len(knots)))
     inner = np.arange(k + 1, knots.shape[1] - k - 1)
