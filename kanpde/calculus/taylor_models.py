@@ -125,6 +125,20 @@ class TaylorModel:
         rounding = (self.degrees[axis] + 1) * UNIT * np.abs(chosen).sum(axis=self._powers)
         return TaylorModel(total, error).widened(rounding)
 
+    def divided(self, parts: int) -> TaylorModel:
+        """Return the model on cells that are divided into equal parts along every axis."""
+        found, error = self.coefficients, self.error
+        for axis, size in enumerate(self.degrees):
+            if size == 1 == error.shape[axis]:
+                continue  # the function does not depend on this coordinate
+            lost = (size + 4) * UNIT * np.abs(found).sum(axis=self._powers)
+            moved = np.moveaxis(found, (axis, self.dimension + axis), (0, 1))
+            divided = np.einsum("ipq,cp...->ciq...", parts_from_powers(size, parts), moved)
+            divided = divided.reshape(-1, *divided.shape[2:])
+            found = np.moveaxis(divided, (0, 1), (axis, self.dimension + axis))
+            error = np.repeat(UPWARD * (error + lost), parts, axis=axis)
+        return TaylorModel(found, error)
+
     @property
     def _powers(self) -> tuple[int, ...]:
         return tuple(range(self.dimension, 2 * self.dimension))
@@ -255,3 +269,14 @@ def legendre_from_powers(size: int) -> Array:
     """Return the matrix (size, size) from coefficients of powers to those of Legendre polynomials."""
     columns = np.eye(size)
     return np.stack([np.pad(found := legendre.poly2leg(c), (0, size - len(found))) for c in columns], axis=1)
+
+
+@functools.cache
+def parts_from_powers(size: int, parts: int) -> Array:
+    """Return the matrices (parts, p, q) from s^p on [−1, 1] to powers of the local coordinate of every part."""
+    result = np.zeros((parts, size, size))
+    for part in range(parts):
+        centre = (2 * part + 1 - parts) / parts
+        for p in range(size):
+            result[part, p, : p + 1] = [math.comb(p, q) * centre ** (p - q) / parts**q for q in range(p + 1)]
+    return result

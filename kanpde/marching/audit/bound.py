@@ -15,6 +15,7 @@ import numpy as np
 
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.errors import KanpdeError
+from kanpde.geometry.box import as_box
 from kanpde.marching.audit.barrier_bound import BarrierProof
 from kanpde.marching.audit.companion import companion_of
 from kanpde.marching.audit.continuation import up
@@ -22,6 +23,7 @@ from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.ordinary_bound import OrdinaryProof
 from kanpde.marching.audit.parabolic_bound import ParabolicProof
+from kanpde.marching.audit.shape_bound import ShapeProof
 from kanpde.marching.audit.space_wave_bound import SpaceWaveProof
 from kanpde.marching.audit.spectral_bound import SpectralProof
 from kanpde.marching.audit.wave_bound import WaveProof
@@ -121,6 +123,8 @@ def _bounds(
 
 def _proofs(enclosed: Enclosed) -> list[Theorem]:
     """Return the proofs that may apply: those of evolution equations follow time."""
+    if as_box(enclosed.problem.domain) is None:
+        return [ShapeProof]
     if is_ordinary(enclosed.problem):
         return [MaximumProof, OrdinaryProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)

@@ -20,6 +20,8 @@ from kanpde.calculus.jets import closure
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.calculus.taylor_series import coordinate, model_of
 from kanpde.geometry.box import Box, as_box
+from kanpde.geometry.shape import Shape
+from kanpde.marching.audit.covering import Mask, meeting
 from kanpde.network.enclosure import Cells, Jet, network_jets, product, smooth_cells, summed
 from kanpde.network.kan import KAN
 from kanpde.network.rounding import rounding_error
@@ -27,7 +29,7 @@ from kanpde.network.trial_function import Model
 from kanpde.problem.equation import Equation
 from kanpde.problem.hard_conditions import Prescribed, prescriptions
 from kanpde.problem.integral import Integral
-from kanpde.problem.lift import Ansatz, Coefficients, lift_terms
+from kanpde.problem.lift import Ansatz, Coefficients, SingularPart, lift_terms
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.proof.linear_form import LinearForm
 from kanpde.symbolic.proof.maximum_principle import NoTheorem
@@ -35,6 +37,7 @@ from kanpde.symbolic.proof.ordinary import is_ordinary
 from kanpde.symbolic.proof.statement import Statement, state
 
 MOST_COORDINATES = 4
+PARTS = 96  # of cells along an axis, in which a shape other than a box is covered
 MOST_COEFFICIENTS = 20_000_000  # of a polynomial on all cells
 LIFT_ROUNDINGS = 64  # in the evaluation of the lift and factor of hard conditions; functions are taken to be good to 30
 
@@ -52,12 +55,12 @@ class Enclosed:
     def __init__(self, problem: Problem, model: Model) -> None:
         self.problem, self.model = problem, model
         self.added: Added | None = None
-        if as_box(problem.domain) is None:
-            raise NoTheorem("the domain is not a box; bounds are proved on boxes only")
         if problem.partition is not None:
             raise NoTheorem("the domain has parts; bounds are proved for domains without")
+        if isinstance(model.ansatz, SingularPart):
+            raise NotEnclosed("the solution has singular functions of corners or holes, which are not enclosed")
         if type(model.network) is not KAN or not isinstance(model.ansatz, Ansatz | None):
-            raise NotEnclosed("the network is no KAN on a box")
+            raise NotEnclosed("the network is no KAN, or its hard conditions are not those of a box")
         self.ansatz: Ansatz | None = model.ansatz
 
     def with_added(self, function: Added) -> Enclosed:
@@ -134,7 +137,26 @@ class Enclosed:
             return 0.0
         found = enumerate(self.added.jets(self.cells, []))
         changes = [self._factored(field, jet, self.cells, [])[()] for field, jet in found]
-        return max(float(change.close_bound.max()) for change in changes)
+        return max(float(self.inside(change).max()) for change in changes)
+
+    @functools.cached_property
+    def parts(self) -> int:
+        """The number of parts of every cell along an axis, in which a shape other than a box is covered."""
+        return 1 if as_box(self.problem.domain) is not None else max(1, PARTS // min(len(low) for low, _ in self.cells))
+
+    def inside(self, model: TaylorModel) -> Array:
+        """Return bounds of a function on the parts of all cells; zero where these do not meet the domain."""
+        domain = self.problem.domain
+        if as_box(domain) is not None:
+            return self.spread(model.close_bound)
+        assert isinstance(domain, Shape)
+        return np.where(self._meeting, model.divided(self.parts).close_bound, 0.0)
+
+    @functools.cached_property
+    def _meeting(self) -> Mask:
+        domain = self.problem.domain
+        assert isinstance(domain, Shape)
+        return meeting(domain, self.divided(self.parts))
 
     def _factored(self, field: int, found: Jet, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
         if self.ansatz is None:
