@@ -15,12 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from kanpde import Box, Dirichlet, Initial, Neumann, Periodic, Problem, Robin, problem_from, solve
 from kanpde.calculus.expressions import numpy_function
 from kanpde.calculus.jets import JetPlan
+from kanpde.geometry.box import Box
 from kanpde.marching.audit.bound import error_bound
 from kanpde.network.enclosure import spline_basis
 from kanpde.network.trial_function import Model
+from kanpde.problem.conditions import Dirichlet, Initial, Neumann, Periodic, Robin
+from kanpde.problem.from_text import problem_from
+from kanpde.problem.problem import Problem
+from kanpde.training.trainer import solve
 
 GRIDS = {1: 2001, 2: 201, 3: 31}  # points along each axis at which true errors are measured
 ROOM = 1 + 1e-9  # of the true error, which is rounded too
