@@ -26,6 +26,7 @@ from kanpde.marching.audit.parabolic_bound import ParabolicProof
 from kanpde.marching.audit.shape_bound import ShapeProof
 from kanpde.marching.audit.space_wave_bound import SpaceWaveProof
 from kanpde.marching.audit.spectral_bound import SpectralProof
+from kanpde.marching.audit.system_bound import SystemProof
 from kanpde.marching.audit.wave_bound import WaveProof
 from kanpde.network.trial_function import Model
 from kanpde.problem.problem import Problem
@@ -127,6 +128,8 @@ def _proofs(enclosed: Enclosed) -> list[Theorem]:
         return [ShapeProof]
     if is_ordinary(enclosed.problem):
         return [MaximumProof, OrdinaryProof]
+    if len(enclosed.problem.fields) > 1:
+        return [SystemProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:
         return [SpectralProof, MaximumProof, BarrierProof, EllipticProof]

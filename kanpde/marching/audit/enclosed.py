@@ -233,10 +233,10 @@ class Enclosed:
     def is_periodic(self, axis: int) -> bool:
         """Return whether the solution is periodic along an axis by construction, with its first derivative."""
         symbol, (low, high) = self.statement.coordinates[axis], self.statement.bounds[axis]
-        lifts = (self.lift, sp.diff(self.lift, symbol))
+        lifts = [each for lift in self.lifts for each in (lift, sp.diff(lift, symbol))]
         gaps = [sp.expand(lift.subs(symbol, high) - lift.subs(symbol, low), trig=True) for lift in lifts]
-        factors = {} if self.ansatz is None else self.ansatz.factors[0]
-        return bool(self.model.network.first.basis.periodic[axis]) and axis not in factors and not any(gaps)
+        factored = self.ansatz is not None and any(axis in factors for factors in self.ansatz.factors)
+        return bool(self.model.network.first.basis.periodic[axis]) and not factored and not any(gaps)
 
     def mismatch(self, equation: Equation) -> float:
         """Return a bound of what the solution leaves of prescribed values on a face."""
