@@ -37,6 +37,8 @@ from kanpde.symbolic.proof.row import row_of
 
 SECONDS = 10.0  # after which a proof is given up
 
+FAR, CLOSE = 100.0, 1e-10  # a bound of more companions than that is tried on finer cells, unless it is close
+
 TOO_LONG = f"the proof takes more than {SECONDS:.0f} seconds"
 
 Bound = tuple[float | None, tuple[str, ...]]
@@ -72,16 +74,25 @@ def error_bound(problem: Problem, model: Model) -> Bound:
 
 
 def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
-    """Yield the bounds by the theorems that apply, of the solution's companion if it has one."""
-    proofs = _applicable(enclosed)
+    """Yield the bounds by the theorems that apply, of the solution's companions if it has any."""
+    proofs, best = _applicable(enclosed), math.inf
+    better = _with_companion(enclosed)
+    try:
+        for each in _bounds(better, proofs) if better is not None else ():
+            best = min(best, each[0])
+            yield each
+        finer = enclosed.finer() if better is not None and best > max(FAR * better.moved, CLOSE) else None
+        better = None if finer is None else _with_companion(finer)
+        yield from _bounds(better, proofs) if better is not None else ()
+    except (NoTheorem, NotEnclosed):
+        pass  # a companion is no better where the splines do not resolve the solution
+    if best == math.inf:
+        yield from _bounds(enclosed, proofs)
+
+
+def _with_companion(enclosed: Enclosed) -> Enclosed | None:
     companion = companion_of(enclosed)
-    if companion is not None:
-        try:
-            yield from _bounds(enclosed.with_added(companion), proofs)
-            return
-        except (NoTheorem, NotEnclosed):
-            pass  # a companion is no better where the splines do not resolve the solution
-    yield from _bounds(enclosed, proofs)
+    return None if companion is None else enclosed.with_added(companion)
 
 
 def _applicable(enclosed: Enclosed) -> list[Theorem]:

@@ -2,7 +2,7 @@
 
 The stored coefficients of a network are rounded, and its compression leaves out what is small. Second derivatives of
 splines magnify both by the square of the number of knots, so that the residual of a network is far larger than its
-error. A function w in the full spline space of the network's own knots takes this away: w is a Gauss–Newton step about
+error. A function w in the full spline space of the cells' ends takes this away: w is a Gauss–Newton step about
 the network, with residuals of derivatives that are computed cell by cell from the exact polynomials. Then
 
     |u − u*| ≤ max |w| + |u + w − u*|,
@@ -28,7 +28,6 @@ from kanpde.calculus.jets import JetPlan, closure
 from kanpde.calculus.taylor_models import TINY, UNIT, UPWARD, TaylorModel
 from kanpde.geometry.integration import Index
 from kanpde.marching.audit.enclosed import Enclosed
-from kanpde.marching.audit.parts import spanning
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.piece import Shapes
 from kanpde.marching.system import System
@@ -153,9 +152,8 @@ def companion_of(enclosed: Enclosed) -> Companion | None:
     if problem.unknowns or problem.expansions:
         return None
     periodic = (False,) * problem.domain.dimension if enclosed.ansatz is None else enclosed.ansatz.periodic
-    ends = zip(network.first.basis.breakpoints(), problem.domain.low, problem.domain.high, periodic, strict=True)
-    degree = network.degree or 0
-    axes = tuple(SplineAxis(spanning(grid, low, high), degree, around) for grid, low, high, around in ends)
+    degree, cells = network.degree or 0, zip(enclosed.cells, periodic, strict=True)
+    axes = tuple(SplineAxis(np.unique(np.append(low, high[-1])), degree, around) for (low, high), around in cells)
     rows = System(
         TensorProduct(axes),
         problem.domain,

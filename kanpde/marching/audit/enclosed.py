@@ -39,6 +39,7 @@ from kanpde.symbolic.proof.statement import Statement, state
 MOST_COORDINATES = 4
 PARTS = 96  # of cells along an axis, in which a shape other than a box is covered
 MOST_COEFFICIENTS = 20_000_000  # of a polynomial on all cells
+MOST_FINER = 1_000_000  # the same on halved cells
 LIFT_ROUNDINGS = 64  # in the evaluation of the lift and factor of hard conditions; functions are taken to be good to 30
 
 
@@ -67,6 +68,15 @@ class Enclosed:
         """Return the same solution with a function that is added to its network."""
         result = copy.copy(self)  # what is known does not depend on the function
         result.added = function
+        return result
+
+    def finer(self) -> Enclosed | None:
+        """Return the same solution on halved cells; None if they would be many."""
+        cells = self.divided(2)
+        if math.prod(len(low) for low, _ in cells) * ((self.model.network.degree or 0) + 1) ** len(cells) > MOST_FINER:
+            return None
+        result = Enclosed(self.problem, self.model)
+        result.statement, result.cells = self.statement, cells
         return result
 
     @functools.cached_property
