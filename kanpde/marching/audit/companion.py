@@ -39,6 +39,7 @@ from kanpde.optim.cgls import conjugate_gradients
 
 MOST_OPERATIONS = 8e10  # of the factorisation, so that it takes a few seconds
 DAMPINGS = (MIN_DAMPING, 1e-13, 1e-11)  # that are tried in order
+SMALLEST = 2.0**-100  # size of a power whose roundings exceed the error of the fixed-point pieces, 2^-180
 CHUNK = 4096  # points that are evaluated at once
 
 
@@ -75,12 +76,13 @@ class Companion:
         total, size = coefficients, np.abs(coefficients)
         dimension, roundings = len(cells), 8
         for axis, ((powers, numbers), (low, high)) in enumerate(zip(tables, cells, strict=True)):
-            order = partial.count(axis)
+            order, sizes = partial.count(axis), np.abs(powers) + SMALLEST
             for _ in range(order):
-                powers = powers[:, 1:] * np.arange(1, powers.shape[1])[:, None] / ((high - low) / 2)[:, None, None]
+                factor = np.arange(1, powers.shape[1])[:, None] / ((high - low) / 2)[:, None, None]
+                powers, sizes = powers[:, 1:] * factor, sizes[:, 1:] * factor
             roundings += 2 * powers.shape[2] + 10 * order + 4
             total = _contracted(total, axis, powers, numbers)
-            size = _contracted(size, axis, np.abs(powers).sum(axis=1, keepdims=True), numbers)
+            size = _contracted(size, axis, sizes.sum(axis=1, keepdims=True), numbers)
         order_of_axes = [*range(0, 2 * dimension, 2), *range(1, 2 * dimension, 2)]
         error = size.reshape(size.shape[::2]) * (UPWARD * roundings * UNIT) + TINY
         return TaylorModel(np.ascontiguousarray(total.transpose(order_of_axes)), error)

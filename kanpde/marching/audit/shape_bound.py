@@ -59,7 +59,8 @@ class ShapeProof:
 
     def _mismatch(self, equation: Equation) -> float:
         """Return a bound of what the solution leaves of prescribed values on a face."""
-        assert equation.face is not None and equation.around is not None
+        if equation.face is None or equation.around is None:
+            raise NoTheorem(f"the condition {equation.name!r} is not one on values that is known off the boundary")
         enclosed, given = self.enclosed, equation.around((sp.S.Zero,))
         values = enclosed.full_jet(enclosed.cells, [()])[()]
         found = []
