@@ -33,6 +33,7 @@ from kanpde.problem.registry import discover
 from kanpde.symbolic.proof import (
     barriers,
     comparison,
+    coupled,
     maximum_principle,
     ordinary,
     representation,
@@ -41,7 +42,7 @@ from kanpde.symbolic.proof import (
 )
 
 BUDGET = 8.0  # seconds of training of a problem, so that all of them take less than twenty minutes
-SOURCES = (maximum_principle, comparison, representation, spherical_means, spectral, barriers, ordinary)
+SOURCES = (maximum_principle, comparison, coupled, representation, spherical_means, spectral, barriers, ordinary)
 THEOREMS = tuple(source.THEOREM for source in SOURCES)
 COLUMNS = (
     "problem",
