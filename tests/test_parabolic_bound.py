@@ -42,6 +42,7 @@ CLASSES = {
     "resonant": 1e-10,
     "poisson": 1e-10,
     "exponential": 1e-10,
+    "reactions": 1e-10,
     "surface": 1e-8,
 }
 

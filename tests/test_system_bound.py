@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from kanpde import Box, Dirichlet, Initial, Neumann, Periodic, Problem, Robin, load_problem, problem_from, solve
-from kanpde.calculus.expressions import numpy_function
+from kanpde.bench.spoiled import true_error
 from kanpde.marching.audit.bound import error_bound
 from kanpde.network.trial_function import Model
 from kanpde.symbolic.proof.coupled import weights_of
@@ -42,15 +42,6 @@ SYSTEMS: dict[str, tuple[list[str], dict[str, Any]]] = {
 def stated(equations: list[str], conditions: dict[str, Any], more: str = "0") -> Problem:
     exact = {name: f"{text} + {more}" for name, text in EXACT.items()}
     return problem_from(equations, domain=ROD, exact=exact, source="exact", conditions={**START, **conditions})
-
-
-def true_error(problem: Problem, model: Model) -> float:
-    """The largest error of all fields on a grid."""
-    axes = [np.linspace(a, b, 101) for a, b in zip(problem.domain.low, problem.domain.high, strict=True)]
-    points = np.stack([c.ravel() for c in np.meshgrid(*axes, indexing="ij")], axis=1)
-    values = model(torch.as_tensor(points)).detach().numpy()
-    exact = [numpy_function(each, problem.domain.names)(*points.T) for each in problem.exact_functions()]
-    return float(np.abs(values - np.stack(exact, axis=1)).max())
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

@@ -33,20 +33,23 @@ SECONDS = 8.0  # of training
 
 @dataclass(frozen=True)
 class Case:
-    """An equation, its domain, its solution and its conditions; {a}, {b}, {c} and {d} are numbers."""
+    """Equations, their domain, their solution and their conditions; {a}, {b}, {c} and {d} are numbers."""
 
-    equation: str
+    equation: str | tuple[str, ...]
     domain: Box
-    exact: str
+    exact: str | dict[str, str]
     conditions: dict[str, Any]
 
     def problem(self, numbers: dict[str, float], more: str = "0") -> Problem:
-        """Return the problem with these numbers whose solution is the known one plus `more`."""
+        """Return the problem with these numbers whose solution is the known one plus `more`, in every field."""
+        every = self.exact if isinstance(self.exact, dict) else {"u": self.exact}
+        exact = {name: f"{text.format(**numbers)} + {more}" for name, text in every.items()}
+        rows = [self.equation] if isinstance(self.equation, str) else self.equation
         return problem_from(
-            self.equation.format(**numbers),
+            [row.format(**numbers) for row in rows] if len(rows) > 1 else rows[0].format(**numbers),
             domain=self.domain,
             conditions=self.conditions,
-            exact=f"{self.exact.format(**numbers)} + {more}",
+            exact=exact if len(exact) > 1 else exact["u"],
             source="exact",
         )
 
@@ -60,6 +63,12 @@ LEFT, RIGHT = {"left": Neumann("exact", on="x-")}, {"right": Robin(2.0, 0.5, "ex
 CIRCLE, LOOP = {**START, "circle": Periodic("x", order=1)}, {**START, "circle": Periodic("x", order=0)}
 FREE = {"right": Neumann("exact", on="x+")}
 FALLING, CLOSED = "exp(-{c}*t)*cos({d}*x)", "exp(-{c}*t)*(1 + cos(2*pi*x)/{d})"
+PAIR = {"u": FALLING, "v": "sin(x + {c}*t)"}
+PAIRED = {
+    f"{kind}_{f}": condition
+    for f in "uv"
+    for kind, condition in (("start", Initial("exact", field=f)), ("ends", Dirichlet("exact", on="x", field=f)))
+}
 SADDLE, RISING = "cos({d}*x + y) + {c}*x*y", "exp(-{c}*t) + {d}*t"
 
 CASES: dict[str, Case] = {
@@ -90,6 +99,7 @@ CASES: dict[str, Case] = {
     "insulated": Case("-{a}*u_xx + u = 0", LINE, "cos({d}*x) + {c}*x", {"ends": Neumann("exact")}),
     "resonant": Case("u_xx + {a}*u_yy + 60*u = 0", SQUARE, SADDLE, EDGE),
     "exponential": Case("u_xx + {a}*u_yy + exp(u) = 0", SQUARE, SADDLE, EDGE),
+    "reactions": Case(("u_t = {a}*u_xx + u^2*v - {b}*u", "v_t = {c}*v_xx - u^2*v"), ROD, PAIR, PAIRED),
     "surface": Case("(1 + u_y^2)*u_xx - 2*u_x*u_y*u_xy + (1 + u_x^2)*u_yy = {b}", SQUARE, SADDLE, EDGE),
 }
 USUAL = {"a": 0.7, "b": 0.8, "c": 0.6, "d": 1.3}
@@ -110,14 +120,15 @@ class Tried:
 
 
 def true_error(problem: Problem, model: Model) -> float:
-    """Return the largest error of the first field on a grid with the ends, for a problem with a known solution."""
+    """Return the largest error of all fields on a grid with the ends, for a problem with a known solution."""
     domain = problem.domain
     axes = [np.linspace(a, b, GRIDS[domain.dimension]) for a, b in zip(domain.low, domain.high, strict=True)]
     points = np.stack([c.ravel() for c in np.meshgrid(*axes, indexing="ij")], axis=1)
-    values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0, 0].numpy()
+    values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0].numpy()
     functions = problem.exact_functions()
     assert functions is not None, "a true error needs a known solution"
-    return float(np.abs(values - numpy_function(functions[0], domain.names)(*points.T)).max())
+    exact = [numpy_function(function, domain.names)(*points.T) for function in functions]
+    return max(float(np.abs(own - known).max()) for own, known in zip(values.T, exact, strict=True))
 
 
 def spoiled_solutions(
