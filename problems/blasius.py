@@ -33,4 +33,6 @@ def shot(friction, places):
     def slopes(_, y):
         return y[1], y[2], -y[0] * y[2] / 2
 
-    return solve_ivp(slopes, (0, LENGTH), [0, 0, friction], method="DOP853", rtol=1e-13, atol=1e-14, t_eval=places).y
+    # Small steps, because the values between them are interpolated.
+    options = {"method": "DOP853", "rtol": 1e-13, "atol": 1e-14, "max_step": 0.05, "t_eval": places}
+    return solve_ivp(slopes, (0, LENGTH), [0, 0, friction], **options).y

@@ -12,8 +12,7 @@ import sympy as sp
 import torch
 
 from kanpde import Box, Dirichlet, Initial, Problem, load_problem, solve
-from kanpde.calculus.expressions import numpy_function
-from kanpde.calculus.jets import JetPlan
+from kanpde.bench.spoiled import true_error
 from kanpde.marching.audit.bound import error_bound
 from kanpde.network.rounding import rounding_error
 from kanpde.network.trial_function import Model
@@ -23,19 +22,6 @@ from kanpde.network.trial_function import Model
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proof is not given up on a busy machine."""
     monkeypatch.setattr("kanpde.marching.audit.bound.SECONDS", 1000.0)
-
-
-GRIDS = {1: 2001, 2: 201, 3: 31}
-
-
-def true_error(problem: Problem, model: Model) -> float:
-    """The largest error on a grid with the ends."""
-    domain = problem.domain
-    axes = [np.linspace(a, b, GRIDS[domain.dimension]) for a, b in zip(domain.low, domain.high, strict=True)]
-    points = np.stack([c.ravel() for c in np.meshgrid(*axes, indexing="ij")], axis=1)
-    values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0, 0].numpy()
-    exact = problem.exact_functions()[0]
-    return float(np.abs(values - numpy_function(exact, domain.names)(*points.T)).max())
 
 
 @dataclass(frozen=True)

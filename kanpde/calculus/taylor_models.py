@@ -24,6 +24,7 @@ UNIT = 2.0**-53  # relative error of one rounding to nearest
 UPWARD = 1 + 1e-12  # exceeds the rounding errors of a sum of a thousand nonnegative numbers
 TINY = 1e-300  # exceeds the absolute error of an underflow
 NEGLIGIBLE = 1e-19  # coefficients below this share of the largest are moved to the error
+COARSE = 1e-7  # the same where few digits count
 BLOCK = 40_000  # coefficients of a product that are computed at once
 MOST_TERMS = 40  # of the series of a function
 
@@ -124,6 +125,20 @@ class TaylorModel:
         rounding = (self.degrees[axis] + 1) * UNIT * np.abs(chosen).sum(axis=self._powers)
         return TaylorModel(total, error).widened(rounding)
 
+    def divided(self, parts: int) -> TaylorModel:
+        """Return the model on cells that are divided into equal parts along every axis."""
+        found, error = self.coefficients, self.error
+        for axis, size in enumerate(self.degrees):
+            if size == 1 == error.shape[axis]:
+                continue  # the function does not depend on this coordinate
+            lost = (size + 4) * UNIT * np.abs(found).sum(axis=self._powers)
+            moved = np.moveaxis(found, (axis, self.dimension + axis), (0, 1))
+            divided = np.einsum("ipq,cp...->ciq...", parts_from_powers(size, parts), moved)
+            divided = divided.reshape(-1, *divided.shape[2:])
+            found = np.moveaxis(divided, (0, 1), (axis, self.dimension + axis))
+            error = np.repeat(UPWARD * (error + lost), parts, axis=axis)
+        return TaylorModel(found, error)
+
     @property
     def _powers(self) -> tuple[int, ...]:
         return tuple(range(self.dimension, 2 * self.dimension))
@@ -167,10 +182,18 @@ class TaylorModel:
             result = result * self if bit == "1" else result
         return result
 
-    def trimmed(self) -> TaylorModel:
-        """Return the model without its highest coefficients where these are negligible on all cells."""
+    @property
+    def coarse(self) -> TaylorModel:
+        """The model with few coefficients, for bounds of which a few digits count."""
+        return self.trimmed(COARSE)
+
+    def trimmed(self, share: float = NEGLIGIBLE) -> TaylorModel:
+        """Return the model without its highest coefficients where these are below a share of the largest on all cells.
+
+        They are moved to the error.
+        """
         sizes = np.abs(self.coefficients).max(axis=tuple(range(self.dimension)))
-        limit, model = NEGLIGIBLE * float(sizes.max()), self
+        limit, model = share * float(sizes.max()), self
         for axis in range(self.dimension):
             along = sizes.max(axis=tuple(a for a in range(self.dimension) if a != axis))
             kept = max(1, int((along > limit).nonzero()[0].max(initial=0)) + 1)
@@ -246,3 +269,14 @@ def legendre_from_powers(size: int) -> Array:
     """Return the matrix (size, size) from coefficients of powers to those of Legendre polynomials."""
     columns = np.eye(size)
     return np.stack([np.pad(found := legendre.poly2leg(c), (0, size - len(found))) for c in columns], axis=1)
+
+
+@functools.cache
+def parts_from_powers(size: int, parts: int) -> Array:
+    """Return the matrices (parts, p, q) from s^p on [−1, 1] to powers of the local coordinate of every part."""
+    result = np.zeros((parts, size, size))
+    for part in range(parts):
+        centre = (2 * part + 1 - parts) / parts
+        for p in range(size):
+            result[part, p, : p + 1] = [math.comb(p, q) * centre ** (p - q) / parts**q for q in range(p + 1)]
+    return result

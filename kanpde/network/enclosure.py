@@ -46,11 +46,6 @@ def smooth_cells(network: KAN, low: Array, high: Array, parts: int = 1) -> list[
     return cells
 
 
-def network_jet(network: KAN, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
-    """Return models of partials of a network's first output: see `network_jets`."""
-    return network_jets(network, cells, partials)[0]
-
-
 def network_jets(network: KAN, cells: Cells, partials: Sequence[MultiIndex]) -> list[Jet]:
     """Return models of partials of order at most four of a network, for every output.
 
@@ -143,7 +138,18 @@ def pieces_on_cells(layer: KANLayer, axis: int, low: Array, high: Array) -> tupl
     coefficients = layer.coefficients.detach().double().cpu().numpy()[axis]
     if basis.periodic[axis]:
         coefficients = coefficients[np.arange(basis.functions) % basis.intervals]
-    return spline_pieces(knots, basis.degree, coefficients, interval, low, high)
+    return known_pieces(*(each.tobytes() for each in (knots, coefficients, interval, low, high)), basis.degree)
+
+
+@functools.lru_cache(maxsize=32)
+def known_pieces(
+    knots: bytes, coefficients: bytes, interval: bytes, low: bytes, high: bytes, degree: int
+) -> tuple[Array, Array]:
+    """Return `spline_pieces` of arrays as bytes, which the faces of a box ask for again and again."""
+    own = np.frombuffer(knots)
+    table = np.frombuffer(coefficients).reshape(own.size - degree - 1, -1)
+    cells = np.frombuffer(interval, dtype=np.int64)
+    return spline_pieces(own, degree, table, cells, np.frombuffer(low), np.frombuffer(high))
 
 
 def spline_basis(layer: KANLayer) -> BSpline:
@@ -296,6 +302,12 @@ def product(left: Jet, right: Jet, wanted: Sequence[MultiIndex]) -> Jet:
                 if a is not None and b is not None:
                     result[partial] = result[partial] + a * b if partial in result else a * b
     return result
+
+
+def summed(left: Jet, right: Jet) -> Jet:
+    """Return the jet of a sum."""
+    both = [partial for partial in left if partial in right]
+    return {**left, **right, **{partial: left[partial] + right[partial] for partial in both}}
 
 
 def scaled(jet: Mapping[MultiIndex, TaylorModel], factor: Mapping[MultiIndex, TaylorModel]) -> Jet:

@@ -15,12 +15,16 @@ Fields = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Equation:
-    """of(fields) = 0 on the face named `face`, or in the whole domain if `face` is None."""
+    """of(fields) = 0 on the face named `face`, or in the whole domain if `face` is None.
+
+    `around` is the same before the face's coordinates are put in, None if it is not known.
+    """
 
     name: str
     component: str
     face: str | None
     of: Callable[[Fields], Any]
+    around: Callable[[Fields], Any] | None = None
 
     @property
     def title(self) -> str:

@@ -56,7 +56,7 @@ class BarrierProof:
         """Return a bound of the error of the exact network, and the lines of the proof."""
         row, enclosed = self.operator.row, self.enclosed
         values = {equation.title: enclosed.mismatch(equation) for equation in self.operator.values}
-        coefficients = {partial: self._of(row, row.slope(partial)) for partial in row.symbols}
+        coefficients = {partial: self._of(row, row.slope(partial)).coarse for partial in row.symbols}
         barrier = spline_barrier(coefficients, enclosed.cells)
         if barrier is None or not barrier.lowest > 0:
             raise NoTheorem("no barrier was found")

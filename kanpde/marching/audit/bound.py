@@ -8,21 +8,25 @@ the conditions on each face, and a theorem turns both into a bound of the error:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.errors import KanpdeError
+from kanpde.geometry.box import as_box
 from kanpde.marching.audit.barrier_bound import BarrierProof
+from kanpde.marching.audit.companion import companion_of
 from kanpde.marching.audit.continuation import up
 from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.ordinary_bound import OrdinaryProof
 from kanpde.marching.audit.parabolic_bound import ParabolicProof
+from kanpde.marching.audit.shape_bound import ShapeProof
 from kanpde.marching.audit.space_wave_bound import SpaceWaveProof
 from kanpde.marching.audit.spectral_bound import SpectralProof
+from kanpde.marching.audit.system_bound import SystemProof
 from kanpde.marching.audit.wave_bound import WaveProof
 from kanpde.network.trial_function import Model
 from kanpde.problem.problem import Problem
@@ -32,6 +36,8 @@ from kanpde.symbolic.proof.ordinary import is_ordinary
 from kanpde.symbolic.proof.row import row_of
 
 SECONDS = 10.0  # after which a proof is given up
+
+FAR, CLOSE = 100.0, 1e-10  # a bound of more companions than that is tried on finer cells, unless it is close
 
 TOO_LONG = f"the proof takes more than {SECONDS:.0f} seconds"
 
@@ -43,6 +49,9 @@ class Proof(Protocol):
 
     def bound(self) -> tuple[float, list[str]]:
         """Return a bound of the error of the exact network, and the lines of the proof; raise NoTheorem if none."""
+
+
+Theorem = Callable[[Enclosed], Proof]
 
 
 def error_bound(problem: Problem, model: Model) -> Bound:
@@ -65,10 +74,48 @@ def error_bound(problem: Problem, model: Model) -> Bound:
 
 
 def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
-    """Yield the bounds by the theorems that apply; raise the reason of the theorem that fits best."""
+    """Yield the bounds by the theorems that apply, of the solution's companions if it has any."""
+    proofs, best = _applicable(enclosed), math.inf
+    better = _with_companion(enclosed)
+    try:
+        for each in _bounds(better, proofs) if better is not None else ():
+            best = min(best, each[0])
+            yield each
+        finer = enclosed.finer() if better is not None and best > max(FAR * better.moved, CLOSE) else None
+        better = None if finer is None else _with_companion(finer)
+        yield from _bounds(better, proofs) if better is not None else ()
+    except (NoTheorem, NotEnclosed):
+        pass  # a companion is no better where the splines do not resolve the solution
+    if best == math.inf:
+        yield from _bounds(enclosed, proofs)
+
+
+def _with_companion(enclosed: Enclosed) -> Enclosed | None:
+    companion = companion_of(enclosed)
+    return None if companion is None else enclosed.with_added(companion)
+
+
+def _applicable(enclosed: Enclosed) -> list[Theorem]:
+    """Return the proofs by theorems that apply; raise the reason of the theorem that fits best if there are none."""
+    found, reasons = [], []
+    for proof in _proofs(enclosed):
+        try:
+            proof(enclosed)
+            found.append(proof)
+        except NoTheorem as error:
+            reasons.append(error)
+    if not found:
+        raise reasons[-1]
+    return found
+
+
+def _bounds(
+    enclosed: Enclosed, proofs: Sequence[Callable[[Enclosed], Proof]]
+) -> Iterator[tuple[float, tuple[str, ...]]]:
+    """Yield the bounds by proofs; raise the reason of the last one if there are none."""
     reasons: list[NoTheorem] = []
     count = 0
-    for proof in _proofs(enclosed):
+    for proof in proofs:
         if count and proof not in QUICK:
             break
         try:
@@ -76,20 +123,24 @@ def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
         except NoTheorem as error:
             reasons.append(error)
             continue
-        rounding = enclosed.rounding()
-        total = (bound + rounding) * (1 + 1e-12)
+        moved, rounding = enclosed.moved, enclosed.rounding()
+        total = (bound + moved + rounding) * (1 + 1e-12)
         if not math.isfinite(total):
             raise NotEnclosed("the enclosures are not finite")
         count += 1
-        yield total, (*lines, *rounding_lines(enclosed.model, rounding, total))
+        yield total, (*companion_lines(moved), *lines, *rounding_lines(enclosed.model, rounding, total))
     if not count:
         raise reasons[-1]
 
 
-def _proofs(enclosed: Enclosed) -> list[Callable[[Enclosed], Proof]]:
+def _proofs(enclosed: Enclosed) -> list[Theorem]:
     """Return the proofs that may apply: those of evolution equations follow time."""
+    if as_box(enclosed.problem.domain) is None:
+        return [ShapeProof]
     if is_ordinary(enclosed.problem):
         return [MaximumProof, OrdinaryProof]
+    if len(enclosed.problem.fields) > 1:
+        return [SystemProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:
         return [SpectralProof, MaximumProof, BarrierProof, EllipticProof]
@@ -138,13 +189,18 @@ class MaximumProof:
         return result
 
 
+def companion_lines(moved: float) -> list[str]:
+    """Return the first lines of the proof, about what is added to the network."""
+    return [f"u and its companion, which is meant below, differ by at most {up(moved)}"] if moved else []
+
+
 def rounding_lines(model: Model, rounding: float, total: float) -> list[str]:
     """Return the last lines of the proof, about the values that the solution returns."""
     dtype = str(model.network.first.coefficients.dtype).removeprefix("torch.")
     return [f"values of u are computed in {dtype} with an error of at most {up(rounding)}", f"in total ≤ {up(total)}"]
 
 
-QUICK: tuple[Callable[[Enclosed], Proof], ...] = (
+QUICK: tuple[Theorem, ...] = (
     SpectralProof,
     MaximumProof,
     OrdinaryProof,

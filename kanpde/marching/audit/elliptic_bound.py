@@ -117,7 +117,7 @@ class EllipticProof:
 
     def _computed(self, delta: float) -> TaylorModel:
         models = self.enclosed.coordinates(self.enclosed.cells)
-        models[self.row.symbols[()]] = self._jet[()].widened(delta)
+        models[self.row.symbols[()]] = self._jet[()].coarse.widened(delta)
         return model_of(self.row.slope(()), models)
 
     @functools.cached_property

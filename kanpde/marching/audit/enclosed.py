@@ -5,10 +5,11 @@ The solution is the lift and factor of hard conditions around a network that is 
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import sympy as sp
@@ -19,14 +20,16 @@ from kanpde.calculus.jets import closure
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.calculus.taylor_series import coordinate, model_of
 from kanpde.geometry.box import Box, as_box
-from kanpde.network.enclosure import Cells, Jet, network_jet, network_jets, product, smooth_cells
+from kanpde.geometry.shape import Shape
+from kanpde.marching.audit.covering import Mask, meeting
+from kanpde.network.enclosure import Cells, Jet, network_jets, product, smooth_cells, summed
 from kanpde.network.kan import KAN
 from kanpde.network.rounding import rounding_error
 from kanpde.network.trial_function import Model
 from kanpde.problem.equation import Equation
 from kanpde.problem.hard_conditions import Prescribed, prescriptions
 from kanpde.problem.integral import Integral
-from kanpde.problem.lift import Ansatz, Coefficients, lift_terms
+from kanpde.problem.lift import Ansatz, Coefficients, SingularPart, lift_terms
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.proof.linear_form import LinearForm
 from kanpde.symbolic.proof.maximum_principle import NoTheorem
@@ -34,8 +37,17 @@ from kanpde.symbolic.proof.ordinary import is_ordinary
 from kanpde.symbolic.proof.statement import Statement, state
 
 MOST_COORDINATES = 4
+PARTS = 96  # of cells along an axis, in which a shape other than a box is covered
 MOST_COEFFICIENTS = 20_000_000  # of a polynomial on all cells
+MOST_FINER = 1_000_000  # the same on halved cells
 LIFT_ROUNDINGS = 64  # in the evaluation of the lift and factor of hard conditions; functions are taken to be good to 30
+
+
+class Added(Protocol):
+    """A function that is added to the network of a solution."""
+
+    def jets(self, cells: Cells, partials: Sequence[MultiIndex], /) -> list[Jet]:
+        """Return models of its partials, and of those below them, for every field."""
 
 
 class Enclosed:
@@ -43,13 +55,29 @@ class Enclosed:
 
     def __init__(self, problem: Problem, model: Model) -> None:
         self.problem, self.model = problem, model
-        if as_box(problem.domain) is None:
-            raise NoTheorem("the domain is not a box; bounds are proved on boxes only")
+        self.added: Added | None = None
         if problem.partition is not None:
             raise NoTheorem("the domain has parts; bounds are proved for domains without")
+        if isinstance(model.ansatz, SingularPart):
+            raise NotEnclosed("the solution has singular functions of corners or holes, which are not enclosed")
         if type(model.network) is not KAN or not isinstance(model.ansatz, Ansatz | None):
-            raise NotEnclosed("the network is no KAN on a box")
+            raise NotEnclosed("the network is no KAN, or its hard conditions are not those of a box")
         self.ansatz: Ansatz | None = model.ansatz
+
+    def with_added(self, function: Added) -> Enclosed:
+        """Return the same solution with a function that is added to its network."""
+        result = copy.copy(self)  # what is known does not depend on the function
+        result.added = function
+        return result
+
+    def finer(self) -> Enclosed | None:
+        """Return the same solution on halved cells; None if they would be many."""
+        cells = self.divided(2)
+        if math.prod(len(low) for low, _ in cells) * ((self.model.network.degree or 0) + 1) ** len(cells) > MOST_FINER:
+            return None
+        result = Enclosed(self.problem, self.model)
+        result.statement, result.cells = self.statement, cells
+        return result
 
     @functools.cached_property
     def statement(self) -> Statement:
@@ -103,7 +131,42 @@ class Enclosed:
 
     def jet(self, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
         """Return models of the first field without its lift; partials that are missing vanish."""
-        return self._factored(0, network_jet(self.model.network, cells, partials), cells, partials)
+        return self._factored(0, self._network_jets(cells, partials)[0], cells, partials)
+
+    def _network_jets(self, cells: Cells, partials: Sequence[MultiIndex]) -> list[Jet]:
+        """Return models of the network, and of what is added to it, for every field."""
+        found = network_jets(self.model.network, cells, partials)
+        if self.added is None:
+            return found
+        return [summed(*pair) for pair in zip(found, self.added.jets(cells, partials), strict=True)]
+
+    @property
+    def moved(self) -> float:
+        """A bound of the change of the solution by what is added to the network."""
+        if self.added is None:
+            return 0.0
+        found = enumerate(self.added.jets(self.cells, []))
+        changes = [self._factored(field, jet, self.cells, [])[()] for field, jet in found]
+        return max(float(self.inside(change).max()) for change in changes)
+
+    @functools.cached_property
+    def parts(self) -> int:
+        """The number of parts of every cell along an axis, in which a shape other than a box is covered."""
+        return 1 if as_box(self.problem.domain) is not None else max(1, PARTS // min(len(low) for low, _ in self.cells))
+
+    def inside(self, model: TaylorModel) -> Array:
+        """Return bounds of a function on the parts of all cells; zero where these do not meet the domain."""
+        domain = self.problem.domain
+        if as_box(domain) is not None:
+            return self.spread(model.close_bound)
+        assert isinstance(domain, Shape)
+        return np.where(self._meeting, model.divided(self.parts).close_bound, 0.0)
+
+    @functools.cached_property
+    def _meeting(self) -> Mask:
+        domain = self.problem.domain
+        assert isinstance(domain, Shape)
+        return meeting(domain, self.divided(self.parts))
 
     def _factored(self, field: int, found: Jet, cells: Cells, partials: Sequence[MultiIndex]) -> Jet:
         if self.ansatz is None:
@@ -117,7 +180,7 @@ class Enclosed:
 
     def full_jets(self, cells: Cells, partials: Sequence[MultiIndex]) -> list[Jet]:
         """Return the same of every field."""
-        found = network_jets(self.model.network, cells, partials)
+        found = self._network_jets(cells, partials)
         return [
             self._lifted(field, self._factored(field, jet, cells, partials), cells, partials)
             for field, jet in enumerate(found)
@@ -180,10 +243,10 @@ class Enclosed:
     def is_periodic(self, axis: int) -> bool:
         """Return whether the solution is periodic along an axis by construction, with its first derivative."""
         symbol, (low, high) = self.statement.coordinates[axis], self.statement.bounds[axis]
-        lifts = (self.lift, sp.diff(self.lift, symbol))
+        lifts = [each for lift in self.lifts for each in (lift, sp.diff(lift, symbol))]
         gaps = [sp.expand(lift.subs(symbol, high) - lift.subs(symbol, low), trig=True) for lift in lifts]
-        factors = {} if self.ansatz is None else self.ansatz.factors[0]
-        return bool(self.model.network.first.basis.periodic[axis]) and axis not in factors and not any(gaps)
+        factored = self.ansatz is not None and any(axis in factors for factors in self.ansatz.factors)
+        return bool(self.model.network.first.basis.periodic[axis]) and not factored and not any(gaps)
 
     def mismatch(self, equation: Equation) -> float:
         """Return a bound of what the solution leaves of prescribed values on a face."""

@@ -104,22 +104,32 @@ class ParabolicProof:
         return UPWARD * sum(float(jump.close_bound.max()) / 2 for jump in self.jumps.values())
 
     def models(
-        self, expressions: Sequence[Any], delta: float = 0.0, slopes: Mapping[MultiIndex, float] | None = None
+        self,
+        expressions: Sequence[Any],
+        delta: float = 0.0,
+        slopes: Mapping[MultiIndex, float] | None = None,
+        *,
+        coarse: bool = False,
     ) -> Iterator[list[TaylorModel]]:
-        """Yield models of expressions in the field's partials, chunk by chunk, where the field is known up to δ."""
+        """Yield models of expressions in the field's partials, chunk by chunk, where the field is known up to δ.
+
+        They are `coarse` if few digits count.
+        """
         used = {symbol for expression in expressions for symbol in expression.free_symbols}
         chosen = {partial: symbol for partial, symbol in self.evolution.row.symbols.items() if symbol in used}
         for number, cells in enumerate(self.chunks):
             models, jet = self.enclosed.coordinates(cells), self.jet(number) if chosen else {}
             for partial, symbol in chosen.items():
-                models[symbol] = jet[partial].widened((slopes or {}).get(partial, 0.0) if partial else delta)
+                known = jet[partial].coarse if coarse else jet[partial]
+                models[symbol] = known.widened((slopes or {}).get(partial, 0.0) if partial else delta)
             yield [model_of(expression, models) for expression in expressions]
 
     def interval(
         self, expression: Any, delta: float, slopes: Mapping[MultiIndex, float] | None = None
     ) -> tuple[Array, Array]:
         """Return bounds of an expression on every cell."""
-        low, high = zip(*(model.interval for (model,) in self.models([expression], delta, slopes)), strict=True)
+        found = self.models([expression], delta, slopes, coarse=True)
+        low, high = zip(*(model.interval for (model,) in found), strict=True)
         return self._joined(low), self._joined(high)
 
     def _joined(self, parts: Sequence[Array]) -> Array:

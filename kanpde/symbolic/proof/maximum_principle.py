@@ -185,16 +185,32 @@ def operator_of(statement: Statement) -> Operator:
     problem = statement.problem
     if as_box(problem.domain) is None:
         raise NoTheorem(f"the domain is {problem.domain}; bounds are proved on boxes only")
+    operator = _linear_operator(statement)
+    _check_values_given(problem, operator)
+    operator.amplification()
+    return operator
+
+
+def operator_on_shape(statement: Statement) -> Operator:
+    """Return the operator of a problem on any domain whose boundary has values; it is that on the bounding box."""
+    problem = statement.problem
+    operator = _linear_operator(statement)
+    missing = sorted(set(problem.domain.faces) - _faces_with_values(problem))
+    if missing:
+        raise NoTheorem(f"no values are prescribed on {', '.join(missing)}, which a maximum principle needs")
+    operator.amplification()
+    return operator
+
+
+def _linear_operator(statement: Statement) -> Operator:
+    problem = statement.problem
     equations = [e for e in statement.equations if e.name == "residual"]
     if len(equations) != 1 or len(problem.fields) != 1:
         raise NoTheorem("it is a system; bounds are proved for one equation of one field")
     if problem.unknowns:
         raise NoTheorem("it has unknown constants; bounds are proved for equations that are known")
     u = sp.Function("u")(*statement.coordinates)
-    operator = _operator(statement, _linear_coefficients(statement, equations[0].of((u,)), u))
-    _check_values_given(problem, operator)
-    operator.amplification()
-    return operator
+    return _operator(statement, _linear_coefficients(statement, equations[0].of((u,)), u))
 
 
 def _linear_coefficients(statement: Statement, row: Any, u: Any) -> dict[MultiIndex, Any]:
@@ -255,6 +271,17 @@ def _check_values_given(problem: Problem, operator: Operator) -> None:
 
     The faces of a parameter, by which the equation does not differentiate, need no values.
     """
+    given = _faces_with_values(problem)
+    box = as_box(problem.domain)
+    assert box is not None, "the operator is made on boxes only"
+    wanted = {name for name, face in box.faces.items() if face.axis in operator.diffusion}
+    missing = sorted((wanted | ({"t-"} & set(box.faces))) - given)
+    if missing:
+        raise NoTheorem(f"no values are prescribed on {', '.join(missing)}, which a maximum principle needs")
+
+
+def _faces_with_values(problem: Problem) -> set[str]:
+    """Return the faces with prescribed values; raise NoTheorem if there are other conditions."""
     given: set[str] = set()
     for name, condition in problem.conditions().items():
         values = condition.boundary_values(problem)
@@ -263,9 +290,4 @@ def _check_values_given(problem: Problem, operator: Operator) -> None:
         if not values or any(value.order for value in values):
             raise NoTheorem(f"the condition {name!r} is not on values; bounds are proved for prescribed values only")
         given |= {face.name for value in values for face in value.faces}
-    box = as_box(problem.domain)
-    assert box is not None, "the operator is made on boxes only"
-    wanted = {name for name, face in box.faces.items() if face.axis in operator.diffusion}
-    missing = sorted((wanted | ({"t-"} & set(box.faces))) - given)
-    if missing:
-        raise NoTheorem(f"no values are prescribed on {', '.join(missing)}, which a maximum principle needs")
+    return given

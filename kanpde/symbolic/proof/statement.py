@@ -248,10 +248,13 @@ class _Builder:
         return equations
 
     def equal(self, name: str, field: int, face: Face, left: Callable[[Any], Any], right: Any) -> Equation:
-        def difference(fields: Fields) -> Any:
-            return self.on(face, left(fields[field]) - right)
+        def around(fields: Fields) -> Any:
+            return left(fields[field]) - right
 
-        return Equation(name, self.component(field), face.name, difference)
+        def difference(fields: Fields) -> Any:
+            return self.on(face, around(fields))
+
+        return Equation(name, self.component(field), face.name, difference, around)
 
     def component(self, field: int) -> str:
         return self.problem.fields[field] if len(self.problem.fields) > 1 else ""
