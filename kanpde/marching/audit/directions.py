@@ -21,7 +21,6 @@ from kanpde.optim.bordered import AnyFactor, BorderedLinearisation, factor_of
 ITERATIONS = 6  # of the inverse power iteration; a few suffice, because the smallest eigenvalue of interest is isolated
 DAMPINGS = (1e-15, 1e-13, 1e-11, 1e-9)  # of the factor; the first one with which it exists is used
 LARGEST_DAMPING = 1e-12  # of a factor that is used instead of a new one; the direction sinks in a larger one
-BURIED = 1e-4  # share of its mean below which a field's variation is buried
 LEVEL = 1e-3  # deviation from its mean, relative to it, below which a direction is a constant
 
 
@@ -73,8 +72,6 @@ def weakest_direction(
     f = int(sizes.argmax())
     constant = bool((sizes[f] ** 2 - mean[f] ** 2).clamp_min(0).sqrt() <= LEVEL * mean[f].abs())
     seen = float(linear.product(v).norm()) / max(whole, 1e-300)
-    if constant and named is None:
-        seen = min(seen, noticed_beside_mean(system, vector, f))
     # A change of an unknown function that measurements hardly notice is judged by the function's standard deviation.
     judged = named is None or named in constants or not any(piece.placed.block.measured for piece in system.pieces)
     return Direction(
@@ -83,27 +80,6 @@ def weakest_direction(
         field=system.fields[f],
         unknown=named,
     )
-
-
-def noticed_beside_mean(system: System, vector: Tensor, field: int) -> float:
-    """Return how much the rows notice a constant beside a field without its mean; infinite if the mean is small.
-
-    A mean that nothing determines may be so large that the rows, divided by the sizes of their terms, notice nothing.
-    """
-    solution, places = system.at(vector), system.interiors(JetPlan(system.domain.dimension, [()]))
-    with torch.no_grad():
-        shares = torch.cat([share for _, share, _ in places])
-        values = torch.cat([solution.jets(image)[:, 0, field] for image, _, _ in places])
-    mean = float(shares @ values / shares.sum())
-    rest = float((shares @ (values - mean).square()).sqrt())
-    if not 0 < rest < BURIED * abs(mean) or system.ansatz is not None:
-        return math.inf
-    one, before = torch.zeros_like(vector), system.scales
-    system.split(one)[0][:, field] = 1.0
-    system.rescale(vector - mean * one)
-    noticed = float(system.linearise(vector).product(one).norm()) * rest
-    system.scale(before)
-    return noticed
 
 
 def weakest_vector(
