@@ -40,6 +40,7 @@ Demand = tuple[Any, tuple[str, ...], str]
 Demands = Callable[[Any], list[Demand]]
 
 NONZERO = ("positive", "negative")
+KINK = "a root of"  # the words of a demand whose zeros inside a domain are kinks
 
 
 def everywhere(x: Any) -> list[Demand]:
@@ -291,5 +292,5 @@ def _demands_of_power(base: Any, exponent: Any) -> list[Demand]:
     if exponent.is_integer:
         return nonzero("division by")(base)
     if exponent.is_positive:
-        return nonnegative("a root of", lambda x: x)(base)
+        return nonnegative(KINK, lambda x: x)(base)
     return positive("a power of")(base)

@@ -189,7 +189,7 @@ def determining_equations(
             continue
         coefficients: dict[Any, Any] = {}
         for term in sp.Add.make_args(expression):
-            coefficient, function = term.as_independent(*statement.coordinates, as_Add=False)
+            coefficient, function = term.as_independent(*statement.coordinates, *statement.others, as_Add=False)
             coefficients[function] = coefficients.get(function, 0) + coefficient
         yield from (c for c in coefficients.values() if c.free_symbols & wanted)
 
