@@ -35,16 +35,19 @@ def test_every_point_of_a_face_is_in_one_of_its_places(shape: Shape) -> None:
 
 
 def parameters(place: Place, at: dict[Any, float]) -> dict[Any, float]:
-    """The coordinates, and the parameter of the nearest of many points of the place."""
+    """The coordinates, and the parameters at which those coordinates that have one parameter are nearest to them."""
+    found = dict(at)
     for symbol, (low, high) in place.bounds.items():
-        tried = np.linspace(float(low), float(high), 4001)
-        distance = sum(
-            abs(np.broadcast_to(sp.lambdify(symbol, e.subs({s: v for s, v in at.items() if s != c}))(tried), 4001) - v)
-            for c, v in at.items()
-            for e in [place.values.get(c, sp.Float(v))]
-        )
-        return {**at, symbol: float(tried[np.argmin(distance)])}
-    return at
+        alone = [c for c in at if c in place.values and place.values[c].free_symbols <= {symbol}]
+        linear = [c for c in alone if sp.diff(place.values[c], symbol).is_number and place.values[c].has(symbol)]
+        if linear:
+            (root,) = sp.solve(place.values[linear[0]] - at[linear[0]], symbol) or [low]
+            found[symbol] = float(root)
+        else:
+            tried = np.linspace(float(low), float(high), 40001)
+            values = [np.broadcast_to(sp.lambdify(symbol, place.values[c])(tried), 40001) - at[c] for c in alone]
+            found[symbol] = float(tried[np.argmin(sum(map(abs, values)))])
+    return found
 
 
 def matches(place: Place, at: dict[Any, float]) -> bool:

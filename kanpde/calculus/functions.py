@@ -278,6 +278,9 @@ def smoothness_demands(expression: Any) -> list[Demand]:
 def _demands(part: Any) -> list[Demand]:
     if isinstance(part, sp.Pow):
         return _demands_of_power(part.base, part.exp)
+    if isinstance(part, sp.atan2) and part.free_symbols:
+        y, x = part.args
+        return positive("a jump of atan2 where there vanishes")(sp.sqrt(x**2 + y**2) + x)
     if isinstance(part, (sp.Function, sp.Piecewise, sp.Min, sp.Max)) and part.free_symbols:
         row = HEADS.get(part.func)
         if row is not None and row.smooth is not None:

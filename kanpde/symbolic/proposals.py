@@ -17,6 +17,7 @@ import sympy as sp
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
 from kanpde.symbolic.clock import Clock
+from kanpde.symbolic.families import polar
 from kanpde.symbolic.families.cole_hopf import transformation, transformed
 from kanpde.symbolic.families.liouville import prefactors
 from kanpde.symbolic.families.ordinary import general
@@ -28,8 +29,9 @@ from kanpde.symbolic.families.sparse import Samples, of_samples
 from kanpde.symbolic.families.travelling import two_waves
 from kanpde.symbolic.structure.atoms import Basis
 from kanpde.symbolic.structure.outer_functions import peel
+from kanpde.symbolic.structure.polar import Pole
 from kanpde.symbolic.structure.report import rank
-from kanpde.symbolic.structure.sampled import Sampled
+from kanpde.symbolic.structure.sampled import Sampled, Surrogate
 
 Streams = list[Iterator[Proposal]]
 
@@ -41,13 +43,14 @@ SOON, FEW = 6, 2
 class Hints:
     """Properties of the solutions that follow from the equation, or from data, computed on request.
 
-    `place` is the number of the field among the problem's fields.
+    `place` is the number of the field among the problem's fields; `solution` is what can be evaluated elsewhere.
     """
 
     problem: Problem
     clock: Clock
     functions: Sequence[str] | None
     place: int = 0
+    solution: Surrogate | None = None
 
     def general(self, field: Sampled, linear: bool) -> Iterator[Proposal]:
         """Yield proposals from the general solutions of an ordinary equation."""
@@ -68,6 +71,16 @@ class Hints:
             points, values = self.problem.points, self.problem.values[:, self.place]
             samples = Samples.of(field.names, points, values, field.error, self.functions)
             yield from of_samples(field, samples, self.clock)
+
+    @cached_property
+    def about_poles(self) -> list[tuple[Pole, Separation]]:
+        """The separations of the field in polar coordinates, if its domain is a plane shape other than a box."""
+        return [] if self.solution is None else polar.about_poles(self.solution, self.place)
+
+    def in_holes(self, field: Sampled) -> Iterator[Proposal]:
+        """Yield sums of functions that are singular in the holes of the domain."""
+        if self.solution is not None and self.functions is None:
+            yield from polar.in_holes(field, self.solution, self.place)
 
     def prefactors(self) -> Mapping[int, sp.Expr]:
         """Return the possible common prefactors of the factors by axis; empty if the functions are restricted."""
@@ -109,6 +122,17 @@ def invariant(look: Look) -> Streams:
     return [profile_proposals(look.field, look.bases, reduction) for reduction in reductions(look.field)]
 
 
+def polar_quick(look: Look, hints: Hints) -> Streams:
+    """Return the quick proposals in polar coordinates, and the sums of functions singular in holes."""
+    return [hints.in_holes(look.field), *polar.quick(hints.about_poles, look.field.names)]
+
+
+def polar_thorough(look: Look, hints: Hints) -> Streams:
+    """Return the proposals in polar coordinates from Bessel functions of the radius."""
+    bases = [basis for basis in look.bases if basis.name == "bessel"]
+    return polar.thorough(hints.about_poles, bases, look.field.names) if bases else []
+
+
 def polynomials_in_one(look: Look) -> Streams:
     """Return polynomials in one coordinate, for the field u and for every w in u = G(w) with an outer function G."""
     fields = (("u", look.field, look.plain.wrap), *peel(look.field))
@@ -134,7 +158,9 @@ FAMILIES = (
     Family("separated, the first", 0, first_separated),
     Family("sparse in features", 0, with_hints(lambda look, hints: [hints.of_samples(look.field)])),
     Family("linear ordinary", 1, with_hints(lambda look, hints: [hints.general(look.field, linear=True)])),
+    Family("polar", 1, with_hints(polar_quick)),
     Family("invariant", 2, invariant),
+    Family("polar, thoroughly", 2, with_hints(polar_thorough)),
     Family("logarithmic derivative", 2, with_hints(lambda look, hints: hints.logarithmic(look.field, look.bases))),
     Family("two waves", 2, lambda look: [two_waves(look.field, look.bases)]),
     Family("outer of separated", 2, lambda look: [separation.quick() for separation in look.inner]),

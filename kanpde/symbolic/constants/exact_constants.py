@@ -184,7 +184,8 @@ def determining_equations(
 ) -> Iterator[Any]:
     """Yield the coefficient of every independent function of the coordinates: the equations hold if all are zero."""
     for equation in statement.equations:
-        expression = sp.expand(equation.of(fields).subs(values))
+        row = equation.of(fields).subs(values)
+        expression = sp.expand(row, trig=row.has(sp.atan2, sp.acos, sp.asin))
         if not expression.free_symbols & wanted:
             continue
         coefficients: dict[Any, Any] = {}

@@ -97,13 +97,16 @@ def _segment(piece: Any, x: Sequence[Any]) -> Iterator[Place]:
 def _round(center: Sequence[float], radii: Sequence[float], x: Sequence[Any]) -> Iterator[Place]:
     """Yield the two halves of Σ ((x_a - c_a) / r_a)² = 1, the last coordinate as a function of the others."""
     middle, sizes = [exact_number(c) for c in center], [exact_number(r) for r in radii]
-    scaled = [(s - c) / r for s, c, r in zip(x, middle, sizes, strict=True)]
-    slope = [s / r for s, r in zip(scaled, sizes, strict=True)]
+    scaled = [sp.Dummy(f"across_{s}", real=True) for s in x[:-1]]
+    slope = [*(s / r for s, r in zip(scaled, sizes, strict=False)), sp.sqrt(1 - sum(s**2 for s in scaled)) / sizes[-1]]
     # On a circle or a sphere the slope has the length 1 / r.
     length = 1 / sizes[0] if len(set(sizes)) == 1 else sp.sqrt(sum(s**2 for s in slope))
-    height = sizes[-1] * sp.sqrt(1 - sum(s**2 for s in scaled[:-1]))
+    ends = sp.Rational(1 if len(x) == 2 else 7, 1 if len(x) == 2 else 10)  # of a square in the disk
+    values = {s: c + r * t for s, c, r, t in zip(x, middle, sizes, scaled, strict=False)}
     for sign in (1, -1):
-        yield Place({x[-1]: middle[-1] + sign * height}, tuple(s / length for s in slope))
+        last = middle[-1] + sign * sizes[-1] ** 2 * slope[-1]
+        normal = (*(s / length for s in slope[:-1]), sign * slope[-1] / length)
+        yield Place({**values, x[-1]: last}, normal, dict.fromkeys(scaled, (-ends, ends)))
 
 
 def _arc(piece: Any, x: Sequence[Any]) -> Iterator[Place]:

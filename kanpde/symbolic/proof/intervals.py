@@ -66,7 +66,7 @@ def sign(expression: Any, boxes: Mapping[Any, tuple[float, float]], within: With
         low, high = _halved(low[open_], high[open_])
         if within is not None:
             low, high = _meeting(within, low, high)
-    strict = "0" not in found
+    strict = "0" not in found or (within is not None and not vanish_together([expression], boxes, within))
     return (
         {True: "positive", False: "nonnegative"}[strict]
         if "-" not in found

@@ -7,7 +7,6 @@ import functools
 import itertools
 import math
 import numbers
-import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -231,7 +230,10 @@ class _Builder:
             values = {self.coordinates[axis]: exact_number(v) for axis, v in zip(face.axes, face.values, strict=True)}
             return sp.sympify(expression).subs(values)
         found = [place.put(self._with_normal(expression, face, place)) for place in self._places(face)]
-        return found[0] if len(found) == 1 else sp.Add(*map(operator.mul, self._multiples(len(found)), found))
+        if len(found) == 1:
+            return found[0]
+        pairs = zip(self._multiples(len(found)), found, strict=True)
+        return sp.Add(*(multiple * term for multiple, each in pairs for term in sp.Add.make_args(each)))
 
     def _multiples(self, count: int) -> list[Any]:
         """Return symbols of numbers that multiply the pieces' equations: their sum vanishes if each of them does."""

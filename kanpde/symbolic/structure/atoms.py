@@ -89,6 +89,11 @@ def rates(low: float, high: float, count: int) -> Array:
     return grid_of(np.concatenate([-size[::-1], size]))
 
 
+def positive_rates(low: float, high: float, count: int) -> Array:
+    """Return rates b with b · length from 0.1 to 30."""
+    return grid_of(np.geomspace(0.1, 30, 14) / (high - low))
+
+
 def frequencies(low: float, high: float, count: int) -> Array:
     """Return frequencies from a quarter wave on the interval to the Nyquist frequency."""
     return grid_of(np.arange(1, count) * np.pi / 2 / (high - low))
@@ -180,6 +185,16 @@ def _shipped() -> dict[str, tuple[Basis, ...]]:
             Basis("power", (*one, (s + B) ** C), (B, C), powers),
         ),
         "log": (Basis("log", (*one, sp.log(s + B)), (B,), shifts),),
+        "bessel": tuple(
+            Basis("bessel", tuple(f(n, B * s) for f in kinds), (B,), starts)
+            for kinds, starts, orders in (
+                ((sp.besselj,), frequencies, 5),
+                ((sp.besselj, sp.bessely), frequencies, 3),
+                ((sp.besseli,), positive_rates, 3),
+                ((sp.besseli, sp.besselk), positive_rates, 2),
+            )
+            for n in range(orders)
+        ),
     }
 
 
