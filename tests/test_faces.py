@@ -31,7 +31,7 @@ def test_every_point_of_a_face_is_in_one_of_its_places(shape: Shape) -> None:
         for point, normal in zip(points, normals, strict=True):
             at = dict(zip(coordinates, point.tolist(), strict=True))
             here = [(p, given) for p in found for given in [parameters(p, at)] if matches(p, given)]
-            assert any(np.allclose([float(n.subs(at)) for n in p.normal], normal, atol=1e-3) for p, at in here)
+            assert any(np.allclose([complex(n.subs(at)) for n in p.normal], normal, atol=1e-3) for p, at in here)
 
 
 def parameters(place: Place, at: dict[Any, float]) -> dict[Any, float]:

@@ -38,7 +38,7 @@ def about_poles(solution: Surrogate, place: int) -> list[tuple[Pole, Separation]
     for pole in poles(solution.problem.domain):
         field = polar(solution, place, pole)
         if field.finite and field.norm() > 0:
-            found.append((pole, Separation(field, "separated in polar coordinates")))
+            found.append((pole, Separation(field, "separated in polar coordinates", compositions=False)))
     return found
 
 

@@ -133,6 +133,15 @@ def shifts(low: float, high: float, count: int) -> Array:
     return grid_of(-low + (high - low) * np.geomspace(0.02, 8, 9))
 
 
+def mirrored(starts: Starts) -> Starts:
+    """Return the guesses of a function of -s."""
+
+    def of_negative(low: float, high: float, count: int) -> Array:
+        return starts(-high, -low, count)
+
+    return of_negative
+
+
 def powers(low: float, high: float, count: int) -> Array:
     """Return (shift, exponent) of powers of s + shift > 0."""
     return grid_of(shifts(low, high, count)[:, 0], (-3.0, -2.0, -1.5, -1.0, -0.5, 0.5, 1.5))
@@ -184,18 +193,38 @@ def _shipped() -> dict[str, tuple[Basis, ...]]:
             Basis("power", ((s + B) ** C,), (B, C), powers),
             Basis("power", (*one, (s + B) ** C), (B, C), powers),
         ),
-        "log": (Basis("log", (*one, sp.log(s + B)), (B,), shifts),),
-        "bessel": tuple(
-            Basis("bessel", tuple(f(n, B * s) for f in kinds), (B,), starts)
-            for kinds, starts, orders in (
-                ((sp.besselj,), frequencies, 5),
-                ((sp.besselj, sp.bessely), frequencies, 3),
-                ((sp.besseli,), positive_rates, 3),
-                ((sp.besseli, sp.besselk), positive_rates, 2),
-            )
-            for n in range(orders)
+        "log": (
+            Basis("log", (*one, sp.log(s + B)), (B,), shifts),
+            Basis("log", (*one, sp.log(B - s)), (B,), mirrored(shifts)),
         ),
+        "bessel": (*_bessel(), *_spherical()),
     }
+
+
+def _bessel() -> list[Basis]:
+    """Return the bases of Bessel functions of whole orders, which are the radial parts of waves and decays in a disk."""
+    kinds: tuple[tuple[tuple[Any, ...], Starts, int], ...] = (
+        ((sp.besselj,), frequencies, 5),
+        ((sp.besselj, sp.bessely), frequencies, 3),
+        ((sp.besseli,), positive_rates, 3),
+        ((sp.besseli, sp.besselk), positive_rates, 2),
+    )
+    return [
+        Basis("bessel", tuple(f(n, B * VARIABLE) for f in functions), (B,), starts)
+        for functions, starts, orders in kinds
+        for n in range(orders)
+    ]
+
+
+def _spherical() -> list[Basis]:
+    """Return the spherical Bessel functions of order 0."""
+    s = VARIABLE
+    return [
+        Basis("bessel", (sp.sin(B * s) / s,), (B,), frequencies),
+        Basis("bessel", (sp.sin(B * s) / s, sp.cos(B * s) / s), (B,), frequencies),
+        Basis("bessel", (sp.sinh(B * s) / s,), (B,), positive_rates),
+        Basis("bessel", (sp.exp(B * s) / s, sp.exp(-B * s) / s), (B,), positive_rates),
+    ]
 
 
 _LIBRARY = _shipped()
