@@ -223,9 +223,9 @@ _OTHERS = (
     _row(sp.erfi, from_scipy("erfi"), everywhere),
     _row(sp.gamma, from_scipy("gamma"), positive("gamma of")),
     _row(sp.loggamma, torch.lgamma, positive("loggamma of")),
-    _row(sp.LambertW, lambert_w), _row(sp.Ei, from_scipy("expi")),
-    _row(sp.besselj, from_scipy("jv"), everywhere), _row(sp.bessely, from_scipy("yv")),
-    _row(sp.besseli, from_scipy("iv"), everywhere), _row(sp.besselk, from_scipy("kv")),
+    _row(sp.LambertW, lambert_w), _row(sp.Ei, from_scipy("expi"), nonzero("Ei of")),
+    _row(sp.besselj, from_scipy("jv"), everywhere), _row(sp.bessely, from_scipy("yv"), positive("bessely of")),
+    _row(sp.besseli, from_scipy("iv"), everywhere), _row(sp.besselk, from_scipy("kv"), positive("besselk of")),
     _row(sp.elliptic_k, from_scipy("ellipk")), _row(sp.elliptic_e, from_scipy("ellipe")),
 )  # fmt: skip
 _RELATIONS: dict[Any, Operation] = {
@@ -284,7 +284,7 @@ def _demands(part: Any) -> list[Demand]:
     if isinstance(part, (sp.Function, sp.Piecewise, sp.Min, sp.Max)) and part.free_symbols:
         row = HEADS.get(part.func)
         if row is not None and row.smooth is not None:
-            return row.smooth(part.args[0])
+            return row.smooth(part.args[-1])  # that of a Bessel function is behind its order
         return [(sp.S.Zero, NONZERO, f"{part.func.__name__} may not be smooth: {part};")]
     return [(sp.S.Zero, NONZERO, "it is not real:")] if part is sp.I else []
 

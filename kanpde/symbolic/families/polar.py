@@ -1,6 +1,6 @@
 """Sums of products of functions of the radius and of the angle, and sums of functions singular in holes.
 
-    r^k cos kθ, log r, J_n(k r) cos nθ, r^{2/3} sin(2θ/3);    Σ_i c_i log |x - p_i| + multipoles + polynomials
+    r^k cos kθ, log r, J_n(k r) cos nθ, r^{2/3} sin(2θ/3);    Σ_i (c_i + d_i |x - p_i|²) log |x - p_i| + multipoles + polynomials
 
 A product is written in Cartesian coordinates: r^n cos nθ = Re (x + iy)^n, so what is smooth at the pole looks so.
 """
@@ -107,11 +107,11 @@ def in_holes(field: Sampled, solution: Surrogate, place: int) -> Iterator[Propos
     if not holes or domain.dimension != 2:
         return
     x, y = symbols(field.names)
-    terms = [sp.S.One, x, y, x**2 - y**2, x * y]
+    terms = [sp.S.One, x, y, x**2 - y**2, x * y, x**2 + y**2]
     for hole in holes:
         dx, dy = x - exact_number(round(hole.at[0], 12)), y - exact_number(round(hole.at[1], 12))
         square = dx**2 + dy**2
-        terms.append(sp.log(square))
+        terms += [sp.log(square), square * sp.log(square)]
         for n in range(1, ORDER + 1):
             power = sp.expand((dx + sp.I * dy) ** n)
             terms += [sp.re(power) / square**n, sp.im(power) / square**n]
