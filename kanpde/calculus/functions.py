@@ -40,7 +40,8 @@ Demand = tuple[Any, tuple[str, ...], str]
 Demands = Callable[[Any], list[Demand]]
 
 NONZERO = ("positive", "negative")
-KINK = "a root of"  # the words of a demand whose zeros inside a domain are kinks
+# The words of demands whose zeros are kinks and jumps inside a domain, but may lie at its corners.
+KINK, JUMP = "a root of", "a jump of atan2 at the zeros of"
 
 
 def everywhere(x: Any) -> list[Demand]:
@@ -280,7 +281,7 @@ def _demands(part: Any) -> list[Demand]:
         return _demands_of_power(part.base, part.exp)
     if isinstance(part, sp.atan2) and part.free_symbols:
         y, x = part.args
-        return positive("a jump of atan2 where there vanishes")(sp.sqrt(x**2 + y**2) + x)
+        return positive(JUMP)(sp.sqrt(x**2 + y**2) + x)
     if isinstance(part, (sp.Function, sp.Piecewise, sp.Min, sp.Max)) and part.free_symbols:
         row = HEADS.get(part.func)
         if row is not None and row.smooth is not None:
