@@ -29,6 +29,8 @@ RADII, ANGLES, OTHERS = 48, 64, 12
 LOOKED_AT, WIDE = 200, 0.05
 # The least radius relative to the largest one: functions may be singular at the pole.
 LEAST = 0.02
+# The least opening of a corner at which solutions may be singular.
+BLUNT = math.pi / 2 + 1e-6
 # The largest number of poles, and the distance relative to the size at which two are the same.
 MOST, SAME = 5, 1e-6
 
@@ -82,7 +84,7 @@ def poles(domain: Domain) -> list[Pole]:
         return []
     size = float(np.max(shape.high - shape.low))
     corners = sorted((meeting.corner for meeting in corners_of(shape)), key=lambda corner: -corner.opening)
-    wanted = [Pole(corner.at, corner.first, corner.opening) for corner in corners[:2]]
+    wanted = [Pole(c.at, c.first, c.opening) for c in corners[:2] if c.opening > BLUNT]
     curves = [piece for pieces in shape.pieces.values() for piece in pieces if isinstance(piece, Arc)]
     digits = 12 - math.ceil(math.log10(max(size, 1e-300)))
     centres = [hole.at for hole in holes_of(shape)] + [curve.center for curve in curves] + [_centroid(shape, size)]
