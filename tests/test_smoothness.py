@@ -4,7 +4,6 @@ import pytest
 import sympy as sp
 from boxes_of_symbols import BOX, t, x
 
-
 from kanpde import Annulus, Disk, Polygon
 from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.proof.smoothness import irregularities

@@ -90,9 +90,7 @@ def _prescribed(kind: str, values: Any, on: Faces, velocity: Sequence[str]) -> C
     return {f"{f}_{kind}_{name}": Dirichlet(value, on=where, field=f) for f, value in zip(velocity, given, strict=True)}
 
 
-def _faces(
-    kind: str, on: Faces, velocity: Sequence[str], coordinates: Sequence[str]
-) -> list[tuple[str, int]]:
+def _faces(kind: str, on: Faces, velocity: Sequence[str], coordinates: Sequence[str]) -> list[tuple[str, int]]:
     """Return every face with the number of the coordinate along its normal."""
     axes = list(coordinates[: len(velocity)])
     found = []

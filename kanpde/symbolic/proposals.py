@@ -202,7 +202,9 @@ FAMILIES = (
         4,
         lambda look: [separation.thorough(look.elementary) for separation in look.inner],
     ),
-    Family("separated with Bessel functions", 5, lambda look: [look.plain.thorough(look.bessel)] if look.bessel else []),
+    Family(
+        "separated with Bessel functions", 5, lambda look: [look.plain.thorough(look.bessel)] if look.bessel else []
+    ),
     Family("nonlinear ordinary", 5, with_hints(lambda look, hints: [hints.general(look.field, linear=False)])),
 )
 

@@ -85,7 +85,8 @@ def candidates(
     streams = [
         plausible_first(
             itertools.chain(
-                nothing(field, largest), proposals(field, bases, Hints(solution.problem, clock, functions, place, solution, fields))
+                nothing(field, largest),
+                proposals(field, bases, Hints(solution.problem, clock, functions, place, solution, fields)),
             ),
             max(BEYOND * field.error, least),
         )

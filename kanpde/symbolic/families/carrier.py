@@ -1,7 +1,7 @@
 """Pairs of fields that are an envelope times a carrier: u + i v = B e^{i(k x - w t + phase)} with a real B.
 
-k and -w are the slopes of the angle of u + i v, (u v_x - v u_x) / (u² + v²), if these are the same everywhere. A soliton
-of the nonlinear Schrödinger equation is of this kind, B = sech(x - t).
+k and -w are the slopes of the angle of u + i v, (u v_x - v u_x) / (u² + v²), if these are the same everywhere. A
+soliton of the nonlinear Schrödinger equation is of this kind, B = sech(x - t).
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def carried(field: Sampled, partner: Sampled, bases: Sequence[Basis]) -> Iterato
         slopes.append(mean if abs(mean) * np.ptp(nodes) > STILL else 0.0)
     if not any(slopes):
         return
-    angle = sum(k * s for k, s in zip(slopes, field.coordinates, strict=True))
+    angle = np.zeros_like(field.values)
+    for k, s in zip(slopes, field.coordinates, strict=True):
+        angle = angle + k * s
     turned = (field.values + 1j * partner.values) * np.exp(-1j * angle)
     phase = float(np.angle(np.sum(field.weight * turned**2)) / 2)
     envelope = _envelope(field, partner, slopes, angle + phase)

@@ -1,6 +1,7 @@
 """Sums of products of functions of the radius and of the angle, and sums of functions singular in holes.
 
-    r^k cos kθ, log r, J_n(k r) cos nθ, r^{2/3} sin(2θ/3);    Σ_i (c_i + d_i |x - p_i|²) log |x - p_i| + multipoles + polynomials
+    r^k cos kθ,  log r,  J_n(k r) cos nθ,  r^{2/3} sin(2θ/3)
+    Σ_i (c_i + d_i |x - p_i|²) log |x - p_i| + multipoles + polynomials
 
 A product is written in Cartesian coordinates: r^n cos nθ = Re (x + iy)^n, so what is smooth at the pole looks so.
 """

@@ -1,13 +1,12 @@
 """Decide whether a formula is smooth on a closed domain: without poles, branch cuts and kinks.
 
-At a corner between straight sides a formula may be singular, as r^{2/3} sin(2θ/3) is. Near it the domain is a sector, so
-what is homogeneous about the corner has the signs there that it has farther away.
+At a corner between straight sides a formula may be singular, as r^{2/3} sin(2θ/3) is. Near it the domain is a sector,
+so what is homogeneous about the corner has the signs there that it has farther away.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -148,6 +148,4 @@ def polar(solution: Surrogate, place: int, pole: Pole) -> Sampled:
     nodes = (nodes[0], nodes[1] - pole.first - (math.pi if pole.around else 0.0), *nodes[2:])
     names = (*NAMES, *domain.names[2:])
     weights = tuple(w / 2 for _, w in unit)
-    return Sampled(
-        names, nodes, weights, partial(()), tuple(first), tuple(second), estimated_error(solution)
-    )
+    return Sampled(names, nodes, weights, partial(()), tuple(first), tuple(second), estimated_error(solution))
