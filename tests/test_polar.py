@@ -1,4 +1,4 @@
-"""Closed forms on shapes: harmonics, Bessel functions, logarithms, corner functions, planted, found again and proved."""
+"""Closed forms on shapes: harmonics, Bessel functions, logarithms, corner functions, planted, found and proved."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def _shipped() -> dict[str, tuple[Basis, ...]]:
 
 
 def _bessel() -> list[Basis]:
-    """Return the bases of Bessel functions of whole orders, which are the radial parts of waves and decays in a disk."""
+    """Return the bases of Bessel functions of whole orders, the radial parts of waves and decays in a disk."""
     kinds: tuple[tuple[tuple[Any, ...], Starts, int], ...] = (
         ((sp.besselj,), frequencies, 5),
         ((sp.besselj, sp.bessely), frequencies, 3),

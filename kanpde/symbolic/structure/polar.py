@@ -70,7 +70,7 @@ def _turns(angle: float) -> Any:
 
 
 def plane_of(domain: Domain) -> Shape | None:
-    """Return the plane shape that a domain is, or whose product with a box it is; None if that is a box or not plane."""
+    """Return the plane shape that a domain is, or whose product with a box it is; None if there is none but a box."""
     shape = domain if isinstance(domain, Shape) else None
     if shape is not None and shape.factor is not None:
         shape = shape.divided(shape.factor)
@@ -133,7 +133,8 @@ def polar(solution: Surrogate, place: int, pole: Pole) -> Sampled:
     points = np.stack([column.ravel() for column in columns], axis=1)
 
     def partial(axes: MultiIndex) -> Array:
-        return np.asarray(solution.evaluate(points, axes)[:, place], dtype=np.float64).reshape(r.shape)
+        found: Array = np.asarray(solution.evaluate(points, axes)[:, place], dtype=np.float64)
+        return np.asarray(found.reshape(r.shape))
 
     u_x, u_y, u_xx, u_xy, u_yy = (partial(axes) for axes in ((0,), (1,), (0, 0), (0, 1), (1, 1)))
     u_r = c * u_x + s * u_y
