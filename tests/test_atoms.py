@@ -12,7 +12,6 @@ from kanpde.errors import ConfigurationError
 from kanpde.symbolic.structure import atoms
 from kanpde.symbolic.structure.variable_projection import fit
 
-
 BESSEL = [b for b in BASES if any(f.has(sp.besselj, sp.bessely, sp.besseli, sp.besselk) for f in b.functions)]
 
 
