@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kanpde.network.mlp import MLP
     from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
     from kanpde.problem.constraint import Constraint
+    from kanpde.problem.flow import inflow, no_slip, outflow, slip
     from kanpde.problem.from_text import problem_from
     from kanpde.problem.integral import Integral
     from kanpde.problem.interface import Interface
@@ -70,12 +71,16 @@ _MODULES = {
     "fix": "readable",
     "formula": "readable",
     "formula_to_kan": "readable",
+    "inflow": "problem.flow",
     "load_problem": "problem.registry",
+    "no_slip": "problem.flow",
+    "outflow": "problem.flow",
     "problem_from": "problem.from_text",
     "prune": "readable",
     "read": "readable",
     "refit": "readable",
     "register_atom": "calculus.registration",
+    "slip": "problem.flow",
     "solve": "training.trainer",
     "sparsify": "readable",
     "suggest": "readable",
@@ -111,12 +116,16 @@ __all__ = [
     "fix",
     "formula",
     "formula_to_kan",
+    "inflow",
     "load_problem",
+    "no_slip",
+    "outflow",
     "problem_from",
     "prune",
     "read",
     "refit",
     "register_atom",
+    "slip",
     "solve",
     "sparsify",
     "suggest",

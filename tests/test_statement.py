@@ -111,7 +111,6 @@ def test_equations_are_those_that_the_code_computes():
 NO_STATEMENT = {
     "conductivity": "unknown functions",
     "drum": "Integral",
-    "laplace_star": "faces with a formula",
     "loaded_string": "Interface",
     "oscillator": "Integral",
     "stokes": "Integral",

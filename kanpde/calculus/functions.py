@@ -40,6 +40,8 @@ Demand = tuple[Any, tuple[str, ...], str]
 Demands = Callable[[Any], list[Demand]]
 
 NONZERO = ("positive", "negative")
+# The words of demands whose zeros are kinks and jumps inside a domain, but may lie at its corners.
+KINK, JUMP = "a root of", "a jump of atan2 at the zeros of"
 
 
 def everywhere(x: Any) -> list[Demand]:
@@ -222,9 +224,9 @@ _OTHERS = (
     _row(sp.erfi, from_scipy("erfi"), everywhere),
     _row(sp.gamma, from_scipy("gamma"), positive("gamma of")),
     _row(sp.loggamma, torch.lgamma, positive("loggamma of")),
-    _row(sp.LambertW, lambert_w), _row(sp.Ei, from_scipy("expi")),
-    _row(sp.besselj, from_scipy("jv"), everywhere), _row(sp.bessely, from_scipy("yv")),
-    _row(sp.besseli, from_scipy("iv"), everywhere), _row(sp.besselk, from_scipy("kv")),
+    _row(sp.LambertW, lambert_w), _row(sp.Ei, from_scipy("expi"), nonzero("Ei of")),
+    _row(sp.besselj, from_scipy("jv"), everywhere), _row(sp.bessely, from_scipy("yv"), positive("bessely of")),
+    _row(sp.besseli, from_scipy("iv"), everywhere), _row(sp.besselk, from_scipy("kv"), positive("besselk of")),
     _row(sp.elliptic_k, from_scipy("ellipk")), _row(sp.elliptic_e, from_scipy("ellipe")),
 )  # fmt: skip
 _RELATIONS: dict[Any, Operation] = {
@@ -277,10 +279,13 @@ def smoothness_demands(expression: Any) -> list[Demand]:
 def _demands(part: Any) -> list[Demand]:
     if isinstance(part, sp.Pow):
         return _demands_of_power(part.base, part.exp)
+    if isinstance(part, sp.atan2) and part.free_symbols:
+        y, x = part.args
+        return positive(JUMP)(sp.sqrt(x**2 + y**2) + x)
     if isinstance(part, (sp.Function, sp.Piecewise, sp.Min, sp.Max)) and part.free_symbols:
         row = HEADS.get(part.func)
         if row is not None and row.smooth is not None:
-            return row.smooth(part.args[0])
+            return row.smooth(part.args[-1])  # that of a Bessel function is behind its order
         return [(sp.S.Zero, NONZERO, f"{part.func.__name__} may not be smooth: {part};")]
     return [(sp.S.Zero, NONZERO, "it is not real:")] if part is sp.I else []
 
@@ -291,5 +296,5 @@ def _demands_of_power(base: Any, exponent: Any) -> list[Demand]:
     if exponent.is_integer:
         return nonzero("division by")(base)
     if exponent.is_positive:
-        return nonnegative("a root of", lambda x: x)(base)
+        return nonnegative(KINK, lambda x: x)(base)
     return positive("a power of")(base)

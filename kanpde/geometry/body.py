@@ -50,6 +50,10 @@ class Body(Shape):
         return self.surface.volume
 
     @property
+    def steady(self) -> bool:
+        return False
+
+    @property
     def key(self) -> tuple[Any, ...]:
         return self.path, self.surface.corners.tobytes(), self.name
 

@@ -100,6 +100,10 @@ class Implicit(Shape):
         return torch.maximum(self._level(points), self.box.level(points))
 
     @property
+    def steady(self) -> bool:
+        return False
+
+    @property
     def key(self) -> tuple[Any, ...]:
         return self.function, self.box, self.name
 

@@ -47,6 +47,10 @@ class Patch(Shape):
         return self._volume
 
     @property
+    def steady(self) -> bool:
+        return False
+
+    @property
     def key(self) -> tuple[Any, ...]:
         return (id(self),)
 

@@ -36,6 +36,11 @@ class Shape(Bounded):
     """
 
     @property
+    def steady(self) -> bool:
+        """True if the level surely changes by no more than the distance of two points."""
+        return True
+
+    @property
     @abstractmethod
     def key(self) -> tuple[Any, ...]:
         """What distinguishes the shape from others of its class."""
@@ -243,6 +248,10 @@ class Combination(Shape):
         return _LEVELS[self.operation](self.first.level(points), self.second.level(points))
 
     @property
+    def steady(self) -> bool:
+        return self.first.steady and self.second.steady
+
+    @property
     def key(self) -> tuple[Any, ...]:
         return self.operation, self.first, self.second
 
@@ -312,6 +321,10 @@ class Product(Shape):
 
     def divided(self, factor: Shape) -> Shape | None:
         return self.shape if factor == self.box else None
+
+    @property
+    def steady(self) -> bool:
+        return self.shape.steady
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from kanpde.marching.system import MISFIT, STIFF, System
+from kanpde.marching.system import STIFF, System
+from kanpde.marching.tolerances import MISFIT
 from kanpde.optim.band import MIN_DAMPING
 from kanpde.optim.bordered import BorderedFactor
 from kanpde.optim.cgls import conjugate_gradients

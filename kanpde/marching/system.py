@@ -31,6 +31,7 @@ from kanpde.marching.enriched_product import EnrichedProduct
 from kanpde.marching.piece import Image, OnGrids, Piece, Shapes, TensorFunction
 from kanpde.marching.quadrature import Quadrature, any_shape, quadrature
 from kanpde.marching.tensor_product import OnGrid, TensorProduct
+from kanpde.marching.tolerances import MISFIT
 from kanpde.optim.band import Storage
 from kanpde.problem.block import Block
 from kanpde.problem.lift import Lift
@@ -45,9 +46,6 @@ FLOOR_OF_PARTS = 0.1
 NOTHING = 1e-10
 # Least scale of a row with two sides, relative to that of its larger side.
 LEAST_SIDE = 1e-6
-# Largest root mean square of measurements' rows: the equation is exact and measurements have noise, so the rows of
-# those that the solution misses by more weigh less.
-MISFIT = 1e-5
 # Curvature of an unknown function, relative to its size, that counts as much as the misfit of the measurements, until
 # these choose another weight of its smoothness.
 STIFF = 1e-2

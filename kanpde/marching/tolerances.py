@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+# Largest root mean square of measurements' rows: the equation is exact and measurements have noise, so the rows of
+# those that the solution misses by more weigh less. What the splines leave of the equation has to be far below it.
+MISFIT = 1e-3
+
 
 @dataclass(frozen=True)
 class MarchTolerances:
@@ -90,7 +94,7 @@ class MarchTolerances:
     # Residual with singular functions below which no pass follows: it is relative to derivatives that are infinite at
     # corners, so the solution has more digits.
     enough: float = 1e-9
-    below_noise: float = 1e-2  # no pass follows one whose residual is below this share of the measurements' misfit
+    below_noise: float = 1e-2  # no pass follows one whose residual is below this share of the measurements' rows
     checked: int = 16  # smallest number of points along each axis at which a slab's residual is measured
 
     def of_long(self, dimension: int) -> MarchTolerances:

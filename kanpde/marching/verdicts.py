@@ -11,7 +11,7 @@ import numpy as np
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.slabs import Pass, Slab
 from kanpde.marching.state import Attempt, Counters, Iterate
-from kanpde.marching.tolerances import MarchTolerances
+from kanpde.marching.tolerances import MISFIT, MarchTolerances
 from kanpde.optim.least_squares import Step
 
 Axes = tuple[SplineAxis, ...]
@@ -229,12 +229,13 @@ def outcome(found: Pass, best: Pass | None, level: int, limits: MarchTolerances)
     """Return the decision after the pass `found`, where `best` is the best pass before it.
 
     Another pass follows if this one made progress, was close to its tolerance, and a smaller tolerance remains; but
-    none if the residual is far below the noise of measurements, which finer splines would only follow.
+    none if the residual is far below the rows of measurements with noise: then these determine the unknowns, and not
+    what the splines leave of the equation.
     """
     better = best is None or found.residual < limits.gain * best.residual
     reached = found.residual <= limits.continue_within * limits.passes[level]
     while level < len(limits.passes) and found.residual <= limits.met_within * limits.passes[level]:
         level += 1
     best = found if best is None or found.residual < best.residual else best
-    heard = found.residual > limits.below_noise * found.misfit
+    heard = found.residual > limits.below_noise * min(found.misfit, MISFIT)
     return Outcome(best, level, level < len(limits.passes) and better and reached and heard)

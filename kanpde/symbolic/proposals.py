@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import sympy as sp
@@ -17,37 +17,44 @@ import sympy as sp
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
 from kanpde.symbolic.clock import Clock
+from kanpde.symbolic.families import polar
+from kanpde.symbolic.families.carrier import carried
 from kanpde.symbolic.families.cole_hopf import transformation, transformed
 from kanpde.symbolic.families.liouville import prefactors
 from kanpde.symbolic.families.ordinary import general
 from kanpde.symbolic.families.polynomial import polynomial_in_one
 from kanpde.symbolic.families.proposal import Proposal
 from kanpde.symbolic.families.separated import Separation, at_error
-from kanpde.symbolic.families.similarity import profile_proposals, reductions
+from kanpde.symbolic.families.similarity import profile_proposals, radial, reductions
 from kanpde.symbolic.families.sparse import Samples, of_samples
 from kanpde.symbolic.families.travelling import two_waves
 from kanpde.symbolic.structure.atoms import Basis
 from kanpde.symbolic.structure.outer_functions import peel
+from kanpde.symbolic.structure.polar import Pole
 from kanpde.symbolic.structure.report import rank
-from kanpde.symbolic.structure.sampled import Sampled
+from kanpde.symbolic.structure.sampled import Sampled, Surrogate
 
 Streams = list[Iterator[Proposal]]
 
 # The number of quick separated proposals that come first, and the largest rank of a field that has them.
 SOON, FEW = 6, 2
+BESSEL = "bessel"  # the name of the slow functions in the library
 
 
 @dataclass(frozen=True)
 class Hints:
     """Properties of the solutions that follow from the equation, or from data, computed on request.
 
-    `place` is the number of the field among the problem's fields.
+    `place` is the number of the field among the problem's fields; `solution` is what can be evaluated elsewhere, and
+    `fields` are all fields of a system.
     """
 
     problem: Problem
     clock: Clock
     functions: Sequence[str] | None
     place: int = 0
+    solution: Surrogate | None = None
+    fields: Sequence[Sampled] = ()
 
     def general(self, field: Sampled, linear: bool) -> Iterator[Proposal]:
         """Yield proposals from the general solutions of an ordinary equation."""
@@ -69,6 +76,16 @@ class Hints:
             samples = Samples.of(field.names, points, values, field.error, self.functions)
             yield from of_samples(field, samples, self.clock)
 
+    @cached_property
+    def about_poles(self) -> list[tuple[Pole, Separation]]:
+        """The separations of the field in polar coordinates, if its domain is a plane shape other than a box."""
+        return [] if self.solution is None else polar.about_poles(self.solution, self.place)
+
+    def in_holes(self, field: Sampled) -> Iterator[Proposal]:
+        """Yield sums of functions that are singular in the holes of the domain."""
+        if self.solution is not None and self.functions is None:
+            yield from polar.in_holes(field, self.solution, self.place)
+
     def prefactors(self) -> Mapping[int, sp.Expr]:
         """Return the possible common prefactors of the factors by axis; empty if the functions are restricted."""
         return prefactors(self.problem) if self.functions is None else {}
@@ -81,6 +98,16 @@ class Look:
     field: Sampled
     bases: Sequence[Basis]
     hints: Hints | None
+
+    @cached_property
+    def elementary(self) -> list[Basis]:
+        """The bases of all functions but Bessel's, which are slow to evaluate."""
+        return [basis for basis in self.bases if basis.name != BESSEL]
+
+    @cached_property
+    def bessel(self) -> list[Basis]:
+        """The bases of Bessel functions."""
+        return [basis for basis in self.bases if basis.name == BESSEL]
 
     @cached_property
     def plain(self) -> Separation:
@@ -106,7 +133,32 @@ def first_separated(look: Look) -> Streams:
 
 def invariant(look: Look) -> Streams:
     """Return one stream for each symmetry of the field."""
-    return [profile_proposals(look.field, look.bases, reduction) for reduction in reductions(look.field)]
+    return [profile_proposals(look.field, look.elementary, reduction) for reduction in reductions(look.field)]
+
+
+def spherical(look: Look) -> Streams:
+    """Return functions of the distance from a point in space, such as sin(k r) / r."""
+    found = radial(look.field) if look.field.dimension == 3 and look.bessel and look.field.norm() > 0 else None
+    if found is None or found.number > found.threshold:
+        return []
+    distance = replace(found, name="distance", variable=sp.sqrt(found.variable))
+    return [profile_proposals(look.field, look.bessel, distance)]
+
+
+def polar_quick(look: Look, hints: Hints) -> Streams:
+    """Return the quick proposals in polar coordinates, and the sums of functions singular in holes."""
+    return [hints.in_holes(look.field), *polar.quick(hints.about_poles, look.field.names)]
+
+
+def polar_thorough(look: Look, hints: Hints) -> Streams:
+    """Return the proposals in polar coordinates from Bessel functions of the radius."""
+    return polar.thorough(hints.about_poles, look.bessel, look.field.names) if look.bessel else []
+
+
+def carried_by(look: Look, hints: Hints) -> Streams:
+    """Return one stream for every other field of a system with which the field may be an envelope times a carrier."""
+    others = [other for place, other in enumerate(hints.fields) if place != hints.place]
+    return [carried(look.field, other, look.elementary) for other in others]
 
 
 def polynomials_in_one(look: Look) -> Streams:
@@ -134,17 +186,24 @@ FAMILIES = (
     Family("separated, the first", 0, first_separated),
     Family("sparse in features", 0, with_hints(lambda look, hints: [hints.of_samples(look.field)])),
     Family("linear ordinary", 1, with_hints(lambda look, hints: [hints.general(look.field, linear=True)])),
+    Family("polar", 1, with_hints(polar_quick)),
+    Family("polar, thoroughly", 1, with_hints(polar_thorough)),
+    Family("envelope and carrier", 1, with_hints(carried_by)),
     Family("invariant", 2, invariant),
-    Family("logarithmic derivative", 2, with_hints(lambda look, hints: hints.logarithmic(look.field, look.bases))),
-    Family("two waves", 2, lambda look: [two_waves(look.field, look.bases)]),
+    Family("spherical", 2, spherical),
+    Family("logarithmic derivative", 2, with_hints(lambda look, hints: hints.logarithmic(look.field, look.elementary))),
+    Family("two waves", 2, lambda look: [two_waves(look.field, look.elementary)]),
     Family("outer of separated", 2, lambda look: [separation.quick() for separation in look.inner]),
     Family("polynomial in one", 2, polynomials_in_one),
     Family("separated", 2, lambda look: [look.quick]),
-    Family("separated, thoroughly", 3, lambda look: [look.plain.thorough(look.bases)]),
+    Family("separated, thoroughly", 3, lambda look: [look.plain.thorough(look.elementary)]),
     Family(
         "outer of separated, thoroughly",
         4,
-        lambda look: [separation.thorough(look.bases) for separation in look.inner],
+        lambda look: [separation.thorough(look.elementary) for separation in look.inner],
+    ),
+    Family(
+        "separated with Bessel functions", 5, lambda look: [look.plain.thorough(look.bessel)] if look.bessel else []
     ),
     Family("nonlinear ordinary", 5, with_hints(lambda look, hints: [hints.general(look.field, linear=False)])),
 )

@@ -82,14 +82,12 @@ def candidates(
     # The proposals of a system are combinations over its fields, so only accurate ones come first.
     least = FAR if len(fields) == 1 else 0.0
     largest = max(field.norm() for field in fields)
+    hints = (Hints(solution.problem, clock, functions, place, solution, fields) for place in range(len(fields)))
     streams = [
         plausible_first(
-            itertools.chain(
-                nothing(field, largest), proposals(field, bases, Hints(solution.problem, clock, functions, place))
-            ),
-            max(BEYOND * field.error, least),
+            itertools.chain(nothing(field, largest), proposals(field, bases, own)), max(BEYOND * field.error, least)
         )
-        for place, field in enumerate(fields)
+        for field, own in zip(fields, hints, strict=True)
     ]
     solved = 0
     for candidate in search.refits(joint(streams)):

@@ -184,12 +184,13 @@ def determining_equations(
 ) -> Iterator[Any]:
     """Yield the coefficient of every independent function of the coordinates: the equations hold if all are zero."""
     for equation in statement.equations:
-        expression = sp.expand(equation.of(fields).subs(values))
+        row = equation.of(fields).subs(values)
+        expression = sp.expand(row, trig=row.has(sp.atan2, sp.acos, sp.asin))
         if not expression.free_symbols & wanted:
             continue
         coefficients: dict[Any, Any] = {}
         for term in sp.Add.make_args(expression):
-            coefficient, function = term.as_independent(*statement.coordinates, as_Add=False)
+            coefficient, function = term.as_independent(*statement.coordinates, *statement.others, as_Add=False)
             coefficients[function] = coefficients.get(function, 0) + coefficient
         yield from (c for c in coefficients.values() if c.free_symbols & wanted)
 

@@ -64,7 +64,8 @@ def at_gap(field: Sampled, axis: int) -> int:
 class Separation:
     """The proposals of separated form for a field of any plausible rank; `wrap` maps it back to the solution.
 
-    `prefactors` maps an axis to a function of VARIABLE that all factors of that axis may share.
+    `prefactors` maps an axis to a function of VARIABLE that all factors of that axis may share; `compositions` says
+    whether factors may be functions of functions.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class Separation:
         family: str,
         wrap: Callable[[sp.Expr], sp.Expr] = lambda w: w,
         prefactors: Mapping[int, sp.Expr] = MappingProxyType({}),
+        compositions: bool = True,
     ) -> None:
         self.field, self.family, self.wrap, self.prefactors = field, family, wrap, prefactors
+        self.compositions = compositions
         self.ranks = ranks(field)
         self._spaces = {(a, r): subspace(field, a, r) for chosen in self.ranks for a, r in enumerate(chosen)}
 
@@ -86,7 +89,7 @@ class Separation:
         """Return spans from relations between derivatives, and compositions too if all misfits are large."""
         error = self.field.error
         found = closed(space, error, prefactor)
-        if min((f.misfit for f in found), default=1.0) > BEYOND * error:
+        if self.compositions and min((f.misfit for f in found), default=1.0) > BEYOND * error:
             found = ranked([*found, *nested(space, error)], len(space.nodes), error, KEPT)
         return found
 

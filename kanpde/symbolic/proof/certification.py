@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import sympy as sp
 
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import numpy_function, real_expression, symbols
+from kanpde.geometry.shape import Shape
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.constants.exact_constants import SOLVES, Snapped, exponents, recognised, snap
@@ -250,8 +252,10 @@ class _Proof:
     def regular(self, special: tuple[Any, ...]) -> Step:
         """Return the step that tests for poles, branch cuts and kinks in the closed domain."""
         bounds = dict(zip(self.statement.coordinates, self.statement.bounds, strict=True))
-        start = self.clock.passed
-        complaints = [c for expression in special for c in irregularities(expression, bounds, self.clock)]
+        start, shape = self.clock.passed, self.statement.problem.domain
+        if not isinstance(shape, Shape):
+            return Step("smoothness on the closed domain", "", "is undecided", 0.0)
+        complaints = [c for expression in special for c in irregularities(expression, bounds, self.clock, shape)]
         outcome = f"is not certain: {complaints[0]}" if complaints else "holds"
         return Step("smoothness on the closed domain", "interval arithmetic", outcome, self.clock.passed - start)
 
@@ -259,7 +263,10 @@ class _Proof:
         steps: list[Step] = []
         found = {symbol: self.constants[symbol.name] for symbol in self.statement.unknowns}
         for equation in self.statement.equations:
-            steps.append(self.vanishing(equation.title, equation.of(general).subs(found)))
+            step = self.vanishing(equation.title, equation.of(general).subs(found), inside=equation.face is None)
+            # An equation may hold on a face without a formula and not elsewhere.
+            unsure = step.fails and equation.face in self.statement.unknown_faces
+            steps.append(replace(step, how="", outcome="is undecided") if unsure else step)
             if steps[-1].fails:
                 break
         return steps
@@ -274,16 +281,29 @@ class _Proof:
             steps.append(self.vanishing(f"{name} minus the known solution", mine.subs(values) - known.subs(values)))
         return steps
 
-    def vanishing(self, what: str, expression: Any) -> Step:
-        """Return the step that tests if an expression vanishes, with the coordinates' signs in the domain assumed."""
+    def vanishing(self, what: str, expression: Any, inside: bool = True) -> Step:
+        """Return the step that tests if an expression vanishes, with the coordinates' signs in the domain assumed.
+
+        Points in numbers are those of a box inside the domain, or of the box around it, in which its faces lie.
+        """
         boxes: dict[Any, tuple[Any, Any]] = {}
         signed = {}
         for symbol, (low, high) in zip(self.statement.coordinates, self.statement.bounds, strict=True):
             signed[symbol] = sp.Dummy(symbol.name, real=True, **_signs(low, high))
-            boxes[signed[symbol]] = (low, high)
+            boxes[signed[symbol]] = self.inner[symbol] if inside else (low, high)
         for symbol, value in self.statement.parameters.items():
             boxes[symbol] = (value * sp.Rational(9, 10), value * sp.Rational(11, 10))
+        boxes.update({symbol: box for symbol, box in self.statement.others.items() if expression.has(symbol)})
         return show(what, expression.xreplace(signed), boxes, self.clock)
+
+    @functools.cached_property
+    def inner(self) -> dict[Any, tuple[Any, Any]]:
+        """The bounds of the coordinates in a box inside the domain."""
+        shape = self.statement.problem.domain
+        if not isinstance(shape, Shape) or shape.is_box:
+            return dict(zip(self.statement.coordinates, self.statement.bounds, strict=True))
+        low, high = ([sp.Rational(str(round(float(c), 6))) for c in corner] for corner in shape.inner_box())
+        return dict(zip(self.statement.coordinates, zip(low, high, strict=True), strict=True))
 
 
 def _signs(low: Any, high: Any) -> dict[str, bool]:

@@ -6,10 +6,11 @@ round-off. Undecided boxes are halved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import sympy as sp
 
 from kanpde.calculus.arrays import Array
@@ -20,8 +21,18 @@ _OUTWARD = 1e-14
 LARGEST = 20000  # boxes in total, the limit of a search
 
 
-def sign(expression: Any, boxes: Mapping[Any, tuple[float, float]]) -> str:
-    """Return the sign of a real expression on a closed box.
+class Within(Protocol):
+    """A part of a box to which a statement is restricted."""
+
+    def meets(self, low: Array, high: Array) -> npt.NDArray[np.bool_]:
+        """Return False for boxes (n, d) that surely lie outside the part."""
+
+    def contains(self, points: Array) -> npt.NDArray[np.bool_]:
+        """Return whether points (n, d) belong to the part."""
+
+
+def sign(expression: Any, boxes: Mapping[Any, tuple[float, float]], within: Within | None = None) -> str:
+    """Return the sign of a real expression on a closed box, or on the part `within` it.
 
     "positive", "negative", "nonnegative" or "nonpositive", all rigorously; "changes" if it takes both signs; "unknown"
     if halving does not decide.
@@ -38,8 +49,14 @@ def sign(expression: Any, boxes: Mapping[Any, tuple[float, float]]) -> str:
         try:
             a, b = _range(expression, dict(zip(symbols, zip(low.T, high.T, strict=True), strict=True)), len(low))
         except Unbounded:
-            return "unknown"
+            if within is None or len(symbols) == 0:
+                return "unknown"
+            # A function without a range on one box may have one on all halves that meet the part.
+            low, high = _meeting(within, *_halved(low, high))
+            continue
         middle = _middle(expression, symbols, (low + high) / 2)
+        if within is not None:
+            middle = np.where(within.contains((low + high) / 2), middle, 0.0)
         found |= {"+"} if (middle > 0).any() else set()
         found |= {"-"} if (middle < 0).any() else set()
         if found >= {"+", "-"}:
@@ -47,12 +64,43 @@ def sign(expression: Any, boxes: Mapping[Any, tuple[float, float]]) -> str:
         found |= {"0"} if ((a == 0) & (b >= 0) | (b == 0) & (a <= 0)).any() else set()
         open_ = ~((a >= 0) | (b <= 0))
         low, high = _halved(low[open_], high[open_])
-    strict = "0" not in found
+        if within is not None:
+            low, high = _meeting(within, low, high)
+    strict = "0" not in found or (within is not None and not vanish_together([expression], boxes, within))
     return (
         {True: "positive", False: "nonnegative"}[strict]
         if "-" not in found
         else ("negative" if strict else "nonpositive")
     )
+
+
+def vanish_together(
+    expressions: Sequence[Any], boxes: Mapping[Any, tuple[float, float]], within: Within | None = None
+) -> bool:
+    """Return False if expressions surely have no common zero in a closed box, or in the part `within` it."""
+    symbols = list(boxes)
+    low = np.array([[boxes[s][0] for s in symbols]], dtype=np.float64)
+    high = np.array([[boxes[s][1] for s in symbols]], dtype=np.float64)
+    looked_at = 0
+    while len(low):
+        looked_at += len(low)
+        if looked_at > LARGEST:
+            return True
+        columns = dict(zip(symbols, zip(low.T, high.T, strict=True), strict=True))
+        possible = np.ones(len(low), dtype=bool)
+        for expression in expressions:
+            a, b = ranges(expression, columns)
+            possible &= (a <= 0) & (b >= 0)
+        low, high = _halved(low[possible], high[possible])
+        if within is not None:
+            low, high = _meeting(within, low, high)
+    return False
+
+
+def _meeting(within: Within, low: Array, high: Array) -> tuple[Array, Array]:
+    """Return the boxes that are not surely outside the part."""
+    met = within.meets(low, high)
+    return low[met], high[met]
 
 
 def largest(expression: Any, boxes: Mapping[Any, tuple[float, float]], slack: float = 0.1) -> float:

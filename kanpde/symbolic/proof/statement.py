@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import math
 import numbers
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
-from kanpde.calculus.arrays import MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import symbols
+from kanpde.geometry.corners import corners_of
 from kanpde.geometry.domain import Face, Section
 from kanpde.geometry.shape import Shape
 from kanpde.problem.arguments import asked
@@ -24,13 +27,17 @@ from kanpde.symbolic.constants.recognition import exact_number, exactly
 from kanpde.symbolic.proof.faces import Place, places
 from kanpde.symbolic.proof.tracing import Traced, TracedField, Untraceable, expression_of
 
+SHARP = math.pi * (1 + 1e-9)  # the opening of a corner from which it juts into the domain
+
 
 @dataclass(frozen=True)
 class Statement:
     """The equations of a problem in `coordinates`, with its `parameters` (symbol -> exact value) kept as symbols.
 
     `measured` are the names of conditions that are data, which a proof cannot cover; `exact` is the known solution,
-    None if there is none that SymPy can read.
+    None if there is none that SymPy can read. `others` are the bounds of the symbols that occur in equations on faces
+    beside the coordinates, and `unknown_faces` the names of faces without a formula, where an equation is stated in all
+    of space.
     """
 
     problem: Problem
@@ -41,6 +48,8 @@ class Statement:
     unknowns: tuple[Any, ...]
     measured: tuple[str, ...]
     exact: Fields | None
+    others: Mapping[Any, tuple[Any, Any]] = field(default_factory=dict)
+    unknown_faces: Collection[str] = ()
 
 
 def state(
@@ -139,7 +148,18 @@ def _stated(
     symbol_values = {symbol: exact_number(real_parameters(problem)[name]) for name, symbol in chosen.items()}
     measured = tuple(name for name, condition in conditions.items() if condition.is_measured)
     exact = builder.exact_or_none()
-    return Statement(problem, coordinates, bounds, tuple(equations), symbol_values, builder.unknowns, measured, exact)
+    return Statement(
+        problem,
+        coordinates,
+        bounds,
+        tuple(equations),
+        symbol_values,
+        builder.unknowns,
+        measured,
+        exact,
+        builder.others,
+        builder.unknown_faces,
+    )
 
 
 @dataclass
@@ -203,14 +223,25 @@ class _Builder:
         return sp.diff(expression, *(self.coordinates[axis] for axis in partial)) if partial else expression
 
     def on(self, face: Face | None, expression: Any) -> Any:
-        """Return the expression on a face, the sum of the squares of what it is on the pieces if there are several."""
+        """Return the expression on a face, with any multiples of what it is on the pieces if there are several."""
         if face is None:
             return expression
         if isinstance(face, Section):
             values = {self.coordinates[axis]: exact_number(v) for axis, v in zip(face.axes, face.values, strict=True)}
             return sp.sympify(expression).subs(values)
         found = [place.put(self._with_normal(expression, face, place)) for place in self._places(face)]
-        return found[0] if len(found) == 1 else sp.Add(*(each**2 for each in found if each != 0))
+        if len(found) == 1:
+            return found[0]
+        pairs = zip(self._multiples(len(found)), found, strict=True)
+        return sp.Add(*(multiple * term for multiple, each in pairs for term in sp.Add.make_args(each)))
+
+    def _multiples(self, count: int) -> list[Any]:
+        """Return symbols of numbers that multiply the pieces' equations: their sum vanishes if each of them does."""
+        while len(self._known_multiples) < count:
+            symbol = sp.Dummy("piece", positive=True)
+            self._known_multiples.append(symbol)
+            self.others[symbol] = (sp.S.One, sp.Integer(2))
+        return self._known_multiples[:count]
 
     def normal_derivative(self, expression: Any, face: Face) -> Any:
         normal = self._normal(face)
@@ -226,8 +257,31 @@ class _Builder:
     def _places(self, face: Face) -> list[Place]:
         if face.name not in self._known_places:
             pieces = self.shape.pieces[face.name]
-            self._known_places[face.name] = [p for piece in pieces for p in places(piece, self.coordinates)]
+            found = [p for piece in pieces for p in places(piece, self.coordinates, self._corners)]
+            self._known_places[face.name] = found
+            for place in found:
+                self.others.update(place.bounds)
+                self.unknown_faces |= set() if place.known else {face.name}
         return self._known_places[face.name]
+
+    @functools.cached_property
+    def _corners(self) -> list[Array]:
+        """The corners of more than π, about which solutions are singular, the sharpest first."""
+        found = [meeting.corner for meeting in corners_of(self.shape)] if not self.shape.is_box else []
+        sharp = sorted((c for c in found if c.opening > SHARP), key=lambda corner: -corner.opening)
+        return [np.array(corner.at) for corner in sharp]
+
+    @functools.cached_property
+    def others(self) -> dict[Any, tuple[Any, Any]]:
+        return {}
+
+    @functools.cached_property
+    def unknown_faces(self) -> set[str]:
+        return set()
+
+    @functools.cached_property
+    def _known_multiples(self) -> list[Any]:
+        return []
 
     @functools.cached_property
     def _normals(self) -> dict[str, tuple[Any, ...]]:

@@ -59,6 +59,44 @@ def _squares(expression: Any) -> Any:
     return sp.expand(plain.xreplace({p: sp.powdenest(sp.factor(sp.expand(p.base)) ** p.exp) for p in roots}))
 
 
+def _multiples_of_angles(expression: Any) -> Any:
+    """Rewrite sin(n a), cos(n a) by sin a and cos a, so that those of atan2 and acos become roots."""
+    return _fractions(sp.expand_trig(expression))
+
+
+def _orders(expression: Any) -> Any:
+    """Rewrite Bessel functions by those of two orders: J_{n+1}(z) = (2n/z) J_n(z) - J_{n-1}(z)."""
+    functions = expression.atoms(*_RECURRENCES)
+    if not functions:
+        return expression
+    done = sp.expand(expression)
+    for _ in range(len(functions) + 20):
+        highest = _highest(done)
+        if highest is None:
+            break
+        n, z = highest.args
+        done = sp.expand(done.xreplace({highest: _RECURRENCES[highest.func](highest.func, n - 1, z)}))
+    return _fractions(done)
+
+
+def _highest(expression: Any) -> Any | None:
+    """Return the Bessel function of the highest order at least two above another one, None if there is none."""
+    for one in sorted(expression.atoms(*_RECURRENCES), key=lambda f: -sp.N(f.args[0])):
+        alike = [f.args[0] for f in expression.atoms(one.func) if f.args[1] == one.args[1]]
+        if any((steps := one.args[0] - order).is_Integer and steps >= 2 for order in alike):
+            return one
+    return None
+
+
+# The function of the order n + 1 by those of n and n - 1 (DLMF 10.6.1, 10.29.1).
+_RECURRENCES: dict[Any, Callable[[Any, Any, Any], Any]] = {
+    sp.besselj: lambda f, n, z: 2 * n / z * f(n, z) - f(n - 1, z),
+    sp.bessely: lambda f, n, z: 2 * n / z * f(n, z) - f(n - 1, z),
+    sp.besseli: lambda f, n, z: -2 * n / z * f(n, z) + f(n - 1, z),
+    sp.besselk: lambda f, n, z: 2 * n / z * f(n, z) + f(n - 1, z),
+}
+
+
 def _logarithms(expression: Any) -> Any:
     """Return 0 if exp(e) = 1; else e. A real e is a multiple of 2πi then, and so 0."""
     if not expression.has(sp.log):
@@ -73,6 +111,8 @@ SIMPLIFICATIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("a common denominator", _fractions),
     ("exponentials", _exponentials),
     ("roots of squares", _squares),
+    ("recurrences of Bessel functions", _orders),
+    ("multiples of angles", _multiples_of_angles),
     ("trigsimp", lambda e: sp.trigsimp(e)),
     ("logarithms", _logarithms),
     ("simplify", lambda e: sp.simplify(e)),

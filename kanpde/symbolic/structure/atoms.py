@@ -89,6 +89,11 @@ def rates(low: float, high: float, count: int) -> Array:
     return grid_of(np.concatenate([-size[::-1], size]))
 
 
+def positive_rates(low: float, high: float, count: int) -> Array:
+    """Return rates b with b · length from 0.1 to 30."""
+    return grid_of(np.geomspace(0.1, 30, 14) / (high - low))
+
+
 def frequencies(low: float, high: float, count: int) -> Array:
     """Return frequencies from a quarter wave on the interval to the Nyquist frequency."""
     return grid_of(np.arange(1, count) * np.pi / 2 / (high - low))
@@ -126,6 +131,15 @@ def damped(low: float, high: float, count: int) -> Array:
 def shifts(low: float, high: float, count: int) -> Array:
     """Return c with s + c > 0 on the interval."""
     return grid_of(-low + (high - low) * np.geomspace(0.02, 8, 9))
+
+
+def mirrored(starts: Starts) -> Starts:
+    """Return the guesses of a function of -s."""
+
+    def of_negative(low: float, high: float, count: int) -> Array:
+        return starts(-high, -low, count)
+
+    return of_negative
 
 
 def powers(low: float, high: float, count: int) -> Array:
@@ -179,8 +193,38 @@ def _shipped() -> dict[str, tuple[Basis, ...]]:
             Basis("power", ((s + B) ** C,), (B, C), powers),
             Basis("power", (*one, (s + B) ** C), (B, C), powers),
         ),
-        "log": (Basis("log", (*one, sp.log(s + B)), (B,), shifts),),
+        "log": (
+            Basis("log", (*one, sp.log(s + B)), (B,), shifts),
+            Basis("log", (*one, sp.log(B - s)), (B,), mirrored(shifts)),
+        ),
+        "bessel": (*_bessel(), *_spherical()),
     }
+
+
+def _bessel() -> list[Basis]:
+    """Return the bases of Bessel functions of whole orders, the radial parts of waves and decays in a disk."""
+    kinds: tuple[tuple[tuple[Any, ...], Starts, int], ...] = (
+        ((sp.besselj,), frequencies, 5),
+        ((sp.besselj, sp.bessely), frequencies, 3),
+        ((sp.besseli,), positive_rates, 3),
+        ((sp.besseli, sp.besselk), positive_rates, 2),
+    )
+    return [
+        Basis("bessel", tuple(f(n, B * VARIABLE) for f in functions), (B,), starts)
+        for functions, starts, orders in kinds
+        for n in range(orders)
+    ]
+
+
+def _spherical() -> list[Basis]:
+    """Return the spherical Bessel functions of order 0."""
+    s = VARIABLE
+    return [
+        Basis("bessel", (sp.sin(B * s) / s,), (B,), frequencies),
+        Basis("bessel", (sp.sin(B * s) / s, sp.cos(B * s) / s), (B,), frequencies),
+        Basis("bessel", (sp.sinh(B * s) / s,), (B,), positive_rates),
+        Basis("bessel", (sp.exp(B * s) / s, sp.exp(-B * s) / s), (B,), positive_rates),
+    ]
 
 
 _LIBRARY = _shipped()
