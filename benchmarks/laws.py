@@ -86,6 +86,30 @@ LAWS = (
     law("III.17.37", "b*(1 + alpha*cos(theta))"),
 )
 
+# Chosen after the search was finished with the first set, and before it had seen any of these.
+OTHERS = (
+    law("nguyen_11", "x**y", 0, 1),
+    law("constant_3", "sin(3*x/2)*cos(y/2)", 0, 1),
+    law("constant_6", "x**(213/500)", 0, 4),
+    law("constant_8", "log(x + 7/5) + log(x**2 + 13/10)", 0, 4),
+    law("keijzer_4", "x**3*exp(-x)*cos(x)*sin(x)*(sin(x)**2*cos(x) - 1)", 0, 10),
+    law("keijzer_11", "x*y + sin((x - 1)*(y - 1))", -3, 3),
+    law("keijzer_14", "8/(2 + x**2 + y**2)", -3, 3),
+    law("livermore_1", "1/3 + x + sin(x**2)", -10, 10),
+    law("livermore_14", "x**3 + x**2 + x + sin(x) + sin(y**2)", -1, 1),
+    law("jin_1", "(x + 1)**3/(x**2 - x + 1)", -1, 1),
+    law("vladislavleva_1", "exp(-(x - 1)**2)/(6/5 + (y - 5/2)**2)", 0.3, 4),
+    law("pagie_1", "1/(1 + x**(-4)) + 1/(1 + y**(-4))", -5, 5),
+    law("I.6.2b", "exp(-((theta - theta1)/sigma)**2/2)/(sqrt(2*pi)*sigma)", 1, 3),
+    law("I.12.11", "q*(E_f + B*v*sin(theta))"),
+    law("I.15.3x", "(x - u*t)/sqrt(1 - u**2/c**2)", c=(3, 20), u=(1, 2), x=(5, 10), t=(1, 2)),
+    law("I.18.4", "(m1*r1 + m2*r2)/(m1 + m2)"),
+    law("I.29.16", "sqrt(x1**2 + x2**2 - 2*x1*x2*cos(theta1 - theta2))"),
+    law("I.40.1", "n_0*exp(-m*g*x/(k_b*T))"),
+    law("I.44.4", "n*k_b*T*log(V2/V1)"),
+    law("III.4.32", "1/(exp(h*omega/(2*pi*k_b*T)) - 1)"),
+)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -152,7 +176,7 @@ def write(rows: list[Row], command: str) -> None:
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [each.name for each in LAWS]
+    names = [each.name for each in (*LAWS, *OTHERS)]
     words.add_argument("--laws", type=lambda text: text.split(","), default=names)
     words.add_argument("--seed", type=int, default=0)
     words.add_argument("--told", action="store_true", help="print what the search tells")
@@ -160,7 +184,7 @@ def main() -> None:
     if unknown := sorted(set(settings.laws) - set(names)):
         words.error(f"unknown laws {', '.join(unknown)}; known: {', '.join(names)}")
     rows = []
-    for known in LAWS:
+    for known in (*LAWS, *OTHERS):
         if known.name in settings.laws:
             rows.append(row(known, settings.seed, settings.told))
             print(rows[-1].line(), flush=True)
