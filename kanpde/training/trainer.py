@@ -97,6 +97,8 @@ class Callback(Protocol):
 class Trainer:
     """One training; its next step depends only on its `checkpoint`."""
 
+    kinds: Mapping[str, Any] = KINDS  # the phases that a checkpoint can have
+
     def __init__(self, problem: Problem, settings: Settings) -> None:
         self.problem, self.settings = problem, settings
         self.task = TrainingTask.of(problem, settings)
@@ -300,8 +302,7 @@ class Trainer:
     def restored(cls, checkpoint: Checkpoint, problem: Problem, settings: Settings) -> Trainer:
         """Return the training of a checkpoint, to be continued with `settings`."""
         trainer = cls(problem, settings)
-        kind = KINDS[checkpoint.phase["kind"]]
-        trainer.phase = kind.restored(trainer.task, checkpoint.tensors, checkpoint.phase)
+        trainer.phase = cls.kinds[checkpoint.phase["kind"]].restored(trainer.task, checkpoint.tensors, checkpoint.phase)
         trainer.iteration, trainer.seconds = checkpoint.iteration, checkpoint.seconds
         trainer.history = dict(checkpoint.history)
         trainer.task.generator.bit_generator.state = dict(checkpoint.generator)
