@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from kanpde.network.base_functions import BASE_FUNCTIONS
 from kanpde.network.families import FAMILIES
 from kanpde.network.initialisation import initialise
 from kanpde.network.layer import KANLayer, Tape
+from kanpde.network.tabulated import FEWEST, Tabulated, can_be_tabulated
 
 SETTINGS = ("width", "degree", "intervals", "base", "family")  # the arguments of a KAN; old files have no family
 CHUNK = 2048  # points evaluated at once without gradients
@@ -183,11 +185,18 @@ class KAN(nn.Module):
         Raises ConfigurationError if the network is not built, or if the points have another size or precision.
         """
         inputs = self._checked(x).reshape(-1, x.shape[-1])
-        if inputs.shape[0] > CHUNK and not torch.is_grad_enabled() and not torch.compiler.is_compiling():
-            values = torch.cat([self._values(chunk) for chunk in torch.split(inputs, CHUNK)])  # stays in the cache
-        else:
-            values = self._values(inputs)
+        alone = torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing()
+        values = self._values(inputs) if alone or len(inputs) < FEWEST else self._values_in_chunks(inputs)
         return values.reshape(*x.shape[:-1], values.shape[-1])
+
+    def _values_in_chunks(self, x: Tensor) -> Tensor:
+        """Return the values at many points x (n, d) without a graph, a few points at a time, to stay in the cache."""
+        layers = [self.first, *self.hidden]
+        chunks = torch.split(x, CHUNK)
+        if not all(can_be_tabulated(layer, x) for layer in layers):
+            return torch.cat([self._values(chunk) for chunk in chunks])
+        tables = [Tabulated(layer) for layer in layers]
+        return torch.cat([functools.reduce(lambda found, table: table(found), tables, chunk) for chunk in chunks])
 
     def _values(self, x: Tensor) -> Tensor:
         x = x.T.contiguous()

@@ -22,9 +22,9 @@ from kanpde.calculus.arrays import Array
 Numbers = npt.NDArray[np.int_]
 
 # The largest numbers of arguments of functions, of elements, and of products of elements and monomials.
-ARGUMENTS, ELEMENTS, TERMS = 300, 2000, 100_000
-# The largest absolute value of an argument of exp, sin or cos.
-LARGEST = 50.0
+ARGUMENTS, ELEMENTS, TERMS = 400, 2500, 100_000
+# The largest absolute values of arguments of exp and tanh, and of sin and cos.
+LARGEST, LARGEST_ANGLE = 50.0, 1e4
 # Factors of the arguments of functions, besides 1.
 FACTORS = (sp.Rational(1, 2), sp.Integer(2), sp.pi)
 # Powers of an element in a product, whole powers of an input, and the largest sum of their absolute values.
@@ -149,7 +149,12 @@ def arguments(inputs: Sequence[Feature]) -> tuple[list[Feature], int]:
     def further() -> Iterator[Feature]:
         yield from second
         yield from (one for each in second for one in raised(each, (2,)))
-        for a, b in itertools.product(second, inputs):
+        for a, b in itertools.combinations(inputs, 2):  # (a − 1) (b − 1) and the like
+            for p, q in itertools.product((-1, 1), repeat=2):
+                yield Feature((a.expression + p) * (b.expression + q), (a.values + p) * (b.values + q))
+        pairs = [*itertools.product(second, inputs)]
+        yield from (one for a, b in pairs for one in itertools.islice(combined(a, b), 2))  # sums and differences
+        for a, b in pairs:
             yield from combined(a, b)
 
     return distinct(further(), ARGUMENTS), len(second)
@@ -164,7 +169,8 @@ def elements(inputs: Sequence[Feature], allowed: Sequence[str] | None) -> list[F
             if allowed is None or name in allowed:
                 for (symbolic, numeric), each, factor in itertools.product(pair, arguments, factors):
                     scaled = float(factor) * each.values
-                    if name == "log" or np.abs(scaled).max() <= LARGEST:
+                    most = LARGEST_ANGLE if name == "sin" else LARGEST
+                    if name == "log" or np.abs(scaled).max() <= most:
                         yield Feature(symbolic(factor * each.expression), numeric(scaled))
 
     def shifted(features: Iterable[Feature]) -> Iterator[Feature]:
@@ -176,7 +182,16 @@ def elements(inputs: Sequence[Feature], allowed: Sequence[str] | None) -> list[F
     squares = (square for each in few for square in raised(each, (2,)))
     plain = distinct(of(few, one), ELEMENTS)
     every = itertools.chain(
-        few, squares, plain, shifted(plain), inner, of(few, FACTORS), of(inner, one), shifted(inner)
+        inputs,
+        of(inputs, one),
+        few,
+        squares,
+        plain,
+        shifted(plain),
+        inner,
+        of(few, FACTORS),
+        of(inner, one),
+        shifted(inner),
     )
     return distinct(every, ELEMENTS)
 
@@ -185,8 +200,8 @@ def monomials(inputs: Sequence[Feature]) -> list[Feature]:
     """Return 1 and products of powers of the inputs, those of small powers first."""
     one = Feature(sp.S.One, np.ones(len(inputs[0].values)))
     choices = [p for own in (WHOLE, HALF) for p in itertools.product(own, repeat=len(inputs))]
-    choices = [p for p in choices if 0 < sum(abs(e) for e in p) <= LARGEST_SUM]
-    products = sorted(choices, key=lambda p: sum(abs(e) for e in p))
+    simple = [p for p in choices if 0 < sum(abs(e) for e in p) <= LARGEST_SUM or max(map(abs, p)) == 1]
+    products = sorted(simple, key=lambda p: sum(abs(e) for e in p))
 
     def product(powers: Sequence[sp.Expr | int]) -> Feature:
         values = np.prod([x.values ** float(p) for x, p in zip(inputs, powers, strict=True)], axis=0)
