@@ -41,6 +41,8 @@ SAMPLES, FEWEST = 300, 30
 EXACT = 1e-8
 # Proposals with a larger residual than EXACT that are kept of one outer function.
 KEPT = 2
+# The closest features with which a pursuit begins.
+FIRST = 8
 # The largest number of inputs whose products of two are among the polynomials that every sum may have.
 FEW_INPUTS = 5
 # Exponents that are fractions with a denominator of at most DENOMINATOR within NEAR are these fractions.
@@ -159,6 +161,19 @@ def combinations(own: Terms, screen: Screened, base: Array, target: Array) -> It
         yield tuple(few[k] for k in chosen)
 
 
+def pursued(own: Terms, screen: Screened, base: Array, target: Array) -> Iterator[tuple[Feature, ...]]:
+    """Yield the closest features, each with the features and pairs closest to what it leaves, as in matching pursuit.
+
+    A factor that changes little is close to what the others leave, and not to the target (Mallat and Zhang, IEEE Trans.
+    Signal Process. 41 (1993) 3397).
+    """
+    for number in screen.closest[:FIRST]:
+        first = own.feature(int(number))
+        (rest,) = screened(own, np.column_stack([base, first.values]), target[:, None])
+        for numbers in rest.combinations():
+            yield first, *(own.feature(k) for k in numbers)
+
+
 def sums(
     found: Sampled, given: Samples, own: Terms, screen: Screened, outer: Outer, base: Sequence[Feature]
 ) -> Iterator[tuple[bool, Proposal]]:
@@ -210,7 +225,8 @@ def products(found: Sampled, given: Samples) -> Iterator[tuple[bool, Proposal]]:
     spread = float(np.linalg.norm(target - target.mean()))
     every = Terms.alone(own)
     (screen,) = screened(every, base, target[:, None])
-    for chosen in itertools.chain([()], combinations(every, screen, base, target)):
+    more = pursued(every, screen, base, target)
+    for chosen in itertools.chain([()], combinations(every, screen, base, target), more):
         parts = [*usable, *chosen]
         columns = np.column_stack([base, *(each.values for each in parts[len(usable) :])])
         coefficients, left = solved(columns, target)
