@@ -196,8 +196,8 @@ def write(sections: list[str], command: str) -> None:
         f"`{command}`",
         f"{describe_machine(machine())}",
         "",
-        "*fit error*: relative root mean square at new points; *fit*: seconds of it, *all*: with the search; *processor*:",
-        "seconds of processor time of both, which other programs on the machine do not change.",
+        "*fit error*: relative root mean square at new points; *fit*: seconds of it, *all*: with the search;",
+        "*processor*: seconds of processor time of both.",
         "",
     ]
     write_text(RESULTS / "laws.md", "\n".join([*head, *sections]).rstrip() + "\n")

@@ -54,6 +54,21 @@ def test_values_and_gradients_are_finite(case):
     assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
 
 
+@given(networks(), st.integers(510, 700))
+@settings(max_examples=25, deadline=None, derandomize=True, phases=[Phase.generate])
+def test_many_values_without_a_graph_are_the_same(case, count):
+    network, x = case
+    ends = torch.stack(network.first.basis.range())
+    reach = (x - ends.mean(dim=0)).abs().max() if x.numel() else (ends[1] - ends[0]).max()
+    unit = torch.rand(count, ends.shape[1], generator=torch.Generator().manual_seed(count), dtype=ends.dtype)
+    points = ends.mean(dim=0) + 2 * reach * (unit - 0.5)
+    with torch.no_grad():
+        many = network(points)
+        few = torch.cat([network(chunk) for chunk in points.split(100)])
+    near = 1e-9 if ends.dtype == torch.float64 else 2e-2
+    assert many.isfinite().all() and (many - few).abs().max() <= near * (1 + few.abs().max())
+
+
 @given(networks())
 @settings(max_examples=25, deadline=None, derandomize=True, phases=[Phase.generate])
 def test_a_step_of_training_and_every_change_of_grids_end_well(case):

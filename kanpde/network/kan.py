@@ -22,6 +22,7 @@ from kanpde.network.base_functions import BASE_FUNCTIONS
 from kanpde.network.families import FAMILIES
 from kanpde.network.initialisation import initialise
 from kanpde.network.layer import KANLayer, Tape
+from kanpde.network.quantisation import packed, unpacked
 from kanpde.network.tabulated import FEWEST, Tabulated, can_be_tabulated
 
 SETTINGS = ("width", "degree", "intervals", "base", "family")  # the arguments of a KAN; old files have no family
@@ -339,10 +340,15 @@ class KAN(nn.Module):
 
     # Files ------------------------------------------------------------------------------------------------------------
 
-    def save(self, path: str | Path) -> None:
-        """Write one file of tensors and JSON, without executable code, that `load` reads on any device."""
+    def save(self, path: str | Path, bits: int | None = None) -> None:
+        """Write one file of tensors and JSON, without executable code, that `load` reads on any device.
+
+        With `bits`, from 2 to 16, coefficients are rounded to whole numbers of a step for each edge; 8 bits need an
+        eighth of the space of double precision. Raises ConfigurationError for another number of bits.
+        """
         self._checked(self.first.coefficients.new_zeros(1, self.first.basis.inputs))
-        files.write(path, self.state_dict(), {"network": self.architecture()})
+        state = self.state_dict()
+        files.write(path, state if bits is None else packed(state, bits), {"network": self.architecture()})
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> KAN:
@@ -351,7 +357,8 @@ class KAN(nn.Module):
             tensors, metadata = files.read(path, torch_device(device))
             if "network" not in metadata:
                 raise KanpdeError(f"expected a network at {path}, got another file of kanpde's; try Solution.load")
-            return cls.from_architecture(metadata["network"], tensors).to(tensors["layers.0.coefficients"].device)
+            state = unpacked(tensors)
+            return cls.from_architecture(metadata["network"], state).to(state["layers.0.coefficients"].device)
 
     def edge_curves(self, resolution: int = 65) -> list[dict[str, Any]]:
         """Return the curves of all edges over their grids, one dictionary for each layer.
