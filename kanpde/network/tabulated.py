@@ -33,7 +33,8 @@ class Tabulated:
     """A layer as a table; a call returns the nodes' values (n, outputs) at x (n, i), as the layer does."""
 
     def __init__(self, layer: KANLayer) -> None:
-        basis, coefficients, self.layer = layer.basis, layer.coefficients, layer
+        basis, self.layer = layer.basis, layer
+        coefficients: Tensor = layer.coefficients
         assert isinstance(basis, BSpline)
         live = list(range(basis.inputs)) if layer.fixed is None else list(layer.fixed.with_splines)
         self.live = None if layer.fixed is None else live

@@ -219,6 +219,7 @@ def terms(found: Sequence[Feature], inputs: Sequence[Feature]) -> Terms:
 
     def powers() -> Iterator[Feature]:
         """Yield elements, their powers and products of two, the simplest first."""
+        entries: list[tuple[float, tuple[int, ...], sp.Expr | int]]
         entries = [(COSTS.get(power, DEAR) * k, (k,), power) for k in range(len(found)) for power in POWERS]
         pairs = itertools.combinations(range(min(MULTIPLIED, len(found))), 2)
         entries += [((i + 1) * (j + 1), (i, j), 1) for i, j in pairs]
