@@ -186,8 +186,9 @@ class KAN(nn.Module):
         Raises ConfigurationError if the network is not built, or if the points have another size or precision.
         """
         inputs = self._checked(x).reshape(-1, x.shape[-1])
-        alone = torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing()
-        values = self._values(inputs) if alone or len(inputs) < FEWEST else self._values_in_chunks(inputs)
+        recorded = torch.is_grad_enabled() or torch.compiler.is_compiling()
+        recorded = recorded or torch.jit.is_tracing()  # type: ignore[no-untyped-call]
+        values = self._values(inputs) if recorded or len(inputs) < FEWEST else self._values_in_chunks(inputs)
         return values.reshape(*x.shape[:-1], values.shape[-1])
 
     def _values_in_chunks(self, x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -223,6 +223,6 @@ class Fitting:
         return Model(network, Ansatz.of(self.problem)).to(device=self.task.device)
 
 
-def _read_width(saved: list[list[int]] | None) -> Width | None:
+def _read_width(saved: Sequence[Sequence[int]] | None) -> Width | None:
     """Return a width that JSON has made a list of lists."""
     return None if saved is None else tuple((sums, products) for sums, products in saved)
