@@ -41,6 +41,8 @@ SAMPLES, FEWEST = 300, 30
 EXACT = 1e-8
 # Proposals with a larger residual than EXACT that are kept of one outer function.
 KEPT = 2
+# The share of the time after which other families have their turn.
+SHARE = 0.5
 # The closest features with which a pursuit begins.
 FIRST = 8
 # The largest number of inputs whose products of two are among the polynomials that every sum may have.
@@ -133,7 +135,7 @@ def everything(found: Sampled, given: Samples, clock: Clock) -> Iterator[tuple[b
         base = np.stack([each.values for each in parts], axis=1)
         screens = screened(own, base, np.stack([each.values for each in outers], axis=1))
         for outer, screen in zip(outers, screens, strict=True):
-            if not clock.left:
+            if not clock.left or clock.passed > SHARE * clock.seconds:
                 return
             yield from sums(found, given, own, screen, outer, parts)
 
