@@ -8,7 +8,7 @@ from sampled_fields import field, misfit, x, y
 from kanpde import Box, fit
 from kanpde.calculus.expressions import numpy_function
 from kanpde.symbolic.clock import Clock
-from kanpde.symbolic.families.sparse import Samples, of_samples
+from kanpde.symbolic.families.sparse import Outer, Samples, mapped_back, of_samples
 
 BOX = Box(x=(1, 2), y=(0.5, 1.4))
 
@@ -36,6 +36,34 @@ def test_a_law_is_among_the_proposals(expression):
 def test_exponents_that_are_no_fractions_are_constants():
     found = next(proposals_of(2 * x**0.37 * sp.cos(y)))
     assert sorted(round(value, 6) for value in found.constants.values()) == [0.37, 2.0]
+
+
+def test_an_addend_under_an_exponential_is_a_factor():
+    a, b = sp.symbols("a b", real=True)
+    logarithm, square = (Outer(name, np.ones(3), back) for name, back in (("log u", sp.exp), ("u^2", sp.sqrt)))
+    whole, constants = mapped_back(logarithm, a + b * x, {a: 2.0, b: 3.0})
+    assert whole == a * sp.exp(b * x) and constants == {a: pytest.approx(np.exp(2)), b: 3.0}
+    assert mapped_back(logarithm, b * x, {b: 3.0}) == (sp.exp(b * x), {b: 3.0})
+    assert mapped_back(square, a + b * x, {a: 2.0, b: 3.0}) == (sp.sqrt(a + b * x), {a: 2.0, b: 3.0})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        1 / (sp.exp(x * y / 3) - 1),
+        1 / (sp.exp(x / y - 2) + 1),
+        x**3 + x**2 + 2 * y + sp.sin(x) + sp.sin(y**2),
+        sp.sin(60 * x**2) + y,
+        x * y + sp.sin((x - 1) * (y - 1)),
+        (y - x / 5) / sp.sqrt(1 - x**2 / 400),  # a factor that hardly changes
+    ],
+)
+def test_an_exact_combination_comes_first_however_poor_the_network(expression):
+    found = next(proposals_of(expression, error=0.1))
+    points = np.random.default_rng(5).uniform(BOX.low, BOX.high, (50, 2)).T
+    values = numpy_function(expression, ("x", "y"))(*points)
+    own = found.expression.subs({symbol: sp.Float(value, 17) for symbol, value in found.constants.items()})
+    assert np.abs(numpy_function(own, ("x", "y"))(*points) - values).max() < 1e-6 * np.abs(values).max()
 
 
 def test_noise_leaves_no_proposal_that_claims_to_be_exact():

@@ -192,12 +192,22 @@ def sums(
             break
     for left, design, coefficients, chosen in sorted(fits, key=lambda fit: fit[0])[:KEPT]:
         expression, constants = added([each.expression for each in (*base, *chosen)], design, coefficients)
-        proposal = proposed(f"{outer.name} of a sum", found, outer.back(expression), constants)
+        whole, constants = mapped_back(outer, expression, constants)
+        proposal = proposed(f"{outer.name} of a sum", found, whole, constants)
         exact = left <= EXACT * size
         if proposal is not None:
             yield exact, proposal
         if exact:
             return
+
+
+def mapped_back(outer: Outer, expression: sp.Expr, constants: Constants) -> tuple[sp.Expr, Constants]:
+    """Return u from the sum w = G(u); an addend under an exponential becomes a factor, whose number is simpler."""
+    addends = [symbol for symbol in constants if sp.diff(expression, symbol) == 1]
+    if outer.name != "log u" or not addends:
+        return outer.back(expression), constants
+    (addend,) = addends
+    return addend * outer.back(expression - addend), {**constants, addend: float(np.exp(constants[addend]))}
 
 
 def added(expressions: Sequence[sp.Expr], design: Array, coefficients: Array) -> tuple[sp.Expr, Constants]:
