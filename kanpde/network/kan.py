@@ -187,7 +187,7 @@ class KAN(nn.Module):
         """
         inputs = self._checked(x).reshape(-1, x.shape[-1])
         recorded = torch.is_grad_enabled() or torch.compiler.is_compiling()
-        recorded = recorded or torch.jit.is_tracing()  # type: ignore[no-untyped-call]
+        recorded = recorded or torch.jit.is_tracing()  # type: ignore[no-untyped-call, attr-defined]
         values = self._values(inputs) if recorded or len(inputs) < FEWEST else self._values_in_chunks(inputs)
         return values.reshape(*x.shape[:-1], values.shape[-1])
 
