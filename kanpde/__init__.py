@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kanpde.solution import Solution
     from kanpde.symbolic.proof.certification import certify
     from kanpde.training.branches import branches
+    from kanpde.training.fitting.ensemble import Ensemble
     from kanpde.training.fitting.estimators import KANClassifier, KANRegressor
     from kanpde.training.fitting.fit import fit
     from kanpde.training.trainer import solve
@@ -46,6 +47,7 @@ _MODULES = {
     "Dirichlet": "problem.conditions",
     "Disk": "geometry.round",
     "Ellipse": "geometry.round",
+    "Ensemble": "training.fitting.ensemble",
     "Function": "problem.unknown_function",
     "Implicit": "geometry.implicit",
     "KANClassifier": "training.fitting.estimators",
@@ -135,6 +137,7 @@ __all__ = [
     "Body",
     "Disk",
     "Ellipse",
+    "Ensemble",
     "Shell",
     "Polygon",
     "__version__",

@@ -301,6 +301,10 @@ class Solution:
 
     def save(self, path: str | Path) -> None:
         """Write one file of tensors and JSON, without executable code, that `load` reads on any device."""
+        files.write(path, *self.state())
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all that a file of the solution holds, as tensors and JSON."""
         metadata = {
             "problem": described(self.problem),
             "architecture": self.network.architecture(),
@@ -311,7 +315,7 @@ class Solution:
             "singular": self.model.ansatz.to_json() if isinstance(self.model.ansatz, SingularPart) else None,
         }
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        files.write(path, {**tensors, **samples_of(self.problem), "unknowns": self.model.constants}, metadata)
+        return {**tensors, **samples_of(self.problem), "unknowns": self.model.constants}, metadata
 
     def export(
         self,
@@ -333,11 +337,17 @@ class Solution:
         the problem is not found.
         """
         with files.contents_of(path):
-            return cls._read(path, problem, device)
+            return cls.of_state(path, *files.read(path, torch_device(device)), problem)
 
     @classmethod
-    def _read(cls, path: str | Path, problem: Problem | None, device: str) -> Solution:
-        tensors, metadata = files.read(path, torch_device(device))
+    def of_state(
+        cls,
+        path: str | Path,
+        tensors: Mapping[str, Tensor],
+        metadata: Mapping[str, Any],
+        problem: Problem | None = None,
+    ) -> Solution:
+        """Return the solution with this `state`, read from the file at `path`, which errors name."""
         if "architecture" not in metadata or "unknowns" not in tensors:
             raise KanpdeError(f"expected a solution at {path}, got another file of kanpde's")
         if problem is None and SAMPLES[0] in tensors:

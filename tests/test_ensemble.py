@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from kanpde import KAN, fit
-from kanpde.errors import ConfigurationError
-from kanpde.training.fitting.ensemble import resampled
+from kanpde import KAN, Solution, fit
+from kanpde.errors import ConfigurationError, KanpdeError
+from kanpde.training.fitting.ensemble import Ensemble, resampled
 from kanpde.training.fitting.samples import regression
 
 NETWORK = KAN(width=[], degree=3, intervals=4)
@@ -47,6 +47,23 @@ def test_the_spread_is_of_the_size_of_the_error_and_falls_with_it():
         assert error / 4 < spread < 4 * error
         spreads.append(spread)
     assert spreads[1] < 0.4 * spreads[0]  # 5 times as exact with 25 times as many samples
+
+
+def test_a_saved_ensemble_answers_to_the_last_bit(tmp_path):
+    model = fit(*noisy(120), NETWORK, ensemble=2, training=ONCE)
+    model.save(tmp_path / "both.kan")
+    again, new = Ensemble.load(tmp_path / "both.kan"), np.linspace(-1.2, 1.2, 9)
+    assert (
+        len(again) == 2
+        and np.array_equal(again(new), model(new))
+        and np.array_equal(again.spread(new), model.spread(new))
+    )
+    assert np.array_equal(again.members[1].problem.held_out_values, model.members[1].problem.held_out_values)
+    model.members[0].save(tmp_path / "one.kan")
+    with pytest.raises(KanpdeError, match="expected an ensemble at .*one.kan, got another file"):
+        Ensemble.load(tmp_path / "one.kan")
+    with pytest.raises(KanpdeError, match="expected a solution at .*both.kan"):
+        Solution.load(tmp_path / "both.kan")
 
 
 def test_what_is_not_drawn_is_held_out():

@@ -38,7 +38,8 @@ def test_a_table_becomes_a_run(table, tmp_path):
     folder = tmp_path / done.stdout.splitlines()[-1].removeprefix("run: ")
     files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
     figures = {f"figures/{name}.png" for name in ("solution", "history", "network")}
-    assert files == {"metrics.json", "solution.kan", "history.csv", "config.yaml", *figures}
+    saved = {"metrics.json", "solution.kan", "history.csv", "config.yaml", "checkpoint.safetensors"}
+    assert files == saved | figures
     metrics = json.loads((folder / "metrics.json").read_text())
     assert {part: scores["samples"] for part, scores in metrics["scores"].items()} == {
         "training": 96,
@@ -52,8 +53,20 @@ def test_a_table_becomes_a_run(table, tmp_path):
         assert len(list(csv.reader(file))) == 1 + metrics["iterations"]
     shown = kanpde(tmp_path, "show", str(folder))
     assert shown.returncode == 0 and "test, 30 samples" in shown.stdout
-    again = kanpde(tmp_path, "resume", str(folder))
-    assert again.returncode == 2 and len(again.stderr.splitlines()) == 1
+
+
+def test_a_fit_that_stopped_goes_on_exactly(table, tmp_path):
+    words = ("fit", table.name, "target=y", "network.width=[1]", "seed=1")
+    whole = kanpde(tmp_path, *words, "hydra.run.dir=whole")
+    cut = kanpde(tmp_path, *words, "hydra.run.dir=cut", "training.target=0.5")
+    assert whole.returncode == cut.returncode == 0, cut.stderr
+    again = kanpde(tmp_path, "resume", "cut", "training.target=null")
+    assert again.returncode == 0 and again.stdout.splitlines()[-1] == "run: cut", again.stderr
+    metrics = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "cut")]
+    assert metrics[0]["scores"] == metrics[1]["scores"] and metrics[0]["iterations"] == metrics[1]["iterations"]
+    table.write_text(table.read_text().replace("name,", "name,1", 1))
+    changed = kanpde(tmp_path, "resume", "cut")
+    assert changed.returncode == 2 and "as it was when the run began" in changed.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from kanpde.calculus.expressions import real_expression
 from kanpde.symbolic.constants.fit import refit
 from kanpde.symbolic.families.proposal import Proposal, constant
 from kanpde.symbolic.proposals import in_turn
-from kanpde.symbolic.search import SOLVED, beside, candidates, joint
+from kanpde.symbolic.search import SOLVED, Candidate, beside, candidates, joint, score
+from kanpde.training.fitting.samples import regression
 
 x, y, t = sp.symbols("x y t", real=True)
 
@@ -133,3 +134,13 @@ def test_a_field_of_a_system_may_vanish():
     members = {"fields": ("u", "v", "p"), "conditions": lambda self: conditions}
     problem = problem_of(Box(x=(0, 1), y=(0, 1)), residual, exact, **members)
     assert first(candidates(Planted(problem, 1e-8), seconds=120, seed=0))["v"] == 0
+
+
+def test_of_noisy_data_more_constants_must_explain_more_than_noise():
+    constants = {constant(k): 1.0 for k in range(8)}
+    few, many = (Candidate((x,), dict([*constants.items()][:count]), 0.01) for count in (3, 8))
+    data = regression(np.linspace(0, 1, 1000), np.linspace(0, 1, 1000), validation=0.0, seed=0)
+    closer = Candidate(many.expressions, many.constants, 0.01 * np.sqrt(992 / 997))  # of eight constants by chance
+    assert score(few, data) < score(closer, data) < score(many, data)
+    assert score(closer, load_problem("heat")) < score(few, load_problem("heat"))
+    assert score(Candidate(many.expressions, many.constants, 0.005), data) < score(few, data)

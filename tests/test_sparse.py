@@ -8,7 +8,7 @@ from sampled_fields import field, misfit, x, y
 from kanpde import Box, fit
 from kanpde.calculus.expressions import numpy_function
 from kanpde.symbolic.clock import Clock
-from kanpde.symbolic.families.sparse import Samples, of_samples
+from kanpde.symbolic.families.sparse import Outer, Samples, mapped_back, of_samples
 
 BOX = Box(x=(1, 2), y=(0.5, 1.4))
 
@@ -18,7 +18,7 @@ def proposals_of(expression, *, noise=0.0, allowed=None, error=1e-4):
     points = random.uniform(BOX.low, BOX.high, (200, 2))
     values = numpy_function(expression, ("x", "y"))(*points.T)
     samples = Samples.of(("x", "y"), points, values + noise * random.normal(size=len(values)), error, allowed)
-    return of_samples(field(expression, BOX, error=error), samples, Clock(100))
+    return of_samples(field(expression, BOX, error=error), samples, Clock(1e5))
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,35 @@ def test_exponents_that_are_no_fractions_are_constants():
     assert sorted(round(value, 6) for value in found.constants.values()) == [0.37, 2.0]
 
 
+def test_an_addend_under_an_exponential_is_a_factor():
+    a, b = sp.symbols("a b", real=True)
+    logarithm, square = (Outer(name, np.ones(3), back) for name, back in (("log u", sp.exp), ("u^2", sp.sqrt)))
+    whole, constants = mapped_back(logarithm, a + b * x, {a: 2.0, b: 3.0})
+    assert whole == a * sp.exp(b * x) and constants == {a: pytest.approx(np.exp(2)), b: 3.0}
+    assert mapped_back(logarithm, b * x, {b: 3.0}) == (sp.exp(b * x), {b: 3.0})
+    assert mapped_back(square, a + b * x, {a: 2.0, b: 3.0}) == (sp.sqrt(a + b * x), {a: 2.0, b: 3.0})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        1 / (sp.exp(x * y / 3) - 1),
+        (y - x / 5) / sp.sqrt(1 - x**2 / 400),  # a factor that hardly changes
+    ],
+)
+def test_an_exact_combination_comes_first_however_poor_the_network(expression):
+    found = next(proposals_of(expression, error=0.1))
+    points = np.random.default_rng(5).uniform(BOX.low, BOX.high, (50, 2)).T
+    values = numpy_function(expression, ("x", "y"))(*points)
+    own = found.expression.subs({symbol: sp.Float(value, 17) for symbol, value in found.constants.items()})
+    assert np.abs(numpy_function(own, ("x", "y"))(*points) - values).max() < 1e-6 * np.abs(values).max()
+
+
 def test_noise_leaves_no_proposal_that_claims_to_be_exact():
     random = np.random.default_rng(0)
     points = random.uniform(BOX.low, BOX.high, (200, 2))
     samples = Samples.of(("x", "y"), points, random.normal(size=200), 1e-4, [])
-    assert not [*of_samples(field(x * y, BOX, error=1e-4), samples, Clock(100))]
+    assert not [*of_samples(field(x * y, BOX, error=1e-4), samples, Clock(1e5))]
 
 
 def test_few_samples_and_constant_ones_have_no_proposals():

@@ -148,10 +148,16 @@ def resume(words: Sequence[str]) -> int:
     run_folder.check_resumable(folder)
     with contents_of(folder / run_folder.CONFIG):
         try:
-            chosen = dict(to_dict(OmegaConf.load(folder / run_folder.CONFIG))["problem"])
-            str(chosen["name"])
+            groups = to_dict(OmegaConf.load(folder / run_folder.CONFIG))
         except (YAMLError, OmegaConfBaseException) as error:
             raise ValueError(str(error)) from error
+        if "data" not in groups:
+            chosen = dict(groups["problem"])
+            str(chosen["name"])
+    if "data" in groups:
+        from kanpde.runs import fit_run
+
+        return fit_run.resume(folder, groups, overrides.get("training", {}))
     return run_folder.resume(folder, chosen, overrides.get("training", {}))
 
 

@@ -52,6 +52,7 @@ class FixedEdges(nn.Module):
         free = torch.tensor([[*ATOMS[name].free, True, True] for name in self.names]).view(-1, 4)
         for name, buffer in (("mask", mask), ("places", places), ("free", free)):
             self.register_buffer(name, buffer.to(like), persistent=False)
+        self.with_splines = tuple(i for i in range(inputs) if bool(mask[i].any()))  # inputs with other edges
         self.affine = nn.Parameter(like.new_tensor([[1.0, 0.0, 1.0, 0.0]]).repeat(len(self.edges), 1))
 
     def atoms(self) -> dict[Edge, tuple[str, tuple[float, ...]]]:
@@ -81,6 +82,17 @@ class FixedEdges(nn.Module):
         values = self._atoms(features, orders) * torch.stack([c * a**m for m in range(orders)])[:, None]
         values = torch.cat([values[:1] + d, values[1:]])
         return edges + (values @ self.places.flatten(1)).view_as(edges)
+
+    def values(self, x: Tensor) -> Tensor:
+        """Return the sums of the atoms of every subnode, (o, n), at the inputs x (i, n)."""
+        a, b, c, d = (each[:, None] for each in self._constants())
+        if not self.names:
+            return x.new_zeros(self.mask.shape[2], x.shape[1])
+        inner = x[[i for i, _ in self.edges]] * a + b
+        counts = [(name, len(list(group))) for name, group in groupby(self.names)]
+        pieces = zip(counts, torch.split(inner, [count for _, count in counts]), strict=True)
+        atoms = torch.cat([ATOMS[name].derivatives(piece, 1)[0] for (name, _), piece in pieces])
+        return self.places.sum(dim=1).T @ (c * atoms + d)
 
     def rows(self, rows: Tensor, features: Tensor, seeds: Tensor) -> list[Tensor]:
         """Return the rows by coefficients and by atoms' constants, from the rows (n, i, g + 1, o) of splines only.

@@ -58,10 +58,12 @@ class KANLayer(nn.Module):
 
     def nodes(self, x: Tensor) -> Tensor:
         """Return the nodes' values from the inputs, points last: (i, n) -> (outputs, n)."""
-        if self.fixed is None:
-            features = self.basis.columns(x, 1)[0]
-            return self.combined(self.coefficients.flatten(0, 1).T @ features.flatten(0, 1))
-        return self.combined(self.edges(self.features(x.T, 1))[0].sum(dim=1).T)
+        fixed = self.fixed
+        if fixed is not None and not fixed.with_splines:
+            return self.combined(fixed.values(x))
+        coefficients = self.coefficients if fixed is None else self.coefficients * fixed.mask
+        subnodes = coefficients.flatten(0, 1).T @ self.basis.columns(x, 1)[0].flatten(0, 1)
+        return self.combined(subnodes if fixed is None else subnodes + fixed.values(x))
 
     def hold(self, atoms: Mapping[Edge, str], pruned: Iterable[Edge] = ()) -> FixedEdges:
         """Turn edges (i, o) into atoms c f(a x + b) + d with a = c = 1 and b = d = 0, and the `pruned` ones into zero.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from kanpde.files import json_value, relative_path, write_text
 from kanpde.problem.regression import Regression
 from kanpde.runs import console
 from kanpde.runs.progress import Progress
-from kanpde.runs.run_folder import RunFolder, last_word
+from kanpde.runs.run_folder import CHECKPOINT, RunFolder, last_word
 from kanpde.solution import Solution
 from kanpde.symbolic.options import SymbolicOptions
+from kanpde.training.fitting.fit import restored_trainer
 from kanpde.training.fitting.options import FitOptions
 from kanpde.training.fitting.samples import regression
 from kanpde.training.fitting.suite import FUNCTIONS, SAMPLES, TESTS, samples_of
@@ -33,13 +34,7 @@ SUITE_SECONDS = 20.0  # of training for each function, if no budget is given
 
 
 class FitFolder(RunFolder):
-    """The folder of a fit, which has no checkpoints: a fit begins anew."""
-
-    def on_checkpoint(self, trainer: Any) -> None:
-        """Write nothing."""
-
-    def on_end(self, trainer: Any) -> None:
-        """Write nothing."""
+    """The folder of a fit."""
 
     def add(self, more: Mapping[str, Any]) -> None:
         """Add numbers to metrics.json."""
@@ -58,6 +53,29 @@ def run(folder: Path, groups: Mapping[str, Any], config: str) -> int:
     if groups["data"] == SUITE and not Path(SUITE).is_file():
         return run_suite(folder, settings, config)
     started = time.perf_counter()
+    problem, test, title = prepared(groups, settings)
+    return _train(FitFolder(folder, started, config), lambda: FitTrainer(problem, settings), title, test)
+
+
+def resume(folder: Path, groups: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
+    """Continue the fit in `folder` from its checkpoint, with changed training settings; return the exit status.
+
+    `groups` are the settings with which it began. Raises ConfigurationError if the table has changed since.
+    """
+    started = time.perf_counter()
+    trainer = restored_trainer(folder / CHECKPOINT, changes)
+    problem, test, title = prepared(groups, trainer.settings)
+    known = trainer.problem
+    assert isinstance(known, Regression)
+    if not (np.array_equal(problem.points, known.points) and np.array_equal(problem.values, known.values)):
+        raise ConfigurationError(
+            f"expected {groups['data']} as it was when the run began, got other samples; run kanpde fit again"
+        )
+    return _train(FitFolder(folder, started), lambda: trainer, title, test)
+
+
+def prepared(groups: Mapping[str, Any], settings: Settings) -> tuple[Regression, tuple[Array, Array], str]:
+    """Return the problem of the table that the settings name, the samples of its test, and a title."""
     path = Path(str(groups["data"]))
     columns, others = read_columns(path)
     wanted = groups["target"]
@@ -68,8 +86,7 @@ def run(folder: Path, groups: Mapping[str, Any], config: str) -> int:
     x, y = (np.stack([columns[name] for name in names], axis=1) for names in (inputs, targets))
     seen, test = split(len(x), float(groups["test"]), settings.seed)
     title = f"{path.name}: {', '.join(targets)} from {', '.join(inputs)}, {len(x)} samples"
-    problem = named_regression(x[seen], y[seen], inputs, targets, settings)
-    return _train(FitFolder(folder, started, config), problem, settings, title, (x[test], y[test]))
+    return named_regression(x[seen], y[seen], inputs, targets, settings), (x[test], y[test]), title
 
 
 def settings_of(groups: Mapping[str, Any]) -> Settings:
@@ -97,13 +114,13 @@ def named_regression(x: Array, y: Array, inputs: list[str], targets: list[str], 
 
 
 @one_thread()
-def _train(
-    folder: FitFolder, problem: Regression, settings: Settings, title: str, test: tuple[Array, Array]
-) -> ExitStatus:
+def _train(folder: FitFolder, start: Callable[[], FitTrainer], title: str, test: tuple[Array, Array]) -> ExitStatus:
     """Train, save, look for the formula, report, and return the exit status."""
+    trainer = start()
+    settings, problem = trainer.settings, trainer.problem
+    assert isinstance(problem, Regression)
     progress = Progress(title, settings.training.budget_seconds)
     with progress:
-        trainer = FitTrainer(problem, settings)
         solution = trainer.run([folder, progress])
     assert trainer.stop is not None, "a training that has been run has stopped"
     folder.save(solution)
@@ -116,7 +133,7 @@ def _train(
         console.run(folder.metrics)
     where = relative_path(folder.path)
     if trainer.stop.ending is Ending.INTERRUPTED:
-        console.say("interrupted: the best network so far is saved")
+        console.say(f"interrupted: the best network so far is saved; continue with kanpde resume {where}")
         print(f"run: {where}", flush=True)
         return ExitStatus.INTERRUPTED
     return last_word(trainer.stop, folder.metrics, where)

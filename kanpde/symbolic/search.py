@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from kanpde.problem.problem import Problem
+from kanpde.problem.regression import Regression
 from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.constants.fit import LeastSquares
 from kanpde.symbolic.families.proposal import Proposal, evaluated
@@ -17,6 +19,7 @@ from kanpde.symbolic.proposals import Hints, proposals
 from kanpde.symbolic.structure.atoms import library
 from kanpde.symbolic.structure.report import report
 from kanpde.symbolic.structure.sampled import Sampled, Surrogate, sample
+from kanpde.symbolic.structure.span_search import criterion
 from kanpde.symbolic.workers import in_order
 
 Progress = Callable[[str], None]
@@ -102,8 +105,18 @@ def candidates(
         found.append(candidate)
     if solved:
         return
-    for candidate in sorted(found, key=lambda c: c.residual)[:APPROXIMATIONS]:
+    for candidate in sorted(found, key=lambda each: score(each, solution.problem))[:APPROXIMATIONS]:
         yield search.ansatz(candidate), dict(candidate.constants)
+
+
+def score(candidate: Candidate, problem: Problem) -> float:
+    """Return what orders approximations: the residual, or for data the information criterion.
+
+    Noise leaves every candidate with a residual, and one with more constants with a smaller one.
+    """
+    if not isinstance(problem, Regression):
+        return candidate.residual
+    return criterion(candidate.residual, len(candidate.constants), len(problem.points), ROUND_OFF)
 
 
 def nothing(field: Sampled, largest: float) -> Iterator[Proposal]:

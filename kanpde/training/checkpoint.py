@@ -13,7 +13,7 @@ from kanpde import files
 from kanpde.errors import ConfigurationError
 from kanpde.problem.problem import Problem
 from kanpde.problem.saved import check_saved, described
-from kanpde.training.settings import Settings
+from kanpde.training.settings import Settings, TrainingOptions
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,20 @@ class Checkpoint:
         return dict(self.tensors), numbers
 
     @classmethod
-    def read(cls, path: str | Path, problem: Problem) -> Checkpoint:
-        """Return the checkpoint at `path`.
+    def read(cls, path: str | Path, problem: Problem, kind: type[TrainingOptions] = TrainingOptions) -> Checkpoint:
+        """Return the checkpoint at `path`, of a training whose settings are of this kind.
 
         Raises KanpdeError if the file is not a checkpoint and ConfigurationError if it belongs to another problem.
         """
         with files.contents_of(path):
-            return cls._read(path, problem)
+            return cls._read(path, problem, kind)
 
     @classmethod
-    def _read(cls, path: str | Path, problem: Problem) -> Checkpoint:
+    def _read(cls, path: str | Path, problem: Problem, kind: type[TrainingOptions]) -> Checkpoint:
         tensors, numbers = files.read(path)
         if not {"checkpoint", "settings"} <= set(numbers) or numbers["problem"]["name"] != problem.name:
             raise ConfigurationError(
                 f"expected a checkpoint of {problem.name} at {path}, got another file; give a run's folder"
             )
         check_saved(path, numbers["problem"], described(problem))
-        return cls(Settings.read(numbers["settings"]), **numbers["checkpoint"], tensors=tensors)
+        return cls(Settings.read(numbers["settings"], kind), **numbers["checkpoint"], tensors=tensors)

@@ -109,14 +109,15 @@ class Settings:
         torch_dtype(self.dtype)
 
     @classmethod
-    def read(cls, groups: Mapping[str, Any]) -> Settings:
+    def read(cls, groups: Mapping[str, Any], kind: type[TrainingOptions] = TrainingOptions) -> Settings:
         """Return the settings from groups, as in a configuration or in `to_json`; other keys are ignored.
 
+        `kind` is the class of the group "training".
         Raises ConfigurationError for values that are not valid.
         """
         return cls(
             network=network_of(groups["network"]),
-            training=options(TrainingOptions, "training", groups["training"]),
+            training=options(kind, "training", groups["training"]),
             sampling=options(SamplingOptions, "sampling", groups["sampling"]),
             symbolic=options(SymbolicOptions, "symbolic", groups.get("symbolic", {"enabled": False})),
             **{name: groups[name] for name in ("seed", "device", "dtype")},
@@ -124,7 +125,8 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings by group as JSON; of the network only its sizes."""
-        sizes = self.network.settings()
+        kind = {"kind": "mlp"} if isinstance(self.network, MLP) else {}
+        sizes = {**kind, **self.network.settings()}
         groups = {name: asdict(getattr(self, name)) for name in ("training", "sampling", "symbolic")}
         return {"network": sizes, **groups, **{name: getattr(self, name) for name in ("seed", "device", "dtype")}}
 

@@ -42,7 +42,7 @@ LATE_SECONDS, LATE_SHARE = 0.5, 0.05  # an iteration may end later than the budg
 UNINTERRUPTED_SECONDS = 1.0  # expected time of an iteration that may be too long to be begun
 SURE = 0.5  # share of its expected time that an iteration takes at least
 CAREFUL = 4.0  # multiple of its expected time that it takes at most; only then need it be undone
-RARE = 20.0  # shortest time between checkpoints, in times that one takes: those of a long evolution are large
+RARE = 20.0  # shortest time between checkpoints, and between measurements of the error, in times that one takes
 ERROR_SECONDS = 0.5  # shortest time between two measurements of the error on grids of ERROR_RESOLUTION
 # Points along each axis, by the number of axes; with more axes those of `Comparison`.
 ERROR_RESOLUTION = {1: 501, 2: 65, 3: 17, 4: 9, 5: 6, 6: 4}
@@ -97,6 +97,8 @@ class Callback(Protocol):
 class Trainer:
     """One training; its next step depends only on its `checkpoint`."""
 
+    kinds: Mapping[str, Any] = KINDS  # the phases that a checkpoint can have
+
     def __init__(self, problem: Problem, settings: Settings) -> None:
         self.problem, self.settings = problem, settings
         self.task = TrainingTask.of(problem, settings)
@@ -111,7 +113,7 @@ class Trainer:
         # Made before training, because a reference that cannot be evaluated is found by it.
         self._comparison = Comparison(problem, ERROR_RESOLUTION.get(problem.domain.dimension))
         self._last_seconds = 0.0  # seconds of the last iteration
-        self._checkpoint_took = 0.0  # seconds of the last checkpoint
+        self._checkpoint_took = self._error_took = 0.0  # seconds of the last checkpoint, and measurement of the error
 
     def _first_phase(self) -> Phase:
         """Return the phase that begins the training.
@@ -260,8 +262,10 @@ class Trainer:
 
     def _report(self, loss: float) -> None:
         now = time.monotonic()
-        if self.phase.version != self._error_of and now - self._error_known_at >= ERROR_SECONDS:
+        every = max(ERROR_SECONDS, RARE * self._error_took)
+        if self.phase.version != self._error_of and now - self._error_known_at >= every:
             self._error, self._error_known_at, self._error_of = self._measured_error(), now, self.phase.version
+            self._error_took = time.monotonic() - now
         record = {
             "iteration": self.iteration,
             "seconds": self.seconds,
@@ -300,8 +304,7 @@ class Trainer:
     def restored(cls, checkpoint: Checkpoint, problem: Problem, settings: Settings) -> Trainer:
         """Return the training of a checkpoint, to be continued with `settings`."""
         trainer = cls(problem, settings)
-        kind = KINDS[checkpoint.phase["kind"]]
-        trainer.phase = kind.restored(trainer.task, checkpoint.tensors, checkpoint.phase)
+        trainer.phase = cls.kinds[checkpoint.phase["kind"]].restored(trainer.task, checkpoint.tensors, checkpoint.phase)
         trainer.iteration, trainer.seconds = checkpoint.iteration, checkpoint.seconds
         trainer.history = dict(checkpoint.history)
         trainer.task.generator.bit_generator.state = dict(checkpoint.generator)

@@ -27,6 +27,7 @@ _SUMS: tuple[tuple[Any, ...], ...] = (
     (sp.pi, sp.pi**2), (sp.S.One, sp.pi**4), (sp.S.One, sp.E),
 )  # fmt: skip
 _ROUND_OFF = 1e-14
+_CERTAIN = 1e-12  # relative tolerance within which large denominators are no chance matches
 _VALUES = {base: float(base) for base in {*BASES, *(b for pair in _SUMS for b in pair)}}
 
 
@@ -65,13 +66,17 @@ def _exact(value: float) -> Any:
 
 
 def small_multiples(value: float, tolerance: float, largest: int = 64) -> Iterator[Any]:
-    """Yield multiples p/q of `BASES` within the tolerance, with q up to `largest`, the simplest base first."""
+    """Yield multiples p/q of `BASES` within the tolerance, the simplest base first.
+
+    The largest q is `largest` for 1 and for a value that is certain, and a sixteenth of it for others.
+    """
     if abs(value) <= tolerance:
         yield sp.S.Zero
         return
     for base in BASES:
         size = _VALUES[base]
-        fraction = Fraction(value / size).limit_denominator(largest if base == 1 else max(16, largest // 16))
+        some = base == 1 or tolerance <= _CERTAIN * abs(value)
+        fraction = Fraction(value / size).limit_denominator(largest if some else max(16, largest // 16))
         plain = fraction and abs(fraction.numerator) <= 100 * largest
         if plain and abs(float(fraction) * size - value) <= tolerance:
             yield sp.Rational(fraction.numerator, fraction.denominator) * base

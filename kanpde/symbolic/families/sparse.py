@@ -41,6 +41,12 @@ SAMPLES, FEWEST = 300, 30
 EXACT = 1e-8
 # Proposals with a larger residual than EXACT that are kept of one outer function.
 KEPT = 2
+# The share of the time after which other families have their turn.
+SHARE = 0.5
+# The closest features with which a pursuit begins.
+FIRST = 8
+# The largest number of inputs whose products of two are among the polynomials that every sum may have.
+FEW_INPUTS = 5
 # Exponents that are fractions with a denominator of at most DENOMINATOR within NEAR are these fractions.
 DENOMINATOR, NEAR = 3, 1e-5
 # The coefficient of a constant term, relative to the largest term, below which it is left out.
@@ -91,6 +97,11 @@ def outer_values(given: Samples) -> Iterator[Outer]:
         for outer in OUTER:
             if outer.name in ("log u", "1/u", "u^2", "sqrt u", "exp u") and outer.fits(sign * u):
                 yield Outer(outer.name, outer.forward(sign * u)[0], lambda w, s=sign, o=outer: s * o.back(w))  # type: ignore[misc]
+        # Numbers of particles after Bose and Einstein, and after Fermi and Dirac: 1/(e^w − 1) and 1/(e^w + 1).
+        if (sign * u).min() > 0:
+            yield Outer("log(1 + 1/u)", np.log1p(1 / (sign * u)), lambda w, s=sign: s / (sp.exp(w) - 1))  # type: ignore[misc]
+        if (sign * u).min() > 0 and (sign * u).max() < 1:
+            yield Outer("log(1/u - 1)", np.log(1 / (sign * u) - 1), lambda w, s=sign: s / (sp.exp(w) + 1))  # type: ignore[misc]
     if u.min() > 0:
         yield Outer("1/u^2", u**-2.0, lambda w: 1 / sp.sqrt(w))
     if np.abs(u).max() <= np.pi / 2:
@@ -102,19 +113,43 @@ def outer_values(given: Samples) -> Iterator[Outer]:
 
 
 def of_samples(found: Sampled, given: Samples, clock: Clock) -> Iterator[Proposal]:
-    """Yield proposals for a function that is known at samples, those that fit to round-off first of each kind."""
+    """Yield proposals for a function that is known at samples: all that fit to round-off, then approximations."""
     if len(given.values) < FEWEST or not np.ptp(given.values) > 0:
         return
+    approximate: list[Proposal] = []
     with np.errstate(all="ignore"):
-        yield from products(found, given)
-        own = terms(given.elements, given.inputs)
-        outers = list(outer_values(given))
-        base = np.column_stack([np.ones(len(given.values)), *(each.values for each in given.inputs)])
+        for exact, proposal in everything(found, given, clock):
+            if exact:
+                yield proposal
+            else:
+                approximate.append(proposal)
+    yield from sorted(approximate, key=lambda each: each.score)
+
+
+def everything(found: Sampled, given: Samples, clock: Clock) -> Iterator[tuple[bool, Proposal]]:
+    """Yield products and sums with whether they are exact: sums with the inputs, then with polynomials of them."""
+    yield from products(found, given)
+    own = terms(given.elements, given.inputs)
+    outers = list(outer_values(given))
+    for parts in (constant_and(given.inputs), constant_and(polynomials(given.inputs))):
+        base = np.stack([each.values for each in parts], axis=1)
         screens = screened(own, base, np.stack([each.values for each in outers], axis=1))
         for outer, screen in zip(outers, screens, strict=True):
-            if not clock.left:
+            if not clock.left or clock.passed > SHARE * clock.seconds:
                 return
-            yield from sums(found, given, own, screen, outer, base)
+            yield from sums(found, given, own, screen, outer, parts)
+
+
+def constant_and(features: Sequence[Feature]) -> list[Feature]:
+    """Return 1 and the features."""
+    return [Feature(sp.S.One, np.ones(len(features[0].values))), *features]
+
+
+def polynomials(inputs: Sequence[Feature]) -> list[Feature]:
+    """Return the inputs, their squares and cubes, and products of two."""
+    powers = [Feature(x.expression**k, x.values**k) for k in (1, 2, 3) for x in inputs]
+    pairs = itertools.combinations(inputs, 2) if len(inputs) <= FEW_INPUTS else ()
+    return [*powers, *(Feature(a.expression * b.expression, a.values * b.values) for a, b in pairs)]
 
 
 def combinations(own: Terms, screen: Screened, base: Array, target: Array) -> Iterator[tuple[Feature, ...]]:
@@ -128,22 +163,51 @@ def combinations(own: Terms, screen: Screened, base: Array, target: Array) -> It
         yield tuple(few[k] for k in chosen)
 
 
-def sums(found: Sampled, given: Samples, own: Terms, screen: Screened, outer: Outer, base: Array) -> Iterator[Proposal]:
-    """Yield G(u) = c₀ + Σ c_k t_k with some of the terms; the inputs may be among the t_k too."""
-    size, kept = float(np.linalg.norm(outer.values)), 0
-    for chosen in combinations(own, screen, base, outer.values):
-        design = np.column_stack([base, *(each.values for each in chosen)])
+def pursued(own: Terms, screen: Screened, base: Array, target: Array) -> Iterator[tuple[Feature, ...]]:
+    """Yield the closest features, each with the features and pairs closest to what it leaves, as in matching pursuit.
+
+    A factor that changes little is close to what the others leave, and not to the target (Mallat and Zhang, IEEE Trans.
+    Signal Process. 41 (1993) 3397).
+    """
+    for number in screen.closest[:FIRST]:
+        first = own.feature(int(number))
+        (rest,) = screened(own, np.column_stack([base, first.values]), target[:, None])
+        for numbers in rest.combinations():
+            yield first, *(own.feature(k) for k in numbers)
+
+
+def sums(
+    found: Sampled, given: Samples, own: Terms, screen: Screened, outer: Outer, base: Sequence[Feature]
+) -> Iterator[tuple[bool, Proposal]]:
+    """Yield G(u) = Σ c_k t_k with some of the terms and the `base`, and whether it is exact."""
+    size = float(np.linalg.norm(outer.values))
+    columns = np.stack([each.values for each in base], axis=1)
+    fits = []
+    for chosen in combinations(own, screen, columns, outer.values):
+        design = np.column_stack([columns, *(each.values for each in chosen)])
         coefficients, left = solved(design, outer.values)
-        if left > max(EXACT, given.error) * size:
-            continue
-        parts = [sp.S.One, *(each.expression for each in (*given.inputs, *chosen))]
-        expression, constants = added(parts, design, coefficients)
-        proposal = proposed(f"{outer.name} of a sum", found, outer.back(expression), constants)
+        if left <= max(EXACT, given.error) * size:
+            fits.append((left, design, coefficients, chosen))
+        if left <= EXACT * size:
+            break
+    for left, design, coefficients, chosen in sorted(fits, key=lambda fit: fit[0])[:KEPT]:
+        expression, constants = added([each.expression for each in (*base, *chosen)], design, coefficients)
+        whole, constants = mapped_back(outer, expression, constants)
+        proposal = proposed(f"{outer.name} of a sum", found, whole, constants)
+        exact = left <= EXACT * size
         if proposal is not None:
-            yield proposal
-            kept += 1
-            if left <= EXACT * size or kept == KEPT:
-                return
+            yield exact, proposal
+        if exact:
+            return
+
+
+def mapped_back(outer: Outer, expression: sp.Expr, constants: Constants) -> tuple[sp.Expr, Constants]:
+    """Return u from the sum w = G(u); an addend under an exponential becomes a factor, whose number is simpler."""
+    addends = [symbol for symbol in constants if sp.diff(expression, symbol) == 1]
+    if outer.name != "log u" or not addends:
+        return outer.back(expression), constants
+    (addend,) = addends
+    return addend * outer.back(expression - addend), {**constants, addend: float(np.exp(constants[addend]))}
 
 
 def added(expressions: Sequence[sp.Expr], design: Array, coefficients: Array) -> tuple[sp.Expr, Constants]:
@@ -159,8 +223,8 @@ def added(expressions: Sequence[sp.Expr], design: Array, coefficients: Array) ->
     return total, constants
 
 
-def products(found: Sampled, given: Samples) -> Iterator[Proposal]:
-    """Yield u = c Π x_i^{p_i} Π e_k^{q_k}, from the logarithms of absolute values."""
+def products(found: Sampled, given: Samples) -> Iterator[tuple[bool, Proposal]]:
+    """Yield u = c Π x_i^{p_i} Π e_k^{q_k}, from the logarithms of absolute values, and whether it is exact."""
     size = np.abs(given.values)
     usable = [each for each in given.inputs if np.abs(each.values).min() > 0]
     if not size.min() > 1e-12 * size.max():
@@ -173,7 +237,8 @@ def products(found: Sampled, given: Samples) -> Iterator[Proposal]:
     spread = float(np.linalg.norm(target - target.mean()))
     every = Terms.alone(own)
     (screen,) = screened(every, base, target[:, None])
-    for chosen in itertools.chain([()], combinations(every, screen, base, target)):
+    more = pursued(every, screen, base, target)
+    for chosen in itertools.chain([()], combinations(every, screen, base, target), more):
         parts = [*usable, *chosen]
         columns = np.column_stack([base, *(each.values for each in parts[len(usable) :])])
         coefficients, left = solved(columns, target)
@@ -182,7 +247,7 @@ def products(found: Sampled, given: Samples) -> Iterator[Proposal]:
         expression, constants = multiplied([each.expression for each in parts], coefficients, given)
         proposal = proposed("a product of powers", found, expression, constants)
         if proposal is not None:
-            yield proposal
+            yield left <= EXACT * spread, proposal
         if left <= EXACT * spread:
             return
 

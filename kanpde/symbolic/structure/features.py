@@ -22,19 +22,21 @@ from kanpde.calculus.arrays import Array
 Numbers = npt.NDArray[np.int_]
 
 # The largest numbers of arguments of functions, of elements, and of products of elements and monomials.
-ARGUMENTS, ELEMENTS, TERMS = 300, 2000, 100_000
-# The largest absolute value of an argument of exp, sin or cos.
-LARGEST = 50.0
+ARGUMENTS, ELEMENTS, TERMS = 400, 2500, 150_000
+# The largest absolute values of arguments of exp and tanh, and of sin and cos.
+LARGEST, LARGEST_ANGLE = 50.0, 1e4
 # Factors of the arguments of functions, besides 1.
 FACTORS = (sp.Rational(1, 2), sp.Integer(2), sp.pi)
 # Powers of an element in a product, whole powers of an input, and the largest sum of their absolute values.
 POWERS = (1, -1, sp.Rational(1, 2), -sp.Rational(1, 2), 2, -2)
 WHOLE, LARGEST_SUM = (0, 1, -1, 2, -2), 4
 HALF = (0, sp.Rational(1, 2), -sp.Rational(1, 2))
-# The numbers of elements, the simplest ones, of which all powers and all products of two are terms.
-RAISED, MULTIPLIED = 150, 30
+# The number of elements, the simplest ones, of which all products of two are terms.
+MULTIPLIED = 30
+# What an element, its inverse and another power of it cost for each element before it: the cheapest come first.
+COSTS, DEAR = {1: 1.0, -1: 1.5}, 3.0
 # Terms of which one is in every pair: the simplest elements, and those closest to the target. Terms left for triples.
-SIMPLEST, CLOSEST, FOR_TRIPLES = 120, 40, 150
+SIMPLEST, CLOSEST, FOR_TRIPLES = 120, 80, 150
 # Samples by which terms are screened.
 SCREEN = 100
 # The largest squared cosine between two features of a combination, and the number of combinations tried of each size.
@@ -149,7 +151,12 @@ def arguments(inputs: Sequence[Feature]) -> tuple[list[Feature], int]:
     def further() -> Iterator[Feature]:
         yield from second
         yield from (one for each in second for one in raised(each, (2,)))
-        for a, b in itertools.product(second, inputs):
+        for a, b in itertools.combinations(inputs, 2):  # (a − 1) (b − 1) and the like
+            for p, q in itertools.product((-1, 1), repeat=2):
+                yield Feature((a.expression + p) * (b.expression + q), (a.values + p) * (b.values + q))
+        pairs = [*itertools.product(second, inputs)]
+        yield from (one for a, b in pairs for one in itertools.islice(combined(a, b), 2))  # sums and differences
+        for a, b in pairs:
             yield from combined(a, b)
 
     return distinct(further(), ARGUMENTS), len(second)
@@ -162,9 +169,10 @@ def elements(inputs: Sequence[Feature], allowed: Sequence[str] | None) -> list[F
     def of(arguments: Sequence[Feature], factors: Sequence[sp.Expr]) -> Iterator[Feature]:
         for name, pair in FUNCTIONS.items():
             if allowed is None or name in allowed:
-                for (symbolic, numeric), each, factor in itertools.product(pair, arguments, factors):
+                for each, (symbolic, numeric), factor in itertools.product(arguments, pair, factors):
                     scaled = float(factor) * each.values
-                    if name == "log" or np.abs(scaled).max() <= LARGEST:
+                    most = LARGEST_ANGLE if name == "sin" else LARGEST
+                    if name == "log" or np.abs(scaled).max() <= most:
                         yield Feature(symbolic(factor * each.expression), numeric(scaled))
 
     def shifted(features: Iterable[Feature]) -> Iterator[Feature]:
@@ -176,7 +184,16 @@ def elements(inputs: Sequence[Feature], allowed: Sequence[str] | None) -> list[F
     squares = (square for each in few for square in raised(each, (2,)))
     plain = distinct(of(few, one), ELEMENTS)
     every = itertools.chain(
-        few, squares, plain, shifted(plain), inner, of(few, FACTORS), of(inner, one), shifted(inner)
+        inputs,
+        of(inputs, one),
+        few,
+        squares,
+        plain,
+        shifted(plain),
+        inner,
+        of(few, FACTORS),
+        of(inner, one),
+        shifted(inner),
     )
     return distinct(every, ELEMENTS)
 
@@ -185,8 +202,8 @@ def monomials(inputs: Sequence[Feature]) -> list[Feature]:
     """Return 1 and products of powers of the inputs, those of small powers first."""
     one = Feature(sp.S.One, np.ones(len(inputs[0].values)))
     choices = [p for own in (WHOLE, HALF) for p in itertools.product(own, repeat=len(inputs))]
-    choices = [p for p in choices if 0 < sum(abs(e) for e in p) <= LARGEST_SUM]
-    products = sorted(choices, key=lambda p: sum(abs(e) for e in p))
+    simple = [p for p in choices if 0 < sum(abs(e) for e in p) <= LARGEST_SUM or max(map(abs, p)) == 1]
+    products = sorted(simple, key=lambda p: (sum(abs(e) for e in p), any(e < 0 for e in map(float, p))))
 
     def product(powers: Sequence[sp.Expr | int]) -> Feature:
         values = np.prod([x.values ** float(p) for x, p in zip(inputs, powers, strict=True)], axis=0)
@@ -201,11 +218,17 @@ def terms(found: Sequence[Feature], inputs: Sequence[Feature]) -> Terms:
     own = monomials(inputs)
 
     def powers() -> Iterator[Feature]:
-        yield from (one for each in found[:RAISED] for one in raised(each, POWERS))
-        for a, b in itertools.combinations(found[:MULTIPLIED], 2):
-            yield Feature(a.expression * b.expression, a.values * b.values)
-        yield from found[RAISED:]
-        yield from (one for each in found[RAISED:] for one in raised(each, POWERS[1:]))
+        """Yield elements, their powers and products of two, the simplest first."""
+        entries: list[tuple[float, tuple[int, ...], sp.Expr | int]]
+        entries = [(COSTS.get(power, DEAR) * k, (k,), power) for k in range(len(found)) for power in POWERS]
+        pairs = itertools.combinations(range(min(MULTIPLIED, len(found))), 2)
+        entries += [((i + 1) * (j + 1), (i, j), 1) for i, j in pairs]
+        for _, chosen, power in sorted(entries, key=lambda entry: entry[0]):
+            if len(chosen) == 1:
+                yield from raised(found[chosen[0]], (power,))
+            else:
+                a, b = (found[k] for k in chosen)
+                yield Feature(a.expression * b.expression, a.values * b.values)
 
     with np.errstate(all="ignore"):
         every = [own[0], *distinct(powers(), 3 * ELEMENTS)]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from kanpde.files import below
 from kanpde.network import knot_insertion
 from kanpde.network.kan import KAN
 from kanpde.network.objective import objective
 from kanpde.network.regridding import follow_values
 from kanpde.network.residuals import Residuals
 from kanpde.network.roughness import roughness_rows
-from kanpde.network.trial_function import Model
+from kanpde.network.trial_function import Model, saved_network
 from kanpde.optim.least_squares import Method, Step
 from kanpde.problem.regression import Regression
 from kanpde.training.fitting.objective import rows_of_data
@@ -41,6 +44,28 @@ class Best:
     score: float = math.inf
     model: Model | None = None
     smoothness: float | None = None
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return tensors and JSON for `restored`."""
+        tensors, numbers = ({}, None) if self.model is None else network_state(self.model)
+        return tensors, {"score": self.score, "smoothness": self.smoothness, "architecture": numbers}
+
+    @classmethod
+    def restored(cls, like: Model, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Best:
+        """Return the best network that had this state, with the lift of the model `like`."""
+        known = numbers["architecture"]
+        model = None if known is None else restored_model(like, tensors, known)
+        return cls(numbers["score"], model, numbers["smoothness"])
+
+
+def network_state(model: Model) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and the architecture of a model's network."""
+    return dict(model.network.state_dict()), model.network.architecture()
+
+
+def restored_model(like: Model, tensors: Mapping[str, Tensor], architecture: Mapping[str, Any]) -> Model:
+    """Return a model with the network of this state, with the lift of the model `like`, on its device."""
+    return Model(saved_network(architecture, tensors), like.ansatz).to(device=like.vector.device)
 
 
 @dataclass
@@ -87,11 +112,32 @@ class Attempt:
         network = self.model.network
         if isinstance(network, KAN):
             follow_values(network, self.points)
-            network.straight = not self.stage.entry.guarded
         self.course.steps = self.course.slow = 0
+        return self._tools()
+
+    def _tools(self) -> tuple[Tensor, Residuals, Tensor | None, Method]:
+        """Return the same for the network as it is."""
+        if isinstance(self.model.network, KAN):
+            self.model.network.straight = not self.stage.entry.guarded
         smoothness = self.course.smoothness
         roughness = smoothness**0.5 * roughness_rows(self.model) if smoothness else None
         return self.model.vector, rows_of_data(self.problem, self.model), roughness, self.stage.method()
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return tensors and JSON for `restore`."""
+        parts = {"network": network_state(self.model), "method": self.method.state(), "best": self.best.state()}
+        tensors = {f"{part}.{name}": value for part, (found, _) in parts.items() for name, value in found.items()}
+        numbers = {part: numbers for part, (_, numbers) in parts.items()}
+        return {**tensors, "vector": self.vector}, {**numbers, "course": asdict(self.course)}
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Restore what `state` returned."""
+        self.model = restored_model(self.model, below("network.", tensors), numbers["network"])
+        self.best = Best.restored(self.model, below("best.", tensors), numbers["best"])
+        self.course = Course(**numbers["course"])
+        _, self.data, self.roughness, self.method = self._tools()
+        self.vector = tensors["vector"].to(self.model.vector)
+        self.method.restore(below("method.", tensors), numbers["method"])
 
     def _judge(self) -> None:
         """Measure the score, and choose the next smoothness, finer knots, or the end."""

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from kanpde import files
+from kanpde.calculus.devices import torch_device
 from kanpde.collocation.comparison import scores
-from kanpde.errors import ConfigurationError, number
+from kanpde.errors import ConfigurationError, KanpdeError, number
 from kanpde.problem.regression import Regression
 from kanpde.solution import Solution
 from kanpde.training.fitting.trainer import FitTrainer
@@ -45,6 +48,22 @@ class Ensemble:
     def metrics(self, points: Any, values: Any) -> dict[str, float]:
         """Return the errors of the mean against values: "mse", "mae", "rmse" and "r2"; see `Solution.metrics`."""
         return scores(_array(self(points)), _array(values))
+
+    def save(self, path: str | Path) -> None:
+        """Write one file of all members, of tensors and JSON without executable code, that `load` reads."""
+        states = [member.state() for member in self.members]
+        tensors = {f"{k}.{name}": tensor for k, (own, _) in enumerate(states) for name, tensor in own.items()}
+        files.write(path, tensors, {"members": [metadata for _, metadata in states]})
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> Ensemble:
+        """Read a file written by `save`; raise KanpdeError if it holds no ensemble."""
+        with files.contents_of(path):
+            tensors, metadata = files.read(path, torch_device(device))
+            if "members" not in metadata:
+                raise KanpdeError(f"expected an ensemble at {path}, got another file of kanpde's; try Solution.load")
+            members = enumerate(metadata["members"])
+            return cls(tuple(Solution.of_state(path, files.below(f"{k}.", tensors), each) for k, each in members))
 
     def __len__(self) -> int:
         return len(self.members)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kanpde.errors import ConfigurationError
+from kanpde.files import below
 from kanpde.network.objective import ByGradient
 from kanpde.network.roughness import roughness_rows
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Footing, Step
 from kanpde.problem.regression import Regression
-from kanpde.training.fitting.attempt import Best
+from kanpde.training.fitting.attempt import Best, network_state, restored_model
 from kanpde.training.fitting.objective import rows_of_data
 from kanpde.training.fitting.options import FitOptions
 from kanpde.training.fitting.score import held_out_error
@@ -28,7 +31,7 @@ class Epochs:
     def __init__(
         self, problem: Regression, options: FitOptions, model: Model, stage: Stage, generator: np.random.Generator
     ) -> None:
-        self.problem, self.options, self.model, self.stage = problem, options, model, stage
+        self.problem, self.options, self.stage = problem, options, stage
         self.generator = generator
         if options.batch_size is not None and not stage.entry.first_order:
             raise ConfigurationError(
@@ -39,11 +42,14 @@ class Epochs:
         self.batch = min(count, options.batch_size or count)
         self.best, self.waited, self.epochs = Best(), 0, 0
         self.method = stage.method(steps=math.ceil(count / self.batch))
-        self.footing = Footing(model.vector, model.vector)
-        smoothness = options.smoothness or 0.0
-        self.roughness = smoothness**0.5 * roughness_rows(model) if smoothness else None
-        self.smoothness = smoothness
-        self.data = rows_of_data(problem, model)
+        self.smoothness = options.smoothness or 0.0
+        self._take(model)
+
+    def _take(self, model: Model) -> None:
+        """Go on with this model."""
+        self.model, self.footing = model, Footing(model.vector, model.vector)
+        self.roughness = self.smoothness**0.5 * roughness_rows(model) if self.smoothness else None
+        self.data = rows_of_data(self.problem, model)
 
     def advance(self) -> Step | None:
         """Take one epoch; return None if the stage's iterations or the patience are over."""
@@ -74,6 +80,22 @@ class Epochs:
     def vector(self) -> Tensor:
         """The parameters found so far."""
         return self.footing.vector
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return tensors and JSON for `restore`."""
+        parts = {"network": network_state(self.model), "method": self.method.state(), "best": self.best.state()}
+        tensors = {f"{part}.{name}": value for part, (found, _) in parts.items() for name, value in found.items()}
+        numbers = {part: numbers for part, (_, numbers) in parts.items()}
+        both = {"vector": self.footing.vector, "safe": self.footing.safe}
+        return {**tensors, **both}, {**numbers, "waited": self.waited, "epochs": self.epochs}
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Restore what `state` returned."""
+        self._take(restored_model(self.model, below("network.", tensors), numbers["network"]))
+        self.best = Best.restored(self.model, below("best.", tensors), numbers["best"])
+        self.waited, self.epochs = numbers["waited"], numbers["epochs"]
+        self.footing = Footing(*(tensors[name].to(self.model.vector) for name in ("vector", "safe")))
+        self.method.restore(below("method.", tensors), numbers["method"])
 
     def _epoch(self) -> Step:
         """Take a step for every batch of a random order; return the last step with the mean loss of all."""

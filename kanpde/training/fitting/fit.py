@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, overload
 
+from kanpde import files
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.errors import ConfigurationError, options
 from kanpde.network.kan import KAN
 from kanpde.network.mlp import MLP
+from kanpde.problem.saved import SAMPLES, regression_of
 from kanpde.solution import Solution
 from kanpde.symbolic.options import SymbolicOptions
+from kanpde.training.checkpoint import Checkpoint
 from kanpde.training.fitting.ensemble import Ensemble, fit_ensemble
 from kanpde.training.fitting.options import FitOptions
 from kanpde.training.fitting.samples import regression
@@ -96,3 +100,28 @@ def fit(
         if ensemble is None
         else fit_ensemble(problem, settings, ensemble, callbacks)
     )
+
+
+def resume_fit(
+    path: str | Path, *, callbacks: Sequence[Callback] = (), training: Mapping[str, Any] | None = None
+) -> Solution:
+    """Continue a fit exactly from the checkpoint at `path`, with changes to the settings `training`.
+
+    The checkpoint has the samples. A callback writes it: ``files.write(path, *trainer.state())`` in `on_checkpoint`.
+    Raises KanpdeError if the file is no checkpoint of a fit.
+    """
+    return restored_trainer(path, training or {}).run(callbacks)
+
+
+def restored_trainer(path: str | Path, changes: Mapping[str, Any]) -> FitTrainer:
+    """Return the trainer of the checkpoint at `path`; raise KanpdeError if it is of another kind."""
+    with files.contents_of(path):
+        tensors, numbers = files.read(path)
+        if "checkpoint" not in numbers or SAMPLES[0] not in tensors:
+            raise ConfigurationError(f"expected a checkpoint of a fit at {path}, got another file; give a run's folder")
+        problem = regression_of(tensors, numbers["problem"])
+        checkpoint = Checkpoint.read(path, problem, FitOptions)
+        settings = checkpoint.settings.with_training(changes)
+        trainer = FitTrainer.restored(checkpoint, problem, settings)
+    assert isinstance(trainer, FitTrainer)
+    return trainer

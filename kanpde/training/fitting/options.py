@@ -8,7 +8,7 @@ from kanpde.errors import ConfigurationError, number
 from kanpde.training.settings import TrainingOptions
 
 # Settings of a training on an equation that a fit has no use for.
-OF_EQUATIONS = ("warm_start", "resample_every", "weighting", "checkpoint_seconds", "tensorboard")
+OF_EQUATIONS = ("warm_start", "resample_every", "weighting", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,7 @@ class FitOptions(TrainingOptions):
         for field in fields(TrainingOptions):
             if field.name in OF_EQUATIONS and getattr(self, field.name) != field.default:
                 raise ConfigurationError(
-                    f"expected no training.{field.name} in a fit, whose points are fixed and which is not resumed; "
-                    "leave it out"
+                    f"expected no training.{field.name} in a fit, whose points are fixed; leave it out"
                 )
         for name in ("batch_size", "patience"):
             value = getattr(self, name)

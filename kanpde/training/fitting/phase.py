@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from kanpde.errors import ConfigurationError, Ending
+from kanpde.files import below
 from kanpde.marching.audit.parts import Part
 from kanpde.network.kan import KAN
 from kanpde.network.mlp import MLP
@@ -32,6 +35,8 @@ FAILURES = 2  # wider networks in a row that are no better and end the search fo
 MOST_PER_VALUE = 1.5  # parameters for each value above which no wider network is tried
 ENOUGH = 1e-14  # score at which no wider network is tried
 
+COURSE = ("iteration", "failures", "built", "climbs", "rungs", "width", "restarted")  # what a checkpoint has of a fit
+
 
 class Fitting:
     """The training of a network on data; `best` is the best network that it has found."""
@@ -40,7 +45,7 @@ class Fitting:
         assert isinstance(task.problem, Regression)
         assert isinstance(task.settings.training, FitOptions)
         self.task, self.problem, self.options = task, task.problem, task.settings.training
-        self.network = network
+        self.network, self.built = network, network.built
         self.best = Best()
         self.iteration, self.failures, self._damping = 0, 0, math.nan
         if isinstance(network, KAN) and network.width is None and isinstance(network.intervals, (list, tuple)):
@@ -100,7 +105,7 @@ class Fitting:
     def current(self) -> Model:
         """The best model found so far, with the width that the user gave; the present one before there is a best."""
         model = self._leader.model or self.work.model
-        return model if self._width is None or self.network.built else self._model(widened(model.network, self._width))
+        return model if self._width is None or self.built else self._model(widened(model.network, self._width))
 
     def parts(self) -> tuple[Part, ...]:
         """Return no parts."""
@@ -119,9 +124,30 @@ class Fitting:
         }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return the tensors of the best network and its architecture; a fit is not resumed, it begins anew."""
-        network = self.current.network
-        return network.state_dict(), {"kind": "fitting", "architecture": network.architecture()}
+        """Return tensors and JSON for `restored`."""
+        parts = {"work": self.work.state(), "best": self.best.state()}
+        tensors = {f"{part}.{name}": value for part, (found, _) in parts.items() for name, value in found.items()}
+        return tensors, {
+            "kind": "fitting",
+            **{part: numbers for part, (_, numbers) in parts.items()},
+            **{name: getattr(self, name) for name in COURSE},
+            "damping": self._damping,
+            "stage": self.schedule.number,
+        }
+
+    @classmethod
+    def restored(cls, task: TrainingTask, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Fitting:
+        """Return the fit that had this state."""
+        phase = cls(task, task.settings.network)
+        phase.schedule = replace(phase.schedule, number=numbers["stage"])
+        phase.work = phase._work(phase.work.model)
+        phase.work.restore(below("work.", tensors), numbers["work"])
+        phase.best = Best.restored(phase.work.model, below("best.", tensors), numbers["best"])
+        for name in COURSE:
+            setattr(phase, name, numbers[name])
+        phase.width, phase.rungs = _read_width(phase.width), [_read_width(each) or () for each in phase.rungs]
+        phase._damping = numbers["damping"]
+        return phase
 
     def report(self) -> dict[str, Any]:
         """Return how the network was chosen."""
@@ -195,3 +221,8 @@ class Fitting:
     def _model(self, network: KAN | MLP) -> Model:
         network = network.to(device=self.task.device, dtype=self.task.dtype)
         return Model(network, Ansatz.of(self.problem)).to(device=self.task.device)
+
+
+def _read_width(saved: Sequence[Sequence[int]] | None) -> Width | None:
+    """Return a width that JSON has made a list of lists."""
+    return None if saved is None else tuple((sums, products) for sums, products in saved)
