@@ -64,18 +64,17 @@ def polynomial_pieces(knots: Array, degree: int) -> Array:
     pieces = np.zeros((inputs, intervals, degree + 1, degree + 1))
     pieces[:, :, 0, 0] = 1.0
     for p in range(1, degree + 1):
-        raised = np.zeros_like(pieces)
-        for j in range(p):  # B_{first-p+1+j} of degree p−1 feeds its two neighbours of degree p
-            start = first - p + 1 + j
-            t0, t1 = knots[:, start], knots[:, start + p]
-            width = t1 - t0
-            old = pieces[:, :, :, j]
-            shifted = np.zeros_like(old)
-            shifted[:, :, 1:] = old[:, :, :-1]
-            rising = ((centre - t0) / width)[..., None] * old + (step / width)[..., None] * shifted
-            raised[:, :, :, j + 1] += rising
-            raised[:, :, :, j] += old - rising
-        pieces = raised
+        start = first[:, None] - p + 1 + np.arange(p)  # B_start of degree p−1 feeds its two neighbours of degree p
+        t0, t1 = knots[:, start], knots[:, start + p]
+        width = t1 - t0
+        old = pieces[..., :p]
+        shifted = np.zeros_like(old)
+        shifted[:, :, 1:] = old[:, :, :-1]
+        slope = (step[..., None] / width)[:, :, None]
+        rising = ((centre[..., None] - t0) / width)[:, :, None] * old + slope * shifted
+        pieces = np.zeros_like(pieces)
+        pieces[..., 1 : p + 1] += rising
+        pieces[..., :p] += old - rising
     return pieces
 
 

@@ -65,11 +65,20 @@ def axes_for(task: MarchTask, known: Sequence[Slab], aim: float, now: Axes, afte
         worst = max(need.error for need in needs)
         for a, need, found in zip(task.along, needs, pieces, strict=True):
             tolerance = max(need.tolerance(worst, shrink(slab, aim), task.order), NEGLIGIBLE * aim)
+            tolerance = max(tolerance, worst) if of_time(slab) else tolerance
             sizes = grown_sizes(slab, a, task.time, length) if slab is after else need.sizes
             found.append((need.axis, required_density(need.axis, sizes, tolerance)))
     axes = tuple(fitting(found, axis, task) for found, axis in zip(pieces, now, strict=True))
     size = math.prod(axis.size for axis in axes) * ((task.degree_in_time or 0) + 1) * len(task.problem.fields)
-    return axes if size <= task.largest else now
+    return axes if task.allows(size) else now
+
+
+def of_time(slab: Slab) -> bool:
+    """Return True if a slab's residual is that of its polynomials in time, so that it shows no need of knots.
+
+    That counts along two axes and more in space only; along one axis knots cost less than another attempt.
+    """
+    return len(slab.axes) > 2 and slab.residual < slab.tail and not slab.flat
 
 
 def of_higher_degree(task: MarchTask, wanted: Axes, now: Axes) -> Axes:

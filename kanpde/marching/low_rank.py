@@ -29,7 +29,7 @@ from kanpde.network.layer import KANLayer
 MIN_INTERVALS = 12  # smallest number of intervals of an edge
 INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
 DENSITY_FACTOR = 1.15  # ratio of the density of an edge's knots to the largest density in any slab
-TRUNCATION = 0.3  # relative singular values below this share of the relative residual are dropped
+TRUNCATION = 0.2  # relative singular values below this share of the relative residual are dropped
 MIN_SINGULAR_VALUE = 1e-14  # relative singular values below this are rounding errors
 MANY = 1000  # functions of one coordinate from which they are fitted by sparse matrices
 INSIDE = 4096  # number of points in a shape at which a truncation is measured

@@ -107,7 +107,7 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab, *, of_space: bool =
 
         if task.periodic:
             axes, more = knot_placement.spectral_axes(slab, task.along, aim=target, stalls=stalls, limits=limits)
-            return (axes, more) if task.unknowns_of(axes) <= task.largest else (attempt.axes, False)
+            return (axes, more) if task.allows(task.unknowns_of(axes)) else (attempt.axes, False)
         # If the first space beyond a factor's is no progress, the solution is not smooth, and a million knots are none.
         if stalls > attempt.counters.stalls and task.unknowns_of(attempt.axes) > task.factored:
             return attempt.axes, False
@@ -168,7 +168,7 @@ def following(task: MarchTask, state: MarchState, low: float, length: float, axe
     target = aim.tolerance / limits.margin
     if task.periodic:
         found, _ = knot_placement.spectral_axes(last or known[0], task.along, aim=target, stalls=0, limits=limits)
-        return replace(usual, axes=found if task.unknowns_of(found) <= task.largest else axes)
+        return replace(usual, axes=found if task.allows(task.unknowns_of(found)) else axes)
     after = None if best is not None else last
     wanted = forecast.axes_for(task, known, target, axes, after, usual.high - usual.low)
     return replace(usual, axes=wanted if last else forecast.of_higher_degree(task, wanted, axes))

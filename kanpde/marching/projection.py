@@ -15,6 +15,7 @@ from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import PROCESSOR
+from kanpde.calculus.legendre import gauss_rule
 from kanpde.marching.axes import Axis, SplineAxis, gauss_weights, points_of, sparse_designs
 from kanpde.marching.separable.along_axis import dense_on, placed
 from kanpde.marching.separable.restricted_axis import fitting
@@ -29,19 +30,35 @@ def orthonormalised(
 ) -> tuple[Array, list[Array]]:
     """Return the coefficients (*shape, fields) of a pass in orthonormal functions of each axis, and the splines'
     coefficients (size, r) of these functions. `time` is the axis along which the pass has several slabs.
+
+    Every interval of time has the same weight, so that a truncation leaves thin slabs as exact as all others.
     """
     spans, splines = [], []
     for a, axis in enumerate(axes):
         roots = placed(np.sqrt(gauss_weights(axis)), device)[:, None]
-        orthonormal, triangle = torch.linalg.qr(roots * values_of(axis, points_of(axis), device))
+        values = values_of(axis, points_of(axis), device)
+        orthonormal, triangle = torch.linalg.qr(roots * values)
         weighted = roots * orthonormal
         maps = maps_in_time(found, a, axis, weighted) if a == time else maps_in_space(found, a, axis, weighted)
         span = orthonormal_basis(maps)
-        spans.append([span.T @ each for each in maps])
-        splines.append(torch.linalg.solve_triangular(triangle, span, upper=True).cpu().numpy())
+        functions = torch.linalg.solve_triangular(triangle, span, upper=True)
+        maps = [span.T @ each for each in maps]
+        if a == time:
+            even = torch.linalg.qr(
+                placed(np.sqrt(even_weights(axis)), device)[:, None] * (values @ functions), mode="r"
+            )[1]
+            functions = torch.linalg.solve_triangular(even, functions, upper=True, left=False)
+            maps = [even @ each for each in maps]
+        spans.append(maps)
+        splines.append(functions.cpu().numpy())
     slabs = zip(found.slabs, *spans, strict=True)
     pieces = (apply_along_axes(placed(slab.coefficients, device), maps) for slab, *maps in slabs)
     return reduce(torch.add, pieces).cpu().numpy(), splines  # a piece is zero outside its slab's part of time
+
+
+def even_weights(axis: SplineAxis) -> Array:
+    """Return weights of the Gauss points, (n,), with the same sum in every interval; they sum to 1."""
+    return np.tile(gauss_rule(axis.nodes)[1] / 2, axis.intervals) / axis.intervals
 
 
 def fitted_along(axis: SplineAxis, slab: Slab) -> Array:

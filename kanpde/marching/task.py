@@ -107,6 +107,10 @@ class MarchTask:
         large = self.most_iterated > self.most and len(self.along) > 1 and (self.periodic or self.structure is not None)
         return self.most_iterated if large else self.factored
 
+    def allows(self, unknowns: int) -> bool:
+        """Return True if a slab may have this number of unknowns; an iteration is tried out only for large numbers."""
+        return unknowns <= self.factored or unknowns <= self.largest
+
     @property
     def factored(self) -> int:
         """The largest number of unknowns of a factored matrix, which is smaller if the matrix is dense."""

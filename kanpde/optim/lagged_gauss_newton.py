@@ -23,6 +23,7 @@ LAGGED_ITERATIONS = 24  # largest number of CGLS iterations with the factor of a
 DAMPINGS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
 AS_PREDICTED = (0.5, 1.2)  # ratios of the actual to the predicted reduction that need none of them
 ROUND_OFF = 1e-10  # predicted reduction, relative to the loss, of which rounding errors leave nothing
+SHORTEST = 1e-12  # length of a step, relative to the vector, below which it is a rounding error
 LITTLE = 1e-3  # predicted reduction, relative to the loss, that may be exceeded
 FOLLOWED = 1e-6  # largest remaining gradient of a step at fixed constants with the factor of another vector
 LAGGED_TOLERANCE = 1e-10  # CGLS with the factor of an earlier step ends at this share of the gradient's norm
@@ -72,6 +73,8 @@ class LaggedGaussNewton:
                 trial = trial_of(problem, vector, linear, lagged, descent)
                 if trial.ratio >= MIN_REDUCTION_RATIO:
                     return Step(trial.vector, trial.loss, True, before, lagged.damping, trial.ratio, 1)
+                if is_round_off(trial, vector):
+                    return Step(vector, before, False, before, damping=self.damping, probes=1)
         damping, probes = max(self.damping / DAMPING_FACTOR, MIN_DAMPING), 0
         while damping <= MAX_DAMPING:
             probes += 1
@@ -81,7 +84,7 @@ class LaggedGaussNewton:
                 if trial.ratio >= MIN_REDUCTION_RATIO:
                     self.damping, self.factor = damping, factor
                     return Step(trial.vector, trial.loss, True, before, damping, trial.ratio, probes)
-                if trial.predicted <= ROUND_OFF * before:
+                if trial.predicted <= ROUND_OFF * before or is_round_off(trial, vector):
                     break
             damping *= DAMPING_FACTOR
         return Step(vector, before, False, before, damping=self.damping, probes=probes)
@@ -95,6 +98,11 @@ class Trial:
     loss: float
     ratio: float
     predicted: float
+
+
+def is_round_off(trial: Trial, vector: Tensor) -> bool:
+    """Return True if a step is so short that no damping of it helps: rounding errors make the loss what it is."""
+    return float((trial.vector - vector).norm()) <= SHORTEST * float(vector.norm())
 
 
 def best_trial(
