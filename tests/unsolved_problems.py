@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 import torch
 
-from kanpde import Annulus, Box, Condition, Data, Dirichlet, Initial, Neumann, Periodic, Problem
+from kanpde import Annulus, Box, Condition, Data, Dirichlet, Disk, Initial, Neumann, Periodic, Problem
 
 PI = sp.pi
 X, Y, T = sp.symbols("x y t")
@@ -52,6 +52,31 @@ def unstable(rate: float, end: float = 1.0) -> Problem:
         {"start": Initial(0)},
         exact=lambda t: t**2,
     )
+
+
+def bistable() -> Problem:
+    """d' = 6d − d³ with d = u − cos t from 0: rounding errors lead from the unstable d = 0 to a stable ±√6."""
+    return problem(
+        Box(t=(0, 8)),
+        lambda u, t: u.t - 6 * (u - torch.cos(t)) + (u - torch.cos(t)) ** 3 + torch.sin(t),
+        {"start": Initial(1)},
+        exact=lambda t: sp.cos(t),
+    )
+
+
+def reactions() -> Problem:
+    """Robertson's three reactions, whose rates differ by nine orders of magnitude."""
+    slow, back, fast = 0.04, 1e4, 3e7
+
+    def residual(a, b, c):
+        return (
+            a.t + slow * a - back * b * c,
+            b.t - slow * a + back * b * c + fast * b**2,
+            c.t - fast * b**2,
+        )
+
+    starts = {name: Initial(value, field=name) for name, value in {"a": 1, "b": 0, "c": 0}.items()}
+    return problem(TIME, residual, starts, fields=("a", "b", "c"))
 
 
 def resonant(mode: int) -> Problem:
@@ -152,6 +177,10 @@ NOT_SOLVED: dict[str, tuple[Problem, str]] = {
         f"unstable {rate * end:g}": (unstable(rate, end), "open to working precision|the estimated relative error is")
         for rate, end in ((40.0, 1.0), (50.0, 1.0), (80.0, 1.0), (10.0, 5.5))
     },
+    "a stable path after an unstable one": (
+        bistable(),
+        "open to working precision|the estimated relative error is|can be believed until",
+    ),
     # No solution.
     **{f"resonance {n}": (resonant(n), "finer splines do not lower|leave the solution open") for n in (1, 2, 3)},
     **{f"two values {g:g}": (contradictory(g), "may contradict each other") for g in (1e-3, 1e-2, 1.0, 100.0)},
@@ -159,6 +188,10 @@ NOT_SOLVED: dict[str, tuple[Problem, str]] = {
     "three data for order two": (
         problem(LINE, lambda u: u.xx - 1, {"ends": Dirichlet(0), "slope": Neumann(0, on="x-")}),
         "finer splines do not lower",
+    ),
+    "flux out of a disk without a balance": (
+        problem(Disk((0, 0), 1), lambda u: u.xx + u.yy - 1, {"closed": Neumann(0)}),
+        "u \\+ c solves the problem too|source",
     ),
     "flux without a balance": (
         problem(SQUARE, lambda u: u.xx + u.yy - 1, {"closed": Neumann(0)}),
@@ -292,6 +325,7 @@ SOLVED: dict[str, Problem] = {
         {"start": Initial(300), "left": Dirichlet(300 + T**3, on="x-"), "right": Dirichlet(300, on="x+")},
     ),
     "mildly unstable": unstable(5.0),
+    "reactions": reactions(),
     "before the blow-up": problem(
         Box(t=(0, 0.9)), lambda u: u.t - u**2, {"start": Initial(1)}, exact=lambda t: 1 / (1 - t)
     ),

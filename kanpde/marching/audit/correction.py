@@ -40,7 +40,6 @@ NOISY = 10.0  # ratio of the rows of measurements to all others from which their
 REFINEMENTS = 3  # largest number of these spaces
 FALLEN = 0.3  # ratio below which a direction is noticed much less
 WATCHED = 30  # first parts whose weakest direction is looked for; in later ones it is determined by the same conditions
-SHARE = 0.03  # share of the rows that a correction leaves by which its own error may change them
 HIGHER_IN_TIME = 2  # difference of their degrees in time
 
 
@@ -136,7 +135,7 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
     found: list[Corrected] = []
     before: TensorFunction | None = None
     earlier: System | None = None
-    method = LaggedGaussNewton(share=SHARE)
+    method = LaggedGaussNewton()
     for number, part in enumerate(parts):
         by_iteration = iterated_correction(task, part, finer_axes(task, part, 1.0), before)
         if by_iteration is not None:
@@ -145,7 +144,7 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
             continue
         joined, rows = before, Linearised(task, part, constants, before, earlier=earlier)
         if number < 2:  # the joints of the second slab are rows like those of all later ones
-            method = LaggedGaussNewton(share=SHARE)
+            method = LaggedGaussNewton()
         noisy = rows.noisy
         if noisy:  # finer splines would only follow the noise
             rows = Linearised(task, part, constants, before, 1 / FINER[min(len(part.axes), 2)])
