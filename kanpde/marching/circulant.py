@@ -19,9 +19,10 @@ from torch import Tensor
 
 from kanpde.marching.axes import SplineAxis, gauss_weights
 from kanpde.marching.iteration import WORTH, operations
+from kanpde.marching.linearisation import Slopes, TensorLinearisation
 from kanpde.marching.separable.tensor_grid import Orders
 from kanpde.marching.state import MarchState
-from kanpde.marching.system import Slopes, System, TensorLinearisation
+from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask
 from kanpde.marching.tensor_product import OnGrid
 from kanpde.optim.cgls import conjugate_gradients

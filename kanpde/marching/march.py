@@ -23,6 +23,7 @@ from kanpde.marching import circulant, forecast, knot_placement, verdicts
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.eigenfunction import eigenfunction
 from kanpde.marching.iteration import Iterated, iterated, operations, take_step
+from kanpde.marching.linearisation import Numbered
 from kanpde.marching.slab_system import (
     complete_pass,
     factor_at,
@@ -35,7 +36,7 @@ from kanpde.marching.slab_system import (
 from kanpde.marching.slabs import Pass, Slab
 from kanpde.marching.smoothing import tune, weigh_alike
 from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
-from kanpde.marching.system import Numbered, System
+from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask
 from kanpde.marching.verdicts import Aim, Axes, Keep, Shorter
 from kanpde.optim.bordered import AnyFactor

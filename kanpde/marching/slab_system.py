@@ -14,11 +14,12 @@ from kanpde.calculus.jets import JetPlan
 from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.forecast import guess_from
 from kanpde.marching.iteration import iterated, start_from
+from kanpde.marching.linearisation import Numbered
 from kanpde.marching.piece import OnGrids, TensorFunction
 from kanpde.marching.quadrature import inside
 from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, tail_of
 from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
-from kanpde.marching.system import Numbered, System
+from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.optim.bordered import AnyFactor, factor_of

@@ -24,10 +24,11 @@ from kanpde.marching.audit.parts import Part
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.iteration import iterated
+from kanpde.marching.linearisation import TensorLinearisation
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.slab_system import rows_of_part
 from kanpde.marching.smoothing import loosen, tune
-from kanpde.marching.system import System, TensorLinearisation
+from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask, times_of
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 

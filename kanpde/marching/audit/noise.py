@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.jets import JetPlan
+from kanpde.marching.linearisation import TensorLinearisation
 from kanpde.marching.piece import Piece
-from kanpde.marching.system import System, TensorLinearisation
+from kanpde.marching.system import System
 from kanpde.optim.bordered import AnyFactor
 from kanpde.optim.cgls import conjugate_gradients
 

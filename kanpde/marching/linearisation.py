@@ -1,0 +1,219 @@
+"""A system of rows linearised at a vector: products with the Jacobian, its rows, and the normal matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from itertools import product
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from kanpde.collocation.rows import Slope, Sums
+from kanpde.marching import normal_equations
+from kanpde.marching.piece import Piece
+from kanpde.marching.tensor_product import TensorProduct
+from kanpde.optim.band import Storage
+
+
+class Assembled(Protocol):
+    """Rows in pieces, as a function of the coefficients of a tensor product and of constants."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the fields."""
+
+    @property
+    def pieces(self) -> Sequence[Piece]:
+        """The blocks at their points."""
+
+    @property
+    def space(self) -> TensorProduct:
+        """The tensor product."""
+
+    @property
+    def numbered(self) -> Numbered:
+        """The storage of the normal matrix."""
+
+    @property
+    def equations(self) -> Sequence[int]:
+        """The numbers of the pieces of the equation."""
+
+    def columns(self, piece: Piece, /) -> Tensor:
+        """Return the columns of the unknowns that a piece's rows depend on."""
+
+    def fields_of(self, piece: Piece, /) -> Tensor:
+        """Return the numbers of the fields in a piece's rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Numbered:
+    """The storage of JᵀJ of a tensor product: unknown (j, f) has the position Σ_a positions[a][j_a] + f."""
+
+    storage: Storage
+    positions: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """A block's rows, and their derivatives by the jets at every image (c, n, S, f) and by constants (c, rows, U).
+
+    All are multiplied by the rows' factors.
+    """
+
+    values: Tensor
+    by_jets: tuple[Tensor, ...]
+    by_constants: Tensor
+
+
+def scaled_slopes(piece: Piece, rows: Tensor, slopes: Sequence[Slope]) -> Slopes:
+    """Return a block's rows and slopes times the rows' factors."""
+    factors, by_jets = piece.factors, []
+    at_points = piece.placed.at_points(factors)[:, :, None, None]
+    for each in zip(*(slope.by_jets for slope in slopes), strict=True):
+        by_jets.append(torch.stack(each) * at_points)
+    by_constants = torch.stack([slope.by_unknowns for slope in slopes]) * factors[:, :, None]
+    return Slopes(rows * factors, tuple(by_jets), by_constants)
+
+
+class TensorLinearisation:
+    """r (N,) and J of a system: products with J use the jets, and JᵀJ is assembled only on request."""
+
+    def __init__(self, system: Assembled, slopes: Sequence[Slopes], residual: Tensor | None = None) -> None:
+        self._system, self._slopes = system, slopes
+        self.residual = torch.cat([each.values.reshape(-1) for each in slopes]) if residual is None else residual
+
+    @property
+    def slopes(self) -> Sequence[Slopes]:
+        """The rows and slopes of every block."""
+        return self._slopes
+
+    @property
+    def border(self) -> Tensor:
+        """The columns of the unknown constants, (N, U)."""
+        return torch.cat([each.by_constants.flatten(0, 1) for each in self._slopes])
+
+    @property
+    def coefficients(self) -> TensorLinearisation:
+        """The linearisation at fixed constants."""
+        fixed = [replace(each, by_constants=each.by_constants[..., :0]) for each in self._slopes]
+        return TensorLinearisation(self._system, fixed, self.residual)
+
+    def against(self, residual: Tensor) -> TensorLinearisation:
+        """Return the same Jacobian with another residual (N,)."""
+        return TensorLinearisation(self._system, self._slopes, residual)
+
+    @property
+    def storage(self) -> Storage:
+        """The storage of JᵀJ."""
+        return self._system.numbered.storage
+
+    def product(self, step: Tensor) -> Tensor:
+        """Return J p, (N,)."""
+        coefficients, constants = torch.split(step, [len(step) - self._constants, self._constants])
+        coefficients = coefficients.view(-1, len(self._system.fields))
+        rows = []
+        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+            pairs = zip(piece.images, slopes.by_jets, strict=True)
+            parts = [(slope * image.own_jets(coefficients)).sum(dim=(2, 3)) for image, slope in pairs]
+            row = piece.placed.collected(reduce(torch.add, parts))
+            row = row + slopes.by_constants @ constants if self._constants else row
+            rows.append(row.reshape(-1))
+        return torch.cat(rows)
+
+    def transposed(self, weights: Tensor) -> Tensor:
+        """Return Jᵀ k, (P,)."""
+        parts, start = [], 0
+        constants = weights.new_zeros(self._constants)
+        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+            share = weights[start : start + slopes.values.numel()].view(slopes.values.shape)
+            start += slopes.values.numel()
+            at_points = piece.placed.at_points(share)
+            for image, slope in zip(piece.images, slopes.by_jets, strict=True):
+                parts.append(image.adjoint((slope * at_points[:, :, None, None]).sum(dim=0)))
+            if self._constants:
+                constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
+        total = reduce(torch.add, parts).reshape(-1)
+        return torch.cat([total, constants]) if self._constants else total
+
+    @property
+    def matrix(self) -> Tensor:
+        """J as a dense matrix, (N, P)."""
+        parts = []
+        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+            if piece.placed.sums is not None:
+                part = self._integrals(piece, piece.placed.sums, slopes)
+            else:
+                columns, rows = self._system.columns(piece), self._rows(piece, slopes)
+                part = rows.new_zeros(*rows.shape[:2], self.storage.size)
+                part.scatter_add_(2, columns.expand(len(rows), -1, -1), rows)
+            parts.append(torch.cat([part, slopes.by_constants], dim=2).flatten(0, 1))
+        return torch.cat(parts)
+
+    @property
+    def parts(self) -> list[tuple[Tensor, Tensor]]:
+        """J in parts: the rows (n, m) of every block, and the numbers (m,) of the columns of the fields in it."""
+        system, count = self._system, len(self._system.fields)
+        if len(system.equations) == 1:
+            return [(self.matrix, torch.arange(self.storage.size, device=self.residual.device))]
+        found = []
+        for piece, slopes in zip(system.pieces, self._slopes, strict=True):
+            fields = system.fields_of(piece)
+            places = torch.arange(len(fields), device=fields.device)
+            each = [(image.local.columns[:, :, None] * len(fields) + places).flatten(1) for image in piece.images]
+            columns = torch.cat(each, dim=1)
+            pairs = list(zip(piece.images, slopes.by_jets, strict=True))
+            for component in range(len(slopes.values)):
+                rows = [image.rows(slope[component])[..., fields].flatten(1) for image, slope in pairs]
+                part = columns.new_zeros(len(columns), system.space.size * len(fields), dtype=rows[0].dtype)
+                part.scatter_add_(1, columns, torch.cat(rows, dim=1))
+                numbers = torch.arange(system.space.size, device=fields.device)[:, None] * count + fields
+                found.append((part, numbers.reshape(-1)))
+        return found
+
+    def _integrals(self, piece: Piece, sums: Sums, slopes: Slopes) -> Tensor:
+        """Return the Jacobian (c, g, P) of rows that are integrals."""
+        rows = []
+        for component in range(len(slopes.values)):
+            for group in range(sums.count):
+                here = (sums.group == group)[:, None, None]
+                pairs = zip(piece.images, slopes.by_jets, strict=True)
+                parts = [image.adjoint(torch.where(here, slope[component], 0.0)) for image, slope in pairs]
+                rows.append(torch.stack(parts).sum(0).reshape(-1))
+        return torch.stack(rows).view(len(slopes.values), sums.count, -1)
+
+    @cached_property
+    def gram(self) -> Tensor:
+        """JᵀJ in its storage, without the constants."""
+        total, sums = self.storage.empty(self.residual), list[normal_equations.Sums]()
+        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+            if piece.placed.sums is not None:
+                self.storage.add_full_rows(total, self._integrals(piece, piece.placed.sums, slopes).flatten(0, 1))
+            elif piece.on_grids:
+                self._add_grids(sums, piece, slopes)
+            else:
+                self.storage.add_rows(total, self._system.columns(piece), self._rows(piece, slopes))
+        for each in sums:
+            each.add(total, self.storage.factors, self._system.numbered.positions)
+        return self.storage.matrix(total)
+
+    def _add_grids(self, sums: list[normal_equations.Sums], piece: Piece, slopes: Slopes) -> None:
+        """Add the contribution of a block's rows on grids to the sums, those at the same pairs together."""
+        split = [image.split(slope) for image, slope in zip(piece.images, slopes.by_jets, strict=True)]
+        for grids in zip(*split, strict=True):
+            for one, other in product(grids, repeat=2):
+                for new in normal_equations.sums_over(self._system.space.longest, one, other):
+                    normal_equations.collect(sums, new)
+
+    @property
+    def _constants(self) -> int:
+        return self._slopes[0].by_constants.shape[-1]
+
+    def _rows(self, piece: Piece, slopes: Slopes) -> Tensor:
+        """Return the Jacobian (c, n, m) of a block's rows by its own fields, without the constants."""
+        pairs, own = list(zip(piece.images, slopes.by_jets, strict=True)), self._system.fields_of(piece)
+        each = range(len(slopes.values))
+        rows = [torch.cat([image.rows(s[c])[..., own].flatten(1) for image, s in pairs], 1) for c in each]
+        return torch.stack(rows)
