@@ -25,11 +25,11 @@ from kanpde.runs.fit_run import named_regression, split
 from kanpde.runs.run_folder import METRICS, RunFolder, load
 from kanpde.solution import Solution
 from kanpde.symbolic.options import SymbolicOptions
-from kanpde.training.descent import built_for
 from kanpde.training.fitting.options import FitOptions
 from kanpde.training.fitting.phase import DEGREE
 from kanpde.training.fitting.tables import inputs_and_targets, read_columns
 from kanpde.training.fitting.trainer import FitTrainer
+from kanpde.training.network_size import built_for
 from kanpde.training.phase import TrainingTask
 from kanpde.training.settings import Settings, TrainingOptions
 from kanpde.training.trainer import Trainer

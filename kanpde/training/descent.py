@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.collocation.rows import plan_of
 from kanpde.collocation.time_window import FIRST_REACH, Window
 from kanpde.errors import Ending
 from kanpde.files import below
@@ -28,16 +27,16 @@ from kanpde.optim.least_squares import Footing, LeastSquares, Method, Step
 from kanpde.optim.methods import METHODS, default_methods
 from kanpde.problem.block import Block
 from kanpde.problem.guess import guess_block
-from kanpde.problem.lift import Ansatz, Lift
+from kanpde.problem.lift import Ansatz
 from kanpde.problem.problem import Problem
 from kanpde.problem.unknown_function import by_unknown
-from kanpde.training.phase import Stop, TrainingTask, check_degree, copy_of_built
+from kanpde.training.network_size import built_for, largest_size
+from kanpde.training.phase import Stop, TrainingTask
 from kanpde.training.points import TrainingPoints
 from kanpde.training.policies import SETTLING, KnotPolicy, PointPolicy, Verdict, nan_to_inf
 from kanpde.training.schedule import Schedule, Stage
 from kanpde.training.weighting import RULES
 
-MAX_PARAMETERS = {True: 1500, False: 2000}  # largest refined network, for linear (True) and other equations (False)
 # Weight of the smoothness of unknown functions, with which noise of about a thousandth of the fields is not followed.
 # Only the march chooses it by the measurements.
 SMOOTHNESS = 1e-9
@@ -89,7 +88,8 @@ class Descent:
         self.footing = Footing(self.model.vector, self.model.vector)
         self.residuals = Residuals(self.model, blocks_of(problem), problem.domain.names, shared=True)
         self.weighting = RULES[training.weighting](problem.domain)
-        grows = evolves(problem) and not task.affine and not self.weighting.orders_time
+        starts = any(condition.is_start for condition in problem.conditions().values())
+        grows = starts and not task.affine and not self.weighting.orders_time
         self.window = Window(problem.domain, reach=FIRST_REACH if grows and start is None else 1.0)
         self.points = TrainingPoints(task, self.residuals, self.window)
         self.point_policy = PointPolicy(training.resample_every, task.affine)
@@ -383,35 +383,3 @@ class Descent:
         descent.weighting.restore(below("weighting.", tensors), numbers["weighting"])
         descent.method.restore(below("method.", tensors), numbers["method"])
         return descent
-
-
-def evolves(problem: Problem) -> bool:
-    """Return True if the problem has an initial condition."""
-    return any(condition.is_start for condition in problem.conditions().values())
-
-
-def largest_size(task: TrainingTask) -> float:
-    """Return the number of parameters that a network may have after a refinement."""
-    given = task.settings.training.max_parameters
-    return MAX_PARAMETERS[task.affine] if given is None else given
-
-
-def built_for(task: TrainingTask, network: KAN | MLP, ansatz: Lift | None) -> KAN | MLP:
-    """Return a built network for the problem: a copy if `network` is built, else a new one of its sizes.
-
-    Raises ConfigurationError if the network was built for other coordinates or fields, or if its degree is too low.
-    """
-    problem, domain, outputs = task.problem, task.problem.domain, len(task.problem.fields)
-    blocks = problem.blocks()
-    if network.built:
-        own = copy_of_built(network, (domain.dimension, outputs), problem.name)
-        check_degree(own, blocks)
-        return own
-    if isinstance(network, MLP):
-        fresh = MLP(**network.settings())
-        return fresh.build(domain.low, domain.high, outputs, seed=task.generator)
-    order = max(plan_of(block, domain.dimension).order for block in blocks)
-    sized = network.sized_for(domain.dimension, order, affine=task.affine)
-    check_degree(sized, blocks)
-    periodic = None if ansatz is None else ansatz.periodic
-    return sized.build(domain.low, domain.high, outputs, periodic=periodic, seed=task.generator)

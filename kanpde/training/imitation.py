@@ -37,7 +37,8 @@ from kanpde.network.trial_function import Model, saved_network
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.least_squares import Step
 from kanpde.problem.lift import Ansatz
-from kanpde.training.descent import Descent, largest_size
+from kanpde.training.descent import Descent
+from kanpde.training.network_size import largest_size
 from kanpde.training.phase import Following, Stop, TrainingTask
 
 POINTS, POINTS_PER_PARAMETER = 2048, 1.5  # of the fit: at least, and at first for each parameter

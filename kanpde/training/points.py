@@ -14,7 +14,8 @@ from kanpde.calculus.arrays import Array
 from kanpde.collocation.rows import Sums
 from kanpde.collocation.sampling import INTEGRALS, MOST_IN_INTEGRAL, Sample, draw_by_residual, points_to_retain, sample
 from kanpde.collocation.time_window import Window
-from kanpde.network.residuals import BlockPoints, Residuals
+from kanpde.network.block_points import BlockPoints
+from kanpde.network.residuals import Residuals
 from kanpde.problem.block import Block
 from kanpde.training.phase import TrainingTask
 

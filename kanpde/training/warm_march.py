@@ -25,9 +25,10 @@ from kanpde.network.mlp import MLP
 from kanpde.network.trial_function import Model, saved_network
 from kanpde.optim.least_squares import Step
 from kanpde.problem.lift import Ansatz
-from kanpde.training.descent import Descent, built_for
+from kanpde.training.descent import Descent
 from kanpde.training.imitation import Imitation
 from kanpde.training.march_phase import Marching
+from kanpde.training.network_size import built_for
 from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask
 
 SHARE = 0.4  # share of a budget that the march may take

@@ -16,7 +16,8 @@ from kanpde.collocation.rows import mean, usable_scale
 from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.tensor_trains.algebra import Train
-from kanpde.network.residuals import BlockPoints, Residuals
+from kanpde.network.block_points import BlockPoints
+from kanpde.network.residuals import Residuals
 from kanpde.network.tensor_train import TensorTrain
 from kanpde.network.trial_function import Model
 from kanpde.problem.block import Block

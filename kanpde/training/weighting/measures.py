@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from kanpde.network.residuals import BlockPoints, Residuals
+    from kanpde.network.block_points import BlockPoints
+from kanpde.network.residuals import Residuals
 
 
 def gradient_norms(residuals: Residuals) -> Tensor:

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kanpde.network.residuals import BlockPoints, Residuals
+from kanpde.network.block_points import BlockPoints
+from kanpde.network.residuals import Residuals
 from kanpde.training.weighting.measures import squared_residuals
 from kanpde.training.weighting.rule import relative
 
