@@ -149,7 +149,7 @@ def line(row: Row) -> str:
 def spoil(count: int, seed: int) -> None:
     """Write the table of spoiled solutions again after each."""
     found: list[Tried] = []
-    for each in spoiled_solutions(count, seed):
+    for each in spoiled_solutions(error_bound, count, seed):
         found.append(each)
         bound = "–" if each.bound is None else f"{each.bound:.2e}"
         print(f"{each.case}, {each.kind}: true {each.true:.2e}, bound {bound}", flush=True)

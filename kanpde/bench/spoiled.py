@@ -18,7 +18,6 @@ import torch
 from kanpde.calculus.expressions import numpy_function
 from kanpde.calculus.jets import JetPlan
 from kanpde.geometry.box import Box
-from kanpde.marching.audit.bound import error_bound
 from kanpde.network.enclosure import spline_basis
 from kanpde.network.trial_function import Model
 from kanpde.problem.conditions import Dirichlet, Initial, Neumann, Periodic, Robin
@@ -131,10 +130,16 @@ def true_error(problem: Problem, model: Model) -> float:
     return max(float(np.abs(own - known).max()) for own, known in zip(values.T, exact, strict=True))
 
 
+Proof = Callable[[Problem, Model], tuple[float | None, tuple[str, ...]]]
+
+
 def spoiled_solutions(
-    count: int, seed: int = 0, each: int = 12, names: tuple[str, ...] = tuple(CASES)
+    proof: Proof, count: int, seed: int = 0, each: int = 12, names: tuple[str, ...] = tuple(CASES)
 ) -> Iterator[Tried]:
-    """Yield `count` spoiled solutions, `each` of one computed solution, in turns of the cases."""
+    """Yield `count` spoiled solutions, `each` of one computed solution, in turns of the cases.
+
+    ``proof(problem, model)`` returns the bound of the error that is tried, such as `marching.audit.bound.error_bound`.
+    """
     random = np.random.default_rng(seed)
     for number in range(-(-count // each)):
         name = names[number % len(names)]
@@ -143,7 +148,7 @@ def spoiled_solutions(
         for turn in range(min(each, count - number * each)):
             kind = list(KINDS)[turn % len(KINDS)]
             problem, changed = KINDS[kind](CASES[name], numbers, model, random)
-            bound, _ = error_bound(problem, changed)
+            bound, _ = proof(problem, changed)
             yield Tried(name, kind, true_error(problem, changed), bound)
 
 
