@@ -1,9 +1,9 @@
 """Conditions of flows by their names in fluid mechanics: inflow, outflow, walls with and without slip.
 
-    inflow    the velocity is given                          u = given
-    outflow   the pressure is given, no shear slope              p = given,  ∂u_t/∂n = 0
-    no slip   the fluid sticks to the wall                   u = velocity of the wall
-    slip      the fluid slides along the wall                u · n = 0,  ∂u_t/∂n = 0
+    inflow    the velocity is given              u = given
+    outflow   the pressure is given, no shear    p = given,  ∂u_t/∂n = 0
+    no slip   the fluid sticks to the wall       u = velocity of the wall
+    slip      the fluid slides along the wall    u · n = 0,  ∂u_t/∂n = 0
 
 Each function returns a dict of existing conditions, to be merged into that of `conditions`. The fields ``velocity`` are
 the components along the space coordinates x, y, z, in this order; u_t are the components along a face and n is its

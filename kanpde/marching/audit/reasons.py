@@ -21,6 +21,7 @@ AMPLIFICATION = 1e2  # ratio of error and residual from which a problem is ill-c
 SMALL = 1e-6  # an error below which its amplification is not worth a word
 KEPT = 0.7  # a correction has not lowered the residual if more than this share remains
 AS_EXPECTED = 1.1  # ratio to the share that finer splines leave of a smooth solution up to which nothing is wrong
+HIDDEN = 0.1  # share of missed data below which the relative residual shows that training has not seen them
 INCONSISTENT = 1e-4  # relative residual from which one that finer splines do not lower is a contradiction
 SHARE_OF_NOISE = 0.3  # share of the noise in the estimate from which it is the reason for a large one
 OPEN = 0.1  # standard deviation of an unknown function, relative to its size, from which it is open
@@ -122,7 +123,7 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
     if evidence.reached < 1:
         yield unfinished(evidence)
     for each in evidence.missed:
-        yield unseen(each)
+        yield unseen(each, hidden=evidence.before < HIDDEN * each.share)
     yield from open_direction(evidence)
     for function in evidence.deviations:
         if not function.relative <= OPEN:
@@ -160,14 +161,12 @@ def unfinished(evidence: Evidence) -> str:
     return f"{text}; a larger training.budget_seconds goes on"
 
 
-def unseen(found: Missed) -> str:
-    """Return the sentence on data that the solution misses."""
+def unseen(found: Missed, *, hidden: bool) -> str:
+    """Return the sentence on data that the solution misses; `hidden` if the rows of training do not show it."""
     where = ", ".join(f"{name} = {value:.6g}" for name, value in found.point.items())
     what = "the equation's source" if found.block == "residual" else f"the data of the condition {found.block!r}"
-    return (
-        f"the solution misses {min(found.share, 1):.0%} of {what}, near {where}: it is narrower than the first knots; "
-        "try a larger network.intervals"
-    )
+    text = f"the solution misses {min(found.share, 1):.0%} of {what}, near {where}"
+    return f"{text}: it is narrower than the first knots; try a larger network.intervals" if hidden else text
 
 
 def open_direction(evidence: Evidence) -> Iterator[str]:
