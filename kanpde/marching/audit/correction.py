@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,8 @@ from kanpde.marching.slab_system import rows_of_part
 from kanpde.marching.smoothing import loosen, tune
 from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask, times_of
+from kanpde.optim.band import MIN_DAMPING
+from kanpde.optim.bordered import factor_of
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 
 # Ratio of the numbers of intervals of the correction and of the solution, by the number of axes in space, at most two.
@@ -38,6 +40,8 @@ FINER_ITERATED = {1: 1.5, 2: 1.2, 3: 1.1}  # the same of large parts
 COARSER = 0.9  # factor on this ratio as long as there are too many unknowns
 SUSPECT = 0.05  # a direction that the rows notice less is looked for in finer spaces
 NOISY = 10.0  # ratio of the rows of measurements to all others from which their misfit is noise
+# Relative change of the rows by a change of a constant as large as itself from which measurements see the constant.
+SEEN = 1e-7
 REFINEMENTS = 3  # largest number of these spaces
 FALLEN = 0.3  # ratio below which a direction is noticed much less
 WATCHED = 30  # first parts whose weakest direction is looked for; in later ones it is determined by the same conditions
@@ -157,9 +161,26 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
         if weakest is not None and weakest.noticed < SUSPECT and not (noisy or task.shaped):
             weakest = resolved_direction(task, part, constants, joined, weakest)
         left, right = (norms_by_block(system, vector) for vector in (rows.zero, step.vector))
+        if factor is None and measurements(system):  # no step was accepted, as the solution is the best one here too
+            made = factor_of(rows.at_zero, MIN_DAMPING)
+            factor = made if made.solvable else None
         noise = None if factor is None else noise_of(system, rows.at_zero, factor, rows.residual(step.vector))
+        if noise is not None:
+            changes = system.split(step.vector - rows.zero)[1]
+            noise = noise.beside({name: float(each) for name, each in changes.items()})  # errors of the space
+            noise, weakest = judged_by_deviation(noise, weakest)
         found.append(Corrected(before, weakest, left, right, noise))
     return found
+
+
+def judged_by_deviation(noise: Noise, weakest: Direction | None) -> tuple[Noise, Direction | None]:
+    """Return the noise, with an infinite deviation of a constant that nothing determines, and the weakest direction,
+    which is not weak if it is a change of a constant of known deviation."""
+    if weakest is None or weakest.unknown is None or weakest.unknown not in noise.known:
+        return noise, weakest
+    if weakest.noticed > SEEN:
+        return noise, replace(weakest, noticed=1.0)
+    return noise.beside({weakest.unknown: math.inf}), weakest
 
 
 def resolved_direction(

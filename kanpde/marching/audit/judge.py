@@ -136,8 +136,15 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
         noise=spread,
         uncertainty=uncertainty,
         deviations=deviations,
+        scalars={name: relative_deviation(problem, model, name, each) for name, each in scalars.items()},
         course=course,
     )
+
+
+def relative_deviation(problem: Problem, model: Model, name: str, deviation: float) -> float:
+    """Return the standard deviation of an unknown constant, relative to its value or its start; 0 if it is unknown."""
+    size = max(abs(float(constants_of(model)[name])), abs(float(problem.constants[name])), 1e-300)
+    return deviation / size if math.isfinite(deviation) else 0.0
 
 
 def deviations_of(problem: Problem, model: Model, noise: Noise) -> tuple[FunctionDeviation, ...]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -45,6 +45,16 @@ class Noise:
     spread: float
     constants: Mapping[str, float]
     covariance: Tensor
+
+    @property
+    def known(self) -> set[str]:
+        """The names of the constants with a finite standard deviation."""
+        return {name for name, deviation in self.constants.items() if math.isfinite(deviation)}
+
+    def beside(self, errors: Mapping[str, float]) -> Noise:
+        """Return the noise with other errors of the constants added to their standard deviations."""
+        both = {name: math.hypot(each, errors.get(name, 0.0)) for name, each in self.constants.items()}
+        return replace(self, constants=both)
 
 
 def noise_of(system: System, linear: TensorLinearisation, factor: AnyFactor, after: Tensor) -> Noise | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kanpde.marching.audit.branches import Branch
 from kanpde.marching.audit.correction import Corrected
@@ -25,6 +25,7 @@ HIDDEN = 0.1  # share of missed data below which the relative residual shows tha
 INCONSISTENT = 1e-4  # relative residual from which one that finer splines do not lower is a contradiction
 SHARE_OF_NOISE = 0.3  # share of the noise in the estimate from which it is the reason for a large one
 OPEN = 0.1  # standard deviation of an unknown function, relative to its size, from which it is open
+OPEN_CONSTANT = 1.0  # the same of an unknown constant
 SHRUNK = 30.0  # ratio of the longest slab to the last one from which an unfinished march looks like a blow-up
 
 
@@ -46,6 +47,7 @@ class Evidence:
     `course` is that of the estimated error over time, None if the problem is no evolution.
     `noise` is the relative spread of the solution that the noise of measurements causes, part of the estimate, and
     `uncertainty` has the standard deviations of the unknown constants and `deviations` those of the unknown functions.
+    `scalars` has those of the constants relative to their sizes.
     `branch` is another solution.
     """
 
@@ -57,6 +59,7 @@ class Evidence:
     noise: float = 0.0
     uncertainty: Mapping[str, float] | None = None
     deviations: Sequence[FunctionDeviation] = ()
+    scalars: Mapping[str, float] = field(default_factory=dict)
     branch: Branch | None = None
     course: Course | None = None
     diverged: bool = False
@@ -125,12 +128,13 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
     for each in evidence.missed:
         yield unseen(each, hidden=evidence.before < HIDDEN * each.share)
     yield from open_direction(evidence)
-    for function in evidence.deviations:
-        if not function.relative <= OPEN:
-            yield (
-                f"the measurements leave the unknown {function.name} open: its standard deviation is "
-                f"{function.relative:.0%} of its size; more of them would lower it"
-            )
+    functions = [(each.name, each.relative) for each in evidence.deviations if not each.relative <= OPEN]
+    scalars = [(name, relative) for name, relative in evidence.scalars.items() if relative > OPEN_CONSTANT]
+    for name, relative in (*functions, *scalars):
+        yield (
+            f"the measurements leave the unknown {name} open: its standard deviation is {relative:.0%} of its size; "
+            "more of them would lower it"
+        )
     if evidence.reached == 1:
         yield from amplification(evidence)
         yield from contradiction(evidence)
