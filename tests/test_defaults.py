@@ -6,8 +6,8 @@ import inspect
 import re
 from pathlib import Path
 
-from kanpde.training.descent import MAX_PARAMETERS
 from kanpde.training.march_phase import DEGREES, MAX_UNKNOWNS
+from kanpde.training.network_size import MAX_PARAMETERS
 from kanpde.training.settings import TrainingOptions
 
 CONF = Path(__file__).resolve().parents[1] / "conf"

@@ -82,7 +82,7 @@ def test_a_file_stands_in_several_pages_only_if_it_is_the_same():
 def test_a_problem_is_found_and_its_loss_falls(name, here):
     problem = load_problem(name)
     assert problem.name == name and problem.check_exact() == []
-    narrow = KAN(width=[(0, 2)], degree=5, intervals=[5, 2])
+    narrow = KAN(width=[(0, 4)], degree=5, intervals=[5, 2])
     stages = [{"optimiser": "gauss_newton", "iterations": 15}]
     solution = solve(
         problem,
