@@ -20,6 +20,7 @@ from kanpde.marching.verdicts import (
     Outcome,
     Shorter,
     is_long,
+    is_worse,
     newton_has_ended,
     next_end,
     outcome,
@@ -140,6 +141,13 @@ def test_short_slabs_that_grow_predict_no_long_evolution(growth, long):
     ends = np.cumsum([0.0, *(1e-3 * growth**power for power in range(8))])
     slabs = [slab_of(0.0, low=low, high=high) for low, high in pairwise(ends)]
     assert is_long(slabs, growth * (ends[-1] - ends[-2]), LIMITS) == long
+
+
+def test_a_pass_ends_as_soon_as_it_cannot_be_better_than_the_best():
+    best = Pass((slab_of(1e-3, low=0.0, high=1.0),))
+    worse, better = slab_of(3e-3, low=0.0, high=0.25), slab_of(1.9e-3, low=0.0, high=0.25)
+    assert is_worse([worse], best) and not is_worse([better], best) and not is_worse([worse], None)
+    assert is_worse([better, slab_of(1.9e-3, low=0.25, high=0.3)], best)
 
 
 def test_slabs_that_grow_fill_the_rest():

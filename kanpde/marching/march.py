@@ -132,7 +132,7 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab, *, of_space: bool =
         if state.long and verdicts.is_lost(slab, found.length, limits):
             return replace(state, done=Ending.LOST)
         state = replace(state, slabs=(*state.slabs, slab))
-        if attempt.high == 1.0:
+        if attempt.high == 1.0 or verdicts.is_worse(state.slabs, state.best):
             return finish(task, state)
         if state.passes == 0 and not state.long and verdicts.is_long(state.slabs, found.length, limits):
             return again_as_long(task, state)
@@ -176,7 +176,7 @@ def following(task: MarchTask, state: MarchState, low: float, length: float, axe
 
 
 def finish(task: MarchTask, state: MarchState) -> MarchState:
-    """Return the state after a complete pass: the first attempt of the next pass, or the end."""
+    """Return the state after a pass, complete or worse than the best: the first attempt of the next, or the end."""
     after = verdicts.outcome(Pass(state.slabs), state.best, state.level, task.limits(long=state.long))
     state = replace(state, passes=state.passes + 1, best=after.best, level=after.level)
     if not after.proceed or (task.singular and after.best.residual <= task.tolerances.enough):

@@ -140,6 +140,12 @@ def worth_cutting(slab: Slab, counters: Counters, aim: Aim, limits: MarchToleran
     return slab.residual > limits.cut_above * aim.tolerance and not useless
 
 
+def is_worse(slabs: Sequence[Slab], best: Pass | None) -> bool:
+    """Return True if a pass with these first slabs has a larger residual than the best pass, whatever follows."""
+    squares = sum((slab.high - slab.low) * slab.residual**2 for slab in slabs)
+    return best is not None and math.sqrt(squares) > best.residual
+
+
 def is_long(slabs: Sequence[Slab], length: float, limits: MarchTolerances) -> bool:
     """Return True if an evolution is long, as its first slabs and the `length` of the next one predict."""
     last = slabs[-1]
