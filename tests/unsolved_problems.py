@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 import torch
 
-from kanpde import Annulus, Box, Condition, Data, Dirichlet, Disk, Initial, Neumann, Periodic, Problem
+from kanpde import Annulus, Box, Condition, Data, Dirichlet, Disk, Initial, Neumann, Periodic, Problem, load_problem
 
 PI = sp.pi
 X, Y, T = sp.symbols("x y t")
@@ -326,6 +326,7 @@ SOLVED: dict[str, Problem] = {
     ),
     "mildly unstable": unstable(5.0),
     "reactions": reactions(),
+    "a nerve that fires": load_problem("fitzhugh_nagumo"),
     "before the blow-up": problem(
         Box(t=(0, 0.9)), lambda u: u.t - u**2, {"start": Initial(1)}, exact=lambda t: 1 / (1 - t)
     ),

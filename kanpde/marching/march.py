@@ -121,7 +121,9 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab, *, of_space: bool =
         )
         return axes, more and worth
 
-    converged = task.linear or of_space or (state.iterate.moved or 0.0) <= limits.settled
+    # In a slab such a residual may be that of a local minimum, which a shorter slab does not have.
+    of_knots = of_space and not task.slabbed
+    converged = task.linear or of_knots or (state.iterate.moved or 0.0) <= limits.settled
     if task.shaped and slab.residual < limits.smooth:
         limits = replace(limits, stalls=(1, 1))
     found = verdicts.verdict(
