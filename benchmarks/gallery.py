@@ -99,8 +99,9 @@ def draw(solution: Solution, path: Path) -> None:
 
 def by_field(solution: Solution, grid: Mapping[str, Any], fields: tuple[str, ...]) -> Mapping[str, Any]:
     """Return the solution on a grid as a dict by field."""
-    answer = solution(**grid)
-    return answer if isinstance(answer, Mapping) else {fields[0]: answer}
+    points = np.stack([np.ravel(values) for values in grid.values()], axis=1)
+    shape = np.shape(next(iter(grid.values())))
+    return {name: each.reshape(shape) for name, each in zip(fields, solution.evaluate(points).T, strict=True)}
 
 
 def masked(values: Any, cut: Slice) -> Any:
