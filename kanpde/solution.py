@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from kanpde import files
-from kanpde.calculus.arrays import MultiIndex
+from kanpde.calculus.arrays import Array, MultiIndex, real_array
 from kanpde.calculus.devices import one_thread, torch_device
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import Comparison, scores
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
     from kanpde.symbolic.formula import Formula
 
-Array = npt.NDArray[Any]
 CHECK_POINTS = 4096  # of the root mean squares of the residual and of each condition
 
 
@@ -218,13 +216,11 @@ class Solution:
         """Return the relative L2 error on the grid of `comparison`; None without an exact or reference solution."""
         return comparison.relative_l2(self.evaluate)
 
-    def evaluate(self, points: npt.NDArray[np.float64], partial: MultiIndex = ()) -> npt.NDArray[np.float64]:
+    def evaluate(self, points: Array, partial: MultiIndex = ()) -> Array:
         """Return one partial of all fields at points (n, d): (n, fields)."""
         return self.partials(points, [partial])[partial]
 
-    def partials(
-        self, points: npt.NDArray[np.float64], partials: Sequence[MultiIndex]
-    ) -> dict[MultiIndex, npt.NDArray[np.float64]]:
+    def partials(self, points: Array, partials: Sequence[MultiIndex]) -> dict[MultiIndex, Array]:
         """Return several partials of all fields at points (n, d), each (n, fields), from one evaluation of the jets."""
         if not partials:
             return {}
@@ -264,7 +260,7 @@ class Solution:
         "mae", "rmse" and "r2", see `kanpde.collocation.comparison.scores`.
         """
         if points is not None:
-            return scores(as_array(self(points)), as_array(values))
+            return scores(real_array(self(points)), real_array(values))
         rms, formula = self.rms(), self.formula
         symbolic = None if formula is None else formula.seconds
         parameter = next(self.network.parameters())
@@ -383,11 +379,6 @@ def _formula(saved: Mapping[str, Any] | None) -> Formula | None:
     from kanpde.symbolic.formula import Formula
 
     return Formula.from_json(saved)
-
-
-def as_array(values: Any) -> Array:
-    """Return numbers or a tensor as an array of float64."""
-    return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64)
 
 
 def in_json(found: Any) -> Any:

@@ -38,12 +38,13 @@ def legendre(x: Tensor, low: float, high: float, degree: int, orders: int) -> Te
 def _values(s: Tensor, degree: int) -> Tensor:
     """Return P_j(s), (n, degree + 1)."""
     # NumPy's calls for a few points take a quarter of torch's time.
-    own = s.numpy() if s.device.type == "cpu" and not s.requires_grad else None
-    values: list[Any] = [torch.ones_like(s), s] if own is None else [np.ones_like(own), own]
+    plain = s.device.type == "cpu" and not s.requires_grad
+    library: Any = np if plain else torch
+    x: Any = s.numpy() if plain else s
+    values = [library.ones_like(x), x]
     for j in range(1, degree):
-        values.append(((2 * j + 1) * (s if own is None else own) * values[j] - j * values[j - 1]) / (j + 1))
-    found = values[: degree + 1]
-    return torch.stack(found, dim=-1) if own is None else torch.from_numpy(np.stack(found, axis=-1))
+        values.append(((2 * j + 1) * x * values[j] - j * values[j - 1]) / (j + 1))
+    return torch.as_tensor(library.stack(values[: degree + 1], -1))
 
 
 @functools.lru_cache(maxsize=128)

@@ -17,7 +17,7 @@ from kanpde.geometry.domain import Section
 from kanpde.marching.piece import Piece
 from kanpde.marching.system import System
 from kanpde.optim.band import Factor
-from kanpde.optim.bordered import function_factor
+from kanpde.optim.bordered import first_solvable, function_factor
 from kanpde.optim.orthogonal import OrthogonalFactor
 
 ITERATIONS = 20  # of the inverse iteration
@@ -51,7 +51,7 @@ def eigenfunction(system: System, vector: Tensor, guess: Tensor | None = None) -
         zero[len(guess) :] = at_quotient(operator, torch.cat([guess, zero[len(guess) :]]))[len(guess) :]
     weigh(operator, zero)
     linear = operator.linearise(zero).coefficients
-    factor = next((f for f in (function_factor(linear, damping) for damping in DAMPINGS) if f.solvable), None)
+    factor = first_solvable(function_factor(linear, damping) for damping in DAMPINGS)
     if factor is None:
         return None
     found = zero.clone()

@@ -105,7 +105,9 @@ class Evaluation:
         network = self.network
         if isinstance(network, KAN):
             return network.first.basis.periodic
-        return isinstance(network, SlabbedNetwork) and network.periodic or (False,) * self.domain.dimension
+        if isinstance(network, SlabbedNetwork) and network.periodic:
+            return network.periodic
+        return (False,) * self.domain.dimension
 
     def _in_chunks(self, evaluate: Evaluate, points: Tensor) -> Tensor:
         if torch.is_grad_enabled() and points.requires_grad:

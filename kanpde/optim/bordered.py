@@ -11,8 +11,9 @@ Golub and Pereyra, SIAM J. Numer. Anal. 10 (1973) 413).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import copy
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -98,6 +99,12 @@ class BorderedFactor:
 
 
 AnyFactor = Factor | OrthogonalFactor | BorderedFactor
+SomeFactor = TypeVar("SomeFactor", bound=AnyFactor)
+
+
+def first_solvable(factors: Iterable[SomeFactor]) -> SomeFactor | None:
+    """Return the first factor that exists, None if there is none; later ones are not made."""
+    return next((factor for factor in factors if factor.solvable), None)
 
 
 def function_factor(

@@ -8,12 +8,12 @@ the conditions on each face, and a theorem turns both into a bound of the error:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 
-from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
+from kanpde.calculus.taylor_models import NotEnclosed
 from kanpde.errors import KanpdeError
 from kanpde.geometry.box import as_box
 from kanpde.marching.audit.barrier_bound import BarrierProof
@@ -21,6 +21,7 @@ from kanpde.marching.audit.companion import companion_of
 from kanpde.marching.audit.continuation import up
 from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
+from kanpde.marching.audit.maximum_bound import MaximumProof
 from kanpde.marching.audit.ordinary_bound import OrdinaryProof
 from kanpde.marching.audit.parabolic_bound import ParabolicProof
 from kanpde.marching.audit.shape_bound import ShapeProof
@@ -31,7 +32,7 @@ from kanpde.marching.audit.wave_bound import WaveProof
 from kanpde.network.trial_function import Model
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import TimeLimit, time_limit
-from kanpde.symbolic.proof.maximum_principle import THEOREM, NoTheorem, Operator, operator_of
+from kanpde.symbolic.proof.maximum_principle import NoTheorem
 from kanpde.symbolic.proof.ordinary import is_ordinary
 from kanpde.symbolic.proof.row import row_of
 
@@ -123,7 +124,7 @@ def _bounds(
         except NoTheorem as error:
             reasons.append(error)
             continue
-        moved, rounding = enclosed.moved, enclosed.rounding()
+        moved, rounding = enclosed.moved, enclosed.rounding
         total = (bound + moved + rounding) * (1 + 1e-12)
         if not math.isfinite(total):
             raise NotEnclosed("the enclosures are not finite")
@@ -147,46 +148,6 @@ def _proofs(enclosed: Enclosed) -> list[Theorem]:
     if (time, time) in row.symbols:
         return [WaveProof] if enclosed.problem.domain.dimension < 3 else [WaveProof, SpaceWaveProof]
     return [MaximumProof, ParabolicProof]
-
-
-class MaximumProof:
-    """The proof for a linear equation with prescribed values."""
-
-    def __init__(self, enclosed: Enclosed) -> None:
-        self.enclosed = enclosed
-        self.operator: Operator = operator_of(enclosed.statement)
-
-    def bound(self) -> tuple[float, list[str]]:
-        """Return a bound of the error of the exact network, and the lines of the proof."""
-        enclosed = self.enclosed
-        equations = [e for e in enclosed.statement.equations if e.face is not None]
-        mismatches = {e.title: enclosed.mismatch(e) for e in equations}
-        inside = enclosed.spread(self.residual().close_bound)
-        widths = [high - low for low, high in enclosed.cells]
-        bound = self.operator.bound(max(mismatches.values()), inside, widths)
-        return bound, self._lines(mismatches, float(inside.max()), bound)
-
-    def residual(self) -> TaylorModel:
-        """Return the model of what the network leaves of the equation."""
-        enclosed = self.enclosed
-        (equation,) = (e for e in enclosed.statement.equations if e.face is None)
-        found = enclosed.of_coordinates(equation.of((enclosed.lift,)), enclosed.cells)
-        jet = enclosed.jet(enclosed.cells, list(self.operator.coefficients))
-        for partial, coefficient in self.operator.coefficients.items():
-            if partial in jet:
-                found = found + enclosed.of_coordinates(coefficient, enclosed.cells) * jet[partial]
-        return found
-
-    def _lines(self, mismatches: Mapping[str, float], inside: float, bound: float) -> list[str]:
-        """Return the lines of the proof."""
-        operator = self.operator
-        result = [f"|u − prescribed values| ≤ {up(size)} for {title}" for title, size in mismatches.items()]
-        result.append(f"|residual| ≤ {up(inside)} on {self.enclosed.counts} cells, by Taylor models")
-        result.append(f"a residual of at most 1 causes an error of at most {up(operator.stability())}, by {THEOREM}")
-        if operator.growth:
-            result.append(f"both are amplified by at most {up(operator.amplification())}, because of the term in u")
-        result.append(f"|u − u*| ≤ {up(bound)}, with a barrier that follows the residual from cell to cell")
-        return result
 
 
 def companion_lines(moved: float) -> list[str]:

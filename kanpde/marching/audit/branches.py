@@ -21,7 +21,7 @@ from kanpde.marching.audit.parts import Part
 from kanpde.marching.piece import OnGrids, TensorFunction
 from kanpde.marching.split import Split
 from kanpde.marching.task import MarchTask
-from kanpde.optim.bordered import factor_of
+from kanpde.optim.bordered import factor_of, first_solvable
 from kanpde.optim.lagged_gauss_newton import own_step
 
 SEARCHED = {1: 100, 2: 300}  # number of unknowns of the search, by the number of coordinates, for each field
@@ -130,7 +130,7 @@ class Search:
     def step(self, vector: Tensor) -> Tensor | None:
         """Return a Gauss–Newton step; None if there is none."""
         linear = self.system.linearise(vector)
-        factor = next((f for f in (factor_of(linear, damping) for damping in DAMPINGS) if f.solvable), None)
+        factor = first_solvable(factor_of(linear, damping) for damping in DAMPINGS)
         step = None if factor is None else own_step(linear, factor).step
         return step if step is not None and bool(step.isfinite().all()) else None
 

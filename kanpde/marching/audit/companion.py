@@ -34,7 +34,7 @@ from kanpde.marching.system import System
 from kanpde.marching.tensor_product import TensorProduct, lines_of
 from kanpde.network.enclosure import Cells, Jet
 from kanpde.optim.band import MIN_DAMPING
-from kanpde.optim.bordered import factor_of
+from kanpde.optim.bordered import factor_of, first_solvable
 from kanpde.optim.cgls import conjugate_gradients
 
 MOST_OPERATIONS = 8e10  # of the factorisation, so that it takes a few seconds
@@ -178,7 +178,7 @@ def step_of(rows: System) -> Tensor | None:
     vector = torch.zeros(rows.size, dtype=torch.float64)
     rows.rescale(vector)
     linear = rows.linearise(vector)
-    factor = next((each for each in (factor_of(linear, size) for size in DAMPINGS) if each.solvable), None)
+    factor = first_solvable(factor_of(linear, size) for size in DAMPINGS)
     if factor is None:
         return None
     for _ in range(2):

@@ -31,7 +31,7 @@ from kanpde.marching.smoothing import loosen, tune
 from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask, times_of
 from kanpde.optim.band import MIN_DAMPING
-from kanpde.optim.bordered import factor_of
+from kanpde.optim.bordered import factor_of, first_solvable
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 
 # Ratio of the numbers of intervals of the correction and of the solution, by the number of axes in space, at most two.
@@ -162,8 +162,7 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
             weakest = resolved_direction(task, part, constants, joined, weakest)
         left, right = (norms_by_block(system, vector) for vector in (rows.zero, step.vector))
         if factor is None and measurements(system):  # no step was accepted, as the solution is the best one here too
-            made = factor_of(rows.at_zero, MIN_DAMPING)
-            factor = made if made.solvable else None
+            factor = first_solvable([factor_of(rows.at_zero, MIN_DAMPING)])
         noise = None if factor is None else noise_of(system, rows.at_zero, factor, rows.residual(step.vector))
         if noise is not None:
             changes = system.split(step.vector - rows.zero)[1]

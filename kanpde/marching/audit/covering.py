@@ -18,9 +18,7 @@ from kanpde.geometry.shape import Shape
 from kanpde.network.enclosure import Cells
 
 PIECES = 4096  # of a curve, whose boxes tell which cells it meets
-SLACK = (
-    1e-12  # by which boxes and the ends of curves are enlarged, relative to the shape; far more than rounding errors
-)
+SLACK = 1e-12  # by which boxes and ends of curves are enlarged, relative to the shape, far more than rounding errors
 PER_CELL = 4.0  # pieces of a curve in the width of a cell, so that few terms describe it
 MOST_PIECES = 4000
 

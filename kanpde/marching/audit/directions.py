@@ -16,7 +16,7 @@ from torch import Tensor
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching.system import System
 from kanpde.optim.band import MAX_ORTHOGONAL
-from kanpde.optim.bordered import AnyFactor, BorderedLinearisation, factor_of
+from kanpde.optim.bordered import AnyFactor, BorderedLinearisation, factor_of, first_solvable
 
 ITERATIONS = 6  # of the inverse power iteration; a few suffice, because the smallest eigenvalue of interest is isolated
 DAMPINGS = (1e-15, 1e-13, 1e-11, 1e-9)  # of the factor; the first one with which it exists is used
@@ -87,7 +87,7 @@ def weakest_vector(
 ) -> Tensor | None:
     """Return the unknowns of the weakest direction, of norm 1; None if there is no factor."""
     if factor is None or factor.damping > LARGEST_DAMPING:
-        factor = next((f for f in (factor_of(linear, damping) for damping in DAMPINGS) if f.solvable), None)
+        factor = first_solvable(factor_of(linear, damping) for damping in DAMPINGS)
     if factor is None:
         return None
     if small(factor):

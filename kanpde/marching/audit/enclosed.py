@@ -66,7 +66,8 @@ class Enclosed:
 
     def with_added(self, function: Added) -> Enclosed:
         """Return the same solution with a function that is added to its network."""
-        result = copy.copy(self)  # what is known does not depend on the function
+        result = copy.copy(self)  # what is known does not depend on the function, but for `moved`
+        result.__dict__.pop("moved", None)
         result.added = function
         return result
 
@@ -140,7 +141,7 @@ class Enclosed:
             return found
         return [summed(*pair) for pair in zip(found, self.added.jets(cells, partials), strict=True)]
 
-    @property
+    @functools.cached_property
     def moved(self) -> float:
         """A bound of the change of the solution by what is added to the network."""
         if self.added is None:
@@ -281,8 +282,9 @@ class Enclosed:
             total = total + self.of_coordinates(weight, cells) * here
         return float(total.close_bound.max())
 
+    @functools.cached_property
     def rounding(self) -> float:
-        """Return a bound of the rounding errors with which the solution is evaluated."""
+        """A bound of the rounding errors with which the solution is evaluated."""
         domain, network = self.problem.domain, self.model.network
         found = rounding_error(network, domain.low, domain.high)
         if self.ansatz is None:

@@ -6,20 +6,25 @@ on the cells that may meet the shape, and what it leaves of prescribed values al
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sympy as sp
 
-from kanpde.calculus.taylor_models import TaylorModel
+from kanpde.calculus.arrays import Array
 from kanpde.calculus.taylor_series import model_of
 from kanpde.geometry.shape import Shape
-from kanpde.marching.audit.continuation import up
 from kanpde.marching.audit.covering import curves_of, stretches
 from kanpde.marching.audit.enclosed import Enclosed
+from kanpde.marching.audit.maximum_bound import MaximumProof
 from kanpde.problem.equation import Equation
-from kanpde.symbolic.proof.maximum_principle import THEOREM, NoTheorem, Operator, operator_on_shape
+from kanpde.symbolic.proof.maximum_principle import NoTheorem, Operator, operator_on_shape
 
 
-class ShapeProof:
+class ShapeProof(MaximumProof):
     """The proof for a linear equation with prescribed values."""
+
+    place = "the cells that meet the shape"
+    barrier = "a barrier on the bounding box"
 
     def __init__(self, enclosed: Enclosed) -> None:
         self.enclosed = enclosed
@@ -31,33 +36,12 @@ class ShapeProof:
         self.domain: Shape = domain
         self.operator: Operator = operator_on_shape(enclosed.statement)
 
-    def bound(self) -> tuple[float, list[str]]:
-        """Return a bound of the error of the exact network, and the lines of the proof."""
-        enclosed, operator = self.enclosed, self.operator
-        equations = [e for e in enclosed.statement.equations if e.face is not None]
-        values = {e.title: self._mismatch(e) for e in equations}
-        inside = enclosed.inside(self._residual())
-        widths = [high - low for low, high in enclosed.divided(enclosed.parts)]
-        found = operator.bound(max(values.values()), inside, widths)
-        result = [f"|u − prescribed values| ≤ {up(size)} for {title}" for title, size in values.items()]
-        result.append(f"|residual| ≤ {up(float(inside.max()))} on the cells that meet the shape, by Taylor models")
-        result.append(f"a residual of at most 1 causes an error of at most {up(operator.stability())}, by {THEOREM}")
-        if operator.growth:
-            result.append(f"both are amplified by at most {up(operator.amplification())}, because of the term in u")
-        return found, [*result, f"|u − u*| ≤ {up(found)}, with a barrier on the bounding box"]
+    @property
+    def widths(self) -> Sequence[Array]:
+        """The widths of the parts of the cells along every axis."""
+        return [high - low for low, high in self.enclosed.divided(self.enclosed.parts)]
 
-    def _residual(self) -> TaylorModel:
-        """Return the model of what the network leaves of the equation."""
-        enclosed = self.enclosed
-        (equation,) = (e for e in enclosed.statement.equations if e.face is None)
-        found = enclosed.of_coordinates(equation.of((enclosed.lift,)), enclosed.cells)
-        jet = enclosed.jet(enclosed.cells, list(self.operator.coefficients))
-        for partial, coefficient in self.operator.coefficients.items():
-            if partial in jet:
-                found = found + enclosed.of_coordinates(coefficient, enclosed.cells) * jet[partial]
-        return found
-
-    def _mismatch(self, equation: Equation) -> float:
+    def mismatch(self, equation: Equation) -> float:
         """Return a bound of what the solution leaves of prescribed values on a face."""
         if equation.face is None or equation.around is None:
             raise NoTheorem(f"the condition {equation.name!r} is not one on values that is known off the boundary")

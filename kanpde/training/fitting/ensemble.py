@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from kanpde import files
+from kanpde.calculus.arrays import real_array
 from kanpde.calculus.devices import torch_device
 from kanpde.collocation.comparison import scores
 from kanpde.errors import ConfigurationError, KanpdeError, number
@@ -47,7 +48,7 @@ class Ensemble:
 
     def metrics(self, points: Any, values: Any) -> dict[str, float]:
         """Return the errors of the mean against values: "mse", "mae", "rmse" and "r2"; see `Solution.metrics`."""
-        return scores(_array(self(points)), _array(values))
+        return scores(real_array(self(points)), real_array(values))
 
     def save(self, path: str | Path) -> None:
         """Write one file of all members, of tensors and JSON without executable code, that `load` reads."""
@@ -113,7 +114,3 @@ def standard_deviation(values: Any) -> Any:
 
 def _stacked(values: Sequence[Any]) -> Any:
     return torch.stack(list(values)) if isinstance(values[0], torch.Tensor) else np.stack(values)
-
-
-def _array(values: Any) -> Any:
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values, dtype=float)
