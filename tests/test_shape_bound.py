@@ -16,6 +16,7 @@ from kanpde.geometry.curves import Arc
 from kanpde.geometry.shape import Shape
 from kanpde.marching.audit.bound import error_bound
 from kanpde.marching.audit.covering import meeting, stretches
+from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.network.trial_function import Model
 
 
@@ -73,6 +74,16 @@ def test_the_bound_on_a_shape_holds_for_a_solution_and_for_spoiled_ones(problem:
         bound, steps = error_bound(problem, spoiled)
         assert bound is not None, steps
         assert true_error(problem, spoiled) <= bound
+
+
+def test_halved_cells_cover_the_same_shape_more_closely() -> None:
+    problem = Made()
+    coarse = Enclosed(problem, solve(problem, device="cpu").model)
+    fine = coarse.finer()
+    assert fine is not None and len(fine.cells[0][0]) == 2 * len(coarse.cells[0][0])
+    sizes = [each.inside(each.full_jet(each.cells, [()])[()]) for each in (coarse, fine)]
+    assert sizes[0].max() >= (1 - 1e-12) * sizes[1].max() > 0
+    assert [each.shape for each in sizes] == [tuple(len(low) for low, _ in e.divided(e.parts)) for e in (coarse, fine)]
 
 
 def test_no_cell_with_a_point_of_the_shape_is_left_out() -> None:

@@ -56,6 +56,7 @@ class Enclosed:
     def __init__(self, problem: Problem, model: Model) -> None:
         self.problem, self.model = problem, model
         self.added: Added | None = None
+        self.per_interval = 1  # cells in an interval between knots
         if problem.partition is not None:
             raise NoTheorem("the domain has parts; bounds are proved for domains without")
         if isinstance(model.ansatz, SingularPart):
@@ -77,7 +78,7 @@ class Enclosed:
         if math.prod(len(low) for low, _ in cells) * ((self.model.network.degree or 0) + 1) ** len(cells) > MOST_FINER:
             return None
         result = Enclosed(self.problem, self.model)
-        result.statement, result.cells = self.statement, cells
+        result.statement, result.cells, result.per_interval = self.statement, cells, 2 * self.per_interval
         return result
 
     @functools.cached_property
@@ -218,9 +219,9 @@ class Enclosed:
         return cells
 
     def divided(self, parts: int) -> list[tuple[Array, Array]]:
-        """Return the knot intervals, each divided into equal parts."""
+        """Return the cells, each divided into equal parts."""
         domain = self.problem.domain
-        return smooth_cells(self.model.network, domain.low, domain.high, parts)
+        return smooth_cells(self.model.network, domain.low, domain.high, parts * self.per_interval)
 
     @property
     def counts(self) -> str:
