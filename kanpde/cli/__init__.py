@@ -68,6 +68,8 @@ def main() -> int:
             raise
         console.fail(explain(error))
         return ExitStatus.BAD_INPUT
+    finally:
+        gc.freeze()  # Python's last collection would walk through every object of torch: a second, for nothing
 
 
 def stop(number: int, frame: object) -> None:
