@@ -21,6 +21,7 @@ from kanpde.marching.task import MarchTask
 from kanpde.optim.least_squares import Step
 
 WORTH = 2e10  # operations of a factorisation from which the iteration is used
+WORTH_ONCE = 1e9  # the same where it is used once, so that no later step has the factor for nothing
 
 
 def operations(task: MarchTask, axes: Sequence[SplineAxis]) -> float:
@@ -33,9 +34,9 @@ def operations(task: MarchTask, axes: Sequence[SplineAxis]) -> float:
     return unknowns * band**2
 
 
-def iterated(task: MarchTask, axes: Sequence[SplineAxis]) -> bool:
+def iterated(task: MarchTask, axes: Sequence[SplineAxis], worth: float = WORTH) -> bool:
     """Return True if an attempt with these spline axes is solved by iteration."""
-    return task.most_iterated > 0 and operations(task, axes) > WORTH and task.structure is not None
+    return task.most_iterated > 0 and operations(task, axes) > worth and task.structure is not None
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -118,9 +119,16 @@ def values_at(parts: Sequence[Part], functions: Sequence[OnGrids], shares: Array
             continue
         places = torch.as_tensor(points[inside])
         with torch.no_grad():
-            values = function.jets(function.prepare(places, JetPlan(points.shape[1], [()])))[:, 0]
+            prepared = function.prepare(places, JetPlan(points.shape[1], [()]), shapes_of(points[inside]))
+            values = function.jets(prepared)[:, 0]
         if found is None:
             found = np.zeros((len(points), values.shape[1]))
         found[inside] = values.cpu().numpy()
     assert found is not None
     return found
+
+
+def shapes_of(points: Array) -> Shapes:
+    """Return the shape of points (n, d) if there are as many as in a tensor grid of their coordinates."""
+    shape = tuple(len(np.unique(column)) for column in points.T)
+    return (shape,) if math.prod(shape) == len(points) else ()
