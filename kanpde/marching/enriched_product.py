@@ -40,6 +40,10 @@ class EnrichedProduct(TensorProduct):
         features = torch.cat([splines.features, jets_of(self.functions, points, plan)], dim=2)
         return Local(plan, torch.cat([splines.columns, numbers], dim=1), features, self.size)
 
+    def on_grid(self, lines: Sequence[Tensor], plan: JetPlan) -> Local:
+        """Return the same on a tensor grid: singular functions are no products."""
+        return self.local(torch.cartesian_prod(*lines), plan)
+
 
 def product_of(axes: Sequence[Axis], functions: Sequence[CornerFunction]) -> TensorProduct:
     """Return the tensor product of axes, enriched by functions if there are any."""

@@ -35,6 +35,9 @@ class Local:
         return total.index_add_(0, self.columns.reshape(-1), shares.flatten(0, 1))
 
 
+WIDER = 12  # ratio of all functions of an axis and of those at a point from which whole matrices are not used
+
+
 @dataclass(frozen=True, eq=False)
 class Line:
     """The non-zero functions of an axis at n points: their indices `columns` (n, k) and `values` (n, orders, k).
@@ -76,6 +79,37 @@ class Line:
         dense.scatter_add_(2, self.columns[:, None].expand_as(self.values), self.values)
         return dense.unbind(1)
 
+    def product(self, order: int, coefficients: Tensor) -> Tensor:
+        """Return the sums of the functions, differentiated `order` times, with coefficients (size, r), as (r, n)."""
+        if not self._grouped:
+            return coefficients.T @ self.matrices[order].T
+        return torch.bmm(self._windows[order], coefficients[self._groups]).flatten(0, 1).T
+
+    def transposed(self, order: int, rows: Tensor) -> Tensor:
+        """Apply the transpose of `product`: (r, n) -> (size, r)."""
+        if not self._grouped:
+            return self.matrices[order].T @ rows.T
+        windows = self._windows[order]
+        shares = torch.bmm(windows.transpose(1, 2), rows.T.reshape(*windows.shape[:2], -1))
+        total = rows.new_zeros(self.size, len(rows))
+        return total.index_add_(0, self._groups.reshape(-1), shares.flatten(0, 1))
+
+    @property
+    def _grouped(self) -> bool:
+        """True if products with the non-zero functions of every group are faster than those with whole matrices."""
+        return self.each > 1 and self.size > WIDER * self.columns.shape[1]
+
+    @cached_property
+    def _groups(self) -> Tensor:
+        """The columns (groups, k)."""
+        return self.columns[:: self.each]
+
+    @cached_property
+    def _windows(self) -> tuple[Tensor, ...]:
+        """The values (groups, each, k) by the order of differentiation."""
+        windows = self.values.view(-1, self.each, *self.values.shape[1:])
+        return tuple(each.contiguous() for each in windows.unbind(2))
+
 
 @dataclass(frozen=True)
 class OnGrid:
@@ -99,9 +133,9 @@ class OnGrid:
         for a, line in enumerate(self.lines):
             keys = dict.fromkeys(orders[: a + 1] for orders in self.orders)
             # The current axis is first; its points are appended last, so the next axis becomes the first one.
-            found = {k: found[k[:-1]].reshape(line.size, -1).T @ line.matrices[k[-1]].T for k in keys}
+            found = {k: line.product(k[-1], found[k[:-1]].reshape(line.size, -1)) for k in keys}
         fields = coefficients.shape[1]
-        return torch.stack([found[orders].view(fields, -1) for orders in self.orders]).permute(2, 0, 1)
+        return torch.stack([found[orders].reshape(fields, -1) for orders in self.orders]).permute(2, 0, 1)
 
     def adjoint(self, jets: Tensor) -> Tensor:
         """Apply the transpose of `jets`: (n, S, f) -> (P, f)."""
@@ -109,8 +143,7 @@ class OnGrid:
         for line in reversed(self.lines):
             before: dict[tuple[int, ...], Tensor] = {}
             for key, each in found.items():
-                matrix = line.matrices[key[-1]]
-                share = matrix.T @ each.reshape(-1, matrix.shape[0]).T
+                share = line.transposed(key[-1], each.reshape(-1, len(line.columns)))
                 before[key[:-1]] = before[key[:-1]].add_(share) if key[:-1] in before else share
             found = before
         return found[()].reshape(-1, jets.shape[2])
@@ -195,7 +228,7 @@ class TensorProduct:
             rows.append(row)
         return Local(plan, columns, torch.stack(rows, dim=1), self.size)
 
-    def on_grid(self, lines: Sequence[Tensor], plan: JetPlan) -> OnGrid:
+    def on_grid(self, lines: Sequence[Tensor], plan: JetPlan) -> OnGrid | Local:
         """Return the product on the tensor grid of these coordinates, (n_a,) each; the last axis varies fastest."""
         pairs = zip(self.axes, lines, strict=True)
         return OnGrid(plan, tuple(Line.of(axis, line, plan.order + 1) for axis, line in pairs))

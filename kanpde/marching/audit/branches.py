@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.jets import JetPlan
+from kanpde.collocation.affine import is_affine
 from kanpde.marching.audit.correction import Linearised
 from kanpde.marching.audit.directions import DAMPINGS, weakest_vector
 from kanpde.marching.audit.parts import Part
@@ -69,6 +70,8 @@ def another_branch(
 
     A patient search has more starts and more steps.
     """
+    if all(is_affine(block, task.problem) for block in task.blocks):
+        return None
     most = min(SEARCHED[len(part.axes)] * len(task.problem.fields), MOST)
     small = Search(replace(task, most=min(task.most, most), most_iterated=0), part, constants)
     weakest = weakest_vector(small.system, small.rows.zero, small.rows.at_zero)

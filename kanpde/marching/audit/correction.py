@@ -135,19 +135,22 @@ def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
     return axes
 
 
-def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> list[Corrected]:
-    """Return the corrections of all parts in order of time; each starts from the end of the one before."""
+def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor, finer: float = 1.0) -> list[Corrected]:
+    """Return the corrections of all parts in order of time; each starts from the end of the one before.
+
+    `finer` multiplies the usual numbers of intervals; weakest directions are looked for in the usual spaces only.
+    """
     found: list[Corrected] = []
     before: TensorFunction | None = None
     earlier: System | None = None
     method = LaggedGaussNewton()
     for number, part in enumerate(parts):
-        by_iteration = iterated_correction(task, part, finer_axes(task, part, 1.0), before)
+        by_iteration = iterated_correction(task, part, finer_axes(task, part, finer), before)
         if by_iteration is not None:
             before, direction, left, right = by_iteration
             found.append(Corrected(before, direction, left, right, expected=expected_share(task, part)))
             continue
-        joined, rows = before, Linearised(task, part, constants, before, earlier=earlier)
+        joined, rows = before, Linearised(task, part, constants, before, finer, earlier)
         if number < 2:  # the joints of the second slab are rows like those of all later ones
             method = LaggedGaussNewton()
         noisy = rows.noisy
@@ -156,7 +159,7 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor) -> li
         system, step = rows.system, method.step(rows, rows.zero)
         before, earlier = system.at(step.vector), system
         factor = method.factor if method.factor and method.factor.storage is system.numbered.storage else None
-        watched = number < WATCHED and not part.held
+        watched = number < WATCHED and not part.held and finer == 1
         weakest = weakest_direction(system, rows.zero, rows.at_zero, factor) if watched else DETERMINED
         if weakest is not None and weakest.noticed < SUSPECT and not (noisy or task.shaped):
             weakest = resolved_direction(task, part, constants, joined, weakest)

@@ -18,7 +18,7 @@ from kanpde.geometry.shape import Shape
 from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.bound import error_bound
 from kanpde.marching.audit.branches import another_branch, branches_off, searched
-from kanpde.marching.audit.correction import Corrected, corrections
+from kanpde.marching.audit.correction import Corrected, corrections, finer_axes
 from kanpde.marching.audit.course import Course
 from kanpde.marching.audit.data import audit_of_data
 from kanpde.marching.audit.noise import Noise
@@ -26,6 +26,8 @@ from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
 from kanpde.marching.audit.products import weakest_product
 from kanpde.marching.audit.reasons import FREE, LARGE, Evidence, FunctionDeviation, reasons_of, verdict_of
+from kanpde.marching.axes import SplineAxis
+from kanpde.marching.iteration import operations
 from kanpde.marching.split import Split, split
 from kanpde.marching.task import FACTORED_DIMENSION, MarchTask
 from kanpde.network.trial_function import Model
@@ -36,6 +38,9 @@ from kanpde.problem.regression import Regression
 RESOLUTION = {1: 2001, 2: 129, 3: 25, 4: 9}  # points along each axis at which the estimate is measured
 SAMPLES = 2048  # number of points at which the size of a solution is measured
 NEGLIGIBLE = 1e-8  # variance, relative to the largest one, that is left out
+FINEST = 5  # largest number of refinements, each by a factor of four, of the correction of a solution that is all wrong
+CHEAP = 1e8  # most operations of a factor in such a correction
+AGREE = 2.0  # ratio of two estimates below which it is refined no more
 MOST_UNKNOWNS = 8000  # largest number of unknowns of a part's correction
 MOST_ITERATED = 1_500_000  # the same of one that is computed by iteration
 
@@ -115,8 +120,11 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
     )
     parts = tuple(parts) or parts_of_network(task, model)
     constants = model.constants.detach().double().cpu()
-    found = corrections(task, parts, constants)
+    found: Sequence[Corrected] = corrections(task, parts, constants)
     error, largest, size, course = estimates(task, model, parts, found)
+    if not (task.slabbed or (error < LARGE and satisfied(found))):
+        found = refined(task, model, parts, constants, found, error)
+        error, largest, size, course = estimates(task, model, parts, found)
     held = all(each.weakest is not None and each.weakest.noticed >= FREE for each in found)
     doubted = held and branches_off(task) and searched(task) and error < LARGE
     branch = another_branch(task, parts[0], constants) if doubted else None
@@ -221,6 +229,40 @@ def estimates(
         bounds = float(low), float(low + reached * (high - low)), float(high)
         course = Course.of(points[:, task.time], network - corrected, corrected, weights, bounds)
     return (error / size if size > 0 else error), float(np.abs(network - corrected).max()), size, course
+
+
+def refined(
+    task: MarchTask,
+    model: Model,
+    parts: Sequence[Part],
+    constants: torch.Tensor,
+    found: Sequence[Corrected],
+    error: float,
+) -> Sequence[Corrected]:
+    """Return corrections of a solution that is all wrong on finer and finer splines, after those that were `found`.
+
+    The splines of the first correction are as coarse as such a solution's: both may miss the same layer. They are
+    refined until two estimates of the `error` agree and the rows are satisfied, or a factor would cost too much.
+    """
+    weakest = found[0].weakest
+    for power in range(1, FINEST + 1):
+        axes = [axis for axis in finer_axes(task, parts[0], 4.0**power) if isinstance(axis, SplineAxis)]
+        if task.unknowns_of(axes) < 2 * found[0].function.coefficients.numel() or operations(task, axes) > CHEAP:
+            break
+        finer = corrections(task, parts, constants, 4.0**power)
+        now = estimates(task, model, parts, finer)[0]
+        if not math.isfinite(now):
+            break
+        agree = max(now, error) < AGREE * min(now, error)
+        found, error = [replace(each, weakest=weakest) for each in finer], now
+        if agree and satisfied(found):
+            break
+    return found
+
+
+def satisfied(found: Sequence[Corrected]) -> bool:
+    """Return True if corrections leave but a small part of all rows."""
+    return all(left < LARGE for each in found for left in each.after.values())
 
 
 def size_of(model: Model, problem: Problem) -> float:
