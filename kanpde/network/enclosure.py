@@ -209,7 +209,7 @@ def linear_edges(layer: KANLayer, ranges: Sequence[tuple[float, float]], order: 
         raise NotEnclosed("the network is a composition of splines, which is not enclosed")
     coefficients = layer.coefficients.detach().double().cpu().numpy()
     limit = NONLINEAR * float(torch.finfo(layer.coefficients.dtype).eps)
-    alpha, beta, rest = [], [], []
+    alpha, beta, rest, sizes = [], [], [], []
     for i, (low, high) in enumerate(ranges):
         reach = inner = max(abs(low), abs(high))
         first, last = (float(end[i]) for end in basis.range())
@@ -230,8 +230,10 @@ def linear_edges(layer: KANLayer, ranges: Sequence[tuple[float, float]], order: 
         alpha.append(found[0])
         beta.append(found[1])
         rest.append(UPWARD * np.stack(bounds))
-        if (rest[-1][0] > limit * (np.abs(found[0]) + np.abs(found[1]) * reach)).any():
-            raise NotEnclosed("the network is a composition of splines, which is not enclosed")
+        sizes.append(np.abs(found[0]) + np.abs(found[1]) * reach)
+    # Rounding errors of small terms are those of the sum.
+    if (np.stack(rest)[:, 0] > limit * np.max(sizes, axis=0)).any():
+        raise NotEnclosed("the network is a composition of splines, which is not enclosed")
     return LinearEdges(np.stack(alpha), np.stack(beta), np.stack(rest, axis=1))
 
 
