@@ -58,6 +58,7 @@ class Enclosed:
     def __init__(self, problem: Problem, model: Model) -> None:
         self.problem, self.model = problem, model
         self.added: Added | None = None
+        self.memory: dict[Any, Any] = {}  # what a proof computes of the problem and its cells alone
         self.per_interval = 1  # cells in an interval between knots
         if problem.partition is not None:
             raise NoTheorem("the domain has parts; bounds are proved for domains without")

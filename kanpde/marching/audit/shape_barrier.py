@@ -29,7 +29,7 @@ from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.symbolic.proof.maximum_principle import UPWARD, NoTheorem
 
 DEGREE = 4  # of the polynomial
-PLACES = 24  # points of the shape along each axis, and of every curve, at which a barrier is looked for
+PLACES = 12  # points of the shape along each axis, and of every curve, at which a barrier is looked for
 MARGIN = 0.05  # by which it exceeds what it must there
 LARGEST = 1e6  # of its coefficients
 

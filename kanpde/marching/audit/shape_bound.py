@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
@@ -24,11 +25,36 @@ from kanpde.marching.audit.covering import PARAMETER, Stretch, curves_of, edges_
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.maximum_bound import MaximumProof
 from kanpde.marching.audit.shape_barrier import ShapeBarrier
-from kanpde.marching.audit.singular_sum import pieces_of
+from kanpde.marching.audit.singular_sum import Pieces, SingularSum, pieces_of
 from kanpde.problem.conditions import Dirichlet, Neumann, Robin
 from kanpde.problem.equation import Equation
 from kanpde.symbolic.constants.recognition import exact_number
 from kanpde.symbolic.proof.maximum_principle import THEOREM, UPWARD, NoTheorem, Operator, operator_on_shape
+
+
+@dataclass(frozen=True, eq=False)
+class OnCurve:
+    """The singular functions of a solution on the pieces of a curve."""
+
+    whole: SingularSum
+    parts: Pieces
+
+    @functools.cached_property
+    def values(self) -> TaylorModel:
+        return self.whole.values(self.parts)
+
+    @functools.cached_property
+    def slopes(self) -> TaylorModel:
+        return self.whole.slopes(self.parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Along:
+    """A curve in pieces on which everything is enclosed."""
+
+    curve: Curve
+    stretch: Stretch
+    singular: OnCurve | None = None
 
 
 class ShapeProof(MaximumProof):
@@ -82,7 +108,7 @@ class ShapeProof(MaximumProof):
         """Return a bound of the error of the exact network, and the lines of the proof."""
         if not self.sloped:
             return super().bound()
-        enclosed, barrier = self.enclosed, ShapeBarrier(self.enclosed, self._sloped_curves())
+        enclosed, barrier = self.enclosed, self._shape_barrier()
         given = [e for e in enclosed.statement.equations if e.face is not None and e not in self.sloped]
         values = {e.title: self.mismatch(e) for e in given}
         slopes = {e.title: UPWARD * self.mismatch(e) / abs(self._weights(e)[1]) for e in self.sloped}
@@ -100,48 +126,51 @@ class ShapeProof(MaximumProof):
             f"|u − u*| ≤ {up(found)}, with computed barriers",
         ]
 
-    def _sloped_curves(self) -> list[tuple[Curve, Stretch]]:
-        return [pair for e in self.sloped if e.face is not None for pair in self._along(e.face)]
-
-    @functools.cache  # noqa: B019  (a proof lives for seconds)
-    def _along(self, face: str) -> list[tuple[Curve, Stretch]]:
-        """Return the curves of a face in pieces on which everything is enclosed."""
-        cells, singular = self.enclosed.cells, self.enclosed.singular
-        found = []
-        for curve in curves_of(self.domain, face) or []:
-            edges = edges_of(curve, cells)
-            self._edges[curve] = edges = edges if singular is None else singular.edges(curve, edges)
-            found.append((curve, stretches(curve, cells, edges)))
+    def _shape_barrier(self) -> ShapeBarrier:
+        if ShapeBarrier not in self.enclosed.memory:
+            cells, faces = self.enclosed.cells, [e.face for e in self.sloped if e.face is not None]
+            curves = [c for face in faces for c in curves_of(self.domain, face) or []]
+            self.enclosed.memory[ShapeBarrier] = ShapeBarrier(self.enclosed, [(c, stretches(c, cells)) for c in curves])
+        found: ShapeBarrier = self.enclosed.memory[ShapeBarrier]
         return found
 
-    @functools.cached_property
-    def _edges(self) -> dict[Curve, Array]:
-        return {}
+    def _along(self, face: str) -> list[Along]:
+        """Return the curves of a face in pieces on which everything is enclosed."""
+        memory = self.enclosed.memory
+        if face not in memory:
+            memory[face] = [self._in_pieces(curve) for curve in curves_of(self.domain, face) or []]
+        found: list[Along] = memory[face]
+        return found
+
+    def _in_pieces(self, curve: Curve) -> Along:
+        cells, singular = self.enclosed.cells, self.enclosed.singular
+        edges = edges_of(curve, cells)
+        if singular is None:
+            return Along(curve, stretches(curve, cells, edges))
+        edges = singular.edges(curve, edges)
+        return Along(curve, stretches(curve, cells, edges), OnCurve(singular, pieces_of(curve, edges)))
 
     def mismatch(self, equation: Equation) -> float:
         """Return a bound of what the solution leaves of a condition on a face."""
         assert equation.face is not None
         return max(
-            float(self._rest(equation, curve, stretch).close_bound.max())
-            for curve, stretch in self._along(equation.face)
+            float(self._rest(equation, along).close_bound.max()) for along in self._along(equation.face)
         )
 
-    def _rest(self, equation: Equation, curve: Curve, stretch: Stretch) -> TaylorModel:
+    def _rest(self, equation: Equation, along: Along) -> TaylorModel:
         """Return the model of what the solution leaves of a condition along a curve."""
-        enclosed, (a, b) = self.enclosed, self._weights(equation)
-        total = self._given(equation, curve, stretch)
-        parts = None if enclosed.singular is None else pieces_of(curve, self._edges[curve])
+        cells, stretch, (a, b) = self.enclosed.cells, along.stretch, self._weights(equation)
+        total = self._given(equation, along.curve, stretch)
         if a:
-            value = stretch.of(self._jet[()], enclosed.cells)
-            if enclosed.singular is not None and parts is not None:
-                value = value + stretch.repeated(enclosed.singular.values(parts))
+            value = stretch.of(self._jet[()], cells)
+            if along.singular is not None:
+                value = value + stretch.repeated(along.singular.values)
             total = total + value * model_of(exact_number(a), {PARAMETER: stretch.t})
         if b:
-            normal = stretch.normal(curve)
-            slope = stretch.of(self._jet[0,], enclosed.cells) * normal[0]
-            slope = slope + stretch.of(self._jet[1,], enclosed.cells) * normal[1]
-            if enclosed.singular is not None and parts is not None:
-                slope = slope + stretch.repeated(enclosed.singular.slopes(parts))
+            normal = stretch.normal(along.curve)
+            slope = stretch.of(self._jet[0,], cells) * normal[0] + stretch.of(self._jet[1,], cells) * normal[1]
+            if along.singular is not None:
+                slope = slope + stretch.repeated(along.singular.slopes)
             total = total + slope * model_of(exact_number(b), {PARAMETER: stretch.t})
         return total
 

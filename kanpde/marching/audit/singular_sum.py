@@ -108,9 +108,9 @@ class SingularSum:
 
     def edges(self, curve: Curve, edges: Array) -> Array:
         """Return parameters of a curve at which it is divided so often that all functions have series on the pieces."""
-        inner = np.round(edges * GRID) / GRID
+        inner, gap = np.round(edges * GRID) / GRID, float(np.diff(edges).min()) / 4
         ends = [self._end(curve, end, sign) for end, sign in ((curve.start, -1), (curve.end, 1))]
-        edges = np.unique(np.concatenate([[ends[0]], inner[(inner > ends[0]) & (inner < ends[1])], [ends[1]]]))
+        edges = np.unique(np.concatenate([[ends[0]], inner[(inner > ends[0] + gap) & (inner < ends[1] - gap)], [ends[1]]]))
         while True:
             parts = pieces_of(curve, edges)
             long = np.zeros(len(parts.places), dtype=bool)
@@ -172,8 +172,12 @@ class SingularSum:
 
     def rounding(self, unit: float) -> float:
         """Return a bound of the errors with which S is computed, and of its distance from the stored functions."""
-        reach = 2 * math.dist(self.shape.low, self.shape.high)
-        return UPWARD * sum(group.rounding(unit, reach, self._nearest(group)) for group in self.groups)
+        return UPWARD * sum(group.rounding(unit, self._farthest(group), self._nearest(group)) for group in self.groups)
+
+    def _farthest(self, group: Group) -> float:
+        """Return an upper bound of the distance of a group's point from points of the shape."""
+        gaps = np.maximum(np.abs(self.shape.low - group.frame.corner.at), np.abs(self.shape.high - group.frame.corner.at))
+        return UPWARD * math.hypot(*gaps)
 
     def _nearest(self, group: Group) -> float:
         """Return a lower bound of the distance of a group's point from the shape, if it lies in a hole."""
@@ -420,9 +424,9 @@ def on_circle(series: Series, parts: Pieces) -> tuple[Pair, Pair]:
     sizes = np.abs(series.found) + errors[:, :TERMS]
     step = parts.error / np.abs(parts.step) * UPWARD
     last = errors[:, TERMS]
-    bends = [
-        (sizes * order**n) @ powers + tail(last, series.ratio, parts.reach, n) for n in range(3)
-    ]  # bounds of F and its derivatives
+    # Bounds of F and of its derivatives.
+    factors = (np.ones(TERMS), order, order * (order - 1))
+    bends = [(sizes * f) @ powers + tail(last, series.ratio, parts.reach, n) for n, f in enumerate(factors)]
     error = errors[:, :TERMS] @ powers + tail(last, series.ratio, parts.reach) + step * bends[1]
     first = (errors[:, :TERMS] * order) @ powers + tail(last, series.ratio, parts.reach, 1) + step * bends[2]
     value = horner(series.found, eta)
