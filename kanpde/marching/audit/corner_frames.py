@@ -35,6 +35,12 @@ class Frame:
     opening: float
     rays: tuple[Direction, ...] = ()
 
+    @property
+    def is_square(self) -> bool:
+        """Whether the rays are exactly perpendicular or opposite, so that whole powers are exact."""
+        (a, b), (c, d) = self.rays
+        return a * c + b * d == 0 or a * d == b * c
+
     def ray(self, direction: Direction) -> int | None:
         """Return which of the rays has this direction, None if neither has."""
         found = (number for number, own in enumerate(self.rays) if is_same(own, direction))

@@ -30,6 +30,7 @@ TERMS = 30  # of a series about the middle of a piece
 NEARNESS = 0.2  # largest half length of a piece, relative to its distance from a corner
 CORE = 1e-9  # radius about a corner, relative to the shape, in which functions are bounded by their sizes
 GRID = 2.0**20  # parameters of pieces are multiples of 1 / GRID, so that their middles are exact
+LOWEST = 1.5  # power from which on r^{a−1} log r falls near a corner
 MOST_PIECES = 20_000
 CIRCLE = 12  # terms of (e^{ihs} − 1) / (ih)
 
@@ -130,31 +131,32 @@ class SingularSum:
 
     def values(self, parts: Pieces) -> TaylorModel:
         """Return the models of S on the parts of a curve."""
-        series, extra = self._series(parts, slope=False)
+        series, _, radius = self._series(parts, slope=False)
         if isinstance(parts.curve, Segment):
-            return real_model(series.found.real, series.real, series.ratio, parts).widened(extra)
+            return real_model(series.found.real, series.real, series.ratio, parts).widened(radius)
         (real, _), _ = on_circle(series, parts)
-        return real.widened(extra)
+        return real.widened(radius)
 
     def slopes(self, parts: Pieces) -> TaylorModel:
         """Return the models of the outward normal derivative of S on the parts of a curve."""
-        series, extra = self._series(parts, slope=True)
+        series, middle, extra = self._series(parts, slope=True)
+        constant = TaylorModel(middle[:, None], UNIT * np.abs(middle))
         sign: int = parts.curve.sign  # type: ignore[attr-defined]
         order = np.arange(1, TERMS)
         if isinstance(parts.curve, Segment):
             scale = sign / np.abs(parts.step)
             found = derived(series.found.imag[:, 1:] * order, series.imaginary, series.ratio, parts)
-            return times(found, scale).widened(extra)
+            return times(found, scale).widened(extra) + constant
         assert isinstance(parts.curve, Arc)
         _, (real, imaginary) = on_circle(series, parts)
         eta, radius = circle_series(parts.half), sign / parts.curve.radii[0]
         # Re[F_η (η − i/h)] / R, where F_η is the derivative.
         total = real * eta[0] - imaginary * eta[1] + times(imaginary, 1 / parts.half)
-        return times(total, np.full(len(parts.half), radius)).widened(extra)
+        return times(total, np.full(len(parts.half), radius)).widened(extra) + constant
 
-    def _series(self, parts: Pieces, slope: bool) -> tuple[Series, Array]:
-        """Return the sum of the series, and a bound of what functions are at pieces at their own corners."""
-        found, extra = [], np.zeros(len(parts.places))
+    def _series(self, parts: Pieces, slope: bool) -> tuple[Series, Array, Array]:
+        """Return the sum of the series, and balls (n,) that contain the functions of corners at pieces that touch them."""
+        found, middle, radius = [], np.zeros(len(parts.places)), np.zeros(len(parts.places))
         for group in self.groups:
             away, half = group.distance(parts.middle), np.abs(parts.step)
             core = half > NEARNESS * away
@@ -163,12 +165,14 @@ class SingularSum:
                 if not is_on(parts.curve, group.frame.corner.at):
                     raise NotEnclosed("the boundary comes too close to a point of singular functions")
                 largest = float((away + parts.reach * half + parts.error)[core].max()) * UPWARD
-                extra[core] += group.core_bound(largest, number, slope)
+                ball = group.slope_ball(largest, number) if slope else (0.0, group.value_bound(largest, number))
+                middle[core] += ball[0]
+                radius[core] += ball[1]
             found.append(group.series(parts, number, ~core))
         total = found[0]
         for each in found[1:]:
             total = total + each
-        return total, UPWARD * extra
+        return total, middle, UPWARD * radius
 
     def rounding(self, unit: float) -> float:
         """Return a bound of the errors with which S is computed, and of its distance from the stored functions."""
@@ -234,27 +238,45 @@ class Group:
         turned = np.exp(1j * self.power * self.frame.opening)
         return np.array([t if n is None else (1, 1j, -1, -1j)[n % 4] for n, t in zip(exact, turned, strict=True)])
 
-    def core_bound(self, distance: float, number: int | None, slope: bool) -> float:
-        """Return a bound of |S|, or of its normal derivative, on the boundary up to a distance from the corner."""
-        r, a, radius = distance / self.frame.corner.radius, self.power, self.frame.corner.radius
+    def value_bound(self, distance: float, number: int | None) -> float:
+        """Return a bound of |S| on the boundary up to a distance from the corner."""
+        r, turned, theta = self._near(distance, number)
+        real, imaginary = np.abs(turned.real), np.abs(turned.imag)
+        if number is None:
+            real = imaginary = np.abs(turned)
+        return UPWARD * float((r**self.power * np.where(self.log, real * -math.log(r) + imaginary * theta, real)).sum())
+
+    def slope_ball(self, distance: float, number: int | None) -> tuple[float, float]:
+        """Return the middle and the radius of a ball that contains the outward slopes up to a distance from the corner.
+
+        On a ray they are ± r^{a−1} Im[γ e^{iaθ} (a log Z + 1)], without the 1 for functions without a logarithm.
+        """
+        r, turned, theta = self._near(distance, number)
+        a, radius, decay = self.power, self.frame.corner.radius, -math.log(r)
+        if number is None:
+            size = np.abs(turned) * np.where(self.log, a * (decay + theta) + 1, a)
+            unbounded = (a < 1) | (self.log & (a < LOWEST))
+            bounded = np.zeros_like(a)
+        else:
+            imaginary = np.abs(turned.imag)
+            size = imaginary * np.where(self.log, a * decay + 1, a)
+            unbounded = (imaginary > 0) & ((a < 1) | (self.log & (a < LOWEST)))
+            bounded = np.where(self.log, turned.real * a * theta, 0.0)
+        rounded = (a < LOWEST) & ~((a == 1) & self.frame.is_square)
+        if (unbounded | (bounded != 0) & rounded).any():
+            raise NotEnclosed("the normal derivative of a singular function is not bounded where a side meets its corner")
+        constant = a == 1
+        middle = -float(bounded[constant].sum()) / radius
+        rest = size + np.where(constant, 100 * UNIT * len(a), 1.0) * np.abs(bounded)
+        return middle, UPWARD * float((r ** np.maximum(a - 1, 0.0) * rest).sum()) / radius
+
+    def _near(self, distance: float, number: int | None) -> tuple[float, Complex, float]:
+        """Return r, γ e^{iaθ} and |θ|, or a bound of it, at a distance from the corner."""
+        r = distance / self.frame.corner.radius
         if r > 1e-3:
             raise NotEnclosed("the boundary comes too close to a point of singular functions")
-        if number is None:
-            real = imaginary = np.abs(self.gamma)
-        else:
-            turned = self.gamma * self.phases(number)
-            real, imaginary = np.abs(turned.real), np.abs(turned.imag)
-        theta, decay = 2 * math.pi, -math.log(r)
-        if not slope:
-            return UPWARD * float((r**a * np.where(self.log, real * decay + imaginary * theta, real)).sum())
-        # ∂_n = ± ∂_θ / r on a ray: −r^{a−1} Im[γ e^{iaθ} (a log Z + 1)] with the logarithm, −r^{a−1} a Im[γ e^{iaθ}] without.
-        leading = np.where(self.log, imaginary * (a * decay + 1), imaginary * a)
-        bounded = np.where(self.log, real * a * theta, 0.0)
-        steep = (leading > 0) & ((a < 1) | (self.log & (a <= 1))) | (bounded > 0) & (a < 1)
-        if steep.any():
-            raise NotEnclosed("the normal derivative of a singular function is not bounded where a side meets its corner")
-        size = leading + bounded if number is not None else leading + bounded + real * (a * (decay + theta) + 1)
-        return UPWARD * float((r ** np.maximum(a - 1, 0.0) * size).sum()) / radius
+        turned = self.gamma if number is None else self.gamma * self.phases(number)
+        return r, turned, 2 * math.pi if number is None else self.frame.opening * number
 
     def series(self, parts: Pieces, number: int | None, chosen: npt.NDArray[np.bool_]) -> Series:
         """Return the series on the chosen pieces, zero on the others."""
