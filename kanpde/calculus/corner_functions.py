@@ -18,7 +18,7 @@ from torch import Tensor
 
 from kanpde.calculus.jets import JetPlan
 
-TINY = 1e-30  # radius below which the derivatives of a singular function are those of this radius, so that they stay finite
+TINY = 1e-30  # radius below which derivatives are those of this radius, so that they stay finite
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ def angle(y: TaylorModel, x: TaylorModel) -> TaylorModel:
 
     Seen from the direction (c, s) of the middle of a cell, it is the middle's angle and atan of a quotient.
     """
-    middle = [model.coefficients[(..., *(0,) * model.dimension)] for model in (x, y)]
-    c, s = np.broadcast_arrays(*middle)
+    first_: Any = (..., *(0,) * x.dimension)
+    c, s = np.broadcast_arrays(x.coefficients[first_], y.coefficients[first_])
     along, across = (
         constants(c) * x + constants(s) * y,
         constants(c) * y + constants(-s) * x,

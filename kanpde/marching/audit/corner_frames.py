@@ -1,8 +1,9 @@
 """Corners with exact angles: the functions singular there, moved by rounding errors, vanish exactly on its sides.
 
 A stored function Im or Re of z^a (log z) has a rounded power and rounded angles, so that its normal derivative on an
-insulated side is about 1e-16 r^{a−1}, which is not bounded near a corner. The function with a = nπ / (2ω), where ω is the
-exact angle between the exact sides, differs from it by a few roundings, and its phase e^{iaθ} on them is exactly i^n or 1.
+insulated side is about 1e-16 r^{a−1}, which is not bounded near a corner. The function with a = nπ / (2ω), where ω is
+the exact angle between the exact sides, differs from it by a few roundings, and its phase e^{iaθ} on them is exactly
+i^n or 1.
 """
 
 from __future__ import annotations

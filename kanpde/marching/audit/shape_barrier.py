@@ -1,10 +1,10 @@
 """Barriers on a plane shape with normal derivatives prescribed on a part N of its boundary, and values on the rest.
 
-Let e be of finite energy with |−Δe + c e| ≤ ρ, c ≥ 0, |∂_n e + a e| ≤ γ on N, a ≥ 0, and |e| ≤ m on the rest. If Φ ≥ 0 has
-−ΔΦ ≥ ρ and ∂_n Φ ≥ γ on N, then |e| ≤ m + Φ: for w = m + Φ ∓ e and every v ≥ 0 that vanishes where values are given,
-∫ ∇w·∇v + c w v + ∫_N a w v ≥ 0, and v = max(−w, 0) shows that v is constant, so that it vanishes (the weak maximum principle,
-Gilbarg and Trudinger, 2001, section 8.1, for mixed conditions: Troianiello, "Elliptic Differential Equations and
-Obstacle Problems", 1987, section 2.2). Corners, re-entrant ones too, are single points, and are of no account there.
+Let e be of finite energy with |−Δe + c e| ≤ ρ, c ≥ 0, |∂_n e + a e| ≤ γ on N, a ≥ 0, and |e| ≤ m on the rest. If Φ ≥ 0
+has −ΔΦ ≥ ρ and ∂_n Φ ≥ γ on N, then |e| ≤ m + Φ: for w = m + Φ ∓ e and all v ≥ 0 that vanish where values are given,
+∫ ∇w·∇v + c w v + ∫_N a w v ≥ 0, and v = max(−w, 0) shows that v is constant, so that it vanishes (the weak maximum
+principle, Gilbarg and Trudinger, 2001, section 8.1, for mixed conditions: Troianiello, "Elliptic Differential Equations
+and Obstacle Problems", 1987, chapter 2). Corners, re-entrant ones too, are single points, and are of no account there.
 
 Φ is a polynomial plus logarithms about the centres of round holes, found by linear programming, and then enclosed.
 """
@@ -64,13 +64,15 @@ class ShapeBarrier:
     @functools.cached_property
     def _holes(self) -> list[tuple[float, float]]:
         """The centres of round holes whose rims belong to N."""
-        arcs = [c for c, _ in self.curves if isinstance(c, Arc) and c.sign < 0 and c.closed and c.radii[0] == c.radii[1]]
+        arcs = [
+            c for c, _ in self.curves if isinstance(c, Arc) and c.sign < 0 and c.closed and c.radii[0] == c.radii[1]
+        ]
         return [arc.center for arc in arcs if not self.domain.contains(np.array([arc.center]))[0]]
 
     @functools.cached_property
     def _basis(self) -> list[Any]:
         middle, size = (self.domain.low + self.domain.high) / 2, float((self.domain.high - self.domain.low).max()) / 2
-        x, y = ((s - c) / sp.Rational(size) for s, c in zip((self.x, self.y), exact(middle), strict=True))
+        x, y = ((s - c) / sp.Rational(size) for s, c in zip((self.x, self.y), exact(middle.tolist()), strict=True))
         powers = [(i, n - i) for n in range(1, DEGREE + 1) for i in range(n + 1)]
         return [sp.expand(x**i * y**j) for i, j in powers]
 
@@ -90,7 +92,9 @@ class ShapeBarrier:
         ones, zeros = np.ones((len(points), 1)), np.zeros((len(points), 1))
         laplacians = [sp.diff(f, self.x, 2) + sp.diff(f, self.y, 2) for f in self._basis]
         bends = np.pad(self._at(laplacians, points), ((0, 0), (0, len(functions) - len(laplacians) + 2)))
-        slopes = np.concatenate([self._slopes_at(functions, c, p) for (c, _), p in zip(self.curves, on_curves, strict=True)])
+        slopes = np.concatenate(
+            [self._slopes_at(functions, c, p) for (c, _), p in zip(self.curves, on_curves, strict=True)]
+        )
         rows = [
             np.hstack([values, zeros, -ones]),
             np.hstack([-values, ones, zeros]),
@@ -153,9 +157,11 @@ class ShapeBarrier:
             near_, far_ = (np.hypot(u[:, None], v[None, :])[self.enclosed.meeting] for u, v in (gaps, far))
             if not (near_ > 0).all():
                 raise NoTheorem("no barrier was found on the shape")
-            logs = np.log(near_) - 1e-12 * (1 + np.abs(np.log(near_))), np.log(far_) + 1e-12 * (1 + np.abs(np.log(far_)))
+            logs = (
+                np.log(near_) - 1e-12 * (1 + np.abs(np.log(near_))),
+                np.log(far_) + 1e-12 * (1 + np.abs(np.log(far_))),
+            )
             products = size * logs[0], size * logs[1]
             slack = 1e-14 * np.abs(products).max(axis=0)
             low, high = low + np.minimum(*products) - slack, high + np.maximum(*products) + slack
         return UPWARD * float(high.max() - low.min() + 1e-15 * (abs(high.max()) + abs(low.min())))
-

@@ -2,8 +2,8 @@
 
 With values on all faces a barrier with L w ≥ |r| and w ≥ 0 on the bounding box is one on the shape. With normal
 derivatives on some of them it is that of `shape_barrier`. What the solution leaves of the equation is enclosed on the
-cells that may meet the shape, and what it leaves of the conditions along the curves that bound it. Singular functions of
-corners and holes satisfy Laplace's equation exactly, so that they are enclosed along the curves only.
+cells that may meet the shape, and what it leaves of the conditions along the curves that bound it. Singular functions
+of corners and holes satisfy Laplace's equation exactly, so that they are enclosed along the curves only.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.calculus.taylor_series import model_of
 from kanpde.geometry.curves import Curve, Segment
 from kanpde.geometry.shape import Shape
+from kanpde.marching.audit.boundary_series import Pieces, pieces_of
 from kanpde.marching.audit.continuation import up
 from kanpde.marching.audit.covering import PARAMETER, Stretch, curves_of, edges_of, formulas, stretches
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.maximum_bound import MaximumProof
 from kanpde.marching.audit.shape_barrier import ShapeBarrier
-from kanpde.marching.audit.singular_sum import Pieces, SingularSum, pieces_of
+from kanpde.marching.audit.singular_sum import SingularSum
 from kanpde.problem.conditions import Dirichlet, Neumann, Robin
 from kanpde.problem.equation import Equation
 from kanpde.symbolic.constants.recognition import exact_number
@@ -95,7 +96,9 @@ class ShapeProof(MaximumProof):
         """Return a and b of a condition a u + b du/dn = value; raise NoTheorem for others."""
         condition = self.enclosed.problem.conditions()[equation.name]
         if not isinstance(condition, Dirichlet | Neumann | Robin) or equation.around is None:
-            raise NoTheorem(f"the condition {equation.name!r} is not one on values or normal derivatives on the boundary")
+            raise NoTheorem(
+                f"the condition {equation.name!r} is not one on values or normal derivatives on the boundary"
+            )
         a, b = condition.coefficients()
         return float(a), float(b)
 
@@ -121,8 +124,8 @@ class ShapeProof(MaximumProof):
             *(f"|u − prescribed values| ≤ {up(size)} for {title}" for title, size in values.items()),
             *(f"|slope − prescribed slope| ≤ {up(size)} for {title}" for title, size in slopes.items()),
             f"|residual| ≤ {up(inside)} on {self.place}, by Taylor models",
-            f"a residual of at most 1 causes an error of at most {up(UPWARD * rises[0] / least)}, and a slope of at most 1 "
-            f"one of at most {up(rises[1])}, by {THEOREM} in its weak form",
+            f"a residual of at most 1 causes an error of at most {up(UPWARD * rises[0] / least)}, and a slope of at "
+            f"most 1 one of at most {up(rises[1])}, by {THEOREM} in its weak form",
             f"|u − u*| ≤ {up(found)}, with computed barriers",
         ]
 
@@ -153,9 +156,7 @@ class ShapeProof(MaximumProof):
     def mismatch(self, equation: Equation) -> float:
         """Return a bound of what the solution leaves of a condition on a face."""
         assert equation.face is not None
-        return max(
-            float(self._rest(equation, along).close_bound.max()) for along in self._along(equation.face)
-        )
+        return max(float(self._rest(equation, along).close_bound.max()) for along in self._along(equation.face))
 
     def _rest(self, equation: Equation, along: Along) -> TaylorModel:
         """Return the model of what the solution leaves of a condition along a curve."""
