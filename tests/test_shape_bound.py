@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from kanpde.marching.audit.bound import error_bound
 from kanpde.marching.audit.covering import meeting, stretches
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.network.trial_function import Model
+from kanpde.problem.lift import SingularPart
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +125,59 @@ class Insulated(Made):
         return {"edge": Neumann(0)}
 
 
+class InsulatedLaplace(Insulated):
+    def residual(self, u, x, y):
+        return u.xx + u.yy
+
+
 def test_there_is_no_bound_on_a_shape_without_a_theorem() -> None:
     model = solve(Made(), device="cpu").model
     bound, steps = error_bound(Insulated(), model)
-    assert bound is None and "not on values" in steps[0]
+    assert bound is None and "for −k Δu + c u = f" in steps[0]
+    bound, steps = error_bound(InsulatedLaplace(), model)
+    assert bound is None and "on no face" in steps[0]
+
+
+class Louder(Problem):
+    """A problem whose boundary values and solution are multiplied."""
+
+    def __init__(self, problem: Problem, factor: float) -> None:
+        self.inner, self.factor, self.domain = problem, factor, problem.domain
+
+    def residual(self, u, x, y):
+        return u.xx + u.yy
+
+    def conditions(self):
+        return {
+            name: dataclasses.replace(each, value="exact") if isinstance(each, Dirichlet) else each
+            for name, each in self.inner.conditions().items()
+        }
+
+    def exact(self, x, y):
+        return self.factor * self.inner.exact(x, y)
+
+
+@pytest.mark.parametrize("name", ["sector", "cylinder_flow"])
+def test_the_bound_with_singular_functions_and_insulated_sides_holds_for_spoiled_solutions(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kanpde.marching.audit.bound.FAR", np.inf)  # one companion is enough for a control
+    problem, random = load_problem(name), np.random.default_rng(0)
+    model = solve(problem, device="cpu").model
+    bound, steps = error_bound(problem, model)
+    assert bound is not None, steps
+    assert true_error(problem, model) <= bound <= 1e-10
+    for size in (1e-6,):
+        spoiled = [copy.deepcopy(model) for _ in range(3)]
+        with torch.no_grad():
+            flat = spoiled[0].network.first.coefficients.view(-1)
+            flat[random.choice(flat.nonzero().flatten().numpy())] += size
+        part = model.ansatz
+        assert isinstance(part, SingularPart)
+        number = int(random.integers(len(part.functions)))
+        amounts = part.amounts.copy()
+        amounts[number] += size
+        spoiled[1].ansatz = dataclasses.replace(part, amounts=amounts)
+        for each, changed in zip((problem, problem, Louder(problem, 1 + size)), spoiled, strict=True):
+            bound, steps = error_bound(each, changed)
+            assert bound is None or true_error(each, changed) <= bound, steps

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from kanpde.calculus.jets import JetPlan
 
-TINY = 1e-30  # radius below which a singular function is that of this radius, so that it stays finite
+TINY = 1e-30  # radius below which derivatives are those of this radius, so that they stay finite
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Corner:
         x, y = points[:, 0] - self.at[0], points[:, 1] - self.at[1]
         least = self.first + self.direction - 2 * math.pi
         angle = torch.remainder(torch.atan2(y, x) - least, 2 * math.pi) + least - self.first
-        return (torch.hypot(x, y) / self.radius).clamp_min(TINY), angle
+        return (torch.hypot(x, y) / self.radius).clamp_min(torch.finfo(x.dtype).tiny), angle
 
     def mapped(self, r: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
         """Return |w| and arg w (n,) of points in polar coordinates; those of z without a pole."""
@@ -86,9 +86,12 @@ class CornerFunction:
 
     def jets(self, points: Tensor, plan: JetPlan) -> Tensor:
         """Return the partials (n, S) at points (n, 2)."""
-        z = self.corner.polar(points)
-        w = self.corner.mapped(*z)
-        return torch.stack([self._partial(z, w, partial) for partial in plan.partials], dim=1)
+        r, angle = self.corner.polar(points)
+        found = []
+        for partial in plan.partials:
+            z = (r.clamp_min(TINY) if partial else r), angle
+            found.append(self._partial(z, self.corner.mapped(*z), partial))
+        return torch.stack(found, dim=1)
 
     def _partial(self, z: tuple[Tensor, Tensor], w: tuple[Tensor, Tensor], partial: tuple[int, ...]) -> Tensor:
         """Return ∂_x^p ∂_y^q, where ∂_x = e^{-iφ}∂_z + e^{iφ}∂_z̄ and ∂_y = i (e^{-iφ}∂_z - e^{iφ}∂_z̄)."""

@@ -41,6 +41,8 @@ def model_of(expression: Any, coordinates: Mapping[Any, TaylorModel]) -> TaylorM
             return power(part)
         if part.func in SERIES:
             return enclosed(part.args[0]).composed(SERIES[part.func])
+        if part.func is sp.atan2:
+            return angle(*map(enclosed, part.args))
         return enclosed(rewritten(part))
 
     def power(part: Any) -> TaylorModel:
@@ -52,6 +54,33 @@ def model_of(expression: Any, coordinates: Mapping[Any, TaylorModel]) -> TaylorM
         return enclosed(base).composed(root(exponent))
 
     return enclosed(sp.sympify(expression, strict=True))
+
+
+def angle(y: TaylorModel, x: TaylorModel) -> TaylorModel:
+    """Return the model of atan2(y, x); raise NotEnclosed if the origin or the negative axis is near a cell.
+
+    Seen from the direction (c, s) of the middle of a cell, it is the middle's angle and atan of a quotient.
+    """
+    first_: Any = (..., *(0,) * x.dimension)
+    c, s = np.broadcast_arrays(x.coefficients[first_], y.coefficients[first_])
+    along, across = (
+        constants(c) * x + constants(s) * y,
+        constants(c) * y + constants(-s) * x,
+    )
+    low, high = y.interval
+    if ((x.interval[0] <= 0) & (low <= 0) & (high >= 0)).any() or not (along.interval[0] > 0).all():
+        raise NotEnclosed("an angle jumps, or is not known, near a point where it is needed")
+    turned = (across * along.composed(root(sp.Integer(-1)))).composed(arctangent)
+    with mpmath.workdps(DIGITS):
+        pairs, which = np.unique(np.stack([s.ravel(), c.ravel()]), axis=1, return_inverse=True)
+        found = np.array([float(mpmath.atan2(*map(mpmath.mpf, pair))) for pair in pairs.T.tolist()])
+    first = found[which.ravel()].reshape(s.shape)
+    return (constants(first) + turned).widened(UNIT * np.abs(first))
+
+
+def constants(values_: Array) -> TaylorModel:
+    """Return the model of numbers (*cells)."""
+    return TaylorModel(values_.reshape(values_.shape + (1,) * values_.ndim), np.zeros_like(values_))
 
 
 def rewritten(part: Any) -> Any:

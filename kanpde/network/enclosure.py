@@ -209,38 +209,44 @@ def linear_edges(layer: KANLayer, ranges: Sequence[tuple[float, float]], order: 
         raise NotEnclosed("the network is a composition of splines, which is not enclosed")
     coefficients = layer.coefficients.detach().double().cpu().numpy()
     limit = NONLINEAR * float(torch.finfo(layer.coefficients.dtype).eps)
-    alpha, beta, rest = [], [], []
+    alpha, beta, rest, sizes = [], [], [], []
     for i, (low, high) in enumerate(ranges):
-        reach = inner = max(abs(low), abs(high))
         first, last = (float(end[i]) for end in basis.range())
-        if basis.straight and (low < first or high > last):
-            inner = min(reach, max(abs(first), abs(last)))
+        middle, half = (first + last) / 2, (last - first) / 2
+        # In s = (h − middle) / half, the local coordinate of the one interval.
+        reach = inner = UPWARD * max(abs(low - middle), abs(high - middle)) / half
+        if basis.straight and reach > 1:
+            inner = 1.0
             if order > STRAIGHT_ORDER:
                 raise NotEnclosed(f"a derivative of order {order} of edges that leave their grid is not enclosed")
         knots = basis.knots[i].double().cpu().numpy()
-        found, error = only_piece(knots.tobytes(), basis.degree, coefficients[i].tobytes())
+        found, error = only_piece(knots.tobytes(), basis.degree, coefficients[i].tobytes(), first, last)
         error = error.copy()
         powers = np.arange(len(found), dtype=np.float64)
         error[2:] += np.abs(found[2:])
         bounds = [
-            (error[m:] * falling(powers[m:], m)[:, None] * inner ** (powers[m:] - m)[:, None]).sum(axis=0)
+            (error[m:] * falling(powers[m:], m)[:, None] * inner ** (powers[m:] - m)[:, None]).sum(axis=0) / half**m
             for m in range(ORDER + 1)
         ]
-        bounds[0] = bounds[0] + bounds[1] * (UPWARD * reach - inner)
-        alpha.append(found[0])
-        beta.append(found[1])
+        bounds[0] = bounds[0] + bounds[1] * half * (UPWARD * reach - inner)
+        size = np.abs(found[0]) + np.abs(found[1]) * (abs(middle) / half + reach)
+        bounds[0] = bounds[0] + 8 * UNIT * size
+        bounds[1] = bounds[1] + 8 * UNIT * np.abs(found[1]) / half
+        alpha.append(found[0] - found[1] * middle / half)
+        beta.append(found[1] / half)
         rest.append(UPWARD * np.stack(bounds))
-        if (rest[-1][0] > limit * (np.abs(found[0]) + np.abs(found[1]) * reach)).any():
-            raise NotEnclosed("the network is a composition of splines, which is not enclosed")
+        sizes.append(size)
+    # Rounding errors of small terms are those of the sum.
+    if (np.stack(rest)[:, 0] > limit * np.max(sizes, axis=0)).any():
+        raise NotEnclosed("the network is a composition of splines, which is not enclosed")
     return LinearEdges(np.stack(alpha), np.stack(beta), np.stack(rest, axis=1))
 
 
 @functools.lru_cache(maxsize=2048)
-def only_piece(knots: bytes, degree: int, coefficients: bytes) -> tuple[Array, Array]:
-    """Return the powers of h (k + 1, c) of splines with one interval, and bounds of their errors."""
-    # On [-1, 1] the local coordinate s is h itself.
-    ends = np.array([-1.0]), np.array([1.0])
+def only_piece(knots: bytes, degree: int, coefficients: bytes, first: float, last: float) -> tuple[Array, Array]:
+    """Return the powers of s (k + 1, c) of splines with one interval, and bounds of their errors."""
     table = np.frombuffer(coefficients).reshape(degree + 1, -1)
+    ends = np.array([first]), np.array([last])
     found, error = spline_pieces(np.frombuffer(knots), degree, table, np.array([0]), *ends)
     return found[0], error[0] * table.any(axis=0)  # a spline without coefficients is zero
 

@@ -36,6 +36,7 @@ from kanpde.network.enclosure import Cells, Jet
 from kanpde.optim.band import MIN_DAMPING
 from kanpde.optim.bordered import factor_of, first_solvable
 from kanpde.optim.cgls import conjugate_gradients
+from kanpde.problem.lift import SingularPart
 
 MOST_OPERATIONS = 8e10  # of the factorisation, so that it takes a few seconds
 DAMPINGS = (MIN_DAMPING, 1e-13, 1e-11)  # that are tried in order
@@ -121,6 +122,9 @@ class CellByCell:
             places = [self._place(axis, each.numpy()) for axis, each in enumerate(where)]
             values = [[evaluated(jet[p], places, lines is not None) for jet in jets] for p in plan.partials]
             found.append(torch.as_tensor(np.array(values)).permute(2, 0, 1))
+        singular = self.enclosed.model.ansatz
+        if isinstance(singular, SingularPart):
+            return torch.cat(found) + singular.jets(points, plan)[0]
         return torch.cat(found)
 
     def _place(self, axis: int, x: Array) -> tuple[Index, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ PIECES = 4096  # of a curve, whose boxes tell which cells it meets
 SLACK = 1e-12  # by which boxes and ends of curves are enlarged, relative to the shape, far more than rounding errors
 PER_CELL = 4.0  # pieces of a curve in the width of a cell, so that few terms describe it
 MOST_PIECES = 4000
+PARAMETER = sp.Symbol("s", real=True)  # of a curve
 
 Mask = npt.NDArray[np.bool_]
 
@@ -64,11 +65,35 @@ def fastest(curve: Curve) -> float:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A curve in short pieces: models x and y of its points on pairs of a piece and a `cell` that it may meet."""
+    """A curve in short pieces: models x and y of its points on pairs of a `piece` and a `cell` that it may meet.
+
+    `t` has the models of its parameter.
+    """
 
     x: TaylorModel
     y: TaylorModel
+    t: TaylorModel
+    piece: npt.NDArray[np.int64]
     cell: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+    def repeated(self, model: TaylorModel) -> TaylorModel:
+        """Return a model on the pieces as one on the pairs."""
+        return TaylorModel(model.coefficients[self.piece], model.error[self.piece])
+
+    def normal(self, curve: Curve) -> tuple[TaylorModel, TaylorModel]:
+        """Return the models of the outward unit normal of the segment or the arc."""
+        if isinstance(curve, Segment):
+            x, y = (b - a for a, b in zip(*map(exact, (curve.first, curve.second)), strict=True))
+            size = sp.sqrt(x**2 + y**2)
+            return self._of(curve.sign * y / size), self._of(-curve.sign * x / size)
+        assert isinstance(curve, Arc)
+        a, b = exact(curve.radii)
+        slope = (sp.cos(PARAMETER) / a, sp.sin(PARAMETER) / b)
+        size = 1 / a if a == b else sp.sqrt(sum(each**2 for each in slope))
+        return self._of(curve.sign * slope[0] / size), self._of(curve.sign * slope[1] / size)
+
+    def _of(self, expression: sp.Expr) -> TaylorModel:
+        return spread(model_of(expression, {PARAMETER: self.t}), len(self.piece))
 
     def of(self, model: TaylorModel, cells: Cells) -> TaylorModel:
         """Return the model of a function of the plane on the curve, by its polynomials on the cells."""
@@ -97,19 +122,23 @@ class Stretch:
         return TaylorModel(values[:, None], np.zeros(len(values)))
 
 
-def stretches(curve: Curve, cells: Cells) -> Stretch:
-    """Return a segment or an arc in short pieces."""
+def edges_of(curve: Curve, cells: Cells) -> Array:
+    """Return the parameters between short pieces of a segment or an arc, beyond its ends by a little."""
     width = min(float((high - low).min()) for low, high in cells)
     count = min(MOST_PIECES, max(8, math.ceil(PER_CELL * curve.measure / width)))
     slack = SLACK * (curve.end - curve.start)
-    s = np.linspace(curve.start - slack, curve.end + slack, count + 1)
-    symbol = sp.Symbol("s", real=True)
-    on_pieces = {symbol: coordinate(s[:-1], s[1:], 0, 1)}
-    x, y = (spread(model_of(each, on_pieces), count) for each in formulas(curve, symbol))
+    return np.linspace(curve.start - slack, curve.end + slack, count + 1)
+
+
+def stretches(curve: Curve, cells: Cells, edges: Array | None = None) -> Stretch:
+    """Return a segment or an arc in pieces between parameters, in short ones if these are not given."""
+    s = edges_of(curve, cells) if edges is None else edges
+    t, count = coordinate(s[:-1], s[1:], 0, 1), len(s) - 1
+    x, y = (spread(model_of(each, {PARAMETER: t}), count) for each in formulas(curve, PARAMETER))
     pairs = np.array(list(pairs_of(x, y, cells)))
     piece, i, j = pairs.T
-    x, y = (TaylorModel(each.coefficients[piece], each.error[piece]) for each in (x, y))
-    return Stretch(x, y, (i, j))
+    x, y, t = (TaylorModel(each.coefficients[piece], each.error[piece]) for each in (x, y, t))
+    return Stretch(x, y, t, piece, (i, j))
 
 
 def spread(model: TaylorModel, count: int) -> TaylorModel:
@@ -118,13 +147,17 @@ def spread(model: TaylorModel, count: int) -> TaylorModel:
     return TaylorModel(np.broadcast_to(model.coefficients, shape), np.broadcast_to(model.error, (count,)))
 
 
+def exact(point: Sequence[float]) -> list[sp.Rational]:
+    """Return the exact values of floating-point numbers."""
+    return [sp.Rational(float(c)) for c in point]
+
+
 def formulas(curve: Curve, s: sp.Symbol) -> list[sp.Expr]:
     """Return x and y of a segment or an arc, whose numbers are those in floating point."""
     if isinstance(curve, Segment):
-        ends = [[sp.Rational(float(c)) for c in point] for point in (curve.first, curve.second)]
-        return [a + s * (b - a) for a, b in zip(*ends, strict=True)]
+        return [a + s * (b - a) for a, b in zip(exact(curve.first), exact(curve.second), strict=True)]
     assert isinstance(curve, Arc)
-    (x, y), (a, b) = ([sp.Rational(float(c)) for c in pair] for pair in (curve.center, curve.radii))
+    (x, y), (a, b) = exact(curve.center), exact(curve.radii)
     return [x + a * sp.cos(s), y + b * sp.sin(s)]
 
 

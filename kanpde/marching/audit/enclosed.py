@@ -1,6 +1,7 @@
 """A solution enclosed: Taylor models of its partial derivatives, and of what it leaves of the conditions.
 
-The solution is the lift and factor of hard conditions around a network that is a polynomial on every knot cell.
+The solution is the lift and factor of hard conditions around a network that is a polynomial on every knot cell, or its
+sum with `singular` functions, which are enclosed on the boundary only.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from kanpde.calculus.taylor_series import coordinate, model_of
 from kanpde.geometry.box import Box, as_box
 from kanpde.geometry.shape import Shape
 from kanpde.marching.audit.covering import Mask, meeting
+from kanpde.marching.audit.singular_sum import SingularSum
 from kanpde.network.enclosure import Cells, Jet, network_jets, product, smooth_cells, summed
 from kanpde.network.kan import KAN
 from kanpde.network.rounding import rounding_error
@@ -56,14 +58,17 @@ class Enclosed:
     def __init__(self, problem: Problem, model: Model) -> None:
         self.problem, self.model = problem, model
         self.added: Added | None = None
+        self.memory: dict[Any, Any] = {}  # what a proof computes of the problem and its cells alone
         self.per_interval = 1  # cells in an interval between knots
         if problem.partition is not None:
             raise NoTheorem("the domain has parts; bounds are proved for domains without")
-        if isinstance(model.ansatz, SingularPart):
-            raise NotEnclosed("the solution has singular functions of corners or holes, which are not enclosed")
-        if type(model.network) is not KAN or not isinstance(model.ansatz, Ansatz | None):
+        if type(model.network) is not KAN or not isinstance(model.ansatz, Ansatz | SingularPart | None):
             raise NotEnclosed("the network is no KAN, or its hard conditions are not those of a box")
-        self.ansatz: Ansatz | None = model.ansatz
+        self.ansatz: Ansatz | None = model.ansatz if isinstance(model.ansatz, Ansatz) else None
+        self.singular: SingularSum | None = None
+        if isinstance(model.ansatz, SingularPart):
+            assert isinstance(problem.domain, Shape)
+            self.singular = SingularSum(problem.domain, model.ansatz.functions, model.ansatz.amounts)
 
     def with_added(self, function: Added) -> Enclosed:
         """Return the same solution with a function that is added to its network."""
@@ -162,10 +167,11 @@ class Enclosed:
         if as_box(domain) is not None:
             return self.spread(model.close_bound)
         assert isinstance(domain, Shape)
-        return np.where(self._meeting, model.divided(self.parts).close_bound, 0.0)
+        return np.where(self.meeting, model.divided(self.parts).close_bound, 0.0)
 
     @functools.cached_property
-    def _meeting(self) -> Mask:
+    def meeting(self) -> Mask:
+        """Which parts of the cells may meet a shape other than a box."""
         domain = self.problem.domain
         assert isinstance(domain, Shape)
         return meeting(domain, self.divided(self.parts))
@@ -288,11 +294,13 @@ class Enclosed:
         """A bound of the rounding errors with which the solution is evaluated."""
         domain, network = self.problem.domain, self.model.network
         found = rounding_error(network, domain.low, domain.high)
+        unit = float(torch.finfo(network.first.coefficients.dtype).eps)
+        if self.singular is not None:
+            return found + self.singular.rounding(unit)
         if self.ansatz is None:
             return found
         found_jets = network_jets(network, self.cells, [])
         sizes = [jet[()] for jet in found_jets] + [self.of_coordinates(lift, self.cells) for lift in self.lifts]
-        unit = float(torch.finfo(network.first.coefficients.dtype).eps)
         return found + LIFT_ROUNDINGS * unit * sum(float(size.bound.max()) for size in sizes)
 
     def of_coordinates(self, expression: Any, cells: Cells) -> TaylorModel:

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -191,11 +191,15 @@ def operator_of(statement: Statement) -> Operator:
     return operator
 
 
-def operator_on_shape(statement: Statement) -> Operator:
-    """Return the operator of a problem on any domain whose boundary has values; it is that on the bounding box."""
+def operator_on_shape(statement: Statement, sloped: Collection[str] = ()) -> Operator:
+    """Return the operator of a problem on any domain whose boundary has values; it is that on the bounding box.
+
+    The conditions named `sloped` are on normal derivatives.
+    """
     problem = statement.problem
     operator = _linear_operator(statement)
-    missing = sorted(set(problem.domain.faces) - _faces_with_values(problem))
+    free = {e.face for e in statement.equations if e.name in sloped}
+    missing = sorted(set(problem.domain.faces) - _faces_with_values(problem, sloped) - free)
     if missing:
         raise NoTheorem(f"no values are prescribed on {', '.join(missing)}, which a maximum principle needs")
     operator.amplification()
@@ -280,12 +284,12 @@ def _check_values_given(problem: Problem, operator: Operator) -> None:
         raise NoTheorem(f"no values are prescribed on {', '.join(missing)}, which a maximum principle needs")
 
 
-def _faces_with_values(problem: Problem) -> set[str]:
-    """Return the faces with prescribed values; raise NoTheorem if there are other conditions."""
+def _faces_with_values(problem: Problem, sloped: Collection[str] = ()) -> set[str]:
+    """Return the faces with prescribed values; raise NoTheorem if there are conditions besides those named `sloped`."""
     given: set[str] = set()
     for name, condition in problem.conditions().items():
         values = condition.boundary_values(problem)
-        if condition.is_measured:
+        if condition.is_measured or name in sloped:
             continue
         if not values or any(value.order for value in values):
             raise NoTheorem(f"the condition {name!r} is not on values; bounds are proved for prescribed values only")
