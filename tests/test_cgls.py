@@ -7,7 +7,7 @@ import pytest
 import torch
 from local_rows import F64, Rows
 
-from kanpde.optim.band import Factor, Storage
+from kanpde.optim.band import MAX_ORTHOGONAL, MIN_DAMPING, Factor, Storage
 from kanpde.optim.cgls import conjugate_gradients
 
 
@@ -46,6 +46,17 @@ def test_conjugate_gradients_give_back_the_digits_of_an_ill_conditioned_problem(
     truth = torch.as_tensor(np.random.default_rng(5).normal(size=40))
     linear = Rows(Storage.of(torch.arange(40), 3, 1), columns, rows * scale[columns], -(dense * scale) @ truth)
     assert (conjugate_gradients(linear, Factor(linear, 1e-15)).step - truth).abs().max() < 1e-11
+
+
+def test_the_damping_that_makes_up_for_rounding_errors_is_no_error_of_a_step():
+    """Pairs of unknowns whose sums have rows as small as √λ beside those of their differences."""
+    size, far = MAX_ORTHOGONAL + 2, 3e-8
+    pairs = torch.arange(size).view(-1, 2)
+    rows = torch.tensor([[1.0, -1.0], [far, far]], dtype=F64)[:, None].expand(2, len(pairs), 2)
+    residual = torch.cat([torch.zeros(len(pairs), dtype=F64), torch.full((len(pairs),), far, dtype=F64)])
+    linear = Rows(Storage.of(torch.arange(size), 1, 1), pairs, rows, residual)
+    found = conjugate_gradients(linear, Factor(linear, MIN_DAMPING))
+    assert (residual + found.image).norm() < 1e-3 * residual.norm()
 
 
 def test_the_factor_of_a_jacobian_nearby_will_do():

@@ -35,8 +35,8 @@ MORE = (SplineAxis(np.linspace(0.0, 1.0, 17), 9),)
 SPAN = 0.25
 
 
-def slab_of(residual, tail=0.0, flat=False, low=0.5, high=0.5 + SPAN):
-    return Slab(low, high, (), np.zeros((1, 1)), np.zeros(0), residual, tail, flat)
+def slab_of(residual, tail=0.0, flat=False, low=0.5, high=0.5 + SPAN, start=0.0):
+    return Slab(low, high, (), np.zeros((1, 1)), np.zeros(0), residual, tail, flat, start=start)
 
 
 # At a tolerance of 1e-3 the last coefficients in time may be 1e-5, and with degree 1 a length is proportional to them.
@@ -89,7 +89,7 @@ VERDICTS = {
     ),
     "no progress in the first slab": (
         {"slab": slab_of(4e-3), "counters": Counters(2, 1, 5e-3), "first": True},
-        Shorter(0.1 * SPAN, NOW, Counters(3, uncut=4e-3)),
+        Shorter(0.1 * SPAN, NOW, Counters(3, uncut=4e-3, unstarted=0.0)),
     ),
     "no finer axes": ({"slab": slab_of(4e-3), "more": False}, Shorter(0.5 * SPAN, MORE, Counters(1, uncut=4e-3))),
     "a cut that gained little": (
@@ -102,7 +102,7 @@ VERDICTS = {
     ),
     "a cut that gained little in the first slab": (
         {"slab": slab_of(4e-3), "counters": Counters(4, 1, 4e-3, uncut=5e-3), "first": True},
-        Shorter(0.1 * SPAN, NOW, Counters(5, uncut=4e-3)),
+        Shorter(0.1 * SPAN, NOW, Counters(5, uncut=4e-3, unstarted=0.0)),
     ),
     "a cut that gained": (
         {"slab": slab_of(4e-3), "counters": Counters(4, 1, 4e-3, uncut=9e-3)},
@@ -117,6 +117,34 @@ VERDICTS = {
         Keep(3.0 * SPAN, MORE),
     ),
     "a problem without slabs that is solved": ({"slab": slab_of(1e-4), "degree_in_time": None}, Keep(0.05, NOW)),
+    "short, but far from the initial values": (
+        {"slab": slab_of(4e-6, high=0.5 + 1e-4, start=3e-6), "tolerance": 1e-6, "first": True},
+        Finer(3e-4, MORE, Counters(1, 0, 4e-6)),
+    ),
+    "the same, where finer axes do not help": (
+        {
+            "slab": slab_of(4e-6, high=0.5 + 1e-4, start=3e-6),
+            "tolerance": 1e-6,
+            "first": True,
+            "more": False,
+            "counters": Counters(unstarted=1e-5),
+        },
+        Shorter(1e-5, MORE, Counters(1, uncut=4e-6, unstarted=3e-6)),
+    ),
+    "the same, where shorter slabs do not help either": (
+        {
+            "slab": slab_of(4e-6, high=0.5 + 1e-4, start=3e-6),
+            "tolerance": 1e-6,
+            "first": True,
+            "more": False,
+            "counters": Counters(unstarted=5e-6),
+        },
+        Keep(3e-4, MORE),
+    ),
+    "the same, close to the initial values": (
+        {"slab": slab_of(4e-6, high=0.5 + 1e-4, start=1e-6), "tolerance": 1e-6, "first": True},
+        Keep(3e-4, NOW),
+    ),
     "the last attempt, solved": ({"slab": slab_of(1e-4), "counters": Counters(29)}, Keep(0.05, NOW)),
     "the last attempt, not solved": ({"slab": slab_of(0.1), "counters": Counters(29)}, Keep(3.0 * SPAN, NOW)),
 }

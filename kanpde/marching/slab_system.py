@@ -215,6 +215,7 @@ def measure_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tens
         system.misfit(vector),
         task.singular,
         amounts,
+        math.sqrt(system.conditions_loss(vector, task.initial)) if task.slabbed else 0.0,
     )
 
 

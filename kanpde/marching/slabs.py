@@ -27,8 +27,9 @@ class Slab:
     The solution has `coefficients` (*shape, fields) in the product of `axes`, and `constants` (U,). `residual` is that
     of the equation relative to its terms, at points that the solver did not use. `tail` is the size of the last
     coefficients in time relative to all; `flat` is True if they are noise. `misfit` is that of the measurements,
-    relative to them. The singular `functions` at corners have the coefficients `amounts` (K, fields). The arrays are
-    copied to one layout, because the rounding of products depends on it.
+    relative to them. `start` is the distance from the initial values, or from the slab before, relative to the
+    solution. The singular `functions` at corners have the coefficients `amounts` (K, fields). The arrays are copied to
+    one layout, because the rounding of products depends on it.
     """
 
     low: float
@@ -42,6 +43,7 @@ class Slab:
     misfit: float = 0.0
     functions: tuple[CornerFunction, ...] = ()
     amounts: Array = field(default_factory=lambda: np.zeros((0, 1)))
+    start: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("coefficients", "constants", "amounts"):

@@ -24,13 +24,15 @@ class Counters:
     """The record of the attempts at one slab.
 
     `tries` is the number of attempts. The last `stalls` of them gained little over `reached`, the last residual on the
-    same part of time. `uncut` is the residual at which the slab was last cut because finer knots did not help.
+    same part of time. `uncut` is the residual at which the slab was last cut because finer knots did not help, and
+    `unstarted` how far it then was from the initial values.
     """
 
     tries: int = 0
     stalls: int = 0
     reached: float = math.inf
     uncut: float = math.inf
+    unstarted: float = math.inf
 
 
 @dataclass(frozen=True, eq=False)

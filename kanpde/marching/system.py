@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -345,11 +345,13 @@ class System:
             found.setdefault(piece.placed.block.name, []).append(square)
         return {name: math.sqrt(sum(each) / len(each)) for name, each in found.items()}
 
-    def conditions_loss(self, vector: Tensor) -> float:
-        """Return the conditions' part of ‖r‖², without measurements, which may be noisy."""
+    def conditions_loss(self, vector: Tensor, names: Collection[str] | None = None) -> float:
+        """Return the conditions' part of ‖r‖², or that of some by name, without measurements, which may be noisy."""
         every = enumerate(zip(self.pieces, self._own_rows(vector), strict=True))
         others = [(piece, rows) for number, (piece, rows) in every if number not in self.equations]
         conditions = [(piece, rows) for piece, rows in others if piece.placed.block.points is None]
+        if names is not None:
+            conditions = [(piece, rows) for piece, rows in conditions if piece.placed.block.name in names]
         squares = [(rows * piece.factors).square().sum() for piece, rows in conditions]
         return sum(torch.stack(squares).tolist()) if squares else 0.0
 

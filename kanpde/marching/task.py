@@ -206,20 +206,21 @@ class MarchTask:
     @cached_property
     def starts(self) -> tuple[Block, ...]:
         """The blocks of initial conditions."""
-        return tuple(block for block in self.blocks if block.name in self._initial)
+        return tuple(block for block in self.blocks if block.name in self.initial)
 
     @cached_property
     def later(self) -> tuple[Block, ...]:
         """The other blocks, which every slab has."""
-        return tuple(block for block in self.blocks if block.name not in self._initial)
+        return tuple(block for block in self.blocks if block.name not in self.initial)
 
     @cached_property
     def joins(self) -> tuple[Block, ...]:
         """The initial conditions, including hard ones, which join a later slab to the previous one."""
-        return tuple(block for block in self._every if block.name in self._initial)
+        return tuple(block for block in self._every if block.name in self.initial)
 
     @cached_property
-    def _initial(self) -> set[str]:
+    def initial(self) -> set[str]:
+        """The names of the initial conditions."""
         return {name for name, condition in self.problem.conditions().items() if condition.is_start}
 
     @cached_property

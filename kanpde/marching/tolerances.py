@@ -57,6 +57,7 @@ class MarchTolerances:
     cut_above: float = 3.0  # a slab may be cut, if finer knots do not help, above this multiple of the tolerance
     tries: int = 30  # largest number of attempts at one slab
     negligible: float = 0.1  # a slab is accepted if its share of the pass's residual is below this times the tolerance
+    started: float = 2.0  # and only if the first slab has the initial values to this times the tolerance
 
     # Length of the first slab, as a share of time; it may be long if the problem is linear, as Newton can't fail there.
     first_slab: tuple[float, float] = (0.05, 0.25)

@@ -81,20 +81,24 @@ def verdict(
         if too_long(slab, aim, limits) and length >= limits.shortest:
             if aim.first and attempt.counters.tries:  # a layer at first, where a shorter slab has the same tail
                 length = min(length, limits.first_cut * (slab.high - slab.low))
-            return Shorter(length, axes, Counters(counters.tries, uncut=counters.uncut))
-    if slab.residual <= aim.tolerance or negligible(slab, aim, limits):
+            return Shorter(length, axes, replace(counters, stalls=0, reached=math.inf))
+    small = slab.residual <= aim.tolerance or negligible(slab, aim, limits)
+    if small and (not aim.first or starts_well(slab, aim, limits)):
         return keep(slab, axes, length, aim, limits)
     stalls = counters.stalls + (slab.residual > limits.gain * counters.reached)
     contradicts = slab.residual > limits.unchanged * counters.reached and changed < limits.same
     if stalls < limits.stalls[converged and aim.degree_in_time is None] and not contradicts:
         axes, more = refine(stalls)
         if more:
-            return Finer(length, axes, Counters(counters.tries, stalls, slab.residual, counters.uncut))
+            again = Counters(counters.tries, stalls, slab.residual, counters.uncut, counters.unstarted)
+            return Finer(length, axes, again)
     cut = (slab.high - slab.low) * (limits.first_cut if aim.first else limits.cut)
     worth = worth_cutting(slab, counters, aim, limits, converged=converged)
-    if aim.degree_in_time is None or cut < limits.shortest or not worth:
+    jumps = small and slab.start > limits.gain * counters.unstarted  # no slab is short enough for a jump at first
+    if aim.degree_in_time is None or cut < limits.shortest or not worth or jumps:
         return keep(slab, axes, length, aim, limits)
-    return Shorter(cut, axes, Counters(counters.tries, uncut=slab.residual))
+    unstarted = slab.start if aim.first else math.inf
+    return Shorter(cut, axes, Counters(counters.tries, uncut=slab.residual, unstarted=unstarted))
 
 
 def keep(slab: Slab, axes: Axes, length: float, aim: Aim, limits: MarchTolerances) -> Keep:
@@ -129,6 +133,14 @@ def negligible(slab: Slab, aim: Aim, limits: MarchTolerances) -> bool:
     The shortest slabs, which are few, may contribute more: with layers at the first time they get little smaller.
     """
     return slab.residual * math.pow(slab.high - slab.low, 0.6) <= limits.negligible * aim.tolerance
+
+
+def starts_well(slab: Slab, aim: Aim, limits: MarchTolerances) -> bool:
+    """Return True if the first slab has the initial values to the pass's tolerance, which the first pass need not have.
+
+    Data that agree only in values have a layer at the first time: whoever looks there sees what the first slab leaves.
+    """
+    return aim.tolerance >= limits.passes[0] or slab.start <= limits.started * aim.tolerance
 
 
 def worth_cutting(slab: Slab, counters: Counters, aim: Aim, limits: MarchTolerances, *, converged: bool = True) -> bool:

@@ -128,10 +128,12 @@ class LocalLinearisation(Protocol):
 
 
 class Factor:
-    """The triangular factor of JᵀJ + S of one linearisation, with S = λ D and D = diag(JᵀJ).
+    """The triangular factor of JᵀJ + λ D of one linearisation, with D = diag(JᵀJ).
 
     It is a Cholesky factor. If the smallest pivot shows that JᵀJ has lost the digits of J, and J is small, it is the
-    factor R of J = QR, of which the condition number is only the square root, and S is zero for the smallest λ.
+    factor R of J = QR, of which the condition number is only the square root, and λ is zero.
+    `shift` is the λ D of the least-squares problem that a step solves: zero for the smallest λ, which makes up for the
+    rounding errors of JᵀJ and would be an error of the step, as large as √λ beside the largest rows.
     `solvable` is False if the factorisation fails, that is if the matrix is not positive definite in floating point;
     `precise` is False if JᵀJ has lost the digits of J.
     """
@@ -155,6 +157,8 @@ class Factor:
         self.precise = self.solvable and bool(pivots.min() > MIN_PIVOT)
         if damping <= MIN_DAMPING and self.storage.size <= MAX_ORTHOGONAL and not self.precise:
             self._orthogonal(linear.matrix)
+        if damping <= MIN_DAMPING:
+            self.shift = torch.zeros_like(self.shift)
 
     def _orthogonal(self, rows: Tensor) -> None:
         """Replace the factor by the triangular one of the rows (N, P), whose columns are scaled, if it is regular."""
@@ -167,7 +171,7 @@ class Factor:
         if len(triangle) == self.storage.size and bool(pivots.min() > REGULAR * pivots.max()):
             lower = triangle.T
             self._factor = np.asfortranarray(lower.numpy()) if lower.device.type == "cpu" else lower.contiguous()
-            self._banded, self.solvable, self.shift = False, True, torch.zeros_like(self.shift)
+            self._banded, self.solvable = False, True
 
     def _band(self, gram: Tensor, scale: Tensor, shift: Tensor) -> npt.NDArray[np.float64]:
         band = gram * scale

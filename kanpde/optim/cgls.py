@@ -16,12 +16,12 @@ STALL = 1e-6  # a stall ends the iteration if the squared preconditioned gradien
 
 
 class Preconditioner(Protocol):
-    """A factor of JᵀJ + S, with S = diag(shift)."""
+    """A factor of JᵀJ + S with S = diag(shift), or of a matrix close to it."""
 
     shift: Tensor
 
     def solve(self, right: Tensor, /) -> Tensor:
-        """Return (JᵀJ + S)⁻¹ b, (P,)."""
+        """Return (JᵀJ + S)⁻¹ b, (P,), approximately."""
 
 
 class Products(Protocol):
