@@ -73,6 +73,9 @@ def open_attempt(task: MarchTask, state: MarchState, attempt: Attempt, failed: S
     A factor on other axes is dropped, because it is no preconditioner of this attempt.
     """
     iterate = initial_iterate(task, attempt, state.last, failed, state.best)
+    if failed is not None and task.continued and task.linear:
+        # The step needs no start, but scales: those of the transferred solution, wild between its points, are too large.
+        iterate = replace(iterate, vector=torch.zeros_like(iterate.vector), scales=state.iterate.scales)
     usable = state.anchor is not None and same_axes(state.anchor.attempt, attempt)
     return replace(state, attempt=attempt, iterate=iterate, anchor=state.anchor if usable else None)
 
@@ -187,9 +190,11 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     first = state.slabs[0]
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
-    known = task.singular or iterated(task, state.attempt.axes)
+    known = task.continued or iterated(task, state.attempt.axes)
     if task.linear and not task.slabbed and known:  # the same axes give the same slab
         return conclude(task, replace(state, attempt=next_attempt(task, 0.0, length, axes)), first)
+    if task.continued and not task.slabbed:
+        return open_attempt(task, state, next_attempt(task, 0.0, length, axes), first)
     return open_attempt(task, state, following(task, state, 0.0, length, axes))
 
 
@@ -330,13 +335,10 @@ def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
     """Return the state with the initial guess of an eigenvalue problem, if it is one and has no iterate yet.
 
     A coarser attempt gives its eigenvalue only: its splines may be wild outside a shape and then fit finer ones badly.
-    With singular functions a linear problem starts from zero for the same reason, with the scales of the coarser one.
     """
     before = state.iterate
     if before.iteration > 0 or task.slabbed:
         return state
-    if task.singular and task.linear and not before.fresh:
-        return replace(state, iterate=replace(before, vector=torch.zeros_like(before.vector), scales=system.scales))
     guess = None if task.guess is None else torch.as_tensor(guessed(task, state.attempt, task.guess)).to(before.vector)
     start = eigenfunction(system, before.vector, guess)
     if start is None:
