@@ -144,7 +144,8 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab, *, of_space: bool =
         return open_attempt(task, state, following(task, state, attempt.high, found.length, found.axes))
     high = attempt.low + found.length if isinstance(found, Shorter) else attempt.high
     again = Attempt(attempt.low, high, found.axes, found.counters)
-    return open_attempt(task, state, again, slab if slab.residual < limits.unresolved else None)
+    known = slab.residual < (limits.seen_on_shape if task.continued else limits.unresolved)
+    return open_attempt(task, state, again, slab if known else None)
 
 
 def again_as_long(task: MarchTask, state: MarchState) -> MarchState:
@@ -191,7 +192,8 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
     known = task.continued or iterated(task, state.attempt.axes)
-    if task.linear and not task.slabbed and known:  # the same axes give the same slab
+    still = task.shaped and not task.problem.unknowns and (state.iterate.moved or math.inf) <= task.tolerances.still
+    if (task.linear or still) and not task.slabbed and known:  # the same axes give the same slab
         return conclude(task, replace(state, attempt=next_attempt(task, 0.0, length, axes)), first)
     if task.continued and not task.slabbed:
         return open_attempt(task, state, next_attempt(task, 0.0, length, axes), first)
