@@ -7,7 +7,8 @@ import pytest
 import sympy as sp
 import torch
 
-from kanpde import KAN, Box, Dirichlet, Disk, Implicit, Initial, Neumann, Polygon, Problem, Solution, solve
+from kanpde import KAN, Box, Dirichlet, Disk, Implicit, Initial, Integral, Neumann, Polygon, Problem, Solution, solve
+from kanpde.marching import march
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.quadrature import quadrature
 from kanpde.optim.band import Storage
@@ -133,3 +134,51 @@ def test_the_orthogonal_factor_solves_with_nearly_dependent_columns():
     linear = Dense(nearly, -wanted)
     found = conjugate_gradients(linear, OrthogonalFactor(linear, 1e-15))
     assert (found.image - wanted).norm() < 1e-10 * wanted.norm()
+
+
+class Triangle(Problem):
+    """Δu + λu = 0 on an equilateral triangle of side 1: λ = 16π²/3 (Lamé)."""
+
+    domain = Polygon([(0, 0), (1, 0), (0.5, 3**0.5 / 2)])
+    unknowns = {"square": 50.0}
+
+    def residual(self, u, square):
+        return u.xx + u.yy + square * u
+
+    def conditions(self):
+        return {"rim": Dirichlet(0), "size": Integral(1, integrand=lambda u: u**2)}
+
+
+def test_an_eigenvalue_with_singular_functions_has_many_digits():
+    solution = solve(Triangle(), device="cpu", training={"max_parameters": 330})
+    assert abs(solution.unknowns["square"] / (16 * np.pi**2 / 3) - 1) < 1e-6
+    assert solution.verdict == "solved"
+
+
+class Rotating(Problem):
+    """u + (−y, x)·∇u = Δu / 100 on a disk, with the source of a bell."""
+
+    domain = Disk((0, 0), 1)
+    source = "exact"
+
+    def residual(self, u, x, y):
+        return u - y * u.x + x * u.y - (u.xx + u.yy) / 100
+
+    def conditions(self):
+        return {"rim": Dirichlet("exact")}
+
+    def exact(self, x, y):
+        return sp.exp(-8 * ((x - sp.Rational(2, 5)) ** 2 + y**2))
+
+
+def test_splines_that_are_wild_outside_do_not_lower_the_residual(monkeypatch):
+    scales = []
+    original = march.measure_slab
+
+    def measured(task, attempt, system, vector):
+        scales.append(float(system.pieces[0].scale))
+        return original(task, attempt, system, vector)
+
+    monkeypatch.setattr(march, "measure_slab", measured)
+    solve(Rotating(), device="cpu", training={"max_parameters": 450})
+    assert len(scales) > 1 and max(scales) < 1.1 * min(scales)

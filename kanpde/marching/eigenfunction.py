@@ -115,10 +115,15 @@ def at_quotient(operator: System, vector: Tensor) -> Tensor:
 def normalised(system: System, vector: Tensor) -> Tensor:
     """Return the vector with its field times the factor that satisfies the conditions which normalise.
 
-    At s u their rows are s^p f - c for a number p, 1 for a value and 2 for an integral of u².
+    At s u their rows are s^p f - c for a number p, 1 for a value and 2 for an integral of u². The field has to be about
+    1 inside, where its coefficients on a shape may be far larger, for f to be more than the round-off of c.
     """
     count = len(vector) - len(system.unknowns)
-    size = vector[:count].abs().max()
+    coefficients, _ = system.split(vector)
+    inside = system.interiors(JetPlan(system.domain.dimension, [()]))
+    size = torch.stack([(own * image.own_jets(coefficients)[:, 0]).abs().max() for image, _, own in inside]).max()
+    if not size > 0:
+        return vector
     vector = torch.cat([vector[:count] / size, vector[count:]])
 
     def rows(factor: float) -> Tensor:

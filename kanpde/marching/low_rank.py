@@ -17,6 +17,7 @@ import torch
 from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import PROCESSOR
+from kanpde.calculus.jets import JetPlan
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import SplineAxis, design, points_of, sparse_designs
@@ -30,6 +31,7 @@ MIN_INTERVALS = 12  # smallest number of intervals of an edge
 INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
 DENSITY_FACTOR = 1.15  # ratio of the density of an edge's knots to the largest density in any slab
 TRUNCATION = 0.2  # relative singular values below this share of the relative residual are dropped
+TRUNCATION_INSIDE = 0.01  # the same on a shape, where the error often is far below the residual
 MIN_SINGULAR_VALUE = 1e-14  # relative singular values below this are rounding errors
 MANY = 1000  # functions of one coordinate from which they are fitted by sparse matrices
 INSIDE = 4096  # number of points in a shape at which a truncation is measured
@@ -51,9 +53,10 @@ def compress(
     if len(axes) == len(found.slabs) == 1 and axes[0].size > MANY:
         return line(axes, fitted_along(axes[0], found.slabs[0]))
     values, solve = orthonormalised(found, axes, domain.time if len(found.slabs) > 1 else None, device)
-    tolerance = max(MIN_SINGULAR_VALUE, TRUNCATION * found.residual)
+    share = TRUNCATION if inside is None else TRUNCATION_INSIDE
+    tolerance = max(MIN_SINGULAR_VALUE, share * found.residual)
     if inside is not None:
-        tolerance = tolerance_inside(inside, axes, solve, values, tolerance)
+        tolerance = tolerance_inside(inside, axes, solve, values, tolerance, size_with_functions(found, inside))
     if len(axes) == 2:
         return compress_plane(axes, solve, values, tolerance, device)
     build = {1: compress_line, 3: compress_volume, 4: compress_space_time}[len(axes)]
@@ -61,15 +64,16 @@ def compress(
 
 
 def tolerance_inside(
-    points: Array, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float
+    points: Array, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float, most: float
 ) -> float:
-    """Return the truncation with which the error at points (n, d) inside is `tolerance`, relative to the values there.
+    """Return the truncation with which the error at points (n, d) inside is `tolerance`, relative to the values there
+    or to `most`, if that is smaller.
 
     Outside a shape the continued solution may be much larger than inside, or smaller.
     """
     designs = [design(axis, points[:, a]) @ each for a, (axis, each) in enumerate(zip(axes, solve, strict=True))]
     own = inside_values(designs, values)
-    size = float(np.abs(own).max())
+    size = min(float(np.abs(own).max()), most)
     largest = np.linalg.norm(values)
     for power in range(TRIED):
         cut = tolerance * 10.0**-power
@@ -77,6 +81,16 @@ def tolerance_inside(
         if error <= tolerance * size or cut * largest <= MIN_SINGULAR_VALUE * size:
             break
     return cut
+
+
+def size_with_functions(found: Pass, points: Array) -> float:
+    """Return the largest value at points (n, d) of splines and singular functions, which may cancel; inf if none."""
+    slab = found.slabs[0]
+    if not slab.functions:
+        return math.inf
+    local = slab.space.local(torch.as_tensor(points), JetPlan(points.shape[1], [()]))
+    terms = slab.tensor(PROCESSOR)[local.columns] * local.features[:, 0, :, None]
+    return float(terms.sum(dim=1).abs().max())
 
 
 def inside_values(designs: Sequence[Array], values: Array) -> Array:

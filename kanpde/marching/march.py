@@ -73,8 +73,16 @@ def open_attempt(task: MarchTask, state: MarchState, attempt: Attempt, failed: S
     A factor on other axes is dropped, because it is no preconditioner of this attempt.
     """
     iterate = initial_iterate(task, attempt, state.last, failed, state.best)
+    if failed is not None and task.linear and (task.singular or not at_round_off(task, failed)):
+        # Those of the transferred solution may be far too large, because it may be wild between its points.
+        iterate = replace(iterate, scales=state.iterate.scales)
     usable = state.anchor is not None and same_axes(state.anchor.attempt, attempt)
     return replace(state, attempt=attempt, iterate=iterate, anchor=state.anchor if usable else None)
+
+
+def at_round_off(task: MarchTask, slab: Slab) -> bool:
+    """Return True if a residual may be that of round-off; off shapes, where no splines are wild, it always is."""
+    return not task.continued or slab.residual < task.tolerances.smooth
 
 
 def same_axes(one: Attempt, other: Attempt) -> bool:
@@ -141,7 +149,8 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab, *, of_space: bool =
         return open_attempt(task, state, following(task, state, attempt.high, found.length, found.axes))
     high = attempt.low + found.length if isinstance(found, Shorter) else attempt.high
     again = Attempt(attempt.low, high, found.axes, found.counters)
-    return open_attempt(task, state, again, slab if slab.residual < limits.unresolved else None)
+    known = slab.residual < (limits.seen_on_shape if task.continued else limits.unresolved)
+    return open_attempt(task, state, again, slab if known else None)
 
 
 def again_as_long(task: MarchTask, state: MarchState) -> MarchState:
@@ -187,9 +196,12 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     first = state.slabs[0]
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
-    known = task.singular or iterated(task, state.attempt.axes)
-    if task.linear and not task.slabbed and known:  # the same axes give the same slab
+    known = (task.continued and not at_round_off(task, first)) or task.singular or iterated(task, state.attempt.axes)
+    still = task.shaped and not task.problem.unknowns and (state.iterate.moved or math.inf) <= task.tolerances.still
+    if (task.linear or still) and not task.slabbed and known:  # the same axes give the same slab
         return conclude(task, replace(state, attempt=next_attempt(task, 0.0, length, axes)), first)
+    if task.continued and not task.slabbed:
+        return open_attempt(task, state, next_attempt(task, 0.0, length, axes), first)
     return open_attempt(task, state, following(task, state, 0.0, length, axes))
 
 
@@ -330,13 +342,15 @@ def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
     """Return the state with the initial guess of an eigenvalue problem, if it is one and has no iterate yet.
 
     A coarser attempt gives its eigenvalue only: its splines may be wild outside a shape and then fit finer ones badly.
-    With singular functions a linear problem starts from zero for the same reason, with the scales of the coarser one.
+    A linear problem then starts from zero.
     """
     before = state.iterate
     if before.iteration > 0 or task.slabbed:
         return state
-    if task.singular and task.linear and not before.fresh:
-        return replace(state, iterate=replace(before, vector=torch.zeros_like(before.vector), scales=system.scales))
+    if task.continued and task.linear and not before.fresh and before.scales is not None:
+        zero = torch.zeros_like(before.vector)
+        if task.singular or system.residual(zero).norm() <= system.residual(before.vector).norm():
+            return replace(state, iterate=replace(before, vector=zero))
     guess = None if task.guess is None else torch.as_tensor(guessed(task, state.attempt, task.guess)).to(before.vector)
     start = eigenfunction(system, before.vector, guess)
     if start is None:

@@ -131,7 +131,7 @@ def _initial_vector(
 ) -> Array:
     space = task.space(attempt.axes, attempt.low, attempt.high)
     if failed is not None:
-        if task.singular and not task.linear:
+        if task.continued and not task.linear:
             return np.concatenate([fitted(task, attempt, failed), failed.constants])
         splines = space.transferred(failed.space, failed.coefficients).ravel()
         return np.concatenate([splines, failed.amounts.ravel(), failed.constants])
@@ -154,7 +154,7 @@ def _initial_vector(
 def fitted(task: MarchTask, attempt: Attempt, slab: Slab) -> Array:
     """Return the coefficients (P fields,) of the fit to a coarser slab inside the domain.
 
-    Splines and singular functions that cancel inside may be large outside, where finer splines need not be like them.
+    Outside a shape the splines may be large, and finer ones need not be like them; singular functions may cancel them.
     """
     solved = end_of(task, slab)
 

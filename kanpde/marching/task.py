@@ -98,7 +98,16 @@ class MarchTask:
 
         On a shape the splines also continue the solution outside, and unknown constants begin at starts of their own.
         """
-        return not (self.shaped or self.singular or self.problem.unknowns)
+        return not (self.continued or self.problem.unknowns)
+
+    @property
+    def continued(self) -> bool:
+        """True if the coefficients are not those of the solution alone: splines continue it outside a shape, and may
+        cancel singular functions.
+
+        Transferred to other knots they may be wild inside too.
+        """
+        return self.shaped or bool(self.singular)
 
     @property
     def largest(self) -> int:

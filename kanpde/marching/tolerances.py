@@ -40,6 +40,7 @@ class MarchTolerances:
 
     growth: float = 2.5  # largest factor on an axis's number of intervals from one attempt to the next
     unresolved: float = 0.03  # relative residual above which derivatives of a solution are too inaccurate to use
+    seen_on_shape: float = 0.3  # the same above which a solution on a shape is no guess: its values are fitted there
     denser: float = 1.6  # smallest factor on the number of intervals if the attempt stalled or is unresolved
     more: float = 1.3  # smallest factor on the number of unknowns if they are limited and solved by iteration
     margin: float = 3.0  # finer axes are placed for the tolerance divided by this
@@ -81,6 +82,8 @@ class MarchTolerances:
     left: float = 1e-2  # and if Gauss–Newton has left less than this share of the residual, the rest being the space's
     left_of_bad: float = 0.3  # the same if the residual is above `bad` times the tolerance: axes must be refined
     bad: float = 3.0
+
+    damped: float = 1e-12  # damping above which a step's linear model does not show the residual of the space
 
     inexact: float = 1e-3  # largest share of the residual by which an inexact step misses it
 

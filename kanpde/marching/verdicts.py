@@ -215,9 +215,10 @@ def newton_has_ended(
 def of_space(step: Step, tolerance: float, limits: MarchTolerances) -> bool:
     """Return True if the residual after a step is that of the space, which more steps do not lower.
 
-    The linear model has the residual of the space after its step, so the loss above it is what Gauss–Newton has left.
+    The linear model has the residual of the space after its step, so the loss above it is what Gauss–Newton has left;
+    but that of a damped step has a larger one.
     """
-    if not step.accepted or not step.ratio > 0:
+    if not step.accepted or not step.ratio > 0 or step.damping > limits.damped:
         return False
     left = abs((step.before - step.loss) * (1 / step.ratio - 1))
     share = limits.left_of_bad if step.loss > (limits.bad * tolerance) ** 2 else limits.left
