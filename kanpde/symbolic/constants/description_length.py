@@ -1,11 +1,11 @@
 """The description length of a formula of samples with noise, and its constants made simpler as long as it falls.
 
-    L = (N/2) log r² + k log n + Σ log |m| + Σ_i log(|c_i| / (√12 s_i))
+    L = (N/2) log r² + k log n + Σ log* |m| + Σ_i log(|c_i| / (√12 s_i))
 
 for N samples with the relative residual r: the bits (to the base e) of the misfit, of an expression of k nodes of n
 kinds, of the whole numbers m in it, and of each constant c_i down to its standard deviation s_i. What noise does not
 support costs more than it explains: Bartlett, Desmond and Ferreira, "Exhaustive symbolic regression", IEEE Trans. Evol.
-Comput. 28 (2024) 950; Rissanen, Automatica 14 (1978) 465.
+Comput. 28 (2024) 950; log* is the universal code of Rissanen, Annals of Statistics 11 (1983) 416.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from kanpde.symbolic.constants.recognition import simplest_within
 ROUND_OFF = 1e-10
 # Standard deviations within which a constant is replaced by a number.
 WITHIN = 3.0
+# The sum of the probabilities that the universal code gives to all whole numbers, by which it is divided.
+UNIVERSAL = 2.865
 # Numbers that are tried in place of a constant, the shortest ones.
 SIMPLEST = 2
 
@@ -60,13 +62,21 @@ def length_of(expression: sp.Expr) -> float:
     numbers = 0.0
     for node in sp.preorder_traversal(expression):
         if isinstance(node, sp.Rational):
-            numbers += math.log(max(1, abs(node.p))) + math.log(node.q)
+            numbers += length_of_whole(abs(node.p)) + length_of_whole(node.q)
             kinds.append("number")
         elif node.args:
             kinds += [type(node).__name__] * max(1, len(node.args) - 1)
         else:
             kinds.append("constant" if str(node).startswith("constant_") else str(node))
     return len(kinds) * math.log(max(2, len(set(kinds)))) + numbers
+
+
+def length_of_whole(number: int) -> float:
+    """Return the length of a whole number in Rissanen's universal code, log n + log log n + …; zero of 0 and 1."""
+    length, rest = math.log(UNIVERSAL) if number > 1 else 0.0, math.log(max(number, 1))
+    while rest > 0:
+        length, rest = length + rest, math.log(rest)
+    return length
 
 
 def length_of_constant(value: float, deviation: float) -> float:
