@@ -305,8 +305,8 @@ class KAN(nn.Module):
         that numbers of the network's precision overflow.
         """
         before = copy.deepcopy(self.layers)
-        changed = self._follow(points, grids.widen_layer, coordinates)
-        with torch.no_grad():
+        with torch.no_grad(), np.errstate(over="ignore", invalid="ignore"):
+            changed = self._follow(points, grids.widen_layer, coordinates)
             finite = bool(self(points).isfinite().all())
         if not finite and bool(torch.isfinite(points).all()):
             self.layers = before
