@@ -1,5 +1,7 @@
 """Networks on data: accuracy, smoothness against noise, stages, files, and bad input."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -263,3 +265,32 @@ def test_grids_follow_the_values_of_nodes():
     low, high = network.hidden[0].basis.range()
     values = network.first(x)
     assert (values > low).all() and (values < high).all() and torch.allclose(network(x), before, atol=2e-3)
+
+
+@pytest.mark.parametrize(("shift", "scale"), [(1e6, 1.0), (0.0, 1e35), (0.0, 1e-35)])
+def test_samples_that_single_precision_cannot_hold_are_refused_in_one_line(shift, scale):
+    x = shift + scale * np.linspace(-1, 1, 20)
+    with pytest.raises(ProblemError, match="float32") as caught:
+        fit(x, np.cos(np.linspace(0, 3, 20)), dtype="float32")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unfinished_fit_answers_the_same_after_saving(tmp_path):
+    x = np.linspace(-1, 1, 30)
+    model = fit(
+        x,
+        np.abs(x),
+        KAN(width=[2], family="chebyshev"),
+        training={"stages": [{"optimiser": "gauss_newton", "iterations": 1}]},
+    )
+    model.save(tmp_path / "fit.kan")
+    far = np.linspace(-3, 3, 50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert np.array_equal(model(far), Solution.load(tmp_path / "fit.kan")(far))
+
+
+def test_columns_and_arrays_of_objects_are_numbers():
+    x = np.linspace(-1, 1, 30)[:, None]
+    model = fit(x, x**2, training={"stages": [{"optimiser": "gauss_newton", "iterations": 3}]})
+    assert model.metrics(x.astype(object), x**2) == model.metrics(x, x[:, 0] ** 2)

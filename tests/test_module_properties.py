@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -89,7 +90,7 @@ def test_a_step_of_training_and_every_change_of_grids_end_well(case):
         try:
             change(points)
         except KanpdeError as refusal:
-            assert "quantiles" in str(refusal) and "\n" not in str(refusal)
+            assert any(word in str(refusal) for word in ("quantiles", "overflow")) and "\n" not in str(refusal)
         with torch.no_grad():
             assert network(points).isfinite().all()
 
@@ -107,3 +108,14 @@ def test_sizes_that_cannot_be_are_refused_in_one_line(layers, degree, intervals)
         assert "\n" not in str(refusal)
     else:
         assert network(torch.zeros(2, layers[0])).isfinite().all()
+
+
+def test_a_grid_is_not_extended_to_where_its_functions_overflow():
+    network = KAN.from_sizes([1, (1, 2), 2, (2, 2), 1], degree=9, base="identity", dtype=torch.float64)
+    far = torch.tensor([[1e9], [-1e9]], dtype=torch.float64)
+    near = torch.linspace(-1, 1, 9, dtype=torch.float64)[:, None]
+    before = network(near)
+    with pytest.raises(KanpdeError, match="update_grid") as caught:
+        network.extend_grid(far)
+    assert "\n" not in str(caught.value)
+    assert torch.equal(network(near), before)

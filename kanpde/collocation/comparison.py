@@ -157,10 +157,13 @@ def errors(evaluate: Evaluate, problem: Problem, resolution: int | None = None) 
 def scores(predicted: Array, measured: Array) -> dict[str, float]:
     """Return mse, mae and rmse over all entries of arrays (n,) or (n, fields), and r2, the mean over the fields.
 
+    A column (n, 1) is an array (n,).
+
     r2 is 1 − Σ (u − y)² / Σ (y − mean y)² of every field; for constant values it is 1 if they are met and else 0.
 
     Raises ProblemError if the shapes differ or are empty.
     """
+    predicted, measured = (each[:, 0] if each.shape[1:] == (1,) else each for each in (predicted, measured))
     if predicted.shape != measured.shape or not measured.size:
         raise ProblemError(f"expected values of shape {predicted.shape}, one for each point, got {measured.shape}")
     misses = (predicted - measured).reshape(len(measured), -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,10 @@ class Evaluation:
         if isinstance(values, Tensor):
             return values.to(like)
         array = np.asarray(values)
+        if array.dtype.kind == "O" and array.size and all(isinstance(each, Real) for each in array.flat):
+            array = array.astype(np.float64)
         if array.dtype.kind not in "biuf":
-            raise ProblemError(f"expected real numbers as coordinates, got {values!r}")
+            shown = repr(values) if array.ndim == 0 else f"an array of {array.dtype}"
+            raise ProblemError(f"expected real numbers as coordinates, got {shown}")
         # Copied, because torch rejects arrays that are read-only or have negative strides or another byte order.
         return torch.from_numpy(array.astype(np.float64, order="C")).to(like)

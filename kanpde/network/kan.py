@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -300,9 +301,20 @@ class KAN(nn.Module):
 
         Edges do not change on their old grids; splines get new intervals beyond these, on which they continue a line.
         Parameters that grow are new objects, so an optimiser is to be made anew. `coordinates` says whether the grids
-        of the inputs are extended as well.
+        of the inputs are extended as well. Raises ConfigurationError, and changes nothing, if points are so far away
+        that numbers of the network's precision overflow.
         """
-        return self._follow(points, grids.widen_layer, coordinates)
+        before = copy.deepcopy(self.layers)
+        with torch.no_grad(), np.errstate(over="ignore", invalid="ignore"):
+            changed = self._follow(points, grids.widen_layer, coordinates)
+            finite = bool(self(points).isfinite().all())
+        if not finite and bool(torch.isfinite(points).all()):
+            self.layers = before
+            raise ConfigurationError(
+                "expected points that the network's grids reach by some more intervals, got points so far away that "
+                "its functions overflow there; call update_grid, which fits them anew"
+            )
+        return changed
 
     def update_grid(self, points: Tensor, *, coordinates: bool = False) -> bool:
         """Fit edges anew on even grids over the values at points (n, d); return whether there were any.

@@ -26,6 +26,14 @@ MAX_AXIS = 1024  # longest axis that has a factor; the factor of a longer one co
 EPSILON = 1e-8  # added to the root of the second moment
 
 
+def basis_of(factor: Tensor) -> Tensor:
+    """Return the eigenvectors of a factor, the largest eigenvalue first; the identity if it is not finite."""
+    if not torch.isfinite(factor).all():  # the gradient overflowed, and the descent ends as diverged
+        return torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
+    vectors: Tensor = torch.linalg.eigh(factor).eigenvectors
+    return vectors.flip(1).contiguous()
+
+
 @dataclass
 class Moments:
     """The state of one block: averages of G and of the squares of the rotated G, and the factors and bases by axis."""
@@ -40,7 +48,7 @@ class Moments:
         """Return the state before the first gradient, with the bases that its factors have."""
         zeros = torch.zeros_like(gradient)
         factors = {axis: (1 - DECAY) * unfolded_gram(gradient, axis) for axis in preconditioned_axes(gradient.shape)}
-        bases = {axis: torch.linalg.eigh(factor).eigenvectors.flip(1).contiguous() for axis, factor in factors.items()}
+        bases = {axis: basis_of(factor) for axis, factor in factors.items()}
         return cls(zeros, zeros.clone(), factors, bases)
 
     def update(self, gradient: Tensor) -> None:

@@ -61,7 +61,7 @@ def diagnose(solution: Solution) -> Diagnosis:
     below the number of parameters says that some of them do nothing. Raises ConfigurationError if there is no KAN.
     """
     if not isinstance(solution, Solution):
-        raise ConfigurationError(f"expected a solution, got {solution!r}; solve or fit first")
+        raise ConfigurationError(f"expected a solution, got {type(solution).__name__}; solve or fit first")
     network = network_of(solution)
     points = points_of(solution)
     residuals = FixedRows(solution, whole=False).residuals(solution)

@@ -24,7 +24,9 @@ def network_of(source: KAN | Solution) -> KAN:
     """Return the network itself; raise ConfigurationError if there is no built network."""
     network = source.network if isinstance(source, Solution) else source
     if not isinstance(network, KAN) or not network.built:
-        raise ConfigurationError(f"expected a solution or a built network, got {source!r}; solve a problem first")
+        raise ConfigurationError(
+            f"expected a solution or a built network, got {type(source).__name__}; solve a problem first"
+        )
     return network
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,13 @@ import sympy as sp
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
 from kanpde.symbolic.clock import Clock
-from kanpde.symbolic.constants.fit import LeastSquares
+from kanpde.symbolic.constants.description_length import Candidate, description_length, simplified
+from kanpde.symbolic.constants.fit import LeastSquares, deviations
 from kanpde.symbolic.families.proposal import Proposal, evaluated
 from kanpde.symbolic.proposals import Hints, proposals
 from kanpde.symbolic.structure.atoms import library
 from kanpde.symbolic.structure.report import report
 from kanpde.symbolic.structure.sampled import Sampled, Surrogate, sample
-from kanpde.symbolic.structure.span_search import criterion
 from kanpde.symbolic.workers import in_order
 
 Progress = Callable[[str], None]
@@ -38,19 +37,12 @@ REFIT = 5.0
 SOLVED, AFTER = 4, 5.0
 # The largest number of yielded candidates that only approximate the solution.
 APPROXIMATIONS = 5
+# Approximations of data whose constants are made simple, and the share of the search's seconds for it beyond them.
+SIMPLIFIED, SIMPLER = 12, 0.15
 # Constants below this fraction of the largest are set to zero if the problem stays solved.
 NOTHING = 1e-7
 # Ratios at which constants of two fields are merged, and the relative tolerance.
 SHARES, SAME = tuple(map(sp.Rational, ("1", "-1", "2", "-2", "1/2", "-1/2"))), 1e-9
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An ansatz with refitted constants and its relative residual."""
-
-    expressions: tuple[sp.Expr, ...]
-    constants: Mapping[sp.Symbol, float]
-    residual: float
 
 
 def candidates(
@@ -105,18 +97,18 @@ def candidates(
         found.append(candidate)
     if solved:
         return
-    for candidate in sorted(found, key=lambda each: score(each, solution.problem))[:APPROXIMATIONS]:
+    for candidate in search.approximations(found):
         yield search.ansatz(candidate), dict(candidate.constants)
 
 
 def score(candidate: Candidate, problem: Problem) -> float:
-    """Return what orders approximations: the residual, or for data the information criterion.
+    """Return what orders approximations: the residual, or for data the description length.
 
     Noise leaves every candidate with a residual, and one with more constants with a smaller one.
     """
     if not isinstance(problem, Regression):
         return candidate.residual
-    return criterion(candidate.residual, len(candidate.constants), len(problem.points), ROUND_OFF)
+    return description_length(candidate, problem.values.size)
 
 
 def nothing(field: Sampled, largest: float) -> Iterator[Proposal]:
@@ -188,11 +180,31 @@ class _Search:
 
     def refitted(self, proposal: tuple[Proposal, ...]) -> Candidate:
         starts = {symbol: value for part in proposal for symbol, value in part.constants.items()}
-        return self._fit(tuple(part.expression for part in proposal), starts)
+        return self.fitted(tuple(part.expression for part in proposal), starts)
 
-    def _fit(self, expressions: tuple[sp.Expr, ...], starts: Mapping[sp.Symbol, float]) -> Candidate:
+    def approximations(self, found: Sequence[Candidate]) -> list[Candidate]:
+        """Return the best approximations, those of data with simple numbers for constants where noise allows them."""
+        best = sorted(found, key=self.score)
+        if isinstance(self.problem, Regression):
+            clock = Clock(SIMPLER * self.clock.seconds)
+            count = self.problem.values.size
+            simple = [simplified(each, count, self.fitted, clock) for each in best[:SIMPLIFIED]]
+            best = sorted({each.expressions: each for each in simple}.values(), key=self.score)
+        return best[:APPROXIMATIONS]
+
+    def score(self, candidate: Candidate) -> float:
+        return score(candidate, self.problem)
+
+    def fitted(self, expressions: tuple[sp.Expr, ...], starts: Mapping[sp.Symbol, float]) -> Candidate:
+        """Return expressions with constants that are fitted from their starts, with standard deviations."""
         fit = self.rows.fit(dict(zip(self.problem.fields, expressions, strict=True)), starts)
-        return Candidate(expressions, {symbol: fit.constants[symbol.name] for symbol in starts}, fit.residual)
+        spread = deviations(fit, self.problem.values.size) if isinstance(self.problem, Regression) else {}
+        return Candidate(
+            expressions,
+            {symbol: fit.constants[symbol.name] for symbol in starts},
+            fit.residual,
+            {symbol: spread.get(symbol.name, 0.0) for symbol in starts},
+        )
 
     def near(self, candidate: Candidate) -> bool:
         """Return True if the candidate is finite and close to the network."""
@@ -236,5 +248,5 @@ class _Search:
         """Return a refit of simpler expressions if they solve the problem too, else the candidate."""
         used = set().union(*(expression.free_symbols for expression in expressions))
         kept = {symbol: value for symbol, value in candidate.constants.items() if symbol in used}
-        again = self._fit(expressions, kept)
+        again = self.fitted(expressions, kept)
         return again if again.residual <= ROUND_OFF else candidate

@@ -102,7 +102,7 @@ class _Selection:
         for ansatz, constants in self.unbroken(found):
             tried += 1
             self.progress(f"candidate {tried}: {self._told(ansatz)}")
-            self.consider(ansatz, constants)
+            self.consider(ansatz, constants, tried)
             if self.done() or not self.clock.left:
                 break
         return self.formula(tried)
@@ -119,7 +119,7 @@ class _Selection:
         except Exception as error:
             self.progress(f"the search ends: {type(error).__name__}: {error}")
 
-    def consider(self, ansatz: Any, constants: Any) -> None:
+    def consider(self, ansatz: Any, constants: Any, number: int = 1) -> None:
         """Certify a candidate and keep it if it is the best; skip it if certification fails."""
         least = LEAST if self.best[1] is None else 0.1
         try:
@@ -134,6 +134,9 @@ class _Selection:
                 )
                 # Formulas that are equally far from the network are equal functions: the shortest one is the best.
                 distance = float(f"{max(self.distance(found), ROUND_OFF):.3g}")
+                if found.status == "none" and isinstance(self.solution.problem, Regression) and distance < math.inf:
+                    # The network follows the noise of data too, so the order of the search decides.
+                    distance = float(number)
                 rank = (RANK[found.status], distance, length(found))
         except (Exception, TimeLimit):
             return

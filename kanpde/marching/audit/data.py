@@ -39,9 +39,8 @@ def audit_of_data(problem: Regression, model: Model, *, diverged: bool) -> Audit
         reasons.append(f"the error is {at_unseen:.2g} times the spread of the values: their mean is a better model")
     elif at_unseen > max(WORSE * at_training, NOTABLE):
         verdict = "doubtful"
-        reasons.append(
-            f"the error at points that training did not see is {at_unseen / at_training:.2g} times that at its own"
-        )
+        above = f"{at_unseen / at_training:.2g} times that at its own" if at_training else "not zero, as at its own"
+        reasons.append(f"the error at points that training did not see is {above}")
     return Audit(verdict, tuple(reasons), estimate, float(np.abs(unseen).max()))
 
 

@@ -174,6 +174,15 @@ class LeastSquares:
             return rows.summary(vector)
 
 
+def deviations(fit: Fit, samples: int) -> dict[str, float]:
+    """Return the standard deviation of every constant of a fit to so many samples with noise.
+
+    The rows are divided by the root of their number, so the spread that they allow is that of a single sample.
+    """
+    freedom = max(1, samples - len(fit.constants)) ** 0.5
+    return {name: spread / freedom for name, spread in fit.spread.items()}
+
+
 def refit(
     ansatz: Any, constants: Mapping[Any, float], problem: Problem | LeastSquares, *, evaluations: int = 60
 ) -> Fit:

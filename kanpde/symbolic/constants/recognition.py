@@ -82,6 +82,27 @@ def small_multiples(value: float, tolerance: float, largest: int = 64) -> Iterat
             yield sp.Rational(fraction.numerator, fraction.denominator) * base
 
 
+def simplest_within(value: float, tolerance: float) -> Iterator[Any]:
+    """Yield the number within the tolerance with the smallest denominator, of every base; zero comes first."""
+    if abs(value) <= tolerance:
+        yield sp.S.Zero
+    for base in BASES if tolerance > 0 else ():
+        size = _VALUES[base]
+        fraction = simplest_fraction((abs(value) - tolerance) / size, (abs(value) + tolerance) / size)
+        if fraction:
+            yield sp.Rational(fraction.numerator, fraction.denominator) * (base if value > 0 else -base)
+
+
+def simplest_fraction(low: float, high: float) -> Fraction:
+    """Return the fraction in [low, high] with the smallest denominator, from continued fractions; zero if low <= 0."""
+    if low <= 0:
+        return Fraction(0)
+    whole = math.ceil(low)
+    if whole <= high:
+        return Fraction(whole)
+    return whole - 1 + 1 / simplest_fraction(1 / (high - whole + 1), 1 / (low - whole + 1))
+
+
 def integer_sum(value: float, tolerance: float, largest: int = 100) -> Any | None:
     """Return (a + b c)/d with small integers a, b, d and c among π, π², √2, …, by PSLQ (Ferguson and Bailey, 1999)."""
     scale = max(abs(value), 1.0)

@@ -1,7 +1,8 @@
 """Functions of data as sparse combinations of features: G(u) = c₀ + Σ c_k t_k, or u = c Π x_i^{p_i} Π e_k^{q_k}.
 
-The samples themselves decide, and not the network that was fitted to them, so a combination fits to round-off or not at
-all. G is the inverse of an outer function; the t_k are products of powers of inputs and a function of them.
+The samples themselves decide, and not the network that was fitted to them, so without noise a combination fits to
+round-off or not at all; with noise the shortest description is the best. G is the inverse of an outer function; the t_k
+are products of powers of inputs and a function of them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sympy as sp
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.expressions import symbols
 from kanpde.symbolic.clock import Clock
+from kanpde.symbolic.constants.description_length import length_of
 from kanpde.symbolic.families.proposal import Constants, Proposal, constant, evaluated
 from kanpde.symbolic.structure.features import (
     FOR_TRIPLES,
@@ -41,6 +43,8 @@ SAMPLES, FEWEST = 300, 30
 EXACT = 1e-8
 # Proposals with a larger residual than EXACT that are kept of one outer function.
 KEPT = 2
+# The relative error above which samples are taken as noisy, and multiples of it that a combination may leave.
+NOISY, SLACK = 1e-3, 2.0
 # The share of the time after which other families have their turn.
 SHARE = 0.5
 # The closest features with which a pursuit begins.
@@ -62,6 +66,16 @@ class Samples:
     error: float
     allowed: Sequence[str] | None = None
     elements: list[Feature] = field(init=False)
+
+    @property
+    def noisy(self) -> bool:
+        """True if the error may be that of the samples and not of the network."""
+        return self.error > NOISY
+
+    @property
+    def tolerance(self) -> float:
+        """The relative residual up to which a combination is a proposal."""
+        return max(EXACT, SLACK * self.error if self.noisy else self.error)
 
     def __post_init__(self) -> None:
         with np.errstate(all="ignore"):
@@ -118,31 +132,37 @@ def of_samples(found: Sampled, given: Samples, clock: Clock) -> Iterator[Proposa
         return
     approximate: list[Proposal] = []
     with np.errstate(all="ignore"):
-        for exact, proposal in everything(found, given, clock):
-            if exact:
-                yield proposal
-            else:
-                approximate.append(proposal)
+        for some in passes(found, given, clock):
+            for exact, proposal in some:
+                if exact:
+                    yield proposal
+                else:
+                    approximate.append(proposal)
     yield from sorted(approximate, key=lambda each: each.score)
 
 
-def everything(found: Sampled, given: Samples, clock: Clock) -> Iterator[tuple[bool, Proposal]]:
+def passes(found: Sampled, given: Samples, clock: Clock) -> Iterator[Iterator[tuple[bool, Proposal]]]:
     """Yield products and sums with whether they are exact: sums with the inputs, then with polynomials of them."""
-    yield from products(found, given)
+    yield products(found, given)
     own = terms(given.elements, given.inputs)
-    outers = list(outer_values(given))
-    for parts in (constant_and(given.inputs), constant_and(polynomials(given.inputs))):
+    outers, count = list(outer_values(given)), len(given.values)
+    bases = [constant_and(given.inputs, count), constant_and(polynomials(given.inputs), count)]
+    # A part that every sum may have takes the noise, and what is left of a term is below it.
+    for parts in [constant_and((), count), *bases] if given.noisy else bases:
         base = np.stack([each.values for each in parts], axis=1)
         screens = screened(own, base, np.stack([each.values for each in outers], axis=1))
-        for outer, screen in zip(outers, screens, strict=True):
-            if not clock.left or clock.passed > SHARE * clock.seconds:
-                return
-            yield from sums(found, given, own, screen, outer, parts)
+        yield itertools.chain.from_iterable(
+            sums(found, given, own, screen, outer, parts)
+            for outer, screen in zip(outers, screens, strict=True)
+            if outer is outers[0] or clock.passed <= SHARE * clock.seconds
+        )
+        if clock.passed > SHARE * clock.seconds:
+            return
 
 
-def constant_and(features: Sequence[Feature]) -> list[Feature]:
+def constant_and(features: Sequence[Feature], count: int) -> list[Feature]:
     """Return 1 and the features."""
-    return [Feature(sp.S.One, np.ones(len(features[0].values))), *features]
+    return [Feature(sp.S.One, np.ones(count)), *features]
 
 
 def polynomials(inputs: Sequence[Feature]) -> list[Feature]:
@@ -186,11 +206,16 @@ def sums(
     for chosen in combinations(own, screen, columns, outer.values):
         design = np.column_stack([columns, *(each.values for each in chosen)])
         coefficients, left = solved(design, outer.values)
-        if left <= max(EXACT, given.error) * size:
+        if left <= given.tolerance * size:
             fits.append((left, design, coefficients, chosen))
         if left <= EXACT * size:
             break
-    for left, design, coefficients, chosen in sorted(fits, key=lambda fit: fit[0])[:KEPT]:
+
+    def length(fit: tuple[float, Array, Array, tuple[Feature, ...]]) -> float:
+        terms = sum(length_of(each.expression) + np.log(len(fit[1])) for each in fit[3])
+        return float(len(fit[1]) * np.log(max(fit[0] / size, EXACT)) + terms)
+
+    for left, design, coefficients, chosen in sorted(fits, key=length)[:KEPT]:
         expression, constants = added([each.expression for each in (*base, *chosen)], design, coefficients)
         whole, constants = mapped_back(outer, expression, constants)
         proposal = proposed(f"{outer.name} of a sum", found, whole, constants)
@@ -235,6 +260,11 @@ def products(found: Sampled, given: Samples) -> Iterator[tuple[bool, Proposal]]:
     base = np.stack([np.ones(len(size)), *(np.log(np.abs(each.values)) for each in usable)], axis=1)
     target = np.log(size)
     spread = float(np.linalg.norm(target - target.mean()))
+    if given.noisy:
+        # Errors of u, and not of its logarithm, are of the same size everywhere.
+        weight = size / np.sqrt(np.mean(size**2))
+        own = [Feature(each.expression, weight * each.values) for each in own]
+        base, target, spread = weight[:, None] * base, weight * target, len(size) ** 0.5
     every = Terms.alone(own)
     (screen,) = screened(every, base, target[:, None])
     more = pursued(every, screen, base, target)
@@ -242,7 +272,7 @@ def products(found: Sampled, given: Samples) -> Iterator[tuple[bool, Proposal]]:
         parts = [*usable, *chosen]
         columns = np.column_stack([base, *(each.values for each in parts[len(usable) :])])
         coefficients, left = solved(columns, target)
-        if left > max(EXACT, given.error) * spread:
+        if left > given.tolerance * spread:
             continue
         expression, constants = multiplied([each.expression for each in parts], coefficients, given)
         proposal = proposed("a product of powers", found, expression, constants)
@@ -258,7 +288,7 @@ def multiplied(factors: Sequence[sp.Expr], exponents: Array, given: Samples) -> 
     whole = sp.S.One
     for factor, value in zip(factors, exponents[1:], strict=True):
         simple = sp.Rational(str(round(6 * value))) / 6
-        if abs(float(simple) - value) > NEAR or simple.q > DENOMINATOR:
+        if abs(float(simple) - value) > (given.error if given.noisy else NEAR) or simple.q > DENOMINATOR:
             symbol = constant(len(constants))
             constants[symbol] = float(value)
             whole *= raised_to(factor, symbol)

@@ -14,9 +14,10 @@ from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.expressions import numpy_function, real_expression, symbols
 from kanpde.geometry.shape import Shape
 from kanpde.problem.problem import Problem
+from kanpde.problem.regression import Regression
 from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.constants.exact_constants import SOLVES, Snapped, exponents, recognised, snap
-from kanpde.symbolic.constants.fit import Fit, LeastSquares, expressions_of, started
+from kanpde.symbolic.constants.fit import Fit, LeastSquares, deviations, expressions_of, started
 from kanpde.symbolic.constants.recognition import exact_number, exactly
 from kanpde.symbolic.constants.redundancy import drop_redundant
 from kanpde.symbolic.proof.simplification import tidy
@@ -120,7 +121,7 @@ class _Candidate:
     def complaint(self, starts: Mapping[str, float], surrogate: Surrogate | None, tolerance: float) -> str:
         """Return the reason why it is not the wanted solution, empty if it is."""
         if not self.fit.residual < SOLVES:
-            return f"the refit leaves a relative residual of {self.fit.residual:.1e}"
+            return f"the refit leaves a relative residual of {self.fit.residual:.1e}" + self.known_to()
         points = self.squares.points.numpy()
         values = self.values(points, self.fit.constants)
         if surrogate is None:
@@ -131,6 +132,14 @@ class _Candidate:
         if distance <= tolerance:
             return ""
         return f"it is a solution {distance:.1e} away from the network, where {tolerance:.1e} is allowed"
+
+    def known_to(self) -> str:
+        """Return the standard deviations of the constants of a formula of data, in words."""
+        if not isinstance(self.problem, Regression) or not self.fit.spread:
+            return ""
+        spread = deviations(self.fit, self.problem.values.size)
+        words = (f"{value:.6g} to {spread[name]:.1g}" for name, value in self.fit.constants.items())
+        return "; its constants are known to one standard deviation: " + ", ".join(words)
 
     def values(self, points: Array, constants: Mapping[str, float]) -> Array:
         """Return the fields at points, (n, fields)."""

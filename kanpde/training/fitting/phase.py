@@ -24,6 +24,7 @@ from kanpde.training.fitting.attempt import Attempt, Best
 from kanpde.training.fitting.epochs import Epochs
 from kanpde.training.fitting.ladder import Width, rungs, widened
 from kanpde.training.fitting.options import FitOptions
+from kanpde.training.fitting.samples import require_precision
 from kanpde.training.phase import Stop, TrainingTask, copy_of_built
 from kanpde.training.schedule import Schedule, Stage
 
@@ -45,6 +46,7 @@ class Fitting:
         assert isinstance(task.problem, Regression)
         assert isinstance(task.settings.training, FitOptions)
         self.task, self.problem, self.options = task, task.problem, task.settings.training
+        require_precision(self.problem, task.dtype)
         self.network, self.built = network, network.built
         self.best = Best()
         self.iteration, self.failures, self._damping = 0, 0, math.nan
@@ -104,7 +106,10 @@ class Fitting:
     @property
     def current(self) -> Model:
         """The best model found so far, with the width that the user gave; the present one before there is a best."""
-        model = self._leader.model or self.work.model
+        model = self._leader.model
+        if model is None:
+            model = copy.deepcopy(self.work.model)
+            model.network.straighten(torch.as_tensor(self.problem.points).to(model.vector))
         return model if self._width is None or self.built else self._model(widened(model.network, self._width))
 
     def parts(self) -> tuple[Part, ...]:

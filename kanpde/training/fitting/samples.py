@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
@@ -15,6 +16,8 @@ from kanpde.errors import ProblemError
 from kanpde.problem.regression import DataBox, Regression
 
 FEW = 100  # samples below which none are held out by default
+SMALLEST, LARGEST = 1e-30, 1e30  # sizes of samples whose squares and quotients single precision has
+APART = 1e-4  # range relative to the size that leaves a few digits of single precision
 SHARE = 0.2  # share of the samples that is held out by default
 
 
@@ -53,6 +56,20 @@ def regression(
         held_out_points=points[out],
         held_out_values=values[out],
     )
+
+
+def require_precision(problem: Regression, dtype: torch.dtype) -> None:
+    """Raise ProblemError if numbers of single precision cannot hold the samples or tell them apart."""
+    if dtype != torch.float32:
+        return
+    columns = zip((*problem.domain.names, *problem.fields), (*problem.points.T, *problem.values.T), strict=True)
+    for name, column in columns:
+        largest, extent = float(np.abs(column).max()), float(np.ptp(column))
+        if largest and not (SMALLEST <= largest <= LARGEST and (extent == 0 or extent >= APART * largest)):
+            raise ProblemError(
+                f"expected values of {name} that float32 holds and tells apart, got a size of {largest:.1e} and a "
+                f"range of {extent:.1e}; shift and scale them, or use dtype float64"
+            )
 
 
 def array(what: str, given: Any) -> Array:
