@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
+import torch
 from unsolved_problems import NOT_SOLVED, SOLVED
 
-from kanpde import solve
+from kanpde import load_problem, solve
+from kanpde.calculus.devices import PROCESSOR
+from kanpde.calculus.jets import JetPlan
+from kanpde.collocation.comparison import grid
+from kanpde.marching.audit.correction import corrections
+from kanpde.marching.audit.judge import MOST_UNKNOWNS, estimates, refined, satisfied
+from kanpde.marching.audit.parts import Part
+from kanpde.marching.axes import SplineAxis
+from kanpde.marching.piece import TensorFunction
+from kanpde.marching.split import split
+from kanpde.marching.task import MarchTask
+from kanpde.marching.tensor_product import TensorProduct
 
 QUICK = {"budget_seconds": 1.5}
 
@@ -33,3 +46,33 @@ def test_what_is_solved_is_called_solved(name: str) -> None:
     true = solution.errors()["relative_l2"]
     if true is not None and true > 1e-13:
         assert true / 10 < solution.error_estimate < 10 * true
+
+
+def test_a_layer_below_the_knots_of_solution_and_correction_is_seen():
+    problem = load_problem("boundary_layer")
+    task = MarchTask(split(problem), 1, None, affine=False, most=MOST_UNKNOWNS, device=PROCESSOR)
+    axes, constants = (SplineAxis(np.linspace(0, 1, 9), 9),), torch.zeros(0, dtype=torch.float64)
+    space = TensorProduct(axes)
+    zero = TensorFunction(space, None, torch.zeros(space.size, 1, dtype=torch.float64))
+    coarse = corrections(task, [Part(0.0, 1.0, axes, zero)], constants)[0].function
+    part, model = Part(0.0, 1.0, axes, coarse), OfFunction(coarse)
+    found = corrections(task, [part], constants)
+    error = estimates(task, model, [part], found)[0]
+    points = grid(problem.domain, 2001)[0]
+    exact = problem.reference(points[:, 0])
+    wrong = model.jets_at(torch.as_tensor(points), JetPlan(1, [()]))[:, 0, 0].numpy() - exact
+    true = np.linalg.norm(wrong) / np.linalg.norm(exact)
+    assert error < 0.1 * true and not satisfied(found)  # the first correction does not see it
+    finer = refined(task, model, [part], constants, found, error)
+    assert true / 3 < estimates(task, model, [part], finer)[0] < 3 * true
+
+
+class OfFunction:
+    """A function as a model."""
+
+    def __init__(self, function: TensorFunction) -> None:
+        self.function = function
+
+    def jets_at(self, points: torch.Tensor, plan: JetPlan) -> torch.Tensor:
+        """Return its jets (n, S, f)."""
+        return self.function.jets(self.function.prepare(points, plan))
