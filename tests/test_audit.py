@@ -23,6 +23,7 @@ from kanpde.marching.task import MarchTask
 from kanpde.marching.tensor_product import TensorProduct
 
 QUICK = {"budget_seconds": 1.5}
+ROUND_OFF = 1e-13  # a true error below which an estimate need only be small too
 
 
 @pytest.mark.parametrize("name", NOT_SOLVED)
@@ -31,7 +32,9 @@ def test_what_is_not_solved_is_not_called_solved(name: str) -> None:
     solution = solve(problem, device="cpu", training=QUICK)
     audit, true = solution.audit(), solution.errors()["relative_l2"]
     if audit.verdict == "solved":  # an unstable problem may be solved after all, by luck with the rounding errors
-        assert true is not None and true < 1e-3 and true / 10 < audit.error_estimate < 10 * true
+        assert true is not None and true < 1e-3
+        true, estimate = (max(each, ROUND_OFF) for each in (true, audit.error_estimate))
+        assert true / 10 < estimate < 10 * true
         return
     if solution.stopped_because.startswith("budget"):  # on a busy machine it ends before that can be seen
         pattern += "|estimated relative error|of the time has been solved"

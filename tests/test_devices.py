@@ -174,6 +174,7 @@ def test_large_spaces_are_solved_on_the_card_with_the_numbers_of_the_processor(n
 
 def test_a_large_solution_is_corrected_on_the_card(named, monkeypatch):
     monkeypatch.setattr(iteration, "WORTH", 0.0)
+    monkeypatch.setattr(iteration, "WORTH_ONCE", 0.0)
     _, march = by_iteration(Space(), "cpu", 1)
     (part,) = march.parts()
     axes = finer_axes(march.march_task, part, 1.0)

@@ -34,8 +34,9 @@ def operations(task: MarchTask, axes: Sequence[SplineAxis]) -> float:
     return unknowns * band**2
 
 
-def iterated(task: MarchTask, axes: Sequence[SplineAxis], worth: float = WORTH) -> bool:
-    """Return True if an attempt with these spline axes is solved by iteration."""
+def iterated(task: MarchTask, axes: Sequence[SplineAxis], *, once: bool = False) -> bool:
+    """Return True if an attempt with these spline axes, or a single step with them, is solved by iteration."""
+    worth = WORTH_ONCE if once else WORTH
     return task.most_iterated > 0 and operations(task, axes) > worth and task.structure is not None
 
 

@@ -12,6 +12,7 @@ import torch
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.corner_functions import CornerFunction
+from kanpde.collocation.affine import data_size
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
@@ -139,7 +140,8 @@ class MarchTask:
         special = self.ansatz is not None or self.problem.unknowns or self.problem.expansions or self.singular
         if box is None or special or isinstance(self.problem, Split):
             return None
-        structure = structure_of(box, self.blocks, len(self.problem.fields))
+        size = data_size(self.problem, self.blocks)
+        structure = structure_of(box, self.blocks, len(self.problem.fields), size)
         if structure is None:
             return None
         high = self.tolerances.first_slab[self.linear] if self.slabbed else 1.0

@@ -39,7 +39,7 @@ from kanpde.optim.cgls import conjugate_gradients
 from kanpde.problem.lift import SingularPart
 
 MOST_OPERATIONS = 8e10  # of the factorisation, so that it takes a few seconds
-DAMPINGS = (MIN_DAMPING, 1e-13, 1e-11)  # that are tried in order
+DAMPINGS = (2 * MIN_DAMPING, 1e-13, 1e-11)  # that are tried in order; they keep what no row notices small
 SMALLEST = 2.0**-100  # size of a power whose roundings exceed the error of the fixed-point pieces, 2^-180
 CHUNK = 4096  # points that are evaluated at once
 

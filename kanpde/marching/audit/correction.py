@@ -23,7 +23,7 @@ from kanpde.marching.audit.noise import Noise, measurements, noise_of
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.enriched_product import product_of
-from kanpde.marching.iteration import WORTH_ONCE, iterated
+from kanpde.marching.iteration import iterated
 from kanpde.marching.linearisation import TensorLinearisation
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.slab_system import rows_of_part
@@ -115,7 +115,7 @@ def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
 
     They are coarser if there would be too many unknowns.
     """
-    large = iterated(task, part.axes, WORTH_ONCE)
+    large = iterated(task, part.axes, once=True)
     ratio = finer * (FINER_ITERATED[len(part.axes)] if large else FINER[min(len(part.axes), 2)])
     each = len(task.problem.fields) * (1 if task.degree_in_time is None else task.degree_in_time + HIGHER_IN_TIME + 1)
     most = task.largest if large else task.factored

@@ -15,7 +15,7 @@ from kanpde.geometry.box import as_box
 from kanpde.marching.audit.directions import Direction
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.axes import Axis
-from kanpde.marching.iteration import WORTH_ONCE, iterated
+from kanpde.marching.iteration import iterated
 from kanpde.marching.piece import OnGrids, TensorFunction
 from kanpde.marching.separable.iterated import (
     GridFunction,
@@ -55,7 +55,7 @@ def iterated_correction(
 
     It joins the corrected part `before`, if that is given.
     """
-    if not iterated(task, part.axes, WORTH_ONCE):
+    if not iterated(task, part.axes, once=True):
         return None
     device = task.iterates_on
     about, last = on_grids(part.function, device), on_grids(before, device)

@@ -7,11 +7,13 @@ initial one. With such conditions on all faces, a tensor product of restricted a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.collocation.rows import Placed, plan_of
@@ -57,19 +59,24 @@ class Structure:
         return [end for end in self.ends if end.axis == axis]
 
 
-def structure_of(domain: Box, blocks: Sequence[Block], fields: int) -> Structure | None:
-    """Return the structure of an equation, the first block, with conditions; None if there is no such structure."""
+def structure_of(domain: Box, blocks: Sequence[Block], fields: int, size: float = 1.0) -> Structure | None:
+    """Return the structure of an equation, the first block, with conditions; None if there is no such structure.
+
+    `size` is that of the field, in the user's units.
+    """
     equation, *conditions = blocks
     if fields != 1 or equation.kind != "residual" or len(equation.components) != 1 or not plain(equation):
         return None
     ends: list[EndCondition] = []
     for block in conditions:
-        found = end_conditions(block, domain) if plain(block) and block.kind == "condition" and block.faces else None
+        found = (
+            end_conditions(block, domain, size) if plain(block) and block.kind == "condition" and block.faces else None
+        )
         if found is None:
             return None
         ends += found
     unit = np.random.default_rng(0).random((PROBES, domain.dimension))
-    probed = probe(equation, domain.names, domain.interior(unit), None)
+    probed = probe(equation, domain, domain.interior(unit), None, size)
     if probed is None:
         return None
     ((slopes,), partials, constant, _) = probed
@@ -83,25 +90,25 @@ def plain(block: Block) -> bool:
     return not unusual and not block.hard
 
 
-def end_conditions(block: Block, domain: Box) -> list[EndCondition] | None:
+def end_conditions(block: Block, domain: Box, size: float) -> list[EndCondition] | None:
     """Return the conditions of a block on all its faces; None if they are none of one axis alone."""
     found = []
     for number, face in enumerate(block.faces):
-        each = conditions_of_face(block, domain, face, number)
+        each = conditions_of_face(block, domain, face, number, size)
         if each is None:
             return None
         found += each
     return found
 
 
-def conditions_of_face(block: Block, domain: Box, face: Face, number: int) -> list[EndCondition] | None:
+def conditions_of_face(block: Block, domain: Box, face: Face, number: int, size: float) -> list[EndCondition] | None:
     """Return a block's conditions on one face, one for each component."""
     if len(face.axes) != 1 or domain.dimension < 2:
         return None
     (axis,) = face.axes
     unit = np.random.default_rng(number).random((PROBES, domain.dimension - 1))
     points = on_face(domain, face, unit)
-    probed = probe(block, domain.names, points, number)
+    probed = probe(block, domain, points, number, size)
     if probed is None:
         return None
     components, partials, constant, images = probed
@@ -132,29 +139,41 @@ def conditions_of_face(block: Block, domain: Box, face: Face, number: int) -> li
 
 
 def probe(
-    block: Block, names: tuple[str, ...], points: Array, face: int | None
+    block: Block, domain: Box, points: Array, face: int | None, size: float
 ) -> tuple[list[list[Array]], tuple[MultiIndex, ...], bool, list[Array]] | None:
     """Return the slopes (n, S) of every component at every image, the partials, whether the slopes are the same at all
-    points and for two fields, and the images (n, d).
+    points and for other fields, and the images (n, d).
 
     The result is None if the slopes are not finite.
     """
-    plan = plan_of(block, len(names))
+    plan = plan_of(block, domain.dimension)
     index = None if face is None else torch.full((len(points),), face)
-    placed = Placed.at(block, names, torch.from_numpy(points), index)
+    placed = Placed.at(block, domain.names, torch.from_numpy(points), index)
     random = torch.from_numpy(np.random.default_rng(1).normal(size=(len(points), len(plan), 1)))
-    each = []
-    for jet in (torch.zeros_like(random), random):
+    # The units are the user's: a term that is nothing for a field of size one may be most for one of its own size.
+    widths = domain.high - domain.low
+    spans = torch.tensor([1 / math.prod(widths[list(partial)]) for partial in plan.partials])[:, None]
+    each, zero = [], torch.zeros_like(random)
+    for jet in (zero, random, size * spans * random, balancing(placed, zero, spans) * spans * random):
         _, slopes = placed.slopes([jet] * len(placed.images), {})
         each.append([[by_jets[:, :, 0].numpy() for by_jets in slope.by_jets] for slope in slopes])
-    here, there = each
+    here = each[0]
     if not all(np.isfinite(slope).all() for component in here for slope in component):
         return None
-    sizes = [max(float(np.abs(slope).max()) for slope in component) for component in here]
+    terms = spans[:, 0].numpy()  # the slopes by partials of different orders have different units
+    sizes = [max(float((np.abs(slope) * terms).max()) for slope in component) for component in here]
     constant = all(
-        float(np.abs(other - slope.mean(axis=0)).max()) <= SAME * size
-        for fields in (here, there)
+        float((np.abs(other - slope.mean(axis=0)) * terms).max()) <= SAME * size
+        for fields in each
         for component, values, size in zip(here, fields, sizes, strict=True)
         for slope, other in zip(component, values, strict=True)
     )
     return here, tuple(plan.partials), constant, [image.numpy() for image in placed.images]
+
+
+def balancing(placed: Placed, zero: Tensor, spans: Tensor) -> float:
+    """Return the size of a field whose largest term is as large as the rows at the field zero; 1 if those are zero."""
+    rows, slopes = placed.slopes([zero] * len(placed.images), {})
+    largest = max(float((by_jets * spans).abs().max()) for slope in slopes for by_jets in slope.by_jets)
+    found = max(float(row.abs().max()) for row in rows) / largest if largest > 0 else 0.0
+    return found if 0 < found < math.inf else 1.0
