@@ -21,6 +21,7 @@ from kanpde.marching.audit.branches import another_branch, branches_off, searche
 from kanpde.marching.audit.correction import Corrected, corrections, finer_axes
 from kanpde.marching.audit.course import Course
 from kanpde.marching.audit.data import audit_of_data
+from kanpde.marching.audit.first_time import with_start
 from kanpde.marching.audit.noise import Noise
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
@@ -218,6 +219,8 @@ def estimates(
     corrected = (
         problem.assembled(corrected_at, points, shares) if isinstance(problem, Split) else corrected_at(points, shares)
     )
+    if task.slabbed and not isinstance(problem, Split) and len(points):
+        corrected = with_start(task, points, corrected)
     values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0]
     network = values.double().cpu().numpy()
     weights = weights / weights.sum()
