@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -9,14 +10,14 @@ import pytest
 import torch
 from unsolved_problems import NOT_SOLVED, SOLVED
 
-from kanpde import load_problem, solve
+from kanpde import Box, Initial, Problem, load_problem, solve
 from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import grid
-from kanpde.marching.audit.correction import corrections
-from kanpde.marching.audit.judge import MOST_UNKNOWNS, estimates, refined, satisfied
+from kanpde.marching.audit.correction import Corrected, corrections
+from kanpde.marching.audit.judge import MOST_UNKNOWNS, estimates, lost_after, refined, repeated, satisfied
 from kanpde.marching.audit.parts import Part
-from kanpde.marching.axes import SplineAxis
+from kanpde.marching.axes import LegendreAxis, SplineAxis, design, points_of
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.split import split
 from kanpde.marching.task import MarchTask
@@ -73,9 +74,44 @@ def test_a_layer_below_the_knots_of_solution_and_correction_is_seen():
 class OfFunction:
     """A function as a model."""
 
-    def __init__(self, function: TensorFunction) -> None:
+    def __init__(self, function: TensorFunction | None) -> None:
         self.function = function
 
     def jets_at(self, points: torch.Tensor, plan: JetPlan) -> torch.Tensor:
         """Return its jets (n, S, f)."""
         return self.function.jets(self.function.prepare(points, plan))
+
+
+class Decay(Problem):
+    """u' + u² = 0 with u(0) = 1, so that u = 1 / (1 + t)."""
+
+    domain = Box(t=(0, 3))
+
+    def residual(self, u, t):
+        return u.t + u**2
+
+    def conditions(self):
+        return {"start": Initial(1)}
+
+
+def test_an_error_that_is_not_small_is_corrected_more_than_once():
+    task = MarchTask(split(Decay()), 1, 12, affine=False, most=MOST_UNKNOWNS, device=PROCESSOR)
+    axis, constants = LegendreAxis(np.array([0.0, 3.0]), 12), torch.zeros(0, dtype=torch.float64)
+    one = torch.as_tensor(np.linalg.pinv(design(axis, points_of(axis))).sum(axis=1))[:, None]
+    part = Part(0.0, 1.0, (), TensorFunction(TensorProduct([axis]), None, one))
+    model, found = OfFunction(part.function), corrections(task, [part], constants)
+    error = estimates(task, model, [part], found)[0]
+    points, weights = grid(Decay.domain, 2001)
+    exact = 1 / (1 + points[:, 0])
+    true = math.sqrt(weights @ (1 - exact) ** 2 / (weights @ exact**2))
+    assert error < 0.8 * true
+    again = repeated(task, model, [part], constants, found, error)
+    assert estimates(task, model, [part], again)[0] == pytest.approx(true, rel=0.1)  # they end when two agree roughly
+
+
+def test_where_training_did_not_come_and_nothing_solves_the_equation_nothing_is_known():
+    function = OfFunction(None)
+    parts = [Part(0.0, 0.5, (), function), Part(0.5, 1.0, (), function, held=True)]
+    for left, low in ((1e-3, 1.0), (0.1, 0.5), (math.nan, 0.5)):
+        found = [Corrected(function, None, {}, {"residual": each}) for each in (0.2, left)]
+        assert lost_after(parts, found) == low

@@ -135,10 +135,12 @@ def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
     return axes
 
 
-def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor, finer: float = 1.0) -> list[Corrected]:
+def corrections(
+    task: MarchTask, parts: Sequence[Part], constants: Tensor, finer: float = 1.0, *, directions: bool = True
+) -> list[Corrected]:
     """Return the corrections of all parts in order of time; each starts from the end of the one before.
 
-    `finer` multiplies the usual numbers of intervals; weakest directions are looked for in the usual spaces only.
+    `finer` multiplies the usual numbers of intervals. Without `directions` no weakest ones are looked for.
     """
     found: list[Corrected] = []
     before: TensorFunction | None = None
@@ -159,7 +161,7 @@ def corrections(task: MarchTask, parts: Sequence[Part], constants: Tensor, finer
         system, step = rows.system, method.step(rows, rows.zero)
         before, earlier = system.at(step.vector), system
         factor = method.factor if method.factor and method.factor.storage is system.numbered.storage else None
-        watched = number < WATCHED and not part.held and finer == 1
+        watched = directions and number < WATCHED and not part.held
         weakest = weakest_direction(system, rows.zero, rows.at_zero, factor) if watched else DETERMINED
         if weakest is not None and weakest.noticed < SUSPECT and not (noisy or task.shaped):
             weakest = resolved_direction(task, part, constants, joined, weakest)

@@ -40,6 +40,9 @@ RESOLUTION = {1: 2001, 2: 129, 3: 25, 4: 9}  # points along each axis at which t
 SAMPLES = 2048  # number of points at which the size of a solution is measured
 NEGLIGIBLE = 1e-8  # variance, relative to the largest one, that is left out
 FINEST = 5  # largest number of refinements, each by a factor of four, of the correction of a solution that is all wrong
+FIRST_ORDER = 1e-2  # estimate from which the correction of an evolution is repeated
+UNSOLVED = 0.03  # share of the rows that a correction leaves where training did not come, so that it says nothing
+REPEATED = 4  # so many times at most
 CHEAP = 1e8  # most operations of a factor in such a correction
 AGREE = 2.0  # ratio of two estimates below which it is refined no more
 MOST_UNKNOWNS = 8000  # largest number of unknowns of a part's correction
@@ -125,6 +128,9 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
     error, largest, size, course = estimates(task, model, parts, found)
     if not (task.slabbed or (error < LARGE and satisfied(found))):
         found = refined(task, model, parts, constants, found, error)
+        error, largest, size, course = estimates(task, model, parts, found)
+    elif task.slabbed and error > FIRST_ORDER:
+        found = repeated(task, model, parts, constants, found, error)
         error, largest, size, course = estimates(task, model, parts, found)
     held = all(each.weakest is not None and each.weakest.noticed >= FREE for each in found)
     doubted = held and branches_off(task) and searched(task) and error < LARGE
@@ -223,15 +229,24 @@ def estimates(
         corrected = with_start(task, points, corrected)
     values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0]
     network = values.double().cpu().numpy()
+    lost = shares > lost_after(parts, found)
+    corrected = np.where(lost[:, None], network, corrected)
+    wrong = np.where(lost[:, None], network, network - corrected)
     weights = weights / weights.sum()
-    error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (network - corrected, corrected))
+    error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (wrong, corrected))
     course = None
     if task.slabbed:
         low, high = domain.low[task.time], domain.high[task.time]
         reached = next((part.low for part in parts if part.held), 1.0)
         bounds = float(low), float(low + reached * (high - low)), float(high)
-        course = Course.of(points[:, task.time], network - corrected, corrected, weights, bounds)
-    return (error / size if size > 0 else error), float(np.abs(network - corrected).max()), size, course
+        course = Course.of(points[:, task.time], wrong, corrected, weights, bounds)
+    return (error / size if size > 0 else error), float(np.abs(wrong).max()), size, course
+
+
+def lost_after(parts: Sequence[Part], found: Sequence[Corrected]) -> float:
+    """Return the share of time from which nothing is known: training did not reach it, and no correction solves it."""
+    held = ((part.low, each.after) for part, each in zip(parts, found, strict=True) if part.held)
+    return next((low for low, after in held if not max(after.values(), default=0.0) < UNSOLVED), 1.0)
 
 
 def refined(
@@ -252,13 +267,40 @@ def refined(
         axes = [axis for axis in finer_axes(task, parts[0], 4.0**power) if isinstance(axis, SplineAxis)]
         if task.unknowns_of(axes) < 2 * found[0].function.coefficients.numel() or operations(task, axes) > CHEAP:
             break
-        finer = corrections(task, parts, constants, 4.0**power)
+        finer = corrections(task, parts, constants, 4.0**power, directions=False)
         now = estimates(task, model, parts, finer)[0]
         if not math.isfinite(now):
             break
         agree = max(now, error) < AGREE * min(now, error)
         found, error = [replace(each, weakest=weakest) for each in finer], now
         if agree and satisfied(found):
+            break
+    return found
+
+
+def repeated(
+    task: MarchTask,
+    model: Model,
+    parts: Sequence[Part],
+    constants: torch.Tensor,
+    found: Sequence[Corrected],
+    error: float,
+) -> Sequence[Corrected]:
+    """Return corrections of an evolution by more than one Gauss–Newton step, after the first ones that were `found`.
+
+    An `error` that is not small has parts of second order, so that one step shows but a share of it.
+    """
+    first = found
+    for _ in range(REPEATED):
+        about = [replace(part, function=each.function) for part, each in zip(parts, found, strict=True)]
+        again = corrections(task, about, constants, directions=False)
+        now = estimates(task, model, parts, again)[0]
+        if not math.isfinite(now):
+            break
+        agree = max(now, error) < AGREE * min(now, error)
+        found = [replace(one, function=each.function) for one, each in zip(first, again, strict=True)]
+        error = now
+        if agree:
             break
     return found
 
