@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -35,6 +36,9 @@ from kanpde.network.trial_function import Model
 from kanpde.problem.found_function import MEASURED, Deviation, FoundFunction
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
+
+# The relative L2 error, the largest error, the solution's root mean square, the error's course over time.
+Estimates = tuple[float, float, float, Course | None]
 
 RESOLUTION = {1: 2001, 2: 129, 3: 25, 4: 9}  # points along each axis at which the estimate is measured
 SAMPLES = 2048  # number of points at which the size of a solution is measured
@@ -125,13 +129,12 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
     parts = tuple(parts) or parts_of_network(task, model)
     constants = model.constants.detach().double().cpu()
     found: Sequence[Corrected] = corrections(task, parts, constants)
-    error, largest, size, course = estimates(task, model, parts, found)
-    if not (task.slabbed or (error < LARGE and satisfied(found))):
-        found = refined(task, model, parts, constants, found, error)
-        error, largest, size, course = estimates(task, model, parts, found)
-    elif task.slabbed and error > FIRST_ORDER:
-        found = repeated(task, model, parts, constants, found, error)
-        error, largest, size, course = estimates(task, model, parts, found)
+    measured = estimates(task, model, parts, found)
+    if not (task.slabbed or (measured[0] < LARGE and satisfied(found))):
+        found, measured = refined(task, model, parts, constants, found, measured)
+    elif task.slabbed and measured[0] > FIRST_ORDER:
+        found, measured = repeated(task, model, parts, constants, found, measured)
+    error, largest, size, course = measured
     held = all(each.weakest is not None and each.weakest.noticed >= FREE for each in found)
     doubted = held and branches_off(task) and searched(task) and error < LARGE
     branch = another_branch(task, parts[0], constants) if doubted else None
@@ -202,9 +205,7 @@ def concluded(evidence: Evidence, target: float | None) -> Audit:
     )
 
 
-def estimates(
-    task: MarchTask, model: Model, parts: Sequence[Part], found: Sequence[Corrected]
-) -> tuple[float, float, float, Course | None]:
+def estimates(task: MarchTask, model: Model, parts: Sequence[Part], found: Sequence[Corrected]) -> Estimates:
     """Return the estimates of the relative L2 error and of the largest error, the solution's root mean square, and the
     course of the error over the time that was solved, if the problem is an evolution.
 
@@ -255,27 +256,22 @@ def refined(
     parts: Sequence[Part],
     constants: torch.Tensor,
     found: Sequence[Corrected],
-    error: float,
-) -> Sequence[Corrected]:
+    measured: Estimates,
+) -> tuple[Sequence[Corrected], Estimates]:
     """Return corrections of a solution that is all wrong on finer and finer splines, after those that were `found`.
 
     The splines of the first correction are as coarse as such a solution's: both may miss the same layer. They are
-    refined until two estimates of the `error` agree and the rows are satisfied, or a factor would cost too much.
+    refined until two estimates agree and the rows are satisfied, or a factor would cost too much.
     """
-    weakest = found[0].weakest
-    for power in range(1, FINEST + 1):
+
+    def finer(power: int, before: Sequence[Corrected]) -> Sequence[Corrected] | None:
         axes = [axis for axis in finer_axes(task, parts[0], 4.0**power) if isinstance(axis, SplineAxis)]
-        if task.unknowns_of(axes) < 2 * found[0].function.coefficients.numel() or operations(task, axes) > CHEAP:
-            break
-        finer = corrections(task, parts, constants, 4.0**power, directions=False)
-        now = estimates(task, model, parts, finer)[0]
-        if not math.isfinite(now):
-            break
-        agree = max(now, error) < AGREE * min(now, error)
-        found, error = [replace(each, weakest=weakest) for each in finer], now
-        if agree and satisfied(found):
-            break
-    return found
+        if task.unknowns_of(axes) < 2 * before[0].function.coefficients.numel() or operations(task, axes) > CHEAP:
+            return None
+        again = corrections(task, parts, constants, 4.0**power, directions=False)
+        return [replace(each, weakest=before[0].weakest) for each in again]
+
+    return agreed(partial(estimates, task, model, parts), found, measured, finer, FINEST, satisfied)
 
 
 def repeated(
@@ -284,25 +280,43 @@ def repeated(
     parts: Sequence[Part],
     constants: torch.Tensor,
     found: Sequence[Corrected],
-    error: float,
-) -> Sequence[Corrected]:
+    measured: Estimates,
+) -> tuple[Sequence[Corrected], Estimates]:
     """Return corrections of an evolution by more than one Gauss–Newton step, after the first ones that were `found`.
 
-    An `error` that is not small has parts of second order, so that one step shows but a share of it.
+    An error that is not small has parts of second order, so that one step shows but a share of it.
     """
-    first = found
-    for _ in range(REPEATED):
-        about = [replace(part, function=each.function) for part, each in zip(parts, found, strict=True)]
+
+    def another(number: int, before: Sequence[Corrected]) -> Sequence[Corrected]:
+        about = [replace(part, function=each.function) for part, each in zip(parts, before, strict=True)]
         again = corrections(task, about, constants, directions=False)
-        now = estimates(task, model, parts, again)[0]
-        if not math.isfinite(now):
+        return [replace(one, function=each.function) for one, each in zip(before, again, strict=True)]
+
+    return agreed(partial(estimates, task, model, parts), found, measured, another, REPEATED, lambda each: True)
+
+
+def agreed(
+    measure: Callable[[Sequence[Corrected]], Estimates],
+    found: Sequence[Corrected],
+    measured: Estimates,
+    following: Callable[[int, Sequence[Corrected]], Sequence[Corrected] | None],
+    most: int,
+    enough: Callable[[Sequence[Corrected]], bool],
+) -> tuple[Sequence[Corrected], Estimates]:
+    """Return the corrections after at most so many `following` ones, with their estimates, of which the last two agree.
+
+    They end before if there are no more, or if an estimate is not finite.
+    """
+    for number in range(1, most + 1):
+        after = following(number, found)
+        now = None if after is None else measure(after)
+        if after is None or now is None or not math.isfinite(now[0]):
             break
-        agree = max(now, error) < AGREE * min(now, error)
-        found = [replace(one, function=each.function) for one, each in zip(first, again, strict=True)]
-        error = now
-        if agree:
+        agree = max(now[0], measured[0]) < AGREE * min(now[0], measured[0])
+        found, measured = after, now
+        if agree and enough(after):
             break
-    return found
+    return found, measured
 
 
 def satisfied(found: Sequence[Corrected]) -> bool:
