@@ -153,11 +153,10 @@ def probe(
     # The units are the user's: a term that is nothing for a field of size one may be most for one of its own size.
     widths = domain.high - domain.low
     spans = torch.tensor([1 / math.prod(widths[list(partial)]) for partial in plan.partials])[:, None]
-    each, zero = [], torch.zeros_like(random)
-    for jet in (zero, random, size * spans * random, balancing(placed, zero, spans) * spans * random):
-        _, slopes = placed.slopes([jet] * len(placed.images), {})
-        each.append([[by_jets[:, :, 0].numpy() for by_jets in slope.by_jets] for slope in slopes])
-    here = each[0]
+    rows, here = slopes_at(placed, torch.zeros_like(random))
+    each = [here]
+    for scale in (1.0, size * spans, balancing(rows, here, spans) * spans):
+        each.append(slopes_at(placed, scale * random)[1])
     if not all(np.isfinite(slope).all() for component in here for slope in component):
         return None
     terms = spans[:, 0].numpy()  # the slopes by partials of different orders have different units
@@ -171,9 +170,15 @@ def probe(
     return here, tuple(plan.partials), constant, [image.numpy() for image in placed.images]
 
 
-def balancing(placed: Placed, zero: Tensor, spans: Tensor) -> float:
+def slopes_at(placed: Placed, jet: Tensor) -> tuple[Tensor, list[list[Array]]]:
+    """Return the rows (c, n) at a jet (n, S, 1), and the slopes (n, S) of every component at every image."""
+    rows, slopes = placed.slopes([jet] * len(placed.images), {})
+    return rows, [[by_jets[:, :, 0].numpy() for by_jets in slope.by_jets] for slope in slopes]
+
+
+def balancing(rows: Tensor, slopes: Sequence[Sequence[Array]], spans: Tensor) -> float:
     """Return the size of a field whose largest term is as large as the rows at the field zero; 1 if those are zero."""
-    rows, slopes = placed.slopes([zero] * len(placed.images), {})
-    largest = max(float((by_jets * spans).abs().max()) for slope in slopes for by_jets in slope.by_jets)
-    found = max(float(row.abs().max()) for row in rows) / largest if largest > 0 else 0.0
+    terms = spans[:, 0].numpy()
+    largest = max(float((np.abs(each) * terms).max()) for component in slopes for each in component)
+    found = float(rows.abs().max()) / largest if largest > 0 else 0.0
     return found if 0 < found < math.inf else 1.0
