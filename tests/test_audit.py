@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from unsolved_problems import NOT_SOLVED, SOLVED
+from unsolved_problems import NOT_SOLVED, SOLVED, front
 
 from kanpde import Box, Initial, Problem, load_problem, solve
 from kanpde.calculus.devices import PROCESSOR
@@ -41,6 +41,15 @@ def test_what_is_not_solved_is_not_called_solved(name: str) -> None:
         pattern += "|estimated relative error|of the time has been solved"
     assert audit.verdict in ("doubtful", "failed")
     assert re.search(pattern, "; ".join(audit.reasons)), audit.reasons
+
+
+@pytest.mark.parametrize("seed", [41, 46])
+def test_a_front_that_hardly_anything_holds_is_not_called_solved(seed: int) -> None:
+    """On the first knots the weak direction is hidden, and damped steps show but a small share of the error."""
+    solution = solve(front(15), device="cpu", seed=seed, training={"max_parameters": 30})
+    assert solution.errors()["relative_l2"] > 0.1
+    assert solution.verdict == "doubtful"
+    assert re.search("ill-conditioned|open to working precision", solution.reasons[0])
 
 
 @pytest.mark.parametrize("name", SOLVED)

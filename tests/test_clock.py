@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 
 import pytest
 from boxes_of_symbols import hang, x
@@ -29,6 +30,25 @@ def test_time_is_limited_in_every_thread(threaded):
     else:
         work()
     assert outcomes == ["cut", "in time"]
+
+
+def test_a_limit_that_python_drops_is_raised_again_without_a_word(capfd):
+    """What is raised in a callback of a weak reference is dropped, and printed otherwise."""
+
+    class Thing:
+        pass
+
+    def slow(dead):
+        end = time.monotonic() + 0.1
+        while time.monotonic() < end:
+            pass
+
+    with pytest.raises(TimeLimit), time_limit(0.02):
+        thing = Thing()
+        watcher = weakref.ref(thing, slow)
+        del thing
+        hang(x)
+    assert watcher() is None and capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("threaded", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,22 @@ class TimeLimit(BaseException):
 
     It is not an Exception, so that code with a fallback on errors does not catch it.
     """
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Print nothing of a TimeLimit that Python itself drops, as in a callback of its collector: it is raised again."""
+    before = sys.unraisablehook
+
+    def dropped(found: sys.UnraisableHookArgs) -> None:
+        if not (found.exc_type is TimeLimit or isinstance(found.exc_value, TimeLimit)):
+            before(found)
+
+    sys.unraisablehook = dropped
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager
@@ -49,7 +66,7 @@ def _alarm(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
-    with _ended_by(silence):
+    with _unheard(), _ended_by(silence):
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6), _AGAIN)
         yield
 

@@ -9,7 +9,7 @@ defect correction (Stetter, Numer. Math. 29 (1978) 425) and it uses no known sol
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.marching.audit.directions import DETERMINED, Direction, weakest_direction
+from kanpde.marching.audit.directions import DAMPINGS, DETERMINED, LARGEST_DAMPING, Direction, weakest_direction
 from kanpde.marching.audit.iterated_correction import iterated_correction
 from kanpde.marching.audit.noise import Noise, measurements, noise_of
 from kanpde.marching.audit.parts import Part
@@ -32,13 +32,17 @@ from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask, times_of
 from kanpde.optim.band import MIN_DAMPING
 from kanpde.optim.bordered import factor_of, first_solvable
-from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
+from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton, own_step
+from kanpde.optim.least_squares import Step
 
 # Ratio of the numbers of intervals of the correction and of the solution, by the number of axes in space, at most two.
 FINER = {0: 1.0, 1: 1.5, 2: 1.2}
 FINER_ITERATED = {1: 1.5, 2: 1.2, 3: 1.1}  # the same of large parts
 COARSER = 0.9  # factor on this ratio as long as there are too many unknowns
 SUSPECT = 0.05  # a direction that the rows notice less is looked for in finer spaces
+# Rows that a correction leaves, and the share of those before together with a least size, from which any direction of a
+# steady solution is looked for there too: the correction's space may be too coarse for it. On one axis it always is.
+UNRESOLVED, UNLOWERED, LEAST = 3e-6, 0.3, 1e-9
 NOISY = 10.0  # ratio of the rows of measurements to all others from which their misfit is noise
 # Relative change of the rows by a change of a constant as large as itself from which measurements see the constant.
 SEEN = 1e-7
@@ -159,13 +163,15 @@ def corrections(
         if noisy:  # finer splines would only follow the noise
             rows = Linearised(task, part, constants, before, 1 / FINER[min(len(part.axes), 2)])
         system, step = rows.system, method.step(rows, rows.zero)
-        before, earlier = system.at(step.vector), system
+        linear = not (task.slabbed or measurements(system))
+        before, earlier = system.at(undamped(rows, step) if linear else step.vector), system
         factor = method.factor if method.factor and method.factor.storage is system.numbered.storage else None
         watched = directions and number < WATCHED and not part.held
         weakest = weakest_direction(system, rows.zero, rows.at_zero, factor) if watched else DETERMINED
-        if weakest is not None and weakest.noticed < SUSPECT and not (noisy or task.shaped):
-            weakest = resolved_direction(task, part, constants, joined, weakest)
         left, right = (norms_by_block(system, vector) for vector in (rows.zero, step.vector))
+        resolvable = watched and not (noisy or task.shaped)
+        if resolvable and weakest is not None and (weakest.noticed < SUSPECT or unresolved(task, left, right)):
+            weakest = resolved_direction(task, part, constants, joined, weakest)
         if factor is None and measurements(system):  # no step was accepted, as the solution is the best one here too
             factor = first_solvable([factor_of(rows.at_zero, MIN_DAMPING)])
         noise = None if factor is None else noise_of(system, rows.at_zero, factor, rows.residual(step.vector))
@@ -175,6 +181,29 @@ def corrections(
             noise, weakest = judged_by_deviation(noise, weakest)
         found.append(Corrected(before, weakest, left, right, noise))
     return found
+
+
+def unresolved(task: MarchTask, left: Mapping[str, float], right: Mapping[str, float]) -> bool:
+    """Return True if the correction of a steady solution leaves many rows, or most of those that it was to lower."""
+    if task.slabbed:
+        return False
+    before, after = (math.hypot(*each.values()) for each in (left, right))
+    return len(task.along) == 1 or after > UNRESOLVED or after > max(UNLOWERED * before, LEAST)
+
+
+def undamped(rows: Linearised, step: Step) -> Tensor:
+    """Return the vector after a step without damping, which shows all of a large error, as far as that is linear.
+
+    The rows may be larger there, so that Gauss–Newton damps such a step until it shows but a share of the error. It is
+    that of the given step if this has no damping, or if there is no factor.
+    """
+    if step.accepted and step.damping <= LARGEST_DAMPING:
+        return step.vector
+    factor = first_solvable(factor_of(rows.at_zero, damping) for damping in DAMPINGS)
+    if factor is None:
+        return step.vector
+    vector = rows.zero + own_step(rows.at_zero, factor).step
+    return vector if bool(vector.isfinite().all()) else step.vector
 
 
 def judged_by_deviation(noise: Noise, weakest: Direction | None) -> tuple[Noise, Direction | None]:

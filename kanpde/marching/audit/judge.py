@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -27,7 +27,15 @@ from kanpde.marching.audit.noise import Noise
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
 from kanpde.marching.audit.products import weakest_product
-from kanpde.marching.audit.reasons import FREE, LARGE, Evidence, FunctionDeviation, reasons_of, verdict_of
+from kanpde.marching.audit.reasons import (
+    FREE,
+    LARGE,
+    Evidence,
+    FunctionDeviation,
+    amplified_of,
+    reasons_of,
+    verdict_of,
+)
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.iteration import operations
 from kanpde.marching.split import Split, split
@@ -46,6 +54,7 @@ NEGLIGIBLE = 1e-8  # variance, relative to the largest one, that is left out
 FINEST = 5  # largest number of refinements, each by a factor of four, of the correction of a solution that is all wrong
 FIRST_ORDER = 1e-2  # estimate from which the correction of an evolution is repeated
 UNSOLVED = 0.03  # share of the rows that a correction leaves where training did not come, so that it says nothing
+UNSURE = 1e-2  # error which the rows that a correction leaves may cause, from which it is computed on finer splines
 REPEATED = 4  # so many times at most
 CHEAP = 1e8  # most operations of a factor in such a correction
 AGREE = 2.0  # ratio of two estimates below which it is refined no more
@@ -130,7 +139,8 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
     constants = model.constants.detach().double().cpu()
     found: Sequence[Corrected] = corrections(task, parts, constants)
     measured = estimates(task, model, parts, found)
-    if not (task.slabbed or (measured[0] < LARGE and satisfied(found))):
+    unsure = any(amplified_of(each) > UNSURE for each in found)
+    if not task.slabbed and (unsure or measured[0] >= LARGE or not satisfied(found)):
         found, measured = refined(task, model, parts, constants, found, measured)
     elif task.slabbed and measured[0] > FIRST_ORDER:
         found, measured = repeated(task, model, parts, constants, found, measured)
@@ -261,7 +271,8 @@ def refined(
     """Return corrections of a solution that is all wrong on finer and finer splines, after those that were `found`.
 
     The splines of the first correction are as coarse as such a solution's: both may miss the same layer. They are
-    refined until two estimates agree and the rows are satisfied, or a factor would cost too much.
+    refined until two estimates agree and the rows are satisfied, or a factor would cost too much. An estimate that
+    falls is not taken: the damping of a factor hides weak directions from some number of splines on.
     """
 
     def finer(power: int, before: Sequence[Corrected]) -> Sequence[Corrected] | None:
@@ -269,9 +280,10 @@ def refined(
         if task.unknowns_of(axes) < 2 * before[0].function.coefficients.numel() or operations(task, axes) > CHEAP:
             return None
         again = corrections(task, parts, constants, 4.0**power, directions=False)
-        return [replace(each, weakest=before[0].weakest) for each in again]
+        lower = all(total(after.after) <= total(first.after) for first, after in zip(before, again, strict=True))
+        return [replace(each, weakest=before[0].weakest) for each in again] if lower else None
 
-    return agreed(partial(estimates, task, model, parts), found, measured, finer, FINEST, satisfied)
+    return agreed(partial(estimates, task, model, parts), found, measured, finer, FINEST, satisfied, rising=True)
 
 
 def repeated(
@@ -302,21 +314,28 @@ def agreed(
     following: Callable[[int, Sequence[Corrected]], Sequence[Corrected] | None],
     most: int,
     enough: Callable[[Sequence[Corrected]], bool],
+    *,
+    rising: bool = False,
 ) -> tuple[Sequence[Corrected], Estimates]:
     """Return the corrections after at most so many `following` ones, with their estimates, of which the last two agree.
 
-    They end before if there are no more, or if an estimate is not finite.
+    They end before if there are no more, or if an estimate is not finite, or falls where it is to be `rising`.
     """
     for number in range(1, most + 1):
         after = following(number, found)
         now = None if after is None else measure(after)
-        if after is None or now is None or not math.isfinite(now[0]):
+        if after is None or now is None or not math.isfinite(now[0]) or (rising and AGREE * now[0] < measured[0]):
             break
         agree = max(now[0], measured[0]) < AGREE * min(now[0], measured[0])
         found, measured = after, now
         if agree and enough(after):
             break
     return found, measured
+
+
+def total(norms: Mapping[str, float]) -> float:
+    """Return the norm of all rows from that of every block."""
+    return math.hypot(*norms.values())
 
 
 def satisfied(found: Sequence[Corrected]) -> bool:

@@ -91,9 +91,8 @@ class Evidence:
     @property
     def amplified(self) -> float:
         """The largest relative error that the remaining rows of one part may cause in its weakest direction."""
-        rows = [(each.weakest, math.hypot(*each.after.values())) for each in self.found]
-        known = [(self.direction, self.estimate or 0.0), *rows]
-        return max((left / w.noticed for w, left in known if w is not None and w.noticed >= FREE), default=0.0)
+        beside = 0.0 if self.direction is None else amplified(self.direction, self.estimate or 0.0)
+        return max([beside, *(amplified_of(each) for each in self.found)])
 
     @property
     def judged(self) -> float | None:
@@ -102,6 +101,16 @@ class Evidence:
             return None
         raised = self.amplified > AMPLIFIED and self.reached == 1
         return max(self.estimate, min(1.0, self.amplified)) if raised else self.estimate
+
+
+def amplified(weakest: Direction, left: float) -> float:
+    """Return the relative error that rows of this norm may cause in the weakest direction; 0 in one that is free."""
+    return left / weakest.noticed if weakest.noticed >= FREE else 0.0
+
+
+def amplified_of(corrected: Corrected) -> float:
+    """Return the same of the rows that a correction leaves."""
+    return 0.0 if corrected.weakest is None else amplified(corrected.weakest, math.hypot(*corrected.after.values()))
 
 
 def verdict_of(evidence: Evidence, reasons: Sequence[str]) -> str:
