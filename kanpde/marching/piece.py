@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from kanpde.calculus import jets
+from kanpde.calculus.arrays import Array
 from kanpde.collocation.rows import Placed, row_factors
 from kanpde.marching.tensor_product import Local, OnGrid, TensorProduct, lines_of
 from kanpde.problem.lift import Lift
@@ -29,6 +31,18 @@ class OnGrids(Protocol):
     def jets(self, prepared: Any, /) -> Tensor:
         """Return the jets (n, S, f)."""
         ...
+
+
+def point_values(function: OnGrids) -> Callable[[Array], Array]:
+    """Return a trial function as a function of points, (n, d) -> (n, fields)."""
+
+    def values(points: Array) -> Array:
+        plan = jets.JetPlan(points.shape[1], [()])
+        with torch.no_grad():
+            found = function.jets(function.prepare(torch.as_tensor(points), plan))
+        return np.asarray(found[:, 0].cpu().numpy())
+
+    return values
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,9 @@ ROUND_OFF = 1e-10  # predicted reduction, relative to the loss, of which roundin
 SHORTEST = 1e-12  # length of a step, relative to the vector, below which it is a rounding error
 LITTLE = 1e-3  # predicted reduction, relative to the loss, that may be exceeded
 FOLLOWED = 1e-6  # largest remaining gradient of a step at fixed constants with the factor of another vector
+SOLVED = 1e-3  # relative residual below which a step may raise the loss, if the steps after it lower it
+LONGEST_WAY = 20  # largest number of these steps
+GROWTH = 3.0  # largest ratio of the lengths of two of them
 LAGGED_TOLERANCE = 1e-10  # CGLS with the factor of an earlier step ends at this share of the gradient's norm
 
 
@@ -86,8 +89,35 @@ class LaggedGaussNewton:
                     return Step(trial.vector, trial.loss, True, before, damping, trial.ratio, probes)
                 if trial.predicted <= ROUND_OFF * before or is_round_off(trial, vector):
                     break
+                if probes == 1 and before < SOLVED**2:
+                    over = across(problem, vector, trial.vector, before)
+                    if over is not None:
+                        self.damping, self.factor = damping, None
+                        return Step(*over, True, before, damping, 1.0, probes)
             damping *= DAMPING_FACTOR
         return Step(vector, before, False, before, damping=self.damping, probes=probes)
+
+
+def across(problem: LocalLeastSquares, start: Tensor, vector: Tensor, before: float) -> tuple[Tensor, float] | None:
+    """Return where undamped steps from `vector` lead, and the loss there, if that is smaller than `before` at `start`.
+
+    A small residual may leave the place of a front or a spike open. Damped steps stay in that valley, whose floor is
+    all but level, while a step along it leaves the floor where it is curved; the next one leads back to it. So the loss
+    may rise on the way, as long as the steps do not grow (the watchdog of Chamberlain, Powell, Lemarechal and Pedersen,
+    Math. Program. Study 16 (1982) 1; natural level functions: Deuflhard, Newton Methods for Nonlinear Problems, 2004).
+    """
+    length = float((vector - start).norm())
+    for _ in range(LONGEST_WAY):
+        linear = problem.linearise(vector)
+        loss = float(linear.residual.square().sum())
+        if loss < before:
+            return vector, loss
+        factor = factor_of(linear, MIN_DAMPING)
+        step = own_step(linear, factor).step if math.isfinite(loss) and factor.solvable else None
+        if step is None or not float(step.norm()) <= GROWTH * length:
+            return None
+        vector, length = vector + step, float(step.norm())
+    return None
 
 
 @dataclass(frozen=True)

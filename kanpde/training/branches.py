@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
-from kanpde.calculus.arrays import Array
-from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ConfigurationError, ProblemError
 from kanpde.marching.audit.branches import DISTINCT, another_branch, branches_off, searched
 from kanpde.marching.audit.judge import MOST_UNKNOWNS
 from kanpde.marching.audit.parts import NetworkFunction, parts_of_network
-from kanpde.marching.piece import OnGrids
+from kanpde.marching.piece import OnGrids, point_values
 from kanpde.marching.split import split
 from kanpde.marching.task import MarchTask
 from kanpde.problem.guess import with_guess
@@ -46,7 +43,7 @@ def branches(problem: Problem, most: int = 2, **options: Any) -> list[Solution]:
         other = next((each for known in found if (each := beside(task, known, found)) is not None), None)
         if other is None:
             break
-        solution = solve(with_guess(problem, values_of(other)), **options)
+        solution = solve(with_guess(problem, point_values(other)), **options)
         if any(same(solution, known) for known in found):
             break
         found.append(solution)
@@ -61,21 +58,9 @@ def beside(task: MarchTask, known: Solution, found: list[Solution]) -> OnGrids |
     return None if branch is None else branch.function
 
 
-def values_of(function: OnGrids) -> Callable[[Array], Array]:
-    """Return a trial function as a function of points, (n, d) -> (n, fields)."""
-
-    def values(points: Array) -> Array:
-        plan = JetPlan(points.shape[1], [()])
-        with torch.no_grad():
-            jets = function.jets(function.prepare(torch.as_tensor(points), plan))
-        return np.asarray(jets[:, 0].cpu().numpy())
-
-    return values
-
-
 def same(one: Solution, other: Solution) -> bool:
     """Return True if two solutions are the same up to errors."""
     domain = one.problem.domain
     points = domain.interior(np.random.default_rng(0).random((1000, domain.dimension)))
-    a, b = (values_of(NetworkFunction(each.model))(points) for each in (one, other))
+    a, b = (point_values(NetworkFunction(each.model))(points) for each in (one, other))
     return bool(np.linalg.norm(a - b) <= DISTINCT * max(float(np.linalg.norm(a)), float(np.linalg.norm(b)), 1e-300))

@@ -31,7 +31,7 @@ from kanpde.problem.lift import Ansatz
 from kanpde.problem.problem import Problem
 from kanpde.problem.unknown_function import by_unknown
 from kanpde.training.network_size import built_for, largest_size
-from kanpde.training.phase import Stop, TrainingTask
+from kanpde.training.phase import Following, Stop, TrainingTask
 from kanpde.training.points import TrainingPoints
 from kanpde.training.policies import SETTLING, KnotPolicy, PointPolicy, Verdict, nan_to_inf
 from kanpde.training.schedule import Schedule, Stage
@@ -127,7 +127,7 @@ class Descent:
             if step.loss < GUESS_LOSS * size:
                 break
 
-    def advance(self) -> Step | Stop:
+    def advance(self) -> Step | Stop | Following:
         """Take one step of the stage's method, after the updates of knots, scales, points and weights that are due.
 
         Return the step, or how the training ended if no stage is left.

@@ -34,6 +34,7 @@ from kanpde.training.imitation import Imitation
 from kanpde.training.interrupts import Interrupts
 from kanpde.training.march_phase import Marching
 from kanpde.training.phase import Following, NothingFound, Phase, Stop, TrainingTask
+from kanpde.training.second_march import GuidingDescent, SecondMarch, helps
 from kanpde.training.settings import Settings, TrainingOptions
 from kanpde.training.tensor_train_phase import TensorTrains
 from kanpde.training.warm_march import WarmMarch
@@ -52,6 +53,8 @@ KINDS: Mapping[str, type[Descent] | type[Marching] | type[Imitation] | type[Tens
     "warm_march": WarmMarch,
     "imitation": Imitation,
     "tensor_trains": TensorTrains,
+    "guiding_descent": GuidingDescent,
+    "second_march": SecondMarch,
 }
 
 
@@ -216,7 +219,8 @@ class Trainer:
         network = self.settings.network
         if isinstance(self.phase, TensorTrains) and isinstance(network, KAN) and Marching.fits(self.task, network):
             return Marching(self.task, network)
-        return Descent(self.task, network)
+        guides = isinstance(self.phase, Marching) and helps(self.phase)
+        return (GuidingDescent if guides else Descent)(self.task, network)
 
     def _step_in_budget(self) -> Step | Stop | NothingFound | Following:
         """Take one iteration; undo it if it would end much later than the budget.

@@ -227,7 +227,7 @@ def resolved_direction(
         rows = Linearised(task, part, constants, before, 2.0**power)
         finer = weakest_direction(rows.system, rows.zero, rows.at_zero)
         if finer is None or finer.noticed > FALLEN * weakest.noticed:
-            break
+            return weakest if finer is None else replace(weakest, resolved=True)
         weakest = finer
     return weakest
 

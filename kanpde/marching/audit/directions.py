@@ -30,13 +30,14 @@ class Direction:
 
     `constant` is True if v is a constant function of one field. `unknown` is the name of the unknown constant that v
     changes most, relative to its size, more than the fields; None if there is none. `field` is the name of the field
-    that v changes most.
+    that v changes most. `resolved` is True if rows on finer splines notice it as much.
     """
 
     noticed: float
     constant: bool
     field: str
     unknown: str | None
+    resolved: bool = False
 
 
 DETERMINED = Direction(noticed=1.0, constant=False, field="", unknown=None)  # of rows that notice everything

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -280,8 +280,7 @@ def refined(
         if task.unknowns_of(axes) < 2 * before[0].function.coefficients.numel() or operations(task, axes) > CHEAP:
             return None
         again = corrections(task, parts, constants, 4.0**power, directions=False)
-        lower = all(total(after.after) <= total(first.after) for first, after in zip(before, again, strict=True))
-        return [replace(each, weakest=before[0].weakest) for each in again] if lower else None
+        return [replace(each, weakest=before[0].weakest) for each in again]
 
     return agreed(partial(estimates, task, model, parts), found, measured, finer, FINEST, satisfied, rising=True)
 
@@ -331,11 +330,6 @@ def agreed(
         if agree and enough(after):
             break
     return found, measured
-
-
-def total(norms: Mapping[str, float]) -> float:
-    """Return the norm of all rows from that of every block."""
-    return math.hypot(*norms.values())
 
 
 def satisfied(found: Sequence[Corrected]) -> bool:

@@ -16,6 +16,10 @@ from kanpde.marching.split import JOINTS
 
 LARGE = 0.3  # an estimate of the relative error from which a solution has failed
 FREE = 3e-5  # a direction that the rows notice less leaves the solution open
+# A direction that finer splines confirm holds the solution nevertheless, if the rows notice it more than the first
+# number (a factor of JᵀJ shows no less than the root of round-off), and if what is left of them may cause a smaller
+# relative error than the second one.
+NOTICED, HELD = 3e-7, 1e-3
 AMPLIFIED = 0.1  # largest relative error that the remaining residual may cause in the weakest direction
 AMPLIFICATION = 1e2  # ratio of error and residual from which a problem is ill-conditioned
 SMALL = 1e-6  # an error below which its amplification is not worth a word
@@ -83,10 +87,12 @@ class Evidence:
         return math.hypot(*(n for each in self.found for n in each.before.values()))
 
     @property
-    def weakest(self) -> Direction | None:
-        """The direction that the rows of any part notice least."""
-        known = [each for each in (self.direction, *(each.weakest for each in self.found)) if each is not None]
-        return min(known, key=lambda direction: direction.noticed, default=None)
+    def open(self) -> Direction | None:
+        """The direction that the rows of any part notice least, if it leaves the solution open; else None."""
+        beside = [] if self.direction is None else [(self.direction, self.estimate or 0.0)]
+        known = beside + [(each.weakest, left_of(each)) for each in self.found if each.weakest is not None]
+        left_open = [weakest for weakest, left in known if is_open(weakest, left)]
+        return min(left_open, key=lambda direction: direction.noticed, default=None)
 
     @property
     def amplified(self) -> float:
@@ -103,14 +109,27 @@ class Evidence:
         return max(self.estimate, min(1.0, self.amplified)) if raised else self.estimate
 
 
+def is_open(weakest: Direction, left: float) -> bool:
+    """Return True if a weakest direction leaves the solution open, where rows of the norm `left` are not satisfied."""
+    if weakest.noticed >= FREE:
+        return False
+    found = weakest.resolved and not weakest.constant and weakest.unknown is None
+    return not (found and weakest.noticed > NOTICED and left < HELD * weakest.noticed)
+
+
 def amplified(weakest: Direction, left: float) -> float:
-    """Return the relative error that rows of this norm may cause in the weakest direction; 0 in one that is free."""
-    return left / weakest.noticed if weakest.noticed >= FREE else 0.0
+    """Return the relative error that rows of this norm may cause in the weakest direction; 0 if that is open."""
+    return 0.0 if is_open(weakest, left) else left / weakest.noticed
+
+
+def left_of(corrected: Corrected) -> float:
+    """Return the norm of the rows that a correction leaves."""
+    return math.hypot(*corrected.after.values())
 
 
 def amplified_of(corrected: Corrected) -> float:
-    """Return the same of the rows that a correction leaves."""
-    return 0.0 if corrected.weakest is None else amplified(corrected.weakest, math.hypot(*corrected.after.values()))
+    """Return the relative error that these rows may cause in the weakest direction."""
+    return 0.0 if corrected.weakest is None else amplified(corrected.weakest, left_of(corrected))
 
 
 def verdict_of(evidence: Evidence, reasons: Sequence[str]) -> str:
@@ -184,10 +203,10 @@ def unseen(found: Missed, *, hidden: bool) -> str:
 
 def open_direction(evidence: Evidence) -> Iterator[str]:
     """Yield the sentence on a direction that the equation and the conditions leave open, or nearly so."""
-    weakest = evidence.weakest
+    weakest = evidence.open
     if any(each.weakest is None for each in evidence.found):
         yield "the derivative of the equation is not finite at the solution, which therefore may not be the only one"
-    if weakest is None or weakest.noticed >= FREE:
+    if weakest is None:
         return
     if weakest.unknown is not None:
         yield f"nothing determines the unknown {weakest.unknown}: another value solves the problem too; add Data"
