@@ -224,8 +224,8 @@ class Solution:
         """Return several partials of all fields at points (n, d), each (n, fields), from one evaluation of the jets."""
         if not partials:
             return {}
-        plan = JetPlan(points.shape[1], list(partials))
-        jets = self.model.jets_at(self._evaluation.tensor(points), plan, partials)
+        plan = JetPlan(self.problem.domain.dimension, list(partials))
+        jets = self.model.jets_at(self._evaluation.table(points), plan, partials)
         return dict(zip(partials, np.moveaxis(np.asarray(jets.cpu().double()), 1, 0), strict=True))
 
     def plot(self) -> Figure:

@@ -122,6 +122,14 @@ SHAPES = {
 }
 
 
+def test_points_are_rows_of_any_kind(solution):
+    rows = np.array([[0.1, 0.2], [0.3, 0.4]])
+    assert np.array_equal(solution.evaluate(rows.tolist()), solution.evaluate(rows))
+    for wrong in ([0.1, 0.2], [[0.1, 0.2, 0.3]]):
+        with pytest.raises(ProblemError, match=r"expected points of shape \(n, 2\) with the columns"):
+            solution.evaluate(wrong)
+
+
 def values_of(shape, low, high, seed):
     return np.random.default_rng(seed).uniform(low, high, shape)
 

@@ -34,6 +34,14 @@ class Evaluation:
 
     def at_points(self, evaluate: Evaluate, points: Any) -> Any:
         """Return values at points (n, d), or (n,) for one coordinate: an array or tensor (n,), or (n, names)."""
+        table = self.table(points)
+        self._warn_outside(table)
+        found = self._in_chunks(evaluate, table)
+        found = found[:, 0] if found.shape[1] == 1 else found
+        return found.to(points.device) if isinstance(points, Tensor) else np.asarray(found.cpu())
+
+    def table(self, points: Any) -> Tensor:
+        """Return points (n, d), or (n,) for one coordinate, as a tensor (n, d); raise ProblemError for other shapes."""
         table, names = self.tensor(points), self.domain.names
         table = table[:, None] if table.dim() == 1 and len(names) == 1 else table
         if table.dim() != 2 or table.shape[1] != len(names):
@@ -41,10 +49,7 @@ class Evaluation:
                 f"expected points of shape (n, {len(names)}) with the columns {', '.join(names)}, got shape "
                 f"{tuple(table.shape)}"
             )
-        self._warn_outside(table)
-        found = self._in_chunks(evaluate, table)
-        found = found[:, 0] if found.shape[1] == 1 else found
-        return found.to(points.device) if isinstance(points, Tensor) else np.asarray(found.cpu())
+        return table
 
     def by_name(self, evaluate: Evaluate, coordinates: Mapping[str, Any], names: Sequence[str]) -> Any:
         """Return values at coordinates by name, in their broadcast shape; a dict by name if there are several names."""
