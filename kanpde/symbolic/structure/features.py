@@ -46,8 +46,8 @@ SCREEN = 100
 PARALLEL, TRIED = 1 - 1e-7, 24
 # Of a squared cosine. It is subtracted from gains, because it is large in those of nearly parallel features.
 ROUND_OFF = 1e-14
-# Terms screened together.
-CHUNK = 4096
+# Terms screened together, and rows of their products with others: as many as a processor's cache holds.
+CHUNK, ROWS = 4096, 16
 
 FUNCTIONS: dict[str, tuple[tuple[Callable[[sp.Expr], sp.Expr], Callable[[Array], Array]], ...]] = {
     "sin": ((sp.sin, np.sin), (sp.cos, np.cos)),
@@ -345,10 +345,24 @@ def best_pairs(gram: Array, first: Array, second: Array, count: int) -> list[tup
 
     `gram` (a, t) has the products of unit columns, and `first` (a,) and `second` (t,) their products with the rest.
     """
-    with np.errstate(all="ignore"):
-        apart = 1 - gram**2
-        gain = ((first[:, None] - second * gram) ** 2 - ROUND_OFF) / apart + second**2
-    gain[apart <= 1 - PARALLEL] = 0.0
-    best = gain.argmax(axis=1)
-    found = [(float(row[j]), i, int(j)) for i, (row, j) in enumerate(zip(gain, best, strict=True))]
+    found = []
+    for start in range(0, len(gram), ROWS):
+        gain = gains(gram[start : start + ROWS], first[start : start + ROWS], second)
+        best = gain.argmax(axis=1)
+        found += [(float(row[j]), start + i, int(j)) for i, (row, j) in enumerate(zip(gain, best, strict=True))]
     return sorted(found, reverse=True)[:count]
+
+
+def gains(gram: Array, first: Array, second: Array) -> Array:
+    """Return the share (a, t) of a squared rest that each pair explains, 0 for pairs that are nearly parallel."""
+    apart = np.square(gram)
+    np.subtract(1, apart, out=apart)
+    gain = second * gram
+    np.subtract(first[:, None], gain, out=gain)
+    np.square(gain, out=gain)
+    gain -= ROUND_OFF
+    with np.errstate(all="ignore"):
+        gain /= apart
+    gain += second**2
+    gain[apart <= 1 - PARALLEL] = 0.0
+    return gain
