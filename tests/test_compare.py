@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,9 +12,12 @@ from kanpde.network.equal_sizes import KINDS, equal_network
 from kanpde.runs.compare_run import match_of, run
 
 
-def kanpde(folder, *words):
-    command = [sys.executable, "-m", "kanpde", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
+@pytest.fixture
+def kanpde(tmp_path, monkeypatch, command):
+    """The command, called in a folder of its own, with room for a wide table."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return command
 
 
 def of_problem(name):
@@ -40,15 +40,15 @@ def test_an_unknown_network_is_refused():
         equal_network("mpl", 100, lambda network: 1)
 
 
-def test_a_problem_is_compared(tmp_path):
+def test_a_problem_is_compared(kanpde, tmp_path):
     stages = "training.stages=[{optimiser: gauss_newton, iterations: 4}]"
-    done = kanpde(tmp_path, "compare", "network=kan,mlp", "problem=heat", "parameters=80", stages)
-    assert done.returncode == 0, done.stderr
-    folder = tmp_path / done.stdout.splitlines()[-1].removeprefix("run: ")
+    status, out, err = kanpde("compare", "network=kan,mlp", "problem=heat", "parameters=80", stages)
+    assert status == 0, err
+    folder = tmp_path / out.splitlines()[-1].removeprefix("run: ")
     rows = json.loads((folder / "metrics.json").read_text())["networks"]
     assert list(rows) == ["kan", "mlp"] and all(row["iterations"] == 4 for row in rows.values())
     assert rows["kan"]["parameters"] == pytest.approx(rows["mlp"]["parameters"], rel=0.05)
-    assert all(row["error"] > 0 and str(row["parameters"]) in done.stdout for row in rows.values())
+    assert all(row["error"] > 0 and str(row["parameters"]) in out for row in rows.values())
     files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
     assert files == {
         "config.yaml",
@@ -60,17 +60,17 @@ def test_a_problem_is_compared(tmp_path):
     }
 
 
-def test_a_table_is_compared(tmp_path):
+def test_a_table_is_compared(kanpde, tmp_path):
     x = np.random.default_rng(0).uniform(-1, 1, (200, 2))
     y = np.sin(3 * x[:, 0]) + x[:, 1]
     lines = [f"{a!r},{b!r},{c!r}" for a, b, c in zip(*x.T.tolist(), y.tolist(), strict=True)]
     (tmp_path / "table.csv").write_text("\n".join(["a,b,y", *lines]))
     stages = "training.stages=[{optimiser: adamw, iterations: 150, learning_rate: 0.02, schedule: cosine}]"
-    done = kanpde(tmp_path, "compare", "network=[kan, mlp]", "data=table.csv", "target=y", "parameters=100", stages)
-    assert done.returncode == 0, done.stderr
-    folder = tmp_path / done.stdout.splitlines()[-1].removeprefix("run: ")
+    status, out, err = kanpde("compare", "network=[kan, mlp]", "data=table.csv", "target=y", "parameters=100", stages)
+    assert status == 0, err
+    folder = tmp_path / out.splitlines()[-1].removeprefix("run: ")
     rows = json.loads((folder / "metrics.json").read_text())["networks"]
-    assert all(row["error"] < 0.3 for row in rows.values()) and "test RMSE" in done.stdout
+    assert all(row["error"] < 0.3 for row in rows.values()) and "test RMSE" in out
 
 
 @pytest.mark.parametrize(

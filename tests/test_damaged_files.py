@@ -19,7 +19,7 @@ from kanpde.errors import KanpdeError, ProblemError
 from kanpde.problem.registry import load_problem as load
 from kanpde.runs import run_folder
 from kanpde.training.checkpoint import Checkpoint
-from kanpde.training.trainer import Trainer
+from kanpde.training.trainer import Callback, Trainer
 
 
 class Keeper:
@@ -153,20 +153,31 @@ def test_a_batch_system_may_stop_a_run(name: str, tmp_path: Path) -> None:
 
 
 class Slow(Problem):
-    """An equation whose evaluation takes long."""
+    """An equation whose evaluation takes long while it is trained, and only then."""
 
     domain = Box(x=(0, 1))
+    pause = 0.0
 
     def residual(self, u):  # type: ignore[no-untyped-def]
-        time.sleep(0.3)
+        time.sleep(self.pause)
         return u.xx + torch.sin(u) - 1
 
     def conditions(self):  # type: ignore[no-untyped-def]
         return {"ends": Dirichlet(0)}
 
 
+class Pauses(Callback):
+    """Pauses in every evaluation of `Slow` from the first iteration to the last."""
+
+    def on_start(self, trainer: Trainer, /) -> None:
+        Slow.pause = 0.3
+
+    def on_end(self, trainer: Trainer, /) -> None:
+        Slow.pause = 0.0
+
+
 def test_a_budget_ends_an_iteration_that_takes_much_longer() -> None:
-    solution = solve(Slow(), device="cpu", training={"budget_seconds": 0.1})
+    solution = solve(Slow(), device="cpu", training={"budget_seconds": 0.1}, callbacks=[Pauses()])
     assert solution.stopped_because.startswith("budget") and solution.record["iterations"] == 0
     assert torch.is_grad_enabled()
 

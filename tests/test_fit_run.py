@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,9 +11,12 @@ from kanpde.errors import ConfigurationError
 from kanpde.training.fitting.tables import inputs_and_targets, read_columns
 
 
-def kanpde(folder, *words):
-    command = [sys.executable, "-m", "kanpde", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
+@pytest.fixture
+def kanpde(tmp_path, monkeypatch, command):
+    """The command, called in a folder of its own, with room for a wide table."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return command
 
 
 def write(path, text):
@@ -32,10 +32,10 @@ def table(tmp_path):
     return write(tmp_path / "my data.csv", "\n".join(["width,x 2,label,y", *lines]))
 
 
-def test_a_table_becomes_a_run(table, tmp_path):
-    done = kanpde(tmp_path, "fit", table.name, "target=y", "network.width=[1]", "seed=1")
-    assert done.returncode == 0, done.stderr
-    folder = tmp_path / done.stdout.splitlines()[-1].removeprefix("run: ")
+def test_a_table_becomes_a_run(table, kanpde, tmp_path):
+    status, out, err = kanpde("fit", table.name, "target=y", "network.width=[1]", "seed=1")
+    assert status == 0, err
+    folder = tmp_path / out.splitlines()[-1].removeprefix("run: ")
     files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
     figures = {f"figures/{name}.png" for name in ("solution", "history", "network")}
     saved = {"metrics.json", "solution.kan", "history.csv", "config.yaml", "checkpoint.safetensors"}
@@ -47,26 +47,26 @@ def test_a_table_becomes_a_run(table, tmp_path):
         "test": 30,
     }
     assert metrics["scores"]["test"]["rmse"] < 1e-2 and metrics["verdict"] == "solved"
-    assert "test, 30 samples" in done.stdout and "chosen by held-out points" in done.stdout
+    assert "test, 30 samples" in out and "chosen by held-out points" in out
     assert Solution.load(folder / "solution.kan").problem.domain.names == ("width", "x_2")
     with (folder / "history.csv").open() as file:
         assert len(list(csv.reader(file))) == 1 + metrics["iterations"]
-    shown = kanpde(tmp_path, "show", str(folder))
-    assert shown.returncode == 0 and "test, 30 samples" in shown.stdout
+    status, shown, _ = kanpde("show", str(folder))
+    assert status == 0 and "test, 30 samples" in shown
 
 
-def test_a_fit_that_stopped_goes_on_exactly(table, tmp_path):
+def test_a_fit_that_stopped_goes_on_exactly(table, kanpde, tmp_path):
     words = ("fit", table.name, "target=y", "network.width=[1]", "seed=1")
-    whole = kanpde(tmp_path, *words, "hydra.run.dir=whole")
-    cut = kanpde(tmp_path, *words, "hydra.run.dir=cut", "training.target=0.5")
-    assert whole.returncode == cut.returncode == 0, cut.stderr
-    again = kanpde(tmp_path, "resume", "cut", "training.target=null")
-    assert again.returncode == 0 and again.stdout.splitlines()[-1] == "run: cut", again.stderr
+    for own in (["hydra.run.dir=whole"], ["hydra.run.dir=cut", "training.target=0.5"]):
+        status, _, err = kanpde(*words, *own)
+        assert status == 0, err
+    status, out, err = kanpde("resume", "cut", "training.target=null")
+    assert status == 0 and out.splitlines()[-1] == "run: cut", err
     metrics = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "cut")]
     assert metrics[0]["scores"] == metrics[1]["scores"] and metrics[0]["iterations"] == metrics[1]["iterations"]
     table.write_text(table.read_text().replace("name,", "name,1", 1))
-    changed = kanpde(tmp_path, "resume", "cut")
-    assert changed.returncode == 2 and "as it was when the run began" in changed.stderr
+    status, _, err = kanpde("resume", "cut")
+    assert status == 2 and "as it was when the run began" in err
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,8 @@ def test_a_fit_that_stopped_goes_on_exactly(table, tmp_path):
         ([], "expected kanpde fit DATA.csv target=NAME"),
     ],
 )
-def test_bad_input_is_one_line(table, tmp_path, monkeypatch, command, words, expected):
-    monkeypatch.chdir(tmp_path)
-    status, _, err = command("fit", *words)
+def test_bad_input_is_one_line(table, tmp_path, kanpde, words, expected):
+    status, _, err = kanpde("fit", *words)
     lines = [line for line in err.splitlines() if not line.startswith("column")]
     assert status == 2 and len(lines) == 1 and expected in lines[0]
     assert not (tmp_path / "results").exists()

@@ -41,6 +41,7 @@ def slab_of(residual, tail=0.0, flat=False, low=0.5, high=0.5 + SPAN, start=0.0)
 
 # At a tolerance of 1e-3 the last coefficients in time may be 1e-5, and with degree 1 a length is proportional to them.
 AIM = {"tolerance": 1e-3, "degree_in_time": 1, "first": False}
+SHORT_AND_FAR = {"slab": slab_of(4e-6, high=0.5 + 1e-4, start=3e-6), "tolerance": 1e-6, "first": True}
 VERDICTS = {
     "solved, time easily resolved": ({"slab": slab_of(1e-4)}, Keep(3.0 * SPAN, NOW)),
     "solved, time hardly resolved": ({"slab": slab_of(1e-4, tail=4e-5)}, Keep(SPAN, NOW)),
@@ -118,27 +119,15 @@ VERDICTS = {
     ),
     "a problem without slabs that is solved": ({"slab": slab_of(1e-4), "degree_in_time": None}, Keep(0.05, NOW)),
     "short, but far from the initial values": (
-        {"slab": slab_of(4e-6, high=0.5 + 1e-4, start=3e-6), "tolerance": 1e-6, "first": True},
+        SHORT_AND_FAR,
         Finer(3e-4, MORE, Counters(1, 0, 4e-6)),
     ),
     "the same, where finer axes do not help": (
-        {
-            "slab": slab_of(4e-6, high=0.5 + 1e-4, start=3e-6),
-            "tolerance": 1e-6,
-            "first": True,
-            "more": False,
-            "counters": Counters(unstarted=1e-5),
-        },
+        {**SHORT_AND_FAR, "more": False, "counters": Counters(unstarted=1e-5)},
         Shorter(1e-5, MORE, Counters(1, uncut=4e-6, unstarted=3e-6)),
     ),
     "the same, where shorter slabs do not help either": (
-        {
-            "slab": slab_of(4e-6, high=0.5 + 1e-4, start=3e-6),
-            "tolerance": 1e-6,
-            "first": True,
-            "more": False,
-            "counters": Counters(unstarted=5e-6),
-        },
+        {**SHORT_AND_FAR, "more": False, "counters": Counters(unstarted=5e-6)},
         Keep(3e-4, MORE),
     ),
     "the same, close to the initial values": (

@@ -23,14 +23,11 @@ from kanpde.marching import circulant, forecast, knot_placement, verdicts
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.eigenfunction import eigenfunction
 from kanpde.marching.iteration import Iterated, iterated, operations, take_step
-from kanpde.marching.linearisation import Numbered
 from kanpde.marching.slab_system import (
     complete_pass,
-    factor_at,
     guessed,
     initial_iterate,
     measure_slab,
-    slab_system,
     zero_iterate,
 )
 from kanpde.marching.slabs import Pass, Slab
@@ -39,7 +36,7 @@ from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
 from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask
 from kanpde.marching.verdicts import Aim, Axes, Keep, Shorter
-from kanpde.optim.bordered import AnyFactor
+from kanpde.marching.work import Work, prepare
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 from kanpde.optim.least_squares import Step
 
@@ -212,35 +209,6 @@ def at_limit(task: MarchTask, found: Pass) -> bool:
 
 
 # The march -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """Cached results that steps reuse: an attempt's rows, an anchor's factor, and numberings of unknowns by axes."""
-
-    attempt: Attempt
-    system: System
-    anchor: Anchor | None
-    factor: AnyFactor | None
-    numberings: dict[tuple[object, ...], Numbered]
-
-
-def prepare(task: MarchTask, state: MarchState, work: Work | None) -> Work:
-    """Return the cached results that a state needs, reusing those of `work` that are still valid."""
-    attempt, anchor, key = state.attempt, state.anchor, numbering_key(state.attempt, state.last is not None)
-    known = {k: each for k, each in work.numberings.items() if k[1:] == key[1:]} if work else {}
-    system = work.system if work and work.attempt is attempt else slab_system(task, state, known.get(key))
-    known[key] = system.numbered
-    if anchor is None or (work and work.anchor is anchor):
-        return Work(attempt, system, anchor, work.factor if work and anchor else None, known)
-    place = numbering_key(anchor.attempt, anchor.joined)
-    factor, known[place] = factor_at(task, anchor, known.get(place))
-    return Work(attempt, system, anchor, factor, known)
-
-
-def numbering_key(attempt: Attempt, joined: bool) -> tuple[object, ...]:
-    """Return the key of a numbering of unknowns, which depends on the axes in space and on the blocks."""
-    return (joined, *attempt.axes)
 
 
 @dataclass(frozen=True)

@@ -254,16 +254,14 @@ def products(found: Sampled, given: Samples) -> Iterator[tuple[bool, Proposal]]:
     usable = [each for each in given.inputs if np.abs(each.values).min() > 0]
     if not size.min() > 1e-12 * size.max():
         return
-    own = distinct(
-        (Feature(each.expression, np.log(np.abs(each.values))) for each in given.elements), len(given.elements)
-    )
+    own = distinct((each.with_values(np.log(np.abs(each.values))) for each in given.elements), len(given.elements))
     base = np.stack([np.ones(len(size)), *(np.log(np.abs(each.values)) for each in usable)], axis=1)
     target = np.log(size)
     spread = float(np.linalg.norm(target - target.mean()))
     if given.noisy:
         # Errors of u, and not of its logarithm, are of the same size everywhere.
         weight = size / np.sqrt(np.mean(size**2))
-        own = [Feature(each.expression, weight * each.values) for each in own]
+        own = [each.with_values(weight * each.values) for each in own]
         base, target, spread = weight[:, None] * base, weight * target, len(size) ** 0.5
     every = Terms.alone(own)
     (screen,) = screened(every, base, target[:, None])

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +46,8 @@ SCREEN = 100
 PARALLEL, TRIED = 1 - 1e-7, 24
 # Of a squared cosine. It is subtracted from gains, because it is large in those of nearly parallel features.
 ROUND_OFF = 1e-14
-# Terms screened together.
-CHUNK = 4096
+# Terms screened together, and rows of their products with others: as many as a processor's cache holds.
+CHUNK, ROWS = 4096, 16
 
 FUNCTIONS: dict[str, tuple[tuple[Callable[[sp.Expr], sp.Expr], Callable[[Array], Array]], ...]] = {
     "sin": ((sp.sin, np.sin), (sp.cos, np.cos)),
@@ -54,12 +57,29 @@ FUNCTIONS: dict[str, tuple[tuple[Callable[[sp.Expr], sp.Expr], Callable[[Array],
 }
 
 
-@dataclass(frozen=True)
 class Feature:
-    """An expression of the inputs and its values (n,) at samples."""
+    """An expression of the inputs and its values (n,) at samples.
 
-    expression: sp.Expr
-    values: Array
+    The expression is computed when it is read, because a search has thousands of features and reads a few.
+    """
+
+    def __init__(self, expression: sp.Expr | Callable[[], sp.Expr], values: Array) -> None:
+        self._expression, self.values = expression, values
+
+    @classmethod
+    def of(cls, operation: Callable[..., Any], *parts: Feature) -> Feature:
+        """Return an operation on features, which is the same on expressions and on values."""
+        return cls(lambda: operation(*(part.expression for part in parts)), operation(*(part.values for part in parts)))
+
+    def with_values(self, values: Array) -> Feature:
+        """Return the same expression with other values, such as their logarithms."""
+        return Feature(lambda: self.expression, values)
+
+    @property
+    def expression(self) -> sp.Expr:
+        if not isinstance(self._expression, sp.Expr):
+            self._expression = self._expression()
+        return self._expression
 
 
 @dataclass(frozen=True)
@@ -87,7 +107,7 @@ class Terms:
     def feature(self, number: int) -> Feature:
         """Return one product."""
         a, b = self.elements[self.pairs[number, 0]], self.monomials[self.pairs[number, 1]]
-        return Feature(a.expression * b.expression, a.values * b.values)
+        return Feature.of(operator.mul, a, b)
 
     def chunks(self, rows: int) -> Iterator[Array]:
         """Yield the values of the products at the first samples, (rows, t) for some products at a time."""
@@ -123,17 +143,20 @@ def fingerprint(values: Array) -> bytes:
 
 def combined(a: Feature, b: Feature) -> Iterator[Feature]:
     """Yield sum, difference, product and quotients of two features."""
-    yield Feature(a.expression + b.expression, a.values + b.values)
-    yield Feature(a.expression - b.expression, a.values - b.values)
-    yield Feature(a.expression * b.expression, a.values * b.values)
-    yield Feature(a.expression / b.expression, a.values / b.values)
-    yield Feature(b.expression / a.expression, b.values / a.values)
+    for operation in (operator.add, operator.sub, operator.mul, operator.truediv):
+        yield Feature.of(operation, a, b)
+    yield Feature.of(operator.truediv, b, a)
 
 
 def raised(feature: Feature, powers: Sequence[sp.Expr | int]) -> Iterator[Feature]:
     """Yield powers of a feature; they are not finite where they are not defined."""
     for power in powers:
-        yield feature if power == 1 else Feature(feature.expression**power, feature.values ** float(power))
+        yield feature if power == 1 else raised_to(feature, power)
+
+
+def raised_to(feature: Feature, power: sp.Expr | int) -> Feature:
+    """Return one power of a feature."""
+    return Feature(lambda: feature.expression**power, feature.values ** float(power))
 
 
 def arguments(inputs: Sequence[Feature]) -> tuple[list[Feature], int]:
@@ -153,13 +176,18 @@ def arguments(inputs: Sequence[Feature]) -> tuple[list[Feature], int]:
         yield from (one for each in second for one in raised(each, (2,)))
         for a, b in itertools.combinations(inputs, 2):  # (a − 1) (b − 1) and the like
             for p, q in itertools.product((-1, 1), repeat=2):
-                yield Feature((a.expression + p) * (b.expression + q), (a.values + p) * (b.values + q))
+                yield Feature.of(partial(product_of_shifted, p, q), a, b)
         pairs = [*itertools.product(second, inputs)]
         yield from (one for a, b in pairs for one in itertools.islice(combined(a, b), 2))  # sums and differences
         for a, b in pairs:
             yield from combined(a, b)
 
     return distinct(further(), ARGUMENTS), len(second)
+
+
+def product_of_shifted(p: int, q: int, a: Any, b: Any) -> Any:
+    """Return (a + p) (b + q)."""
+    return (a + p) * (b + q)
 
 
 def elements(inputs: Sequence[Feature], allowed: Sequence[str] | None) -> list[Feature]:
@@ -173,12 +201,12 @@ def elements(inputs: Sequence[Feature], allowed: Sequence[str] | None) -> list[F
                     scaled = float(factor) * each.values
                     most = LARGEST_ANGLE if name == "sin" else LARGEST
                     if name == "log" or np.abs(scaled).max() <= most:
-                        yield Feature(symbolic(factor * each.expression), numeric(scaled))
+                        yield applied(symbolic, factor, each, numeric(scaled))
 
     def shifted(features: Iterable[Feature]) -> Iterator[Feature]:
         for each in features:
-            yield Feature(1 - each.expression, 1 - each.values)
-            yield Feature(1 + each.expression, 1 + each.values)
+            yield Feature.of(partial(operator.sub, 1), each)
+            yield Feature.of(partial(operator.add, 1), each)
 
     one, few = (sp.S.One,), inner[:count]
     squares = (square for each in few for square in raised(each, (2,)))
@@ -198,6 +226,11 @@ def elements(inputs: Sequence[Feature], allowed: Sequence[str] | None) -> list[F
     return distinct(every, ELEMENTS)
 
 
+def applied(function: Callable[[sp.Expr], sp.Expr], factor: sp.Expr, argument: Feature, values: Array) -> Feature:
+    """Return a function of a multiple of an argument, with these values."""
+    return Feature(lambda: function(factor * argument.expression), values)
+
+
 def monomials(inputs: Sequence[Feature]) -> list[Feature]:
     """Return 1 and products of powers of the inputs, those of small powers first."""
     one = Feature(sp.S.One, np.ones(len(inputs[0].values)))
@@ -207,7 +240,7 @@ def monomials(inputs: Sequence[Feature]) -> list[Feature]:
 
     def product(powers: Sequence[sp.Expr | int]) -> Feature:
         values = np.prod([x.values ** float(p) for x, p in zip(inputs, powers, strict=True)], axis=0)
-        return Feature(sp.Mul(*(x.expression**p for x, p in zip(inputs, powers, strict=True))), values)
+        return Feature(lambda: sp.Mul(*(x.expression**p for x, p in zip(inputs, powers, strict=True))), values)
 
     with np.errstate(all="ignore"):
         return [one, *distinct(map(product, products), TERMS)]
@@ -228,7 +261,7 @@ def terms(found: Sequence[Feature], inputs: Sequence[Feature]) -> Terms:
                 yield from raised(found[chosen[0]], (power,))
             else:
                 a, b = (found[k] for k in chosen)
-                yield Feature(a.expression * b.expression, a.values * b.values)
+                yield Feature.of(operator.mul, a, b)
 
     with np.errstate(all="ignore"):
         every = [own[0], *distinct(powers(), 3 * ELEMENTS)]
@@ -312,10 +345,24 @@ def best_pairs(gram: Array, first: Array, second: Array, count: int) -> list[tup
 
     `gram` (a, t) has the products of unit columns, and `first` (a,) and `second` (t,) their products with the rest.
     """
-    with np.errstate(all="ignore"):
-        apart = 1 - gram**2
-        gain = ((first[:, None] - second * gram) ** 2 - ROUND_OFF) / apart + second**2
-    gain[apart <= 1 - PARALLEL] = 0.0
-    best = gain.argmax(axis=1)
-    found = [(float(row[j]), i, int(j)) for i, (row, j) in enumerate(zip(gain, best, strict=True))]
+    found = []
+    for start in range(0, len(gram), ROWS):
+        gain = gains(gram[start : start + ROWS], first[start : start + ROWS], second)
+        best = gain.argmax(axis=1)
+        found += [(float(row[j]), start + i, int(j)) for i, (row, j) in enumerate(zip(gain, best, strict=True))]
     return sorted(found, reverse=True)[:count]
+
+
+def gains(gram: Array, first: Array, second: Array) -> Array:
+    """Return the share (a, t) of a squared rest that each pair explains, 0 for pairs that are nearly parallel."""
+    apart = np.square(gram)
+    np.subtract(1, apart, out=apart)
+    gain = second * gram
+    np.subtract(first[:, None], gain, out=gain)
+    np.square(gain, out=gain)
+    gain -= ROUND_OFF
+    with np.errstate(all="ignore"):
+        gain /= apart
+    gain += second**2
+    gain[apart <= 1 - PARALLEL] = 0.0
+    return gain
