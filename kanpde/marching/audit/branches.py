@@ -2,7 +2,8 @@
 
 If u₁ solves F(u) = 0, then M(u) F(u) = 0 with M(u) = 1 + σ²/‖u − u₁‖² has the other solutions, but not u₁. Its step is
 the step d of F times 1/(1 − M'd/M), so it costs as much (Farrell, Birkisson, Funke, SIAM J. Sci. Comput. 37 (2015)
-A2026). The iteration starts beside u₁ in its weakest direction, along which solutions branch off.
+A2026). The iteration starts beside u₁ in its weakest direction, along which solutions branch off: first where the
+part of the rows that this direction changes least is as at u₁, then at given distances.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,7 +35,11 @@ NOTHING = 1e-15  # size of a known solution that is zero, so that it says nothin
 FINE = 2  # ratio of the numbers of unknowns of the space in which a solution is confirmed, and of the search
 # Distances from the known solution, in multiples of its size, by the number of coordinates.
 STARTS = {1: (1.0, -1.0, 4.0, -4.0, 20.0, -20.0), 2: (1.0, -1.0)}
-STEPS, PATIENT_STEPS = 12, 40  # from each start
+# Multiples of the known solution's size between which the rows are looked at along the direction, how many of them, and
+# the largest number of starts from there.
+NEAREST, FARTHEST, LOOKED_AT, FROM_ROWS = 1e-4, 1e10, 85, 2
+STEPS, DAMPED_STEPS, PATIENT_STEPS = 12, 24, 40  # from each start
+HALVED = 4  # so many times at most a step that does not lower the rows is halved
 POLISHED = 8  # largest number of steps in the space of the correction
 LONGEST = 10.0  # largest factor that deflation puts on a step
 SETTLED = 1e-8  # relative change at which the iteration has converged
@@ -81,10 +88,13 @@ def another_branch(
     size = float(poles[0].norm())
     size = size if size > NOTHING else 1.0
     start = size / float(small.change(weakest).norm()) * weakest
-    if small.linear(start):
+    near = small.shares_of_others(start)
+    if not near and small.linear(start):
         return None
-    for share in STARTS[1] if patient else STARTS[len(part.axes)]:
-        found = small.iterate(share * start, PATIENT_STEPS if patient else STEPS, poles, size)
+    for number, share in enumerate((*near, *(STARTS[1] if patient else STARTS[len(part.axes)]))):
+        damped = number < len(near)  # such a start is near a solution, but perhaps not near enough for whole steps
+        steps = PATIENT_STEPS if patient else DAMPED_STEPS if damped else STEPS
+        found = small.iterate(share * start, steps, poles, size, damped=damped)
         rough = math.inf if found is None else small.residual(found)
         if found is None or rough > ROUGHLY:
             continue
@@ -142,7 +152,30 @@ class Search:
         step = self.step(start)
         return step is None or float(self.change(start + step).norm()) <= LINEAR * float(self.change(start).norm())
 
-    def iterate(self, vector: Tensor, steps: int, poles: Sequence[Tensor] = (), size: float = 1.0) -> Tensor | None:
+    def shares_of_others(self, start: Tensor) -> tuple[float, ...]:
+        """Return the least multiples s of `start`, which is the weakest direction v, that could be other solutions.
+
+        They are those at which the part g(s) of the rows F(u + s v) − F(u) along F'(u) v, the rows that only a weak
+        direction lacks, has the value 0 again. For the lowest terms in v, this is Lyapunov's and Schmidt's equation.
+        """
+        zero = self.rows.zero
+        here = self.system.residual(zero)
+        lacking = self.rows.at_zero.product(start)
+        found = list[float]()
+        for sign in (1.0, -1.0):
+            shares, before = sign * np.geomspace(NEAREST, FARTHEST, LOOKED_AT), 1.0
+            for nearer, share in pairwise([0.0, *shares]):
+                slope = float(lacking @ (self.system.residual(zero + share * start) - here)) / share
+                if not math.isfinite(slope):
+                    break
+                if slope <= 0 < before and nearer:
+                    found.append(nearer + (share - nearer) * before / (before - slope))
+                before = slope
+        return tuple(sorted(found, key=abs)[:FROM_ROWS])
+
+    def iterate(
+        self, vector: Tensor, steps: int, poles: Sequence[Tensor] = (), size: float = 1.0, *, damped: bool = False
+    ) -> Tensor | None:
         """Return where at most this number of steps leads, deflated by the poles; None if they do not converge."""
         self.system.rescale(vector)
         for _ in range(steps):
@@ -152,10 +185,19 @@ class Search:
             here = self.values(vector)
             change = self.change(step)
             share = deflation([here - pole for pole in poles], change, size)
+            if damped:
+                share *= self.shortened(vector, share * step)
             vector = vector + share * step
             if float(change.norm()) <= SETTLED * max(float(here.norm()), 1e-300):
                 return vector
         return None
+
+    def shortened(self, vector: Tensor, step: Tensor) -> float:
+        """Return the largest share of a step, of 1, 1/2, 1/4, …, that lowers the rows; the least one if none does."""
+        before = float(self.system.residual(vector).norm())
+        shares = [0.5**power for power in range(HALVED + 1)]
+        lower = (each for each in shares if float(self.system.residual(vector + each * step).norm()) < before)
+        return next(lower, shares[-1])
 
     def residual(self, vector: Tensor) -> float:
         """Return the relative residual, with the sizes of the terms there."""

@@ -25,6 +25,8 @@ def with_start(task: MarchTask, points: Array, values: Array) -> Array:
     """
     where = points[:, task.time] == task.problem.domain.low[task.time]
     found: Array = values.copy()
+    if not where.any():  # as in the quadrature of a shape
+        return found
     for field, known in prescribed(task, points[where]):
         near = abs(known - values[where, field]) <= JUMP * abs(values).max()
         found[where, field] = np.where(near, known, values[where, field])
