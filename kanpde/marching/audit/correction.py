@@ -43,6 +43,7 @@ SUSPECT = 0.05  # a direction that the rows notice less is looked for in finer s
 # Rows that a correction leaves, and the share of those before together with a least size, from which any direction of a
 # steady solution is looked for there too: the correction's space may be too coarse for it. On one axis it always is.
 UNRESOLVED, UNLOWERED, LEAST = 3e-6, 0.3, 1e-9
+NOTICED = 1.0  # a direction that the rows notice more is none of these
 NOISY = 10.0  # ratio of the rows of measurements to all others from which their misfit is noise
 # Relative change of the rows by a change of a constant as large as itself from which measurements see the constant.
 SEEN = 1e-7
@@ -170,7 +171,7 @@ def corrections(
         weakest = weakest_direction(system, rows.zero, rows.at_zero, factor) if watched else DETERMINED
         left, right = (norms_by_block(system, vector) for vector in (rows.zero, step.vector))
         resolvable = watched and not (noisy or task.shaped)
-        if resolvable and weakest is not None and (weakest.noticed < SUSPECT or unresolved(task, left, right)):
+        if resolvable and weakest is not None and suspected(task, weakest, left, right):
             weakest = resolved_direction(task, part, constants, joined, weakest)
         if factor is None and measurements(system):  # no step was accepted, as the solution is the best one here too
             factor = first_solvable([factor_of(rows.at_zero, MIN_DAMPING)])
@@ -183,12 +184,17 @@ def corrections(
     return found
 
 
-def unresolved(task: MarchTask, left: Mapping[str, float], right: Mapping[str, float]) -> bool:
-    """Return True if the correction of a steady solution leaves many rows, or most of those that it was to lower."""
-    if task.slabbed:
-        return False
+def suspected(task: MarchTask, weakest: Direction, left: Mapping[str, float], right: Mapping[str, float]) -> bool:
+    """Return True if a part may have a weaker direction in finer spaces.
+
+    That is if its own one is weak; or if the correction of a steady solution leaves many rows, or most of those that it
+    was to lower, as it does where its space resolves no front.
+    """
+    if weakest.noticed < SUSPECT or task.slabbed:
+        return weakest.noticed < SUSPECT
     before, after = (math.hypot(*each.values()) for each in (left, right))
-    return len(task.along) == 1 or after > UNRESOLVED or after > max(UNLOWERED * before, LEAST)
+    unresolved = len(task.along) == 1 or after > UNRESOLVED or after > max(UNLOWERED * before, LEAST)
+    return weakest.noticed < NOTICED and unresolved
 
 
 def undamped(rows: Linearised, step: Step) -> Tensor:

@@ -34,6 +34,7 @@ from kanpde.marching.audit.reasons import (
     FunctionDeviation,
     amplified_of,
     reasons_of,
+    rows_left,
     verdict_of,
 )
 from kanpde.marching.axes import SplineAxis
@@ -272,7 +273,7 @@ def refined(
 
     The splines of the first correction are as coarse as such a solution's: both may miss the same layer. They are
     refined until two estimates agree and the rows are satisfied, or a factor would cost too much. An estimate that
-    falls is not taken: the damping of a factor hides weak directions from some number of splines on.
+    falls more than the rows is not taken: round-off hides weak directions from some number of splines on.
     """
 
     def finer(power: int, before: Sequence[Corrected]) -> Sequence[Corrected] | None:
@@ -318,12 +319,15 @@ def agreed(
 ) -> tuple[Sequence[Corrected], Estimates]:
     """Return the corrections after at most so many `following` ones, with their estimates, of which the last two agree.
 
-    They end before if there are no more, or if an estimate is not finite, or falls where it is to be `rising`.
+    They end before if there are no more, or if an estimate is not finite, or, where it is to be `rising`, falls more
+    than the rows.
     """
     for number in range(1, most + 1):
         after = following(number, found)
         now = None if after is None else measure(after)
-        if after is None or now is None or not math.isfinite(now[0]) or (rising and AGREE * now[0] < measured[0]):
+        if after is None or now is None or not math.isfinite(now[0]):
+            break
+        if rising and AGREE * now[0] < measured[0] and rows_left(after) * measured[0] > rows_left(found) * now[0]:
             break
         agree = max(now[0], measured[0]) < AGREE * min(now[0], measured[0])
         found, measured = after, now

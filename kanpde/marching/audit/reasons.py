@@ -79,7 +79,7 @@ class Evidence:
     @property
     def after(self) -> float:
         """The norm of the rows that a correction leaves, a relative residual."""
-        return math.hypot(*(n for each in self.found for n in each.after.values()))
+        return rows_left(self.found)
 
     @property
     def before(self) -> float:
@@ -125,6 +125,11 @@ def amplified(weakest: Direction, left: float) -> float:
 def left_of(corrected: Corrected) -> float:
     """Return the norm of the rows that a correction leaves."""
     return math.hypot(*corrected.after.values())
+
+
+def rows_left(found: Sequence[Corrected]) -> float:
+    """Return the norm of all rows that corrections leave."""
+    return math.hypot(*(left_of(each) for each in found))
 
 
 def amplified_of(corrected: Corrected) -> float:
