@@ -35,9 +35,8 @@ NOTHING = 1e-15  # size of a known solution that is zero, so that it says nothin
 FINE = 2  # ratio of the numbers of unknowns of the space in which a solution is confirmed, and of the search
 # Distances from the known solution, in multiples of its size, by the number of coordinates.
 STARTS = {1: (1.0, -1.0, 4.0, -4.0, 20.0, -20.0), 2: (1.0, -1.0)}
-# Multiples of the known size between which the rows are looked at along the direction (far larger solutions, which many
-# nonlinear equations have, are not meant), how many of them, and
-# the largest number of starts from there.
+# Multiples of the known size between which the rows are looked at along the direction (nearly every quadratic equation
+# has far larger solutions, which nobody means), how many of them, and the largest number of starts from there.
 NEAREST, FARTHEST, LOOKED_AT, FROM_ROWS = 1e-4, 20.0, 33, 2
 STEPS, DAMPED_STEPS, PATIENT_STEPS = 12, 24, 40  # from each start
 HALVED = 4  # so many times at most a step that does not lower the rows is halved
