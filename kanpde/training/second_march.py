@@ -72,7 +72,7 @@ class SecondMarch(Marching):
     def __init__(self, task: TrainingTask, before: GuidingDescent, state: MarchState | None = None) -> None:
         network = task.settings.network
         assert isinstance(network, KAN)
-        self.given, self.before = task, before
+        self.before = before
         guessed = with_guess(task.problem, point_values(NetworkFunction(before.current)))
         super().__init__(replace(task, problem=guessed), network, state)
 
@@ -111,7 +111,7 @@ class SecondMarch(Marching):
 
     def columns(self) -> dict[str, float]:
         """Return an iteration's columns of the history; its stage is the one after those of the descent."""
-        return {**super().columns(), "stage": self.before.columns()["stage"] + 1}
+        return {**super().columns(), "stage": self.before.schedule.number + 2}
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return tensors and JSON for `restored`."""

@@ -269,9 +269,10 @@ def refined(
     found: Sequence[Corrected],
     measured: Estimates,
 ) -> tuple[Sequence[Corrected], Estimates]:
-    """Return corrections of a solution that is all wrong on finer and finer splines, after those that were `found`.
+    """Return corrections of a steady solution on finer and finer splines, after those that were `found`.
 
-    The splines of the first correction are as coarse as such a solution's: both may miss the same layer. They are
+    If it is all wrong, the splines of the first correction are as coarse as its own: both may miss the same layer. If
+    what the first one leaves of the rows may stand for much, its splines may be too coarse for a front. They are
     refined until two estimates agree and the rows are satisfied, or a factor would cost too much. An estimate that
     falls more than the rows is not taken: round-off hides weak directions from some number of splines on.
     """
