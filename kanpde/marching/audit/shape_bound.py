@@ -183,7 +183,7 @@ class ShapeProof(MaximumProof):
         """Return the model of minus the prescribed value along a curve."""
         assert equation.around is not None
         coordinates = self.enclosed.statement.coordinates
-        given = sp.sympify(equation.around((sp.S.Zero,)))
+        given = sp.sympify(equation.around((sp.S.Zero,)), strict=True)
         normal = {s: n for s in given.free_symbols for n in self._normals(s, curve, stretch)}
         symbols = {**dict(zip(coordinates, (stretch.x, stretch.y), strict=True)), PARAMETER: stretch.t, **normal}
         if isinstance(curve, Segment):
