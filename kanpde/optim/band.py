@@ -72,13 +72,14 @@ class Storage:
             self._add_nearly_full_rows(total, columns, rows)
             return
         row, column, start = self.factors
+        columns, rows = together(columns, rows)
         block = max(1, MAX_ENTRIES // columns.shape[1] ** 2)
-        for numbers, part in zip(torch.split(columns, block), torch.split(rows, block, dim=1), strict=True):
+        for numbers, part in zip(torch.split(columns, block), torch.split(rows, block), strict=True):
             places = self.numbering[numbers]
             down, across = places[:, :, None], places[:, None, :]
             spare = len(total) - 1
             target = torch.where(down >= across, row * down + column * across + start, spare)
-            total.index_add_(0, target.reshape(-1), torch.einsum("cnm,cnk->nmk", part, part).reshape(-1))
+            total.index_add_(0, target.reshape(-1), (part.mT @ part).reshape(-1))
 
     def _add_nearly_full_rows(self, total: Tensor, columns: Tensor, rows: Tensor) -> None:
         """Add the same to a dense matrix by a product with zeros, which is much faster than sums by index."""
@@ -97,6 +98,23 @@ class Storage:
     def matrix(self, total: Tensor) -> Tensor:
         """Return flat storage as the lower band (b+1, P), or as a matrix (P, P)."""
         return total[:-1].view(self._height, self.size)[self.slack :]
+
+
+def together(columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows (c, n, m) of the unknowns `columns` (n, m) in groups of the same unknowns: (g, m) and rows (g, r, m).
+
+    The rows of points in one cell depend on the same splines, so that their products are summed before they are stored.
+    """
+    distinct, group, counts = torch.unique(columns, dim=0, return_inverse=True, return_counts=True)
+    height = -(-len(columns) // len(distinct))  # the mean, so that zeros at most double the rows
+    pieces = -(-counts // height)
+    order = torch.argsort(group, stable=True)
+    group = group[order]
+    within = torch.arange(len(order), device=order.device) - (torch.cumsum(counts, 0) - counts)[group]
+    piece = (torch.cumsum(pieces, 0) - pieces)[group] + within // height
+    found = rows.new_zeros(int(pieces.sum()), len(rows), height, rows.shape[2])
+    found[piece, :, within % height] = rows[:, order].transpose(0, 1)
+    return distinct.repeat_interleave(pieces, dim=0), found.flatten(1, 2)
 
 
 class LocalLinearisation(Protocol):
