@@ -74,6 +74,7 @@ class Ending(Enum):
         ExitStatus.SOLVED,
     )
     BUDGET = "budget", "{limit:g} seconds are over", "", ExitStatus.SOLVED
+    LIMIT = "limit", "{limit:.0f} iterations are over", "", ExitStatus.SOLVED
     DIVERGED = (
         "diverged",
         "the residual is not finite, however small the step",

@@ -23,24 +23,26 @@ from kanpde.marching.split import split
 from kanpde.marching.task import MarchTask
 from kanpde.marching.tensor_product import TensorProduct
 
-QUICK = {"budget_seconds": 1.5}
+QUICK = {"max_iterations": 20, "max_parameters": 1000}
+LONGER = {"a stable path after an unstable one": 150}  # iterations of a march to its end
 ROUND_OFF = 1e-13  # a true error below which an estimate need only be small too
 
 
 @pytest.mark.parametrize("name", NOT_SOLVED)
 def test_what_is_not_solved_is_not_called_solved(name: str) -> None:
     problem, pattern = NOT_SOLVED[name]
-    solution = solve(problem, device="cpu", training=QUICK)
-    audit, true = solution.audit(), solution.errors()["relative_l2"]
-    if audit.verdict == "solved":  # an unstable problem may be solved after all, by luck with the rounding errors
+    limits = {**QUICK, "max_iterations": LONGER.get(name, QUICK["max_iterations"])}
+    solution = solve(problem, device="cpu", training=limits)
+    true = solution.errors()["relative_l2"]
+    if solution.verdict == "solved":  # an unstable problem may be solved after all, by luck with the rounding errors
         assert true is not None and true < 1e-3
-        true, estimate = (max(each, ROUND_OFF) for each in (true, audit.error_estimate))
+        true, estimate = (max(each, ROUND_OFF) for each in (true, solution.error_estimate))
         assert true / 10 < estimate < 10 * true
         return
-    if solution.stopped_because.startswith("budget"):  # on a busy machine it ends before that can be seen
-        pattern += "|estimated relative error|of the time has been solved"
-    assert audit.verdict in ("doubtful", "failed")
-    assert re.search(pattern, "; ".join(audit.reasons)), audit.reasons
+    if solution.stopped_because.startswith("limit"):  # it may end before that can be seen
+        pattern += "|a larger training.max_iterations"
+    assert solution.verdict in ("doubtful", "failed")
+    assert re.search(pattern, "; ".join(solution.reasons)), solution.reasons
 
 
 @pytest.mark.parametrize("seed", [0, 41])

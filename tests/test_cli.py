@@ -18,7 +18,7 @@ from kanpde.files import shipped
 from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training.settings import TrainingOptions
 
-QUICK = ["training.budget_seconds=1", "device=cpu", "symbolic=off"]
+QUICK = ["training.max_iterations=100", "device=cpu", "symbolic=off"]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_users_problem_is_solved_from_the_command_line(kanpde, here):
     # Shown again, and gone on with.
     status, shown, _ = kanpde("show", str(folder))
     assert status == 0 and "rod" in shown and "figures" in shown
-    status, out, _ = kanpde("resume", str(folder), "training.budget_seconds=2")
+    status, out, _ = kanpde("resume", str(folder), "training.max_iterations=200")
     assert status == 0 and out.splitlines()[-1] == f"run: {folder.relative_to(here)}"
     status, out, err = kanpde("resume", str(folder), "training.buget_seconds=3")
     assert status == 2 and out == "" and err.count("\n") == 1
@@ -191,7 +191,15 @@ def test_an_interrupt_before_training_is_one_line(kanpde, here, monkeypatch):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent in another way there")
 def test_an_interrupted_run_is_saved_and_can_go_on(kanpde, here):
-    words = [sys.executable, "-m", "kanpde", "problem=rod", "training.budget_seconds=100", "device=cpu", "symbolic=off"]
+    words = [
+        sys.executable,
+        "-m",
+        "kanpde",
+        "problem=rod",
+        "training.max_iterations=1000",
+        "device=cpu",
+        "symbolic=off",
+    ]
     # Where the tests themselves run in the background the child would be born deaf to Ctrl-C.
     hearing = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     pipe = subprocess.PIPE
@@ -204,7 +212,7 @@ def test_an_interrupted_run_is_saved_and_can_go_on(kanpde, here):
     assert child.returncode == 130 and f"kanpde resume {folder}\n" in err and "Traceback" not in err
     before = json.loads((here / folder / "metrics.json").read_text())
     assert before["stopped_because"].startswith("interrupted")
-    status, out, _ = kanpde("resume", folder, "training.budget_seconds=1")
+    status, out, _ = kanpde("resume", folder, "training.max_iterations=2000")
     after = json.loads((here / folder / "metrics.json").read_text())
     assert status == 0 and out.splitlines()[-1] == f"run: {folder}"
     assert after["iterations"] >= before["iterations"] and after["seconds"]["total"] > before["seconds"]["total"]

@@ -31,6 +31,14 @@ def test_a_budget_ends_the_training():
     assert solution.record["iterations"] == len(solution.history.get("loss", [])) < 10_000
 
 
+@pytest.mark.parametrize("stages", [None, [steps(3), steps(10)]])
+def test_a_number_of_iterations_ends_the_training_at_the_same_state(stages):
+    one, other = (run(Rod(), stages=stages, max_iterations=5, budget_seconds=seconds) for seconds in (None, 1000))
+    assert one.stopped_because == other.stopped_because == "limit: 5 iterations are over"
+    assert one.record["iterations"] == 5 and torch.equal(one.model.vector, other.model.vector)
+    assert one.verdict == "solved" or any("a larger training.max_iterations" in reason for reason in one.reasons)
+
+
 def test_a_training_that_gains_nothing_more_has_converged():
     solution = run(Beam(), stages=[steps(None)], network=KAN(width=[1], degree=5, intervals=[2, 1]), max_parameters=0)
     assert solution.stopped_because.startswith("converged") and len(solution.history["loss"]) < 400

@@ -24,6 +24,7 @@ class TrainingOptions:
     """The settings of the group "training"; raise ConfigurationError for values that are not valid."""
 
     budget_seconds: float | None = None  # limit of the wall time; None: train until convergence
+    max_iterations: int | None = None  # limit of the number of iterations, of all stages together; None: no limit
     target: float | None = None  # training ends at this estimated relative error; None: it has no target
     bound: float | None = (
         None  # training ends when the maximum error is proved to be at most this; None: no proof asked
@@ -48,12 +49,7 @@ class TrainingOptions:
             raise ConfigurationError(f"expected training.target, a relative error, below 1, got {self.target!r}")
         if not isinstance(self.tensorboard, bool):
             raise ConfigurationError(f"expected training.tensorboard to be true or false, got {self.tensorboard!r}")
-        for name, kind in (("max_parameters", ""), ("resample_every", "whole "), ("checkpoint_seconds", "")):
-            value = getattr(self, name)
-            if value is None and name == "max_parameters":
-                continue
-            if not (number(value, whole=bool(kind)) and value >= 0):
-                raise ConfigurationError(f"expected training.{name} to be a {kind}number of at least 0, got {value!r}")
+        self._require_numbers()
         for name in PENALTIES:
             value = getattr(self, name)
             if not (name == "smoothness" and value is None) and not (number(value) and value >= 0):
@@ -69,6 +65,18 @@ class TrainingOptions:
                     f"expected training.stages to be null or a list with an entry like {EXAMPLE}, got {self.stages!r}"
                 )
             object.__setattr__(self, "stages", tuple(map(Stage.of, self.stages)))
+
+    def _require_numbers(self) -> None:
+        least = {"max_parameters": 0, "max_iterations": 1, "resample_every": 0, "checkpoint_seconds": 0}
+        for name, smallest in least.items():
+            value, whole = getattr(self, name), name in ("max_iterations", "resample_every")
+            if value is None and name.startswith("max_"):
+                continue
+            if not (number(value, whole=whole) and value >= smallest):
+                kind = "whole number" if whole else "number"
+                raise ConfigurationError(
+                    f"expected training.{name} to be a {kind} of at least {smallest}, got {value!r}"
+                )
 
     @property
     def penalises(self) -> bool:

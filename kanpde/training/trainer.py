@@ -56,6 +56,8 @@ KINDS: Mapping[str, type[Descent] | type[Marching] | type[Imitation] | type[Tens
     "guiding_descent": GuidingDescent,
     "second_march": SecondMarch,
 }
+# The settings that end a training before it has converged.
+LIMITS = {Ending.BUDGET: "training.budget_seconds", Ending.LIMIT: "training.max_iterations"}
 
 
 def copied(phase: Phase) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -190,7 +192,7 @@ class Trainer:
             target=self.settings.training.target,
             wanted_bound=self.settings.training.bound,
             diverged=self.stop.ending is Ending.DIVERGED,
-            out_of_budget=self.stop.ending is Ending.BUDGET,
+            cut_by=LIMITS.get(self.stop.ending, ""),
             residual=solution.estimate,
         )
 
@@ -240,20 +242,23 @@ class Trainer:
                 return self.phase.advance()
         except TimeLimit:
             if before is not None:
-                self.phase = KINDS[before[1]["kind"]].restored(self.task, *before)
+                self.phase = self.kinds[before[1]["kind"]].restored(self.task, *before)
                 self.phase.begin()
             return Stop(Ending.BUDGET, budget)
         finally:
             self._last_seconds = time.monotonic() - started
 
     def _limit(self) -> Stop | None:
-        """Return the end of the training if the budget or the target is reached, else None."""
-        budget, target = self.settings.training.budget_seconds, self.settings.training.target
+        """Return the end of the training if a limit or the target is reached, else None."""
+        options = self.settings.training
+        budget, most, target = options.budget_seconds, options.max_iterations, options.target
         if budget is not None and self.seconds >= budget:
             return Stop(Ending.BUDGET, budget)
+        if most is not None and self.iteration >= most:
+            return Stop(Ending.LIMIT, most)
         if target is not None and self.phase.estimate <= target and self.phase.confirms(target):
             return Stop(Ending.TARGET, target)
-        bound = self.settings.training.bound
+        bound = options.bound
         return Stop(Ending.BOUND, bound) if bound is not None and self._proved(bound) else None
 
     def _proved(self, bound: float) -> bool:

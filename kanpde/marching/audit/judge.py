@@ -71,7 +71,7 @@ def audit(
     target: float | None = None,
     wanted_bound: float | None = None,
     diverged: bool = False,
-    out_of_budget: bool = False,
+    cut_by: str = "",
     residual: float = math.inf,
 ) -> Audit:
     """Return the audit of a model as a solution of a problem; it raises nothing that the problem raises.
@@ -80,7 +80,7 @@ def audit(
 
     `parts` are those of the computation, if it has any; otherwise those of the network are used. `target` is the
     largest relative error that counts as solved, 1e-3 by default. `wanted_bound` was asked to be proved of the largest
-    error; a reason says if it is not, and the verdict does not depend on it. `diverged` and `out_of_budget` tell how it
+    error; a reason says if it is not, and the verdict does not depend on it. `diverged` says how it
     ended. `residual` is training's own relative residual, which is the estimate where no correction can be computed: on
     domains that are no boxes, and in more than three dimensions.
     """
@@ -95,7 +95,7 @@ def audit(
         verdict = "failed" if diverged else "doubtful"
         stopped = f"the audit was stopped by {type(error).__name__}: {reason}"
         return Audit(verdict, (stopped, *unproved), None, None, bound, steps)
-    found = concluded(replace(evidence, diverged=diverged, out_of_budget=out_of_budget), target)
+    found = concluded(replace(evidence, diverged=diverged, cut_by=cut_by), target)
     return replace(found, reasons=(*found.reasons, *unproved), error_bound=bound, bound_steps=steps)
 
 

@@ -67,7 +67,7 @@ class Evidence:
     branch: Branch | None = None
     course: Course | None = None
     diverged: bool = False
-    out_of_budget: bool = False
+    cut_by: str = ""  # the setting whose limit ended the training before it had converged
     direction: Direction | None = None  # the weakest one that is known without corrected parts
     many: bool = False  # True if there are too many coordinates for a correction
 
@@ -177,8 +177,8 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
     if estimate is None:
         yield "the error could not be estimated, because the correction of the solution is not finite"
     elif estimate > target:
-        hint = "; a larger training.budget_seconds may lower it" if evidence.out_of_budget else ""
-        if evidence.many and not evidence.out_of_budget:
+        hint = f"; a larger {evidence.cut_by} may lower it" if evidence.cut_by else ""
+        if evidence.many and not evidence.cut_by:
             hint = "; in many coordinates only sums of few products of univariate functions have small errors"
         if evidence.noise > SHARE_OF_NOISE * estimate:
             hint = "; the noise of the measurements leaves so much open, and more of them would lower it"
@@ -195,7 +195,7 @@ def unfinished(evidence: Evidence) -> str:
         text += f" (solved to t = {evidence.course.solved_until:.6g} of {evidence.course.last:.6g})"
     if len(solved) > 2 and solved[-1] < max(solved) / SHRUNK:
         return f"{text}; the steps shrink there, so the solution may blow up or form a shock"
-    return f"{text}; a larger training.budget_seconds goes on"
+    return f"{text}; a larger {evidence.cut_by or 'training.budget_seconds'} goes on"
 
 
 def unseen(found: Missed, *, hidden: bool) -> str:
