@@ -119,7 +119,7 @@ def test_a_run_leaves_its_files(tmp_path, no_figures):
     }  # fmt: skip
     assert read_json(folder.path / "metrics.json") == metrics
     assert metrics["max_error"] is None and metrics["conditions_rms"] == {"start": 1e-9, "ends": None}
-    assert metrics["seconds"]["total"] == pytest.approx(5, abs=1)
+    assert metrics["seconds"]["total"] >= 5
     assert (folder.path / "history.csv").read_text() == "iteration,loss,error\n0,1.0,\n1,0.5,0.1\n"
 
 

@@ -32,6 +32,7 @@ MAX_MARKS = 12  # changes of the number of parameters; if there are more, none o
 def history_figure(solution: Drawable) -> Figure:
     """Draw the loss, the rms of every block and the relative error over iterations (left) and seconds (right).
 
+    The error is measured now and then; points mark where it was.
     Vertical lines mark where a stage of training begins or the network gains or loses parameters.
     """
     history = {name: np.asarray(values, dtype=np.float64) for name, values in solution.history.items()}
@@ -70,14 +71,16 @@ def _looks(history: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
         colour, dash = PALETTE[i % len(PALETTE)], DASHES[i // len(PALETTE) % len(DASHES)]
         looks[name] = {"label": name.removeprefix("rms/"), "color": colour, "ls": dash, "lw": 1.4}
     if "error" in history and np.isfinite(history["error"]).any():
-        looks["error"] = {"label": "relative error", "color": INK, "ls": (0, (5, 2)), "lw": 1.8}
+        looks["error"] = {"label": "relative error", "color": INK, "ls": (0, (5, 2)), "lw": 1.8, "marker": "o"}
     return looks
 
 
 def _draw_line(axes: Axes, along: Array, values: Array, look: Mapping[str, Any]) -> None:
-    positive = np.isfinite(values) & (values > 0)  # a logarithmic axis cannot show the rest
-    marker = "o" if positive.sum() < 3 else ""
-    axes.plot(along[positive], values[positive], marker=marker, ms=4, **look)
+    shown = np.isfinite(values) & (values > 0)  # a logarithmic axis cannot show the rest
+    if "marker" in look:
+        shown[1:] &= values[1:] != values[:-1]  # the history repeats a value until the next measurement
+    marker = "o" if shown.sum() < 3 else ""
+    axes.plot(along[shown], values[shown], ms=4, **{"marker": marker, **look})
 
 
 def _logarithmic_time(axes: Axes, seconds: Array) -> None:

@@ -161,6 +161,8 @@ class Trainer:
                 if interrupts.insisted:
                     raise
         self.stop = outcome if isinstance(outcome, Stop) and not asked(interrupts) else Stop(Ending.INTERRUPTED)
+        if self.history and self.phase.version != self._error_of:
+            self.history["error"][-1] = self._measured_error()
         for callback in callbacks:
             callback.on_end(self)
         solution = self.solution()
