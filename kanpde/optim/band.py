@@ -72,13 +72,14 @@ class Storage:
             self._add_nearly_full_rows(total, columns, rows)
             return
         row, column, start = self.factors
+        groups, windows = together(columns, rows)
         block = max(1, MAX_ENTRIES // columns.shape[1] ** 2)
-        for numbers, part in zip(torch.split(columns, block), torch.split(rows, block, dim=1), strict=True):
+        for numbers, part in zip(torch.split(groups, block), torch.split(windows, block), strict=True):
             places = self.numbering[numbers]
             down, across = places[:, :, None], places[:, None, :]
             spare = len(total) - 1
             target = torch.where(down >= across, row * down + column * across + start, spare)
-            total.index_add_(0, target.reshape(-1), torch.einsum("cnm,cnk->nmk", part, part).reshape(-1))
+            total.index_add_(0, target.reshape(-1), torch.bmm(part.transpose(1, 2), part).reshape(-1))
 
     def _add_nearly_full_rows(self, total: Tensor, columns: Tensor, rows: Tensor) -> None:
         """Add the same to a dense matrix by a product with zeros, which is much faster than sums by index."""
@@ -97,6 +98,29 @@ class Storage:
     def matrix(self, total: Tensor) -> Tensor:
         """Return flat storage as the lower band (b+1, P), or as a matrix (P, P)."""
         return total[:-1].view(self._height, self.size)[self.slack :]
+
+
+def together(columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows (c, n, m) in groups of the same unknowns: `columns` (n, m) as (g, m), and (g, r, m) with zeros.
+
+    The points of one cell have the same splines, so that one product of matrices sums over all of them.
+    """
+    distinct, group, counts = torch.unique(keys_of(columns), return_inverse=True, return_counts=True)
+    order = torch.argsort(group, stable=True)
+    sorted_group, firsts = group[order], torch.cumsum(counts, 0) - counts
+    if not torch.equal(columns[order], columns[order[firsts]][sorted_group]):  # two keys met by chance
+        return columns, rows.transpose(0, 1)
+    places = torch.arange(len(order), device=order.device) - firsts[sorted_group]
+    found = rows.new_zeros(len(distinct), int(counts.max()), *rows.transpose(0, 1).shape[1:])
+    found[sorted_group, places] = rows.transpose(0, 1)[order]
+    return columns[order[firsts]], found.flatten(1, 2)
+
+
+def keys_of(columns: Tensor) -> Tensor:
+    """Return a key (n,) of every row of columns (n, m): its sum with random odd weights, modulo 2^64."""
+    generator = torch.Generator().manual_seed(0)
+    weights = 2 * torch.randint(2**61, (columns.shape[1],), generator=generator) + 1
+    return (columns * weights.to(columns.device)).sum(dim=1)
 
 
 class LocalLinearisation(Protocol):
