@@ -169,7 +169,7 @@ def along(
         left = left.gather(2, chosen[:, None].expand(-1, left.shape[1], -1))
     left = left.transpose(1, 2)
     sums = right.new_zeros(count, right.shape[2])
-    most = max(1, LARGEST // (places.shape[1] * right.shape[2]))
+    most = max(1, LARGEST // max(1, places.shape[1] * right.shape[2]))
     for where, a, b in zip(*(torch.split(each, most) for each in (places, left, right)), strict=True):
         sums.index_add_(0, where.reshape(-1), torch.bmm(a, b).flatten(0, 1))
     return sums
