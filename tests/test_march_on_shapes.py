@@ -10,6 +10,7 @@ import torch
 from kanpde import KAN, Box, Dirichlet, Disk, Implicit, Initial, Integral, Neumann, Polygon, Problem, Solution, solve
 from kanpde.marching import march
 from kanpde.marching.axes import SplineAxis
+from kanpde.marching.piece import CutGrid
 from kanpde.marching.quadrature import quadrature
 from kanpde.optim.band import Storage
 from kanpde.optim.cgls import conjugate_gradients
@@ -103,7 +104,10 @@ def test_points_of_a_shape_integrate_over_it_and_its_faces():
     axes = [SplineAxis(np.linspace(low, high, 13), 7) for low, high in zip(HOLE.low, HOLE.high, strict=True)]
     problem = Screened(HOLE, CASES["hole"][1])
     interior, box, hole = (quadrature(block, HOLE, axes) for block in problem.blocks())
-    assert HOLE.contains(interior.points).all() and not interior.shapes
+    assert HOLE.contains(interior.points).all() and isinstance(interior.shapes, CutGrid)
+    grid = torch.cartesian_prod(*interior.shapes.lines)
+    assert torch.equal(grid[interior.shapes.inside], torch.as_tensor(interior.points))
+    assert HOLE.contains(grid.numpy()).sum() == len(interior.points)
     centre = interior.weights @ interior.points
     removed = np.pi * 0.2**2
     assert centre == pytest.approx(np.array([(2 - 0.5 * removed) / (2 - removed), 0.5]), abs=5e-3)

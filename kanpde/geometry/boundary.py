@@ -72,6 +72,9 @@ class Bounded(Domain):
         pieces = self.pieces[face.name]
         if not unit.shape[1]:
             return np.concatenate([pieces[i % len(pieces)].spread(row[None]) for i, row in enumerate(unit)])
+        if len(pieces) == 1:
+            points = pieces[0].spread(unit)
+            return points[np.isfinite(points).all(axis=1)]
         measures = np.array(self._measures[face.name])
         shares = np.concatenate([[0.0], np.cumsum(measures) / measures.sum()])
         which = np.searchsorted(shares[1:-1], unit[:, 0], side="right")

@@ -192,6 +192,9 @@ class Segment(Curve):
     def velocity(self, s: Array) -> Array:
         return np.broadcast_to(self._along, (len(s), 2))
 
+    def spread(self, unit: Array) -> Array:
+        return self.at(self.start + (self.end - self.start) * unit[:, 0])  # the speed is constant
+
     def parameter(self, points: Array) -> Array:
         s = (points - self.first) @ self._along / (self._along @ self._along)
         return np.maximum(s, self.start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -91,16 +92,15 @@ class Polygon(Shape):
 
     def level(self, points: Tensor) -> Tensor:
         """Return the signed distance."""
-        first = points.new_tensor(self.vertices.tolist())
-        along = points.new_tensor((self._nexts - self.vertices).tolist())
-        away = points[..., None, :] - first
-        share = ((away * along).sum(dim=-1) / along.square().sum(dim=-1)).clamp(0, 1)
-        distance = (away - share[..., None] * along).norm(dim=-1).amin(dim=-1)
-        # A ray to the right crosses the boundary an odd number of times from inside.
-        y, last = away[..., 1], away[..., 1] - along[:, 1]
-        left = (y >= 0) != (last >= 0)
-        x = away[..., 0] - y * along[:, 0] / torch.where(along[:, 1] == 0, torch.ones_like(along[:, 1]), along[:, 1])
-        odd = (left & (x < 0)).sum(dim=-1) % 2 == 1
+        distance, odd = points.new_full(points.shape[:-1], math.inf), torch.zeros_like(points[..., 0], dtype=torch.bool)
+        for first, along in zip(self.vertices.tolist(), (self._nexts - self.vertices).tolist(), strict=True):
+            x, y = (points[..., a] - first[a] for a in (0, 1))
+            share = ((x * along[0] + y * along[1]) / (along[0] ** 2 + along[1] ** 2)).clamp(0, 1)
+            away = torch.stack([x - share * along[0], y - share * along[1]], dim=-1)
+            distance = torch.minimum(distance, away.norm(dim=-1))
+            # A ray to the right crosses the boundary an odd number of times from inside.
+            left = (y >= 0) != (y - along[1] >= 0)
+            odd = odd ^ (left & (x - y * (along[0] / (along[1] or 1.0)) < 0))
         return torch.where(odd, -distance, distance)
 
     @property

@@ -171,10 +171,9 @@ def design(axis: Axis, x: Array) -> Array:
 def design_of(axis: Axis, x: Array, orders: int) -> Array:
     """Return the derivatives 0 … orders − 1 of all functions of the axis at x (n,), (n, orders, size)."""
     columns, values = axis.local(torch.as_tensor(x), orders)
-    result = np.zeros((len(x), orders, axis.size))
-    places = np.arange(len(x))[:, None, None], np.arange(orders)[None, :, None], columns.numpy()[:, None, :]
-    np.add.at(result, places, values.numpy())
-    return result
+    result = torch.zeros(len(x), orders, axis.size, dtype=torch.float64)
+    # The values are added because the columns of a periodic axis may coincide.
+    return result.scatter_add_(2, columns[:, None].expand_as(values), values).numpy()
 
 
 def sparse_designs(axis: Axis, x: Array, orders: int) -> list[Any]:

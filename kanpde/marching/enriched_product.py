@@ -44,6 +44,10 @@ class EnrichedProduct(TensorProduct):
         """Return the same on a tensor grid: singular functions are no products."""
         return self.local(torch.cartesian_prod(*lines), plan)
 
+    def on_part(self, lines: Sequence[Tensor], inside: Tensor, plan: JetPlan) -> Local:
+        """Return the same at some of its points."""
+        return self.local(torch.cartesian_prod(*lines)[inside], plan)
+
 
 def product_of(axes: Sequence[Axis], functions: Sequence[CornerFunction]) -> TensorProduct:
     """Return the tensor product of axes, enriched by functions if there are any."""

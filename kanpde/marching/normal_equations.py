@@ -72,15 +72,15 @@ class Sums:
         with (a, b, c) = `factors`.
         """
         pairs, places = meeting(*self.last)
-        values = along(*self.last, self.weights, places, len(pairs.first))
-        values = values.reshape(len(values), *(len(each.first) for each in self.pairs))
         (f, g), last = self.fields, positions[self.order[-1]]
         lower = last[pairs.first] >= last[pairs.second]
+        values = along(*self.last, self.weights, places, len(pairs.first), lower)[lower]
+        values = values.reshape(len(values), *(len(each.first) for each in self.pairs))
         slow = pairs.places(last, factors)
         place = slow[lower] + factors[0] * f + factors[1] * g + factors[2]
         for each, a in zip(self.pairs, self.order[:-1], strict=True):
             place = place[..., None] + each.places(positions[a], factors)
-        total.index_add_(0, place.reshape(-1), values[lower].reshape(-1))
+        total.index_add_(0, place.reshape(-1), values.reshape(-1))
 
 
 def collect(sums: list[Sums], new: Sums) -> None:
@@ -147,14 +147,29 @@ def meeting(one: Line, other: Line) -> tuple[Pairs, Tensor]:
     return Pairs(unique // other.size, unique % other.size), places
 
 
-def along(one: Line, other: Line, weights: dict[tuple[int, int], Tensor], places: Tensor, count: int) -> Tensor:
-    """Return the sums (pairs, r) of weights (n, r) by orders (m, n) times the products of the axis's functions."""
+def along(
+    one: Line,
+    other: Line,
+    weights: dict[tuple[int, int], Tensor],
+    places: Tensor,
+    count: int,
+    wanted: Tensor | None = None,
+) -> Tensor:
+    """Return the sums (pairs, r) of weights (n, r) by orders (m, n) times the products of the axis's functions.
+
+    Those of pairs that are not `wanted` (pairs,) may be left out.
+    """
     groups = len(places)
     products = [one.values[:, m, :, None] * other.values[:, n, None, :] for m, n in weights]
-    left = torch.cat([each.view(groups, -1, places.shape[1]) for each in products], dim=1).transpose(1, 2)
+    left = torch.cat([each.view(groups, -1, places.shape[1]) for each in products], dim=1)
     right = torch.cat([each.reshape(groups, -1, each.shape[1]) for each in weights.values()], dim=1)
+    if wanted is not None and bool((per_group := wanted[places].sum(dim=1)).eq(per_group[:1]).all()):
+        chosen = wanted[places].nonzero()[:, 1].view(groups, -1)
+        places = places.gather(1, chosen)
+        left = left.gather(2, chosen[:, None].expand(-1, left.shape[1], -1))
+    left = left.transpose(1, 2)
     sums = right.new_zeros(count, right.shape[2])
-    most = max(1, LARGEST // (places.shape[1] * right.shape[2]))
+    most = max(1, LARGEST // max(1, places.shape[1] * right.shape[2]))
     for where, a, b in zip(*(torch.split(each, most) for each in (places, left, right)), strict=True):
         sums.index_add_(0, where.reshape(-1), torch.bmm(a, b).flatten(0, 1))
     return sums

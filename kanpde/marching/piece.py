@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from kanpde.calculus import jets
 from kanpde.calculus.arrays import Array
 from kanpde.collocation.rows import Placed, row_factors
-from kanpde.marching.tensor_product import Local, OnGrid, TensorProduct, lines_of
+from kanpde.marching.tensor_product import Local, OnCutGrid, OnGrid, TensorProduct, lines_of
 from kanpde.problem.lift import Lift
 
-Shapes = tuple[tuple[int, ...], ...]  # the shapes of successive tensor grids
+
+@dataclass(frozen=True, eq=False)
+class CutGrid:
+    """Points inside a shape: those with the numbers `inside` (n,) of the tensor grid of lines (n_a,)."""
+
+    lines: tuple[Tensor, ...]
+    inside: Tensor
+
+    @classmethod
+    def of(cls, points: Array, here: npt.NDArray[np.bool_], shape: Sequence[int]) -> CutGrid | tuple[()]:
+        """Return the points (n, d) that are `here` as part of their tensor grid of this shape; () if it is none."""
+        lines = lines_of(torch.as_tensor(points), shape)
+        return () if lines is None else cls(tuple(lines), torch.from_numpy(np.flatnonzero(here)))
+
+    def part(self, points: Tensor, space: TensorProduct, plan: jets.JetPlan) -> OnCutGrid | Local:
+        """Return a space at its points, if they are these ones."""
+        lines, inside = [line.to(points.device) for line in self.lines], self.inside.to(points.device)
+        same = torch.equal(torch.cartesian_prod(*lines)[inside], points)
+        return space.on_part(lines, inside, plan) if same else space.local(points, plan)
+
+
+Shapes = tuple[tuple[int, ...], ...] | CutGrid  # the shapes of successive tensor grids, or a part of one
 
 
 class OnGrids(Protocol):
@@ -52,7 +74,7 @@ class Image:
     points: Tensor
     space: TensorProduct
     plan: jets.JetPlan
-    parts: tuple[OnGrid | Local, ...]
+    parts: tuple[OnGrid | OnCutGrid | Local, ...]
     counts: tuple[int, ...]
     lift: Tensor | None
     factor: Tensor | None
@@ -75,6 +97,8 @@ class Image:
         if about is not None:
             with torch.no_grad():
                 lift = about.jets(about.prepare(points, plan, shapes))
+        if isinstance(shapes, CutGrid):
+            return cls(points, space, plan, (shapes.part(points, space, plan),), (len(points),), lift, factor)
         counts = tuple(math.prod(shape) for shape in shapes)
         pieces = torch.split(points, list(counts)) if shapes else ()
         lines = [lines_of(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)]
@@ -106,9 +130,15 @@ class Image:
         return torch.einsum("nsf,nsm->nmf", self._unlifted(adjoint), self.local.features)
 
     def split(self, slopes: Tensor) -> list[tuple[OnGrid | Local, Tensor]]:
-        """Return the parts, each with its slopes (c, n, S, f) by the space's own jets."""
+        """Return the parts, each with its slopes (c, n, S, f) by the space's own jets; those of a cut grid are zero
+        outside, as those of the whole grid.
+        """
         own = slopes if self.factor is None else torch.stack([self._unlifted(each) for each in slopes])
-        return list(zip(self.parts, torch.split(own, list(self.counts), dim=1), strict=True))
+        pairs = zip(self.parts, torch.split(own, list(self.counts), dim=1), strict=True)
+        return [
+            (part.grid, part.everywhere(each, 1)) if isinstance(part, OnCutGrid) else (part, each)
+            for part, each in pairs
+        ]
 
     def _unlifted(self, adjoint: Tensor) -> Tensor:
         return adjoint if self.factor is None else jets.product_adjoint(self.plan, self.factor, adjoint)
@@ -163,4 +193,4 @@ class Piece:
     @property
     def on_grids(self) -> bool:
         """Whether all points lie on tensor grids, so that sums along the axes give JᵀJ."""
-        return all(isinstance(part, OnGrid) for image in self.images for part in image.parts)
+        return all(isinstance(part, OnGrid | OnCutGrid) for image in self.images for part in image.parts)

@@ -16,6 +16,7 @@ from kanpde.geometry.integration import Index, factor_over, measure_over, rule, 
 from kanpde.geometry.region import Region
 from kanpde.geometry.shape import Product, Shape
 from kanpde.marching.axes import Axis, SplineAxis, gauss_points, gauss_weights
+from kanpde.marching.piece import CutGrid, Shapes
 from kanpde.problem.block import Block
 
 ON_FACES = 2.0  # density of points on a face of a shape, relative to that of the Gauss points along an axis
@@ -25,14 +26,14 @@ ON_FACES = 2.0  # density of points on a face of a shape, relative to that of th
 class Quadrature:
     """Points (n, d), weights (n,) that sum to 1, and the number of each point's face (`index`, None in the interior).
 
-    The points are tensor grids of these `shapes` in order; `shapes` is empty if they form no grids. If the rows are
-    integrals, `sums` has the points' groups and weights, and `weights` are those of the groups.
+    The points are tensor grids of these `shapes` in order, or a part of one; `shapes` is empty if they form no grids.
+    If the rows are integrals, `sums` has the points' groups and weights, and `weights` are those of the groups.
     """
 
     points: Array
     weights: Array
     index: Index | None
-    shapes: tuple[tuple[int, ...], ...] = ()
+    shapes: Shapes = ()
     sums: tuple[Index, Array] | None = None
 
 
@@ -87,8 +88,8 @@ def in_shape(faces: Sequence[Face], domain: Shape, axes: Sequence[Axis], least: 
     """Return the Gauss points of the bounding box's cells that lie inside a shape, or points on its faces."""
     if not faces:
         unit, weights = product_rule([*axes])
-        interior, weights, _ = inside(domain, unit, weights, ())
-        return Quadrature(interior, weights / weights.sum(), None)
+        interior, weights, grid = inside(domain, unit, weights, points_per_axis([*axes]))
+        return Quadrature(interior, weights / weights.sum(), None, grid)
     measures = np.array([face_measure(domain, face) for face in faces])
     points, shares, index = [], [], []
     for number, (face, share) in enumerate(zip(faces, measures / measures.sum(), strict=True)):
@@ -106,6 +107,7 @@ def of_integrals(block: Block, domain: Domain, axes: Sequence[Axis]) -> Quadratu
     box = as_box(domain)
     if box is not None:
         where = in_box(block.faces, box, axes)
+        assert isinstance(where.shapes, tuple)
         group = np.concatenate([group_in_grid(shape, free) for shape in where.shapes])
         measure = measure_over(domain, block.faces, block.integrated)
         return replace(where, weights=shares, sums=(group, measure * where.weights / shares[group]))
@@ -127,19 +129,16 @@ def group_in_grid(shape: Sequence[int], free: Sequence[int]) -> Index:
     return group
 
 
-def inside(
-    domain: Domain, unit: Array, weights: Array, shape: tuple[int, ...]
-) -> tuple[Array, Array, tuple[tuple[int, ...], ...]]:
-    """Return the points (n, d) of a grid in the unit cube that lie inside, their weights, and the shapes of grids.
-
-    The shapes are empty if the domain is not a box.
+def inside(domain: Domain, unit: Array, weights: Array, shape: tuple[int, ...]) -> tuple[Array, Array, Shapes]:
+    """Return the points (n, d) of a grid of this shape in the unit cube that lie inside, their weights, and the grids
+    of which they are the points, or a part.
     """
     box = as_box(domain)
     if box is not None:
         return box.interior(unit), weights, (shape,)
     points = spread_over(domain, unit)
     here = domain.contains(points)
-    return points[here], weights[here], ()
+    return points[here], weights[here], CutGrid.of(points, here, shape) if shape else ()
 
 
 def spread_over(domain: Domain, unit: Array) -> Array:

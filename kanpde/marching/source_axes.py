@@ -10,6 +10,7 @@ import torch
 from kanpde.collocation.rows import Placed
 from kanpde.marching.axes import SplineAxis, design, points_of
 from kanpde.marching.knot_placement import derivative_sizes, place_knots
+from kanpde.marching.piece import CutGrid
 from kanpde.marching.quadrature import quadrature
 from kanpde.marching.tolerances import MarchTolerances
 from kanpde.problem.block import Block
@@ -27,7 +28,7 @@ def axes_of_source(
     The terms of an equation of order m, in splines of degree k, have the degree k − m; these must represent the source.
     """
     where = quadrature(block, problem.domain, usual)
-    if len(where.shapes) != 1 or order >= usual[0].degree:
+    if isinstance(where.shapes, CutGrid) or len(where.shapes) != 1 or order >= usual[0].degree:
         return usual
     placed = Placed.at(block, problem.domain.names, torch.as_tensor(where.points), None)
     zero = torch.zeros(len(where.points), len(placed.plan), len(problem.fields), dtype=torch.float64)

@@ -29,7 +29,7 @@ from kanpde.marching.enriched_product import EnrichedProduct
 from kanpde.marching.linearisation import Numbered, TensorLinearisation, scaled_slopes
 from kanpde.marching.piece import Image, OnGrids, Piece, Shapes, TensorFunction
 from kanpde.marching.quadrature import Quadrature, any_shape, quadrature
-from kanpde.marching.tensor_product import OnGrid, TensorProduct
+from kanpde.marching.tensor_product import Local, TensorProduct
 from kanpde.marching.tolerances import MISFIT
 from kanpde.optim.band import Storage
 from kanpde.problem.block import Block
@@ -127,7 +127,7 @@ class System:
             return int((places.amax(1) - places.amin(1)).max())
         widths = []
         for parts in zip(*(image.parts for image in piece.images), strict=True):
-            columns = [part.lines[self.space.longest].columns for part in parts if isinstance(part, OnGrid)]
+            columns = [part.lines[self.space.longest].columns for part in parts if not isinstance(part, Local)]
             places = along[torch.cat(columns, dim=1)]
             widths.append(int((places.amax(1) - places.amin(1)).max()))
         return max(widths) + stride - 1

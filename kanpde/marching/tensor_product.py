@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -149,6 +150,33 @@ class OnGrid:
         return found[()].reshape(-1, jets.shape[2])
 
 
+@dataclass(frozen=True, eq=False)
+class OnCutGrid:
+    """A tensor product at those points of a tensor grid that lie inside a shape, with their numbers `inside` (n,)."""
+
+    grid: OnGrid
+    inside: Tensor
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of the whole grid."""
+        return self.grid.lines
+
+    def jets(self, coefficients: Tensor) -> Tensor:
+        """Return the jets (n, S, f) from the coefficients (P, f)."""
+        return self.grid.jets(coefficients)[self.inside]
+
+    def adjoint(self, jets: Tensor) -> Tensor:
+        """Apply the transpose of `jets`: (n, S, f) -> (P, f)."""
+        return self.grid.adjoint(self.everywhere(jets, 0))
+
+    def everywhere(self, values: Tensor, dim: int) -> Tensor:
+        """Return values at all points of the grid, zero outside, from those along one dimension."""
+        shape = list(values.shape)
+        shape[dim] = math.prod(len(line.columns) for line in self.lines)
+        return values.new_zeros(shape).index_copy_(dim, self.inside, values)
+
+
 class TensorProduct:
     """All products of one function of each axis; the index of the last axis varies fastest."""
 
@@ -232,6 +260,11 @@ class TensorProduct:
         """Return the product on the tensor grid of these coordinates, (n_a,) each; the last axis varies fastest."""
         pairs = zip(self.axes, lines, strict=True)
         return OnGrid(plan, tuple(Line.of(axis, line, plan.order + 1) for axis, line in pairs))
+
+    def on_part(self, lines: Sequence[Tensor], inside: Tensor, plan: JetPlan) -> OnCutGrid | Local:
+        """Return the product at some points of a tensor grid, by their numbers (n,)."""
+        pairs = zip(self.axes, lines, strict=True)
+        return OnCutGrid(OnGrid(plan, tuple(Line.of(axis, line, plan.order + 1) for axis, line in pairs)), inside)
 
 
 def lines_of(points: Tensor, shape: Sequence[int]) -> list[Tensor] | None:

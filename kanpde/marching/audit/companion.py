@@ -29,7 +29,7 @@ from kanpde.calculus.taylor_models import TINY, UNIT, UPWARD, TaylorModel
 from kanpde.geometry.integration import Index
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.axes import SplineAxis
-from kanpde.marching.piece import Shapes
+from kanpde.marching.piece import CutGrid, Shapes
 from kanpde.marching.system import System
 from kanpde.marching.tensor_product import TensorProduct, lines_of
 from kanpde.network.enclosure import Cells, Jet
@@ -111,6 +111,7 @@ class CellByCell:
     def jets(self, prepared: tuple[Tensor, JetPlan, Shapes]) -> Tensor:
         """Return the fields' jets (n, S, f)."""
         points, plan, shapes = prepared
+        shapes = () if isinstance(shapes, CutGrid) else shapes
         if plan.partials not in self._known:
             self._known[plan.partials] = self.enclosed.full_jets(self.enclosed.cells, plan.partials)
         jets, counts = self._known[plan.partials], [math.prod(shape) for shape in shapes]

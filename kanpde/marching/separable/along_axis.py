@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
+from kanpde.marching.axes import Axis, design_of, sparse_designs
 
 DENSE = 128  # number of columns up to which products with a dense matrix are faster on the processor
 
@@ -35,6 +36,14 @@ class AlongAxis:
         if device.type != "cpu" or matrix.shape[1] <= DENSE:
             return cls(dense_on(matrix, device))
         return cls(matrix.tocsr())
+
+    @classmethod
+    def designs(cls, axis: Axis, x: Array, orders: int, device: torch.device) -> list[AlongAxis]:
+        """Return the matrices (n, size) of an axis's functions at x (n,), of their derivatives below `orders`."""
+        if device.type == "cpu" and axis.size <= DENSE:
+            found = torch.from_numpy(design_of(axis, x, orders))
+            return [cls(each.contiguous()) for each in found.unbind(1)]
+        return [cls.of(each, device) for each in sparse_designs(axis, x, orders)]
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array
 from kanpde.collocation.rows import plan_of
 from kanpde.geometry.domain import Domain, face_measure
-from kanpde.marching.axes import Axis, sparse_designs
+from kanpde.marching.axes import Axis
 from kanpde.marching.separable.along_axis import AlongAxis, outer, placed
 from kanpde.marching.separable.modes import Modes
 from kanpde.marching.separable.solver import (
@@ -83,10 +83,7 @@ class Spline:
 
     def _along(self, lines: Sequence[Array], partials: Sequence[Orders]) -> list[list[AlongAxis]]:
         most, device = 1 + max(max(orders) for orders in partials), self.coefficients.device
-        return [
-            [AlongAxis.of(each, device) for each in sparse_designs(axis, line, most)]
-            for axis, line in zip(self.axes, lines, strict=True)
-        ]
+        return [AlongAxis.designs(axis, line, most, device) for axis, line in zip(self.axes, lines, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +178,7 @@ def projected(function: Spline, space: Space) -> Spline:
     """Return the least-squares fit of a function in another space, without its conditions."""
     found = function.coefficients
     for a, (old, axis) in enumerate(zip(function.axes, space.axes, strict=True)):
-        values = AlongAxis.of(sparse_designs(old, axis.points, 1)[0], space.device)
+        (values,) = AlongAxis.designs(old, axis.points, 1, space.device)
         moved = found.movedim(a, 0)
         fitted = axis.fit(axis.roots[:, None] * (values @ moved.reshape(len(moved), -1)))
         found = fitted.reshape(-1, *moved.shape[1:]).movedim(0, a)

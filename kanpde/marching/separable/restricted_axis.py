@@ -16,7 +16,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.legendre import gauss_rule, legendre
-from kanpde.marching.axes import Axis, LegendreAxis, sparse_designs
+from kanpde.marching.axes import Axis, LegendreAxis, design_of, sparse_designs
 from kanpde.marching.separable.along_axis import AlongAxis, Matrix, dense_on, placed
 from kanpde.marching.separable.structure import EndCondition
 
@@ -119,7 +119,7 @@ def end_row(axis: Axis, end: EndCondition) -> Array:
     """Return e (size,) with e·c the condition's left side for the function with coefficients c."""
     row = np.zeros(axis.size)
     for side, order, value in end.parts:
-        row += value * sparse_designs(axis, axis.breakpoints[[-side]], order + 1)[order].toarray()[0]
+        row += value * design_of(axis, axis.breakpoints[[-side]], order + 1)[0, order]
     return row
 
 
