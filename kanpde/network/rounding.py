@@ -13,7 +13,7 @@ import torch
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.exact_splines import BITS, basis_pieces
-from kanpde.calculus.taylor_models import NotEnclosed
+from kanpde.calculus.taylor_models import UPWARD, NotEnclosed
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
@@ -37,17 +37,34 @@ def rounding_error(network: KAN, low: Array, high: Array) -> float:
     """
     reach = np.maximum(np.abs(low), np.abs(high))
     nodes = Rounded(reach, np.zeros_like(reach))
+    unit = float(torch.finfo(network.first.coefficients.dtype).eps) / 2
     for number, layer in enumerate((network.first, *network.hidden)):
-        nodes = _through(layer, nodes, inside=number == 0)
+        nodes = _nodes(layer, _subnodes(layer, nodes, unit, inside=number == 0), unit)
     return float(nodes.error.max())
 
 
-def _through(layer: KANLayer, inputs: Rounded, *, inside: bool) -> Rounded:
-    """Return the bounds of a layer's nodes from those of its inputs, which may be known to lie inside its grid."""
-    unit = float(torch.finfo(layer.coefficients.dtype).eps) / 2
+def displacement(network: KAN, low: Array, high: Array, change: Array) -> float:
+    """Return a bound of the change of a network's outputs on a box if its first subnodes change by `change` (o,)."""
+    reach = np.maximum(np.abs(low), np.abs(high))
+    first = _subnodes(network.first, Rounded(reach, np.zeros_like(reach)), 0.0, inside=True)
+    nodes = _nodes(network.first, Rounded(first.size, UPWARD * change), 0.0)
+    for layer in network.hidden:
+        # Both functions have values up to the size and the change.
+        inputs = Rounded(UPWARD * (nodes.size + nodes.error), UPWARD * nodes.error)
+        nodes = _nodes(layer, _subnodes(layer, inputs, 0.0, inside=False), 0.0)
+    return UPWARD * float(nodes.error.max())
+
+
+def _subnodes(layer: KANLayer, inputs: Rounded, unit: float, *, inside: bool) -> Rounded:
+    """Return the bounds of a layer's subnodes from those of its inputs, which may be known to lie inside its grid."""
     found = [_edges(layer, i, inputs, unit, inside) for i in range(layer.basis.inputs)]
     size, error = (np.sum([each[part] for each in found], axis=0) for part in (0, 1))
-    error = error + len(found) * unit * (size + error)
+    return Rounded(size, error + len(found) * unit * (size + error))
+
+
+def _nodes(layer: KANLayer, subnodes: Rounded, unit: float) -> Rounded:
+    """Return the bounds of a layer's nodes from those of its subnodes."""
+    size, error = subnodes.size, subnodes.error
     a, b, da, db = (each[layer.sums + s :: 2] for each in (size, error) for s in (0, 1))
     products = a * db + b * da + da * db
     products = products + 2 * unit * (a * b + products)
