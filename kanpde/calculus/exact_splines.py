@@ -11,7 +11,7 @@ and adds nine units in the last place times the largest coefficient, which is at
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,14 @@ BITS = 256
 ABSOLUTE = 2.0**-180  # error of a coefficient for splines with coefficients of at most one
 LARGEST_DEGREE = 20  # up to which ABSOLUTE holds
 Whole = npt.NDArray[Any]  # Python's whole numbers, in units of 2^-BITS
+
+
+class OnCells(NamedTuple):
+    """Splines with `coefficients` (n + k, c) on `knots`, and the knot `interval` of every cell."""
+
+    knots: Array
+    coefficients: Array
+    interval: npt.NDArray[np.int64]
 
 
 def fixed(values: Array) -> Whole:
@@ -66,17 +74,15 @@ def spline_pieces(
 
     `coefficients` are (n + k, c); the other arguments are those of `basis_pieces`.
     """
-    exact = whole_pieces(knots, degree, coefficients, interval, low, high)
+    exact = whole_pieces(OnCells(knots, coefficients, interval), degree, low, high)
     found = np.asarray(exact / (1 << 2 * BITS), dtype=np.float64)
     return found, 2.0**-52 * np.abs(found) + _absolute(degree, coefficients)
 
 
-def whole_pieces(
-    knots: Array, degree: int, coefficients: Array, interval: npt.NDArray[np.int64], low: Array, high: Array
-) -> Whole:
-    """Return the coefficients (m, k + 1, c) of splines on cells in powers of s, in units of 2^-2BITS."""
-    pieces = basis_pieces(knots, degree, interval, low, high)
-    return np.asarray(pieces @ fixed(coefficients)[interval[:, None] + np.arange(degree + 1)])
+def whole_pieces(spline: OnCells, degree: int, low: Array, high: Array) -> Whole:
+    """Return the coefficients (m, k + 1, c) of splines on cells [low, high] in powers of s, in units of 2^-2BITS."""
+    pieces = basis_pieces(spline.knots, degree, spline.interval, low, high)
+    return np.asarray(pieces @ fixed(spline.coefficients)[spline.interval[:, None] + np.arange(degree + 1)])
 
 
 def difference_of_pieces(finer: Whole, coarser: Whole, coefficients: Sequence[Array]) -> tuple[Array, Array]:

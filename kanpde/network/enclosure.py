@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.calculus.exact_splines import LARGEST_DEGREE, spline_pieces
+from kanpde.calculus.exact_splines import LARGEST_DEGREE, OnCells, spline_pieces
 from kanpde.calculus.jets import closure, set_partitions
 from kanpde.calculus.taylor_models import UNIT, UPWARD, NotEnclosed, TaylorModel
 from kanpde.network.bspline import BSpline
@@ -135,8 +135,8 @@ def pieces_on_cells(layer: KANLayer, axis: int, low: Array, high: Array) -> tupl
     return known_pieces(*(each.tobytes() for each in (*spline, low, high)), spline_basis(layer).degree)
 
 
-def spline_on_cells(layer: KANLayer, axis: int, low: Array, high: Array) -> tuple[Array, Array, Array]:
-    """Return the knots of a layer along an axis, its coefficients (n + k, o) and the knot interval of every cell."""
+def spline_on_cells(layer: KANLayer, axis: int, low: Array, high: Array) -> OnCells:
+    """Return the splines of a layer along an axis, with the knot interval of every cell."""
     basis = spline_basis(layer)
     knots = basis.knots[axis].double().cpu().numpy()
     inner = knots[basis.degree + 1 : basis.degree + basis.intervals]
@@ -146,7 +146,7 @@ def spline_on_cells(layer: KANLayer, axis: int, low: Array, high: Array) -> tupl
     coefficients = layer.coefficients.detach().double().cpu().numpy()[axis]
     if basis.periodic[axis]:
         coefficients = coefficients[np.arange(basis.functions) % basis.intervals]
-    return knots, coefficients, interval
+    return OnCells(knots, coefficients, interval)
 
 
 @functools.lru_cache(maxsize=32)

@@ -105,11 +105,10 @@ class BarrierProof:
     def _curvature(self, changes: Mapping[MultiIndex, Array]) -> Array:
         """Return bounds of ½ Σ |∂²F| |h_α| |h_β| on all cells, between v and v + h, for bounds of |h|."""
         row, spread = self.operator.row, self.enclosed.spread
-        ends = {}
-        for symbol, model in self.enclosed.coordinates(self.enclosed.cells).items():
-            ends[symbol] = tuple(spread(end).ravel() for end in model.interval)
-        for partial, symbol in row.symbols.items():
-            ends[symbol] = tuple(spread(end).ravel() for end in self._rough[partial].widened(changes[partial]).interval)
+        models = self.enclosed.coordinates(self.enclosed.cells)
+        models.update({symbol: self._rough[p].widened(changes[p]) for p, symbol in row.symbols.items()})
+        both = {symbol: model.interval for symbol, model in models.items()}
+        ends = {symbol: (spread(low).ravel(), spread(high).ravel()) for symbol, (low, high) in both.items()}
         total = np.zeros(self.residual.size)
         for (p, s), (q, t) in itertools.product(row.symbols.items(), repeat=2):
             second = sp.diff(row.expression, s, t)

@@ -78,7 +78,7 @@ def error_bound(problem: Problem, model: Model) -> Bound:
 
 def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
     """Yield the bounds by the theorems that apply, of functions near the solution with their companions, if any."""
-    best, proofs = math.inf, None
+    best, proofs, reasons = math.inf, None, []
     for near in _near(enclosed):
         try:
             proofs = proofs or _applicable(near)
@@ -87,14 +87,19 @@ def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
             for each in _bounds(better, proofs):
                 best = min(best, each[0])
                 yield each
-        except (NoTheorem, NotEnclosed):
+        except (NoTheorem, NotEnclosed) as error:
             if proofs is None:
                 raise
-            continue  # a companion is no better where the splines do not resolve the solution
+            reasons.append(error)  # a companion is no better where the splines do not resolve the solution
+            continue
         if best <= max(FAR * (better.moved + better.apart), CLOSE):
             return
-    if best == math.inf:
+    if best < math.inf:
+        return
+    try:
         yield from _bounds(enclosed, proofs or _applicable(enclosed))
+    except NotEnclosed as error:
+        raise reasons[0] if reasons else error from None
 
 
 def _near(enclosed: Enclosed) -> Iterator[Enclosed]:

@@ -23,7 +23,7 @@ from kanpde.calculus.taylor_models import UPWARD, TaylorModel
 from kanpde.network.bspline import BSpline
 from kanpde.network.enclosure import Cells, pieces_on_cells, smooth_cells, spline_basis, spline_on_cells
 from kanpde.network.kan import KAN
-from kanpde.network.rounding import displacement
+from kanpde.network.rounding import Displacement
 
 DEGREE = 13  # of the coarser splines, or that of the network if it is higher
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)  # of intervals along an axis that are tried
@@ -37,11 +37,12 @@ def coarser_networks(network: KAN, low: Array, high: Array, limit: float) -> Ite
     basis, cells = network.first.basis, smooth_cells(network, low, high)
     if not isinstance(basis, BSpline) or any(layer.fixed is not None for layer in (network.first, *network.hidden)):
         return
-    counts = [_count(network, low, high, axis, limit / (2 * len(cells))) for axis in range(len(cells))]
+    displacement = Displacement(network, low, high)
+    counts = [_count(displacement, cells, axis, limit / (2 * len(cells))) for axis in range(len(cells))]
     for factor in (1, 2):
         wanted = [min(factor * count, basis.intervals) for count in counts]
         found = _with_intervals(network, cells, wanted)
-        bound = displacement(network, low, high, _enclosed(network, found, cells))
+        bound = displacement.bound(_enclosed(network, found, cells))
         if bound < limit and _size(smooth_cells(found, low, high), found) < _size(cells, network):
             yield found, bound
 
@@ -50,18 +51,18 @@ def _size(cells: Cells, network: KAN) -> float:
     return float(np.prod([len(low) * ((network.degree or 0) + 1) for low, _ in cells]))
 
 
-def _count(network: KAN, low: Array, high: Array, axis: int, limit: float) -> int:
+def _count(displacement: Displacement, cells: Cells, axis: int, limit: float) -> int:
     """Return the intervals along an axis that change the outputs by less than a limit, as far as points show."""
-    cells = smooth_cells(network, low, high)
+    network = displacement.network
     x, values = _values(network, axis, cells)
     for count in COUNTS:
         basis = _basis(network, [count] * len(cells))
         with np.errstate(all="ignore"):
             fitted = basis.fit(axis, x, values)
         spline = basis.evaluate(torch.as_tensor(x).expand(len(cells), -1).contiguous(), 1)[0, axis].numpy()
-        if displacement(network, low, high, np.abs(spline.T @ fitted - values).max(axis=0)) < limit:
+        if displacement.bound(np.abs(spline.T @ fitted - values).max(axis=0)) < limit:
             return count
-    return network.first.basis.intervals
+    return spline_basis(network.first).intervals
 
 
 def _basis(network: KAN, counts: Sequence[int]) -> BSpline:
@@ -69,7 +70,7 @@ def _basis(network: KAN, counts: Sequence[int]) -> BSpline:
 
     All axes have as many knots: those that an axis does not need lie at its high end.
     """
-    old, most = network.first.basis, max(counts)
+    old, most = spline_basis(network.first), max(counts)
     degree, knots = max(DEGREE, old.degree), []
     for count, breakpoints, periodic in zip(counts, old.breakpoints(), old.periodic, strict=True):
         chosen = np.linspace(0, old.intervals, (most if periodic else count) + 1).round().astype(int)
@@ -104,12 +105,9 @@ def _enclosed(network: KAN, other: KAN, cells: Cells) -> Array:
     """Return bounds (o,) of the change of the first subnodes on all cells."""
     total = np.zeros(network.first.subnodes)
     for axis, (low, high) in enumerate(cells):
-        pieces, coefficients = [], []
-        for layer in (network.first, other.first):
-            knots, table, interval = spline_on_cells(layer, axis, low, high)
-            pieces.append(whole_pieces(knots, spline_basis(layer).degree, table, interval, low, high))
-            coefficients.append(table)
-        found = difference_of_pieces(pieces[0], pieces[1], coefficients)
+        both = [(layer, spline_on_cells(layer, axis, low, high)) for layer in (network.first, other.first)]
+        pieces = [whole_pieces(spline, spline_basis(layer).degree, low, high) for layer, spline in both]
+        found = difference_of_pieces(pieces[0], pieces[1], [spline.coefficients for _, spline in both])
         gap, error = (each.transpose(0, 2, 1) for each in found)
         by_cell = TaylorModel(gap.reshape(-1, gap.shape[-1]), error.sum(axis=-1).ravel())
         total += by_cell.close_bound.reshape(gap.shape[:2]).max(axis=0)

@@ -253,7 +253,7 @@ class Enclosed:
     def size(self) -> int:
         """The number of coefficients of a polynomial on all cells."""
         cells = self.divided(1)
-        return math.prod(len(low) for low, _ in cells) * ((self.model.network.degree or 0) + 1) ** len(cells)
+        return math.prod(len(low) * ((self.model.network.degree or 0) + 1) for low, _ in cells)
 
     def divided(self, parts: int) -> list[tuple[Array, Array]]:
         """Return the cells, each divided into equal parts."""
