@@ -2,7 +2,9 @@
 
 Every shipped problem is solved until it converges or its budget ends:
 
-    python benchmarks/bounds.py [--budget SECONDS] [PROBLEM ...]
+    python benchmarks/bounds.py [--budget SECONDS] [--also SECONDS ...] [PROBLEM ...]
+
+With `--also` solutions of shorter trainings are bounded too, to look for a bound below the true error; they are no rows.
 
 With `--spoiled N` solutions of random problems are spoiled on purpose instead, to look for a bound below the true
 error: results/spoiled.md.
@@ -17,7 +19,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("problems", nargs="*", help="names of shipped problems; all by default")
     parser.add_argument("--budget", type=float, default=BUDGET, help="seconds of training of each problem")
+    parser.add_argument("--also", type=float, nargs="*", default=[], help="more budgets, to look for false bounds")
     parser.add_argument("--spoiled", type=int, metavar="N", help="spoil N solutions instead")
     parser.add_argument("--seed", type=int, default=0, help="of the spoiled solutions")
     options = parser.parse_args()
@@ -91,10 +94,15 @@ def main() -> None:
         spoil(options.spoiled, options.seed)
         return
     rows: list[Row] = []
+    shorter: dict[float, list[Row]] = {budget: [] for budget in options.also}
     for name in options.problems or sorted(discover()):
+        for budget, found in shorter.items():
+            found.append(measured(name, budget))
+            print(f"{budget:g} s: {line(found[-1])}", flush=True)
         rows.append(measured(name, options.budget))
         print(line(rows[-1]), flush=True)
-        (FOLDER / "bounds.md").write_text("\n".join(table(rows, options.budget)) + "\n", encoding="utf-8")
+        lines = table(rows, options.budget, shorter)
+        (FOLDER / "bounds.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw([row for row in rows if row.true])
 
 
@@ -110,7 +118,7 @@ def measured(name: str, budget: float) -> Row:
     return Row(name, len(problem.fields), true, math.inf if estimate is None else estimate, bound, seconds, words)
 
 
-def table(rows: Sequence[Row], budget: float) -> list[str]:
+def table(rows: Sequence[Row], budget: float, shorter: Mapping[float, Sequence[Row]]) -> list[str]:
     """Return the lines of the page."""
     single = [row for row in rows if row.fields == 1]
     proved, alone = ([row for row in each if row.bound is not None] for each in (rows, single))
@@ -126,6 +134,7 @@ def table(rows: Sequence[Row], budget: float) -> list[str]:
         f"{len(rows) - len(single)} systems; bounds below the true error: {sum(row.is_false for row in proved)}; "
         f"bounds of at most 1000 times the true error or 1e-10: {sum(row.is_close for row in proved)}; "
         f"slowest proof: {max(row.seconds for row in rows):.1f} s.",
+        *map(line_of_budget, shorter.items()),
         "",
         f"| {' | '.join(COLUMNS)} |",
         "|" + "---|" * len(COLUMNS),
@@ -135,6 +144,16 @@ def table(rows: Sequence[Row], budget: float) -> list[str]:
         "|---|---|",
         *(f"| {reason} | {count} |" for reason, count in reasons.most_common()),
     ]
+
+
+def line_of_budget(found: tuple[float, Sequence[Row]]) -> str:
+    """Return the line about solutions of a shorter training."""
+    budget, rows = found
+    proved = [row for row in rows if row.bound is not None]
+    return (
+        f"After {budget:g} seconds of training: proved for {len(proved)} of {len(rows)} problems, "
+        f"bounds below the true error: {sum(row.is_false for row in proved)}."
+    )
 
 
 def line(row: Row) -> str:
