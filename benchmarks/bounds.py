@@ -46,6 +46,7 @@ from kanpde.symbolic.proof import (
 BUDGET = 8.0  # seconds of training of a problem, so that all of them take less than twenty minutes
 SOURCES = (maximum_principle, comparison, coupled, representation, spherical_means, spectral, barriers, ordinary)
 THEOREMS = tuple(source.THEOREM for source in SOURCES)
+PATIENCE = 60.0  # seconds of a clock of a proof, because other programs may slow it down: see the processor's seconds
 COLUMNS = (
     "problem",
     "fields",
@@ -111,7 +112,7 @@ def measured(name: str, budget: float, audited: bool = True) -> Row:
     problem = load_problem(name)
     solution = solve(problem, device="cpu", training={"budget_seconds": budget})
     started = time.process_time()
-    bound, steps = error_bound(problem, solution.model)
+    bound, steps = error_bound(problem, solution.model, PATIENCE)
     seconds = time.process_time() - started
     words = steps[0] if bound is None else next(theorem for theorem in THEOREMS if theorem in " ".join(steps))
     true = solution.errors()["max_error"]

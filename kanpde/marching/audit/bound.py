@@ -57,11 +57,14 @@ class Proof(Protocol):
 Theorem = Callable[[Enclosed], Proof]
 
 
-def error_bound(problem: Problem, model: Model) -> Bound:
-    """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason."""
+def error_bound(problem: Problem, model: Model, seconds: float | None = None) -> Bound:
+    """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason.
+
+    A proof is given up after `seconds`, ten by default.
+    """
     found: list[tuple[float, tuple[str, ...]]] = []
     try:
-        with time_limit(SECONDS), np.errstate(all="ignore"):
+        with time_limit(SECONDS if seconds is None else seconds), np.errstate(all="ignore"):
             found.extend(_proved(Enclosed(problem, model)))
     except (NoTheorem, NotEnclosed) as error:
         reason = str(error)
