@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.taylor_models import UNIT
 
 BITS = 256
 ABSOLUTE = 2.0**-180  # error of a coefficient for splines with coefficients of at most one
@@ -76,7 +77,7 @@ def spline_pieces(
     """
     exact = whole_pieces(OnCells(knots, coefficients, interval), degree, low, high)
     found = np.asarray(exact / (1 << 2 * BITS), dtype=np.float64)
-    return found, 2.0**-52 * np.abs(found) + _absolute(degree, coefficients)
+    return found, 2 * UNIT * np.abs(found) + _absolute(degree, coefficients)
 
 
 def whole_pieces(spline: OnCells, degree: int, low: Array, high: Array) -> Whole:
@@ -94,7 +95,7 @@ def difference_of_pieces(finer: Whole, coarser: Whole, coefficients: Sequence[Ar
     gap[:, : finer.shape[1]] -= finer
     found = np.asarray(gap / (1 << 2 * BITS), dtype=np.float64)
     lost = sum(_absolute(p.shape[1] - 1, c) for p, c in zip((finer, coarser), coefficients, strict=True))
-    return found, 2.0**-52 * np.abs(found) + lost
+    return found, 2 * UNIT * np.abs(found) + lost
 
 
 def _absolute(degree: int, coefficients: Array) -> float:
