@@ -87,6 +87,7 @@ CASES: dict[str, Case] = {
     "membrane": Case(
         "u_tt = {a}*(u_xx + u_yy) - {b}*u", PLANE, "cos(x + {d}*t)*exp(-{c}*y)", {**START, **REST, **EDGE}
     ),
+    "cooling plate": Case("u_t = {a}*(u_xx + u_yy) + {b}*u", PLANE, "cos(x + {d}*y)*exp(-{c}*t)", {**START, **EDGE}),
     "poisson": Case("-(1 + x^2/4)*u_xx - {a}*u_yy + {b}*u_x + {c}*u = 0", SQUARE, SADDLE, EDGE),
     "cubic": Case("-u_xx - {a}*u_yy + {b}*u^3 + u = 0", SQUARE, SADDLE, EDGE),
     "flux": Case(

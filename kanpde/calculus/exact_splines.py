@@ -10,17 +10,27 @@ and adds nine units in the last place times the largest coefficient, which is at
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.taylor_models import UNIT
 
 BITS = 256
 ABSOLUTE = 2.0**-180  # error of a coefficient for splines with coefficients of at most one
 LARGEST_DEGREE = 20  # up to which ABSOLUTE holds
 Whole = npt.NDArray[Any]  # Python's whole numbers, in units of 2^-BITS
+
+
+class OnCells(NamedTuple):
+    """Splines with `coefficients` (n + k, c) on `knots`, and the knot `interval` of every cell."""
+
+    knots: Array
+    coefficients: Array
+    interval: npt.NDArray[np.int64]
 
 
 def fixed(values: Array) -> Whole:
@@ -65,8 +75,29 @@ def spline_pieces(
 
     `coefficients` are (n + k, c); the other arguments are those of `basis_pieces`.
     """
-    pieces = basis_pieces(knots, degree, interval, low, high)
-    used = fixed(coefficients)[interval[:, None] + np.arange(degree + 1)]
-    exact = pieces @ used
+    exact = whole_pieces(OnCells(knots, coefficients, interval), degree, low, high)
     found = np.asarray(exact / (1 << 2 * BITS), dtype=np.float64)
-    return found, 2.0**-52 * np.abs(found) + (degree + 1) * ABSOLUTE * (1 + np.abs(coefficients).max(initial=0.0))
+    return found, 2 * UNIT * np.abs(found) + _absolute(degree, coefficients)
+
+
+def whole_pieces(spline: OnCells, degree: int, low: Array, high: Array) -> Whole:
+    """Return the coefficients (m, k + 1, c) of splines on cells [low, high] in powers of s, in units of 2^-2BITS."""
+    pieces = basis_pieces(spline.knots, degree, spline.interval, low, high)
+    return np.asarray(pieces @ fixed(spline.coefficients)[spline.interval[:, None] + np.arange(degree + 1)])
+
+
+def difference_of_pieces(finer: Whole, coarser: Whole, coefficients: Sequence[Array]) -> tuple[Array, Array]:
+    """Return the coefficients (m, k + 1, c) of the difference of splines on cells, and bounds of their errors.
+
+    The pieces are those of `whole_pieces`, and the coarser ones have no lower degree.
+    """
+    gap = coarser.copy()
+    gap[:, : finer.shape[1]] -= finer
+    found = np.asarray(gap / (1 << 2 * BITS), dtype=np.float64)
+    lost = sum(_absolute(p.shape[1] - 1, c) for p, c in zip((finer, coarser), coefficients, strict=True))
+    return found, 2 * UNIT * np.abs(found) + lost
+
+
+def _absolute(degree: int, coefficients: Array) -> float:
+    """Return a bound of the error of a coefficient of a piece, of the fixed-point arithmetic."""
+    return float((degree + 1) * ABSOLUTE * (1 + np.abs(coefficients).max(initial=0.0)))

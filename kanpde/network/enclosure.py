@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.calculus.exact_splines import LARGEST_DEGREE, spline_pieces
+from kanpde.calculus.exact_splines import LARGEST_DEGREE, OnCells, spline_pieces
 from kanpde.calculus.jets import closure, set_partitions
 from kanpde.calculus.taylor_models import UNIT, UPWARD, NotEnclosed, TaylorModel
 from kanpde.network.bspline import BSpline
@@ -131,14 +131,22 @@ def first_subnodes(layer: KANLayer, cells: Cells, wanted: Sequence[MultiIndex]) 
 
 def pieces_on_cells(layer: KANLayer, axis: int, low: Array, high: Array) -> tuple[Array, Array]:
     """Return the coefficients (cells, k + 1, o) of the first layer's splines of one coordinate, and their errors."""
+    spline = spline_on_cells(layer, axis, low, high)
+    return known_pieces(*(each.tobytes() for each in (*spline, low, high)), spline_basis(layer).degree)
+
+
+def spline_on_cells(layer: KANLayer, axis: int, low: Array, high: Array) -> OnCells:
+    """Return the splines of a layer along an axis, with the knot interval of every cell."""
     basis = spline_basis(layer)
     knots = basis.knots[axis].double().cpu().numpy()
     inner = knots[basis.degree + 1 : basis.degree + basis.intervals]
     interval = np.searchsorted(inner, (low + high) / 2, side="right")
+    # Knots may be repeated at the high end, where the last interval with a width is meant.
+    interval = np.minimum(interval, np.searchsorted(inner, knots[basis.degree + basis.intervals], side="left"))
     coefficients = layer.coefficients.detach().double().cpu().numpy()[axis]
     if basis.periodic[axis]:
         coefficients = coefficients[np.arange(basis.functions) % basis.intervals]
-    return known_pieces(*(each.tobytes() for each in (knots, coefficients, interval, low, high)), basis.degree)
+    return OnCells(knots, coefficients, interval)
 
 
 @functools.lru_cache(maxsize=32)

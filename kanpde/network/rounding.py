@@ -6,14 +6,15 @@ Stability of Numerical Algorithms, 2002, section 3.1). The exact network has the
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.exact_splines import BITS, basis_pieces
-from kanpde.calculus.taylor_models import NotEnclosed
+from kanpde.calculus.exact_splines import BITS, Whole, basis_pieces
+from kanpde.calculus.taylor_models import UPWARD, NotEnclosed
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
@@ -37,17 +38,40 @@ def rounding_error(network: KAN, low: Array, high: Array) -> float:
     """
     reach = np.maximum(np.abs(low), np.abs(high))
     nodes = Rounded(reach, np.zeros_like(reach))
+    unit = float(torch.finfo(network.first.coefficients.dtype).eps) / 2
     for number, layer in enumerate((network.first, *network.hidden)):
-        nodes = _through(layer, nodes, inside=number == 0)
+        nodes = _nodes(layer, _subnodes(layer, nodes, unit, inside=number == 0), unit)
     return float(nodes.error.max())
 
 
-def _through(layer: KANLayer, inputs: Rounded, *, inside: bool) -> Rounded:
-    """Return the bounds of a layer's nodes from those of its inputs, which may be known to lie inside its grid."""
-    unit = float(torch.finfo(layer.coefficients.dtype).eps) / 2
+class Displacement:
+    """How much a network's outputs change on a box with the splines of its first layer."""
+
+    def __init__(self, network: KAN, low: Array, high: Array) -> None:
+        self.network = network
+        reach = np.maximum(np.abs(low), np.abs(high))
+        self.sizes = _subnodes(network.first, Rounded(reach, np.zeros_like(reach)), 0.0, inside=True).size
+
+    def bound(self, change: Array) -> float:
+        """Return a bound of the change of the outputs if the first subnodes change by `change` (o,)."""
+        nodes = _nodes(self.network.first, Rounded(self.sizes, UPWARD * change), 0.0)
+        for layer in self.network.hidden:
+            # Both functions have values up to the size and the change.
+            inputs = Rounded(UPWARD * (nodes.size + nodes.error), UPWARD * nodes.error)
+            nodes = _nodes(layer, _subnodes(layer, inputs, 0.0, inside=False), 0.0)
+        return UPWARD * float(nodes.error.max())
+
+
+def _subnodes(layer: KANLayer, inputs: Rounded, unit: float, *, inside: bool) -> Rounded:
+    """Return the bounds of a layer's subnodes from those of its inputs, which may be known to lie inside its grid."""
     found = [_edges(layer, i, inputs, unit, inside) for i in range(layer.basis.inputs)]
     size, error = (np.sum([each[part] for each in found], axis=0) for part in (0, 1))
-    error = error + len(found) * unit * (size + error)
+    return Rounded(size, error + len(found) * unit * (size + error))
+
+
+def _nodes(layer: KANLayer, subnodes: Rounded, unit: float) -> Rounded:
+    """Return the bounds of a layer's nodes from those of its subnodes."""
+    size, error = subnodes.size, subnodes.error
     a, b, da, db = (each[layer.sums + s :: 2] for each in (size, error) for s in (0, 1))
     products = a * db + b * da + da * db
     products = products + 2 * unit * (a * b + products)
@@ -63,7 +87,8 @@ def _edges(layer: KANLayer, i: int, inputs: Rounded, unit: float, inside: bool) 
     knots = basis.knots[i].double().cpu().numpy()
     left, right = knots[k : k + n], knots[k + 1 : k + n + 1]
     # Powers of ξ = s / 2 ∈ [−½, ½], the coordinate in which the network is evaluated.
-    exact = np.asarray(basis_pieces(knots, k, np.arange(n), left, right) / (1 << BITS), dtype=np.float64)
+    exact = known_basis(knots.tobytes(), k) if n == 1 else basis_pieces(knots, k, np.arange(n), left, right)
+    exact = np.asarray(exact / (1 << BITS), dtype=np.float64)
     exact = exact * 2.0 ** np.arange(k + 1)[:, None]
     stored = basis.pieces.double().cpu().numpy()
     stored = stored if basis.uniform else stored[i]
@@ -81,6 +106,13 @@ def _edges(layer: KANLayer, i: int, inputs: Rounded, unit: float, inside: bool) 
     position = POSITION * unit * np.maximum(1.0, 2 * outermost) + inputs.error[i] / (right - left)
     error = error + (slope * position[:, None]).max(axis=0)
     return np.einsum("np,npo->no", powers, pieces).max(axis=0), 1.001 * error
+
+
+@functools.lru_cache(maxsize=4096)
+def known_basis(knots: bytes, degree: int) -> Whole:
+    """Return `basis_pieces` of knots with one interval, as the later layers of a separated network have."""
+    own = np.frombuffer(knots)
+    return basis_pieces(own, degree, np.array([0]), own[degree : degree + 1], own[degree + 1 : degree + 2])
 
 
 def powers_at(outermost: Array, degree: int, straight: bool) -> Array:

@@ -29,6 +29,7 @@ from kanpde.marching.audit.space_wave_bound import SpaceWaveProof
 from kanpde.marching.audit.spectral_bound import SpectralProof
 from kanpde.marching.audit.system_bound import SystemProof
 from kanpde.marching.audit.wave_bound import WaveProof
+from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.problem.problem import Problem
 from kanpde.symbolic.clock import TimeLimit, time_limit
@@ -38,7 +39,8 @@ from kanpde.symbolic.proof.row import row_of
 
 SECONDS = 10.0  # after which a proof is given up
 
-FAR, CLOSE = 100.0, 1e-10  # a bound of more companions than that is tried on finer cells, unless it is close
+FAR, CLOSE = 100.0, 1e-10  # a bound of more companions than that is tried on other cells, unless it is close
+MOST_AT_ONCE = 1_000_000  # coefficients on all cells, up to which the solution itself is enclosed first
 
 TOO_LONG = f"the proof takes more than {SECONDS:.0f} seconds"
 
@@ -55,11 +57,14 @@ class Proof(Protocol):
 Theorem = Callable[[Enclosed], Proof]
 
 
-def error_bound(problem: Problem, model: Model) -> Bound:
-    """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason."""
+def error_bound(problem: Problem, model: Model, seconds: float | None = None) -> Bound:
+    """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason.
+
+    A proof is given up after `seconds`, ten by default.
+    """
     found: list[tuple[float, tuple[str, ...]]] = []
     try:
-        with time_limit(SECONDS), np.errstate(all="ignore"):
+        with time_limit(SECONDS if seconds is None else seconds), np.errstate(all="ignore"):
             found.extend(_proved(Enclosed(problem, model)))
     except (NoTheorem, NotEnclosed) as error:
         reason = str(error)
@@ -75,25 +80,39 @@ def error_bound(problem: Problem, model: Model) -> Bound:
 
 
 def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
-    """Yield the bounds by the theorems that apply, of the solution's companions if it has any."""
-    proofs, best = _applicable(enclosed), math.inf
-    better = _with_companion(enclosed)
+    """Yield the bounds by the theorems that apply, of functions near the solution with their companions, if any."""
+    best, proofs, reasons = math.inf, None, []
+    for near in _near(enclosed):
+        try:
+            proofs = proofs or _applicable(near)
+            companion = companion_of(near)
+            better = near if companion is None else near.with_added(companion)
+            for each in _bounds(better, proofs):
+                best = min(best, each[0])
+                yield each
+        except (NoTheorem, NotEnclosed) as error:
+            if proofs is None:
+                raise
+            reasons.append(error)  # a companion is no better where the splines do not resolve the solution
+            continue
+        if best <= max(FAR * (better.moved + better.apart), CLOSE):
+            return
+    if best < math.inf:
+        return
     try:
-        for each in _bounds(better, proofs) if better is not None else ():
-            best = min(best, each[0])
-            yield each
-        finer = enclosed.finer() if better is not None and best > max(FAR * better.moved, CLOSE) else None
-        better = None if finer is None else _with_companion(finer)
-        yield from _bounds(better, proofs) if better is not None else ()
-    except (NoTheorem, NotEnclosed):
-        pass  # a companion is no better where the splines do not resolve the solution
-    if best == math.inf:
-        yield from _bounds(enclosed, proofs)
+        yield from _bounds(enclosed, proofs or _applicable(enclosed))
+    except NotEnclosed as error:
+        raise reasons[0] if reasons else error from None
 
 
-def _with_companion(enclosed: Enclosed) -> Enclosed | None:
-    companion = companion_of(enclosed)
-    return None if companion is None else enclosed.with_added(companion)
+def _near(enclosed: Enclosed) -> Iterator[Enclosed]:
+    """Yield functions near a solution, on cells of their own, until one has a close bound."""
+    if enclosed.size > MOST_AT_ONCE:
+        yield from enclosed.coarser()
+    yield enclosed
+    finer = enclosed.finer()
+    if finer is not None:
+        yield finer
 
 
 def _applicable(enclosed: Enclosed) -> list[Theorem]:
@@ -125,11 +144,12 @@ def _bounds(
             reasons.append(error)
             continue
         moved, rounding = enclosed.moved, enclosed.rounding
-        total = (bound + moved + rounding) * (1 + 1e-12)
+        total = (bound + moved + enclosed.apart + rounding) * (1 + 1e-12)
         if not math.isfinite(total):
             raise NotEnclosed("the enclosures are not finite")
         count += 1
-        yield total, (*companion_lines(moved), *lines, *rounding_lines(enclosed.model, rounding, total))
+        before = (*near_lines(enclosed.apart), *companion_lines(moved))
+        yield total, (*before, *lines, *rounding_lines(enclosed.returned, rounding, total))
     if not count:
         raise reasons[-1]
 
@@ -150,14 +170,19 @@ def _proofs(enclosed: Enclosed) -> list[Theorem]:
     return [MaximumProof, ParabolicProof]
 
 
+def near_lines(apart: float) -> list[str]:
+    """Return the first line of the proof if the function is on fewer knots."""
+    return [f"u and splines on fewer knots, which are meant below, differ by at most {up(apart)}"] if apart else []
+
+
 def companion_lines(moved: float) -> list[str]:
     """Return the first lines of the proof, about what is added to the network."""
     return [f"u and its companion, which is meant below, differ by at most {up(moved)}"] if moved else []
 
 
-def rounding_lines(model: Model, rounding: float, total: float) -> list[str]:
+def rounding_lines(network: KAN, rounding: float, total: float) -> list[str]:
     """Return the last lines of the proof, about the values that the solution returns."""
-    dtype = str(model.network.first.coefficients.dtype).removeprefix("torch.")
+    dtype = str(network.first.coefficients.dtype).removeprefix("torch.")
     return [f"values of u are computed in {dtype} with an error of at most {up(rounding)}", f"in total ≤ {up(total)}"]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.calculus.taylor_series import coordinate, model_of
 from kanpde.geometry.box import Box, as_box
 from kanpde.geometry.shape import Shape
+from kanpde.marching.audit.coarse import coarser_networks
 from kanpde.marching.audit.covering import Mask, meeting
 from kanpde.marching.audit.singular_sum import SingularSum
 from kanpde.network.enclosure import Cells, Jet, network_jets, product, smooth_cells, summed
@@ -42,6 +43,7 @@ MOST_COORDINATES = 4
 PARTS = 96  # of cells along an axis, in which a shape other than a box is covered
 MOST_COEFFICIENTS = 20_000_000  # of a polynomial on all cells
 MOST_FINER = 1_000_000  # the same on halved cells
+CLOSE = 32.0  # distance of splines on fewer knots, relative to the rounding errors of the solution's values
 LIFT_ROUNDINGS = 64  # in the evaluation of the lift and factor of hard conditions; functions are taken to be good to 30
 
 
@@ -60,6 +62,8 @@ class Enclosed:
         self.added: Added | None = None
         self.memory: dict[Any, Any] = {}  # what a proof computes of the problem and its cells alone
         self.per_interval = 1  # cells in an interval between knots
+        self.returned = model.network  # whose values the solution returns
+        self.displaced = 0.0  # a bound of the distance of that network from the one that is enclosed
         if problem.partition is not None:
             raise NoTheorem("the domain has parts; bounds are proved for domains without")
         if type(model.network) is not KAN or not isinstance(model.ansatz, Ansatz | SingularPart | None):
@@ -80,11 +84,22 @@ class Enclosed:
     def finer(self) -> Enclosed | None:
         """Return the same solution on halved cells; None if they would be many."""
         cells = self.divided(2)
-        if math.prod(len(low) for low, _ in cells) * ((self.model.network.degree or 0) + 1) ** len(cells) > MOST_FINER:
+        if self.size * 2 ** len(cells) > MOST_FINER:
             return None
         result = Enclosed(self.problem, self.model)
         result.statement, result.cells, result.per_interval = self.statement, cells, 2 * self.per_interval
         return result
+
+    def coarser(self) -> Iterator[Enclosed]:
+        """Yield splines on fewer knots that are close to the solution; none if it is not on a box."""
+        domain, network = self.problem.domain, self.model.network
+        if as_box(domain) is None or is_ordinary(self.problem) or self.problem.unknowns:
+            return
+        limit = CLOSE * rounding_error(network, domain.low, domain.high)
+        for coarser, displaced in coarser_networks(network, domain.low, domain.high, limit):
+            result = Enclosed(self.problem, Model(coarser, self.model.ansatz))
+            result.statement, result.returned, result.displaced = self.statement, network, displaced
+            yield result
 
     @functools.cached_property
     def statement(self) -> Statement:
@@ -152,9 +167,20 @@ class Enclosed:
         """A bound of the change of the solution by what is added to the network."""
         if self.added is None:
             return 0.0
-        found = enumerate(self.added.jets(self.cells, []))
-        changes = [self._factored(field, jet, self.cells, [])[()] for field, jet in found]
-        return max(float(self.inside(change).max()) for change in changes)
+        return self._largest(self.added.jets(self.cells, []))
+
+    @functools.cached_property
+    def apart(self) -> float:
+        """A bound of the distance of the solution from the one that is enclosed, without what is added."""
+        if not self.displaced:
+            return 0.0
+        change = TaylorModel.constant(0.0, len(self.cells), self.displaced)
+        return self._largest([{(): change}] * len(self.problem.fields))
+
+    def _largest(self, changes: Sequence[Jet]) -> float:
+        """Return a bound of the changes of the solution by changes of its network."""
+        found = [self._factored(field, jet, self.cells, [])[()] for field, jet in enumerate(changes)]
+        return max(float(self.inside(change).max()) for change in found)
 
     @functools.cached_property
     def parts(self) -> int:
@@ -214,15 +240,20 @@ class Enclosed:
 
     @functools.cached_property
     def cells(self) -> Cells:
-        domain, network = self.problem.domain, self.model.network
+        domain = self.problem.domain
         if domain.dimension > MOST_COORDINATES:
             raise NotEnclosed(f"a proof in seconds needs at most {MOST_COORDINATES} coordinates")
         cells = self.divided(1)
-        counts = math.prod(len(low) for low, _ in cells)
-        degrees = ((network.degree or 0) + 1) ** len(cells)
-        if counts * degrees > MOST_COEFFICIENTS:
+        if self.size > MOST_COEFFICIENTS:
+            counts = math.prod(len(low) for low, _ in cells)
             raise NotEnclosed(f"the {counts} cells are too many for a proof in seconds")
         return cells
+
+    @functools.cached_property
+    def size(self) -> int:
+        """The number of coefficients of a polynomial on all cells."""
+        cells = self.divided(1)
+        return math.prod(len(low) * ((self.model.network.degree or 0) + 1) for low, _ in cells)
 
     def divided(self, parts: int) -> list[tuple[Array, Array]]:
         """Return the cells, each divided into equal parts."""
@@ -293,15 +324,15 @@ class Enclosed:
     def rounding(self) -> float:
         """A bound of the rounding errors with which the solution is evaluated."""
         domain, network = self.problem.domain, self.model.network
-        found = rounding_error(network, domain.low, domain.high)
-        unit = float(torch.finfo(network.first.coefficients.dtype).eps)
+        found = rounding_error(self.returned, domain.low, domain.high)
+        unit = float(torch.finfo(self.returned.first.coefficients.dtype).eps)
         if self.singular is not None:
             return found + self.singular.rounding(unit)
         if self.ansatz is None:
             return found
         found_jets = network_jets(network, self.cells, [])
         sizes = [jet[()] for jet in found_jets] + [self.of_coordinates(lift, self.cells) for lift in self.lifts]
-        return found + LIFT_ROUNDINGS * unit * sum(float(size.bound.max()) for size in sizes)
+        return found + LIFT_ROUNDINGS * unit * sum(float(size.bound.max()) + self.displaced for size in sizes)
 
     def of_coordinates(self, expression: Any, cells: Cells) -> TaylorModel:
         """Return the model of an expression in the coordinates."""
