@@ -337,3 +337,9 @@ def test_roots_of_squares_are_proved():
     )
     a, b = sp.symbols("a b", real=True)
     assert certify(a * (sp.exp(b * x) + sp.exp(-b * x)), {a: 0.5, b: 1.0}, problem).proved
+
+
+def test_decimal_numbers_are_free_constants_on_request():
+    found = certify(1.01 * sp.exp(-9.9 * t) * sp.sin(3.14 * x), None, HEAT)
+    assert found.proved and found.expression == certify(MODE, START, HEAT).expression
+    assert certify(1.01 * sp.exp(-9.9 * t) * sp.sin(3.14 * x), {}, HEAT).status == "none"

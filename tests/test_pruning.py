@@ -26,9 +26,11 @@ from kanpde.network.penalties import Majorised, looked_at, spreads_of
 from kanpde.optim.least_squares import Linearisation
 from kanpde.readable import Regularisation, penalty_rows, pruning
 from kanpde.readable.gauge import passing, straightened
+from kanpde.readable.naming import likely
 from kanpde.readable.pruning import reaches
 from kanpde.readable.refitting import FixedRows
 from kanpde.readable.source import importances, points_of, renewed
+from kanpde.readable.suggestions import Suggestion
 
 # Penalties -----------------------------------------------------------------------------------------------------------
 
@@ -264,3 +266,8 @@ def test_a_refit_finds_its_way_back():
         spoiled.network.first.coefficients[:, 3] += 1e-2
     assert spoiled.errors()["relative_l2"] > 1e-4
     assert refit(spoiled).errors()["relative_l2"] < 1e-7
+
+
+def test_a_simple_atom_is_tried_before_a_nearer_one():
+    fits = [Suggestion(name, error, 1, 0, 1, 0) for name, error in (("sinh", 1e-7), ("exp", 1e-4), ("tan", 0.4))]
+    assert [fit.name for fit in likely(fits)] == ["exp", "sinh"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from kanpde.calculus.functions import ATOMS
 from kanpde.errors import ConfigurationError, number
 from kanpde.network.kan import KAN
 from kanpde.readable.edges import atoms_of, name_edge, pruned_of, spline_edge
@@ -107,9 +108,15 @@ def tried(fixed_rows: FixedRows, solution: Solution, place: Place, names: list[s
 
 
 def likely(fits: list[Suggestion]) -> list[Suggestion]:
-    """Return the atoms worth a refit, the identity first because other edges may absorb an edge's curvature."""
+    """Return the atoms worth a refit, the simplest first.
+
+    Other edges absorb what a simple atom leaves: in (a + b)² − (a' + b')² with one function of x, both functions of t
+    may contain the same third function, so that a nearly simple edge is best fitted by an atom that is not.
+    """
     near = [fit for fit in fits if fit.error <= FAR]
-    return sorted(near[:TRIES] + [fit for fit in near[TRIES:] if fit.name == "x"], key=lambda fit: fit.name != "x")
+    return sorted(
+        near[:TRIES] + [fit for fit in near[TRIES:] if fit.name == "x"], key=lambda fit: ATOMS[fit.name].complexity
+    )
 
 
 def spline_edges(network: KAN) -> list[Place]:

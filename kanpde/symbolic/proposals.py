@@ -24,6 +24,7 @@ from kanpde.symbolic.families.liouville import prefactors
 from kanpde.symbolic.families.ordinary import general
 from kanpde.symbolic.families.polynomial import polynomial_in_one
 from kanpde.symbolic.families.proposal import Proposal
+from kanpde.symbolic.families.rational import rational
 from kanpde.symbolic.families.separated import Separation, at_error
 from kanpde.symbolic.families.similarity import profile_proposals, radial, reductions
 from kanpde.symbolic.families.sparse import Samples, of_samples
@@ -69,11 +70,21 @@ class Hints:
         families = [profile_proposals(d, bases, reduction, wrap) for reduction in reductions(d)] if d.finite else []
         return [*families, Separation(d, "a logarithmic derivative, separated", wrap).quick()] if d.finite else []
 
+    def samples(self, field: Sampled) -> Samples | None:
+        """Return the samples of a field that is a function of data, else None."""
+        if not isinstance(self.problem, Regression):
+            return None
+        points, values = self.problem.points, self.problem.values[:, self.place]
+        return Samples.of(field.names, points, values, field.error, self.functions)
+
+    def rational(self, field: Sampled) -> Iterator[Proposal]:
+        """Yield quotients of polynomials that fit the samples, if the field is a function of data."""
+        if (samples := self.samples(field)) is not None:
+            yield from rational(field, samples)
+
     def of_samples(self, field: Sampled) -> Iterator[Proposal]:
         """Yield sparse combinations of features that fit the samples, if the field is a function of data."""
-        if isinstance(self.problem, Regression):
-            points, values = self.problem.points, self.problem.values[:, self.place]
-            samples = Samples.of(field.names, points, values, field.error, self.functions)
+        if (samples := self.samples(field)) is not None:
             yield from of_samples(field, samples, self.clock)
 
     @cached_property
@@ -183,29 +194,30 @@ def with_hints(streams: Callable[[Look, Hints], Streams]) -> Callable[[Look], St
 
 # All families in the order of the search.
 FAMILIES = (
-    Family("separated, the first", 0, first_separated),
-    Family("sparse in features", 0, with_hints(lambda look, hints: [hints.of_samples(look.field)])),
-    Family("linear ordinary", 1, with_hints(lambda look, hints: [hints.general(look.field, linear=True)])),
-    Family("polar", 1, with_hints(polar_quick)),
-    Family("polar, thoroughly", 1, with_hints(polar_thorough)),
-    Family("envelope and carrier", 1, with_hints(carried_by)),
-    Family("invariant", 2, invariant),
-    Family("spherical", 2, spherical),
-    Family("logarithmic derivative", 2, with_hints(lambda look, hints: hints.logarithmic(look.field, look.elementary))),
-    Family("two waves", 2, lambda look: [two_waves(look.field, look.elementary)]),
-    Family("outer of separated", 2, lambda look: [separation.quick() for separation in look.inner]),
-    Family("polynomial in one", 2, polynomials_in_one),
-    Family("separated", 2, lambda look: [look.quick]),
-    Family("separated, thoroughly", 3, lambda look: [look.plain.thorough(look.elementary)]),
+    Family("rational", 0, with_hints(lambda look, hints: [hints.rational(look.field)])),
+    Family("separated, the first", 1, first_separated),
+    Family("sparse in features", 1, with_hints(lambda look, hints: [hints.of_samples(look.field)])),
+    Family("linear ordinary", 2, with_hints(lambda look, hints: [hints.general(look.field, linear=True)])),
+    Family("polar", 2, with_hints(polar_quick)),
+    Family("polar, thoroughly", 2, with_hints(polar_thorough)),
+    Family("envelope and carrier", 2, with_hints(carried_by)),
+    Family("invariant", 3, invariant),
+    Family("spherical", 3, spherical),
+    Family("logarithmic derivative", 3, with_hints(lambda look, hints: hints.logarithmic(look.field, look.elementary))),
+    Family("two waves", 3, lambda look: [two_waves(look.field, look.elementary)]),
+    Family("outer of separated", 3, lambda look: [separation.quick() for separation in look.inner]),
+    Family("polynomial in one", 3, polynomials_in_one),
+    Family("separated", 3, lambda look: [look.quick]),
+    Family("separated, thoroughly", 4, lambda look: [look.plain.thorough(look.elementary)]),
     Family(
         "outer of separated, thoroughly",
-        4,
+        5,
         lambda look: [separation.thorough(look.elementary) for separation in look.inner],
     ),
     Family(
-        "separated with Bessel functions", 5, lambda look: [look.plain.thorough(look.bessel)] if look.bessel else []
+        "separated with Bessel functions", 6, lambda look: [look.plain.thorough(look.bessel)] if look.bessel else []
     ),
-    Family("nonlinear ordinary", 5, with_hints(lambda look, hints: [hints.general(look.field, linear=False)])),
+    Family("nonlinear ordinary", 6, with_hints(lambda look, hints: [hints.general(look.field, linear=False)])),
 )
 
 

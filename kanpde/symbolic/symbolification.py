@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
+import sympy as sp
 
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.collocation.comparison import Comparison, grid
@@ -30,6 +31,7 @@ MOST, NEAR, FACTOR = 30.0, 0.02, 10.0
 SEARCH, LEAST = 0.75, 5.0
 BOUND = 10.0  # seconds at most for a bound on the error
 ROUND_OFF = 1e-10  # distances below are equal
+OPEN_NUMBER = 30  # characters that a number without a closed form counts beyond those that it is printed with
 # Order of the statuses, the best first.
 RANK = {"proved": 0, "numeric": 1, "none": 2}
 
@@ -193,5 +195,7 @@ class _Selection:
 
 
 def length(certificate: Certificate) -> int:
-    """Return the number of characters of the expressions of a certificate; numbers without a closed form are long."""
-    return sum(len(str(expression)) for expression in certificate.expressions.values())
+    """Return the number of characters of the expressions of a certificate; a number without a closed form has more."""
+    return sum(
+        len(str(e)) + OPEN_NUMBER * len(e.atoms(sp.Float)) for e in map(sp.sympify, certificate.expressions.values())
+    )

@@ -25,6 +25,8 @@ Result = TypeVar("Result")
 
 # The largest number of tasks per core whose results are not yielded yet.
 AHEAD = 4
+# The longest wait for the first result, in seconds, before the next item is requested, which may take much longer.
+FIRST = 0.5
 # Of the computation that shows whether a fork can compute.
 TRIAL_SECONDS = 5.0
 
@@ -75,12 +77,16 @@ def in_order(
             yield item, _limited(function, item, min(seconds, clock.left))
         return
     running: deque[Task[Item, Result]] = deque()
+    first = True
     try:
         while clock.left:
             busy = sum(not task.done() for task in running)
             if busy < cores() and len(running) < AHEAD * cores():
                 for item in itertools.islice(source, 1):
                     running.append(Task(function, item, seconds))
+                    if first:
+                        wait([running[0].receiver], timeout=min(FIRST, clock.left))
+                        first = False
                     break
                 else:
                     if not running:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import sympy as sp
@@ -65,7 +66,12 @@ class Samples:
     values: Array
     error: float
     allowed: Sequence[str] | None = None
-    elements: list[Feature] = field(init=False)
+
+    @cached_property
+    def elements(self) -> list[Feature]:
+        """The simplest functions of the inputs."""
+        with np.errstate(all="ignore"):
+            return elements(self.inputs, self.allowed)
 
     @property
     def noisy(self) -> bool:
@@ -76,10 +82,6 @@ class Samples:
     def tolerance(self) -> float:
         """The relative residual up to which a combination is a proposal."""
         return max(EXACT, SLACK * self.error if self.noisy else self.error)
-
-    def __post_init__(self) -> None:
-        with np.errstate(all="ignore"):
-            object.__setattr__(self, "elements", elements(self.inputs, self.allowed))
 
     @classmethod
     def of(

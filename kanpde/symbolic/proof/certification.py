@@ -67,7 +67,7 @@ class Certificate:
 
 def certify(
     ansatz: Any,
-    constants: Mapping[Any, float],
+    constants: Mapping[Any, float] | None,
     problem: Problem,
     *,
     surrogate: Surrogate | None = None,
@@ -77,14 +77,17 @@ def certify(
     """Refit the constants of an ansatz on a problem, make them exact, and prove that the result solves it.
 
     `ansatz` is a SymPy expression in the coordinates, the problem's parameters and free constants, or a dict of
-    expressions by field; `constants` maps each constant to its starting value. If `surrogate(points (n, d), partial) ->
-    (n, fields)` is given, the result must stay within the relative `tolerance` of it, which excludes other solutions,
-    for example u = 0. Raises ProblemError if the ansatz has other symbols.
+    expressions by field; `constants` maps each constant to its starting value. With None every decimal number of the
+    ansatz is a free constant that starts there, as a formula read off a network needs it. If `surrogate(points (n, d),
+    partial) -> (n, fields)` is given, the result must stay within the relative `tolerance` of it, which excludes other
+    solutions, for example u = 0. Raises ProblemError if the ansatz has other symbols.
     """
     clock = Clock(seconds)
     squares = LeastSquares(problem)
+    given = expressions_of(ansatz, problem)
+    given, constants = _freed(given) if constants is None else (given, constants)
     starts = started(constants, problem)
-    expressions = tuple(_with_parameters(e, problem, starts) for e in expressions_of(ansatz, problem))
+    expressions = tuple(_with_parameters(e, problem, starts) for e in given)
     fit = squares.fit(expressions, starts)
     found = _Candidate(problem, expressions, fit, squares)
     complaint = found.complaint(starts, surrogate, CLOSE if tolerance is None else tolerance)
@@ -95,6 +98,15 @@ def certify(
         return found.proof(clock)
     except Untraceable as error:
         return found.numeric(f"the problem's code cannot be read as a formula: {error}", recognised(found.fit))
+
+
+def _freed(expressions: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[Any, float]]:
+    """Return the expressions with constants in the places of their decimal numbers, and these numbers."""
+    numbers = sorted(set().union(*(e.atoms(sp.Float) for e in map(sp.sympify, expressions))))
+    names = sp.numbered_symbols("number_", sp.Symbol, real=True)
+    constants = dict(zip(numbers, names, strict=False))
+    freed = tuple(sp.sympify(e).xreplace(constants) for e in expressions)
+    return freed, {constant: float(number) for number, constant in constants.items()}
 
 
 def _with_parameters(expression: Any, problem: Problem, constants: Mapping[str, float]) -> Any:
