@@ -1,6 +1,4 @@
-"""Sums over the points of a grid that lie inside a shape, and over the points of one cell, against plain sums."""
-
-import math
+"""Sums over the points of a grid that lie inside a shape, against plain sums."""
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from kanpde.marching.axes import SplineAxis
 from kanpde.marching.piece import CutGrid, Image
 from kanpde.marching.quadrature import in_shape
 from kanpde.marching.tensor_product import Local, OnCutGrid, TensorProduct
-from kanpde.optim.band import Storage, together
 
 PLAN = JetPlan(2, [(), (0,), (1, 1)])
 
@@ -47,25 +44,3 @@ def test_other_points_than_those_of_the_grid_are_evaluated_one_by_one(images):
     grid = CutGrid((torch.linspace(-0.5, 1.0, 3).double(), torch.linspace(-1, 0.5, 3).double()), torch.arange(4))
     moved = torch.cartesian_prod(*grid.lines)[:4] + 0.01
     assert isinstance(Image.of(moved, cut.space, PLAN, None, grid).parts[0], Local)
-
-
-@pytest.mark.parametrize("bandwidth", [5, None])
-def test_rows_of_the_same_unknowns_are_added_as_if_one_by_one(bandwidth):
-    generator = torch.Generator().manual_seed(1)
-    size, each = 120, 3
-    first = torch.randint(size - 5, (40,), generator=generator)
-    columns = (first[:, None] + torch.tensor([0, 2, 5])).repeat(3, 1)
-    rows = torch.randn(2, len(columns), each, generator=generator, dtype=torch.float64)
-    groups, windows = together(columns, rows)
-    assert len(groups) == len(set(first.tolist())) and math.isclose(
-        float(windows.square().sum()), float(rows.square().sum())
-    )
-    dense = torch.zeros(2, len(columns), size, dtype=torch.float64).scatter_add_(2, columns.expand(2, -1, -1), rows)
-    expected = (dense.flatten(0, 1).T @ dense.flatten(0, 1)).tril()
-    storage = Storage(torch.arange(size), bandwidth)
-    total = storage.empty(rows)
-    storage.add_rows(total, columns, rows)
-    found = storage.matrix(total)
-    if bandwidth is not None:
-        found = sum(torch.diag(found[k, : size - k], -k) for k in range(bandwidth + 1))
-    torch.testing.assert_close(found.tril(), expected, rtol=1e-12, atol=1e-12)
