@@ -93,6 +93,8 @@ def test_degrees_ascend_and_their_columns_are_bounded():
         "y*exp(-x/y)/2",
         "1/(exp(x*y/3) - 1)",
         "x*asin(1/(x + y))",
+        "x/(exp(y/x) + exp(-y/x))",
+        "x*y*tanh(y/(x + 1))",
     ],
 )
 def test_outer_functions_of_quotients_are_proposed(law):

@@ -128,20 +128,34 @@ def ridge(found: Sampled) -> bool:
 
 
 def targets(given: Samples) -> Iterator[Outer]:
-    """Yield u and G(u), and then G(u/x) for every input x."""
+    """Yield u and G(u), and then G(u/m) for every input and every product of two inputs m."""
+    yield from outers(given)
+    whole = [each for each in given.inputs if np.abs(each.values).min() > 0] if len(given.inputs) > 1 else []
+    for number in (1, 2):
+        for chosen in itertools.combinations(whole, number):
+            monomial = sp.Mul(*(each.expression for each in chosen))
+            values = given.values / math.prod(each.values for each in chosen)
+            for outer in outers(replace(given, values=values)):
+                if outer.name != "u":
+                    back = outer.back
+                    yield Outer(
+                        f"{outer.name} over {monomial}",
+                        outer.values,
+                        lambda w, m=monomial, back=back: m * back(w),  # type: ignore[misc]
+                    )
+
+
+def outers(given: Samples) -> Iterator[Outer]:
+    """Yield u and G(u), with hyperbolic functions too."""
     for outer in outer_values(given):
         if outer.name not in NEEDLESS and not outer.name.startswith("u/"):
             yield outer
-    for each in given.inputs if len(given.inputs) > 1 else ():
-        if np.abs(each.values).min() > 0:
-            for outer in outer_values(replace(given, values=given.values / each.values)):
-                if outer.name != "u" and outer.name not in NEEDLESS and not outer.name.startswith("u/"):
-                    back = outer.back
-                    yield Outer(
-                        f"{outer.name} over {each.expression}",
-                        outer.values,
-                        lambda w, x=each.expression, back=back: x * back(w),  # type: ignore[misc]
-                    )
+    u = given.values
+    if np.abs(u).max() < 1:
+        yield Outer("atanh u", np.arctanh(u), sp.tanh)
+    for factor in (1, 2):
+        if u.min() > 0 and factor * u.max() < 1:
+            yield Outer(f"acosh 1/{factor}u", np.arccosh(1 / (factor * u)), lambda w, n=factor: sp.sech(w) / n)  # type: ignore[misc]
 
 
 def quotient(inputs: Sequence[Feature], target: Array, wary: bool) -> Quotient | None:
