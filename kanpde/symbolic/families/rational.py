@@ -33,8 +33,8 @@ RIDGE = 30.0
 ROUND_OFF, EXACT = 1e-15, 1e-11
 # The size of a term of P or Q, relative to the largest, below which it is left out.
 NOTHING = 1e-9
-# Outer functions whose inverse is a rational function.
-NEEDLESS = ("1/u", "1/u^2")
+# Outer functions of which others are rational functions, and the one whose inverse is a root.
+NEEDLESS, ROOT = ("1/u", "1/u^2"), "u^2"
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,16 @@ class Monomials:
         return cls(expressions, np.stack(values, axis=1), np.array([len(chosen) for chosen in every]))
 
 
-def rational(found: Sampled, given: Samples) -> Iterator[Proposal]:
-    """Yield the function of the samples as a quotient of polynomials, and as an outer function of one."""
+def rational(found: Sampled, given: Samples, *, roots: bool) -> Iterator[Proposal]:
+    """Yield the function of the samples as a quotient of polynomials, and as an outer function of one.
+
+    With `roots` it is the root of a quotient, else another outer function. Other families may find shorter roots.
+    """
     wary = ridge(found)
     with np.errstate(all="ignore"):
         for outer in targets(given):
+            if outer.name.startswith(ROOT) != roots:
+                continue
             quotient_ = quotient(given.inputs, outer.values, wary)
             if quotient_ is not None:
                 proposal = proposed(f"{outer.name} rational", found, *mapped(outer, quotient_))
@@ -115,7 +120,7 @@ def rational(found: Sampled, given: Samples) -> Iterator[Proposal]:
 def mapped(outer: Outer, found: Quotient) -> tuple[sp.Expr, Constants]:
     """Return G⁻¹(P/Q); the root of a quotient is a quotient of roots, which SymPy compares with others more easily."""
     above, below, constants = found.parts()
-    if outer.name != "u^2" or found.signs != (1, 1):
+    if outer.name != ROOT or found.signs != (1, 1):
         return mapped_back(outer, above / below, constants)
     return outer.back(above) / sp.sqrt(below), constants
 

@@ -125,7 +125,7 @@ SIMPLIFICATIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
 def _opposite(expression: Any, boxes: Mapping[Any, tuple[Any, Any]]) -> bool:
     """Return whether an expression is a sum of two terms with equal squares and opposite signs throughout the boxes."""
     terms = sp.Add.make_args(expression)
-    if len(terms) != 2 or sp.simplify(sp.powdenest(terms[0] ** 2 / terms[1] ** 2)) != 1:
+    if len(terms) != 2 or sp.cancel(sp.together(terms[0] ** 2 / terms[1] ** 2)) != 1:
         return False
     ends = {symbol: (float(low), float(high)) for symbol, (low, high) in boxes.items()}
     return {sign(term, ends) for term in terms} == {"positive", "negative"}
