@@ -85,6 +85,14 @@ def test_autocast_computes_products_in_bfloat16_and_bases_in_single_precision():
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
+@pytest.mark.filterwarnings("ignore")  # of the tracer, which is deprecated and does not follow conditions on shapes
+@pytest.mark.parametrize("base", [None, "silu"])
+def test_a_traced_network_takes_other_batches(base):
+    network, x = built(base=base), points_in(64)
+    traced = torch.jit.trace(network, x)
+    torch.testing.assert_close(traced(points_in(300)), network(points_in(300)), rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, of its derivatives
 @pytest.mark.parametrize("base", [None, "silu"])
 def test_transformations_of_torch_func(base):

@@ -1,6 +1,11 @@
-"""Any network of any sizes, precision and family: finite values and gradients for any finite points, or one line."""
+"""Any network of any sizes, precision and family: finite values and gradients for any finite points, or one line.
+
+`KANPDE_EXAMPLES=10000 python -m pytest tests/test_module_properties.py` tries ten thousand random networks.
+"""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 import torch
@@ -12,6 +17,11 @@ from kanpde.errors import KanpdeError
 from kanpde.network.base_functions import BASE_FUNCTIONS
 from kanpde.network.families import FAMILIES
 from kanpde.network.tabulated import can_be_tabulated
+
+
+def examples(few):
+    """The number of examples: a few, or as many as the environment asks for."""
+    return int(os.environ.get("KANPDE_EXAMPLES", few))
 
 
 @st.composite
@@ -43,7 +53,7 @@ def networks(draw):
 
 
 @given(networks())
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 def test_values_and_gradients_are_finite(case):
     network, x = case
     x.requires_grad_()
@@ -59,7 +69,7 @@ def test_values_and_gradients_are_finite(case):
 
 
 @given(networks(), st.integers(510, 700))
-@settings(max_examples=25, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=examples(25), deadline=None, derandomize=True, phases=[Phase.generate])
 def test_many_values_without_a_graph_are_the_same(case, count):
     network, x = case
     ends = torch.stack(network.first.basis.range())
@@ -76,7 +86,7 @@ def test_many_values_without_a_graph_are_the_same(case, count):
 
 
 @given(networks())
-@settings(max_examples=25, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=examples(25), deadline=None, derandomize=True, phases=[Phase.generate])
 def test_a_step_of_training_and_every_change_of_grids_end_well(case):
     network, x = case
     points = x.reshape(-1, x.shape[-1])
@@ -100,7 +110,7 @@ def test_a_step_of_training_and_every_change_of_grids_end_well(case):
     st.one_of(st.integers(-2, 3), st.none(), st.text(max_size=3)),
     st.one_of(st.integers(-2, 3), st.lists(st.integers(-1, 3), max_size=3)),
 )
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 def test_sizes_that_cannot_be_are_refused_in_one_line(layers, degree, intervals):
     try:
         network = KAN.from_sizes(layers, degree=degree, intervals=intervals)

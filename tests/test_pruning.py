@@ -190,6 +190,9 @@ def test_settings_that_cannot_be_are_refused():
         sparsify(additive_solution(), l1=-1)
     with pytest.raises(ConfigurationError, match="expected budget_seconds to be a positive number, got 0"):
         read(additive_solution(), budget_seconds=0)
+    for function in (read, refit, sparsify):
+        with pytest.raises(ConfigurationError, match="expected a solution, got KAN; a network alone has no problem"):
+            function(planted())
 
 
 # Pruning and reading a solution --------------------------------------------------------------------------------------

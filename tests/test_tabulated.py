@@ -1,4 +1,4 @@
-"""Values of many points, looked up in tables, are those of the layers."""
+"""Values of many points, looked up in tables or from truncated powers, are those of the layers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 
 from kanpde import KAN
 from kanpde.network.tabulated import FEWEST, Tabulated, can_be_tabulated
+from kanpde.network.truncated import MOST, Truncated, can_be_truncated
 
 
 def points(count: int, inputs: int, dtype: torch.dtype) -> torch.Tensor:
@@ -15,8 +16,10 @@ def points(count: int, inputs: int, dtype: torch.dtype) -> torch.Tensor:
 
 @pytest.mark.parametrize(("dtype", "near"), [(torch.float64, 1e-13), (torch.float32, 1e-5)])
 @pytest.mark.parametrize("degree", [1, 2, 3, 6])
-def test_inside_and_beyond_the_grids(degree, dtype, near):
-    net = KAN.from_sizes([3, (4, 2), 5, 2], degree=degree, dtype=dtype)
+@pytest.mark.parametrize("intervals", [1, 2, 5, MOST, MOST + 1])
+def test_inside_and_beyond_the_grids(intervals, degree, dtype, near):
+    net = KAN.from_sizes([3, (4, 2), 5, 2], degree=degree, intervals=intervals, dtype=dtype)
+    assert can_be_truncated(net.first) == (intervals <= MOST)
     x = points(FEWEST + 77, 3, dtype)  # half of them are outside [-1, 1]
     with torch.no_grad():
         fast = net(x)
@@ -64,7 +67,10 @@ def test_other_layers_are_evaluated_as_before(changed):
         assert torch.allclose(net(x), net(x.clone().requires_grad_()).detach(), rtol=1e-12)
 
 
-def test_a_table_answers_for_one_layer():
-    layer, x = KAN.from_sizes([2, 3, 1], dtype=torch.float64).first, points(9, 2, torch.float64)
+def test_a_table_and_truncated_powers_answer_for_one_layer():
+    layer = KAN.from_sizes([2, 3, 1], dtype=torch.float64).first
     with torch.no_grad():
-        assert torch.allclose(Tabulated(layer)(x), layer(x), rtol=1e-12)
+        for evaluator in (Tabulated(layer), Truncated(layer)):
+            for count in (9, 4, 9):
+                x = points(count, 2, torch.float64)
+                assert torch.allclose(evaluator(x), layer(x), rtol=1e-12)

@@ -20,9 +20,11 @@ Evaluate = Callable[[Tensor, int], Tensor]
 def differentiable(evaluate: Evaluate, x: Tensor, orders: int) -> tuple[Tensor, ...]:
     """Return evaluate(x, orders), an entry for each order, whose derivatives by x are again values of `evaluate`.
 
-    It works with `torch.autograd`, also for higher derivatives, and with `torch.func`. A compiler sees the code itself.
+    It works with `torch.autograd`, also for higher derivatives, and with `torch.func`. A compiler and a tracer see the
+    code itself.
     """
-    if torch.compiler.is_compiling() or not (x.requires_grad and torch.is_grad_enabled()):
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if traced or not (x.requires_grad and torch.is_grad_enabled()):
         return evaluate(x, orders).unbind()
     values: tuple[Tensor, ...] = _WithSlope.apply(x, evaluate, orders)[:orders]  # type: ignore[no-untyped-call]
     return values

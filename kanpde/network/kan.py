@@ -25,9 +25,10 @@ from kanpde.network.initialisation import initialise
 from kanpde.network.layer import KANLayer, Tape
 from kanpde.network.quantisation import packed, unpacked
 from kanpde.network.tabulated import FEWEST, Tabulated, can_be_tabulated
+from kanpde.network.truncated import Truncated, can_be_truncated
 
 SETTINGS = ("width", "degree", "intervals", "base", "family")  # the arguments of a KAN; old files have no family
-CHUNK = 2048  # points evaluated at once without gradients
+CHUNK = 1024  # points evaluated at once without gradients
 DEGREE = 7  # default degree of a network that is built without an equation
 
 
@@ -198,7 +199,7 @@ class KAN(nn.Module):
         chunks = torch.split(x, CHUNK)
         if not all(can_be_tabulated(layer, x) for layer in layers):
             return torch.cat([self._values(chunk) for chunk in chunks])
-        tables = [Tabulated(layer) for layer in layers]
+        tables = [Truncated(layer) if can_be_truncated(layer) else Tabulated(layer) for layer in layers]
         return torch.cat([functools.reduce(lambda found, table: table(found), tables, chunk) for chunk in chunks])
 
     def _values(self, x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from kanpde.readable.edges import atoms_of, name_edge, pruned_of, spline_edge
 from kanpde.readable.gauge import passing, straightened
 from kanpde.readable.pruning import prune
 from kanpde.readable.refitting import FixedRows
-from kanpde.readable.source import Source, check_edge, copied, layers_of, renewed
+from kanpde.readable.source import Source, check_edge, check_solution, copied, layers_of, renewed
 from kanpde.readable.suggestions import Suggestion, checked, edge_curve, fitted, suggest
 from kanpde.solution import Solution
 
@@ -69,6 +69,7 @@ def read(
 
     Raises ConfigurationError if a setting is not a positive number or an atom is unknown.
     """
+    check_solution(solution)
     for name, value in (("factor", factor), ("tolerance", tolerance), ("budget_seconds", budget_seconds)):
         if not (number(value) and value > 0):
             raise ConfigurationError(f"expected {name} to be a positive number, got {value!r}")

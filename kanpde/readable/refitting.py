@@ -12,7 +12,7 @@ from kanpde.errors import ConfigurationError
 from kanpde.network.residuals import LARGEST, Residuals
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.least_squares import LeastSquares
-from kanpde.readable.source import copied, renewed
+from kanpde.readable.source import check_solution, copied, renewed
 from kanpde.solution import Solution
 
 ROUND_OFF = 1e-28  # the loss at which a refit ends, because round-off dominates below it
@@ -89,4 +89,5 @@ def refit(solution: Solution, steps: int = 50) -> Solution:
 
     Raises ConfigurationError if the network has too many parameters for a whole Jacobian.
     """
+    check_solution(solution)
     return FixedRows(solution).refitted(solution, steps)[0]

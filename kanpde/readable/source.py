@@ -30,6 +30,15 @@ def network_of(source: KAN | Solution) -> KAN:
     return network
 
 
+def check_solution(source: object) -> None:
+    """Raise ConfigurationError if there is no solution of a problem, which says what the network should do."""
+    if not isinstance(source, Solution):
+        raise ConfigurationError(
+            f"expected a solution, got {type(source).__name__}; a network alone has no problem or data to refit it on: "
+            "take the result of solve() or fit()"
+        )
+
+
 @overload
 def renewed(source: KAN, network: KAN) -> KAN: ...
 

@@ -9,7 +9,7 @@ from kanpde.network.residuals import Residuals
 from kanpde.network.trial_function import Model
 from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.readable.refitting import FixedRows
-from kanpde.readable.source import copied, points_of, renewed
+from kanpde.readable.source import check_solution, copied, points_of, renewed
 from kanpde.solution import Solution
 
 WEIGHTS = (0.1, 1.0, 10.0, 100.0)  # the penalty's weight in each round, in units of the largest allowed loss
@@ -28,6 +28,7 @@ def sparsify(
 
     Raises ConfigurationError if a weight is negative or the allowance is not positive.
     """
+    check_solution(solution)
     options = Regularisation(l1, entropy, smoothness)
     if not (number(allowance) and allowance > 0):
         raise ConfigurationError(f"expected allowance to be a positive number, got {allowance!r}")

@@ -77,10 +77,10 @@ class Hints:
         points, values = self.problem.points, self.problem.values[:, self.place]
         return Samples.of(field.names, points, values, field.error, self.functions)
 
-    def rational(self, field: Sampled) -> Iterator[Proposal]:
-        """Yield quotients of polynomials that fit the samples, if the field is a function of data."""
+    def rational(self, field: Sampled, *, roots: bool) -> Iterator[Proposal]:
+        """Yield quotients of polynomials that fit the samples, or their roots, if the field is a function of data."""
         if (samples := self.samples(field)) is not None:
-            yield from rational(field, samples)
+            yield from rational(field, samples, roots=roots)
 
     def of_samples(self, field: Sampled) -> Iterator[Proposal]:
         """Yield sparse combinations of features that fit the samples, if the field is a function of data."""
@@ -194,9 +194,10 @@ def with_hints(streams: Callable[[Look, Hints], Streams]) -> Callable[[Look], St
 
 # All families in the order of the search.
 FAMILIES = (
-    Family("rational", 0, with_hints(lambda look, hints: [hints.rational(look.field)])),
+    Family("rational", 0, with_hints(lambda look, hints: [hints.rational(look.field, roots=False)])),
     Family("separated, the first", 1, first_separated),
     Family("sparse in features", 1, with_hints(lambda look, hints: [hints.of_samples(look.field)])),
+    Family("roots of rational", 2, with_hints(lambda look, hints: [hints.rational(look.field, roots=True)])),
     Family("linear ordinary", 2, with_hints(lambda look, hints: [hints.general(look.field, linear=True)])),
     Family("polar", 2, with_hints(polar_quick)),
     Family("polar, thoroughly", 2, with_hints(polar_thorough)),

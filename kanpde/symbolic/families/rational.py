@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import sympy as sp
@@ -21,37 +22,61 @@ from kanpde.symbolic.families.sparse import Outer, Samples, mapped_back, outer_v
 from kanpde.symbolic.structure.features import Feature, Numbers
 from kanpde.symbolic.structure.sampled import Sampled
 
-# The largest sum of the degrees of P and Q, and of each of them; the largest share of columns of the samples.
-TOTAL, LARGEST, SHARE = 6, 5, 0.4
+# The largest degree of P and of Q, the largest number of their terms, and of columns as a share of the samples.
+LARGEST, MOST, SHARE = 6, 16, 0.4
+# The sum of the degrees above which a function of one combination of the inputs must have simple numbers: fractions
+# with a denominator of at most DENOMINATOR, within NEAR.
+TOTAL, DENOMINATOR, NEAR = 6, 100, 1e-8
+# Multiples of the field's error up to which gradients in a second direction are noise.
+RIDGE = 30.0
 # The relative residual of P − u Q for each column, and the one of u − P/Q, up to which u is P/Q.
 ROUND_OFF, EXACT = 1e-15, 1e-11
 # The size of a term of P or Q, relative to the largest, below which it is left out.
 NOTHING = 1e-9
-# Outer functions whose inverse is a rational function.
-NEEDLESS = ("1/u", "1/u^2")
+# Outer functions of which others are rational functions, and the one whose inverse is a root.
+NEEDLESS, ROOT = ("1/u", "1/u^2"), "u^2"
 
 
 @dataclass(frozen=True)
 class Quotient:
-    """P/Q with the terms of both; the coefficient of the first of Q's is one."""
+    """P/Q with the terms of both. The largest coefficient of Q is ±1.
+
+    `signs` are those of P and Q at the samples, 0 for both signs; Q is positive if it has one sign.
+    """
 
     above: tuple[tuple[sp.Expr, float], ...]
     below: tuple[tuple[sp.Expr, float], ...]
+    signs: tuple[int, int]
 
-    def expression(self) -> tuple[sp.Expr, Constants]:
-        """Return the quotient with constants as coefficients, and their values."""
+    def parts(self) -> tuple[sp.Expr, sp.Expr, Constants]:
+        """Return P and Q with constants as coefficients, and their values; a coefficient ±1 of Q is a number."""
         numbers, constants = itertools.count(), {}
 
-        def summed(terms: Sequence[tuple[sp.Expr, float]]) -> sp.Expr:
+        def summed(terms: Sequence[tuple[sp.Expr, float]], fixed: int | None = None) -> sp.Expr:
             total = sp.S.Zero
-            for monomial, value in terms:
+            for place, (monomial, value) in enumerate(terms):
+                if place == fixed:
+                    total += sp.Integer(round(value)) * monomial
+                    continue
                 symbol = constant(next(numbers))
                 constants[symbol] = value
                 total += symbol * monomial
             return total
 
-        (first, _), *rest = self.below
-        return summed(self.above) / (first + summed(rest)), constants
+        largest = int(np.argmax([abs(value) for _, value in self.below]))
+        return summed(self.above), summed(self.below, largest), constants
+
+    def expression(self) -> tuple[sp.Expr, Constants]:
+        """Return the quotient with constants as coefficients, and their values."""
+        above, below, constants = self.parts()
+        return above / below, constants
+
+    @property
+    def simple(self) -> bool:
+        """True if all coefficients are fractions with small denominators."""
+        values = [value for _, value in (*self.above, *self.below)]
+        nearest = [float(Fraction(value).limit_denominator(DENOMINATOR)) for value in values]
+        return bool(np.allclose(values, nearest, rtol=NEAR, atol=0.0))
 
 
 @dataclass(frozen=True)
@@ -75,36 +100,74 @@ class Monomials:
         return cls(expressions, np.stack(values, axis=1), np.array([len(chosen) for chosen in every]))
 
 
-def rational(found: Sampled, given: Samples) -> Iterator[Proposal]:
-    """Yield the function of the samples as a quotient of polynomials, and as an outer function of one."""
+def rational(found: Sampled, given: Samples, *, roots: bool) -> Iterator[Proposal]:
+    """Yield the function of the samples as a quotient of polynomials, and as an outer function of one.
+
+    With `roots` it is the root of a quotient, else another outer function. Other families may find shorter roots.
+    """
+    wary = ridge(found)
     with np.errstate(all="ignore"):
         for outer in targets(given):
-            quotient_ = quotient(given.inputs, outer.values)
+            if outer.name.startswith(ROOT) != roots:
+                continue
+            quotient_ = quotient(given.inputs, outer.values, wary)
             if quotient_ is not None:
-                proposal = proposed(f"{outer.name} rational", found, *mapped_back(outer, *quotient_.expression()))
+                proposal = proposed(f"{outer.name} rational", found, *mapped(outer, quotient_))
                 if proposal is not None:
                     yield proposal
 
 
+def mapped(outer: Outer, found: Quotient) -> tuple[sp.Expr, Constants]:
+    """Return G⁻¹(P/Q); the root of a quotient is a quotient of roots, which SymPy compares with others more easily."""
+    above, below, constants = found.parts()
+    if outer.name != ROOT or found.signs != (1, 1):
+        return mapped_back(outer, above / below, constants)
+    return outer.back(above) / sp.sqrt(below), constants
+
+
+def ridge(found: Sampled) -> bool:
+    """Return True if the field may be a function of one linear combination, which a quotient approximates too well."""
+    gradients = np.stack([slope.ravel() * np.ptp(x) for slope, x in zip(found.first, found.nodes, strict=True)], axis=1)
+    sizes = np.linalg.svd(gradients, compute_uv=False)
+    return len(sizes) == 1 or bool(sizes[1] <= RIDGE * found.error * sizes[0])
+
+
 def targets(given: Samples) -> Iterator[Outer]:
-    """Yield u and G(u), and then G(u/x) for every input x."""
-    for outer in outer_values(given):
-        if outer.name not in NEEDLESS and not outer.name.startswith("u/"):
-            yield outer
-    for each in given.inputs if len(given.inputs) > 1 else ():
-        if np.abs(each.values).min() > 0:
-            for outer in outer_values(replace(given, values=given.values / each.values)):
-                if outer.name != "u" and outer.name not in NEEDLESS and not outer.name.startswith("u/"):
+    """Yield u and G(u), and then G(u/m) for every input and every product of two inputs m."""
+    yield from outers(given)
+    whole = [each for each in given.inputs if np.abs(each.values).min() > 0] if len(given.inputs) > 1 else []
+    for number in (1, 2):
+        for chosen in itertools.combinations(whole, number):
+            monomial = sp.Mul(*(each.expression for each in chosen))
+            values = given.values / math.prod(each.values for each in chosen)
+            for outer in outers(replace(given, values=values)):
+                if outer.name != "u":
                     back = outer.back
                     yield Outer(
-                        f"{outer.name} over {each.expression}",
+                        f"{outer.name} over {monomial}",
                         outer.values,
-                        lambda w, x=each.expression, back=back: x * back(w),  # type: ignore[misc]
+                        lambda w, m=monomial, back=back: m * back(w),  # type: ignore[misc]
                     )
 
 
-def quotient(inputs: Sequence[Feature], target: Array) -> Quotient | None:
-    """Return P/Q of the smallest degrees that is the target at the samples up to round-off, None if none is."""
+def outers(given: Samples) -> Iterator[Outer]:
+    """Yield u and G(u), with hyperbolic functions too."""
+    for outer in outer_values(given):
+        if outer.name not in NEEDLESS and not outer.name.startswith("u/"):
+            yield outer
+    u = given.values
+    if np.abs(u).max() < 1:
+        yield Outer("atanh u", np.arctanh(u), sp.tanh)
+    for factor in (1, 2):
+        if u.min() > 0 and factor * u.max() < 1:
+            yield Outer(f"acosh 1/{factor}u", np.arccosh(1 / (factor * u)), lambda w, n=factor: sp.sech(w) / n)  # type: ignore[misc]
+
+
+def quotient(inputs: Sequence[Feature], target: Array, wary: bool) -> Quotient | None:
+    """Return P/Q of the smallest degrees that is the target at the samples up to round-off, None if none is.
+
+    If it is `wary`, high degrees need simple coefficients.
+    """
     pairs = list(degrees(len(inputs), SHARE * len(target)))
     if not pairs or not np.isfinite(target).all():
         return None
@@ -118,14 +181,15 @@ def quotient(inputs: Sequence[Feature], target: Array) -> Quotient | None:
         if any(within(pair, other) for other in impossible):
             continue
         vector = null(monomials, target, pair)
-        if vector is not None and (found := reduced(monomials, target, pair, vector)) is not None:
+        found = None if vector is None else reduced(monomials, target, pair, vector)
+        if found is not None and (not wary or sum(pair) <= TOTAL or found.simple):
             return found
     return None
 
 
 def degrees(count: int, columns: float) -> Iterator[tuple[int, int]]:
     """Yield the degrees of P and Q by ascending sums, as far as both have at most so many monomials."""
-    for total in range(1, TOTAL + 1):
+    for total in range(1, 2 * LARGEST + 1):
         for below in range(total // 2 + 1):
             above = total - below
             for pair in {(above, below), (below, above)}:
@@ -184,13 +248,18 @@ def reduced(monomials: Monomials, target: Array, pair: tuple[int, int], vector: 
     if again is None:
         return None
     p, q = again[: len(over)], again[len(over) :]
-    p, q = p / q[0], q / q[0]
     with np.errstate(all="ignore"):
-        values = (monomials.values[:, over] @ p) / (monomials.values[:, under] @ q)
-    if not np.abs(values - target).max() <= EXACT * np.abs(target).max():
-        return None
-    names = monomials.expressions
+        top, bottom = monomials.values[:, over] @ p, monomials.values[:, under] @ q
+        if len(over) + len(under) > MOST or not np.abs(top / bottom - target).max() <= EXACT * np.abs(target).max():
+            return None
+    scale = float(np.abs(q).max()) * (sign_of(bottom) or 1)
     return Quotient(
-        tuple((names[k], float(value)) for k, value in zip(over, p, strict=True)),
-        tuple((names[k], float(value)) for k, value in zip(under, q, strict=True)),
+        tuple((monomials.expressions[k], float(value)) for k, value in zip(over, p / scale, strict=True)),
+        tuple((monomials.expressions[k], float(value)) for k, value in zip(under, q / scale, strict=True)),
+        (sign_of(top / scale), abs(sign_of(bottom))),
     )
+
+
+def sign_of(values: Array) -> int:
+    """Return the sign that all values have, 0 if they differ."""
+    return int(values.min() > 0) - int(values.max() < 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import sympy as sp
 
 from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
+from kanpde.symbolic.proof.intervals import sign
 
 DIGITS, POINTS = 50, 6
 # The largest sum, relative to its terms, that counts as zero with DIGITS digits.
@@ -120,6 +122,15 @@ SIMPLIFICATIONS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
 )
 
 
+def _opposite(expression: Any, boxes: Mapping[Any, tuple[Any, Any]]) -> bool:
+    """Return whether an expression is a sum of two terms with equal squares and opposite signs throughout the boxes."""
+    terms = sp.Add.make_args(expression)
+    if len(terms) != 2 or sp.cancel(sp.together(terms[0] ** 2 / terms[1] ** 2)) != 1:
+        return False
+    ends = {symbol: (float(low), float(high)) for symbol, (low, high) in boxes.items()}
+    return {sign(term, ends) for term in terms} == {"positive", "negative"}
+
+
 def show(what: str, expression: Any, boxes: Mapping[Any, tuple[Any, Any]], clock: Clock, share: float = 3.0) -> Step:
     """Try to show that an expression vanishes for all values of its symbols within `boxes` (symbol -> bounds).
 
@@ -146,6 +157,9 @@ def show(what: str, expression: Any, boxes: Mapping[Any, tuple[Any, Any]], clock
             continue
         except Exception:  # SymPy raises errors of all kinds on unsupported expressions
             continue
+    with contextlib.suppress(TimeLimit, Exception), time_limit(max(0.01, min(share, clock.left))):
+        if _opposite(expression, boxes):
+            return step("squares and signs", "vanishes")
     return step(f"{DIGITS} digits at {POINTS} points", seen)
 
 
