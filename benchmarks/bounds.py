@@ -44,6 +44,7 @@ from kanpde.symbolic.proof import (
     barriers,
     comparison,
     coupled,
+    eigenvalues,
     maximum_principle,
     ordinary,
     representation,
@@ -52,7 +53,9 @@ from kanpde.symbolic.proof import (
 )
 
 BUDGET = 8.0  # seconds of training of a problem, so that all of them take less than twenty minutes
-SOURCES = (maximum_principle, comparison, coupled, representation, spherical_means, spectral, barriers, ordinary)
+SOURCES = (
+    maximum_principle, comparison, coupled, representation, spherical_means, spectral, eigenvalues, barriers, ordinary,
+)  # fmt: skip
 THEOREMS = tuple(source.THEOREM for source in SOURCES)
 PATIENCE = 60.0  # seconds of a clock of a proof, because other programs may slow it down: see the processor's seconds
 COLUMNS = (

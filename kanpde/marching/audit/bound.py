@@ -19,6 +19,7 @@ from kanpde.geometry.box import as_box
 from kanpde.marching.audit.barrier_bound import BarrierProof
 from kanpde.marching.audit.companion import companion_of
 from kanpde.marching.audit.continuation import up
+from kanpde.marching.audit.eigenvalue_bound import EigenvalueProof
 from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.maximum_bound import MaximumProof
@@ -160,6 +161,8 @@ def _proofs(enclosed: Enclosed) -> list[Theorem]:
         return [ShapeProof]
     if is_ordinary(enclosed.problem):
         return [MaximumProof, OrdinaryProof]
+    if enclosed.problem.unknowns:
+        return [EigenvalueProof]
     if len(enclosed.problem.fields) > 1:
         return [SystemProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
