@@ -1,4 +1,4 @@
-"""The bound of the error of an eigenfunction on a box and of its eigenvalue: see `kanpde.symbolic.proof.eigenvalues`."""
+"""The bound of the error of an eigenfunction and of its eigenvalue: see `kanpde.symbolic.proof.eigenvalues`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from kanpde.marching.audit.companion import Companion
 from kanpde.marching.audit.continuation import up
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.spectral_bound import SpectralProof
@@ -21,7 +22,9 @@ class EigenvalueProof(SpectralProof):
         if len(enclosed.statement.unknowns) != 1:
             raise NoTheorem(KNOWN)
         self.name = unknown_name(enclosed.statement)
-        self.problem = eigen_problem(enclosed.statement, enclosed.model.unknowns[self.name].item())
+        self.found = enclosed.model.unknowns[self.name].item()
+        self.value = enclosed.added.constants[self.name] if isinstance(enclosed.added, Companion) else self.found
+        self.problem = eigen_problem(enclosed.statement, self.value)
         self.operator = self.problem.operator
 
     def bound(self) -> tuple[float, list[str]]:
@@ -40,12 +43,12 @@ class EigenvalueProof(SpectralProof):
             raise NoTheorem("the integral of the eigenfunction is not known closely enough")
         highest = float(self.enclosed.full_jet(self.enclosed.cells, [()])[()].close_bound.max())
         found = UPWARD * (near + UPWARD * (highest + near) * changed / (amount - changed))
+        distance = UPWARD * (gap.distance / self.problem.rate + UPWARD * abs(self.value - self.found))
         return found, [
             *(f"|u − prescribed values| ≤ {up(each)} for {title}" for title, each in values.items()),
             f"|∫ u − its prescribed value| ≤ {up(missing)}",
             f"the mean square of the residual has the root {up(norm / math.sqrt(operator.volume))}, by Taylor models",
-            f"|{self.name} − {self.name}*| ≤ {up(UPWARD * gap.distance / self.problem.rate)}, and no other eigenvalue "
-            f"is as close, by {THEOREM}",
+            f"|{self.name} − {self.name}*| ≤ {up(distance)}, and no other eigenvalue is as close, by {THEOREM}",
             f"|u − u*| ≤ {up(found)}",
         ]
 

@@ -3,8 +3,9 @@
 Let M = −Σ a_i ∂_ii with numbers a_i > 0 on a box Ω with sides l_i in at most three dimensions, M u = θ u with u = 0 on
 all faces and ∫ u = I, where θ depends on the unknown constant. The eigenvalues are μ_k = Σ a_i (π k_i / l_i)², and the
 eigenfunctions φ_k with the norm 1 in L² are at most √(2^d / |Ω|). An approximation v, θ' leaves r = M v − θ' v, the
-values m at most on the faces, and δ of the integral. With M h = 0 inside and h = v on the faces, |h| ≤ m, and v₀ = v − h
-has (M − θ') v₀ = r + θ' h, whose norm is at most η = ‖r‖ + |θ'| m √|Ω|. Therefore an eigenvalue is as close to θ' as
+values m at most on the faces, and δ of the integral. With M h = 0 inside and h = v on the faces, |h| ≤ m, and
+v₀ = v − h has (M − θ') v₀ = r + θ' h, whose norm is at most η = ‖r‖ + |θ'| m √|Ω|. Therefore an eigenvalue is as close
+to θ' as
 
     D = η / (‖v‖ − m √|Ω|),     ‖v‖ ≥ |∫ v| / √|Ω|
 
