@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -35,11 +36,12 @@ from kanpde import load_problem, solve
 from kanpde.bench.machine import processor
 from kanpde.bench.spoiled import Tried, spoiled_solutions
 from kanpde.calculus.taylor_models import UNIT
-from kanpde.marching.audit.bound import error_bound
+from kanpde.marching.audit.bound import SECONDS, error_bound
 from kanpde.network.enclosure import known_pieces, only_piece
 from kanpde.plots import write_figure
 from kanpde.plots.style import MUTED, PALETTE, new_figure, style_axes
 from kanpde.problem.registry import discover
+from kanpde.symbolic.clock import TimeLimit
 from kanpde.symbolic.proof import (
     barriers,
     comparison,
@@ -57,7 +59,7 @@ SOURCES = (
     maximum_principle, comparison, coupled, representation, spherical_means, spectral, eigenvalues, barriers, ordinary,
 )  # fmt: skip
 THEOREMS = tuple(source.THEOREM for source in SOURCES)
-PATIENCE = 60.0  # seconds of a clock of a proof, because other programs may slow it down: see the processor's seconds
+PATIENCE = 60.0  # seconds of a clock of a proof, because other programs may slow it down; the processor's are limited
 COLUMNS = (
     "problem",
     "fields",
@@ -127,12 +129,29 @@ def measured(name: str, budget: float, audited: bool = True) -> Row:
     problem = load_problem(name)
     solution = solve(problem, device="cpu", training={"budget_seconds": budget})
     started = time.process_time()
-    bound, steps = error_bound(problem, solution.model, PATIENCE)
+    with processor_limit(SECONDS):
+        bound, steps = error_bound(problem, solution.model, PATIENCE)
     seconds = time.process_time() - started
     words = steps[0] if bound is None else next(theorem for theorem in THEOREMS if theorem in " ".join(steps))
     true = solution.errors()["max_error"]
     estimate = solution.audit().error_estimate_max if audited else None
     return Row(name, len(problem.fields), true, math.inf if estimate is None else estimate, bound, seconds, words)
+
+
+@contextmanager
+def processor_limit(seconds: float) -> Iterator[None]:
+    """Give up a proof after seconds of the processor."""
+
+    def ring(number: int, frame: object) -> None:
+        raise TimeLimit
+
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def table(rows: Sequence[Row], budget: float, shorter: Mapping[float, Sequence[Row]]) -> list[str]:

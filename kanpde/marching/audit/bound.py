@@ -96,7 +96,8 @@ def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
                 raise
             reasons.append(error)  # a companion is no better where the splines do not resolve the solution
             continue
-        if best <= max(FAR * (better.moved + better.apart), CLOSE):
+        # On fewer knots a companion is as large as what these leave out, not as the error.
+        if best <= max(0.0 if near.displaced else FAR * better.moved, CLOSE):
             return
     if best < math.inf:
         return
