@@ -46,6 +46,7 @@ from kanpde.symbolic.proof import (
     barriers,
     comparison,
     coupled,
+    dispersion,
     eigenvalues,
     maximum_principle,
     ordinary,
@@ -56,8 +57,9 @@ from kanpde.symbolic.proof import (
 
 BUDGET = 8.0  # seconds of training of a problem, so that all of them take less than twenty minutes
 SOURCES = (
-    maximum_principle, comparison, coupled, representation, spherical_means, spectral, eigenvalues, barriers, ordinary,
-)  # fmt: skip
+    *(maximum_principle, comparison, coupled, representation, spherical_means, dispersion, spectral, eigenvalues),
+    *(barriers, ordinary),
+)
 THEOREMS = tuple(source.THEOREM for source in SOURCES)
 PATIENCE = 60.0  # seconds of a clock of a proof, because other programs may slow it down; the processor's are limited
 COLUMNS = (

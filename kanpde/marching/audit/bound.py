@@ -19,6 +19,7 @@ from kanpde.geometry.box import as_box
 from kanpde.marching.audit.barrier_bound import BarrierProof
 from kanpde.marching.audit.companion import companion_of
 from kanpde.marching.audit.continuation import up
+from kanpde.marching.audit.dispersion_bound import DispersiveProof
 from kanpde.marching.audit.eigenvalue_bound import EigenvalueProof
 from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
@@ -119,7 +120,8 @@ def _near(enclosed: Enclosed) -> Iterator[Enclosed]:
 
 def _applicable(enclosed: Enclosed) -> list[Theorem]:
     """Return the proofs by theorems that apply; raise the reason of the theorem that fits best if there are none."""
-    found, reasons = [], []
+    found: list[Theorem] = []
+    reasons: list[NoTheorem] = []
     for proof in _proofs(enclosed):
         try:
             proof(enclosed)
@@ -165,7 +167,7 @@ def _proofs(enclosed: Enclosed) -> list[Theorem]:
     if enclosed.problem.unknowns:
         return [EigenvalueProof]
     if len(enclosed.problem.fields) > 1:
-        return [SystemProof]
+        return [SystemProof, DispersiveProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:
         return [SpectralProof, MaximumProof, BarrierProof, EllipticProof]
