@@ -111,7 +111,7 @@ def main() -> None:
         spoil(options.spoiled, options.seed)
         return
     if options.bits:
-        measure_rounding(options.problems or sorted(discover()), options.budget)
+        measure_rounding(options.problems, options.budget)
         return
     rows: list[Row] = []
     shorter: dict[float, list[Row]] = {budget: [] for budget in options.also}
@@ -243,7 +243,7 @@ def measure_rounding(names: Sequence[str], budget: float) -> None:
     lines = [
         "# How bounds depend on rounding",
         "",
-        "Measured by `python benchmarks/bounds.py --bits`. Every proof is done once as always, with the errors of "
+        f"Measured by `{' '.join(['python benchmarks/bounds.py --bits', *names])}`. Every proof is done once as always, with the errors of "
         "numbers of 53 bits, and once as if these had 52, which adds the rounding errors E of 53 bits once more. With "
         "the same splines exact numbers give a bound between B − 2 E and B, and so do numbers of 113 or 200 bits, as "
         "far as their own errors, which are at least 2^60 times smaller. The rounding errors of the values that a "
@@ -252,7 +252,7 @@ def measure_rounding(names: Sequence[str], budget: float) -> None:
         "| problem | bound B at 53 bits | exact numbers, at least | difference, % |",
         "|---|---|---|---|",
     ]
-    for name in names:
+    for name in names or sorted(discover()):
         problem = load_problem(name)
         model = solve(problem, device="cpu", training={"budget_seconds": budget}).model
         bound, _ = error_bound(problem, model, PATIENCE)
