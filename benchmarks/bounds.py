@@ -243,7 +243,8 @@ def measure_rounding(names: Sequence[str], budget: float) -> None:
     lines = [
         "# How bounds depend on rounding",
         "",
-        f"Measured by `{' '.join(['python benchmarks/bounds.py --bits', *names])}`. Every proof is done once as always, with the errors of "
+        f"Measured by `{' '.join(['python benchmarks/bounds.py --bits', *names])}`. "
+        "Every proof is done once as always, with the errors of "
         "numbers of 53 bits, and once as if these had 52, which adds the rounding errors E of 53 bits once more. With "
         "the same splines exact numbers give a bound between B − 2 E and B, and so do numbers of 113 or 200 bits, as "
         "far as their own errors, which are at least 2^60 times smaller. The rounding errors of the values that a "
