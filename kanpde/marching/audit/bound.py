@@ -167,7 +167,7 @@ def _proofs(enclosed: Enclosed) -> list[Theorem]:
     if enclosed.problem.unknowns:
         return [EigenvalueProof]
     if len(enclosed.problem.fields) > 1:
-        return [SystemProof, DispersiveProof]
+        return [DispersiveProof, SystemProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:
         return [SpectralProof, MaximumProof, BarrierProof, EllipticProof]
