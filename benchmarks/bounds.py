@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -35,15 +36,18 @@ from kanpde import load_problem, solve
 from kanpde.bench.machine import processor
 from kanpde.bench.spoiled import Tried, spoiled_solutions
 from kanpde.calculus.taylor_models import UNIT
-from kanpde.marching.audit.bound import error_bound
+from kanpde.marching.audit.bound import SECONDS, error_bound
 from kanpde.network.enclosure import known_pieces, only_piece
 from kanpde.plots import write_figure
 from kanpde.plots.style import MUTED, PALETTE, new_figure, style_axes
 from kanpde.problem.registry import discover
+from kanpde.symbolic.clock import TimeLimit
 from kanpde.symbolic.proof import (
     barriers,
     comparison,
     coupled,
+    dispersion,
+    eigenvalues,
     maximum_principle,
     ordinary,
     representation,
@@ -52,9 +56,12 @@ from kanpde.symbolic.proof import (
 )
 
 BUDGET = 8.0  # seconds of training of a problem, so that all of them take less than twenty minutes
-SOURCES = (maximum_principle, comparison, coupled, representation, spherical_means, spectral, barriers, ordinary)
+SOURCES = (
+    *(maximum_principle, comparison, coupled, representation, spherical_means, dispersion, spectral, eigenvalues),
+    *(barriers, ordinary),
+)
 THEOREMS = tuple(source.THEOREM for source in SOURCES)
-PATIENCE = 60.0  # seconds of a clock of a proof, because other programs may slow it down: see the processor's seconds
+PATIENCE = 60.0  # seconds of a clock of a proof, because other programs may slow it down; the processor's are limited
 COLUMNS = (
     "problem",
     "fields",
@@ -104,7 +111,7 @@ def main() -> None:
         spoil(options.spoiled, options.seed)
         return
     if options.bits:
-        measure_rounding(options.problems or sorted(discover()), options.budget)
+        measure_rounding(options.problems, options.budget)
         return
     rows: list[Row] = []
     shorter: dict[float, list[Row]] = {budget: [] for budget in options.also}
@@ -124,12 +131,29 @@ def measured(name: str, budget: float, audited: bool = True) -> Row:
     problem = load_problem(name)
     solution = solve(problem, device="cpu", training={"budget_seconds": budget})
     started = time.process_time()
-    bound, steps = error_bound(problem, solution.model, PATIENCE)
+    with processor_limit(SECONDS):
+        bound, steps = error_bound(problem, solution.model, PATIENCE)
     seconds = time.process_time() - started
     words = steps[0] if bound is None else next(theorem for theorem in THEOREMS if theorem in " ".join(steps))
     true = solution.errors()["max_error"]
     estimate = solution.audit().error_estimate_max if audited else None
     return Row(name, len(problem.fields), true, math.inf if estimate is None else estimate, bound, seconds, words)
+
+
+@contextmanager
+def processor_limit(seconds: float) -> Iterator[None]:
+    """Give up a proof after seconds of the processor."""
+
+    def ring(number: int, frame: object) -> None:
+        raise TimeLimit
+
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def table(rows: Sequence[Row], budget: float, shorter: Mapping[float, Sequence[Row]]) -> list[str]:
@@ -219,7 +243,8 @@ def measure_rounding(names: Sequence[str], budget: float) -> None:
     lines = [
         "# How bounds depend on rounding",
         "",
-        "Measured by `python benchmarks/bounds.py --bits`. Every proof is done once as always, with the errors of "
+        f"Measured by `{' '.join(['python benchmarks/bounds.py --bits', *names])}`. "
+        "Every proof is done once as always, with the errors of "
         "numbers of 53 bits, and once as if these had 52, which adds the rounding errors E of 53 bits once more. With "
         "the same splines exact numbers give a bound between B − 2 E and B, and so do numbers of 113 or 200 bits, as "
         "far as their own errors, which are at least 2^60 times smaller. The rounding errors of the values that a "
@@ -228,7 +253,7 @@ def measure_rounding(names: Sequence[str], budget: float) -> None:
         "| problem | bound B at 53 bits | exact numbers, at least | difference, % |",
         "|---|---|---|---|",
     ]
-    for name in names:
+    for name in names or sorted(discover()):
         problem = load_problem(name)
         model = solve(problem, device="cpu", training={"budget_seconds": budget}).model
         bound, _ = error_bound(problem, model, PATIENCE)

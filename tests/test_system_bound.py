@@ -71,7 +71,7 @@ def test_weights_follow_the_coupling() -> None:
 @pytest.mark.parametrize(
     ("equations", "conditions", "reason"),
     [
-        (["u_t = v_xx", "v_t = -u_xx"], ENDS, "more than their values"),
+        (["u_t = v_xx", "v_t = -u*u_xx"], ENDS, "more than their values"),
         (["u_t = u_xx + v_x", "v_t = v_xx"], ENDS, "more than their values"),
         (["u_t = -u_xx + v", "v_t = v_xx"], ENDS, "not parabolic"),
         (["u_t = u_xx + v", "v_t = -v_x"], ENDS, "without diffusion"),

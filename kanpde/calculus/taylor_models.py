@@ -88,6 +88,17 @@ class TaylorModel:
         return centre - radius, centre + radius
 
     @property
+    def mean(self) -> tuple[Array, Array]:
+        """The mean over every cell, and a bound of its error: the mean of s^p is 1 / (p + 1) for even p."""
+        weights = np.ones(())
+        for size in self.degrees:
+            powers = np.arange(size)
+            weights = np.multiply.outer(weights, (powers % 2 == 0) / (powers + 1))
+        terms = self.coefficients * weights
+        rounding = (math.prod(self.degrees) + 8) * UNIT * UPWARD * np.abs(terms).sum(axis=self._powers)
+        return terms.sum(axis=self._powers), UPWARD * (self.error + rounding)
+
+    @property
     def mean_square(self) -> Array:
         """A bound of the mean of f² over every cell, by the coefficients of Legendre polynomials."""
         found, lost = self._changed(legendre_from_powers)

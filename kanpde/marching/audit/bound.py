@@ -19,6 +19,8 @@ from kanpde.geometry.box import as_box
 from kanpde.marching.audit.barrier_bound import BarrierProof
 from kanpde.marching.audit.companion import companion_of
 from kanpde.marching.audit.continuation import up
+from kanpde.marching.audit.dispersion_bound import DispersiveProof
+from kanpde.marching.audit.eigenvalue_bound import EigenvalueProof
 from kanpde.marching.audit.elliptic_bound import EllipticProof
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.maximum_bound import MaximumProof
@@ -95,7 +97,8 @@ def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
                 raise
             reasons.append(error)  # a companion is no better where the splines do not resolve the solution
             continue
-        if best <= max(FAR * (better.moved + better.apart), CLOSE):
+        # On fewer knots a companion is as large as what these leave out, not as the error.
+        if best <= max(0.0 if near.displaced else FAR * better.moved, CLOSE):
             return
     if best < math.inf:
         return
@@ -117,7 +120,8 @@ def _near(enclosed: Enclosed) -> Iterator[Enclosed]:
 
 def _applicable(enclosed: Enclosed) -> list[Theorem]:
     """Return the proofs by theorems that apply; raise the reason of the theorem that fits best if there are none."""
-    found, reasons = [], []
+    found: list[Theorem] = []
+    reasons: list[NoTheorem] = []
     for proof in _proofs(enclosed):
         try:
             proof(enclosed)
@@ -160,8 +164,10 @@ def _proofs(enclosed: Enclosed) -> list[Theorem]:
         return [ShapeProof]
     if is_ordinary(enclosed.problem):
         return [MaximumProof, OrdinaryProof]
+    if enclosed.problem.unknowns:
+        return [EigenvalueProof]
     if len(enclosed.problem.fields) > 1:
-        return [SystemProof]
+        return [DispersiveProof, SystemProof]
     time, row = enclosed.problem.domain.time, row_of(enclosed.statement)
     if time is None:
         return [SpectralProof, MaximumProof, BarrierProof, EllipticProof]

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ from kanpde.optim.band import MIN_DAMPING
 from kanpde.optim.bordered import factor_of, first_solvable
 from kanpde.optim.cgls import conjugate_gradients
 from kanpde.problem.lift import SingularPart
+from kanpde.symbolic.proof.ordinary import is_ordinary
 
 MOST_OPERATIONS = 8e10  # of the factorisation, so that it takes a few seconds
 DAMPINGS = (2 * MIN_DAMPING, 1e-13, 1e-11)  # that are tried in order; they keep what no row notices small
@@ -50,6 +51,7 @@ class Companion:
 
     axes: tuple[SplineAxis, ...]
     coefficients: Array
+    constants: Mapping[str, float] = field(default_factory=dict)  # values of unknown constants that go with w
 
     def jets(self, cells: Cells, partials: Sequence[MultiIndex]) -> list[Jet]:
         """Return models of partials of w on cells, for every field."""
@@ -156,7 +158,7 @@ def evaluated(model: TaylorModel, places: Sequence[tuple[Index, Array]], on_grid
 def companion_of(enclosed: Enclosed) -> Companion | None:
     """Return a companion of an enclosed solution; None if it has too many unknowns, or others than fields."""
     problem, network = enclosed.problem, enclosed.model.network
-    if problem.unknowns or problem.expansions:
+    if problem.expansions or (problem.unknowns and is_ordinary(problem)):
         return None
     periodic = (False,) * problem.domain.dimension if enclosed.ansatz is None else enclosed.ansatz.periodic
     degree, cells = network.degree or 0, zip(enclosed.cells, periodic, strict=True)
@@ -167,20 +169,28 @@ def companion_of(enclosed: Enclosed) -> Companion | None:
         problem.blocks(),
         problem.fields,
         ansatz=enclosed.ansatz,
+        unknowns=tuple(problem.unknowns),
         about=CellByCell(enclosed),
     )
     storage = rows.numbered.storage
     if storage.size * (storage.bandwidth or storage.size) ** 2 > MOST_OPERATIONS:
         return None
-    vector = step_of(rows)
+    known = enclosed.model.unknowns
+    vector = step_of(rows, [known[name].item() for name in problem.unknowns])
     if vector is None or not vector.any():
         return None
-    return Companion(axes, vector.numpy().reshape(*rows.space.shape, len(problem.fields)))
+    coefficients, constants = rows.split(vector)
+    shaped = coefficients.numpy().reshape(*rows.space.shape, len(problem.fields))
+    return Companion(axes, shaped, {name: value.item() for name, value in constants.items()})
 
 
-def step_of(rows: System) -> Tensor | None:
-    """Return a Gauss–Newton step from zero, refined once about its end; None if the rows have no factor."""
+def step_of(rows: System, constants: Sequence[float] = ()) -> Tensor | None:
+    """Return the end of a Gauss–Newton step from zero, refined once about its end; None if the rows have no factor.
+
+    The unknown constants begin with their values.
+    """
     vector = torch.zeros(rows.size, dtype=torch.float64)
+    vector[rows.size - len(constants) :] = torch.tensor(constants, dtype=torch.float64)
     rows.rescale(vector)
     linear = rows.linearise(vector)
     factor = first_solvable(factor_of(linear, size) for size in DAMPINGS)

@@ -103,7 +103,7 @@ class Enclosed:
 
     @functools.cached_property
     def statement(self) -> Statement:
-        return state(self.problem, [], (Integral,) if is_ordinary(self.problem) else ())
+        return state(self.problem, [], (Integral,) if is_ordinary(self.problem) or self.problem.unknowns else ())
 
     @property
     def lift(self) -> Any:

@@ -69,7 +69,17 @@ def coupled_of(statement: Statement) -> Coupled:
     time, fields = problem.domain.time, problem.fields
     if problem.unknowns or time is None:
         raise NoTheorem("bounds of systems of partial differential equations are proved for evolutions that are known")
-    u = [sp.Function(f"u{k}")(*statement.coordinates) for k in range(len(fields))]
+    rows, symbols = rows_of(statement)
+    forms = [linear_form(statement, e) for e in statement.equations if e.face is not None]
+    starts, values, slopes = sorted_forms(forms, time)
+    result = Coupled(_ordered(rows, symbols, time, len(fields)), symbols, time, starts, values, slopes)
+    _check(result, problem.fields)
+    return result
+
+
+def rows_of(statement: Statement) -> tuple[list[Any], dict[Key, Any]]:
+    """Return the rows of a system in symbols for the fields' partials, and the symbols."""
+    u = [sp.Function(f"u{k}")(*statement.coordinates) for k in range(len(statement.problem.fields))]
     rows = [sp.sympify(e.of(tuple(u))) for e in statement.equations if e.name == "residual"]
     derivatives = sorted({d for row in rows for d in row.atoms(sp.Derivative)}, key=lambda d: -d.derivative_count)
     keys = {
@@ -79,12 +89,7 @@ def coupled_of(statement: Statement) -> Coupled:
     placeholders = {each: sp.Dummy(f"u{key}", real=True) for each, key in keys.items()}
     for each, symbol in placeholders.items():
         rows = [row.xreplace({each: symbol}) for row in rows]
-    symbols = {key: placeholders[each] for each, key in keys.items()}
-    forms = [linear_form(statement, e) for e in statement.equations if e.face is not None]
-    starts, values, slopes = sorted_forms(forms, time)
-    result = Coupled(_ordered(rows, symbols, time, len(fields)), symbols, time, starts, values, slopes)
-    _check(result, problem.fields)
-    return result
+    return rows, {key: placeholders[each] for each, key in keys.items()}
 
 
 def _ordered(rows: Sequence[Any], symbols: Mapping[Key, Any], time: int, count: int) -> tuple[Any, ...]:

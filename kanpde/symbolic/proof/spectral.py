@@ -62,10 +62,10 @@ class ConstantOperator:
         dimension = len(rates)
         count = MODES[dimension]
         squares = np.arange(1, count + 1, dtype=np.float64) ** 2
-        total, tail = 0.0, sum(_tail(rates, axis, count) for axis in range(dimension))
+        total, beyond = 0.0, sum(tail(rates, axis, count) for axis in range(dimension))
         if (count + 1) ** 2 * min(rates) < 2 * UPWARD * abs(self.reaction):
             raise NoTheorem("the coefficient of u is too large for the eigenvalues that are summed")
-        rest = _sums([rate * squares for rate in rates[1:]])
+        rest = sums([rate * squares for rate in rates[1:]])
         for first in (rates[0] * squares).tolist():
             values = first + rest + self.reaction
             # Sums and products of a few numbers.
@@ -74,17 +74,18 @@ class ConstantOperator:
                 raise NoTheorem("an eigenvalue of the equation may be zero, so that errors may be of any size")
             total += UPWARD * float((1 / sure**2).sum())
         # For eigenvalues of at least 2 |c| without c, 1 / (λ + c)² ≤ 4 / λ².
-        return UPWARD * math.sqrt(2**dimension / self.volume * (total + 4 * UPWARD * tail))
+        return UPWARD * math.sqrt(2**dimension / self.volume * (total + 4 * UPWARD * beyond))
 
 
-def _sums(axes: Sequence[Array]) -> Array:
+def sums(axes: Sequence[Array]) -> Array:
+    """Return all sums of one number of every axis."""
     total = np.zeros(1)
     for values in axes:
         total = (total[:, None] + values).ravel()
     return total
 
 
-def _tail(rates: Sequence[float], axis: int, count: int) -> float:
+def tail(rates: Sequence[float], axis: int, count: int) -> float:
     """Return a bound of Σ 1 / (Σ α_i k_i²)² over k_axis > count and all other k_i ≥ 1, by integrals."""
     own, others = rates[axis], [rate for i, rate in enumerate(rates) if i != axis]
     if not others:
