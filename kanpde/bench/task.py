@@ -18,7 +18,7 @@ from kanpde.problem.problem import Problem
 Evaluate = Callable[[Array], Array]
 Keep = Callable[[object], None]
 
-FIRST_SECONDS = 0.1  # of work before the first measurement of the error
+FIRST_SECONDS = 0.01  # of work before the first measurement of the error
 GROWTH = 1.2  # factor between the times of two measurements
 CHUNK = 8192  # points evaluated at once
 

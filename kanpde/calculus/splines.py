@@ -61,20 +61,21 @@ def polynomial_pieces(knots: Array, degree: int) -> Array:
     first = np.arange(intervals) + degree  # the knot where each interval begins
     left, right = knots[:, first], knots[:, first + 1]
     centre, step = (left + right) / 2, right - left
-    pieces = np.zeros((inputs, intervals, degree + 1, degree + 1))
-    pieces[:, :, 0, 0] = 1.0
+    # The knots around each interval, and their distances from its centre.
+    around = knots[:, first[:, None] + np.arange(1 - degree, degree + 1)]
+    behind = centre[..., None] - around
+    pieces = np.ones((inputs, intervals, 1, 1))
     for p in range(1, degree + 1):
-        start = first[:, None] - p + 1 + np.arange(p)  # B_start of degree p−1 feeds its two neighbours of degree p
-        t0, t1 = knots[:, start], knots[:, start + p]
-        width = t1 - t0
-        old = pieces[..., :p]
-        shifted = np.zeros_like(old)
-        shifted[:, :, 1:] = old[:, :, :-1]
-        slope = (step[..., None] / width)[:, :, None]
-        rising = ((centre[..., None] - t0) / width)[:, :, None] * old + slope * shifted
-        pieces = np.zeros_like(pieces)
-        pieces[..., 1 : p + 1] += rising
-        pieces[..., :p] += old - rising
+        # B_j of degree p − 1 feeds its two neighbours of degree p; t0 and t1 are its first and last knots.
+        width = around[..., degree : degree + p] - around[..., degree - p : degree]
+        rising = np.zeros((inputs, intervals, p + 1, p))
+        rising[:, :, :p] = (behind[..., degree - p : degree] / width)[:, :, None] * pieces
+        rising[:, :, 1:] += (step[..., None] / width)[:, :, None] * pieces
+        falling = -rising
+        falling[:, :, :p] += pieces
+        pieces = np.zeros((inputs, intervals, p + 1, p + 1))
+        pieces[..., 1:] = rising
+        pieces[..., :p] += falling
     return pieces
 
 

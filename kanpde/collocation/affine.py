@@ -24,9 +24,10 @@ def is_affine(block: Block, problem: Problem, size: float | None = None) -> bool
 
     The jets have both signs, and are positive where the rows are then not finite because of roots or logarithms. The
     units are the user's, so fields have the size 1 and the size of the data, divided by the box's widths in partials.
-    `size` is the problem's `data_size`, if it is known.
+    `size` is the problem's `data_size`, if it is known; only its power of two counts.
     """
-    sizes = {1.0, data_size(problem, problem.blocks(hard=True)) if size is None else size}
+    size = data_size(problem, problem.blocks(hard=True)) if size is None else size
+    sizes = {1.0, 2.0 ** min(round(math.log2(size)), 1023)}
     return all(affine_at(block, problem, each) for each in sizes)
 
 
@@ -68,8 +69,8 @@ def affine_at(block: Block, problem: Problem, size: float) -> bool:
         whole = at_a.abs() + at_b.abs() + between.abs()
         return whole.isfinite(), ((at_a + at_b) / 2 - between).abs() <= TOLERANCE * whole
 
-    (finite, affine), (_, affine_above) = trial(-1.5), trial(0.5)
-    return bool(torch.where(finite, affine, affine_above).all())
+    finite, affine = trial(-1.5)
+    return bool((affine if finite.all() else torch.where(finite, affine, trial(0.5)[1])).all())
 
 
 def random_jet(placed: Placed, fields: int, generator: np.random.Generator, low: float) -> Tensor:

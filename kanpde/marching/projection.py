@@ -16,7 +16,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.legendre import gauss_rule
-from kanpde.marching.axes import Axis, SplineAxis, gauss_weights, points_of, sparse_designs
+from kanpde.marching.axes import Axis, SplineAxis, design, gauss_weights, points_of, sparse_designs
 from kanpde.marching.separable.along_axis import dense_on, placed
 from kanpde.marching.separable.restricted_axis import fitting
 from kanpde.marching.slabs import Pass, Slab
@@ -74,6 +74,8 @@ def fitted_along(axis: SplineAxis, slab: Slab) -> Array:
 
 def values_of(axis: Axis, x: Array, device: torch.device) -> Tensor:
     """Return the values of all functions of an axis at x (n,), (n, size)."""
+    if device == PROCESSOR:
+        return torch.from_numpy(design(axis, x))
     return dense_on(sparse_designs(axis, x, 1)[0], device)
 
 

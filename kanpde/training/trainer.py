@@ -114,9 +114,10 @@ class Trainer:
         self.stop: Stop | None = None
         self._error, self._error_known_at, self._error_of = math.nan, -math.inf, 0
         self._proof_of = 0
-        self.measuring = 0.0  # seconds spent on measuring the error, a part of `seconds`
+        started = time.monotonic()
         # Made before training, because a reference that cannot be evaluated is found by it.
         self._comparison = Comparison(problem, ERROR_RESOLUTION.get(problem.domain.dimension))
+        self.measuring = time.monotonic() - started  # seconds spent on measuring the error, and on preparing that
         self._last_seconds = 0.0  # seconds of the last iteration
         self._checkpoint_took = self._error_took = 0.0  # seconds of the last checkpoint, and measurement of the error
 
