@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -52,6 +52,7 @@ SEEN = 1e-7
 REFINEMENTS = 3  # largest number of these spaces
 FALLEN = 0.3  # ratio below which a direction is noticed much less
 WATCHED = 30  # first parts whose weakest direction is looked for; in later ones it is determined by the same conditions
+KEPT_AXES = 8  # number of axes that are kept for later slabs
 HIGHER_IN_TIME = 1  # difference of their degrees in time
 
 
@@ -117,6 +118,12 @@ class Linearised:
         return self.at_zero if vector is self.zero else self.system.linearise(vector)
 
 
+@lru_cache(maxsize=KEPT_AXES)
+def spline_axis(breakpoints: bytes, degree: int, periodic: bool) -> SplineAxis:
+    """Return the splines on these breakpoints, the same ones for slabs with equal knots: an axis keeps its values."""
+    return SplineAxis(np.frombuffer(breakpoints).copy(), degree, periodic)
+
+
 def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
     """Return the axes of a correction: more intervals along each axis in space, a higher degree in time.
 
@@ -135,7 +142,7 @@ def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
         count = math.ceil(ratio * axis.intervals)
         places = np.linspace(0, axis.intervals, count + 1)
         breakpoints = np.interp(places, np.arange(axis.intervals + 1), axis.breakpoints)
-        axes.append(SplineAxis(breakpoints, axis.degree, axis.periodic))
+        axes.append(spline_axis(breakpoints.tobytes(), axis.degree, axis.periodic))
     if task.degree_in_time is not None:
         ends = times_of(task.part(part.low, part.high))
         axes.insert(task.time, LegendreAxis(ends, task.degree_in_time + HIGHER_IN_TIME))
@@ -176,7 +183,7 @@ def corrections(
         factor = method.factor if method.factor and method.factor.storage is system.numbered.storage else None
         watched = directions and number < WATCHED and not part.held
         weakest = weakest_direction(system, rows.zero, rows.at_zero, factor) if watched else DETERMINED
-        left, right = (norms_by_block(system, vector) for vector in (rows.zero, step.vector))
+        left, right = (norms_by_block(system, each) for each in (rows.at_zero.residual, rows.residual(step.vector)))
         resolvable = watched and not (noisy or task.shaped)
         if resolvable and weakest is not None and suspected(task, weakest, left, right):
             weakest = resolved_direction(task, part, constants, joined, weakest)
@@ -252,13 +259,12 @@ def expected_share(task: MarchTask, part: Part) -> float:
     return max(float((one.intervals / other.intervals) ** (one.degree + 1 - task.order)) for one, other in pairs)
 
 
-def norms_by_block(system: System, vector: Tensor) -> dict[str, float]:
-    """Return the norm of every block's rows, without blocks of measurements."""
-    solution = system.at(vector)
-    pieces = [piece for piece in system.pieces if piece.placed.block.points is None]
-    with torch.no_grad():
-        norms = [(piece.placed.block.name, float((piece.rows(solution) * piece.factors).norm())) for piece in pieces]
+def norms_by_block(system: System, rows: Tensor) -> dict[str, float]:
+    """Return the norm of every block's part of the rows (N,), without blocks of measurements."""
     found: dict[str, float] = {}
-    for name, norm in norms:
-        found[name] = math.hypot(found.get(name, 0.0), norm)
+    parts = torch.split(rows, [piece.factors.numel() for piece in system.pieces])
+    for piece, part in zip(system.pieces, parts, strict=True):
+        if piece.placed.block.points is None:
+            name = piece.placed.block.name
+            found[name] = math.hypot(found.get(name, 0.0), float(part.norm()))
     return found
