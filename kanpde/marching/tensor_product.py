@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,6 +64,17 @@ class Line:
     def orders(self) -> int:
         """The number of known orders of differentiation."""
         return self.values.shape[1]
+
+    def with_other(self, other: Line, key: Any, compute: Callable[[], Any]) -> Any:
+        """Return what is computed from this line and another one, which many normal matrices need, once."""
+        known = self._with_others.setdefault((id(other), key), (other, None))  # the other one lives as long
+        if known[1] is None:
+            known = self._with_others[id(other), key] = (other, compute())
+        return known[1]
+
+    @cached_property
+    def _with_others(self) -> dict[Any, tuple[Line, Any]]:
+        return {}
 
     def same(self, other: Line) -> bool:
         """Return True if this line has the functions and the points of another one, with any orders."""
