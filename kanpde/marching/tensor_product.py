@@ -55,10 +55,10 @@ class Scattered:
 
     def jets(self, coefficients: Tensor) -> Tensor:
         """Return the jets (n, S, f) from the coefficients (P, f)."""
-        fields = coefficients.shape[1]
+        if not len(self.points):
+            return coefficients.new_zeros(0, len(self.plan), coefficients.shape[1])
         most = max(1, MOST_AT_ONCE * self.space.shape[0] // coefficients.numel())
-        found = [self._jets(points, coefficients) for points in torch.split(self.points, most)]
-        return torch.cat(found) if found else coefficients.new_zeros(0, len(self.plan), fields)
+        return torch.cat([self._jets(points, coefficients) for points in torch.split(self.points, most)])
 
     def _jets(self, points: Tensor, coefficients: Tensor) -> Tensor:
         known: dict[tuple[int, ...], Tensor] = {}
