@@ -31,7 +31,7 @@ from kanpde.marching.smoothing import loosen, tune
 from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask, times_of
 from kanpde.optim.band import MIN_DAMPING
-from kanpde.optim.bordered import factor_of, first_solvable
+from kanpde.optim.bordered import AnyFactor, factor_of, first_solvable
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton, own_step
 from kanpde.optim.least_squares import Step
 
@@ -101,6 +101,11 @@ class Linearised:
     def at_zero(self) -> TensorLinearisation:
         """The rows and their Jacobian at the correction 0."""
         return self.system.linearise(self.zero)
+
+    @cached_property
+    def factor(self) -> AnyFactor | None:
+        """The factor at the correction 0 with the least damping with which it exists; None if there is none."""
+        return first_solvable(factor_of(self.at_zero, damping) for damping in DAMPINGS)
 
     @property
     def noisy(self) -> bool:
@@ -182,7 +187,10 @@ def corrections(
         before, earlier = system.at(undamped(rows, step) if linear else step.vector), system
         factor = method.factor if method.factor and method.factor.storage is system.numbered.storage else None
         watched = directions and number < WATCHED and not part.held
-        weakest = weakest_direction(system, rows.zero, rows.at_zero, factor) if watched else DETERMINED
+        least = factor if factor is not None and factor.damping <= LARGEST_DAMPING else None
+        weakest: Direction | None = DETERMINED
+        if watched:
+            weakest = weakest_direction(system, rows.zero, rows.at_zero, least or rows.factor)
         left, right = (norms_by_block(system, each) for each in (rows.at_zero.residual, rows.residual(step.vector)))
         resolvable = watched and not (noisy or task.shaped)
         if resolvable and weakest is not None and suspected(task, weakest, left, right):
@@ -219,10 +227,9 @@ def undamped(rows: Linearised, step: Step) -> Tensor:
     """
     if step.accepted and step.damping <= LARGEST_DAMPING:
         return step.vector
-    factor = first_solvable(factor_of(rows.at_zero, damping) for damping in DAMPINGS)
-    if factor is None:
+    if rows.factor is None:
         return step.vector
-    vector = rows.zero + own_step(rows.at_zero, factor).step
+    vector = rows.zero + own_step(rows.at_zero, rows.factor).step
     return vector if bool(vector.isfinite().all()) else step.vector
 
 
