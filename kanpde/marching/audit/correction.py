@@ -38,8 +38,6 @@ from kanpde.optim.least_squares import Step
 # Ratio of the numbers of intervals of the correction and of the solution, by the number of axes in space, at most two.
 FINER = {0: 1.0, 1: 1.5, 2: 1.2}
 FINER_ITERATED = {1: 1.5, 2: 1.2, 3: 1.1}  # the same of large parts
-# The same of slabs, whose correction costs as much as a step of the march; even 1.1 shows their errors within a half.
-FINER_IN_SLABS = {0: 1.0, 1: 1.2, 2: 1.2}
 COARSER = 0.9  # factor on this ratio as long as there are too many unknowns
 SUSPECT = 0.05  # a direction that the rows notice less is looked for in finer spaces
 # Rows that a correction leaves, and the share of those before together with a least size, from which any direction of a
@@ -53,7 +51,7 @@ REFINEMENTS = 3  # largest number of these spaces
 FALLEN = 0.3  # ratio below which a direction is noticed much less
 WATCHED = 30  # first parts whose weakest direction is looked for; in later ones it is determined by the same conditions
 KEPT_AXES = 8  # number of axes that are kept for later slabs
-HIGHER_IN_TIME = 1  # difference of their degrees in time
+HIGHER_IN_TIME = 2  # difference of their degrees in time
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +133,7 @@ def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
     They are coarser if there would be too many unknowns.
     """
     large = iterated(task, part.axes, once=True)
-    ratio = finer * (FINER_ITERATED[len(part.axes)] if large else finer_ratio(task, part))
+    ratio = finer * (FINER_ITERATED[len(part.axes)] if large else FINER[min(len(part.axes), 2)])
     each = len(task.problem.fields) * (1 if task.degree_in_time is None else task.degree_in_time + HIGHER_IN_TIME + 1)
     most = task.largest if large else task.factored
     while each * math.prod(math.ceil(ratio * axis.intervals) + axis.degree for axis in part.axes) > most:
@@ -152,11 +150,6 @@ def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
         ends = times_of(task.part(part.low, part.high))
         axes.insert(task.time, LegendreAxis(ends, task.degree_in_time + HIGHER_IN_TIME))
     return axes
-
-
-def finer_ratio(task: MarchTask, part: Part) -> float:
-    """Return the usual ratio of the numbers of intervals of a part's correction and of the part."""
-    return (FINER_IN_SLABS if task.slabbed else FINER)[min(len(part.axes), 2)]
 
 
 def corrections(
@@ -181,7 +174,7 @@ def corrections(
             method = LaggedGaussNewton()
         noisy = rows.noisy
         if noisy:  # finer splines would only follow the noise
-            rows = Linearised(task, part, constants, before, 1 / finer_ratio(task, part))
+            rows = Linearised(task, part, constants, before, 1 / FINER[min(len(part.axes), 2)])
         system, step = rows.system, method.step(rows, rows.zero)
         linear = not (task.slabbed or measurements(system))
         before, earlier = system.at(undamped(rows, step) if linear else step.vector), system
