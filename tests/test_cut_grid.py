@@ -9,7 +9,7 @@ from kanpde.geometry.round import Disk
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.piece import CutGrid, Image
 from kanpde.marching.quadrature import in_shape
-from kanpde.marching.tensor_product import Local, OnCutGrid, TensorProduct
+from kanpde.marching.tensor_product import Local, OnCutGrid, Scattered, TensorProduct
 
 PLAN = JetPlan(2, [(), (0,), (1, 1)])
 
@@ -44,3 +44,18 @@ def test_other_points_than_those_of_the_grid_are_evaluated_one_by_one(images):
     grid = CutGrid((torch.linspace(-0.5, 1.0, 3).double(), torch.linspace(-1, 0.5, 3).double()), torch.arange(4))
     moved = torch.cartesian_prod(*grid.lines)[:4] + 0.01
     assert isinstance(Image.of(moved, cut.space, PLAN, None, grid).parts[0], Local)
+
+
+def test_scattered_points_in_space_have_the_jets_of_all_products():
+    axes = [SplineAxis(np.linspace(0, 1, 3 + a), 3, periodic=a == 1) for a in range(3)]
+    space, plan = TensorProduct(axes), JetPlan(3, [(), (0,), (1, 2), (2, 2)])
+    generator = torch.Generator().manual_seed(2)
+    points = torch.rand(50, 3, generator=generator, dtype=torch.float64)
+    coefficients = torch.randn(space.size, 2, generator=generator, dtype=torch.float64)
+    found = space.at_points(points, plan)
+    assert isinstance(found, Scattered)
+    local = space.local(points, plan)
+    torch.testing.assert_close(found.jets(coefficients), local.jets(coefficients), rtol=1e-11, atol=1e-11)
+    weights = torch.randn(50, len(plan), 2, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(found.adjoint(weights), local.adjoint(weights))
+    assert found.jets(coefficients)[:0].shape == Scattered(space, points[:0], plan).jets(coefficients).shape

@@ -19,6 +19,7 @@ from torch import Tensor
 from kanpde.marching.tensor_product import Line, OnGrid
 
 LARGEST = 2**22  # the largest number of entries of one product of matrices
+KEPT = 2**18  # the largest number of products of functions that are kept for later normal matrices
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,14 @@ def sums_over(slowest: int, one: tuple[OnGrid, Tensor], other: tuple[OnGrid, Ten
     shape = tuple(len(line.columns) for line in here.lines)
     order = (*(a for a in range(len(shape)) if a != slowest), slowest)
     lines = [(here.lines[a], there.lines[a]) for a in order]
+    left, right = present(here, slopes), present(there, others)
     found = []
     for f in range(slopes.shape[3]):
         for g in range(others.shape[3]):
             weights = {}
-            for left, a_slope in present(here, slopes, f):
-                for right, b_slope in present(there, others, g):
-                    key = tuple((left[a], right[a]) for a in order)
+            for one_orders, a_slope in left[f]:
+                for other_orders, b_slope in right[g]:
+                    key = tuple((one_orders[a], other_orders[a]) for a in order)
                     weights[key] = (a_slope * b_slope).sum(0).view(shape).permute(order)
             if weights:
                 pairs, rest = contracted(lines[:-1], weights, shape[slowest])
@@ -113,10 +115,13 @@ def sums_over(slowest: int, one: tuple[OnGrid, Tensor], other: tuple[OnGrid, Ten
     return found
 
 
-def present(grid: OnGrid, slopes: Tensor, f: int) -> list[tuple[tuple[int, ...], Tensor]]:
-    """Return the orders of the partials that occur in the rows, and the slopes (c, n) by them."""
-    occurs = slopes[..., f].flatten(0, 1).any(dim=0).tolist()
-    return [(orders, slopes[:, :, s, f]) for s, orders in enumerate(grid.orders) if occurs[s]]
+def present(grid: OnGrid, slopes: Tensor) -> list[list[tuple[tuple[int, ...], Tensor]]]:
+    """Return the orders of each field's partials that occur in the rows, and the slopes (c, n) by them."""
+    occurs = slopes.flatten(0, 1).any(dim=0).T.tolist()
+    return [
+        [(orders, slopes[:, :, s, f]) for s, orders in enumerate(grid.orders) if some[s]]
+        for f, some in enumerate(occurs)
+    ]
 
 
 def contracted(
@@ -141,10 +146,27 @@ def contracted(
 
 def meeting(one: Line, other: Line) -> tuple[Pairs, Tensor]:
     """Return the pairs that meet at a point, and the numbers (groups, k k') of every group's pairs."""
-    each = one.each if one.each == other.each else 1  # successive points that have the same columns in both
-    codes = (one.columns[::each, :, None] * other.size + other.columns[::each, None, :]).flatten(1)
-    unique, places = torch.unique(codes, return_inverse=True)
-    return Pairs(unique // other.size, unique % other.size), places
+
+    def compute() -> tuple[Pairs, Tensor]:
+        each = one.each if one.each == other.each else 1  # successive points that have the same columns in both
+        codes = (one.columns[::each, :, None] * other.size + other.columns[::each, None, :]).flatten(1)
+        unique, places = torch.unique(codes, return_inverse=True)
+        return Pairs(unique // other.size, unique % other.size), places
+
+    found: tuple[Pairs, Tensor] = one.with_other(other, (), compute)
+    return found
+
+
+def products_of(one: Line, other: Line, orders: tuple[tuple[int, int], ...], groups: int) -> Tensor:
+    """Return the products of the functions at the points of every group by their orders, (groups, n, k k')."""
+
+    def compute() -> Tensor:
+        products = [one.values[:, m, :, None] * other.values[:, n, None, :] for m, n in orders]
+        return torch.cat([each.reshape(groups, -1, each.shape[1] * each.shape[2]) for each in products], dim=1)
+
+    many = one.columns.numel() * other.columns.shape[1] * len(orders) > KEPT
+    found: Tensor = compute() if many else one.with_other(other, orders, compute)
+    return found
 
 
 def along(
@@ -160,8 +182,7 @@ def along(
     Those of pairs that are not `wanted` (pairs,) may be left out.
     """
     groups = len(places)
-    products = [one.values[:, m, :, None] * other.values[:, n, None, :] for m, n in weights]
-    left = torch.cat([each.view(groups, -1, places.shape[1]) for each in products], dim=1)
+    left = products_of(one, other, tuple(weights), groups)
     right = torch.cat([each.reshape(groups, -1, each.shape[1]) for each in weights.values()], dim=1)
     if wanted is not None and bool((per_group := wanted[places].sum(dim=1)).eq(per_group[:1]).all()):
         chosen = wanted[places].nonzero()[:, 1].view(groups, -1)

@@ -16,7 +16,7 @@ from torch import Tensor
 from kanpde.calculus import jets
 from kanpde.calculus.arrays import Array
 from kanpde.collocation.rows import Placed, row_factors
-from kanpde.marching.tensor_product import Local, OnCutGrid, OnGrid, TensorProduct, lines_of
+from kanpde.marching.tensor_product import Local, OnCutGrid, OnGrid, Scattered, TensorProduct, lines_of
 from kanpde.problem.lift import Lift
 
 
@@ -33,11 +33,11 @@ class CutGrid:
         lines = lines_of(torch.as_tensor(points), shape)
         return () if lines is None else cls(tuple(lines), torch.from_numpy(np.flatnonzero(here)))
 
-    def part(self, points: Tensor, space: TensorProduct, plan: jets.JetPlan) -> OnCutGrid | Local:
+    def part(self, points: Tensor, space: TensorProduct, plan: jets.JetPlan) -> OnCutGrid | Local | Scattered:
         """Return a space at its points, if they are these ones."""
         lines, inside = [line.to(points.device) for line in self.lines], self.inside.to(points.device)
         same = torch.equal(torch.cartesian_prod(*lines)[inside], points)
-        return space.on_part(lines, inside, plan) if same else space.local(points, plan)
+        return space.on_part(lines, inside, plan) if same else space.at_points(points, plan)
 
 
 Shapes = tuple[tuple[int, ...], ...] | CutGrid  # the shapes of successive tensor grids, or a part of one
@@ -74,7 +74,7 @@ class Image:
     points: Tensor
     space: TensorProduct
     plan: jets.JetPlan
-    parts: tuple[OnGrid | OnCutGrid | Local, ...]
+    parts: tuple[OnGrid | OnCutGrid | Local | Scattered, ...]
     counts: tuple[int, ...]
     lift: Tensor | None
     factor: Tensor | None
@@ -103,7 +103,7 @@ class Image:
         pieces = torch.split(points, list(counts)) if shapes else ()
         lines = [lines_of(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)]
         if not lines or any(each is None for each in lines):
-            return cls(points, space, plan, (space.local(points, plan),), (len(points),), lift, factor)
+            return cls(points, space, plan, (space.at_points(points, plan),), (len(points),), lift, factor)
         parts = tuple(space.on_grid(each, plan) for each in lines if each is not None)
         return cls(points, space, plan, parts, counts, lift, factor)
 
@@ -129,7 +129,7 @@ class Image:
         """Return the derivatives of Σ adjoint · jets by the coefficients in `local`: (n, S, f) -> (n, m, f)."""
         return torch.einsum("nsf,nsm->nmf", self._unlifted(adjoint), self.local.features)
 
-    def split(self, slopes: Tensor) -> list[tuple[OnGrid | Local, Tensor]]:
+    def split(self, slopes: Tensor) -> list[tuple[OnGrid | Local | Scattered, Tensor]]:
         """Return the parts, each with its slopes (c, n, S, f) by the space's own jets; those of a cut grid are zero
         outside, as those of the whole grid.
         """
@@ -146,7 +146,10 @@ class Image:
     @cached_property
     def local(self) -> Local:
         """The products that do not vanish at the points."""
-        return self.parts[0] if isinstance(self.parts[0], Local) else self.space.local(self.points, self.plan)
+        part = self.parts[0]
+        if isinstance(part, Scattered):
+            return part.local
+        return part if isinstance(part, Local) else self.space.local(self.points, self.plan)
 
 
 @dataclass(frozen=True, eq=False)

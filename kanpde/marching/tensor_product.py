@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,52 @@ class Local:
         return total.index_add_(0, self.columns.reshape(-1), shares.flatten(0, 1))
 
 
+@dataclass(frozen=True, eq=False)
+class Scattered:
+    """A tensor product of many axes at points (n, d) of no grid, evaluated along one axis after the other.
+
+    That costs far less than the sums over all products that are not zero there, which `local` has.
+    """
+
+    space: TensorProduct
+    points: Tensor
+    plan: JetPlan
+
+    @cached_property
+    def local(self) -> Local:
+        """The products that are not zero at the points."""
+        return self.space.local(self.points, self.plan)
+
+    def jets(self, coefficients: Tensor) -> Tensor:
+        """Return the jets (n, S, f) from the coefficients (P, f)."""
+        if not len(self.points):
+            return coefficients.new_zeros(0, len(self.plan), coefficients.shape[1])
+        most = max(1, MOST_AT_ONCE * self.space.shape[0] // coefficients.numel())
+        return torch.cat([self._jets(points, coefficients) for points in torch.split(self.points, most)])
+
+    def _jets(self, points: Tensor, coefficients: Tensor) -> Tensor:
+        known: dict[tuple[int, ...], Tensor] = {}
+        orders = [tuple(partial.count(a) for a in range(len(self.space.axes))) for partial in self.plan.partials]
+        for a, axis in enumerate(self.space.axes):
+            columns, values = axis.local(points[:, a].contiguous(), self.plan.order + 1)
+            dense = values.new_zeros(*values.shape[:2], axis.size)
+            dense.scatter_add_(2, columns[:, None].expand_as(values), values)
+            keys = dict.fromkeys(each[: a + 1] for each in orders)
+            if a == 0:
+                known = {k: dense[:, k[0]] @ coefficients.reshape(axis.size, -1) for k in keys}
+            else:
+                known = {
+                    k: torch.bmm(dense[:, k[-1], None], known[k[:-1]].view(len(points), axis.size, -1))[:, 0]
+                    for k in keys
+                }
+        return torch.stack([known[each] for each in orders], dim=1)
+
+    def adjoint(self, jets: Tensor) -> Tensor:
+        """Apply the transpose of `jets`: (n, S, f) -> (P, f)."""
+        return self.local.adjoint(jets)
+
+
+MOST_AT_ONCE = 2**21  # largest number of values of functions of the last axes at scattered points
 WIDER = 12  # ratio of all functions of an axis and of those at a point from which whole matrices are not used
 
 
@@ -63,6 +110,17 @@ class Line:
     def orders(self) -> int:
         """The number of known orders of differentiation."""
         return self.values.shape[1]
+
+    def with_other(self, other: Line, key: Any, compute: Callable[[], Any]) -> Any:
+        """Return what is computed from this line and another one, which many normal matrices need, once."""
+        known = self._with_others.setdefault((id(other), key), (other, None))  # the other one lives as long
+        if known[1] is None:
+            known = self._with_others[id(other), key] = (other, compute())
+        return known[1]
+
+    @cached_property
+    def _with_others(self) -> dict[Any, tuple[Line, Any]]:
+        return {}
 
     def same(self, other: Line) -> bool:
         """Return True if this line has the functions and the points of another one, with any orders."""
@@ -260,6 +318,10 @@ class TensorProduct:
         """Return the product on the tensor grid of these coordinates, (n_a,) each; the last axis varies fastest."""
         pairs = zip(self.axes, lines, strict=True)
         return OnGrid(plan, tuple(Line.of(axis, line, plan.order + 1) for axis, line in pairs))
+
+    def at_points(self, points: Tensor, plan: JetPlan) -> Local | Scattered:
+        """Return the product at points (n, d) of no grid."""
+        return self.local(points, plan) if len(self.axes) < 3 else Scattered(self, points, plan)
 
     def on_part(self, lines: Sequence[Tensor], inside: Tensor, plan: JetPlan) -> OnCutGrid | Local:
         """Return the product at some points of a tensor grid, by their numbers (n,)."""

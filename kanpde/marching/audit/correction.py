@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -31,15 +31,13 @@ from kanpde.marching.smoothing import loosen, tune
 from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask, times_of
 from kanpde.optim.band import MIN_DAMPING
-from kanpde.optim.bordered import factor_of, first_solvable
+from kanpde.optim.bordered import AnyFactor, factor_of, first_solvable
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton, own_step
 from kanpde.optim.least_squares import Step
 
 # Ratio of the numbers of intervals of the correction and of the solution, by the number of axes in space, at most two.
 FINER = {0: 1.0, 1: 1.5, 2: 1.2}
 FINER_ITERATED = {1: 1.5, 2: 1.2, 3: 1.1}  # the same of large parts
-# The same of slabs, whose correction costs as much as a step of the march; even 1.1 shows their errors within a half.
-FINER_IN_SLABS = {0: 1.0, 1: 1.2, 2: 1.2}
 COARSER = 0.9  # factor on this ratio as long as there are too many unknowns
 SUSPECT = 0.05  # a direction that the rows notice less is looked for in finer spaces
 # Rows that a correction leaves, and the share of those before together with a least size, from which any direction of a
@@ -52,7 +50,8 @@ SEEN = 1e-7
 REFINEMENTS = 3  # largest number of these spaces
 FALLEN = 0.3  # ratio below which a direction is noticed much less
 WATCHED = 30  # first parts whose weakest direction is looked for; in later ones it is determined by the same conditions
-HIGHER_IN_TIME = 1  # difference of their degrees in time
+KEPT_AXES = 8  # number of axes that are kept for later slabs
+HIGHER_IN_TIME = 2  # difference of their degrees in time
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +100,11 @@ class Linearised:
         """The rows and their Jacobian at the correction 0."""
         return self.system.linearise(self.zero)
 
+    @cached_property
+    def factor(self) -> AnyFactor | None:
+        """The factor at the correction 0 with the least damping with which it exists; None if there is none."""
+        return first_solvable(factor_of(self.at_zero, damping) for damping in DAMPINGS)
+
     @property
     def noisy(self) -> bool:
         """True if the measurements contradict the other rows, which the solution satisfies far better."""
@@ -117,13 +121,19 @@ class Linearised:
         return self.at_zero if vector is self.zero else self.system.linearise(vector)
 
 
+@lru_cache(maxsize=KEPT_AXES)
+def spline_axis(breakpoints: bytes, degree: int, periodic: bool) -> SplineAxis:
+    """Return the splines on these breakpoints, the same ones for slabs with equal knots: an axis keeps its values."""
+    return SplineAxis(np.frombuffer(breakpoints).copy(), degree, periodic)
+
+
 def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
     """Return the axes of a correction: more intervals along each axis in space, a higher degree in time.
 
     They are coarser if there would be too many unknowns.
     """
     large = iterated(task, part.axes, once=True)
-    ratio = finer * (FINER_ITERATED[len(part.axes)] if large else finer_ratio(task, part))
+    ratio = finer * (FINER_ITERATED[len(part.axes)] if large else FINER[min(len(part.axes), 2)])
     each = len(task.problem.fields) * (1 if task.degree_in_time is None else task.degree_in_time + HIGHER_IN_TIME + 1)
     most = task.largest if large else task.factored
     while each * math.prod(math.ceil(ratio * axis.intervals) + axis.degree for axis in part.axes) > most:
@@ -135,16 +145,11 @@ def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
         count = math.ceil(ratio * axis.intervals)
         places = np.linspace(0, axis.intervals, count + 1)
         breakpoints = np.interp(places, np.arange(axis.intervals + 1), axis.breakpoints)
-        axes.append(SplineAxis(breakpoints, axis.degree, axis.periodic))
+        axes.append(spline_axis(breakpoints.tobytes(), axis.degree, axis.periodic))
     if task.degree_in_time is not None:
         ends = times_of(task.part(part.low, part.high))
         axes.insert(task.time, LegendreAxis(ends, task.degree_in_time + HIGHER_IN_TIME))
     return axes
-
-
-def finer_ratio(task: MarchTask, part: Part) -> float:
-    """Return the usual ratio of the numbers of intervals of a part's correction and of the part."""
-    return (FINER_IN_SLABS if task.slabbed else FINER)[min(len(part.axes), 2)]
 
 
 def corrections(
@@ -169,14 +174,17 @@ def corrections(
             method = LaggedGaussNewton()
         noisy = rows.noisy
         if noisy:  # finer splines would only follow the noise
-            rows = Linearised(task, part, constants, before, 1 / finer_ratio(task, part))
+            rows = Linearised(task, part, constants, before, 1 / FINER[min(len(part.axes), 2)])
         system, step = rows.system, method.step(rows, rows.zero)
         linear = not (task.slabbed or measurements(system))
         before, earlier = system.at(undamped(rows, step) if linear else step.vector), system
         factor = method.factor if method.factor and method.factor.storage is system.numbered.storage else None
         watched = directions and number < WATCHED and not part.held
-        weakest = weakest_direction(system, rows.zero, rows.at_zero, factor) if watched else DETERMINED
-        left, right = (norms_by_block(system, vector) for vector in (rows.zero, step.vector))
+        least = factor if factor is not None and factor.damping <= LARGEST_DAMPING else None
+        weakest: Direction | None = DETERMINED
+        if watched:
+            weakest = weakest_direction(system, rows.zero, rows.at_zero, least or rows.factor)
+        left, right = (norms_by_block(system, each) for each in (rows.at_zero.residual, rows.residual(step.vector)))
         resolvable = watched and not (noisy or task.shaped)
         if resolvable and weakest is not None and suspected(task, weakest, left, right):
             weakest = resolved_direction(task, part, constants, joined, weakest)
@@ -212,10 +220,9 @@ def undamped(rows: Linearised, step: Step) -> Tensor:
     """
     if step.accepted and step.damping <= LARGEST_DAMPING:
         return step.vector
-    factor = first_solvable(factor_of(rows.at_zero, damping) for damping in DAMPINGS)
-    if factor is None:
+    if rows.factor is None:
         return step.vector
-    vector = rows.zero + own_step(rows.at_zero, factor).step
+    vector = rows.zero + own_step(rows.at_zero, rows.factor).step
     return vector if bool(vector.isfinite().all()) else step.vector
 
 
@@ -252,13 +259,12 @@ def expected_share(task: MarchTask, part: Part) -> float:
     return max(float((one.intervals / other.intervals) ** (one.degree + 1 - task.order)) for one, other in pairs)
 
 
-def norms_by_block(system: System, vector: Tensor) -> dict[str, float]:
-    """Return the norm of every block's rows, without blocks of measurements."""
-    solution = system.at(vector)
-    pieces = [piece for piece in system.pieces if piece.placed.block.points is None]
-    with torch.no_grad():
-        norms = [(piece.placed.block.name, float((piece.rows(solution) * piece.factors).norm())) for piece in pieces]
+def norms_by_block(system: System, rows: Tensor) -> dict[str, float]:
+    """Return the norm of every block's part of the rows (N,), without blocks of measurements."""
     found: dict[str, float] = {}
-    for name, norm in norms:
-        found[name] = math.hypot(found.get(name, 0.0), norm)
+    parts = torch.split(rows, [piece.factors.numel() for piece in system.pieces])
+    for piece, part in zip(system.pieces, parts, strict=True):
+        if piece.placed.block.points is None:
+            name = piece.placed.block.name
+            found[name] = math.hypot(found.get(name, 0.0), float(part.norm()))
     return found
