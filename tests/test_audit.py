@@ -15,8 +15,10 @@ from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import grid
 from kanpde.marching.audit.correction import Corrected, corrections
+from kanpde.marching.audit.directions import Direction
 from kanpde.marching.audit.judge import MOST_UNKNOWNS, estimates, lost_after, refined, repeated, satisfied
 from kanpde.marching.audit.parts import Part
+from kanpde.marching.audit.reasons import Evidence
 from kanpde.marching.axes import LegendreAxis, SplineAxis, design, points_of
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.split import split
@@ -127,3 +129,16 @@ def test_where_training_did_not_come_and_nothing_solves_the_equation_nothing_is_
     for left, low in ((1e-3, 1.0), (0.1, 0.5), (math.nan, 0.5)):
         found = [Corrected(function, None, {}, {"residual": each}) for each in (0.2, left)]
         assert lost_after(parts, found) == low
+
+
+@pytest.mark.parametrize(
+    ("noticed", "constant", "least"),
+    [(1e-9, False, 4e-7), (1e-2, False, 1e-12), (1e-15, False, 1e-12), (1e-9, True, 1e-12)],
+)
+def test_an_estimate_is_no_smaller_than_what_rounding_may_cause(noticed: float, constant: bool, least: float) -> None:
+    """Rows with relative errors of 4·2⁻⁵³ say so little of a direction; of one that is free they say nothing."""
+    weakest = Direction(noticed, constant, "u", None, resolved=True)
+    space = TensorProduct((SplineAxis(np.linspace(0, 1, 3), 3),))
+    function = TensorFunction(space, None, torch.zeros(space.size, 1, dtype=torch.float64))
+    found = Corrected(function, weakest, {"residual": 1e-15}, {"residual": 1e-15})
+    assert Evidence(1e-12, None, found=[found]).judged == pytest.approx(least, rel=0.2)

@@ -20,6 +20,8 @@ FREE = 3e-5  # a direction that the rows notice less leaves the solution open
 # number (a factor of JᵀJ shows no less than the root of round-off), and if what is left of them may cause a smaller
 # relative error than the second one.
 NOTICED, HELD = 3e-7, 1e-3
+ROUND_OFF = 4 * 2.0**-53  # relative error of the rows that no solution is free of
+NULL = 1e-13  # a direction that the rows notice less is free, and an error in it has no size
 AMPLIFIED = 0.1  # largest relative error that the remaining residual may cause in the weakest direction
 AMPLIFICATION = 1e2  # ratio of error and residual from which a problem is ill-conditioned
 SMALL = 1e-6  # an error below which its amplification is not worth a word
@@ -101,12 +103,26 @@ class Evidence:
         return max([beside, *(amplified_of(each) for each in self.found)])
 
     @property
+    def rounding(self) -> float:
+        """The relative error that rounding the rows may cause in the weakest direction of a steady solution.
+
+        A correction does not show it, because its own rows are rounded too.
+        """
+        if self.course is not None:
+            return 0.0
+        weakest = [each.weakest for each in self.found if each.weakest is not None]
+        known = [each.noticed for each in weakest if not each.constant and each.unknown is None]
+        return max((ROUND_OFF / noticed for noticed in known if noticed > NULL), default=0.0)
+
+    @property
     def judged(self) -> float | None:
-        """The estimate of the relative error, raised to what the weakest direction allows if that is much."""
+        """The estimate of the relative error, raised to what rounding causes, and to what the weakest direction allows
+        if that is much."""
         if self.estimate is None or not math.isfinite(self.estimate):
             return None
+        least = max(self.estimate, self.rounding)
         raised = self.amplified > AMPLIFIED and self.reached == 1
-        return max(self.estimate, min(1.0, self.amplified)) if raised else self.estimate
+        return max(least, min(1.0, self.amplified)) if raised else least
 
 
 def is_open(weakest: Direction, left: float) -> bool:
