@@ -375,31 +375,8 @@ class KAN(nn.Module):
             return cls.from_architecture(metadata["network"], state).to(state["layers.0.coefficients"].device)
 
     def edge_curves(self, resolution: int = 65) -> list[dict[str, Any]]:
-        """Return the curves of all edges over their grids, one dictionary for each layer.
-
-        Its keys are "inputs" (i, m), "values" (i, o, m), "importance" (i, o), "sums", "products", and "atoms" by edge,
-        {(i, o): (name, (a, b, c, d))}. The importance of an edge is the root mean square of its curve about its mean,
-        relative to the largest in its layer.
-        """
-        result = []
-        for layer in [self.first, *self.hidden]:
-            low, high = layer.basis.range()
-            s = torch.linspace(0, 1, resolution, dtype=low.dtype, device=low.device)
-            inputs = low[:, None] + (high - low)[:, None] * s
-            with torch.no_grad():
-                values = layer.edges(layer.features(inputs.T, 1))[0].permute(1, 2, 0)
-            spread = values.std(dim=2, correction=0)
-            result.append(
-                {
-                    "inputs": inputs.cpu().double().numpy(),
-                    "values": values.cpu().double().numpy(),
-                    "importance": (spread / spread.max().clamp_min(1e-300)).cpu().double().numpy(),
-                    "sums": layer.sums,
-                    "products": layer.products,
-                    "atoms": {} if layer.fixed is None else layer.fixed.atoms(),
-                }
-            )
-        return result
+        """Return the curves of all edges over their grids, one dictionary for each layer: see `KANLayer.curves`."""
+        return [layer.curves(resolution) for layer in [self.first, *self.hidden]]
 
     def settings(self) -> dict[str, Any]:
         """Return the arguments of `KAN` that give an unbuilt network of the same settings."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -189,6 +190,28 @@ class KANLayer(nn.Module):
         for alpha, axis, order in plan.pure:
             seeds[:, order, axis] = adjoint[:, alpha]
         return seeds
+
+    @torch.no_grad()
+    def curves(self, resolution: int) -> dict[str, Any]:
+        """Return the curves of all edges over their grids.
+
+        The keys are "inputs" (i, m), "values" (i, o, m), "importance" (i, o), "sums", "products", and "atoms" by edge,
+        {(i, o): (name, (a, b, c, d))}. The importance of an edge is the root mean square of its curve about its mean,
+        relative to the largest in the layer.
+        """
+        low, high = self.basis.range()
+        s = torch.linspace(0, 1, resolution, dtype=low.dtype, device=low.device)
+        inputs = low[:, None] + (high - low)[:, None] * s
+        values = self.edges(self.features(inputs.T, 1))[0].permute(1, 2, 0)
+        spread = values.std(dim=2, correction=0)
+        importance = spread / spread.max().clamp_min(1e-300)
+        arrays = {"inputs": inputs, "values": values, "importance": importance}
+        return {
+            **{name: tensor.cpu().double().numpy() for name, tensor in arrays.items()},
+            "sums": self.sums,
+            "products": self.products,
+            "atoms": {} if self.fixed is None else self.fixed.atoms(),
+        }
 
 
 def outer(features: Tensor, seeds: Tensor) -> Tensor:
