@@ -181,8 +181,9 @@ class TaylorModel:
                 one: Any = (..., *(slice(i, i + 1) for i in index))
                 product[block][places] += first * second[one]
         terms = math.prod(map(min, a.degrees, b.degrees))
-        rounding = (terms + 1) * UNIT * a.norm * b.norm + TINY
-        error = UPWARD * (rounding + a.error * b.bound + a.norm * b.error)
+        left, right = a.norm, b.norm
+        rounding = (terms + 1) * UNIT * left * right + TINY
+        error = UPWARD * (rounding + a.error * (UPWARD * (right + b.error)) + left * b.error)
         return TaylorModel(product, np.broadcast_to(error, cells)).trimmed()
 
     def power(self, exponent: int) -> TaylorModel:

@@ -149,8 +149,9 @@ def evaluated(model: TaylorModel, places: Sequence[tuple[Index, Array]], on_grid
             found = np.einsum("np,np...->n...", each, found)
         return np.asarray(found)
     for axis, (cell, each) in enumerate(zip(cells, powers, strict=True)):
-        moved = np.moveaxis(np.moveaxis(found, model.dimension, 0), axis + 1, 0)[cell]
-        summed = each[:, None] @ moved.reshape(*each.shape, -1)
+        alike = math.gcd(len(cell), *(np.flatnonzero(np.diff(cell)) + 1).tolist())  # successive points of one cell
+        moved = np.moveaxis(np.moveaxis(found, model.dimension, 0), axis + 1, 0)[cell[::alike]]
+        summed = each.reshape(len(moved), alike, -1) @ moved.reshape(*moved.shape[:2], -1)
         found = np.moveaxis(summed.reshape(len(cell), *moved.shape[2:]), 0, axis)
     return found.ravel()
 
