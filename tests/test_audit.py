@@ -142,3 +142,12 @@ def test_an_estimate_is_no_smaller_than_what_rounding_may_cause(noticed: float, 
     function = TensorFunction(space, None, torch.zeros(space.size, 1, dtype=torch.float64))
     found = Corrected(function, weakest, {"residual": 1e-15}, {"residual": 1e-15})
     assert Evidence(1e-12, None, found=[found]).judged == pytest.approx(least, rel=0.2)
+
+
+@pytest.mark.parametrize("name", ["van_der_pol", "lotka_volterra", "kdv_soliton"])
+def test_an_estimate_covers_the_time_that_was_not_reached(name: str) -> None:
+    """A state that is held may pass through zero where the solution goes on to oscillate."""
+    solution = solve(load_problem(name), device="cpu", training={"max_iterations": 20 if name == "van_der_pol" else 6})
+    true, estimate = solution.errors()["relative_l2"], solution.error_estimate
+    assert solution.verdict == "failed" and "% of the time has been solved" in solution.reasons[0]
+    assert true is not None and estimate is not None and true / 3 < estimate < 3 * true

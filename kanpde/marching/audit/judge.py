@@ -54,6 +54,7 @@ SAMPLES = 2048  # number of points at which the size of a solution is measured
 NEGLIGIBLE = 1e-8  # variance, relative to the largest one, that is left out
 FINEST = 5  # largest number of refinements, each by a factor of four, of the correction of a solution that is all wrong
 FIRST_ORDER = 1e-2  # estimate from which the correction of an evolution is repeated
+RECENT = 0.75  # share of the time that is known from which its last quarter begins
 UNSOLVED = 0.03  # share of the rows that a correction leaves where training did not come, so that it says nothing
 UNSURE = 1e-2  # error which the rows that a correction leaves may cause, from which it is computed on finer splines
 REPEATED = 4  # so many times at most
@@ -241,10 +242,14 @@ def estimates(task: MarchTask, model: Model, parts: Sequence[Part], found: Seque
         corrected = with_start(task, points, corrected)
     values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0]
     network = values.double().cpu().numpy()
-    lost = shares > lost_after(parts, found)
+    end = lost_after(parts, found)
+    lost = shares > end
     corrected = np.where(lost[:, None], network, corrected)
-    wrong = np.where(lost[:, None], network, network - corrected)
     weights = weights / weights.sum()
+    # Where nothing is known, a state that is held may be as wrong as the solution is large, there or shortly before.
+    recent = weights * (~lost & (shares >= RECENT * end))
+    size_before = np.sqrt(recent @ np.square(corrected) / max(float(recent.sum()), 1e-300))
+    wrong = np.where(lost[:, None], np.maximum(np.abs(network), size_before), network - corrected)
     error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (wrong, corrected))
     course = None
     if task.slabbed:
