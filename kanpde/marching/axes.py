@@ -171,9 +171,16 @@ def design(axis: Axis, x: Array) -> Array:
 def design_of(axis: Axis, x: Array, orders: int) -> Array:
     """Return the derivatives 0 … orders − 1 of all functions of the axis at x (n,), (n, orders, size)."""
     columns, values = axis.local(torch.as_tensor(x), orders)
-    result = torch.zeros(len(x), orders, axis.size, dtype=torch.float64)
-    # The values are added because the columns of a periodic axis may coincide.
-    return result.scatter_add_(2, columns[:, None].expand_as(values), values).numpy()
+    return dense(columns, values, axis.size).numpy()
+
+
+def dense(columns: Tensor, values: Tensor, size: int) -> Tensor:
+    """Return the values (n, orders, k) of the functions with the indices `columns` (n, k) among all `size` functions.
+
+    They are added because the columns of a periodic axis may coincide.
+    """
+    found = values.new_zeros(*values.shape[:2], size)
+    return found.scatter_add_(2, columns[:, None].expand_as(values), values)
 
 
 def sparse_designs(axis: Axis, x: Array, orders: int) -> list[Any]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
-from kanpde.marching.axes import Axis, transfer_matrix
+from kanpde.marching.axes import Axis, dense, transfer_matrix
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,13 @@ class Scattered:
         known: dict[tuple[int, ...], Tensor] = {}
         orders = [tuple(partial.count(a) for a in range(len(self.space.axes))) for partial in self.plan.partials]
         for a, axis in enumerate(self.space.axes):
-            columns, values = axis.local(points[:, a].contiguous(), self.plan.order + 1)
-            dense = values.new_zeros(*values.shape[:2], axis.size)
-            dense.scatter_add_(2, columns[:, None].expand_as(values), values)
+            functions = dense(*axis.local(points[:, a].contiguous(), self.plan.order + 1), axis.size)
             keys = dict.fromkeys(each[: a + 1] for each in orders)
             if a == 0:
-                known = {k: dense[:, k[0]] @ coefficients.reshape(axis.size, -1) for k in keys}
+                known = {k: functions[:, k[0]] @ coefficients.reshape(axis.size, -1) for k in keys}
             else:
                 known = {
-                    k: torch.bmm(dense[:, k[-1], None], known[k[:-1]].view(len(points), axis.size, -1))[:, 0]
+                    k: torch.bmm(functions[:, k[-1], None], known[k[:-1]].view(len(points), axis.size, -1))[:, 0]
                     for k in keys
                 }
         return torch.stack([known[each] for each in orders], dim=1)
@@ -133,10 +131,7 @@ class Line:
     @cached_property
     def matrices(self) -> tuple[Tensor, ...]:
         """The matrices (n, size) of all functions, one for each order of differentiation."""
-        dense = self.values.new_zeros(*self.values.shape[:2], self.size)
-        # The values are added because the columns of a periodic axis may coincide.
-        dense.scatter_add_(2, self.columns[:, None].expand_as(self.values), self.values)
-        return dense.unbind(1)
+        return dense(self.columns, self.values, self.size).unbind(1)
 
     def product(self, order: int, coefficients: Tensor) -> Tensor:
         """Return the sums of the functions, differentiated `order` times, with coefficients (size, r), as (r, n)."""
@@ -180,6 +175,11 @@ class OnGrid:
 
     plan: JetPlan
     lines: tuple[Line, ...]
+
+    @classmethod
+    def of(cls, axes: Sequence[Axis], lines: Sequence[Tensor], plan: JetPlan) -> OnGrid:
+        """Return the product of axes on the grid of these coordinates, (n_a,) each."""
+        return cls(plan, tuple(Line.of(axis, line, plan.order + 1) for axis, line in zip(axes, lines, strict=True)))
 
     @cached_property
     def orders(self) -> list[tuple[int, ...]]:
@@ -316,8 +316,7 @@ class TensorProduct:
 
     def on_grid(self, lines: Sequence[Tensor], plan: JetPlan) -> OnGrid | Local:
         """Return the product on the tensor grid of these coordinates, (n_a,) each; the last axis varies fastest."""
-        pairs = zip(self.axes, lines, strict=True)
-        return OnGrid(plan, tuple(Line.of(axis, line, plan.order + 1) for axis, line in pairs))
+        return OnGrid.of(self.axes, lines, plan)
 
     def at_points(self, points: Tensor, plan: JetPlan) -> Local | Scattered:
         """Return the product at points (n, d) of no grid."""
@@ -325,8 +324,7 @@ class TensorProduct:
 
     def on_part(self, lines: Sequence[Tensor], inside: Tensor, plan: JetPlan) -> OnCutGrid | Local:
         """Return the product at some points of a tensor grid, by their numbers (n,)."""
-        pairs = zip(self.axes, lines, strict=True)
-        return OnCutGrid(OnGrid(plan, tuple(Line.of(axis, line, plan.order + 1) for axis, line in pairs)), inside)
+        return OnCutGrid(OnGrid.of(self.axes, lines, plan), inside)
 
 
 def lines_of(points: Tensor, shape: Sequence[int]) -> list[Tensor] | None:

@@ -191,6 +191,13 @@ class KANLayer(nn.Module):
             seeds[:, order, axis] = adjoint[:, alpha]
         return seeds
 
+    def splines(self) -> tuple[list[int] | slice, Tensor]:
+        """Return the inputs that have edges in the basis, and the coefficients (i, g, o) of these edges, else zero."""
+        if self.fixed is None:
+            return slice(None), self.coefficients
+        live = list(self.fixed.with_splines)
+        return live, (self.coefficients * self.fixed.mask)[live]
+
     @torch.no_grad()
     def curves(self, resolution: int) -> dict[str, Any]:
         """Return the curves of all edges over their grids.

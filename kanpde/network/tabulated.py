@@ -34,18 +34,15 @@ class Tabulated:
 
     def __init__(self, layer: KANLayer) -> None:
         basis, self.layer = layer.basis, layer
-        coefficients: Tensor = layer.coefficients
         assert isinstance(basis, BSpline)
-        live = list(range(basis.inputs)) if layer.fixed is None else list(layer.fixed.with_splines)
-        self.live = None if layer.fixed is None else live
-        if layer.fixed is not None:
-            coefficients = (coefficients * layer.fixed.mask)[live]
-        ends = basis.knots[live, basis.degree : basis.degree + basis.intervals + 1]
+        live, coefficients = layer.splines()
+        self.live = live
+        ends = basis.knots[live, basis.degree : basis.degree + basis.intervals + 1].contiguous()
         self.uniform, self.ends = basis.uniform, ends
         if basis.uniform:
             self.rate = basis.scales[1, 0][live, 0]
             self.shift = 1 - basis.start[live, 0] * self.rate
-            pieces = basis.table[0, :, : basis.degree + 1].T.expand(len(live), 1, -1, -1)
+            pieces = basis.table[0, :, : basis.degree + 1].T.expand(len(coefficients), 1, -1, -1)
         else:
             steps = ends.diff(dim=1)
             steps = torch.cat([steps[:, :1], steps, steps[:, -1:]], dim=1)  # with the intervals beyond the ends
@@ -54,7 +51,7 @@ class Tabulated:
         self.table = table_of(coefficients, pieces)
 
     def __call__(self, x: Tensor) -> Tensor:
-        fixed, inputs = self.layer.fixed, x if self.live is None else x[:, self.live]
+        fixed, inputs = self.layer.fixed, x[:, self.live]
         if inputs.shape[1]:
             found = looked_up(self.table, *self.located(inputs))
             found = found if fixed is None else found + fixed.values(x.T).T

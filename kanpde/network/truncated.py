@@ -36,12 +36,9 @@ class Truncated:
 
     def __init__(self, layer: KANLayer) -> None:
         basis, self.layer = layer.basis, layer
-        coefficients: Tensor = layer.coefficients
         assert isinstance(basis, BSpline)
-        live = list(range(basis.inputs)) if layer.fixed is None else list(layer.fixed.with_splines)
-        self.live = None if layer.fixed is None else live
-        if layer.fixed is not None:
-            coefficients = (coefficients * layer.fixed.mask)[live]
+        live, coefficients = layer.splines()
+        self.live = live
         self.degree, self.intervals = basis.degree, basis.intervals
         self.low = -0.5 - (basis.intervals - 1) // 2
         self.rate = basis.scales[1, 0][live]
@@ -54,7 +51,7 @@ class Truncated:
         self.below, self.above = knots[knots < 0][:, None, None], knots[knots > 0][:, None, None]
 
     def __call__(self, x: Tensor) -> Tensor:
-        fixed, columns = self.layer.fixed, x.T if self.live is None else x.T[self.live]
+        fixed, columns = self.layer.fixed, x.T[self.live]
         if not len(columns):
             assert fixed is not None
             return self.layer.combined(fixed.values(x.T)).T
