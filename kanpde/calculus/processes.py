@@ -7,6 +7,7 @@ Only this file knows torch.distributed, and torch is imported when it is needed.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import tempfile
@@ -134,3 +135,5 @@ def _connect() -> None:
 
     nccl = torch.cuda.is_available() and torch.distributed.is_nccl_available()
     torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if nccl else "gloo", timeout=TIMEOUT)
+    # A connection that is open when the interpreter ends can abort it after another process was lost.
+    atexit.register(torch.distributed.destroy_process_group)
