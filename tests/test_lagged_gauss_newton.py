@@ -5,8 +5,32 @@ from __future__ import annotations
 import torch
 from local_rows import F64, Rows
 
-from kanpde.optim.band import Storage
+from kanpde.optim.band import MIN_DAMPING, Storage
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
+
+
+class Scalar:
+    """r = f(θ) for one unknown, with its derivative."""
+
+    storage = Storage.of(torch.arange(1), 0, 0)
+
+    def __init__(self, function, derivative):
+        self.residual, self.derivative = function, derivative
+
+    def linearise(self, vector):
+        return Rows(self.storage, torch.tensor([[0]]), self.derivative(vector)[None, :, None], self.residual(vector))
+
+
+def test_a_step_that_goes_too_far_is_shortened_not_damped():
+    """Newton's step from 0 to 100 is halved until θ³ + θ - 100 falls: to 3.125, beyond which full steps converge."""
+    method, problem = LaggedGaussNewton(), Scalar(lambda x: x**3 + x - 100, lambda x: 3 * x**2 + 1)
+    step = method.step(problem, torch.zeros(1, dtype=F64))
+    assert step.accepted and step.damping == MIN_DAMPING
+    assert abs(float(step.vector) - 100 / 32) < 1e-12
+    vector = step.vector
+    for _ in range(7):
+        vector = method.step(problem, vector).vector
+    assert abs(float(vector**3 + vector) - 100) < 1e-12
 
 
 def test_newton_needs_one_step_for_a_linear_problem_and_damping_for_one_that_is_not():

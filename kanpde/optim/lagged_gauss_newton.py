@@ -29,6 +29,8 @@ FOLLOWED = 1e-6  # largest remaining gradient of a step at fixed constants with 
 SOLVED = 1e-3  # relative residual below which a step may raise the loss, if the steps after it lower it
 LONGEST_WAY = 20  # largest number of these steps
 GROWTH = 3.0  # largest ratio of the lengths of two of them
+SHORTENINGS = 6  # number of shorter steps that are tried
+SHORT_RATIO = 0.25  # smallest ratio of the actual to the predicted reduction of a shorter step
 LAGGED_TOLERANCE = 1e-10  # CGLS with the factor of an earlier step ends at this share of the gradient's norm
 
 
@@ -94,6 +96,10 @@ class LaggedGaussNewton:
                     if over is not None:
                         self.damping, self.factor = damping, None
                         return Step(*over, True, before, damping, 1.0, probes)
+                shorter = shortened(problem, vector, trial, before) if probes == 1 else None
+                if shorter is not None:
+                    self.damping, self.factor = damping, factor
+                    return Step(shorter.vector, shorter.loss, True, before, damping, shorter.ratio, probes)
             damping *= DAMPING_FACTOR
         return Step(vector, before, False, before, damping=self.damping, probes=probes)
 
@@ -128,6 +134,24 @@ class Trial:
     loss: float
     ratio: float
     predicted: float
+
+
+def shortened(problem: LocalLeastSquares, vector: Tensor, trial: Trial, before: float) -> Trial | None:
+    """Return the trial of the longest of the steps p/2, p/4, ... that reduces the loss as predicted, if any does.
+
+    An undamped step p solves the linearised equations, so that r(θ + αp) = (1 - α) r(θ) + O(α²) decreases, however long
+    p is; a damped step turns to the gradient, which is steep in other directions than those of the solution
+    (Deuflhard, Newton Methods for Nonlinear Problems, 2004).
+    """
+    step = trial.vector - vector
+    for power in range(1, SHORTENINGS + 1):
+        share = 0.5**power
+        predicted = share * (2 - share) * trial.predicted
+        after = vector + share * step
+        loss = float(problem.residual(after).square().sum())
+        if before - loss >= SHORT_RATIO * predicted:
+            return Trial(after, loss, (before - loss) / predicted, predicted)
+    return None
 
 
 def is_round_off(trial: Trial, vector: Tensor) -> bool:
