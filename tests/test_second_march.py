@@ -30,10 +30,17 @@ def test_a_front_that_hardly_anything_holds_is_solved(seed):
     assert solution.error_estimate < 1e-7
 
 
+def descending(problem):
+    """A training whose marches have found nothing."""
+    trainer = Trainer(problem, SETTINGS)
+    trainer.phase = GuidingDescent(trainer.task, KAN())
+    trainer.phase.begin()
+    return trainer
+
+
 @pytest.mark.parametrize("kind", [GuidingDescent, SecondMarch])
 def test_a_resumed_training_takes_the_same_next_step(kind):
-    whole = Trainer(front(15), SETTINGS)
-    whole.phase.begin()
+    whole = descending(front(15))
     while not isinstance(whole.phase, kind):
         whole._advance()
     checkpoint = whole.checkpoint()
@@ -48,8 +55,7 @@ def test_a_resumed_training_takes_the_same_next_step(kind):
 
 
 def test_the_descent_goes_on_where_the_march_is_worse():
-    trainer = Trainer(front(15), SETTINGS)
-    trainer.phase.begin()
+    trainer = descending(front(15))
     while not isinstance(trainer.phase, SecondMarch):
         trainer._advance()
     before, march = trainer.phase.before, trainer.phase

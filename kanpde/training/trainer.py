@@ -32,6 +32,7 @@ from kanpde.training.checkpoint import Checkpoint
 from kanpde.training.descent import Descent
 from kanpde.training.imitation import Imitation
 from kanpde.training.interrupts import Interrupts
+from kanpde.training.lifted_march import LiftedMarch
 from kanpde.training.march_phase import Marching
 from kanpde.training.phase import Following, NothingFound, Phase, Stop, TrainingTask
 from kanpde.training.second_march import GuidingDescent, SecondMarch, helps
@@ -54,6 +55,7 @@ KINDS: Mapping[str, type[Descent] | type[Marching] | type[Imitation] | type[Tens
     "imitation": Imitation,
     "tensor_trains": TensorTrains,
     "guiding_descent": GuidingDescent,
+    "lifted_march": LiftedMarch,
     "second_march": SecondMarch,
 }
 # The settings that end a training before it has converged.
@@ -220,12 +222,15 @@ class Trainer:
         return Stop(Ending.DIVERGED) if isinstance(outcome, Stop) and not self.phase.finite else outcome
 
     def _next_phase(self) -> Phase:
-        """Return the phase after one that found nothing: a march after a search for a tensor train, if one can be."""
+        """Return the phase after one that found nothing: another march if one can help, else a descent."""
         network = self.settings.network
         if isinstance(self.phase, TensorTrains) and isinstance(network, KAN) and Marching.fits(self.task, network):
             return Marching(self.task, network)
-        guides = isinstance(self.phase, Marching) and helps(self.phase)
-        return (GuidingDescent if guides else Descent)(self.task, network)
+        if isinstance(self.phase, LiftedMarch):
+            return GuidingDescent(self.task, network)
+        if isinstance(self.phase, Marching) and isinstance(network, KAN) and helps(self.phase):
+            return LiftedMarch(self.task, network)
+        return Descent(self.task, network)
 
     def _step_in_budget(self) -> Step | Stop | NothingFound | Following:
         """Take one iteration; undo it if it would end much later than the budget.
