@@ -13,16 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import copy
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from kanpde.optim.band import MIN_DAMPING, Factor, LocalLinearisation
-from kanpde.optim.cgls import conjugate_gradients
+from kanpde.optim.cgls import Solve, conjugate_gradients
 from kanpde.optim.orthogonal import OrthogonalFactor
 
 OPEN = 1e-24  # smallest entry of S, relative to the squared norm of the constant's column
+# Changes of the constants that change the equation by this many times its size, and all rows by no more than what is
+# left of them, are not taken: the measurements leave them open.
+FARTHEST = 1e3
 
 
 class BorderedLinearisation(LocalLinearisation, Protocol):
@@ -65,7 +69,9 @@ class BorderedFactor:
             rest = columns - torch.stack([each.image for each in solves], dim=1)
         squares = columns.square().sum(0)
         self.rest = rest  # R, the constants' influence on the rows
-        self._schur, self._least = rest.T @ rest, OPEN * torch.where(squares > 0, squares, 1.0)
+        squares = torch.where(squares > 0, squares, 1.0)
+        self._norms = squares.sqrt()  # a change of a constant by 1 / norm changes the equation by its size
+        self._schur, self._least = rest.T @ rest, OPEN * squares
         self._shift_constants(damping)
 
     def damped(self, damping: float) -> BorderedFactor:
@@ -81,6 +87,19 @@ class BorderedFactor:
         shifted = (self._schur + torch.diag(shift)) * self._scale * self._scale[:, None]
         self._triangle, info = torch.linalg.cholesky_ex(shifted)
         self.solvable = int(info) == 0 and bool(torch.isfinite(self._scale).all())
+
+    def held(self, descent: Solve, left: float) -> Solve:
+        """Return a step without its share of the directions that measurements leave open.
+
+        In these the rows, of which the step leaves the squared norm `left`, hardly change, however far the constants
+        go, so that noise and rounding alone decide (truncated singular values: Hansen, BIT 27 (1987) 534).
+        """
+        sizes, directions = torch.linalg.eigh(self._schur / self._norms / self._norms[:, None])
+        free = directions[:, sizes * FARTHEST**2 < left]
+        count = len(self._solved)
+        away = free @ (free.T @ (descent.step[count:] * self._norms)) / self._norms
+        step = descent.step - torch.cat([-self._solved @ away, away])
+        return replace(descent, step=step, image=descent.image - self.rest @ away)
 
     @property
     def own(self) -> Tensor | None:

@@ -163,7 +163,10 @@ def best_trial(
     problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor, share: float = 0.0
 ) -> Trial:
     """Return the step; or, if it does not reduce the loss as predicted, the best of those with damped constants."""
-    trials = [trial_of(problem, vector, linear, factor, own_step(linear, factor, share))]
+    descent = own_step(linear, factor, share)
+    if isinstance(factor, BorderedFactor):
+        descent = factor.held(descent, float((linear.residual + descent.image).square().sum()))
+    trials = [trial_of(problem, vector, linear, factor, descent)]
     if isinstance(factor, BorderedFactor):
         for damping in DAMPINGS:
             if needs_no_damping(trials[-1]):
