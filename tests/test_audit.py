@@ -18,7 +18,7 @@ from kanpde.marching.audit.correction import Corrected, corrections
 from kanpde.marching.audit.directions import Direction
 from kanpde.marching.audit.judge import MOST_UNKNOWNS, estimates, lost_after, refined, repeated, satisfied
 from kanpde.marching.audit.parts import Part
-from kanpde.marching.audit.reasons import Evidence
+from kanpde.marching.audit.reasons import Evidence, reasons_of
 from kanpde.marching.axes import LegendreAxis, SplineAxis, design, points_of
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.split import split
@@ -142,6 +142,17 @@ def test_an_estimate_is_no_smaller_than_what_rounding_may_cause(noticed: float, 
     function = TensorFunction(space, None, torch.zeros(space.size, 1, dtype=torch.float64))
     found = Corrected(function, weakest, {"residual": 1e-15}, {"residual": 1e-15})
     assert Evidence(1e-12, None, found=[found]).judged == pytest.approx(least, rel=0.2)
+
+
+@pytest.mark.parametrize(("noise", "told"), [(0.0, True), (1e-5, True), (8e-4, False)])
+def test_rows_that_noise_explains_are_no_contradiction(noise: float, told: bool) -> None:
+    """Beside noisy measurements an equation holds only as well as they weigh less than it."""
+    space = TensorProduct((SplineAxis(np.linspace(0, 1, 3), 3),))
+    function = TensorFunction(space, None, torch.zeros(space.size, 1, dtype=torch.float64))
+    left = {"residual": 1.4e-4, "rim": 7e-5}
+    found = Corrected(function, Direction(1.0, False, "u", None), left, left)
+    reasons = reasons_of(Evidence(1e-6, None, found=[found], noise=noise), 1e-3)
+    assert any("'rim' may not be compatible" in reason for reason in reasons) == told
 
 
 @pytest.mark.parametrize("name", ["van_der_pol", "lotka_volterra", "kdv_soliton"])

@@ -262,10 +262,13 @@ def amplification(evidence: Evidence) -> Iterator[str]:
 
 
 def contradiction(evidence: Evidence) -> Iterator[str]:
-    """Yield the sentence on a residual that finer splines do not lower."""
+    """Yield the sentence on a residual that finer splines do not lower, and that is more than what noise leaves open.
+
+    Beside noisy measurements the equation holds only as well as they weigh less than it.
+    """
     after = evidence.after
     kept = max([KEPT, *(AS_EXPECTED * each.expected for each in evidence.found)])
-    if not after > INCONSISTENT or after < kept * evidence.before:
+    if not after > max(INCONSISTENT, evidence.noise) or after < kept * evidence.before:
         return
     text, shares = "finer splines do not lower", dict[str, float]()
     for each in evidence.found:
