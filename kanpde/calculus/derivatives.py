@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -113,6 +114,23 @@ def gaussian(x: Tensor, orders: int) -> list[Tensor]:
     for m in range(1, orders):
         result.append(-2 * (x * result[-1] + ((m - 1) * result[-2] if m > 1 else 0.0)))
     return result[:orders]
+
+
+def of_square(function: Derivatives) -> Derivatives:
+    """Return the derivatives of f(x²), Σ_j m! / (j! (m − 2j)!) (2x)^(m−2j) f^(m−j)(x²) (Faà di Bruno)."""
+
+    def derivatives(x: Tensor, orders: int) -> list[Tensor]:
+        outer = function(x.square(), orders)
+        result = []
+        for m in range(orders):
+            terms = [
+                math.perm(m, 2 * j) // math.factorial(j) * (2 * x) ** (m - 2 * j) * outer[m - j]
+                for j in range(m // 2 + 1)
+            ]
+            result.append(sum(terms[1:], terms[0]))
+        return result
+
+    return derivatives
 
 
 def integral(value: Callable[[Tensor], Tensor], slope: Derivatives, factor: float = 1.0) -> Derivatives:

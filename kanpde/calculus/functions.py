@@ -93,7 +93,8 @@ class Atom(Function):
     `derivatives(x, orders)` are f and its derivatives by torch. `free` says whether a and b are free; a constant is not
     free if it repeats c or d (e^{x+b} = e^b e^x), because a least-squares fit is then singular. A scale that is not
     free is ±1, and a shift 0. `domain` is the open interval in which f is smooth. `complexity` ranks atoms with similar
-    errors. `mirrored` says that f(−x) has another shape, so that a fit tries it too.
+    errors. `mirrored` says that f(−x) has another shape, so that a fit tries it too; `squares` that f is a function of
+    x², which changes faster with a scale.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Atom(Function):
     free: tuple[bool, bool] = (True, True)
     domain: tuple[float, float] = (-math.inf, math.inf)
     mirrored: bool = False
+    squares: bool = False
 
 
 HALF_LINE = (0.0, math.inf)
@@ -119,6 +121,17 @@ def _power_atom(name: str, exponent: Any, complexity: int, domain: tuple[float, 
     )  # fmt: skip
 
 
+def _of_square(name: str, sympy: Callable[[Any], Any], derivatives: Derivatives) -> Atom:
+    """Return f(x²) as an atom."""
+    return Atom(
+        name=name, sympy=lambda x: sympy(x**2), derivatives=by_torch.of_square(derivatives), complexity=6, squares=True,
+    )  # fmt: skip
+
+
+_waves = {
+    "sin": _cycle((1, _sin), (1, _cos), (-1, _sin), (-1, _cos)),
+    "cos": _cycle((1, _cos), (-1, _sin), (-1, _cos), (1, _sin)),
+}
 _LINE, _HALF = (-math.inf, math.inf), sp.Rational(1, 2)
 # The atoms of an edge, the simplest first.
 _ATOMS = (
@@ -143,12 +156,12 @@ _ATOMS = (
         free=UNSCALED, domain=HALF_LINE, range=ranges.log, smooth=positive("log of"), family="log",
     ),
     Atom(
-        name="sin", sympy=sp.sin, torch=_sin, derivatives=_cycle((1, _sin), (1, _cos), (-1, _sin), (-1, _cos)),
-        complexity=3, range=ranges.sin, smooth=everywhere, family="sin",
+        name="sin", sympy=sp.sin, torch=_sin, derivatives=_waves["sin"], complexity=3,
+        range=ranges.sin, smooth=everywhere, family="sin",
     ),
     Atom(
-        name="cos", sympy=sp.cos, torch=_cos, derivatives=_cycle((1, _cos), (-1, _sin), (-1, _cos), (1, _sin)),
-        complexity=4, range=ranges.cos, smooth=everywhere, family="sin",
+        name="cos", sympy=sp.cos, torch=_cos, derivatives=_waves["cos"], complexity=4,
+        range=ranges.cos, smooth=everywhere, family="sin",
     ),
     Atom(
         name="tan", sympy=sp.tan, torch=torch.tan, derivatives=by_torch.tan, complexity=5,
@@ -189,6 +202,9 @@ _ATOMS = (
         name="gaussian", sympy=lambda x: sp.exp(-(x**2)), derivatives=by_torch.gaussian, complexity=4,
         family="gaussian",
     ),
+    _of_square("sin(x^2)", sp.sin, _waves["sin"]),
+    _of_square("cos(x^2)", sp.cos, _waves["cos"]),
+    _of_square("exp(x^2)", sp.exp, _cycle((1, torch.exp))),
 )  # fmt: skip
 
 

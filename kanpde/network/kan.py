@@ -29,6 +29,7 @@ from kanpde.network.truncated import Truncated, can_be_truncated
 
 SETTINGS = ("width", "degree", "intervals", "base", "family")  # the arguments of a KAN; old files have no family
 CHUNK = 1024  # points evaluated at once without gradients
+MANY = 8192  # the same where each layer takes as many at once as are fast for it
 DEGREE = 7  # default degree of a network that is built without an equation
 
 
@@ -196,11 +197,11 @@ class KAN(nn.Module):
     def _values_in_chunks(self, x: Tensor) -> Tensor:
         """Return the values at many points x (n, d) without a graph, a few points at a time, to stay in the cache."""
         layers = [self.first, *self.hidden]
-        chunks = torch.split(x, CHUNK)
         if not all(can_be_tabulated(layer, x) for layer in layers):
-            return torch.cat([self._values(chunk) for chunk in chunks])
+            return torch.cat([self._values(chunk) for chunk in torch.split(x, CHUNK)])
         tables = [Truncated(layer) if can_be_truncated(layer) else Tabulated(layer) for layer in layers]
-        return torch.cat([functools.reduce(lambda found, table: table(found), tables, chunk) for chunk in chunks])
+        chunks = [functools.reduce(lambda found, table: table(found), tables, c.T) for c in torch.split(x, MANY)]
+        return torch.cat(chunks, dim=1).T
 
     def _values(self, x: Tensor) -> Tensor:
         x = x.T.contiguous()

@@ -14,6 +14,7 @@ from torch.nn import functional
 from kanpde.network.bspline import BSpline
 from kanpde.network.layer import KANLayer
 
+CHUNK = 1024  # points looked up at once
 FEWEST = 512  # points below which the table costs more than it saves
 MOST_ENTRIES = 2**17  # of a table, which must stay in the cache
 ROUND = {torch.float32: 2**24, torch.float64: 2**31 - 1}  # whole numbers up to these are exact, and indices
@@ -30,7 +31,7 @@ def can_be_tabulated(layer: KANLayer, x: Tensor) -> bool:
 
 
 class Tabulated:
-    """A layer as a table; a call returns the nodes' values (n, outputs) at x (n, i), as the layer does."""
+    """A layer as a table; a call returns the nodes' values (outputs, n) at x (i, n), as the layer does."""
 
     def __init__(self, layer: KANLayer) -> None:
         basis, self.layer = layer.basis, layer
@@ -51,14 +52,16 @@ class Tabulated:
         self.table = table_of(coefficients, pieces)
 
     def __call__(self, x: Tensor) -> Tensor:
-        fixed, inputs = self.layer.fixed, x[:, self.live]
-        if inputs.shape[1]:
-            found = looked_up(self.table, *self.located(inputs))
-            found = found if fixed is None else found + fixed.values(x.T).T
-        else:
+        return torch.cat([self.nodes(part) for part in torch.split(x, CHUNK, dim=1)], dim=1)
+
+    def nodes(self, x: Tensor) -> Tensor:
+        """Return the nodes' values at a few points."""
+        fixed, inputs = self.layer.fixed, x[self.live].T
+        if not inputs.shape[1]:
             assert fixed is not None
-            found = fixed.values(x.T).T
-        return self.layer.combined(found.T).T if self.layer.products else found
+            return self.layer.combined(fixed.values(x))
+        found = looked_up(self.table, *self.located(inputs)).T
+        return self.layer.combined(found if fixed is None else found + fixed.values(x))
 
     def located(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the cell of the table, as a number without fraction, and ξ of every x (n, i)."""

@@ -2,16 +2,17 @@
 
 A spline of degree k with the interior knots κ, in steps of the grid from the middle of a middle interval, is
 
-    Σ_q a_q p^q + Σ_{κ>0} b_κ (p − κ)₊^k + Σ_{κ<0} b_κ (κ − p)₊^k + e δ + f |δ|,
+    Σ_q a_q p^q + Σ_{κ>0} b_κ max(p − κ, 0)^k + Σ_{κ<0} b_κ min(p − κ, 0)^k + e δ + f |δ|,
 
 with p held within the grid and δ the distance beyond it. Powers grow from the middle outward, so that few digits
 cancel. All terms of all inputs are computed by few operations on large arrays, which are faster than looking up rows in
-a table.
+a table, for as many points at once as fit in the processor's cache.
 """
 
 from __future__ import annotations
 
 import functools
+import threading
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from kanpde.network.bspline import BSpline
 from kanpde.network.layer import KANLayer
 
 MOST = 6  # intervals at most: with more of them a table is as fast, and more digits cancel
+CACHED = 3 * 2**16  # terms at once, which are three eighths of a cache of 2 MB in single precision
 
 
 def can_be_truncated(layer: KANLayer) -> bool:
@@ -32,56 +34,53 @@ def can_be_truncated(layer: KANLayer) -> bool:
 
 
 class Truncated:
-    """A layer with the terms' coefficients; a call returns the nodes' values (n, outputs) at x (n, i), as it does."""
+    """A layer with the terms' coefficients; a call returns the nodes' values (outputs, n) at x (i, n), as it does."""
 
     def __init__(self, layer: KANLayer) -> None:
         basis, self.layer = layer.basis, layer
         assert isinstance(basis, BSpline)
-        live, coefficients = layer.splines()
-        self.live = live
+        self.live, coefficients = layer.splines()
         self.degree, self.intervals = basis.degree, basis.intervals
         self.low = -0.5 - (basis.intervals - 1) // 2
-        self.rate = basis.scales[1, 0][live]
-        self.shift = self.low - basis.start[live] * self.rate
-        terms = torch.as_tensor(terms_of(basis.degree, basis.intervals)).to(coefficients) @ coefficients
+        self.rate = basis.scales[1, 0][self.live]
+        self.shift = self.low - basis.start[self.live] * self.rate
+        matrix, self.knots = _tensors(basis.degree, basis.intervals, coefficients.dtype, coefficients.device)
+        terms = matrix @ coefficients  # (i, terms, o)
         self.constant = terms[:, 0].sum(dim=0)[:, None]
-        self.matrix = terms[:, 1:].transpose(0, 1).flatten(0, 1).T.contiguous()  # (o, terms · inputs)
-        self.memory: tuple[Tensor, Tensor] | None = None
-        knots = torch.as_tensor(knots_of(basis.intervals)).to(coefficients)[:, None, None]
-        self.below, self.above = knots[knots < 0][:, None, None], knots[knots > 0][:, None, None]
+        self.matrix = terms[:, 1:].permute(2, 1, 0).flatten(1)  # (o, terms · inputs)
+        self.step = max(CACHED // max(self.matrix.shape[1], 1), 1)
 
     def __call__(self, x: Tensor) -> Tensor:
-        fixed, columns = self.layer.fixed, x.T[self.live]
+        parts = [self.nodes(part) for part in torch.split(x, self.step, dim=1)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    def nodes(self, x: Tensor) -> Tensor:
+        """Return the nodes' values at a few points."""
+        fixed, columns = self.layer.fixed, x[self.live]
         if not len(columns):
             assert fixed is not None
-            return self.layer.combined(fixed.values(x.T)).T
+            return self.layer.combined(fixed.values(x))
         found = torch.addmm(self.constant, self.matrix, self.terms(columns).flatten(0, 1))
-        return self.layer.combined(found if fixed is None else found + fixed.values(x.T)).T
-
-    def space(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return memory for the terms at x (i, n) and for the powers among them, the same for as many points."""
-        if self.memory is None or self.memory[0].shape[2] != x.shape[1]:
-            count = self.matrix.shape[1] // len(x)
-            self.memory = x.new_empty(count, *x.shape), x.new_empty(self.intervals - 1, *x.shape)
-        return self.memory
+        return self.layer.combined(found if fixed is None else found + fixed.values(x))
 
     def terms(self, x: Tensor) -> Tensor:
-        """Return all terms but the constant at x (i, n), (terms, i, n)."""
-        degree, left = self.degree, len(self.below)
-        terms, base = self.space(x)
+        """Return all terms but the constant at x (i, n), (terms, i, n), in memory that the next call uses again."""
+        degree, middle = self.degree, (self.intervals - 1) // 2
+        terms = _memory(self.matrix.shape[1] * x.shape[1], x.dtype).view(-1, *x.shape)
         beyond = torch.mul(x, self.rate, out=terms[-2]).add_(self.shift)
         inside = torch.clamp(beyond, self.low, self.low + self.intervals, out=terms[0])
+        torch.abs(beyond.sub_(inside), out=terms[-1])
         for power in range(1, degree):
             torch.mul(terms[power - 1], inside, out=terms[power])
-        powers = terms[degree:-2]
-        torch.sub(self.below, inside, out=powers[:left])
-        torch.sub(inside, self.above, out=powers[left:])
-        powers.clamp_(min=0)
-        if degree > 1:
-            base.copy_(powers)
+        powers = torch.sub(inside, self.knots, out=terms[degree:-2])
+        powers[:middle].clamp_(max=0)
+        powers[middle:].clamp_(min=0)
+        if degree in (2, 3):
+            powers.pow_(degree)  # one pass
+        elif degree > 1:
+            base = powers.clone()
             for _ in range(1, degree):
                 powers.mul_(base)
-        torch.abs(beyond.sub_(inside), out=terms[-1])
         return terms
 
 
@@ -90,7 +89,26 @@ def knots_of(intervals: int) -> Array:
     return np.arange(1, intervals, dtype=np.float64) - 0.5 - (intervals - 1) // 2
 
 
+def _memory(size: int, dtype: torch.dtype) -> Tensor:
+    """Return memory (size,) that all layers of a thread use in turn, so that it stays in the cache."""
+    held: Tensor | None = getattr(_of_thread, str(dtype), None)
+    if held is None or len(held) < size:
+        with torch.inference_mode(False):
+            held = torch.empty(size, dtype=dtype)
+        setattr(_of_thread, str(dtype), held)
+    return held[:size]
+
+
+_of_thread = threading.local()
+
+
 @functools.lru_cache(maxsize=64)
+def _tensors(degree: int, intervals: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return `terms_of` and the interior knots (knots, 1, 1) as tensors."""
+    matrix, knots = terms_of(degree, intervals), knots_of(intervals)[:, None, None]
+    return torch.as_tensor(matrix).to(device, dtype), torch.as_tensor(knots).to(device, dtype)
+
+
 def terms_of(degree: int, intervals: int) -> Array:
     """Return the matrix (terms, functions) from coefficients of B-splines to those of the terms, the constant first."""
     pieces = np.asarray(splines.cardinal_table(degree))[0, :, : degree + 1].T  # (q, j)
@@ -98,8 +116,7 @@ def terms_of(degree: int, intervals: int) -> Array:
     for m in range(intervals):
         inner[m, :, m : m + degree + 1] = pieces
     # The jump of the highest coefficient at every knot; left of the middle it is taken away again.
-    jumps = inner[1:, degree] - inner[:-1, degree]
-    jumps *= np.where(knots_of(intervals) > 0, 1.0, -((-1.0) ** degree))[:, None]
+    jumps = (inner[1:, degree] - inner[:-1, degree]) * np.sign(knots_of(intervals))[:, None]
     orders = np.arange(degree + 1)
     first, last = (
         (orders * end ** np.maximum(orders - 1, 0)) @ inner[m] for m, end in ((0, -0.5), (intervals - 1, 0.5))

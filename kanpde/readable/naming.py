@@ -63,7 +63,8 @@ def read(
     """Return the solution with as many edges named as its loss allows; the result is best after `prune`.
 
     Negligible edges are pruned first, and a single edge into a node becomes the identity. Then the likeliest atoms are
-    tried edge by edge, the edge nearest to an atom first, each followed by a refit. A change is undone if the loss
+    tried on all edges at once, and edge by edge, the edge nearest to an atom first, each followed by a refit. A change
+    is undone if the loss
     exceeds both `factor` times its first value and `tolerance`² (the root of the loss estimates the relative error).
     `atoms` names the atoms to try, by default all. Edges not tried within `budget_seconds` stay splines.
 
@@ -82,12 +83,34 @@ def read(
     named = True
     while named:  # naming one edge may make it possible to name another
         named = False
+        if (better := together(fixed_rows, solution, names, limit)) is not None:
+            solution = better
         for place in clearest(solution, names):
             if time.monotonic() > until:
                 break
             if (better := tried(fixed_rows, solution, place, names, limit)) is not None:
                 solution, named = better, True
     return prune(fixed_rows.refitted(solution, STEPS)[0], NEGLIGIBLE, factor, tolerance)
+
+
+def together(fixed_rows: FixedRows, solution: Solution, names: list[str], limit: float) -> Solution | None:
+    """Return the solution with all edges named that are near an atom, None if the loss is too large or there are none.
+
+    Squares of several sums can be turned into each other without a change of their sum. Their edges are then mixtures,
+    and a single edge that is made pure may be one that the others do not fit.
+    """
+    network = copied(solution)
+    near = [
+        (place, fits[0])
+        for place in spline_edges(solution.network)
+        if (fits := suggest(solution, *place, names)) and fits[0].error <= FAR
+    ]
+    for (layer, i, o), fit in near:
+        name_edge(layers_of(network)[layer], (i, o), fit.name, fit.constants)
+    if not near:
+        return None
+    refitted, loss = fixed_rows.refitted(renewed(solution, network), STEPS, enough=fixed_rows.start)
+    return refitted if loss <= limit else None
 
 
 def clearest(solution: Solution, names: list[str]) -> list[Place]:

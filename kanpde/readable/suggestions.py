@@ -30,6 +30,7 @@ EXACT = 1e-9  # the error below which fits are ranked by simplicity
 CONSTANT = 1e-10  # the spread of an edge, relative to its size, below which it is a constant
 # The grid in half ranges of the edge: scales of an atom, its centres, its phases, and distances of a pole.
 SCALES = np.concatenate([np.geomspace(0.1, 1.0, 8), np.arange(1.5, 40.0, 0.75)])
+SQUARES = np.arange(0.5, 60.0, 0.5)  # squares of the scales of a function of a square
 CENTRES = np.linspace(-1.5, 1.5, 13)
 PHASES = np.arange(8) * np.pi / 8
 GAPS = np.geomspace(1e-3, 30.0, 24)
@@ -136,6 +137,9 @@ def best_starts(atom: Atom, x: Array, target: Array) -> list[tuple[float, float]
 def grid(atom: Atom, low: float, high: float) -> Array:
     """Return pairs (a, b), (p, 2), whose free constants cover the possible atoms on [low, high]."""
     middle, half = (low + high) / 2, max((high - low) / 2, 1e-300)
+    if atom.squares:
+        a = np.repeat(np.sqrt(SQUARES), len(CENTRES)) / half
+        return np.stack([a, -a * (middle + half * np.tile(CENTRES, len(SQUARES)))], axis=1)
     if atom.free == (True, True):
         a = np.repeat(SCALES, len(CENTRES) + len(PHASES)) / half
         shifts = np.concatenate([np.concatenate([-scale * CENTRES, PHASES]) for scale in SCALES])
