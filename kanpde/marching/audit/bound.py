@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from kanpde.calculus.precision import DOUBLE, EXTENDED, Numbers, working_with
 from kanpde.calculus.taylor_models import NotEnclosed
 from kanpde.errors import KanpdeError
 from kanpde.geometry.box import as_box
@@ -42,6 +43,7 @@ from kanpde.symbolic.proof.row import row_of
 SECONDS = 10.0  # after which a proof is given up
 
 FAR, CLOSE = 100.0, 1e-10  # a bound of more companions than that is tried on other cells, unless it is close
+MOST_EXTENDED = 100_000  # coefficients on all cells, up to which they have 64 bits, because these take more time
 MOST_AT_ONCE = 1_000_000  # coefficients on all cells, up to which the solution itself is enclosed first
 
 TOO_LONG = f"the proof takes more than {SECONDS:.0f} seconds"
@@ -59,15 +61,16 @@ class Proof(Protocol):
 Theorem = Callable[[Enclosed], Proof]
 
 
-def error_bound(problem: Problem, model: Model, seconds: float | None = None) -> Bound:
+def error_bound(problem: Problem, model: Model, seconds: float | None = None, numbers: Numbers | None = None) -> Bound:
     """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason.
 
-    A proof is given up after `seconds`, ten by default.
+    A proof is given up after `seconds`, ten by default. It is made with `numbers` of 64 bits, or of 53 where the cells
+    are many, if none are chosen.
     """
     found: list[tuple[float, tuple[str, ...]]] = []
     try:
         with time_limit(SECONDS if seconds is None else seconds), np.errstate(all="ignore"):
-            found.extend(_proved(Enclosed(problem, model)))
+            found.extend(_proved(Enclosed(problem, model), numbers))
     except (NoTheorem, NotEnclosed) as error:
         reason = str(error)
     except TimeLimit:
@@ -81,17 +84,18 @@ def error_bound(problem: Problem, model: Model, seconds: float | None = None) ->
     return min(found) if found else (None, (reason,))
 
 
-def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
+def _proved(enclosed: Enclosed, numbers: Numbers | None) -> Iterator[tuple[float, tuple[str, ...]]]:
     """Yield the bounds by the theorems that apply, of functions near the solution with their companions, if any."""
     best, proofs, reasons = math.inf, None, []
     for near in _near(enclosed):
         try:
-            proofs = proofs or _applicable(near)
-            companion = companion_of(near)
-            better = near if companion is None else near.with_added(companion)
-            for each in _bounds(better, proofs):
-                best = min(best, each[0])
-                yield each
+            with working_with(numbers or _numbers_of(near)):
+                proofs = proofs or _applicable(near)
+                companion = companion_of(near)
+                better = near if companion is None else near.with_added(companion)
+                for each in _bounds(better, proofs):
+                    best = min(best, each[0])
+                    yield each
         except (NoTheorem, NotEnclosed) as error:
             if proofs is None:
                 raise
@@ -103,9 +107,15 @@ def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
     if best < math.inf:
         return
     try:
-        yield from _bounds(enclosed, proofs or _applicable(enclosed))
+        with working_with(numbers or _numbers_of(enclosed)):
+            yield from _bounds(enclosed, proofs or _applicable(enclosed))
     except NotEnclosed as error:
         raise reasons[0] if reasons else error from None
+
+
+def _numbers_of(enclosed: Enclosed) -> Numbers:
+    """Return the numbers with which a solution is enclosed if no others are chosen."""
+    return EXTENDED if enclosed.size <= MOST_EXTENDED else DOUBLE
 
 
 def _near(enclosed: Enclosed) -> Iterator[Enclosed]:
@@ -148,7 +158,7 @@ def _bounds(
             reasons.append(error)
             continue
         moved, rounding = enclosed.moved, enclosed.rounding
-        total = (bound + moved + enclosed.apart + rounding) * (1 + 1e-12)
+        total = float((bound + moved + enclosed.apart + rounding) * (1 + 1e-12))
         if not math.isfinite(total):
             raise NotEnclosed("the enclosures are not finite")
         count += 1

@@ -18,8 +18,9 @@ import torch
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.exact_splines import difference_of_pieces, whole_pieces
+from kanpde.calculus.precision import UPWARD, floats
 from kanpde.calculus.splines import clamped_knots, periodic_knots
-from kanpde.calculus.taylor_models import UPWARD, TaylorModel
+from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.network.bspline import BSpline
 from kanpde.network.enclosure import Cells, pieces_on_cells, smooth_cells, spline_basis, spline_on_cells
 from kanpde.network.kan import KAN
@@ -98,7 +99,7 @@ def _values(network: KAN, axis: int, cells: Cells) -> tuple[Array, Array]:
     nodes = -np.cos(np.pi * (np.arange(pieces.shape[1]) + 0.5) / pieces.shape[1])
     powers = nodes[:, None] ** np.arange(pieces.shape[1])
     x = ((low + high) / 2)[:, None] + ((high - low) / 2)[:, None] * nodes
-    return x.ravel(), np.asarray((powers @ pieces).reshape(x.size, -1))
+    return x.ravel(), np.asarray((powers @ floats(pieces)[0]).reshape(x.size, -1))
 
 
 def _enclosed(network: KAN, other: KAN, cells: Cells) -> Array:

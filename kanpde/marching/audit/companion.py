@@ -25,7 +25,8 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.exact_splines import BITS, basis_pieces
 from kanpde.calculus.jets import JetPlan, closure
-from kanpde.calculus.taylor_models import TINY, UNIT, UPWARD, TaylorModel
+from kanpde.calculus.precision import TINY, UPWARD, Numbers, floats, half_widths, sizes, unit_of, working
+from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.geometry.integration import Index
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.axes import SplineAxis
@@ -55,22 +56,22 @@ class Companion:
 
     def jets(self, cells: Cells, partials: Sequence[MultiIndex]) -> list[Jet]:
         """Return models of partials of w on cells, for every field."""
-        tables = [self._table(axis, low.tobytes(), high.tobytes()) for axis, (low, high) in enumerate(cells)]
+        tables = [self._table(axis, low.tobytes(), high.tobytes(), working()) for axis, (low, high) in enumerate(cells)]
         return [
             {partial: self._model(self.coefficients[..., f], tables, cells, partial) for partial in closure(partials)}
             for f in range(self.coefficients.shape[-1])
         ]
 
     @functools.lru_cache(maxsize=64)  # noqa: B019  (a companion lives as long as its proof)
-    def _table(self, axis: int, low: bytes, high: bytes) -> tuple[Array, Index]:
+    def _table(self, axis: int, low: bytes, high: bytes, numbers: Numbers) -> tuple[Array, Index]:
         """Return the powers (cells, k + 1, k + 1) of the functions on cells, and their numbers (cells, k + 1)."""
         own = self.axes[axis]
         ends, knots = (np.frombuffer(low), np.frombuffer(high)), own.basis.knots[0].double().cpu().numpy()
         inner = knots[own.degree + 1 : own.degree + own.intervals]
         interval = np.searchsorted(inner, (ends[0] + ends[1]) / 2, side="right")
         pieces = basis_pieces(knots, own.degree, interval, *ends)
-        numbers = interval[:, None] + np.arange(own.degree + 1)
-        return np.asarray(pieces / (1 << BITS), dtype=np.float64), numbers % own.size if own.periodic else numbers
+        places = interval[:, None] + np.arange(own.degree + 1)
+        return numbers.fraction(pieces, BITS), places % own.size if own.periodic else places
 
     @staticmethod
     def _model(
@@ -79,15 +80,18 @@ class Companion:
         total, size = coefficients, np.abs(coefficients)
         dimension, roundings = len(cells), 8
         for axis, ((powers, numbers), (low, high)) in enumerate(zip(tables, cells, strict=True)):
-            order, sizes = partial.count(axis), np.abs(powers) + SMALLEST
+            order, largest, half = partial.count(axis), sizes(powers) + SMALLEST, half_widths(low, high)
             for _ in range(order):
-                factor = np.arange(1, powers.shape[1])[:, None] / ((high - low) / 2)[:, None, None]
-                powers, sizes = powers[:, 1:] * factor, sizes[:, 1:] * factor
+                whole = np.arange(1, powers.shape[1])[:, None]
+                powers = powers[:, 1:] * whole / half[:, None, None]
+                largest = largest[:, 1:] * whole / floats(half)[0][:, None, None]
             roundings += 2 * powers.shape[2] + 10 * order + 4
             total = _contracted(total, axis, powers, numbers)
-            size = _contracted(size, axis, sizes.sum(axis=1, keepdims=True), numbers)
+            size = _contracted(size, axis, largest.sum(axis=1, keepdims=True), numbers)
         order_of_axes = [*range(0, 2 * dimension, 2), *range(1, 2 * dimension, 2)]
-        error = size.reshape(size.shape[::2]) * (UPWARD * roundings * UNIT) + TINY
+        # Balls have their own rounding errors, but for that of the fixed-point pieces, which is below 2^-70 of a power.
+        unit = max(unit_of(total), SMALLEST)
+        error = size.reshape(size.shape[::2]) * (UPWARD * roundings * unit) + TINY
         return TaylorModel(np.ascontiguousarray(total.transpose(order_of_axes)), error)
 
 
@@ -142,7 +146,7 @@ def evaluated(model: TaylorModel, places: Sequence[tuple[Index, Array]], on_grid
     # A model has one cell along axes on which it does not depend.
     cells = [cell if count > 1 else 0 * cell for (cell, _), count in zip(places, model.error.shape, strict=True)]
     powers = [local[:, None] ** np.arange(size) for (_, local), size in zip(places, model.degrees, strict=True)]
-    found = model.coefficients
+    found, _ = floats(model.coefficients)
     if not on_grid:
         found = found[tuple(cells)]
         for each in powers:
