@@ -43,7 +43,7 @@ import torch
 from kanpde import load_problem, solve
 from kanpde.bench.machine import processor
 from kanpde.bench.manufactured import manufactured_solutions
-from kanpde.bench.rounding import LARGEST, SMALLEST, Rounded, rounded_bounds
+from kanpde.bench.rounding import LARGEST, PATIENCE, SMALLEST, Rounded, rounded_bounds
 from kanpde.bench.spoiled import CASES, Tried, spoiled_solutions
 from kanpde.marching.audit.bound import SECONDS, error_bound
 from kanpde.plots import write_figure
@@ -69,7 +69,7 @@ SOURCES = (
     *(barriers, ordinary),
 )
 THEOREMS = tuple(source.THEOREM for source in SOURCES)
-PATIENCE = 60.0  # seconds of a clock of a proof, because other programs may slow it down; the processor's are limited
+CLOCK = 60.0  # seconds of a clock of a proof, because other programs may slow it down; the processor's are limited
 COLUMNS = (
     "problem",
     "fields",
@@ -164,7 +164,7 @@ def measured(name: str, budget: float, audited: bool = True) -> Row:
     solution = solve(problem, device="cpu", training={"budget_seconds": budget})
     started = time.process_time()
     with processor_limit(SECONDS):
-        bound, steps = error_bound(problem, solution.model, PATIENCE)
+        bound, steps = error_bound(problem, solution.model, CLOCK)
     seconds = time.process_time() - started
     words = steps[0] if bound is None else theorem_of(steps)
     true = solution.errors()["max_error"]
@@ -322,7 +322,8 @@ def table_of_rounding(found: Sequence[Rounded], names: Sequence[str]) -> list[st
         f"Measured by `{' '.join(['python benchmarks/bounds.py --bits', *names])}` on {processor()}, where proofs are "
         f"made with numbers of {np.finfo(np.longdouble).nmant + 1} bits. Each is repeated on all cells with Arb's "
         "balls of 53, 113 and 200 bits in place of floating-point numbers, and with numbers of 53 bits alone. Problems "
-        f"with names in italics are manufactured. Those with at most {LARGEST} coefficients are here: balls are slow.",
+        f"with names in italics are manufactured. Those with at most {LARGEST} coefficients are here, as far as balls "
+        f"take at most {PATIENCE:.0f} seconds.",
         "",
         f"{theorems} of {len(THEOREMS)} theorems. Of {len(large)} bounds above {SMALLEST:g}, {same} are the same to "
         "three digits as they are proved and with balls of 113 and of 200 bits. Numbers of 53 bits alone have these "

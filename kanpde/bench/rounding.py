@@ -22,8 +22,8 @@ from kanpde.problem.registry import load_problem
 from kanpde.training.trainer import solve
 
 BITS = (53, 113, 200)  # of balls
-LARGEST = 40_000  # coefficients of a polynomial on all cells; balls take a minute for so many
-PATIENCE = 600.0  # seconds of a proof with balls
+LARGEST = 200_000  # coefficients of a polynomial on all cells
+PATIENCE = 120.0  # seconds of a proof with balls, which are given up then
 DIGITS = 5e-4  # relative difference of bounds that are the same to three digits
 SMALLEST = 1e-12  # bound that is compared
 
@@ -45,24 +45,27 @@ class Rounded:
 
 
 def rounded_bounds(names: Sequence[str], budget: float) -> Iterator[Rounded]:
-    """Yield the bounds of solutions of shipped problems and of `spoiled.CASES` that have one, and not too many cells.
+    """Yield the bounds of solutions of shipped problems and of `spoiled.CASES` that balls prove in time.
 
     Training ends after `budget` seconds. Raises ConfigurationError if python-flint is not installed.
     """
     for name in names:
         problem = CASES[name].problem(USUAL) if name in CASES else load_problem(name)
         model = solve(problem, device="cpu", training={"budget_seconds": budget}).model
-        bound, steps = error_bound(problem, model)
-        if bound is not None and Enclosed(problem, model).size <= LARGEST:
-            yield Rounded(name, steps, bound, proved(problem, model), in_balls(problem, model))
+        bound, steps = error_bound(problem, model, PATIENCE)
+        found = {} if bound is None or Enclosed(problem, model).size > LARGEST else in_balls(problem, model)
+        if bound is not None and found:
+            yield Rounded(name, steps, bound, proved(problem, model), found)
 
 
 def in_balls(problem: Problem, model: Model) -> dict[int, float]:
-    """Return the bounds of an error that are proved with balls."""
+    """Return the bounds of an error that are proved with balls; none if they take too long."""
     found = {}
     for bits in BITS:
         with balls(bits) as numbers:
             found[bits] = proved(problem, model, numbers)
+        if found[bits] == math.inf:
+            return {}
     return found
 
 

@@ -27,6 +27,11 @@ TINY = 1e-300  # exceeds the absolute error of an underflow
 class Numbers(ABC):
     """A kind of numbers. Arrays of them have no type of their own, because most functions accept every kind."""
 
+    @property
+    def of_corrections(self) -> Numbers:
+        """The numbers for what is small beside a solution, whose rounding errors do not count."""
+        return self
+
     digits: int  # of functions and constants, before these are rounded to such numbers
 
     @abstractmethod
@@ -61,6 +66,10 @@ class Extended(Numbers):
     """Numbers of `numpy.longdouble`, which have 64 bits on most machines, and never less than 53."""
 
     digits = 40
+
+    @property
+    def of_corrections(self) -> Numbers:
+        return DOUBLE
 
     def exact(self, values: Array) -> Any:
         return values.astype(np.longdouble)
@@ -130,9 +139,14 @@ def floats(values: Array) -> tuple[Array, Array]:
 
 
 def sizes(values: Array) -> Array:
-    """Return the absolute values as numbers of 53 bits, larger by at most a relative 1e-12 than all that is meant."""
-    near, lost = floats(values)
-    return np.abs(near) + lost if lost.ndim else np.abs(near)
+    """Return the absolute values as numbers of 53 bits, which times UPWARD are no smaller than what is meant.
+
+    Those below 1e-308 may become zero; TINY is a part of the error of every product, which alone makes them.
+    """
+    if values.dtype.kind == "O":
+        near, lost = floats(values)
+        return np.abs(near) + lost
+    return np.abs(values).astype(np.float64, copy=False)
 
 
 def midpoints(values: Array) -> Array:

@@ -198,8 +198,10 @@ class TaylorModel:
 
     @property
     def coarse(self) -> TaylorModel:
-        """The model with few coefficients, for bounds of which a few digits count."""
-        return self.trimmed(COARSE)
+        """The model with few coefficients of 53 bits, for bounds of which a few digits count."""
+        near, lost = floats(self.coefficients)
+        rest = np.broadcast_to(lost, near.shape).sum(axis=self._powers)
+        return TaylorModel(near, UPWARD * (self.error + rest)).trimmed(COARSE)
 
     def trimmed(self, share: float = NEGLIGIBLE) -> TaylorModel:
         """Return the model without its highest coefficients where these are below a share of the largest on all cells.

@@ -43,7 +43,8 @@ from kanpde.symbolic.proof.row import row_of
 SECONDS = 10.0  # after which a proof is given up
 
 FAR, CLOSE = 100.0, 1e-10  # a bound of more companions than that is tried on other cells, unless it is close
-MOST_EXTENDED = 100_000  # coefficients on all cells, up to which they have 64 bits, because these take more time
+MOST_EXTENDED = 100_000  # coefficients on all cells, up to which they have 64 bits at once
+MOST_REFINED = 2_000_000  # the same for a second proof with 64 bits after one with 53
 MOST_AT_ONCE = 1_000_000  # coefficients on all cells, up to which the solution itself is enclosed first
 
 TOO_LONG = f"the proof takes more than {SECONDS:.0f} seconds"
@@ -64,8 +65,8 @@ Theorem = Callable[[Enclosed], Proof]
 def error_bound(problem: Problem, model: Model, seconds: float | None = None, numbers: Numbers | None = None) -> Bound:
     """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason.
 
-    A proof is given up after `seconds`, ten by default. It is made with `numbers` of 64 bits, or of 53 where the cells
-    are many, if none are chosen.
+    A proof is given up after `seconds`, ten by default. It is made with `numbers` of 64 bits if none are chosen; where
+    the cells are many, with 53 bits first, and very many with these alone.
     """
     found: list[tuple[float, tuple[str, ...]]] = []
     try:
@@ -86,7 +87,7 @@ def error_bound(problem: Problem, model: Model, seconds: float | None = None, nu
 
 def _proved(enclosed: Enclosed, numbers: Numbers | None) -> Iterator[tuple[float, tuple[str, ...]]]:
     """Yield the bounds by the theorems that apply, of functions near the solution with their companions, if any."""
-    best, proofs, reasons = math.inf, None, []
+    best, closest, proofs, reasons = math.inf, enclosed, None, []
     for near in _near(enclosed):
         try:
             with working_with(numbers or _numbers_of(near)):
@@ -94,7 +95,7 @@ def _proved(enclosed: Enclosed, numbers: Numbers | None) -> Iterator[tuple[float
                 companion = companion_of(near)
                 better = near if companion is None else near.with_added(companion)
                 for each in _bounds(better, proofs):
-                    best = min(best, each[0])
+                    best, closest = min((best, closest), (each[0], better), key=lambda pair: pair[0])
                     yield each
         except (NoTheorem, NotEnclosed) as error:
             if proofs is None:
@@ -103,14 +104,16 @@ def _proved(enclosed: Enclosed, numbers: Numbers | None) -> Iterator[tuple[float
             continue
         # On fewer knots a companion is as large as what these leave out, not as the error.
         if best <= max(0.0 if near.displaced else FAR * better.moved, CLOSE):
-            return
-    if best < math.inf:
-        return
-    try:
-        with working_with(numbers or _numbers_of(enclosed)):
-            yield from _bounds(enclosed, proofs or _applicable(enclosed))
-    except NotEnclosed as error:
-        raise reasons[0] if reasons else error from None
+            break
+    if best == math.inf:
+        try:
+            with working_with(numbers or _numbers_of(enclosed)):
+                yield from _bounds(enclosed, proofs or _applicable(enclosed))
+        except NotEnclosed as error:
+            raise reasons[0] if reasons else error from None
+    elif numbers is None and MOST_EXTENDED < closest.size <= MOST_REFINED:
+        with working_with(EXTENDED):
+            yield from _bounds(closest, proofs or [])
 
 
 def _numbers_of(enclosed: Enclosed) -> Numbers:

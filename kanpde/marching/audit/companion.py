@@ -25,7 +25,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.exact_splines import BITS, basis_pieces
 from kanpde.calculus.jets import JetPlan, closure
-from kanpde.calculus.precision import TINY, UPWARD, Numbers, floats, half_widths, sizes, unit_of, working
+from kanpde.calculus.precision import TINY, UPWARD, Numbers, floats, half_widths, sizes, unit_of, working, working_with
 from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.geometry.integration import Index
 from kanpde.marching.audit.enclosed import Enclosed
@@ -56,11 +56,13 @@ class Companion:
 
     def jets(self, cells: Cells, partials: Sequence[MultiIndex]) -> list[Jet]:
         """Return models of partials of w on cells, for every field."""
-        tables = [self._table(axis, low.tobytes(), high.tobytes(), working()) for axis, (low, high) in enumerate(cells)]
-        return [
-            {partial: self._model(self.coefficients[..., f], tables, cells, partial) for partial in closure(partials)}
-            for f in range(self.coefficients.shape[-1])
-        ]
+        with working_with(working().of_corrections):
+            ends = [(low.tobytes(), high.tobytes(), working()) for low, high in cells]
+            tables = [self._table(axis, *each) for axis, each in enumerate(ends)]
+            return [
+                {p: self._model(self.coefficients[..., f], tables, cells, p) for p in closure(partials)}
+                for f in range(self.coefficients.shape[-1])
+            ]
 
     @functools.lru_cache(maxsize=64)  # noqa: B019  (a companion lives as long as its proof)
     def _table(self, axis: int, low: bytes, high: bytes, numbers: Numbers) -> tuple[Array, Index]:
