@@ -92,7 +92,7 @@ def _proved(enclosed: Enclosed, numbers: Numbers | None) -> Iterator[tuple[float
         try:
             with working_with(numbers or _numbers_of(near)):
                 proofs = proofs or _applicable(near)
-                companion = companion_of(near)
+                companion = companion_of(near, still=SpaceWaveProof in proofs)
                 better = near if companion is None else near.with_added(companion)
                 for each in _bounds(better, proofs):
                     best, closest = min((best, closest), (each[0], better), key=lambda pair: pair[0])

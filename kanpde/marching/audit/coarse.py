@@ -27,22 +27,28 @@ from kanpde.network.kan import KAN
 from kanpde.network.rounding import Displacement
 
 DEGREE = 13  # of the coarser splines, or that of the network if it is higher
+POLYNOMIAL = 17  # the same of polynomials, which have no knots
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)  # of intervals along an axis that are tried
 
 
 def coarser_networks(network: KAN, low: Array, high: Array, limit: float) -> Iterator[tuple[KAN, float]]:
     """Yield networks with fewer knots and bounds of their distances on a box, which are below a limit.
 
-    The second one has twice as many intervals as the first one, because derivatives need more knots than values.
+    The first one has none. The last one has twice as many intervals as the one before, because derivatives need more
+    knots than values.
     """
     basis, cells = network.first.basis, smooth_cells(network, low, high)
     if not isinstance(basis, BSpline) or any(layer.fixed is not None for layer in (network.first, *network.hidden)):
         return
     displacement = Displacement(network, low, high)
+    whole = _with_intervals(network, cells, [1] * len(cells), max(POLYNOMIAL, basis.degree))
+    bound = displacement.bound(_enclosed(network, whole, cells))
+    if bound < limit:
+        yield whole, bound
     counts = [_count(displacement, cells, axis, limit / (2 * len(cells))) for axis in range(len(cells))]
     for factor in (1, 2):
         wanted = [min(factor * count, basis.intervals) for count in counts]
-        found = _with_intervals(network, cells, wanted)
+        found = _with_intervals(network, cells, wanted, max(DEGREE, basis.degree))
         bound = displacement.bound(_enclosed(network, found, cells))
         if bound < limit and _size(smooth_cells(found, low, high), found) < _size(cells, network):
             yield found, bound
@@ -57,7 +63,7 @@ def _count(displacement: Displacement, cells: Cells, axis: int, limit: float) ->
     network = displacement.network
     x, values = _values(network, axis, cells)
     for count in COUNTS:
-        basis = _basis(network, [count] * len(cells))
+        basis = _basis(network, [count] * len(cells), max(DEGREE, spline_basis(network.first).degree))
         with np.errstate(all="ignore"):
             fitted = basis.fit(axis, x, values)
         spline = basis.evaluate(torch.as_tensor(x).expand(len(cells), -1).contiguous(), 1)[0, axis].numpy()
@@ -66,13 +72,13 @@ def _count(displacement: Displacement, cells: Cells, axis: int, limit: float) ->
     return spline_basis(network.first).intervals
 
 
-def _basis(network: KAN, counts: Sequence[int]) -> BSpline:
+def _basis(network: KAN, counts: Sequence[int], degree: int) -> BSpline:
     """Return splines on some of the network's knots, so many intervals along every axis.
 
     All axes have as many knots: those that an axis does not need lie at its high end.
     """
     old, most = spline_basis(network.first), max(counts)
-    degree, knots = max(DEGREE, old.degree), []
+    knots = []
     for count, breakpoints, periodic in zip(counts, old.breakpoints(), old.periodic, strict=True):
         chosen = np.linspace(0, old.intervals, (most if periodic else count) + 1).round().astype(int)
         through = periodic_knots if periodic else clamped_knots
@@ -82,9 +88,9 @@ def _basis(network: KAN, counts: Sequence[int]) -> BSpline:
         return BSpline(np.stack(knots), degree, None, old.periodic)
 
 
-def _with_intervals(network: KAN, cells: Cells, counts: Sequence[int]) -> KAN:
+def _with_intervals(network: KAN, cells: Cells, counts: Sequence[int], degree: int) -> KAN:
     """Return the network with splines of its first layer that are fitted on fewer intervals."""
-    result, basis = copy.deepcopy(network), _basis(network, counts)
+    result, basis = copy.deepcopy(network), _basis(network, counts, degree)
     with np.errstate(all="ignore"):
         fitted = [basis.fit(axis, *_values(network, axis, cells)) for axis in range(len(cells))]
     result.first.basis, result.degree = basis, basis.degree

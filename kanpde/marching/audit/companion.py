@@ -29,7 +29,7 @@ from kanpde.calculus.precision import TINY, UPWARD, Numbers, floats, half_widths
 from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.geometry.integration import Index
 from kanpde.marching.audit.enclosed import Enclosed
-from kanpde.marching.axes import SplineAxis
+from kanpde.marching.axes import SplineAxis, StillAxis
 from kanpde.marching.piece import CutGrid, Shapes
 from kanpde.marching.system import System
 from kanpde.marching.tensor_product import TensorProduct, lines_of
@@ -40,7 +40,7 @@ from kanpde.optim.cgls import conjugate_gradients
 from kanpde.problem.lift import SingularPart
 from kanpde.symbolic.proof.ordinary import is_ordinary
 
-MOST_OPERATIONS = 8e10  # of the factorisation, so that it takes a few seconds
+MOST_OPERATIONS = 1e11  # of the factorisation, so that it takes a few seconds
 DAMPINGS = (2 * MIN_DAMPING, 1e-13, 1e-11)  # that are tried in order; they keep what no row notices small
 SMALLEST = 2.0**-100  # size of a power whose roundings exceed the error of the fixed-point pieces, 2^-180
 CHUNK = 4096  # points that are evaluated at once
@@ -162,16 +162,21 @@ def evaluated(model: TaylorModel, places: Sequence[tuple[Index, Array]], on_grid
     return found.ravel()
 
 
-def companion_of(enclosed: Enclosed) -> Companion | None:
-    """Return a companion of an enclosed solution; None if it has too many unknowns, or others than fields."""
+def companion_of(enclosed: Enclosed, still: bool = False) -> Companion | None:
+    """Return a companion of an enclosed solution; None if it has too many unknowns, or others than fields.
+
+    If `still`, it vanishes on all faces in space.
+    """
     problem, network = enclosed.problem, enclosed.model.network
     if problem.expansions or (problem.unknowns and is_ordinary(problem)):
         return None
     periodic = (False,) * problem.domain.dimension if enclosed.ansatz is None else enclosed.ansatz.periodic
     degree, cells = network.degree or 0, zip(enclosed.cells, periodic, strict=True)
     axes = tuple(SplineAxis(np.unique(np.append(low, high[-1])), degree, around) for (low, high), around in cells)
+    moving = [a == problem.domain.time or axis.periodic or not still for a, axis in enumerate(axes)]
+    own = tuple(axis if free else StillAxis(axis.breakpoints, degree) for axis, free in zip(axes, moving, strict=True))
     rows = System(
-        TensorProduct(axes),
+        TensorProduct(own),
         problem.domain,
         problem.blocks(),
         problem.fields,
@@ -188,6 +193,7 @@ def companion_of(enclosed: Enclosed) -> Companion | None:
         return None
     coefficients, constants = rows.split(vector)
     shaped = coefficients.numpy().reshape(*rows.space.shape, len(problem.fields))
+    shaped = np.pad(shaped, [(0, 0) if free else (1, 1) for free in moving] + [(0, 0)])
     return Companion(axes, shaped, {name: value.item() for name, value in constants.items()})
 
 
