@@ -19,7 +19,7 @@ from kanpde.errors import KanpdeError
 from kanpde.geometry.box import as_box
 from kanpde.marching.audit.barrier_bound import BarrierProof
 from kanpde.marching.audit.companion import companion_of
-from kanpde.marching.audit.continuation import up
+from kanpde.marching.audit.continuation import Amplified, up
 from kanpde.marching.audit.dispersion_bound import DispersiveProof
 from kanpde.marching.audit.eigenvalue_bound import EigenvalueProof
 from kanpde.marching.audit.elliptic_bound import EllipticProof
@@ -98,7 +98,7 @@ def _proved(enclosed: Enclosed, numbers: Numbers | None) -> Iterator[tuple[float
                     best, closest = min((best, closest), (each[0], better), key=lambda pair: pair[0])
                     yield each
         except (NoTheorem, NotEnclosed) as error:
-            if proofs is None:
+            if proofs is None or isinstance(error, Amplified):
                 raise
             reasons.append(error)  # a companion is no better where the splines do not resolve the solution
             continue

@@ -11,6 +11,7 @@ rounding errors less, and on which a companion has few unknowns.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -41,16 +42,12 @@ def coarser_networks(network: KAN, low: Array, high: Array, limit: float) -> Ite
     if not isinstance(basis, BSpline) or any(layer.fixed is not None for layer in (network.first, *network.hidden)):
         return
     displacement = Displacement(network, low, high)
-    whole = _with_intervals(network, cells, [1] * len(cells), max(POLYNOMIAL, basis.degree))
-    bound = displacement.bound(_enclosed(network, whole, cells))
-    if bound < limit:
-        yield whole, bound
-    counts = [_count(displacement, cells, axis, limit / (2 * len(cells))) for axis in range(len(cells))]
-    for factor in (1, 2):
-        wanted = [min(factor * count, basis.intervals) for count in counts]
-        found = _with_intervals(network, cells, wanted, max(DEGREE, basis.degree))
+    for counts, degree in _candidates(displacement, cells, limit / (2 * len(cells))):
+        if math.prod(counts) * (degree + 1) ** len(cells) >= _size(cells, network):
+            continue
+        found = _with_intervals(network, cells, counts, degree)
         bound = displacement.bound(_enclosed(network, found, cells))
-        if bound < limit and _size(smooth_cells(found, low, high), found) < _size(cells, network):
+        if bound < limit:
             yield found, bound
 
 
@@ -58,18 +55,29 @@ def _size(cells: Cells, network: KAN) -> float:
     return float(np.prod([len(low) * ((network.degree or 0) + 1) for low, _ in cells]))
 
 
-def _count(displacement: Displacement, cells: Cells, axis: int, limit: float) -> int:
-    """Return the intervals along an axis that change the outputs by less than a limit, as far as points show."""
-    network = displacement.network
-    x, values = _values(network, axis, cells)
-    for count in COUNTS:
-        basis = _basis(network, [count] * len(cells), max(DEGREE, spline_basis(network.first).degree))
+def _candidates(displacement: Displacement, cells: Cells, limit: float) -> Iterator[tuple[list[int], int]]:
+    """Yield numbers of intervals along all axes, and a degree, that change the outputs little as far as points show."""
+    network, basis = displacement.network, spline_basis(displacement.network.first)
+    places = [_values(network, axis, cells) for axis in range(len(cells))]
+
+    def resolves(axis: int, count: int, degree: int) -> bool:
+        x, values = places[axis]
+        own = _basis(network, [count] * len(cells), degree)
         with np.errstate(all="ignore"):
-            fitted = basis.fit(axis, x, values)
-        spline = basis.evaluate(torch.as_tensor(x).expand(len(cells), -1).contiguous(), 1)[0, axis].numpy()
-        if displacement.bound(np.abs(spline.T @ fitted - values).max(axis=0)) < limit:
-            return count
-    return spline_basis(network.first).intervals
+            fitted = own.fit(axis, x, values)
+        spline = own.evaluate(torch.as_tensor(x).expand(len(cells), -1).contiguous(), 1)[0, axis].numpy()
+        return displacement.bound(np.abs(spline.T @ fitted - values).max(axis=0)) < limit
+
+    degree = max(POLYNOMIAL, basis.degree)
+    if all(resolves(axis, 1, degree) for axis in range(len(cells))):
+        yield [1] * len(cells), degree
+    degree = max(DEGREE, basis.degree)
+    counts = [
+        next((count for count in COUNTS if resolves(axis, count, degree)), basis.intervals)
+        for axis in range(len(cells))
+    ]
+    for factor in (1, 2):
+        yield [min(factor * count, basis.intervals) for count in counts], degree
 
 
 def _basis(network: KAN, counts: Sequence[int], degree: int) -> BSpline:

@@ -175,6 +175,10 @@ def companion_of(enclosed: Enclosed, still: bool = False) -> Companion | None:
     axes = tuple(SplineAxis(np.unique(np.append(low, high[-1])), degree, around) for (low, high), around in cells)
     moving = [a == problem.domain.time or axis.periodic or not still for a, axis in enumerate(axes)]
     own = tuple(axis if free else StillAxis(axis.breakpoints, degree) for axis, free in zip(axes, moving, strict=True))
+    sizes_ = [axis.size * (len(problem.fields) if a == 0 else 1) for a, axis in enumerate(own)]
+    # The band is at least as wide as the functions at a point, without those along the longest axis.
+    if math.prod(sizes_) * (degree * math.prod(sizes_) / max(sizes_)) ** 2 > MOST_OPERATIONS:
+        return None
     rows = System(
         TensorProduct(own),
         problem.domain,
