@@ -7,7 +7,7 @@ with values, or the bump of `kanpde.symbolic.proof.comparison` between two free 
 
 Where ∂g/∂u is not bounded from below, or too negative, it is taken for |u − v| ≤ δ. If the bound Z that follows is
 below δ, v ∓ Z are a sub- and a supersolution, between which there is a solution (H. Amann, "Fixed point equations and
-nonlinear eigenvalue problems in ordered Banach spaces", SIAM Rev. 18 (1976) 620, section 9); it is the only one within
+nonlinear eigenvalue problems in ordered Banach spaces", SIAM Rev. 18 (1976) 620); it is the only one within
 δ, because the difference of two satisfies a linear equation with the same barrier. On rectangles with values on all
 sides there is also the barrier of `spline_barrier`.
 """
