@@ -310,7 +310,7 @@ def table_of_tried(found: Sequence[Tried]) -> list[str]:
 def measure_rounding(names: Sequence[str], budget: float) -> None:
     """Write the table of bounds by the bits of numbers again after every problem that has a bound."""
     found: list[Rounded] = []
-    for each in rounded_bounds(names or [*sorted(discover()), *CASES], budget):
+    for each in rounded_bounds(names or sorted({*discover(), *CASES}), budget):
         found.append(each)
         print(line_of_rounding(each), flush=True)
         (FOLDER / "rounding.md").write_text("\n".join(table_of_rounding(found, names)) + "\n", encoding="utf-8")
@@ -346,7 +346,7 @@ def line_of_rounding(each: Rounded) -> str:
     """Return a row of the table of rounding."""
     numbers = " | ".join(f"{value:.4e}" for value in (each.bound, each.double, *each.balls.values()))
     same = "yes" if each.is_same(each.bound) and each.is_same(each.balls[113]) else "no"
-    name = f"*{each.name}*" if each.name in CASES else each.name
+    name = each.name if each.name in discover() else f"*{each.name}*"
     return f"| {name} | {theorem_of(each.steps)} | {numbers} | {same} |"
 
 

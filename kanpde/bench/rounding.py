@@ -18,7 +18,7 @@ from kanpde.marching.audit.bound import error_bound
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.network.trial_function import Model
 from kanpde.problem.problem import Problem
-from kanpde.problem.registry import load_problem
+from kanpde.problem.registry import discover, load_problem
 from kanpde.training.trainer import solve
 
 BITS = (53, 113, 200)  # of balls
@@ -50,7 +50,7 @@ def rounded_bounds(names: Sequence[str], budget: float) -> Iterator[Rounded]:
     Training ends after `budget` seconds. Raises ConfigurationError if python-flint is not installed.
     """
     for name in names:
-        problem = CASES[name].problem(USUAL) if name in CASES else load_problem(name)
+        problem = load_problem(name) if name in discover() else CASES[name].problem(USUAL)
         model = solve(problem, device="cpu", training={"budget_seconds": budget}).model
         bound, steps = error_bound(problem, model, PATIENCE)
         found = {} if bound is None or Enclosed(problem, model).size > LARGEST else in_balls(problem, model)

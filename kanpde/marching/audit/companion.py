@@ -25,7 +25,18 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.exact_splines import BITS, basis_pieces
 from kanpde.calculus.jets import JetPlan, closure
-from kanpde.calculus.precision import TINY, UPWARD, Numbers, floats, half_widths, sizes, unit_of, working, working_with
+from kanpde.calculus.precision import (
+    DOUBLE,
+    TINY,
+    UPWARD,
+    Numbers,
+    floats,
+    half_widths,
+    sizes,
+    unit_of,
+    working,
+    working_with,
+)
 from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.geometry.integration import Index
 from kanpde.marching.audit.enclosed import Enclosed
@@ -165,8 +176,13 @@ def evaluated(model: TaylorModel, places: Sequence[tuple[Index, Array]], on_grid
 def companion_of(enclosed: Enclosed, still: bool = False) -> Companion | None:
     """Return a companion of an enclosed solution; None if it has too many unknowns, or others than fields.
 
-    If `still`, it vanishes on all faces in space.
+    If `still`, it vanishes on all faces in space. It is the same whichever numbers a proof works with.
     """
+    with working_with(DOUBLE):
+        return _companion_of(enclosed, still)
+
+
+def _companion_of(enclosed: Enclosed, still: bool) -> Companion | None:
     problem, network = enclosed.problem, enclosed.model.network
     if problem.expansions or (problem.unknowns and is_ordinary(problem)):
         return None
