@@ -2,16 +2,23 @@
 
 Every shipped problem is solved until it converges or its budget ends:
 
-    python benchmarks/bounds.py [--budget SECONDS] [--also SECONDS ...] [PROBLEM ...]
+    python benchmarks/bounds.py [--budget SECONDS] [--also SECONDS ...] [--keep FILE] [PROBLEM ...]
 
-With `--also` solutions of shorter trainings are bounded too, to look for a bound below the true error.
+With `--also` solutions of shorter trainings are bounded too, to look for a bound below the true error. With `--keep`
+what is measured is kept in a file, and not measured again by the next call.
 
 With `--spoiled N` solutions of random problems are spoiled on purpose instead, to look for a bound below the true
 error: results/spoiled.md.
 
     python benchmarks/bounds.py --spoiled 500 [--seed NUMBER]
 
-With `--bits` the share of rounding errors in the bounds is measured: results/rounding.md.
+With `--random N` solutions of random problems, made by the method of manufactured solutions, are bounded as they are:
+results/manufactured.md.
+
+    python benchmarks/bounds.py --random 115 [--seed NUMBER]
+
+With `--bits` bounds are proved again with Arb's balls of 53, 113 and 200 bits: results/rounding.md. This needs
+python-flint (`pip install kanpde[arb]`).
 
     python benchmarks/bounds.py --bits [PROBLEM ...]
 """
@@ -19,27 +26,30 @@ With `--bits` the share of rounding errors in the bounds is measured: results/ro
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from kanpde import load_problem, solve
 from kanpde.bench.machine import processor
-from kanpde.bench.spoiled import Tried, spoiled_solutions
-from kanpde.calculus.taylor_models import UNIT
-from kanpde.marching.audit.bound import SECONDS, error_bound
-from kanpde.network.enclosure import known_pieces, only_piece
+from kanpde.bench.manufactured import manufactured_solutions
+from kanpde.bench.rounding import LARGEST, PATIENCE, SMALLEST, Rounded, rounded_bounds
+from kanpde.bench.spoiled import CASES, Tried, spoiled_solutions
+from kanpde.marching.audit.bound import SECONDS, Bound, error_bound
+from kanpde.network.trial_function import Model
 from kanpde.plots import write_figure
 from kanpde.plots.style import MUTED, PALETTE, new_figure, style_axes
+from kanpde.problem.problem import Problem
 from kanpde.problem.registry import discover
 from kanpde.symbolic.clock import TimeLimit
 from kanpde.symbolic.proof import (
@@ -61,7 +71,7 @@ SOURCES = (
     *(barriers, ordinary),
 )
 THEOREMS = tuple(source.THEOREM for source in SOURCES)
-PATIENCE = 60.0  # seconds of a clock of a proof, because other programs may slow it down; the processor's are limited
+CLOCK = 60.0  # seconds of a clock of a proof, because other programs may slow it down; the processor's are limited
 COLUMNS = (
     "problem",
     "fields",
@@ -103,27 +113,51 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=BUDGET, help="seconds of training of each problem")
     parser.add_argument("--also", type=float, nargs="*", default=[], help="more budgets, to look for false bounds")
     parser.add_argument("--spoiled", type=int, metavar="N", help="spoil N solutions instead")
+    parser.add_argument("--random", type=int, metavar="N", help="bound solutions of N random problems instead")
     parser.add_argument("--bits", action="store_true", help="measure how bounds depend on rounding instead")
-    parser.add_argument("--seed", type=int, default=0, help="of the spoiled solutions")
+    parser.add_argument("--seed", type=int, default=0, help="of the spoiled solutions and the random problems")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="in which rows are kept, and found again")
     options = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     if options.spoiled:
         spoil(options.spoiled, options.seed)
         return
+    if options.random:
+        manufacture(options.random, options.seed)
+        return
     if options.bits:
         measure_rounding(options.problems, options.budget)
         return
+    kept = Kept(options.keep)
     rows: list[Row] = []
     shorter: dict[float, list[Row]] = {budget: [] for budget in options.also}
     for name in options.problems or sorted(discover()):
         for budget, found in shorter.items():
-            found.append(measured(name, budget, audited=False))
+            found.append(kept.row(name, budget, audited=False))
             print(f"{budget:g} s: {line(found[-1])}", flush=True)
-        rows.append(measured(name, options.budget))
+        rows.append(kept.row(name, options.budget, audited=True))
         print(line(rows[-1]), flush=True)
         lines = table(rows, options.budget, shorter)
         (FOLDER / "bounds.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw([row for row in rows if row.true])
+
+
+class Kept:
+    """Rows in a file, one a line, so that a long measurement can be continued."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.file = file
+        lines = file.read_text(encoding="utf-8").splitlines() if file is not None and file.exists() else []
+        self.rows = {(kept["row"]["problem"], kept["budget"]): Row(**kept["row"]) for kept in map(json.loads, lines)}
+
+    def row(self, name: str, budget: float, audited: bool) -> Row:
+        """Return the row of a problem, which is measured if it is not there."""
+        if (name, budget) not in self.rows:
+            self.rows[name, budget] = measured(name, budget, audited)
+            if self.file is not None:
+                with self.file.open("a", encoding="utf-8") as file:
+                    print(json.dumps({"budget": budget, "row": asdict(self.rows[name, budget])}), file=file)
+        return self.rows[name, budget]
 
 
 def measured(name: str, budget: float, audited: bool = True) -> Row:
@@ -132,12 +166,22 @@ def measured(name: str, budget: float, audited: bool = True) -> Row:
     solution = solve(problem, device="cpu", training={"budget_seconds": budget})
     started = time.process_time()
     with processor_limit(SECONDS):
-        bound, steps = error_bound(problem, solution.model, PATIENCE)
+        bound, steps = error_bound(problem, solution.model, CLOCK)
     seconds = time.process_time() - started
-    words = steps[0] if bound is None else next(theorem for theorem in THEOREMS if theorem in " ".join(steps))
+    words = steps[0] if bound is None else theorem_of(steps)
     true = solution.errors()["max_error"]
     estimate = solution.audit().error_estimate_max if audited else None
     return Row(name, len(problem.fields), true, math.inf if estimate is None else estimate, bound, seconds, words)
+
+
+def patient_bound(problem: Problem, model: Model) -> Bound:
+    """Return the bound of an error that a proof finds although other programs slow it down."""
+    return error_bound(problem, model, CLOCK)
+
+
+def theorem_of(steps: Sequence[str]) -> str:
+    """Return the theorem in the lines of a proof."""
+    return next(theorem for theorem in THEOREMS if theorem in " ".join(steps))
 
 
 @contextmanager
@@ -206,15 +250,45 @@ def line(row: Row) -> str:
 def spoil(count: int, seed: int) -> None:
     """Write the table of spoiled solutions again after each."""
     found: list[Tried] = []
-    for each in spoiled_solutions(error_bound, count, seed):
+    for each in spoiled_solutions(patient_bound, count, seed):
         found.append(each)
-        bound = "–" if each.bound is None else f"{each.bound:.2e}"
-        print(f"{each.case}, {each.kind}: true {each.true:.2e}, bound {bound}", flush=True)
-        (FOLDER / "spoiled.md").write_text("\n".join(table_of_spoiled(found, seed)) + "\n", encoding="utf-8")
+        print(line_of_tried(each), flush=True)
+        lines = [
+            "# Bounds of spoiled solutions",
+            "",
+            f"Measured by `python benchmarks/bounds.py --spoiled {len(found)} --seed {seed}`. Solutions of "
+            "manufactured problems with random numbers are spoiled by a change, of any size from 1e-13 to 1, of a "
+            "coefficient, a knot, the prescribed values or the source. True errors are measured on a grid.",
+            *table_of_tried(found),
+        ]
+        (FOLDER / "spoiled.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def table_of_spoiled(found: Sequence[Tried], seed: int) -> list[str]:
-    """Return the lines of the page on spoiled solutions."""
+def manufacture(count: int, seed: int) -> None:
+    """Write the table of random problems again after each."""
+    found: list[Tried] = []
+    for each in manufactured_solutions(patient_bound, count, seed):
+        found.append(each)
+        print(line_of_tried(each), flush=True)
+        lines = [
+            "# Bounds of solutions of random problems",
+            "",
+            f"Measured by `python benchmarks/bounds.py --random {len(found)} --seed {seed}`. Every problem has an "
+            "equation with random numbers and a random solution, from which sources and conditions follow; it is "
+            "solved until it converges, or 8 seconds. True errors are measured on a grid.",
+            *table_of_tried(found),
+        ]
+        (FOLDER / "manufactured.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def line_of_tried(each: Tried) -> str:
+    """Return the line of one solution, for the screen."""
+    bound = "–" if each.bound is None else f"{each.bound:.2e}"
+    return f"{each.case}, {each.kind}: true {each.true:.2e}, bound {bound}"
+
+
+def table_of_tried(found: Sequence[Tried]) -> list[str]:
+    """Return the count of false bounds, and a table by equations."""
     lines = []
     for case in dict.fromkeys(each.case for each in found):
         here = [each for each in found if each.case == case]
@@ -223,65 +297,57 @@ def table_of_spoiled(found: Sequence[Tried], seed: int) -> list[str]:
         false = sum(each.is_false for each in here)
         lines.append(f"| {case} | {len(here)} | {len(ratios)} | {false} | {closest} | {middle} |")
     return [
-        "# Bounds of spoiled solutions",
-        "",
-        f"Measured by `python benchmarks/bounds.py --spoiled {len(found)} --seed {seed}`. Solutions of manufactured "
-        "problems with random numbers are spoiled by a change, of any size from 1e-13 to 1, of a coefficient, a knot, "
-        "the prescribed values or the source. True errors are measured on a grid.",
         "",
         f"Bounds below the true error: {sum(each.is_false for each in found)} of "
         f"{sum(each.bound is not None for each in found)}.",
         "",
-        "| equation | spoiled | proved | false | least bound / true | median bound / true |",
+        "| equation | solutions | proved | false | least bound / true | median bound / true |",
         "|---|---|---|---|---|---|",
         *lines,
     ]
 
 
 def measure_rounding(names: Sequence[str], budget: float) -> None:
-    """Write the table of the share of rounding errors again after every problem that has a bound."""
-    lines = [
+    """Write the table of bounds by the bits of numbers again after every problem that has a bound."""
+    found: list[Rounded] = []
+    for each in rounded_bounds(names or sorted({*discover(), *CASES}), budget):
+        found.append(each)
+        print(line_of_rounding(each), flush=True)
+        (FOLDER / "rounding.md").write_text("\n".join(table_of_rounding(found, names)) + "\n", encoding="utf-8")
+
+
+def table_of_rounding(found: Sequence[Rounded], names: Sequence[str]) -> list[str]:
+    """Return the lines of the page on rounding."""
+    large = [each for each in found if each.bound > SMALLEST]
+    same = sum(each.is_same(each.bound) and each.is_same(each.balls[113]) for each in large)
+    doubles, coarse = (sum(map(test, large)) for test in (
+        lambda each: each.is_same(each.double), lambda each: each.is_same(each.balls[53])))  # fmt: skip
+    theorems = len({theorem_of(each.steps) for each in found})
+    return [
         "# How bounds depend on rounding",
         "",
-        f"Measured by `{' '.join(['python benchmarks/bounds.py --bits', *names])}`. "
-        "Every proof is done once as always, with the errors of "
-        "numbers of 53 bits, and once as if these had 52, which adds the rounding errors E of 53 bits once more. With "
-        "the same splines exact numbers give a bound between B − 2 E and B, and so do numbers of 113 or 200 bits, as "
-        "far as their own errors, which are at least 2^60 times smaller. The rounding errors of the values that a "
-        "solution returns are a part of B, but not of E.",
+        f"Measured by `{' '.join(['python benchmarks/bounds.py --bits', *names])}` on {processor()}, where proofs are "
+        f"made with numbers of {np.finfo(np.longdouble).nmant + 1} bits. Each is repeated on all cells with Arb's "
+        "balls of 53, 113 and 200 bits in place of floating-point numbers, and with numbers of 53 bits alone. Problems "
+        f"with names in italics are manufactured. Those with at most {LARGEST} coefficients are here, as far as balls "
+        f"take at most {PATIENCE:.0f} seconds.",
         "",
-        "| problem | bound B at 53 bits | exact numbers, at least | difference, % |",
-        "|---|---|---|---|",
+        f"{theorems} of {len(THEOREMS)} theorems. Of {len(large)} bounds above {SMALLEST:g}, {same} are the same to "
+        "three digits as they are proved and with balls of 113 and of 200 bits. Numbers of 53 bits alone have these "
+        f"digits for {doubles}, and balls of 53 bits for {coarse}.",
+        "",
+        "| problem | theorem | bound | 53 bits alone | balls, 53 | balls, 113 | balls, 200 | same |",
+        "|---|---|---|---|---|---|---|---|",
+        *map(line_of_rounding, found),
     ]
-    for name in names or sorted(discover()):
-        problem = load_problem(name)
-        model = solve(problem, device="cpu", training={"budget_seconds": budget}).model
-        bound, _ = error_bound(problem, model, PATIENCE)
-        if bound is None:
-            continue
-        with coarser_unit():
-            larger, _ = error_bound(problem, model, PATIENCE)
-        least = max(0.0, bound - 2 * ((larger or math.inf) - bound))
-        lines.append(f"| {name} | {bound:.3e} | {least:.3e} | {100 * (1 - least / bound):.2g} |")
-        print(lines[-1], flush=True)
-        (FOLDER / "rounding.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-@contextmanager
-def coarser_unit() -> Iterator[None]:
-    """Let all modules of kanpde account for numbers of 52 bits."""
-    holders = [m for name, m in sys.modules.items() if name.startswith("kanpde.") and getattr(m, "UNIT", None) == UNIT]
-    for module in holders:
-        vars(module)["UNIT"] = 2 * UNIT
-    for each in (known_pieces, only_piece):
-        each.cache_clear()
-    try:
-        yield
-    finally:
-        for module in holders:
-            vars(module)["UNIT"] = UNIT
-        for each in (known_pieces, only_piece):
-            each.cache_clear()
+def line_of_rounding(each: Rounded) -> str:
+    """Return a row of the table of rounding."""
+    numbers = " | ".join(f"{value:.4e}" for value in (each.bound, each.double, *each.balls.values()))
+    same = "yes" if each.is_same(each.bound) and each.is_same(each.balls[113]) else "no"
+    name = each.name if each.name in discover() else f"*{each.name}*"
+    return f"| {name} | {theorem_of(each.steps)} | {numbers} | {same} |"
 
 
 def draw(rows: Sequence[Row]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from kanpde import Box, Dirichlet, Disk, Neumann, Polygon, Problem, Robin, solve
@@ -11,6 +13,7 @@ from kanpde.marching.audit.bound import error_bound
 from kanpde.marching.audit.covering import stretches
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.marching.audit.shape_barrier import ShapeBarrier
+from kanpde.marching.audit.shape_bound import ShapeProof
 
 
 class Plate(Problem):
@@ -68,3 +71,28 @@ def test_a_barrier_is_at_least_as_large_as_known_solutions(problem: Plate) -> No
     if "side3" in faces:
         bound, steps = error_bound(Wrong(), solution.model)
         assert bound is None and "two signs" in steps[0]
+
+
+class Strip(Plate):
+    """−Δu = −4 on a square that is insulated but for one side."""
+
+    domain = Polygon([(0, 0), (1, 0), (1, 1), (0, 1)])
+
+    def conditions(self):
+        return {"given": Dirichlet("exact", on="side2"), "sloped": Neumann("exact", on=["side1", "side3", "side4"])}
+
+
+def test_a_residual_in_a_strip_costs_little_but_no_less_than_the_error_it_causes() -> None:
+    problem, width = Strip(), 0.05
+    enclosed = Enclosed(problem, solve(problem, device="cpu").model)
+    curves = [(c, stretches(c, enclosed.cells)) for s in ("side1", "side3", "side4") for c in problem.domain.pieces[s]]
+    barrier = ShapeBarrier(enclosed, curves)
+    # −e'' = 1 for x below the width, e'(0) = 0 and e(1) = 0: the largest error is e(0).
+    caused = width**2 / 2 + width * (1 - width)
+    source = np.zeros((20, 20))
+    source[0] = 1.0
+    cells = SimpleNamespace(widths=[np.full(20, width), np.full(20, 0.05)])
+    found = min(ShapeProof._by_source(cells, source, barrier.of_residual, barrier.of_slopes))  # type: ignore[arg-type]
+    assert caused <= found <= barrier.of_residual / 2
+    even = min(ShapeProof._by_source(cells, np.ones((20, 20)), 0.5, 2.0))  # type: ignore[arg-type]
+    assert even == pytest.approx(0.5, rel=1e-9)

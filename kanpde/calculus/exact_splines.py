@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.taylor_models import UNIT
+from kanpde.calculus.precision import UNIT, sizes, unit_of, working
 
 BITS = 256
 ABSOLUTE = 2.0**-180  # error of a coefficient for splines with coefficients of at most one
@@ -76,8 +76,8 @@ def spline_pieces(
     `coefficients` are (n + k, c); the other arguments are those of `basis_pieces`.
     """
     exact = whole_pieces(OnCells(knots, coefficients, interval), degree, low, high)
-    found = np.asarray(exact / (1 << 2 * BITS), dtype=np.float64)
-    return found, 2 * UNIT * np.abs(found) + _absolute(degree, coefficients)
+    found = working().fraction(exact, 2 * BITS)
+    return found, 2 * unit_of(found) * sizes(found) + _absolute(degree, coefficients)
 
 
 def whole_pieces(spline: OnCells, degree: int, low: Array, high: Array) -> Whole:

@@ -1,9 +1,9 @@
 """Taylor models: a polynomial on every cell of a grid, with a bound of its distance from a function.
 
-A cell is mapped to s ∈ [−1, 1]^d. The coefficients are floating-point numbers; what rounding and truncation leave out
-is added to the bound (Makino and Berz, "Taylor models and other validated functional inclusion methods", Int. J. Pure
-Appl. Math. 4 (2003) 379). A function that does not depend on a coordinate has one cell and degree 0 along it, so that
-products of functions of different coordinates cost no more than their coefficients.
+A cell is mapped to s ∈ [−1, 1]^d. The coefficients are floating-point numbers or balls; what rounding and truncation
+leave out is added to the bound, a number of 53 bits (Makino and Berz, "Taylor models and other validated functional
+inclusion methods", Int. J. Pure Appl. Math. 4 (2003) 379). A function that does not depend on a coordinate has one cell
+and degree 0 along it, so that products of functions of different coordinates cost no more than their coefficients.
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ import numpy as np
 from numpy.polynomial import chebyshev, legendre
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.precision import TINY, UNIT, UPWARD, floats, midpoints, sizes, unit_of
 
-UNIT = 2.0**-53  # relative error of one rounding to nearest
-UPWARD = 1 + 1e-12  # exceeds the rounding errors of a sum of a thousand nonnegative numbers
-TINY = 1e-300  # exceeds the absolute error of an underflow
 NEGLIGIBLE = 1e-19  # coefficients below this share of the largest are moved to the error
 COARSE = 1e-7  # the same where few digits count
 BLOCK = 40_000  # coefficients of a product that are computed at once
@@ -44,12 +42,13 @@ class TaylorModel:
     def constant(cls, value: float, dimension: int, error: float = 0.0) -> TaylorModel:
         """Return the model of a number, which is known up to `error`."""
         ones = (1,) * dimension
-        return cls(np.full(ones + ones, value), np.full(ones, error))
+        return cls(np.full(ones + ones, value, dtype=np.asarray(value).dtype), np.full(ones, error))
 
     @classmethod
     def constant_sum(cls, values: Array, dimension: int) -> TaylorModel:
         """Return the model of the sum of numbers (n,)."""
-        return cls.constant(float(values.sum()), dimension, UPWARD * len(values) * UNIT * float(np.abs(values).sum()))
+        rounding = UPWARD * len(values) * unit_of(values) * float(sizes(values).sum())
+        return cls.constant(values.sum(), dimension, rounding)
 
     @property
     def dimension(self) -> int:
@@ -63,7 +62,7 @@ class TaylorModel:
     @property
     def norm(self) -> Array:
         """The sum of the absolute coefficients on every cell, at least the maximum of the polynomial."""
-        return np.asarray(UPWARD * np.abs(self.coefficients).sum(axis=self._powers))
+        return np.asarray(UPWARD * sizes(self.coefficients).sum(axis=self._powers))
 
     @property
     def bound(self) -> Array:
@@ -94,9 +93,11 @@ class TaylorModel:
         for size in self.degrees:
             powers = np.arange(size)
             weights = np.multiply.outer(weights, (powers % 2 == 0) / (powers + 1))
-        terms = self.coefficients * weights
+        near, lost = floats(self.coefficients)
+        terms = near * weights
         rounding = (math.prod(self.degrees) + 8) * UNIT * UPWARD * np.abs(terms).sum(axis=self._powers)
-        return terms.sum(axis=self._powers), UPWARD * (self.error + rounding)
+        lost = np.broadcast_to(lost, near.shape).sum(axis=self._powers)
+        return terms.sum(axis=self._powers), UPWARD * (self.error + rounding + lost)
 
     @property
     def mean_square(self) -> Array:
@@ -115,8 +116,8 @@ class TaylorModel:
 
     def _changed(self, basis: Callable[[int], Array]) -> tuple[Array, Array]:
         """Return the coefficients of other polynomials, and a bound of the sum of their rounding errors."""
-        found = self.coefficients
-        lost = np.zeros_like(self.error)
+        found, rest = floats(self.coefficients)
+        lost = np.broadcast_to(rest, found.shape).sum(axis=self._powers)
         for axis, size in enumerate(self.degrees):
             change = basis(size)
             # The entries are dyadic fractions of few digits, so that only products and sums are rounded.
@@ -132,13 +133,14 @@ class TaylorModel:
         shape = [1] * chosen.ndim
         shape[self.dimension + axis] = self.degrees[axis]
         signs = np.sign(side) ** np.arange(self.degrees[axis]).reshape(shape)
-        total = (signs * chosen).sum(axis=self.dimension + axis, keepdims=True)
-        rounding = (self.degrees[axis] + 1) * UNIT * np.abs(chosen).sum(axis=self._powers)
-        return TaylorModel(total, error).widened(rounding)
+        found = (signs * chosen).sum(axis=self.dimension + axis, keepdims=True)
+        rounding = (self.degrees[axis] + 1) * unit_of(chosen) * sizes(chosen).sum(axis=self._powers)
+        return TaylorModel(found, error).widened(rounding)
 
     def divided(self, parts: int) -> TaylorModel:
         """Return the model on cells that are divided into equal parts along every axis."""
-        found, error = self.coefficients, self.error
+        found, rest = floats(self.coefficients)
+        error = UPWARD * (self.error + np.broadcast_to(rest, found.shape).sum(axis=self._powers))
         for axis, size in enumerate(self.degrees):
             if size == 1 == error.shape[axis]:
                 continue  # the function does not depend on this coordinate
@@ -159,10 +161,9 @@ class TaylorModel:
         return TaylorModel(self.coefficients, UPWARD * (self.error + error))
 
     def __add__(self, other: TaylorModel) -> TaylorModel:
-        sizes = tuple(map(max, self.degrees, other.degrees))
-        total = self._padded(sizes) + other._padded(sizes)
-        result = TaylorModel(total, self.error + other.error)
-        return result.widened(UNIT * result.norm)
+        degrees = tuple(map(max, self.degrees, other.degrees))
+        result = TaylorModel(self._padded(degrees) + other._padded(degrees), self.error + other.error)
+        return result.widened(unit_of(result.coefficients) * result.norm)
 
     def __neg__(self) -> TaylorModel:
         return TaylorModel(-self.coefficients, self.error)
@@ -173,7 +174,8 @@ class TaylorModel:
     def __mul__(self, other: TaylorModel) -> TaylorModel:
         a, b = (self, other) if math.prod(self.degrees) >= math.prod(other.degrees) else (other, self)
         cells = np.broadcast_shapes(a.error.shape, b.error.shape)
-        product = np.zeros(cells + tuple(m + n - 1 for m, n in zip(a.degrees, b.degrees, strict=True)))
+        kind = np.result_type(a.coefficients, b.coefficients)
+        product = np.zeros(cells + tuple(m + n - 1 for m, n in zip(a.degrees, b.degrees, strict=True)), kind)
         for block in blocks(cells, math.prod(product.shape[self.dimension :])):
             first, second = (_part(model.coefficients, block) for model in (a, b))
             for index in np.ndindex(*b.degrees):
@@ -182,7 +184,7 @@ class TaylorModel:
                 product[block][places] += first * second[one]
         terms = math.prod(map(min, a.degrees, b.degrees))
         left, right = a.norm, b.norm
-        rounding = (terms + 1) * UNIT * left * right + TINY
+        rounding = (terms + 1) * unit_of(product) * left * right + TINY
         error = UPWARD * (rounding + a.error * (UPWARD * (right + b.error)) + left * b.error)
         return TaylorModel(product, np.broadcast_to(error, cells)).trimmed()
 
@@ -196,41 +198,44 @@ class TaylorModel:
 
     @property
     def coarse(self) -> TaylorModel:
-        """The model with few coefficients, for bounds of which a few digits count."""
-        return self.trimmed(COARSE)
+        """The model with few coefficients of 53 bits, for bounds of which a few digits count."""
+        near, lost = floats(self.coefficients)
+        rest = np.broadcast_to(lost, near.shape).sum(axis=self._powers)
+        return TaylorModel(near, UPWARD * (self.error + rest)).trimmed(COARSE)
 
     def trimmed(self, share: float = NEGLIGIBLE) -> TaylorModel:
         """Return the model without its highest coefficients where these are below a share of the largest on all cells.
 
         They are moved to the error.
         """
-        sizes = np.abs(self.coefficients).max(axis=tuple(range(self.dimension)))
-        limit, model = share * float(sizes.max()), self
+        largest = sizes(self.coefficients).max(axis=tuple(range(self.dimension)))
+        limit, model = share * float(largest.max()), self
         for axis in range(self.dimension):
-            along = sizes.max(axis=tuple(a for a in range(self.dimension) if a != axis))
+            along = largest.max(axis=tuple(a for a in range(self.dimension) if a != axis))
             kept = max(1, int((along > limit).nonzero()[0].max(initial=0)) + 1)
             if kept < model.degrees[axis]:
                 front, back = np.split(model.coefficients, [kept], axis=self.dimension + axis)
-                model = TaylorModel(front, model.error).widened(UPWARD * np.abs(back).sum(axis=self._powers))
+                model = TaylorModel(front, model.error).widened(UPWARD * sizes(back).sum(axis=self._powers))
         return model
 
     def composed(self, series: Series) -> TaylorModel:
-        """Return g(f) by the Taylor series of g about the constant coefficients of f."""
+        """Return g(f) by the Taylor series of g about the constant coefficients of f, or the midpoints of these."""
         constant = (0,) * self.dimension
-        centre = self._coefficient(constant)
+        centre = midpoints(self._coefficient(constant))
         rest = TaylorModel(self.coefficients.copy(), self.error)
-        rest._coefficient(constant)[...] = 0.0
+        rest._coefficient(constant)[...] -= centre
         radius = rest.bound
         coefficients, remainder = series(centre, radius)
         result = self._constants(coefficients[-1])
         for each in reversed(coefficients[:-1]):
             result = result * rest + self._constants(each)
         # Every coefficient was computed by fewer operations than there are terms, each with a few roundings.
-        sizes = sum(np.abs(each) * radius**m for m, each in enumerate(coefficients))
-        return result.widened(UPWARD * (remainder + 4 * (len(coefficients) + 2) * UNIT * sizes + TINY))
+        unit = unit_of(centre)
+        largest = sum(sizes(each) * radius**m for m, each in enumerate(coefficients))
+        return result.widened(UPWARD * (remainder + 4 * (len(coefficients) + 2) * unit * largest + TINY))
 
     def _constants(self, values: Array) -> TaylorModel:
-        return TaylorModel(self._spread(values), np.zeros_like(values))
+        return TaylorModel(self._spread(values), np.zeros(values.shape))
 
     def _coefficient(self, index: tuple[int, ...]) -> Array:
         """Return a view of one coefficient on every cell, (*cells)."""

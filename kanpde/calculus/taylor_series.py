@@ -12,9 +12,9 @@ import numpy as np
 import sympy as sp
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.taylor_models import MOST_TERMS, UNIT, UPWARD, NotEnclosed, Series, TaylorModel
+from kanpde.calculus.precision import UPWARD, floats, of_mpmath, sizes, unit_of, working
+from kanpde.calculus.taylor_models import MOST_TERMS, NotEnclosed, Series, TaylorModel
 
-DIGITS = 30  # of numbers and of the values of functions before they are rounded once
 ENOUGH = 1e-18  # remainder of a series, relative to its largest term
 # Terms: m -> the m-th Taylor coefficient; bounds: m -> a bound of the m-th coefficient about every point of the ball.
 Coefficients = Callable[[Array, Array], tuple[Iterator[Array], Callable[[int], Array]]]
@@ -62,7 +62,8 @@ def angle(y: TaylorModel, x: TaylorModel) -> TaylorModel:
     Seen from the direction (c, s) of the middle of a cell, it is the middle's angle and atan of a quotient.
     """
     first_: Any = (..., *(0,) * x.dimension)
-    c, s = np.broadcast_arrays(x.coefficients[first_], y.coefficients[first_])
+    # Any direction will do.
+    c, s = np.broadcast_arrays(floats(x.coefficients[first_])[0], floats(y.coefficients[first_])[0])
     along, across = (
         constants(c) * x + constants(s) * y,
         constants(c) * y + constants(-s) * x,
@@ -71,16 +72,16 @@ def angle(y: TaylorModel, x: TaylorModel) -> TaylorModel:
     if ((x.interval[0] <= 0) & (low <= 0) & (high >= 0)).any() or not (along.interval[0] > 0).all():
         raise NotEnclosed("an angle jumps, or is not known, near a point where it is needed")
     turned = (across * along.composed(root(sp.Integer(-1)))).composed(arctangent)
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(working().digits):
         pairs, which = np.unique(np.stack([s.ravel(), c.ravel()]), axis=1, return_inverse=True)
-        found = np.array([float(mpmath.atan2(*map(mpmath.mpf, pair))) for pair in pairs.T.tolist()])
+        found = gathered([working().rounded(mpmath.atan2(*map(mpmath.mpf, pair))) for pair in pairs.T.tolist()])
     first = found[which.ravel()].reshape(s.shape)
-    return (constants(first) + turned).widened(UNIT * np.abs(first))
+    return (constants(first) + turned).widened(unit_of(first) * sizes(first))
 
 
 def constants(values_: Array) -> TaylorModel:
     """Return the model of numbers (*cells)."""
-    return TaylorModel(values_.reshape(values_.shape + (1,) * values_.ndim), np.zeros_like(values_))
+    return TaylorModel(values_.reshape(values_.shape + (1,) * values_.ndim), np.zeros(values_.shape))
 
 
 def rewritten(part: Any) -> Any:
@@ -97,17 +98,21 @@ def number(value: Any, dimension: int) -> TaylorModel:
     """Return the model of a real number."""
     if value.is_real is False:
         raise NotEnclosed(f"{value} is not real")
-    nearest = float(value.evalf(DIGITS))
-    exact = value.is_Rational and sp.Rational(nearest) == value
-    return TaylorModel.constant(nearest, dimension, 0.0 if exact else 2 * UNIT * abs(nearest))
+    numbers = working()
+    if value.is_Rational and sp.Rational(float(value)) == value:
+        return TaylorModel.constant(numbers.exact(np.array([float(value)]))[0], dimension)
+    with mpmath.workdps(numbers.digits):
+        nearest = numbers.rounded(mpmath.mpf(value.evalf(numbers.digits)))
+    return TaylorModel.constant(nearest, dimension, 2 * unit_of(nearest) * abs(float(value.evalf(15))))
 
 
 def coordinate(low: Array, high: Array, axis: int, dimension: int) -> TaylorModel:
     """Return the model of coordinate `axis` on the cells [low, high], (cells,) each."""
     shape = tuple(len(low) if a == axis else 1 for a in range(dimension))
     degrees = tuple(2 if a == axis else 1 for a in range(dimension))
-    middle, half = (low + high) / 2, (high - low) / 2
-    error = 4 * UNIT * (abs(low) + abs(high))
+    first, last = map(working().exact, (low, high))
+    middle, half = (first + last) / 2, (last - first) / 2
+    error = 4 * unit_of(middle) * (abs(low) + abs(high))
     return TaylorModel(np.stack([middle, half], axis=1).reshape(shape + degrees), error.reshape(shape))
 
 
@@ -117,7 +122,7 @@ def summed(terms: Iterator[Array], bound: Callable[[int], Array], radius: Array)
     size = np.zeros_like(radius)
     for m in range(MOST_TERMS):
         found.append(next(terms))
-        size = np.maximum(size, np.abs(found[-1]) * radius**m)
+        size = np.maximum(size, sizes(found[-1]) * radius**m)
         remainder = UPWARD * bound(m + 1) * radius ** (m + 1)
         if (remainder <= ENOUGH * size).all() or not radius.any():
             break
@@ -125,17 +130,22 @@ def summed(terms: Iterator[Array], bound: Callable[[int], Array], radius: Array)
 
 
 def values(function: Callable[[Any], Any], at: Array) -> Array:
-    """Return a function of mpmath at floating-point numbers, with one rounding."""
-    places, which = np.unique(at, return_inverse=True)
-    with mpmath.workdps(DIGITS):
-        found = np.array([float(function(mpmath.mpf(x))) for x in places.tolist()])
-    return found[which].reshape(at.shape)
+    """Return a function of mpmath at exact numbers, with one rounding."""
+    places, which = (at.ravel(), np.arange(at.size)) if at.dtype == object else np.unique(at, return_inverse=True)
+    with mpmath.workdps(working().digits):
+        found = gathered([working().rounded(function(of_mpmath(x))) for x in places])
+    return found[which.ravel()].reshape(at.shape)
+
+
+def gathered(numbers: list[Any]) -> Array:
+    """Return an array of working numbers."""
+    return np.array(numbers, dtype=np.asarray(numbers[0]).dtype)
 
 
 def exponential(centre: Array, radius: Array) -> tuple[list[Array], Array]:
     """Return the series of exp."""
     value = values(mpmath.exp, centre)
-    above = UPWARD * value * np.exp(radius)
+    above = UPWARD * sizes(value) * np.exp(radius)
     return summed((value / math.factorial(m) for m in range(MOST_TERMS)), lambda m: above / math.factorial(m), radius)
 
 
@@ -156,7 +166,7 @@ def error_function(centre: Array, radius: Array) -> tuple[list[Array], Array]:
 
     |H_n(x)| exp(−x² / 2) ≤ 1.09 √(2^n n!) for real x (Cramér's inequality), which bounds the coefficients.
     """
-    with mpmath.workdps(DIGITS):
+    with mpmath.workdps(working().digits):
         scale = [(-1) ** n * 2 / mpmath.sqrt(mpmath.pi) / mpmath.factorial(n + 1) for n in range(MOST_TERMS)]
 
     def coefficient(n: int) -> Callable[[Any], Any]:
@@ -175,7 +185,7 @@ def error_function(centre: Array, radius: Array) -> tuple[list[Array], Array]:
 
 def arctangent(centre: Array, radius: Array) -> tuple[list[Array], Array]:
     """Return the series of atan, whose m-th coefficient is cos^m φ sin(m (φ + π/2)) / m with φ = atan x."""
-    nearest = np.maximum(np.abs(centre) - UPWARD * radius, 0.0)
+    nearest = np.maximum(np.abs(floats(centre)[0]) * (2 - UPWARD) - UPWARD * radius, 0.0)
     steepest = UPWARD / np.sqrt(1 + nearest**2)
 
     def coefficient(m: int) -> Callable[[Any], Any]:
@@ -199,7 +209,7 @@ def logarithm(centre: Array, radius: Array) -> tuple[list[Array], Array]:
 
     def terms() -> Iterator[Array]:
         yield values(mpmath.log, centre)
-        power_ = np.ones_like(centre)
+        power_ = working().exact(np.ones(centre.shape))
         for m in range(1, MOST_TERMS):
             power_ = power_ / -centre
             yield -power_ / m
@@ -211,18 +221,20 @@ def root(exponent: Any) -> Series:
     """Return the series of x to a real power; raise NotEnclosed if it is singular at a number in the ball."""
 
     def series(centre: Array, radius: Array) -> tuple[list[Array], Array]:
-        sign = np.where(centre < 0, -1.0, 1.0) if exponent.is_integer else np.ones_like(centre)
-        low, high = below(sign * centre, radius), UPWARD * (sign * centre + radius)
-        with mpmath.workdps(DIGITS):
+        near = floats(centre)[0]
+        sign = np.where(near < 0, -1.0, 1.0) if exponent.is_integer else np.ones_like(near)
+        low, high = below(sign * near, radius), UPWARD * (sign * near + radius)
+        with mpmath.workdps(working().digits):
             r = mpmath.mpf(sp.Rational(exponent).p) / sp.Rational(exponent).q if exponent.is_Rational else None
-            r = mpmath.mpf(str(exponent.evalf(DIGITS))) if r is None else r
+            r = mpmath.mpf(str(exponent.evalf(working().digits))) if r is None else r
             binomials = [mpmath.binomial(r, m) for m in range(MOST_TERMS + 1)]
+            factors = [working().rounded(each) for each in binomials]
         first = values(lambda x: x**r, centre)
 
         def terms() -> Iterator[Array]:
             scaled = first
             for m in range(MOST_TERMS):
-                yield float(binomials[m]) * scaled
+                yield factors[m] * scaled
                 scaled = scaled / centre
 
         def bound(m: int) -> Array:
@@ -236,7 +248,7 @@ def root(exponent: Any) -> Series:
 
 def below(centre: Array, radius: Array) -> Array:
     """Return a positive lower bound of the numbers in the balls; raise NotEnclosed if there is none."""
-    low = (centre - radius) * (2 - UPWARD)
+    low = (floats(centre)[0] - UPWARD * radius) * (2 - UPWARD)
     if not (low > 0).all():
         raise NotEnclosed("a logarithm, a root or a quotient of a number that may be zero or negative")
     return np.asarray(low)

@@ -103,6 +103,20 @@ class SplineAxis:
 
 
 @dataclass(frozen=True, eq=False)
+class StillAxis(SplineAxis):
+    """The splines of an axis that vanish at both ends: all but the first and the last B-spline."""
+
+    @property
+    def size(self) -> int:
+        return super().size - 2
+
+    def _local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
+        columns, values = super()._local(x, orders)
+        inside = (columns > 0) & (columns <= self.size)
+        return (columns - 1).clamp(0, self.size - 1), values * inside[:, None]
+
+
+@dataclass(frozen=True, eq=False)
 class LegendreAxis:
     """Legendre polynomials up to degree k on one interval, between two breakpoints."""
 

@@ -20,7 +20,8 @@ import torch
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.exact_splines import LARGEST_DEGREE, OnCells, spline_pieces
 from kanpde.calculus.jets import closure, set_partitions
-from kanpde.calculus.taylor_models import UNIT, UPWARD, NotEnclosed, TaylorModel
+from kanpde.calculus.precision import UNIT, UPWARD, Numbers, floats, half_widths, sizes, unit_of, working
+from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
@@ -124,7 +125,7 @@ def first_subnodes(layer: KANLayer, cells: Cells, wanted: Sequence[MultiIndex]) 
             found, error = (each[:, :, o] for each in edges[axis])
             for partial in wanted:
                 if set(partial) <= {axis}:
-                    model = derivative(found, error, (high - low) / 2, len(partial), axis, len(cells))
+                    model = derivative(found, error, half_widths(low, high), len(partial), axis, len(cells))
                     total[partial] = total[partial] + model if partial in total else model
         yield total or {(): TaylorModel.constant(0.0, len(cells))}
 
@@ -132,7 +133,7 @@ def first_subnodes(layer: KANLayer, cells: Cells, wanted: Sequence[MultiIndex]) 
 def pieces_on_cells(layer: KANLayer, axis: int, low: Array, high: Array) -> tuple[Array, Array]:
     """Return the coefficients (cells, k + 1, o) of the first layer's splines of one coordinate, and their errors."""
     spline = spline_on_cells(layer, axis, low, high)
-    return known_pieces(*(each.tobytes() for each in (*spline, low, high)), spline_basis(layer).degree)
+    return known_pieces(*(each.tobytes() for each in (*spline, low, high)), spline_basis(layer).degree, working())
 
 
 def spline_on_cells(layer: KANLayer, axis: int, low: Array, high: Array) -> OnCells:
@@ -151,9 +152,9 @@ def spline_on_cells(layer: KANLayer, axis: int, low: Array, high: Array) -> OnCe
 
 @functools.lru_cache(maxsize=32)
 def known_pieces(
-    knots: bytes, coefficients: bytes, interval: bytes, low: bytes, high: bytes, degree: int
+    knots: bytes, coefficients: bytes, interval: bytes, low: bytes, high: bytes, degree: int, numbers: Numbers
 ) -> tuple[Array, Array]:
-    """Return `spline_pieces` of arrays as bytes, which the faces of a box ask for again and again."""
+    """Return `spline_pieces` of arrays as bytes, made of working `numbers`; faces of a box ask for them repeatedly."""
     own = np.frombuffer(knots)
     table = np.frombuffer(coefficients).reshape(own.size - degree - 1, -1)
     cells = np.frombuffer(interval, dtype=np.int64)
@@ -174,11 +175,12 @@ def spline_basis(layer: KANLayer) -> BSpline:
 
 def derivative(coefficients: Array, error: Array, half: Array, order: int, axis: int, dimension: int) -> TaylorModel:
     """Return the model of a derivative of polynomials (cells, k + 1) in s along an axis, x = centre + half · s."""
+    widths = floats(half)[0][:, None] / UPWARD
     for _ in range(order):
         powers = np.arange(1, coefficients.shape[1])
-        coefficients, error = (each[:, 1:] * powers / half[:, None] for each in (coefficients, error))
+        coefficients, error = coefficients[:, 1:] * powers / half[:, None], error[:, 1:] * powers / widths
     # The half width, the product and the quotient are rounded.
-    error = UPWARD * (error.sum(axis=1) + 8 * order * UNIT * np.abs(coefficients).sum(axis=1))
+    error = UPWARD * (error.sum(axis=1) + 8 * order * unit_of(coefficients) * sizes(coefficients).sum(axis=1))
     cells = tuple(len(half) if a == axis else 1 for a in range(dimension))
     degrees = tuple(coefficients.shape[1] if a == axis else 1 for a in range(dimension))
     return TaylorModel(coefficients.reshape(cells + degrees), error.reshape(cells))
@@ -217,7 +219,7 @@ def linear_edges(layer: KANLayer, ranges: Sequence[tuple[float, float]], order: 
         raise NotEnclosed("the network is a composition of splines, which is not enclosed")
     coefficients = layer.coefficients.detach().double().cpu().numpy()
     limit = NONLINEAR * float(torch.finfo(layer.coefficients.dtype).eps)
-    alpha, beta, rest, sizes = [], [], [], []
+    alpha, beta, rest, largest = [], [], [], []
     for i, (low, high) in enumerate(ranges):
         first, last = (float(end[i]) for end in basis.range())
         middle, half = (first + last) / 2, (last - first) / 2
@@ -228,30 +230,33 @@ def linear_edges(layer: KANLayer, ranges: Sequence[tuple[float, float]], order: 
             if order > STRAIGHT_ORDER:
                 raise NotEnclosed(f"a derivative of order {order} of edges that leave their grid is not enclosed")
         knots = basis.knots[i].double().cpu().numpy()
-        found, error = only_piece(knots.tobytes(), basis.degree, coefficients[i].tobytes(), first, last)
+        found, error = only_piece(knots.tobytes(), basis.degree, coefficients[i].tobytes(), first, last, working())
         error = error.copy()
         powers = np.arange(len(found), dtype=np.float64)
-        error[2:] += np.abs(found[2:])
+        error[2:] += sizes(found[2:])
         bounds = [
             (error[m:] * falling(powers[m:], m)[:, None] * inner ** (powers[m:] - m)[:, None]).sum(axis=0) / half**m
             for m in range(ORDER + 1)
         ]
         bounds[0] = bounds[0] + bounds[1] * half * (UPWARD * reach - inner)
-        size = np.abs(found[0]) + np.abs(found[1]) * (abs(middle) / half + reach)
-        bounds[0] = bounds[0] + 8 * UNIT * size
-        bounds[1] = bounds[1] + 8 * UNIT * np.abs(found[1]) / half
-        alpha.append(found[0] - found[1] * middle / half)
-        beta.append(found[1] / half)
+        size = sizes(found[0]) + sizes(found[1]) * (abs(middle) / half + reach)
+        bounds[0] = bounds[0] + 8 * unit_of(found) * size
+        bounds[1] = bounds[1] + 8 * unit_of(found) * sizes(found[1]) / half
+        ends = working().exact(np.array([first, last]))
+        alpha.append(found[0] - found[1] * (ends[1] + ends[0]) / (ends[1] - ends[0]))
+        beta.append(found[1] * 2 / (ends[1] - ends[0]))
         rest.append(UPWARD * np.stack(bounds))
-        sizes.append(size)
+        largest.append(size)
     # Rounding errors of small terms are those of the sum.
-    if (np.stack(rest)[:, 0] > limit * np.max(sizes, axis=0)).any():
+    if (np.stack(rest)[:, 0] > limit * np.max(largest, axis=0)).any():
         raise NotEnclosed("the network is a composition of splines, which is not enclosed")
     return LinearEdges(np.stack(alpha), np.stack(beta), np.stack(rest, axis=1))
 
 
 @functools.lru_cache(maxsize=2048)
-def only_piece(knots: bytes, degree: int, coefficients: bytes, first: float, last: float) -> tuple[Array, Array]:
+def only_piece(
+    knots: bytes, degree: int, coefficients: bytes, first: float, last: float, numbers: Numbers
+) -> tuple[Array, Array]:
     """Return the powers of s (k + 1, c) of splines with one interval, and bounds of their errors."""
     table = np.frombuffer(coefficients).reshape(degree + 1, -1)
     ends = np.array([first]), np.array([last])

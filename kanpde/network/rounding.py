@@ -14,7 +14,8 @@ import torch
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.exact_splines import BITS, Whole, basis_pieces
-from kanpde.calculus.taylor_models import UPWARD, NotEnclosed
+from kanpde.calculus.precision import UPWARD
+from kanpde.calculus.taylor_models import NotEnclosed
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer

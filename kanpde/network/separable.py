@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.calculus.taylor_models import TINY, UNIT, UPWARD, TaylorModel
+from kanpde.calculus.precision import TINY, UPWARD, sizes, unit_of
+from kanpde.calculus.taylor_models import TaylorModel
 
 Factor = dict[MultiIndex, TaylorModel]  # partials of a spline along its own axis; those that are missing vanish
 
@@ -31,13 +32,14 @@ class Stacked:
         models = [factor.get(partial) for factor in factors]
         cells = max(factor[()].error.shape[axis] for factor in factors)
         size = max((m.degrees[axis] for m in models if m is not None), default=1)
-        coefficients, error = np.zeros((cells, size, len(models))), np.zeros((cells, len(models)))
+        kind = np.result_type(np.float64, *(model.coefficients for model in models if model is not None))
+        coefficients, error = np.zeros((cells, size, len(models)), kind), np.zeros((cells, len(models)))
         for k, model in enumerate(models):
             if model is not None:
                 degrees = model.degrees[axis]
                 coefficients[:, :degrees, k] = model.coefficients.reshape(-1, degrees)
                 error[:, k] = model.error.reshape(-1)
-        return cls(coefficients, UPWARD * np.abs(coefficients).sum(axis=1), error)
+        return cls(coefficients, UPWARD * sizes(coefficients).sum(axis=1), error)
 
     @property
     def bound(self) -> Array:
@@ -49,9 +51,9 @@ def product_sum(left: Stacked, right: Stacked, weights: Array) -> TaylorModel:
     a, b = left.coefficients * weights, right.coefficients
     rows = a.reshape(-1, a.shape[2]) @ b.reshape(-1, b.shape[2]).T
     coefficients = rows.reshape(*a.shape[:2], *b.shape[:2]).transpose(0, 2, 1, 3)
-    sizes = np.abs(weights)
-    rounding = (len(weights) + 4) * UNIT * (left.norm * sizes) @ right.norm.T + TINY
-    error = (left.error * sizes) @ right.bound.T + (left.norm * sizes) @ right.error.T
+    factors = sizes(weights)
+    rounding = (len(weights) + 4) * unit_of(rows) * (left.norm * factors) @ right.norm.T + TINY
+    error = (left.error * factors) @ right.bound.T + (left.norm * factors) @ right.error.T
     return TaylorModel(np.ascontiguousarray(coefficients), UPWARD * (rounding + error))
 
 

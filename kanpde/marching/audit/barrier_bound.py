@@ -11,6 +11,7 @@ import numpy as np
 import sympy as sp
 
 from kanpde.calculus.arrays import Array, MultiIndex
+from kanpde.calculus.precision import DOUBLE, working, working_with
 from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.calculus.taylor_series import model_of
 from kanpde.marching.audit.continuation import up
@@ -48,9 +49,10 @@ class BarrierProof:
         return self._model(row, expression, self.jet)
 
     def _model(self, row: Row, expression: Any, jet: Jet) -> TaylorModel:
-        models = self.enclosed.coordinates(self.enclosed.cells)
-        models.update({symbol: jet[partial] for partial, symbol in row.symbols.items()})
-        return model_of(expression, models)
+        with working_with(working() if jet is self.jet else DOUBLE):
+            models = self.enclosed.coordinates(self.enclosed.cells)
+            models.update({symbol: jet[partial] for partial, symbol in row.symbols.items()})
+            return model_of(expression, models)
 
     @functools.cached_property
     def _rough(self) -> Jet:
@@ -67,7 +69,8 @@ class BarrierProof:
         row, enclosed = self.operator.row, self.enclosed
         values = {equation.title: enclosed.mismatch(equation) for equation in self.operator.values}
         coefficients = {partial: self._model(row, row.slope(partial), self._rough).coarse for partial in row.symbols}
-        barrier = spline_barrier(coefficients, enclosed.cells)
+        with working_with(DOUBLE):  # any barrier will do
+            barrier = spline_barrier(coefficients, enclosed.cells)
         if barrier is None or not barrier.lowest > 0:
             raise NoTheorem("no barrier was found")
         image = enclosed.spread(barrier.image(coefficients).interval[0])

@@ -13,12 +13,13 @@ from typing import Protocol
 
 import numpy as np
 
+from kanpde.calculus.precision import DOUBLE, EXTENDED, Numbers, working_with
 from kanpde.calculus.taylor_models import NotEnclosed
 from kanpde.errors import KanpdeError
 from kanpde.geometry.box import as_box
 from kanpde.marching.audit.barrier_bound import BarrierProof
 from kanpde.marching.audit.companion import companion_of
-from kanpde.marching.audit.continuation import up
+from kanpde.marching.audit.continuation import Amplified, up
 from kanpde.marching.audit.dispersion_bound import DispersiveProof
 from kanpde.marching.audit.eigenvalue_bound import EigenvalueProof
 from kanpde.marching.audit.elliptic_bound import EllipticProof
@@ -42,6 +43,8 @@ from kanpde.symbolic.proof.row import row_of
 SECONDS = 10.0  # after which a proof is given up
 
 FAR, CLOSE = 100.0, 1e-10  # a bound of more companions than that is tried on other cells, unless it is close
+MOST_EXTENDED = 100_000  # coefficients on all cells, up to which they have 64 bits at once
+MOST_REFINED = 2_000_000  # the same for a second proof with 64 bits after one with 53
 MOST_AT_ONCE = 1_000_000  # coefficients on all cells, up to which the solution itself is enclosed first
 
 TOO_LONG = f"the proof takes more than {SECONDS:.0f} seconds"
@@ -59,15 +62,16 @@ class Proof(Protocol):
 Theorem = Callable[[Enclosed], Proof]
 
 
-def error_bound(problem: Problem, model: Model, seconds: float | None = None) -> Bound:
+def error_bound(problem: Problem, model: Model, seconds: float | None = None, numbers: Numbers | None = None) -> Bound:
     """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason.
 
-    A proof is given up after `seconds`, ten by default.
+    A proof is given up after `seconds`, ten by default. It is made with `numbers` of 64 bits if none are chosen; where
+    the cells are many, with 53 bits first, and very many with these alone.
     """
     found: list[tuple[float, tuple[str, ...]]] = []
     try:
         with time_limit(SECONDS if seconds is None else seconds), np.errstate(all="ignore"):
-            found.extend(_proved(Enclosed(problem, model)))
+            found.extend(_proved(Enclosed(problem, model), numbers))
     except (NoTheorem, NotEnclosed) as error:
         reason = str(error)
     except TimeLimit:
@@ -81,31 +85,40 @@ def error_bound(problem: Problem, model: Model, seconds: float | None = None) ->
     return min(found) if found else (None, (reason,))
 
 
-def _proved(enclosed: Enclosed) -> Iterator[tuple[float, tuple[str, ...]]]:
+def _proved(enclosed: Enclosed, numbers: Numbers | None) -> Iterator[tuple[float, tuple[str, ...]]]:
     """Yield the bounds by the theorems that apply, of functions near the solution with their companions, if any."""
-    best, proofs, reasons = math.inf, None, []
+    best, closest, proofs, reasons = math.inf, enclosed, None, []
     for near in _near(enclosed):
         try:
-            proofs = proofs or _applicable(near)
-            companion = companion_of(near)
-            better = near if companion is None else near.with_added(companion)
-            for each in _bounds(better, proofs):
-                best = min(best, each[0])
-                yield each
+            with working_with(numbers or _numbers_of(near)):
+                proofs = proofs or _applicable(near)
+                companion = companion_of(near, still=SpaceWaveProof in proofs)
+                better = near if companion is None else near.with_added(companion)
+                for each in _bounds(better, proofs):
+                    best, closest = min((best, closest), (each[0], better), key=lambda pair: pair[0])
+                    yield each
         except (NoTheorem, NotEnclosed) as error:
-            if proofs is None:
+            if proofs is None or isinstance(error, Amplified):
                 raise
             reasons.append(error)  # a companion is no better where the splines do not resolve the solution
             continue
         # On fewer knots a companion is as large as what these leave out, not as the error.
         if best <= max(0.0 if near.displaced else FAR * better.moved, CLOSE):
-            return
-    if best < math.inf:
-        return
-    try:
-        yield from _bounds(enclosed, proofs or _applicable(enclosed))
-    except NotEnclosed as error:
-        raise reasons[0] if reasons else error from None
+            break
+    if best == math.inf:
+        try:
+            with working_with(numbers or _numbers_of(enclosed)):
+                yield from _bounds(enclosed, proofs or _applicable(enclosed))
+        except NotEnclosed as error:
+            raise reasons[0] if reasons else error from None
+    elif numbers is None and MOST_EXTENDED < closest.size <= MOST_REFINED:
+        with working_with(EXTENDED):
+            yield from _bounds(closest, proofs or [])
+
+
+def _numbers_of(enclosed: Enclosed) -> Numbers:
+    """Return the numbers with which a solution is enclosed if no others are chosen."""
+    return EXTENDED if enclosed.size <= MOST_EXTENDED else DOUBLE
 
 
 def _near(enclosed: Enclosed) -> Iterator[Enclosed]:
@@ -148,7 +161,7 @@ def _bounds(
             reasons.append(error)
             continue
         moved, rounding = enclosed.moved, enclosed.rounding
-        total = (bound + moved + enclosed.apart + rounding) * (1 + 1e-12)
+        total = float((bound + moved + enclosed.apart + rounding) * (1 + 1e-12))
         if not math.isfinite(total):
             raise NotEnclosed("the enclosures are not finite")
         count += 1

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.taylor_models import TINY, UNIT, UPWARD, NotEnclosed, TaylorModel
+from kanpde.calculus.precision import TINY, UNIT, UPWARD
+from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.geometry.curves import Arc, Curve, Segment
 from kanpde.marching.audit.corner_frames import along
 

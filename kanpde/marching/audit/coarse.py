@@ -11,6 +11,7 @@ rounding errors less, and on which a companion has few unknowns.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -18,32 +19,35 @@ import torch
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.exact_splines import difference_of_pieces, whole_pieces
+from kanpde.calculus.precision import UPWARD, floats
 from kanpde.calculus.splines import clamped_knots, periodic_knots
-from kanpde.calculus.taylor_models import UPWARD, TaylorModel
+from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.network.bspline import BSpline
 from kanpde.network.enclosure import Cells, pieces_on_cells, smooth_cells, spline_basis, spline_on_cells
 from kanpde.network.kan import KAN
 from kanpde.network.rounding import Displacement
 
 DEGREE = 13  # of the coarser splines, or that of the network if it is higher
+POLYNOMIAL = 17  # the same of polynomials, which have no knots
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)  # of intervals along an axis that are tried
 
 
 def coarser_networks(network: KAN, low: Array, high: Array, limit: float) -> Iterator[tuple[KAN, float]]:
     """Yield networks with fewer knots and bounds of their distances on a box, which are below a limit.
 
-    The second one has twice as many intervals as the first one, because derivatives need more knots than values.
+    The first one has none. The last one has twice as many intervals as the one before, because derivatives need more
+    knots than values.
     """
     basis, cells = network.first.basis, smooth_cells(network, low, high)
     if not isinstance(basis, BSpline) or any(layer.fixed is not None for layer in (network.first, *network.hidden)):
         return
     displacement = Displacement(network, low, high)
-    counts = [_count(displacement, cells, axis, limit / (2 * len(cells))) for axis in range(len(cells))]
-    for factor in (1, 2):
-        wanted = [min(factor * count, basis.intervals) for count in counts]
-        found = _with_intervals(network, cells, wanted)
+    for counts, degree in _candidates(displacement, cells, limit / (2 * len(cells))):
+        if math.prod(counts) * (degree + 1) ** len(cells) >= _size(cells, network):
+            continue
+        found = _with_intervals(network, cells, counts, degree)
         bound = displacement.bound(_enclosed(network, found, cells))
-        if bound < limit and _size(smooth_cells(found, low, high), found) < _size(cells, network):
+        if bound < limit:
             yield found, bound
 
 
@@ -51,27 +55,38 @@ def _size(cells: Cells, network: KAN) -> float:
     return float(np.prod([len(low) * ((network.degree or 0) + 1) for low, _ in cells]))
 
 
-def _count(displacement: Displacement, cells: Cells, axis: int, limit: float) -> int:
-    """Return the intervals along an axis that change the outputs by less than a limit, as far as points show."""
-    network = displacement.network
-    x, values = _values(network, axis, cells)
-    for count in COUNTS:
-        basis = _basis(network, [count] * len(cells))
+def _candidates(displacement: Displacement, cells: Cells, limit: float) -> Iterator[tuple[list[int], int]]:
+    """Yield numbers of intervals along all axes, and a degree, that change the outputs little as far as points show."""
+    network, basis = displacement.network, spline_basis(displacement.network.first)
+    places = [_values(network, axis, cells) for axis in range(len(cells))]
+
+    def resolves(axis: int, count: int, degree: int) -> bool:
+        x, values = places[axis]
+        own = _basis(network, [count] * len(cells), degree)
         with np.errstate(all="ignore"):
-            fitted = basis.fit(axis, x, values)
-        spline = basis.evaluate(torch.as_tensor(x).expand(len(cells), -1).contiguous(), 1)[0, axis].numpy()
-        if displacement.bound(np.abs(spline.T @ fitted - values).max(axis=0)) < limit:
-            return count
-    return spline_basis(network.first).intervals
+            fitted = own.fit(axis, x, values)
+        spline = own.evaluate(torch.as_tensor(x).expand(len(cells), -1).contiguous(), 1)[0, axis].numpy()
+        return displacement.bound(np.abs(spline.T @ fitted - values).max(axis=0)) < limit
+
+    degree = max(POLYNOMIAL, basis.degree)
+    if all(resolves(axis, 1, degree) for axis in range(len(cells))):
+        yield [1] * len(cells), degree
+    degree = max(DEGREE, basis.degree)
+    counts = [
+        next((count for count in COUNTS if resolves(axis, count, degree)), basis.intervals)
+        for axis in range(len(cells))
+    ]
+    for factor in (1, 2):
+        yield [min(factor * count, basis.intervals) for count in counts], degree
 
 
-def _basis(network: KAN, counts: Sequence[int]) -> BSpline:
+def _basis(network: KAN, counts: Sequence[int], degree: int) -> BSpline:
     """Return splines on some of the network's knots, so many intervals along every axis.
 
     All axes have as many knots: those that an axis does not need lie at its high end.
     """
     old, most = spline_basis(network.first), max(counts)
-    degree, knots = max(DEGREE, old.degree), []
+    knots = []
     for count, breakpoints, periodic in zip(counts, old.breakpoints(), old.periodic, strict=True):
         chosen = np.linspace(0, old.intervals, (most if periodic else count) + 1).round().astype(int)
         through = periodic_knots if periodic else clamped_knots
@@ -81,9 +96,9 @@ def _basis(network: KAN, counts: Sequence[int]) -> BSpline:
         return BSpline(np.stack(knots), degree, None, old.periodic)
 
 
-def _with_intervals(network: KAN, cells: Cells, counts: Sequence[int]) -> KAN:
+def _with_intervals(network: KAN, cells: Cells, counts: Sequence[int], degree: int) -> KAN:
     """Return the network with splines of its first layer that are fitted on fewer intervals."""
-    result, basis = copy.deepcopy(network), _basis(network, counts)
+    result, basis = copy.deepcopy(network), _basis(network, counts, degree)
     with np.errstate(all="ignore"):
         fitted = [basis.fit(axis, *_values(network, axis, cells)) for axis in range(len(cells))]
     result.first.basis, result.degree = basis, basis.degree
@@ -98,7 +113,7 @@ def _values(network: KAN, axis: int, cells: Cells) -> tuple[Array, Array]:
     nodes = -np.cos(np.pi * (np.arange(pieces.shape[1]) + 0.5) / pieces.shape[1])
     powers = nodes[:, None] ** np.arange(pieces.shape[1])
     x = ((low + high) / 2)[:, None] + ((high - low) / 2)[:, None] * nodes
-    return x.ravel(), np.asarray((powers @ pieces).reshape(x.size, -1))
+    return x.ravel(), np.asarray((powers @ floats(pieces)[0]).reshape(x.size, -1))
 
 
 def _enclosed(network: KAN, other: KAN, cells: Cells) -> Array:

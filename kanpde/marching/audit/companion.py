@@ -25,10 +25,22 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.exact_splines import BITS, basis_pieces
 from kanpde.calculus.jets import JetPlan, closure
-from kanpde.calculus.taylor_models import TINY, UNIT, UPWARD, TaylorModel
+from kanpde.calculus.precision import (
+    DOUBLE,
+    TINY,
+    UPWARD,
+    Numbers,
+    floats,
+    half_widths,
+    sizes,
+    unit_of,
+    working,
+    working_with,
+)
+from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.geometry.integration import Index
 from kanpde.marching.audit.enclosed import Enclosed
-from kanpde.marching.axes import SplineAxis
+from kanpde.marching.axes import SplineAxis, StillAxis
 from kanpde.marching.piece import CutGrid, Shapes
 from kanpde.marching.system import System
 from kanpde.marching.tensor_product import TensorProduct, lines_of
@@ -39,7 +51,7 @@ from kanpde.optim.cgls import conjugate_gradients
 from kanpde.problem.lift import SingularPart
 from kanpde.symbolic.proof.ordinary import is_ordinary
 
-MOST_OPERATIONS = 8e10  # of the factorisation, so that it takes a few seconds
+MOST_OPERATIONS = 1e11  # of the factorisation, so that it takes a few seconds
 DAMPINGS = (2 * MIN_DAMPING, 1e-13, 1e-11)  # that are tried in order; they keep what no row notices small
 SMALLEST = 2.0**-100  # size of a power whose roundings exceed the error of the fixed-point pieces, 2^-180
 CHUNK = 4096  # points that are evaluated at once
@@ -55,22 +67,24 @@ class Companion:
 
     def jets(self, cells: Cells, partials: Sequence[MultiIndex]) -> list[Jet]:
         """Return models of partials of w on cells, for every field."""
-        tables = [self._table(axis, low.tobytes(), high.tobytes()) for axis, (low, high) in enumerate(cells)]
-        return [
-            {partial: self._model(self.coefficients[..., f], tables, cells, partial) for partial in closure(partials)}
-            for f in range(self.coefficients.shape[-1])
-        ]
+        with working_with(working().of_corrections):
+            ends = [(low.tobytes(), high.tobytes(), working()) for low, high in cells]
+            tables = [self._table(axis, *each) for axis, each in enumerate(ends)]
+            return [
+                {p: self._model(self.coefficients[..., f], tables, cells, p) for p in closure(partials)}
+                for f in range(self.coefficients.shape[-1])
+            ]
 
     @functools.lru_cache(maxsize=64)  # noqa: B019  (a companion lives as long as its proof)
-    def _table(self, axis: int, low: bytes, high: bytes) -> tuple[Array, Index]:
+    def _table(self, axis: int, low: bytes, high: bytes, numbers: Numbers) -> tuple[Array, Index]:
         """Return the powers (cells, k + 1, k + 1) of the functions on cells, and their numbers (cells, k + 1)."""
         own = self.axes[axis]
         ends, knots = (np.frombuffer(low), np.frombuffer(high)), own.basis.knots[0].double().cpu().numpy()
         inner = knots[own.degree + 1 : own.degree + own.intervals]
         interval = np.searchsorted(inner, (ends[0] + ends[1]) / 2, side="right")
         pieces = basis_pieces(knots, own.degree, interval, *ends)
-        numbers = interval[:, None] + np.arange(own.degree + 1)
-        return np.asarray(pieces / (1 << BITS), dtype=np.float64), numbers % own.size if own.periodic else numbers
+        places = interval[:, None] + np.arange(own.degree + 1)
+        return numbers.fraction(pieces, BITS), places % own.size if own.periodic else places
 
     @staticmethod
     def _model(
@@ -79,15 +93,18 @@ class Companion:
         total, size = coefficients, np.abs(coefficients)
         dimension, roundings = len(cells), 8
         for axis, ((powers, numbers), (low, high)) in enumerate(zip(tables, cells, strict=True)):
-            order, sizes = partial.count(axis), np.abs(powers) + SMALLEST
+            order, largest, half = partial.count(axis), sizes(powers) + SMALLEST, half_widths(low, high)
             for _ in range(order):
-                factor = np.arange(1, powers.shape[1])[:, None] / ((high - low) / 2)[:, None, None]
-                powers, sizes = powers[:, 1:] * factor, sizes[:, 1:] * factor
+                whole = np.arange(1, powers.shape[1])[:, None]
+                powers = powers[:, 1:] * whole / half[:, None, None]
+                largest = largest[:, 1:] * whole / floats(half)[0][:, None, None]
             roundings += 2 * powers.shape[2] + 10 * order + 4
             total = _contracted(total, axis, powers, numbers)
-            size = _contracted(size, axis, sizes.sum(axis=1, keepdims=True), numbers)
+            size = _contracted(size, axis, largest.sum(axis=1, keepdims=True), numbers)
         order_of_axes = [*range(0, 2 * dimension, 2), *range(1, 2 * dimension, 2)]
-        error = size.reshape(size.shape[::2]) * (UPWARD * roundings * UNIT) + TINY
+        # Balls have their own rounding errors, but for that of the fixed-point pieces, which is below 2^-70 of a power.
+        unit = max(unit_of(total), SMALLEST)
+        error = size.reshape(size.shape[::2]) * (UPWARD * roundings * unit) + TINY
         return TaylorModel(np.ascontiguousarray(total.transpose(order_of_axes)), error)
 
 
@@ -142,7 +159,7 @@ def evaluated(model: TaylorModel, places: Sequence[tuple[Index, Array]], on_grid
     # A model has one cell along axes on which it does not depend.
     cells = [cell if count > 1 else 0 * cell for (cell, _), count in zip(places, model.error.shape, strict=True)]
     powers = [local[:, None] ** np.arange(size) for (_, local), size in zip(places, model.degrees, strict=True)]
-    found = model.coefficients
+    found, _ = floats(model.coefficients)
     if not on_grid:
         found = found[tuple(cells)]
         for each in powers:
@@ -156,16 +173,30 @@ def evaluated(model: TaylorModel, places: Sequence[tuple[Index, Array]], on_grid
     return found.ravel()
 
 
-def companion_of(enclosed: Enclosed) -> Companion | None:
-    """Return a companion of an enclosed solution; None if it has too many unknowns, or others than fields."""
+def companion_of(enclosed: Enclosed, still: bool = False) -> Companion | None:
+    """Return a companion of an enclosed solution; None if it has too many unknowns, or others than fields.
+
+    If `still`, it vanishes on all faces in space. It is the same whichever numbers a proof works with.
+    """
+    with working_with(DOUBLE):
+        return _companion_of(enclosed, still)
+
+
+def _companion_of(enclosed: Enclosed, still: bool) -> Companion | None:
     problem, network = enclosed.problem, enclosed.model.network
     if problem.expansions or (problem.unknowns and is_ordinary(problem)):
         return None
     periodic = (False,) * problem.domain.dimension if enclosed.ansatz is None else enclosed.ansatz.periodic
     degree, cells = network.degree or 0, zip(enclosed.cells, periodic, strict=True)
     axes = tuple(SplineAxis(np.unique(np.append(low, high[-1])), degree, around) for (low, high), around in cells)
+    moving = [a == problem.domain.time or axis.periodic or not still for a, axis in enumerate(axes)]
+    own = tuple(axis if free else StillAxis(axis.breakpoints, degree) for axis, free in zip(axes, moving, strict=True))
+    sizes_ = [axis.size * (len(problem.fields) if a == 0 else 1) for a, axis in enumerate(own)]
+    # The band is at least as wide as the functions at a point, without those along the longest axis.
+    if math.prod(sizes_) * (degree * math.prod(sizes_) / max(sizes_)) ** 2 > MOST_OPERATIONS:
+        return None
     rows = System(
-        TensorProduct(axes),
+        TensorProduct(own),
         problem.domain,
         problem.blocks(),
         problem.fields,
@@ -182,6 +213,7 @@ def companion_of(enclosed: Enclosed) -> Companion | None:
         return None
     coefficients, constants = rows.split(vector)
     shaped = coefficients.numpy().reshape(*rows.space.shape, len(problem.fields))
+    shaped = np.pad(shaped, [(0, 0) if free else (1, 1) for free in moving] + [(0, 0)])
     return Companion(axes, shaped, {name: value.item() for name, value in constants.items()})
 
 

@@ -10,7 +10,12 @@ from kanpde.symbolic.proof.maximum_principle import NoTheorem
 TRIES = 8
 TINY = 1e-300
 LARGEST = 1e6  # δ that is tried
+HOPELESS = 1e4  # first bound of a nonlinear equation that is not mended by other cells
 ROOM = 2.0  # δ of the next try, in bounds of the last one
+
+
+class Amplified(NoTheorem):
+    """The terms in u amplify errors so much that no other cells will help."""
 
 
 def closed(
@@ -24,6 +29,8 @@ def closed(
     found, line = bound(0.0)
     if linear:
         return found, [line, f"|u − u*| ≤ {up(found)}"]
+    if not found < HOPELESS:
+        raise Amplified(f"the terms in u amplify errors too much: a first bound is {up(found)}")
     delta = 0.0
     for _ in range(TRIES):
         delta = ROOM * max(found, delta, TINY)

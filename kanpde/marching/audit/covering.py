@@ -11,7 +11,8 @@ import numpy.typing as npt
 import sympy as sp
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.taylor_models import UNIT, TaylorModel
+from kanpde.calculus.precision import unit_of, working
+from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.calculus.taylor_series import coordinate, model_of
 from kanpde.geometry.curves import Arc, Curve, Segment
 from kanpde.geometry.shape import Shape
@@ -113,9 +114,10 @@ class Stretch:
     def _local(self, own: TaylorModel, axis: int, cells: Cells) -> TaylorModel:
         """Return the local coordinate in the cells."""
         low, high = (end[self.cell[axis]] for end in cells[axis])
-        shifted = own + self._number(-(low + high) / 2)
-        scaled = shifted * self._number(2 / (high - low))
-        return scaled.widened(16 * UNIT * (np.abs(low) + np.abs(high)) / (high - low))
+        first, last = map(working().exact, (low, high))
+        shifted = own + self._number(-(first + last) / 2)
+        scaled = shifted * self._number(2 / (last - first))
+        return scaled.widened(16 * unit_of(first) * (np.abs(low) + np.abs(high)) / (high - low))
 
     @staticmethod
     def _number(values: Array) -> TaylorModel:

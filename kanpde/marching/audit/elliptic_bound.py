@@ -7,7 +7,7 @@ with values, or the bump of `kanpde.symbolic.proof.comparison` between two free 
 
 Where ∂g/∂u is not bounded from below, or too negative, it is taken for |u − v| ≤ δ. If the bound Z that follows is
 below δ, v ∓ Z are a sub- and a supersolution, between which there is a solution (H. Amann, "Fixed point equations and
-nonlinear eigenvalue problems in ordered Banach spaces", SIAM Rev. 18 (1976) 620, section 9); it is the only one within
+nonlinear eigenvalue problems in ordered Banach spaces", SIAM Rev. 18 (1976) 620); it is the only one within
 δ, because the difference of two satisfies a linear equation with the same barrier. On rectangles with values on all
 sides there is also the barrier of `spline_barrier`.
 """
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from kanpde.calculus.arrays import Array, MultiIndex
+from kanpde.calculus.precision import DOUBLE, working_with
 from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.calculus.taylor_series import model_of
 from kanpde.marching.audit.continuation import closed, up
@@ -71,7 +72,8 @@ class EllipticProof:
 
     def _interval(self, row: Row, expression: Any) -> tuple[float, float]:
         """Return bounds of an expression of the coordinates."""
-        low, high = self.enclosed.of_coordinates(expression, self.enclosed.cells).interval
+        with working_with(DOUBLE):  # a few digits count, as in all coefficients of the operator
+            low, high = self.enclosed.of_coordinates(expression, self.enclosed.cells).interval
         return float(low.min()), float(high.max())
 
     def operator(self, delta: float) -> Operator:
@@ -116,9 +118,10 @@ class EllipticProof:
         return self._reactions[delta]
 
     def _computed(self, delta: float) -> TaylorModel:
-        models = self.enclosed.coordinates(self.enclosed.cells)
-        models[self.row.symbols[()]] = self._jet[()].coarse.widened(delta)
-        return model_of(self.row.slope(()), models)
+        value = self._jet[()].coarse.widened(delta)
+        with working_with(DOUBLE):
+            models = {**self.enclosed.coordinates(self.enclosed.cells), self.row.symbols[()]: value}
+            return model_of(self.row.slope(()), models)
 
     @functools.cached_property
     def _jet(self) -> Jet:
@@ -135,13 +138,15 @@ class EllipticProof:
     def barrier(self) -> SplineBarrier | None:
         if len(self.ends) != 2 or self.enclosed.problem.domain.dimension != 2:
             return None
-        return spline_barrier(self._coefficients, self.enclosed.cells)
+        with working_with(DOUBLE):
+            return spline_barrier(self._coefficients, self.enclosed.cells)
 
     @functools.cached_property
     def _coefficients(self) -> dict[MultiIndex, TaylorModel]:
         """The coefficients of the linearised equation at v."""
         slopes = {partial: self.row.slope(partial) for partial in self.row.orders}
-        found = {p: self.enclosed.of_coordinates(slope, self.enclosed.cells) for p, slope in slopes.items()}
+        with working_with(DOUBLE):
+            found = {p: self.enclosed.of_coordinates(slope, self.enclosed.cells) for p, slope in slopes.items()}
         return {**found, (): self._reaction(0.0)}
 
     @property

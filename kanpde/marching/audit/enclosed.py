@@ -41,7 +41,7 @@ from kanpde.symbolic.proof.statement import Statement, state
 
 MOST_COORDINATES = 4
 PARTS = 96  # of cells along an axis, in which a shape other than a box is covered
-MOST_COEFFICIENTS = 20_000_000  # of a polynomial on all cells
+MOST_COEFFICIENTS = 10_000_000  # of a polynomial on all cells
 MOST_FINER = 1_000_000  # the same on halved cells
 CLOSE = 32.0  # distance of splines on fewer knots, relative to the rounding errors of the solution's values
 LIFT_ROUNDINGS = 64  # in the evaluation of the lift and factor of hard conditions; functions are taken to be good to 30

@@ -13,7 +13,8 @@ import scipy.sparse
 from numpy.polynomial import chebyshev
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.taylor_models import TINY, UNIT, TaylorModel
+from kanpde.calculus.precision import TINY, UNIT, floats
+from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.network.enclosure import derivative
 from kanpde.symbolic.proof.maximum_principle import UPWARD, NoTheorem
 
@@ -27,7 +28,7 @@ Matrix = list[list[TaylorModel]]
 def values_at(model: TaylorModel, places: Array) -> Array:
     """Return the polynomials (cells, places), without their errors."""
     powers = places ** np.arange(model.degrees[0])[:, None]
-    return np.asarray(model.coefficients @ powers)
+    return np.asarray(floats(model.coefficients)[0] @ powers)
 
 
 def spectral_radius(matrix: Matrix) -> Array:
@@ -114,10 +115,12 @@ def at_ends(matrix: Matrix, side: int) -> tuple[Array, Array]:
 def integrals(model: TaylorModel, half: Array) -> tuple[Array, Array]:
     """Return bounds of |∫ f| over every cell, and of |∫ f| from its low end to any point of it."""
     powers = np.arange(1, model.degrees[0] + 1)
-    rising = np.pad(model.coefficients / powers, [(0, 0), (1, 0)])
+    near, lost = floats(model.coefficients)
+    rising = np.pad(near / powers, [(0, 0), (1, 0)])
     sizes = np.abs(rising).sum(axis=1)
     rising[:, 0] = -(rising * (-1.0) ** np.arange(len(powers) + 1)).sum(axis=1)
-    error = 2 * UPWARD * model.error + 4 * (len(powers) + 2) * UNIT * sizes
+    error = model.error + np.broadcast_to(lost, near.shape).sum(axis=1)
+    error = 2 * UPWARD * error + 4 * (len(powers) + 2) * UNIT * sizes
     whole = np.abs(rising.sum(axis=1)) + error
     running = TaylorModel(rising, np.broadcast_to(error, sizes.shape)).close_bound
     return UPWARD * half * whole, UPWARD * half * running
@@ -125,12 +128,14 @@ def integrals(model: TaylorModel, half: Array) -> tuple[Array, Array]:
 
 def integral(model: TaylorModel, half: Array) -> tuple[float, float]:
     """Return ∫ f over all cells, and a bound of its error."""
-    even = model.coefficients[:, ::2]
+    near, lost = floats(model.coefficients)
+    even = near[:, ::2]
     powers = np.arange(0, model.degrees[0], 2)
     found = float((2 * even / (powers + 1)).sum(axis=1) @ half)
     sizes = UPWARD * (2 * np.abs(even).sum(axis=1))
     rounding = (len(half) + len(powers) + 8) * UNIT * sizes
-    return found, UPWARD * float((2 * model.error + rounding) @ (UPWARD * half))
+    error = model.error + np.broadcast_to(lost, near.shape).sum(axis=1)
+    return found, UPWARD * float((2 * error + rounding) @ (UPWARD * half))
 
 
 @dataclass(frozen=True)

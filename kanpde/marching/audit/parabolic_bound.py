@@ -11,6 +11,7 @@ import numpy as np
 import sympy as sp
 
 from kanpde.calculus.arrays import Array, MultiIndex
+from kanpde.calculus.precision import DOUBLE, working, working_with
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.calculus.taylor_series import model_of
 from kanpde.marching.audit.continuation import closed, up
@@ -118,11 +119,14 @@ class ParabolicProof:
         used = {symbol for expression in expressions for symbol in expression.free_symbols}
         chosen = {partial: symbol for partial, symbol in self.evolution.row.symbols.items() if symbol in used}
         for number, cells in enumerate(self.chunks):
-            models, jet = self.enclosed.coordinates(cells), self.jet(number) if chosen else {}
-            for partial, symbol in chosen.items():
-                known = jet[partial].coarse if coarse else jet[partial]
-                models[symbol] = known.widened((slopes or {}).get(partial, 0.0) if partial else delta)
-            yield [model_of(expression, models) for expression in expressions]
+            jet = self.jet(number) if chosen else {}
+            with working_with(DOUBLE if coarse else working()):
+                models = self.enclosed.coordinates(cells)
+                for partial, symbol in chosen.items():
+                    known = jet[partial].coarse if coarse else jet[partial]
+                    models[symbol] = known.widened((slopes or {}).get(partial, 0.0) if partial else delta)
+                found = [model_of(expression, models) for expression in expressions]
+            yield found
 
     def interval(
         self, expression: Any, delta: float, slopes: Mapping[MultiIndex, float] | None = None

@@ -6,6 +6,10 @@ has −ΔΦ ≥ ρ and ∂_n Φ ≥ γ on N, then |e| ≤ m + Φ: for w = m + Φ
 principle, Gilbarg and Trudinger, 2001, section 8.1, for mixed conditions: Troianiello, "Elliptic Differential Equations
 and Obstacle Problems", 1987, chapter 2). Corners, re-entrant ones too, are single points, and are of no account there.
 
+The residual of splines is largest in the outermost cells. Therefore Φ may have a part h(x) with −h'' = ρ(x), which is
+what a constant leaves of the residual: with h' = ±∫ρ/2 at its ends it rises by at most l ∫ρ/2 along the length l, and
+lacks a slope of ∫ρ/2 on N, which a multiple of the barrier for slopes adds.
+
 Φ is a polynomial plus logarithms about the centres of round holes, found by linear programming, and then enclosed.
 """
 

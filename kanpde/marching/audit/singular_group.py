@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.corner_functions import CornerFunction
-from kanpde.calculus.taylor_models import UNIT, UPWARD, NotEnclosed
+from kanpde.calculus.precision import UNIT, UPWARD
+from kanpde.calculus.taylor_models import NotEnclosed
 from kanpde.geometry.curves import Curve, Segment
 from kanpde.marching.audit.boundary_series import TERMS, Complex, Pieces, Series
 from kanpde.marching.audit.corner_frames import Frame, along, is_on

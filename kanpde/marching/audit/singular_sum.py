@@ -18,7 +18,8 @@ import numpy as np
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.corner_functions import CornerFunction
-from kanpde.calculus.taylor_models import UNIT, UPWARD, NotEnclosed, TaylorModel
+from kanpde.calculus.precision import UNIT, UPWARD
+from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.geometry.curves import Arc, Curve, Segment
 from kanpde.geometry.shape import Shape
 from kanpde.marching.audit.boundary_series import (

@@ -18,6 +18,7 @@ from scipy.interpolate import BSpline
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.exact_splines import spline_pieces
 from kanpde.calculus.jets import closure
+from kanpde.calculus.precision import floats, half_widths
 from kanpde.calculus.splines import clamped_knots
 from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.network.enclosure import Cells, Jet, derivative
@@ -137,7 +138,7 @@ def _table(knots: Array, x: Array, order: int) -> Array:
 
 def _values(model: TaylorModel, places: Sequence[Places]) -> Array:
     """Return the polynomials of a model at all places, (points, points)."""
-    coefficients = model.coefficients
+    coefficients, _ = floats(model.coefficients)
     for axis, place in enumerate(places):
         powers = place.local ** np.arange(model.degrees[axis])[:, None]
         if coefficients.shape[axis] > 1:
@@ -172,7 +173,7 @@ def _factor_jets(knots: Array, coefficients: Array, ends: tuple[Array, Array], a
     inner = knots[DEGREE + 1 : -DEGREE - 1]
     interval = np.searchsorted(inner, (low + high) / 2, side="right")
     found, error = spline_pieces(knots, DEGREE, coefficients, interval, low, high)
-    half = (high - low) / 2
+    half = half_widths(low, high)
     return [
         {(axis,) * order: derivative(found[:, :, k], error[:, :, k], half, order, axis, 2) for order in range(3)}
         for k in range(coefficients.shape[1])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.precision import DOUBLE, working, working_with
 from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.calculus.taylor_series import model_of
 from kanpde.marching.audit.continuation import closed, up
@@ -51,11 +52,13 @@ class SystemProof:
 
     def _model(self, expression: Any, delta: float = 0.0, *, coarse: bool = True) -> TaylorModel:
         """Return the model of an expression, where the values of all fields are known up to δ."""
-        models: dict[Any, TaylorModel] = self.enclosed.coordinates(self.enclosed.cells)
-        for (field, partial), symbol in self.system.symbols.items():
-            model = self.jets[field][partial]
-            models[symbol] = (model.coarse if coarse else model).widened(0.0 if partial else delta)
-        return model_of(expression, models)
+        jets = self.jets
+        with working_with(DOUBLE if coarse else working()):
+            models: dict[Any, TaylorModel] = self.enclosed.coordinates(self.enclosed.cells)
+            for (field, partial), symbol in self.system.symbols.items():
+                model = jets[field][partial]
+                models[symbol] = (model.coarse if coarse else model).widened(0.0 if partial else delta)
+            return model_of(expression, models)
 
     def _interval(self, field: int, key: Key, delta: float) -> tuple[Array, Array]:
         """Return bounds of the derivative of F_field by a partial on all cells."""

@@ -6,7 +6,7 @@ maximum of u − v − Z the gradients agree, D²u ≤ D²(v + Z) and u > v + Z,
 below (D. Gilbarg, N. S. Trudinger, Elliptic Partial Differential Equations of Second Order, 2001, theorem 10.1).
 
 F must be monotonic between D²u and D²(v ± Z). If it is affine in D²u, its coefficients at the gradient of v ± Z decide.
-For the determinant of D²u, which is monotonic among convex functions (section 17.2 there), v ± Z and u must be convex:
+For the determinant of D²u, which is monotonic among convex functions (chapter 17 there), v ± Z and u must be convex:
 then the bound is one for the convex solution.
 """
 

@@ -7,8 +7,8 @@ at a point inside, e_i = Z_i, e_ii ≤ Z_ii and e_t ≥ Z_t hold there (up to th
     τ Z_t − Σ a_i Z_ii + Σ b_i Z_i + c Z > |r|   for all τ, a, b, c that are partial derivatives of F between v and u,
 
 where c = ∂F/∂u may be taken at the derivatives of v, and τ and a_i at the gradient of v: the value is exchanged first,
-the gradient last. This is the theorem of Nagumo and Westphal (W. Walter, Differential and Integral Inequalities, 1970,
-section 24); without second derivatives it is Haar's. Here Z = z(t) + Σ h_i(x_i), with
+the gradient last. This is the theorem of Nagumo and Westphal (W. Walter, Differential and Integral Inequalities,
+1970); without second derivatives it is Haar's. Here Z = z(t) + Σ h_i(x_i), with
 
     z' = Λ z + max |r| / τ + …,   Λ(t) = max (−c / τ),   z ≥ |e| at the initial time and where values are prescribed.
 

@@ -6,8 +6,8 @@ Let F_k(x, t, u, ∇u_k, ∂_ii u_k, ∂_t u_k) = 0 for k = 1 … m be affine in
 
     τ Z_k,t − Σ a_i Z_k,ii + Σ b_i Z_k,i + c_kk Z_k − Σ_{j≠k} |c_kj| Z_j > |r_k|,     c_kj = ∂F_k / ∂u_j,
 
-because e_k = Z_k and |e_j| ≤ Z_j where they first touch (W. Walter, Differential and Integral Inequalities, 1970,
-section 32). Here Z_k = d_k z(t) + Σ h_i(x_i) with any weights d_k > 0, and h where slopes are prescribed:
+because e_k = Z_k and |e_j| ≤ Z_j where they first touch (W. Walter, Differential and Integral Inequalities,
+1970). Here Z_k = d_k z(t) + Σ h_i(x_i) with any weights d_k > 0, and h where slopes are prescribed:
 
     z' = Λ z + max_k (|r_k| + …) / (d_k τ),     Λ(t) = max_k max (−c_kk d_k + Σ_{j≠k} |c_kj| d_j) / (d_k τ).
 
@@ -28,7 +28,7 @@ from kanpde.symbolic.proof.linear_form import LinearForm, linear_form
 from kanpde.symbolic.proof.maximum_principle import NoTheorem
 from kanpde.symbolic.proof.statement import Statement
 
-THEOREM = "comparison of systems (Walter, 1970, section 32)"
+THEOREM = "comparison of systems (Walter, 1970)"
 LEAST_WEIGHT = 1e-6  # of a field, relative to the largest one
 
 Key = tuple[int, MultiIndex]  # a field and a partial
@@ -67,8 +67,10 @@ def coupled_of(statement: Statement) -> Coupled:
     """Return a problem as a weakly coupled parabolic system; raise NoTheorem, with the reason, for others."""
     problem = statement.problem
     time, fields = problem.domain.time, problem.fields
-    if problem.unknowns or time is None:
-        raise NoTheorem("bounds of systems of partial differential equations are proved for evolutions that are known")
+    if problem.unknowns:
+        raise NoTheorem("bounds of systems of partial differential equations are proved for equations that are known")
+    if time is None:
+        raise NoTheorem("it is a steady system: its energy bounds mean squares of slopes, but not the largest error")
     rows, symbols = rows_of(statement)
     forms = [linear_form(statement, e) for e in statement.equations if e.face is not None]
     starts, values, slopes = sorted_forms(forms, time)

@@ -1,0 +1,158 @@
+"""The numbers that are coefficients of Taylor models: of 53 bits, of 64 where the machine has them, or balls.
+
+An operation on numbers of 53 or 64 bits is rounded by at most `unit_of` them, relative to its result, and whoever
+computes with them adds that to an error. A ball has its own rounding errors: see `kanpde.calculus.balls`. An array of
+53 bits that meets one of another kind becomes one of that kind.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import mpmath
+import numpy as np
+import numpy.typing as npt
+
+from kanpde.calculus.arrays import Array
+
+UNIT = 2.0**-53  # relative error of one rounding to nearest, of 53 bits
+UPWARD = 1 + 1e-12  # exceeds the rounding errors of a sum of a thousand nonnegative numbers
+TINY = 1e-300  # exceeds the absolute error of an underflow
+
+
+class Numbers(ABC):
+    """A kind of numbers. Arrays of them have no type of their own, because most functions accept every kind."""
+
+    @property
+    def of_corrections(self) -> Numbers:
+        """The numbers for what is small beside a solution, whose rounding errors do not count."""
+        return self
+
+    digits: int  # of functions and constants, before these are rounded to such numbers
+
+    @abstractmethod
+    def exact(self, values: Array) -> Array:
+        """Return numbers of 53 bits as such numbers."""
+
+    @abstractmethod
+    def fraction(self, whole: npt.NDArray[Any], bits: int) -> Array:
+        """Return whole · 2^−bits, rounded once, for Python's whole numbers."""
+
+    @abstractmethod
+    def rounded(self, value: Any) -> Any:
+        """Return one of mpmath's numbers, rounded once."""
+
+
+class Double(Numbers):
+    """Numbers of 53 bits."""
+
+    digits = 30
+
+    def exact(self, values: Array) -> Array:
+        return values
+
+    def fraction(self, whole: npt.NDArray[Any], bits: int) -> Array:
+        return np.asarray(whole / (1 << bits), dtype=np.float64)
+
+    def rounded(self, value: Any) -> Any:
+        return float(value)
+
+
+class Extended(Numbers):
+    """Numbers of `numpy.longdouble`, which have 64 bits on most machines, and never less than 53."""
+
+    digits = 40
+
+    @property
+    def of_corrections(self) -> Numbers:
+        return DOUBLE
+
+    def exact(self, values: Array) -> Any:
+        return values.astype(np.longdouble)
+
+    def fraction(self, whole: npt.NDArray[Any], bits: int) -> Any:
+        high = np.asarray(whole / (1 << bits), dtype=np.float64)
+        numerator, denominator = np.frompyfunc(float.as_integer_ratio, 1, 1), (1 << bits)
+        pairs = numerator(high.astype(object))
+        taken = np.frompyfunc(lambda w, pair: w - pair[0] * denominator // pair[1], 2, 1)(whole, pairs)
+        return high.astype(np.longdouble) + np.asarray(taken / (1 << bits), dtype=np.float64)
+
+    def rounded(self, value: Any) -> Any:
+        high = float(value)
+        return np.longdouble(high) + np.longdouble(float(value - mpmath.mpf(high)))
+
+
+DOUBLE, EXTENDED = Double(), Extended()
+_working: ContextVar[Numbers] = ContextVar("working", default=DOUBLE)
+
+
+def working() -> Numbers:
+    """Return the kind of the numbers that are made now."""
+    return _working.get()
+
+
+@contextmanager
+def working_with(numbers: Numbers) -> Iterator[None]:
+    """Make numbers of another kind."""
+    token = _working.set(numbers)
+    try:
+        yield
+    finally:
+        _working.reset(token)
+
+
+def of_mpmath(value: Any) -> Any:
+    """Return an exact number as one of mpmath's, at the precision that is set there."""
+    if hasattr(value, "man_exp"):
+        mantissa, exponent = value.man_exp()
+        return mpmath.ldexp(mpmath.mpf(int(mantissa)), int(exponent))
+    high = float(value)
+    return mpmath.mpf(high) + mpmath.mpf(float(value - high))
+
+
+def half_widths(low: Array, high: Array) -> Array:
+    """Return half of high − low."""
+    numbers = working()
+    return np.asarray((numbers.exact(high) - numbers.exact(low)) / 2)
+
+
+def unit_of(values: Any) -> float:
+    """Return the relative error of one rounding of these numbers; none if they are balls."""
+    kind = np.asarray(values).dtype
+    return 0.0 if kind.kind == "O" else UNIT if kind == np.float64 else float(np.finfo(kind).epsneg)
+
+
+def floats(values: Array) -> tuple[Array, Array]:
+    """Return the nearest numbers of 53 bits, and bounds of how far these are from all that is meant."""
+    if values.dtype == np.float64:
+        return values, np.zeros(())
+    if values.dtype.kind == "O":
+        middle, radius = _middle_and_radius(values)
+        near, rest = middle.astype(np.float64), np.asarray(radius, dtype=np.float64)
+        return near, np.asarray(UPWARD * (rest + 2 * UNIT * np.abs(near)) + TINY * (near != 0))
+    near = values.astype(np.float64)
+    return near, np.asarray(UPWARD * np.abs(values - near).astype(np.float64) + TINY * (values != 0))
+
+
+def sizes(values: Array) -> Array:
+    """Return the absolute values as numbers of 53 bits, which times UPWARD are no smaller than what is meant.
+
+    Those below 1e-308 may become zero; TINY is a part of the error of every product, which alone makes them.
+    """
+    if values.dtype.kind == "O":
+        near, lost = floats(values)
+        return np.abs(near) + lost
+    return np.abs(values).astype(np.float64, copy=False)
+
+
+def midpoints(values: Array) -> Array:
+    """Return the midpoints of balls, and other numbers as they are."""
+    return np.asarray(_middle(values), dtype=object) if values.dtype.kind == "O" else values
+
+
+_middle_and_radius = np.frompyfunc(lambda x: (x.mid(), x.rad()) if hasattr(x, "mid") else (x, 0), 1, 2)
+_middle = np.frompyfunc(lambda x: x.mid() if hasattr(x, "mid") else x, 1, 1)

@@ -1,0 +1,116 @@
+"""The numbers of Taylor models: their errors hold for every kind, and bounds do not depend on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import product
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+
+from kanpde import Box, Dirichlet, problem_from, solve
+from kanpde.calculus.balls import balls
+from kanpde.calculus.precision import DOUBLE, EXTENDED, Numbers, floats, of_mpmath, sizes, working_with
+from kanpde.calculus.taylor_models import TaylorModel
+from kanpde.calculus.taylor_series import coordinate, model_of
+from kanpde.marching.audit.bound import error_bound
+
+KINDS = ["double", "extended", 53, 113, 200]
+
+
+@contextmanager
+def numbers_of(kind: str | int) -> Iterator[Numbers]:
+    if isinstance(kind, str):
+        yield {"double": DOUBLE, "extended": EXTENDED}[kind]
+    else:
+        pytest.importorskip("flint")
+        with balls(kind) as numbers:
+            yield numbers
+
+
+def fraction(value: object) -> Fraction:
+    """Return a number, or the midpoint of a ball, exactly."""
+    with mpmath.workdps(100):
+        exact = of_mpmath(value.mid() if hasattr(value, "mid") else value)
+        return Fraction(*map(int, mpmath.libmp.to_rational(exact._mpf_)))
+
+
+def radius(value: object) -> Fraction:
+    return fraction(value.rad()) if hasattr(value, "rad") else Fraction(0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_product_and_a_sum_are_as_close_to_the_exact_ones_as_their_errors_say(kind: str | int) -> None:
+    random = np.random.default_rng(0)
+    tables = [random.standard_normal((3, 2, 4, 3)) * 10.0 ** random.integers(-8, 8) for _ in range(2)]
+    with numbers_of(kind) as numbers:
+        a, b = (TaylorModel(numbers.exact(table), np.zeros((3, 2))) for table in tables)
+        result = a * b + a
+    exact = [[np.vectorize(Fraction)(table[cell]) for table in tables] for cell in product(range(3), range(2))]
+    for cell, (p, q) in zip(product(range(3), range(2)), exact, strict=True):
+        right = np.full(result.degrees, Fraction(0))
+        right[:4, :3] += p
+        for i in np.ndindex(*p.shape):
+            for j in np.ndindex(*q.shape):
+                right[i[0] + j[0], i[1] + j[1]] += p[i] * q[j]
+        found = result.coefficients[cell]
+        distance = sum(abs(fraction(f) - r) - radius(f) for f, r in zip(found.flat, right.flat, strict=True))
+        assert distance <= Fraction(float(result.error[cell]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "text", ["exp(x)", "sin(3*x)", "log(2 + x)", "sqrt(3 + x)", "1/(2 + x)", "atan(x)", "erf(x)", "pi"]
+)
+def test_functions_are_enclosed(kind: str | int, text: str) -> None:
+    x = sp.Symbol("x")
+    expression = sp.sympify(text, locals={"x": x})
+    low, high = np.array([-0.4, 0.1]), np.array([0.1, 0.3])
+    with numbers_of(kind) as numbers, working_with(numbers):
+        model = model_of(expression, {x: coordinate(low, high, 0, 1)})
+    with mpmath.workdps(80):
+        for cell, s in product(range(2), (-1.0, -0.3, 0.0, 0.7, 1.0)):
+            middle, half = (mpmath.mpf(low[cell]) + high[cell]) / 2, (mpmath.mpf(high[cell]) - low[cell]) / 2
+            own = model.coefficients[min(cell, model.error.shape[0] - 1)]
+            centres = [of_mpmath(c.mid() if hasattr(c, "mid") else c) for c in own]
+            slack = sum(of_mpmath(c.rad()) for c in own if hasattr(c, "rad"))
+            at = sum(c * mpmath.mpf(s) ** power for power, c in enumerate(centres))
+            right = mpmath.mpf(sp.N(expression.subs(x, sp.Float(str(middle + half * mpmath.mpf(s)), 80)), 75))
+            assert abs(at - right) <= float(model.error.max()) + slack + mpmath.mpf(10) ** -70
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_floats_of_53_bits_are_as_near_as_they_say(kind: str | int) -> None:
+    with numbers_of(kind) as numbers, mpmath.workdps(numbers.digits):
+        values = np.array([numbers.rounded(mpmath.pi / 3**n) for n in range(50)])
+        near, lost = floats(values)
+        for value, own, gap, size in zip(values, near, np.broadcast_to(lost, near.shape), sizes(values), strict=True):
+            assert abs(Fraction(float(own)) - fraction(value)) + radius(value) <= Fraction(float(gap))
+            assert abs(fraction(value)) <= Fraction(float(size)) * Fraction(1 + 1e-12)
+
+
+def test_the_bound_of_a_solution_is_the_same_with_64_113_and_200_bits() -> None:
+    pytest.importorskip("flint")
+    problem = problem_from(
+        "u_xx + u_yy = u - 2*exp(x)*sin(y)",
+        domain=Box(x=(0, 1), y=(0, 1)),
+        conditions={"edge": Dirichlet("x*exp(x)*sin(y)")},
+    )
+    model = solve(problem, device="cpu").model
+    found = {}
+    for kind in KINDS:
+        with numbers_of(kind) as numbers:
+            bound, steps = error_bound(problem, model, 600.0, numbers)
+            assert bound is not None, steps
+            found[kind] = bound
+    exact = found[200]
+    assert found[113] == pytest.approx(exact, rel=1e-6)
+    assert exact * (1 - 1e-6) <= found["double"] <= 2 * exact
+    assert exact * (1 - 1e-6) <= found[53] <= 2 * exact
+    if np.finfo(np.longdouble).nmant >= 63:
+        assert found["extended"] == pytest.approx(exact, rel=5e-4)
+        assert error_bound(problem, model)[0] == pytest.approx(exact, rel=5e-4)
