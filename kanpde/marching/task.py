@@ -165,7 +165,8 @@ class MarchTask:
         special = self.ansatz is not None or self.problem.unknowns or self.problem.expansions
         if box is None or special or isinstance(self.problem, Split) or not (self.slabbed and count > 1):
             return False
-        equation, *conditions = self.later
+        equation, *others = self.later
+        conditions = [block for block in others if set(block.integrated) != {*self.along} or block.faces]
         if not plain(equation) or not 2 <= len(self.along) <= 3 or self.device.type != "cpu":
             return False
         return periodic_everywhere(box, conditions, self.along, count)

@@ -1,4 +1,4 @@
-"""A spectral reference for the flow in a square that a lid drives, which is independent of kanpde.
+"""Make lid.npz, a spectral reference for the flow in a square that a lid drives: python problems/references/lid.py.
 
 The stream function ψ, with u = ψ_y and v = -ψ_x, satisfies Δ²ψ = Re (ψ_y Δψ_x - ψ_x Δψ_y). It is a lifting of the lid's
 velocity and products of (1 - s²)² P_n(s), which vanish at the walls with their normal derivatives, and the equation
@@ -9,6 +9,7 @@ compares two numbers of functions with each other.
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,25 +76,35 @@ def stream_function(reynolds: float, n: int = 48) -> Array:
     return found.reshape(n, n)
 
 
-def velocity(coefficients: Array, x: Array, y: Array) -> tuple[Array, Array]:
-    """Return u and v at points (m,)."""
-    n, lifted = len(coefficients), lifting(x, y)
-    along, across = basis(n, x), basis(n, y)
+def series(reynolds: float, n: int = 48) -> Array:
+    """Return the coefficients of ψ in P_i(2x - 1) P_j(2y - 1)."""
+    inner = np.array([legendre.legmul(CLAMPED, np.eye(n)[k] / np.sqrt(k + 1.0)) for k in range(n)], dtype=object)
+    columns = np.array([np.pad(each, (0, n + 4 - len(each))) for each in inner]).T
+    total = columns @ stream_function(reynolds, n) @ columns.T
+    x, y = (legendre.poly2leg(shifted(one)) for one in (LID, LIFTED))
+    total[: len(x), : len(y)] += np.outer(x, y)
+    return total
 
-    def partial(i: int, j: int) -> Array:
-        return lifted[i, j] + np.einsum("mi,ij,mj->m", along[i], coefficients, across[j])
 
-    return partial(0, 1), -partial(1, 0)
+def shifted(powers_of_x: list[int]) -> Array:
+    """Return the coefficients in s = 2x - 1 of a polynomial in x."""
+    total = np.zeros(1)
+    for one in reversed(powers_of_x):
+        total = powers.polyadd(powers.polymul(total, [0.5, 0.5]), [one])
+    return total
 
 
 def main() -> None:
-    """Print how much the velocities of two degrees differ, and the largest value of the stream function."""
-    x, y = np.random.default_rng(0).random((2, 4000))
+    """Write lid.npz, and print how much the velocities differ from those of fewer functions."""
+    x, y = 2 * np.random.default_rng(0).random((2, 4000)) - 1
+    kept = {}
     for reynolds in (100.0, 400.0, 1000.0):
-        fine = np.stack(velocity(stream_function(reynolds), x, y))
-        rough = np.stack(velocity(stream_function(reynolds, 40), x, y))
-        difference = np.linalg.norm(fine - rough) / np.linalg.norm(fine)
+        fine, rough = series(reynolds), series(reynolds, 40)
+        slopes = [[legendre.legval2d(x, y, legendre.legder(c, axis=a)) for a in (0, 1)] for c in (fine, rough)]
+        difference = np.linalg.norm(np.subtract(*slopes)) / np.linalg.norm(slopes[0])
         print(f"Re = {reynolds:.0f}: the velocities of 40² and 48² functions differ by {difference:.1e}")
+        kept[f"reynolds_{reynolds:.0f}"] = fine
+    np.savez_compressed(Path(__file__).parent / "lid.npz", **kept)
 
 
 if __name__ == "__main__":
