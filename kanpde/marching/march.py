@@ -106,7 +106,7 @@ def conclude(
 
     def refine(stalls: int) -> tuple[Axes, bool]:
         if task.shaped:
-            return knot_placement.uniformly_finer_axes(slab, task.along, task.largest)
+            return knot_placement.uniformly_finer_axes(slab, task.along, task.largest, task.smooth_degree)
         target = aim.tolerance / limits.margin
 
         def finer(most: float) -> tuple[Axes, bool]:

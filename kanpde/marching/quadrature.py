@@ -19,6 +19,7 @@ from kanpde.marching.axes import Axis, SplineAxis, gauss_points, gauss_weights
 from kanpde.marching.piece import CutGrid, Shapes
 from kanpde.problem.block import Block
 
+SOLID = 3  # coordinates of a body, where a bounding box is least filled
 ON_FACES = 2.0  # density of points on a face of a shape, relative to that of the Gauss points along an axis
 
 
@@ -87,8 +88,9 @@ def in_box(faces: Sequence[Face], box: Box, axes: Sequence[Axis]) -> Quadrature:
 def in_shape(faces: Sequence[Face], domain: Shape, axes: Sequence[Axis], least: int = 1) -> Quadrature:
     """Return the Gauss points of the bounding box's cells that lie inside a shape, or points on its faces."""
     if not faces:
-        unit, weights = product_rule([*axes])
-        interior, weights, grid = inside(domain, unit, weights, points_per_axis([*axes]))
+        denser = point_density(domain, len(axes))
+        unit, weights = product_rule([*axes], denser)
+        interior, weights, grid = inside(domain, unit, weights, points_per_axis([*axes], denser))
         return Quadrature(interior, weights / weights.sum(), None, grid)
     measures = np.array([face_measure(domain, face) for face in faces])
     points, shares, index = [], [], []
@@ -192,16 +194,27 @@ def any_shape(domain: Domain, blocks: Sequence[Block]) -> bool:
     return any(as_box(block.within(domain)) is None for block in blocks) or as_box(domain) is None
 
 
-def points_per_axis(axes: Sequence[Axis]) -> tuple[int, ...]:
+def point_density(domain: Shape, dimension: int) -> float:
+    """Return the factor on the points of every axis with which a body has as many inside as its bounding box would."""
+    box = float(np.prod(domain.high - domain.low))
+    solid = dimension == SOLID and not isinstance(domain, Product) and 0 < domain.measure < box
+    return math.pow(box / domain.measure, 1 / dimension) if solid else 1.0
+
+
+def points_per_axis(axes: Sequence[Axis], denser: float = 1.0) -> tuple[int, ...]:
     """Return the number of Gauss points of each axis."""
-    return tuple(axis.nodes * axis.intervals for axis in axes)
+    return tuple(math.ceil(denser * axis.nodes) * axis.intervals for axis in axes)
 
 
-def product_rule(axes: Sequence[Axis]) -> tuple[Array, Array]:
-    """Return the tensor grid of the axes' Gauss points in the unit cube, (n, d), and its weights (n,)."""
-    lines = [gauss_points(axis) for axis in axes]
+def product_rule(axes: Sequence[Axis], denser: float = 1.0) -> tuple[Array, Array]:
+    """Return the tensor grid of the axes' Gauss points in the unit cube, (n, d), and its weights (n,).
+
+    They are `denser` than usual by this factor along every axis.
+    """
+    nodes = [math.ceil(denser * axis.nodes) for axis in axes]
+    lines = [gauss_points(axis, each) for axis, each in zip(axes, nodes, strict=True)]
     unit = np.stack([g.ravel() for g in np.meshgrid(*lines, indexing="ij")], axis=-1) if lines else np.zeros((1, 0))
     weights = np.ones(1)
-    for axis in axes:
-        weights = np.multiply.outer(weights, gauss_weights(axis)).ravel()
+    for axis, each in zip(axes, nodes, strict=True):
+        weights = np.multiply.outer(weights, gauss_weights(axis, each)).ravel()
     return unit, weights
