@@ -28,7 +28,7 @@ from kanpde.training import trainer
 
 FOLDER = Path(__file__).resolve().parents[1] / "results"
 RECORDS = FOLDER / "reach.json"
-SHARE = 0.75  # of the seconds that training may take; the audit follows
+SHARE = 0.9  # of the seconds that training may take; the audit follows
 ALLOWED = 0.05  # share of seeds whose error may be above the bar
 PEERS = {"l_shape": 17, "heat": 27}  # lines of the shortest definition by a peer, DeepXDE's examples
 

@@ -23,7 +23,7 @@ KEPT = 3  # needs of axes that are kept
 MIN_DENSITY = 0.2  # smallest density of breakpoints, as a share of the mean
 MAX_END_FACTOR = 3.0  # largest ratio of the derivative's size at an end of an axis to its size at the next breakpoint
 UNIFORM_GROWTH = 1.4  # ratio of the numbers of intervals of equidistant axes
-SPATIAL, HIGHER = 3, 2  # axes of a body, and the steps in which the degree of its splines grows
+FEW, HIGHER = 3, 2  # intervals of an axis whose degree grows first, and the steps in which it does
 MOVED = 0.1  # movement of a breakpoint, as a share of the shorter interval beside it, that makes another space
 FEWER = 0.8  # share of the intervals of a periodic axis to which they may shrink at once, if fewer are enough
 MAX_DENSITY_RATIO = 4.0  # largest ratio of the densities of neighbouring intervals
@@ -127,15 +127,15 @@ def uniformly_finer_axes(
 ) -> tuple[tuple[SplineAxis, ...], bool]:
     """Return equidistant spline axes with more intervals, and whether they have at most `most` unknowns.
 
-    On a shape the coefficients of a spline say nothing about the solution, because they also continue it outside. In
-    space the degree grows to `smooth_degree` first, because every interval more costs as much and helps less.
+    On a shape the coefficients of a spline say nothing about the solution, because they also continue it outside. The
+    degree of axes with few intervals grows to `smooth_degree` first: one interval more costs as much and helps less.
     """
     axes = [slab.axes[a] for a in along]
     finer = []
     for axis in axes:
         assert isinstance(axis, SplineAxis)
         low, high = axis.breakpoints[[0, -1]]
-        higher = len(along) == SPATIAL and axis.degree < smooth_degree
+        higher = axis.intervals <= FEW and axis.degree < smooth_degree
         count = axis.intervals if higher else math.ceil(UNIFORM_GROWTH * axis.intervals)
         degree = min(axis.degree + HIGHER, smooth_degree) if higher else axis.degree
         finer.append(SplineAxis(np.linspace(low, high, count + 1), degree, axis.periodic))
