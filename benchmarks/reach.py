@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -148,7 +149,8 @@ CLOSED: dict[str, Any] = {
 
 def main() -> None:
     """Run the chosen rows and write the page after each; budgets count the processor's seconds."""
-    trainer.time = SimpleNamespace(monotonic=time.process_time)  # type: ignore[attr-defined]
+    trainer.time = SimpleNamespace(monotonic=time.process_time)
+    trainer.limited = lambda seconds: nullcontext()  # it rings by the clock on the wall
     words = sys.argv[1:]
     known = list(cases())
     for case in known:
