@@ -8,7 +8,7 @@ import sympy as sp
 import torch
 from march_problems import task_of
 
-from kanpde import Box, Condition, Dirichlet, Initial, Periodic, Problem
+from kanpde import Box, Condition, Dirichlet, Initial, Integral, Periodic, Problem, solve
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching import circulant, knot_placement
 from kanpde.marching.axes import SplineAxis
@@ -61,6 +61,25 @@ class Half(Exchange):
         return {**super().conditions(), "y": Periodic("y", field="u")}
 
 
+class Flow(Problem):
+    """Stokes' flow on a torus, whose pressure is open up to a function of t if no mean pins it."""
+
+    domain = Box(x=(0, 1), y=(0, 1), t=(0, 1))
+    fields = ("u", "v", "p")
+    source = "exact"
+
+    def residual(self, u, v, p):
+        return u.t + p.x - (u.xx + u.yy) / 50, v.t + p.y - (v.xx + v.yy) / 50, u.x + v.y
+
+    def conditions(self):
+        start = {f"{name}_start": Initial("exact", field=name) for name in "uv"}
+        return {**start, "x": Periodic("x"), "y": Periodic("y"), "mean": Integral(lambda t: 1 + t, field="p")}
+
+    def exact(self, x, y, t):
+        a, b, fading = 2 * sp.pi * x, 2 * sp.pi * y, sp.exp(-t)
+        return fading * sp.sin(a) * sp.cos(b), -fading * sp.cos(a) * sp.sin(b), 1 + t + sp.cos(a) * sp.sin(b) * fading
+
+
 def system_of(problem, intervals, high=0.2, degree=5):
     task = task_of(problem, most_iterated=10**5)
     axes = tuple(SplineAxis(np.linspace(0, 1, intervals + 1), degree, True) for _ in range(2))
@@ -72,12 +91,14 @@ def system_of(problem, intervals, high=0.2, degree=5):
 def test_only_problems_that_are_periodic_everywhere_have_circulant_matrices():
     assert task_of(Exchange()).periodic
     assert all(axis.periodic for axis in task_of(Exchange()).first_axes)
+    assert task_of(Flow()).periodic
     for other in (Walled(), Jumping(), Half()):
         assert not task_of(other).periodic, type(other)
 
 
-def test_constant_slopes_give_the_inverse_itself():
-    task, state, system = system_of(Exchange(), 7)
+@pytest.mark.parametrize("problem", [Exchange(), Flow()], ids=["Exchange", "Flow"])
+def test_constant_slopes_give_the_inverse_itself(problem):
+    task, state, system = system_of(problem, 7)
     linear = system.linearise(state.iterate.vector)
     factor = Circulant(system, linear, task.time)
     vector = torch.from_numpy(np.random.default_rng(0).normal(size=system.size))
@@ -114,6 +135,12 @@ def test_a_step_solves_a_linear_system_and_leaves_the_rows_as_they_were():
     expected = conjugate_gradients(linear, Circulant(system, linear, task.time), 200, 1e-12)
     moved = float((state.iterate.vector + expected.step - taken.step.vector).norm() / taken.step.vector.norm())
     assert moved < 1e-3
+
+
+def test_a_flow_on_a_torus_is_solved_with_its_mean_pressure():
+    solution = solve(Flow(), device="cpu", training={"target": 1e-6})
+    assert solution.errors()["relative_l2"] < 1e-6
+    assert solution.verdict == "solved" and solution.error_estimate < 1e-6
 
 
 def test_equidistant_knots_follow_the_decay_of_waves():

@@ -19,6 +19,7 @@ from kanpde.marching.verdicts import (
     Keep,
     Outcome,
     Shorter,
+    is_local_minimum,
     is_long,
     is_worse,
     newton_has_ended,
@@ -158,6 +159,16 @@ def test_short_slabs_that_grow_predict_no_long_evolution(growth, long):
     ends = np.cumsum([0.0, *(1e-3 * growth**power for power in range(8))])
     slabs = [slab_of(0.0, low=low, high=high) for low, high in pairwise(ends)]
     assert is_long(slabs, growth * (ends[-1] - ends[-2]), LIMITS) == long
+
+
+@pytest.mark.parametrize(
+    ("tail", "before", "in_time", "found"),
+    [(1e-9, 1e-6, 15, True), (1e-2, 1e-6, 15, False), (1e-9, 0.1, 15, False), (1e-9, 1e-6, None, False)],
+)
+def test_a_slab_that_time_resolves_after_a_solved_one_is_at_a_local_minimum(tail, before, in_time, found):
+    aim = Aim(1e-3, in_time, False)
+    assert is_local_minimum(slab_of(0.1, tail), slab_of(before), aim) is found
+    assert not is_local_minimum(slab_of(0.1, tail), None, aim)
 
 
 def test_a_pass_ends_as_soon_as_it_cannot_be_better_than_the_best():

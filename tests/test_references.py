@@ -8,7 +8,7 @@ from types import ModuleType
 import mpmath
 import numpy as np
 import pytest
-from numpy.polynomial import chebyshev
+from numpy.polynomial import chebyshev, legendre
 
 from kanpde import load_problem
 from kanpde.files import shipped
@@ -156,3 +156,34 @@ def test_exponential_time_differencing_is_of_fourth_order(make: ModuleType) -> N
 @pytest.mark.parametrize("name", ["kdv", "allen_cahn"])
 def test_shipped_data_has_no_parameters_to_disagree_with(name: str) -> None:
     assert load_problem(name).parameters() == {}
+
+
+@pytest.mark.parametrize(("reynolds", "share"), [(100.0, 1e-6), (400.0, 2e-5), (1000.0, 2e-4)])
+def test_the_stream_function_of_the_lid_satisfies_its_equation_and_is_still_at_the_walls(reynolds, share):
+    with np.load(REFERENCES / "lid.npz") as file:
+        series = file[f"reynolds_{reynolds:g}"]
+
+    def partial(i, j, x, y):
+        derived = legendre.legder(legendre.legder(series, i, axis=0), j, axis=1)
+        return 2.0 ** (i + j) * legendre.legval2d(2 * x - 1, 2 * y - 1, derived)
+
+    s = np.linspace(0, 1, 41)
+    for fixed in (0 * s, 1 + 0 * s):
+        assert max(np.abs(partial(0, 0, *at)).max() for at in ((fixed, s), (s, fixed))) < 1e-12
+        assert np.abs(partial(1, 0, fixed, s)).max() < 1e-12
+    assert np.abs(partial(0, 1, s, 0 * s)).max() < 1e-12
+    assert np.abs(partial(0, 1, s, 1 + 0 * s) - 16 * s**2 * (1 - s) ** 2).max() < 1e-12
+    x, y = (each.ravel() for each in np.meshgrid(s[8:33], s[8:33]))  # the series ends late near the corners
+    plate = partial(4, 0, x, y) + 2 * partial(2, 2, x, y) + partial(0, 4, x, y)
+    carried = partial(0, 1, x, y) * (partial(3, 0, x, y) + partial(1, 2, x, y))
+    carried -= partial(1, 0, x, y) * (partial(2, 1, x, y) + partial(0, 3, x, y))
+    assert np.linalg.norm(plate - reynolds * carried) < share * np.linalg.norm(plate)
+
+
+def test_the_lowest_tone_of_an_l_vanishes_on_its_sides_and_has_the_integral_one():
+    drum = load_problem("l_drum")
+    sides = np.concatenate([drum.domain.face_points(face, 30)[0] for face in drum.domain.faces])
+    points, weights = drum.domain.quadrature(4000)
+    values = drum.reference_values(points)[:, 0]
+    assert np.abs(drum.reference_values(sides)).max() < 1e-9
+    assert abs(weights @ values - 1) < 1e-7 and values.min() > 0

@@ -162,18 +162,18 @@ class LegendreAxis:
 Axis = SplineAxis | LegendreAxis
 
 
-def gauss_points(axis: Axis) -> Array:
-    """Return the Gauss–Legendre points of all intervals in order, scaled to [0, 1], (n,)."""
+def gauss_points(axis: Axis, nodes_each: int | None = None) -> Array:
+    """Return the Gauss–Legendre points of all intervals in order, scaled to [0, 1], (n,); the axis has a number."""
     b = axis.breakpoints
-    nodes = gauss_rule(axis.nodes)[0]
+    nodes = gauss_rule(nodes_each or axis.nodes)[0]
     points = ((b[:-1] + b[1:]) / 2)[:, None] + np.diff(b)[:, None] / 2 * nodes
     return np.asarray((points.ravel() - b[0]) / (b[-1] - b[0]))
 
 
-def gauss_weights(axis: Axis) -> Array:
+def gauss_weights(axis: Axis, nodes_each: int | None = None) -> Array:
     """Return the weights of the Gauss points, (n,), which sum to 1."""
     b = axis.breakpoints
-    weights = gauss_rule(axis.nodes)[1]
+    weights = gauss_rule(nodes_each or axis.nodes)[1]
     return np.asarray((np.diff(b)[:, None] * weights).ravel() / (2 * (b[-1] - b[0])))
 
 

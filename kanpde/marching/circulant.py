@@ -10,6 +10,7 @@ Stat. Comput. 9 (1988) 766), but not one of the form J̄ᵀJ̄, and so a far wor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -51,8 +52,11 @@ class Circulant:
         self._known: dict[tuple[int, int, int], Tensor] = {}
         self.shift = torch.zeros(system.size, dtype=torch.float64)
         in_time: dict[tuple[Orders, Orders], Tensor] = {}
+        means: dict[tuple[Orders, Orders], Tensor] = {}
         for piece, slopes in zip(system.pieces, linear.slopes, strict=True):
-            if len(piece.images) == 1:  # the rows of periodic conditions are zero
+            if piece.placed.sums is not None:
+                self._add(means, piece.images[0].parts, slopes, integrals=True)
+            elif len(piece.images) == 1:  # the rows of periodic conditions are zero
                 self._add(in_time, piece.images[0].parts, slopes)
         total: Tensor | None = None
         for (one, other), matrix in in_time.items():
@@ -60,13 +64,27 @@ class Circulant:
             part = symbol[:, None, None] * matrix
             total = part if total is None else total.add_(part)
         assert total is not None
+        # Integrals over space have the constant wave alone; its function is 1 where all coefficients are.
+        flat = (0,) * len(self._space)
+        if (flat, flat) in means:
+            total[0] += means[flat, flat] / math.prod(self._axes[a].size for a in self._space)
         diagonal = total.diagonal(dim1=1, dim2=2).real.amax(dim=1)
         total.diagonal(dim1=1, dim2=2).add_(LEAST * diagonal[:, None])
         self._factor, failed = torch.linalg.cholesky_ex(total)
         self.definite = not bool(failed.any())
 
-    def _add(self, in_time: dict[tuple[Orders, Orders], Tensor], parts: Sequence[object], slopes: Slopes) -> None:
-        """Add a block's matrices in time, by the orders in space of the two partials that they multiply."""
+    def _add(
+        self,
+        in_time: dict[tuple[Orders, Orders], Tensor],
+        parts: Sequence[object],
+        slopes: Slopes,
+        *,
+        integrals: bool = False,
+    ) -> None:
+        """Add a block's matrices in time, by the orders in space of the two partials that they multiply.
+
+        If its rows are `integrals` over space, the slopes have the weights of the points.
+        """
         (grid,) = parts
         assert isinstance(grid, OnGrid)
         shape = [len(line.columns) for line in grid.lines]
@@ -74,6 +92,7 @@ class Circulant:
         for a in self._space:
             roots = (roots[:, None] * torch.from_numpy(gauss_weights(self._axes[a])).sqrt()).flatten()
         by_jets = slopes.by_jets[0]
+        roots = torch.ones_like(roots) if integrals else roots
         rows = by_jets.reshape(len(by_jets), *shape, *by_jets.shape[2:]).movedim(1 + self._time, 1)
         means = (rows.flatten(2, -3) * roots[:, None, None]).sum(dim=2)  # (c, t, S, f)
         moments = torch.einsum("ctsf,ctrg->tsfrg", means, means)

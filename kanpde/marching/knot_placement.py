@@ -23,6 +23,7 @@ KEPT = 3  # needs of axes that are kept
 MIN_DENSITY = 0.2  # smallest density of breakpoints, as a share of the mean
 MAX_END_FACTOR = 3.0  # largest ratio of the derivative's size at an end of an axis to its size at the next breakpoint
 UNIFORM_GROWTH = 1.4  # ratio of the numbers of intervals of equidistant axes
+FEW, HIGHER = 3, 2  # intervals of an axis whose degree grows first, and the steps in which it does
 MOVED = 0.1  # movement of a breakpoint, as a share of the shorter interval beside it, that makes another space
 FEWER = 0.8  # share of the intervals of a periodic axis to which they may shrink at once, if fewer are enough
 MAX_DENSITY_RATIO = 4.0  # largest ratio of the densities of neighbouring intervals
@@ -121,18 +122,23 @@ def finer_axes(
     return tuple(need.axis for need in needs), False
 
 
-def uniformly_finer_axes(slab: Slab, along: Sequence[int], most: int) -> tuple[tuple[SplineAxis, ...], bool]:
+def uniformly_finer_axes(
+    slab: Slab, along: Sequence[int], most: int, smooth_degree: int
+) -> tuple[tuple[SplineAxis, ...], bool]:
     """Return equidistant spline axes with more intervals, and whether they have at most `most` unknowns.
 
-    On a shape the coefficients of a spline say nothing about the solution, because they also continue it outside.
+    On a shape the coefficients of a spline say nothing about the solution, because they also continue it outside. The
+    degree of axes with few intervals grows to `smooth_degree` first: one interval more costs as much and helps less.
     """
     axes = [slab.axes[a] for a in along]
     finer = []
     for axis in axes:
         assert isinstance(axis, SplineAxis)
         low, high = axis.breakpoints[[0, -1]]
-        count = math.ceil(UNIFORM_GROWTH * axis.intervals)
-        finer.append(SplineAxis(np.linspace(low, high, count + 1), axis.degree, axis.periodic))
+        higher = axis.intervals <= FEW and axis.degree < smooth_degree
+        count = axis.intervals if higher else math.ceil(UNIFORM_GROWTH * axis.intervals)
+        degree = min(axis.degree + HIGHER, smooth_degree) if higher else axis.degree
+        finer.append(SplineAxis(np.linspace(low, high, count + 1), degree, axis.periodic))
     others = slab.coefficients.size // math.prod(axis.size for axis in axes)
     return tuple(finer), others * math.prod(axis.size for axis in finer) <= most
 

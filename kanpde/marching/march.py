@@ -87,10 +87,13 @@ def same_axes(one: Attempt, other: Attempt) -> bool:
     return len(one.axes) == len(other.axes) and all(a is b for a, b in zip(one.axes, other.axes, strict=True))
 
 
-def conclude(task: MarchTask, state: MarchState, slab: Slab, *, of_space: bool = False) -> MarchState:
+def conclude(
+    task: MarchTask, state: MarchState, slab: Slab, *, of_space: bool = False, own: float = math.inf
+) -> MarchState:
     """Return the state after the present attempt has computed `slab`: the next slab, or another attempt at it.
 
-    `of_space` says that Gauss–Newton leaves the residual of the space, however far its last step was.
+    `of_space` says that Gauss–Newton leaves the residual of the space, however far its last step was. `own` is the
+    norm of the rows at the march's own points.
     """
     if task.problem.unknowns and state.passes == state.attempt.counters.tries == 0:
         state = replace(state, starts=(*state.starts, slab))
@@ -103,7 +106,7 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab, *, of_space: bool =
 
     def refine(stalls: int) -> tuple[Axes, bool]:
         if task.shaped:
-            return knot_placement.uniformly_finer_axes(slab, task.along, task.largest)
+            return knot_placement.uniformly_finer_axes(slab, task.along, task.largest, task.smooth_degree)
         target = aim.tolerance / limits.margin
 
         def finer(most: float) -> tuple[Axes, bool]:
@@ -129,11 +132,13 @@ def conclude(task: MarchTask, state: MarchState, slab: Slab, *, of_space: bool =
     # In a slab such a residual may be that of a local minimum, which a shorter slab does not have.
     of_knots = of_space and not task.slabbed
     converged = task.linear or of_knots or (state.iterate.moved or 0.0) <= limits.settled
+    if not task.linear and not task.along and verdicts.is_local_minimum(slab, state.last, aim):
+        converged = False
     if task.shaped and slab.residual < limits.smooth:
         limits = replace(limits, stalls=(1, 1))
-    found = verdicts.verdict(
-        slab, attempt, state.length, aim, refine, limits, converged=converged, changed=state.iterate.changed
-    )
+    # A residual that is small at the march's own points is what the knots leave between them, and no contradiction.
+    changed = math.inf if own < limits.between * slab.residual else state.iterate.changed
+    found = verdicts.verdict(slab, attempt, state.length, aim, refine, limits, converged=converged, changed=changed)
     state = replace(state, length=found.length)
     if isinstance(found, Keep):
         if state.long and verdicts.is_lost(slab, found.length, limits):
@@ -374,4 +379,5 @@ def proceed(task: MarchTask, state: MarchState, made: Made, measured: Callable[[
         return state if after.done else after  # the last solution has scaled rows, which hold more digits
     if unscaled or not ended:
         return state
-    return conclude(task, state, measured(), of_space=verdicts.of_space(step, tolerance, limits))
+    of_space, own = verdicts.of_space(step, tolerance, limits), math.sqrt(step.loss)
+    return conclude(task, state, measured(), of_space=of_space, own=own)

@@ -19,6 +19,7 @@ from kanpde.marching.axes import Axis, SplineAxis, gauss_points, gauss_weights
 from kanpde.marching.piece import CutGrid, Shapes
 from kanpde.problem.block import Block
 
+COARSE = 3  # coordinates from which the first axes have few intervals, so that cells that are cut have few points
 ON_FACES = 2.0  # density of points on a face of a shape, relative to that of the Gauss points along an axis
 
 
@@ -87,8 +88,9 @@ def in_box(faces: Sequence[Face], box: Box, axes: Sequence[Axis]) -> Quadrature:
 def in_shape(faces: Sequence[Face], domain: Shape, axes: Sequence[Axis], least: int = 1) -> Quadrature:
     """Return the Gauss points of the bounding box's cells that lie inside a shape, or points on its faces."""
     if not faces:
-        unit, weights = product_rule([*axes])
-        interior, weights, grid = inside(domain, unit, weights, points_per_axis([*axes]))
+        denser = point_densities(domain, len(axes))
+        unit, weights = product_rule([*axes], denser)
+        interior, weights, grid = inside(domain, unit, weights, points_per_axis([*axes], denser))
         return Quadrature(interior, weights / weights.sum(), None, grid)
     measures = np.array([face_measure(domain, face) for face in faces])
     points, shares, index = [], [], []
@@ -192,16 +194,37 @@ def any_shape(domain: Domain, blocks: Sequence[Block]) -> bool:
     return any(as_box(block.within(domain)) is None for block in blocks) or as_box(domain) is None
 
 
-def points_per_axis(axes: Sequence[Axis]) -> tuple[int, ...]:
+def point_densities(domain: Shape, dimension: int) -> list[float]:
+    """Return the factors on the points of every axis with which a shape has as many inside as its bounding box would.
+
+    They are 1 in the plane, where the first knots are many.
+    """
+    shape = domain.shape if isinstance(domain, Product) else domain
+    filled = shape.measure / float(np.prod(shape.high - shape.low))
+    denser = 1.0 if dimension < COARSE or not 0 < filled < 1 else math.pow(filled, -1 / shape.dimension)
+    return [denser] * shape.dimension + [1.0] * (dimension - shape.dimension)
+
+
+def nodes_of(axes: Sequence[Axis], denser: Sequence[float] | None) -> list[int]:
+    """Return the number of Gauss points of each interval of each axis, which may have a factor."""
+    factors = denser or [1.0] * len(axes)
+    return [math.ceil(factor * axis.nodes) for axis, factor in zip(axes, factors, strict=True)]
+
+
+def points_per_axis(axes: Sequence[Axis], denser: Sequence[float] | None = None) -> tuple[int, ...]:
     """Return the number of Gauss points of each axis."""
-    return tuple(axis.nodes * axis.intervals for axis in axes)
+    return tuple(each * axis.intervals for axis, each in zip(axes, nodes_of(axes, denser), strict=True))
 
 
-def product_rule(axes: Sequence[Axis]) -> tuple[Array, Array]:
-    """Return the tensor grid of the axes' Gauss points in the unit cube, (n, d), and its weights (n,)."""
-    lines = [gauss_points(axis) for axis in axes]
+def product_rule(axes: Sequence[Axis], denser: Sequence[float] | None = None) -> tuple[Array, Array]:
+    """Return the tensor grid of the axes' Gauss points in the unit cube, (n, d), and its weights (n,).
+
+    They are `denser` than usual by a factor along each axis.
+    """
+    nodes = nodes_of(axes, denser)
+    lines = [gauss_points(axis, each) for axis, each in zip(axes, nodes, strict=True)]
     unit = np.stack([g.ravel() for g in np.meshgrid(*lines, indexing="ij")], axis=-1) if lines else np.zeros((1, 0))
     weights = np.ones(1)
-    for axis in axes:
-        weights = np.multiply.outer(weights, gauss_weights(axis)).ravel()
+    for axis, each in zip(axes, nodes, strict=True):
+        weights = np.multiply.outer(weights, gauss_weights(axis, each)).ravel()
     return unit, weights

@@ -35,6 +35,7 @@ from kanpde.problem.problem import Problem
 TRIED = {1: 8, 2: 8, 3: 2}  # number of intervals of the axes on which an iteration is tried, by their number
 FACTORED_DIMENSION = 3  # largest number of coordinates with which a matrix is factored
 MOST_ON_SHAPES = 2500  # largest number of unknowns of a slab on a domain that is not a box
+MOST_ON_BODIES = 3400  # the same of a body in space, where splines of the degree 13 on two intervals have 3375
 MOST_WITH_INTEGRALS = 4000  # largest number of unknowns of a slab if a row has all of them, so that JᵀJ is no band
 
 
@@ -125,7 +126,7 @@ class MarchTask:
     def factored(self) -> int:
         """The largest number of unknowns of a factored matrix, which is smaller if the matrix is dense."""
         if self.shaped:
-            return min(self.most, MOST_ON_SHAPES)
+            return min(self.most, MOST_ON_BODIES if len(self.along) == FACTORED_DIMENSION else MOST_ON_SHAPES)
         return min(self.most, MOST_WITH_INTEGRALS) if any(block.integrated for block in self.blocks) else self.most
 
     @property
@@ -165,7 +166,8 @@ class MarchTask:
         special = self.ansatz is not None or self.problem.unknowns or self.problem.expansions
         if box is None or special or isinstance(self.problem, Split) or not (self.slabbed and count > 1):
             return False
-        equation, *conditions = self.later
+        equation, *others = self.later
+        conditions = [block for block in others if set(block.integrated) != {*self.along} or block.faces]
         if not plain(equation) or not 2 <= len(self.along) <= 3 or self.device.type != "cpu":
             return False
         return periodic_everywhere(box, conditions, self.along, count)

@@ -54,6 +54,7 @@ class MarchTolerances:
     # contradiction of the equation and the conditions: more knots do not lower it.
     unchanged: float = 0.8
     same: float = 1e-2
+    between: float = 0.2  # but not if the rows at the march's own points are below this share of the residual elsewhere
     smooth: float = 1e-6  # residual on a shape below which one attempt without progress is enough: it is round-off
     cut_above: float = 3.0  # a slab may be cut, if finer knots do not help, above this multiple of the tolerance
     tries: int = 30  # largest number of attempts at one slab

@@ -14,6 +14,8 @@ from kanpde.marching.state import Attempt, Counters, Iterate
 from kanpde.marching.tolerances import MISFIT, MarchTolerances
 from kanpde.optim.least_squares import Step
 
+RESOLVED = 1e-2  # share of the residual below which the last coefficients in time do not cause it
+
 Axes = tuple[SplineAxis, ...]
 Refinement = Callable[[int], tuple[Axes, bool]]
 
@@ -150,6 +152,15 @@ def worth_cutting(slab: Slab, counters: Counters, aim: Aim, limits: MarchToleran
     """
     useless = converged and not aim.first and slab.residual > limits.gain * counters.uncut
     return slab.residual > limits.cut_above * aim.tolerance and not useless
+
+
+def is_local_minimum(slab: Slab, last: Slab | None, aim: Aim) -> bool:
+    """Return True if a slab without space is at a local minimum: it is resolved, and the slab before it is solved.
+
+    Its residual is then none that a polynomial of higher degree would lower.
+    """
+    solved = last is not None and last.residual <= aim.tolerance
+    return aim.degree_in_time is not None and solved and slab.tail <= RESOLVED * slab.residual
 
 
 def is_worse(slabs: Sequence[Slab], best: Pass | None) -> bool:

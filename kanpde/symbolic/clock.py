@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import signal
 import sys
@@ -9,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 # Seconds between repeated exceptions, because the computation may catch the first one.
 _AGAIN = 0.25
+_LEAVING = (__file__, contextlib.__file__)  # files of the code that enters and leaves a block with a limit
 LONGEST_SECONDS = 1e8  # three years; timers reject much longer ones
 
 
@@ -57,8 +60,10 @@ def time_limit(seconds: float) -> Iterator[None]:
 def _alarm(seconds: float) -> Iterator[None]:
     """Raise TimeLimit in the block by the signal of a system timer."""
 
-    def ring(number: int, frame: object) -> None:
-        raise TimeLimit
+    def ring(number: int, frame: FrameType | None) -> None:
+        # Raised on the way out of the block it would keep this from silencing the timer.
+        if frame is None or frame.f_code.co_filename not in _LEAVING:
+            raise TimeLimit
 
     before = signal.signal(signal.SIGALRM, ring)
 

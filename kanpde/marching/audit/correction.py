@@ -136,7 +136,7 @@ def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
     ratio = finer * (FINER_ITERATED[len(part.axes)] if large else FINER[min(len(part.axes), 2)])
     each = len(task.problem.fields) * (1 if task.degree_in_time is None else task.degree_in_time + HIGHER_IN_TIME + 1)
     most = task.largest if large else task.factored
-    while each * math.prod(math.ceil(ratio * axis.intervals) + axis.degree for axis in part.axes) > most:
+    while each * math.prod(math.ceil(ratio * axis.intervals) + axis.size - axis.intervals for axis in part.axes) > most:
         ratio *= COARSER
         if ratio * max((axis.intervals for axis in part.axes), default=0) < 1:
             break
