@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.calculus.devices import keep_freed_memory
 from kanpde.collocation.time_window import FIRST_REACH, Window
 from kanpde.errors import Ending
 from kanpde.files import below
@@ -78,6 +79,7 @@ class Descent:
     """
 
     def __init__(self, task: TrainingTask, network: KAN | MLP, start: Model | None = None) -> None:
+        keep_freed_memory()
         self.task = task
         problem, training = task.problem, task.settings.training
         ansatz = Ansatz.of(problem)
