@@ -118,10 +118,7 @@ class BSpline(EdgeBasis):
         many = coefficients.shape[2] > pieces.MOST_OUTPUTS * orders
         if many or torch.is_grad_enabled() or any(self.periodic):
             return super().curves(coefficients, x, orders)
-        x = x.to(self.centre.dtype)
-        interval, free, inverse = (
-            each.T for each in splines.local_coordinates(x.T, self.knots, self.degree, self.uniform)
-        )
+        interval, free, inverse = self._located(x.to(self.centre.dtype))
         xi = free.clamp(-0.5, 0.5) if self.straight else free
         local = self.pieces[None] if self.uniform else self.pieces
         polynomials = pieces.polynomials_at(coefficients[:, : self.functions], local, interval)
@@ -131,8 +128,23 @@ class BSpline(EdgeBasis):
             inside = beyond == 0
             straight = torch.addcmul(found[0], found[1], beyond)
             found = [straight, found[1], *(value * inside for value in found[2:])][:orders]
-        found = [value * inverse[:, None] ** m if m else value for m, value in enumerate(found)]
+        scale = inverse[:, None]
+        found = [value if m == 0 else value * (scale if m == 1 else scale**m) for m, value in enumerate(found)]
         return found if self.base is None else self._with_base(found, coefficients[:, -1], x)
+
+    def _located(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the interval (i, n) of every x (i, n), its coordinate ξ there, and 1/h, (i, 1) or (i, n)."""
+        if self.uniform:
+            interval, free = self._position(x)
+            return interval.long(), free, self.scales[1, 0]
+        interval, free, inverse = splines.local_coordinates(x.T, self.knots, self.degree, self.uniform)
+        return interval.T, free.T, inverse.T
+
+    def _position(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the interval of every x (i, n) among equidistant knots, without fraction, and its coordinate ξ."""
+        position = (x - self.start) * self.scales[1, 0]
+        interval = position.detach().floor().clamp(0, self.intervals - 1).nan_to_num(0.0)  # NaN has no integer
+        return interval, position - interval - 0.5
 
     def _with_base(self, curves: list[Tensor], weights: Tensor, x: Tensor) -> list[Tensor]:
         bases = self.base_features(x, len(curves))
@@ -154,9 +166,7 @@ class BSpline(EdgeBasis):
 
         They are one matrix times the powers of ξ, held within its interval, and the distance δ beyond the grid.
         """
-        position = (x - self.start) * self.scales[1, 0]
-        interval = position.detach().floor().clamp(0, self.intervals - 1).nan_to_num(0.0)  # NaN has no integer
-        free = position - interval - 0.5
+        interval, free = self._position(x)
         xi = free.clamp(-0.5, 0.5) if self.straight else free
         terms = [torch.ones_like(xi), xi]
         while len(terms) <= self.degree:

@@ -5,7 +5,8 @@ two of the rest (Liu et al., "KAN 2.0", arXiv 2408.10205, §2). Faà di Bruno's 
 through the layer. One reverse sweep computes each point's row of the Jacobian: with Q the Bell polynomials of the
 incoming jet and δ the adjoint, the row is Σ_m B^(m) ⊗ (Σ_α Q_{α,m} δ^α).
 
-Points are the last axis of every array, so that each operation runs along them: a jet is one (nodes, n) for each partial.
+Points are the last axis of every array, so that each operation runs along them: a jet is one (nodes, n) for each
+partial.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class KANLayer(nn.Module):
 
     def features(self, x: Tensor, orders: int) -> Tensor:
         """Return the features with derivatives 0 … orders − 1 at inputs x (n, i): (i, orders, n, g)."""
-        return torch.stack(self.columns(x.T.contiguous(), orders)).permute(1, 0, 3, 2)
+        return torch.stack(tuple(self.columns(x.T.contiguous(), orders))).permute(1, 0, 3, 2)
 
     def edges(self, features: Tensor) -> Tensor:
         """Return the derivatives of all edge functions: features (i, m, n, g) -> (m, n, i, o)."""
