@@ -89,7 +89,8 @@ class ParametricFunction(TrialFunction, Protocol):
 class Residuals:
     """The rows of all blocks as a function of the parameter vector.
 
-    If they are `shared`, every process evaluates a part of them, and all processes must call the same methods.
+    If they are `shared`, every process evaluates a part of them, and all processes must call the same methods. A
+    Jacobian with more than `kept` entries is never whole.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Residuals:
         dimension = len(names)
         self.parts = [BlockPoints.of(block, dimension, like) for block in blocks]
         self._noted: Tensor | None = None
+        self.kept: float = LARGEST
 
     @property
     def shared(self) -> bool:
@@ -232,7 +234,7 @@ class Residuals:
     def linearise(self, vector: Tensor) -> Linearisation:
         """Return rows and Jacobian at a parameter vector."""
         count = sum(len(part.shares) * len(part.block.components) for part in self.parts)
-        if count * self.model.size > LARGEST or (self.shared and count > self.model.size):
+        if count * self.model.size > self.kept or (self.shared and count > self.model.size):
             return Linearisation.streamed(lambda: self.chunks_of_rows(vector), self.model.size)
         jacobian = zero_rows(vector, count, self.model.size)
         residual = torch.cat([row for _, row in self.chunks_of_rows(vector, jacobian)])
