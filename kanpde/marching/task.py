@@ -19,6 +19,7 @@ from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.evolution import evolves, part_of
 from kanpde.marching.memory import factored_within, iterated_within
+from kanpde.marching.parabolic import errors_decay
 from kanpde.marching.periodic import periodic_everywhere
 from kanpde.marching.quadrature import any_shape
 from kanpde.marching.separable.structure import Structure, plain, structure_of
@@ -34,6 +35,7 @@ from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 
 TRIED = {1: 8, 2: 8, 3: 2}  # number of intervals of the axes on which an iteration is tried, by their number
+DECAYING_DIMENSION = 1  # largest number of axes in space with which the first slab may be all of time
 FACTORED_DIMENSION = 3  # largest number of coordinates with which a matrix is factored
 MOST_ON_SHAPES = 2500  # largest number of unknowns of a slab on a domain that is not a box
 MOST_WITH_INTEGRALS = 4000  # largest number of unknowns of a slab if a row has all of them, so that JᵀJ is no band
@@ -205,7 +207,21 @@ class MarchTask:
     @property
     def degree_in_time(self) -> int | None:
         """The degree of a slab's polynomials in time; None if the problem is not slabbed."""
-        return self.tolerances.degree_in_time[len(self.along)] if self.slabbed else None
+        higher = self.tolerances.decaying if self.slabbed and self.decays else 0
+        return self.tolerances.degree_in_time[len(self.along)] + higher if self.slabbed else None
+
+    @cached_property
+    def decays(self) -> bool:
+        """True if a maximum principle says that errors do not grow in time, so that the first slab may be long."""
+        box = as_box(self.problem.domain)
+        if box is None or isinstance(self.problem, Split) or len(self.along) > DECAYING_DIMENSION or not self.slabbed:
+            return False
+        return len(self.problem.fields) == 1 and errors_decay(box, self.later[0], self.later[1:])
+
+    @property
+    def first_slab(self) -> float:
+        """The length of the first slab, as a share of time."""
+        return 1.0 if self.decays and self.linear else self.tolerances.first_slab[self.linear]
 
     @cached_property
     def order(self) -> int:
