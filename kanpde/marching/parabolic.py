@@ -2,8 +2,9 @@
 
 For u_t = Σ a_ij u_ij + Σ b_i u_i + c u + f with a positive definite matrix a, and u or its normal derivative prescribed
 on every face in space, a maximum principle bounds errors: they grow by exp(T max c) at most (Protter and Weinberger,
-"Maximum Principles in Differential Equations", ch. 3). The coefficients are those at random points. Without this a
-solution in a long slab may be smooth and wrong, because the polynomials in time exclude the modes that grow.
+"Maximum Principles in Differential Equations", ch. 3). The coefficients are those at random points, and must not change
+with time, because a short change of them could hide between the points of a long slab. Without all this a solution in a
+long slab may be smooth and wrong, because the polynomials in time exclude the modes that grow.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from kanpde.marching.periodic import periodic_fields
 from kanpde.marching.separable.structure import plain
 from kanpde.problem.block import Block
 
-POINTS = 512  # at which the coefficients are looked at
+POINTS = 4096  # at which the coefficients are looked at, at two times each
 GROWTH = 1.0  # largest T max c
-SAME = 1e-9  # relative difference of the coefficients of a linear equation at different fields
+SAME = 1e-9  # relative difference of coefficients that are the same at other times and fields
 ELLIPTIC = 1e-6  # smallest eigenvalue of a, relative to the largest one at any point
 
 
@@ -79,12 +80,20 @@ def _parabolic(box: Box, equation: Block) -> bool:
 
 
 def _coefficients(box: Box, equation: Block) -> dict[MultiIndex, Array]:
-    """Return the coefficient (n,) of every partial at random points; none if they are not finite, or not linear."""
+    """Return the coefficient (n,) of every partial at random points of an equation whose coefficients have no time.
+
+    There are none if they change with time, or with the fields, or are not finite.
+    """
     random = np.random.default_rng(0)
-    points = torch.from_numpy(interior_points(box, POINTS, lambda count, dimension: random.random((count, dimension))))
-    placed = Placed.at(equation, box.names, points, None)
-    jets = torch.from_numpy(random.normal(size=(2, POINTS, len(placed.plan), 1)))
-    by_jet, other = (next(placed.slopes([jet], {})[1]).by_jets[0][:, :, 0].numpy() for jet in jets)
-    if not np.isfinite(by_jet).all() or not np.allclose(by_jet, other, rtol=SAME, atol=0):
+    here, later = (
+        interior_points(box, POINTS, lambda count, dimension: random.random((count, dimension))) for _ in "12"
+    )
+    later[:, box.space] = here[:, box.space]
+    found = []
+    for points in map(torch.from_numpy, (here, later)):
+        placed = Placed.at(equation, box.names, points, None)
+        jet = torch.from_numpy(random.normal(size=(POINTS, len(placed.plan), 1)))
+        found.append(next(placed.slopes([jet], {})[1]).by_jets[0][:, :, 0].numpy())
+    if not np.isfinite(found[0]).all() or not np.allclose(found[0], found[1], rtol=SAME, atol=0):
         return {}
-    return {partial: by_jet[:, a] for a, partial in enumerate(placed.plan.partials)}
+    return {partial: found[0][:, a] for a, partial in enumerate(placed.plan.partials)}
