@@ -63,6 +63,7 @@ class Solution:
         self.record = dict(record)
         self.formula: Formula | None = None
         self.audited: Audit | None = None
+        self.memory = math.inf  # bytes that an audit and a proof may take
         everywhere = isinstance(problem, Regression)  # a function of data has no boundary
         self._evaluation = Evaluation(problem.name, problem.domain, model.network, everywhere=everywhere)
 
@@ -158,14 +159,14 @@ class Solution:
         solution without them is audited now. The proved bound of the error is looked for at the first call, for up to
         10 seconds; `verdict`, `reasons`, `uncertainty` and the estimates do not wait for it.
         """
-        self.audited = with_bound(self._judged(), self.problem, self.model)
+        self.audited = with_bound(self._judged(), self.problem, self.model, self.memory)
         return self.audited
 
     @one_thread()
     def _judged(self) -> Audit:
         """Return the audit, with or without its bound."""
         if self.audited is None:
-            self.audited = audit(self.problem, self.model, residual=self.estimate)
+            self.audited = audit(self.problem, self.model, residual=self.estimate, memory=self.memory)
         return self.audited
 
     @property

@@ -84,6 +84,8 @@ SETTINGS = Settings.read(
 
 
 class Trainer:
+    memory = "memory: at most 1.0 GiB"
+
     def state(self):
         return {}, {"iteration": 3}
 
@@ -245,12 +247,12 @@ def test_without_a_terminal_progress_is_a_few_plain_lines():
         for k in range(100):
             shown.on_iteration(record(f"gauss_newton {1 + k // 50}", k, error=1e-3))
     lines = text.getvalue().splitlines()
-    assert lines[0] == "rod" and len(lines) == 4
+    assert lines[:2] == ["rod", "memory: at most 1.0 GiB"] and len(lines) == 5
     assert (
-        lines[1] == "gauss_newton 1  iteration 0  loss 5.00e-01  error 1.00e-03  1:01, at most 0:29 left"
-        or "0:28" in lines[1]
+        lines[2] == "gauss_newton 1  iteration 0  loss 5.00e-01  error 1.00e-03  1:01, at most 0:29 left"
+        or "0:28" in lines[2]
     )
-    assert "iteration 99" in lines[3]
+    assert "iteration 99" in lines[4]
 
 
 def test_in_a_terminal_progress_is_one_live_line():

@@ -12,6 +12,7 @@ from local_rows import F64, uniform
 
 from kanpde import Box, Data, Dirichlet, Initial, Neumann, Periodic, Problem
 from kanpde.marching.axes import LegendreAxis
+from kanpde.marching.linearisation import FullSlopes, SparseSlopes
 from kanpde.marching.system import System
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.problem.lift import Ansatz
@@ -91,3 +92,17 @@ def test_the_local_jacobian_is_the_derivative_of_the_rows(name):
         for below, diagonal in enumerate(linear.gram):
             found += torch.diag(diagonal[: system.size - below], -below)
     assert torch.allclose(found, expected, atol=1e-11 * float(expected.abs().max()))
+
+
+def test_products_without_the_terms_that_are_zero_are_the_same():
+    generator = torch.Generator().manual_seed(0)
+    slopes = torch.randn(2, 50, 3, 2, generator=generator, dtype=F64)
+    slopes[0, :, 1], slopes[1, :, :, 0] = 0.0, 0.0
+    jets, rows = (
+        torch.randn(50, 3, 2, generator=generator, dtype=F64),
+        torch.randn(2, 50, generator=generator, dtype=F64),
+    )
+    sparse, full = SparseSlopes.of(slopes), FullSlopes(slopes)
+    assert len(sparse.terms) == 7
+    assert torch.allclose(sparse.product(jets), full.product(jets), rtol=1e-13, atol=1e-13)
+    assert torch.allclose(sparse.transposed(rows), full.transposed(rows), rtol=1e-13, atol=1e-13)

@@ -13,7 +13,7 @@ in α, so that repeated axes are counted correctly (Hardy, "Combinatorics of par
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -174,21 +174,18 @@ def monomial_of(jet: Sequence[Tensor], blocks: tuple[int, ...]) -> Tensor:
     return value
 
 
-def bell_adjoint(plan: JetPlan, jet: Tensor, adjoint: Tensor) -> Tensor:
-    """Return the transposed derivative of `bell_polynomials` at `jet`: adjoint (n, S, M, i) -> (n, S, i)."""
-    result, partials = torch.zeros_like(jet), jet.unbind(dim=1)
+def bell_adjoint(plan: JetPlan, jet: Sequence[Tensor], adjoint: Mapping[tuple[int, int], Tensor]) -> list[Tensor]:
+    """Return the transposed derivative of `bell_terms` at a jet: of adjoints by (α, m) to one for each partial."""
+    result = [torch.zeros_like(jet[0]) for _ in jet]
     for term in plan.bell:
-        seed = adjoint[:, term.alpha, term.order]
+        seed = adjoint[term.alpha, term.order]
         if term.coefficient != 1:
             seed = seed * term.coefficient
-        if len(term.blocks) == 1:
-            result[:, term.blocks[0]] += seed
-            continue
         for block, times in Counter(term.blocks).items():
             others = list(term.blocks)
             others.remove(block)
-            factor = seed * monomial_of(partials, tuple(others))
-            result[:, block] += factor * times if times != 1 else factor
+            factor = seed * monomial_of(jet, tuple(others)) if others else seed
+            result[block] += factor * times if times != 1 else factor
     return result
 
 
@@ -210,8 +207,13 @@ def product_terms(plan: JetPlan, left: Sequence[Tensor], right: Sequence[Tensor]
 
 def product_adjoint(plan: JetPlan, factor: Tensor, adjoint: Tensor) -> Tensor:
     """Return the transpose of f ↦ f g for the jet `factor` of g: adjoint (n, S, i) of f g -> adjoint of f."""
-    result = torch.zeros_like(adjoint)
+    return torch.stack(product_adjoint_terms(plan, factor.unbind(dim=1), adjoint.unbind(dim=1)), dim=1)
+
+
+def product_adjoint_terms(plan: JetPlan, factor: Sequence[Tensor], adjoint: Sequence[Tensor]) -> list[Tensor]:
+    """Return the same for jets given as one tensor for each partial."""
+    result = [torch.zeros_like(each) for each in adjoint]
     for term in plan.leibniz:
-        piece = adjoint[:, term.alpha] * factor[:, term.right]
-        result[:, term.left] += piece * term.coefficient if term.coefficient != 1 else piece
+        piece = adjoint[term.alpha] * factor[term.right]
+        result[term.left] += piece * term.coefficient if term.coefficient != 1 else piece
     return result

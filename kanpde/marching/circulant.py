@@ -140,7 +140,8 @@ class Circulant:
 
 def iterated(task: MarchTask, axes: Sequence[SplineAxis]) -> bool:
     """Return True if an attempt with these spline axes is solved by this iteration."""
-    return task.most_iterated > 0 and operations(task, axes) > WORTH and task.periodic
+    large = operations(task, axes) > WORTH or not task.factorable(axes)
+    return task.most_iterated > 0 and large and task.periodic
 
 
 def cost(task: MarchTask, axes: Sequence[SplineAxis]) -> float:

@@ -37,7 +37,8 @@ def operations(task: MarchTask, axes: Sequence[SplineAxis]) -> float:
 def iterated(task: MarchTask, axes: Sequence[SplineAxis], *, once: bool = False) -> bool:
     """Return True if an attempt with these spline axes, or a single step with them, is solved by iteration."""
     worth = WORTH_ONCE if once else WORTH
-    return task.most_iterated > 0 and operations(task, axes) > worth and task.structure is not None
+    large = operations(task, axes) > worth or not task.factorable(axes)
+    return task.most_iterated > 0 and large and task.structure is not None
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,8 @@ from kanpde.marching.piece import Piece
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.optim.band import Storage
 
+MANY = 20_000  # points from which terms that are zero are left out of products
+
 
 class Assembled(Protocol):
     """Rows in pieces, as a function of the coefficients of a tensor product and of constants."""
@@ -67,6 +69,11 @@ class Slopes:
     by_jets: tuple[Tensor, ...]
     by_constants: Tensor
 
+    @cached_property
+    def factors(self) -> tuple[SparseSlopes | FullSlopes, ...]:
+        """The slopes by the jets at every image, as factors of products."""
+        return tuple(SparseSlopes.of(s) if s.shape[1] > MANY else FullSlopes(s) for s in self.by_jets)
+
 
 def scaled_slopes(piece: Piece, rows: Tensor, slopes: Sequence[Slope]) -> Slopes:
     """Return a block's rows and slopes times the rows' factors."""
@@ -76,6 +83,55 @@ def scaled_slopes(piece: Piece, rows: Tensor, slopes: Sequence[Slope]) -> Slopes
         by_jets.append(torch.stack(each) * at_points)
     by_constants = torch.stack([slope.by_unknowns for slope in slopes]) * factors[:, :, None]
     return Slopes(rows * factors, tuple(by_jets), by_constants)
+
+
+@dataclass(frozen=True)
+class SparseSlopes:
+    """The slopes of a block at one image that are not all zero: `terms` (component, partial, field) with values (n,).
+
+    At many points sums of these terms, each along the points, are faster than sums over all partials and fields.
+    """
+
+    terms: tuple[tuple[int, int, int], ...]
+    values: tuple[Tensor, ...]
+    shape: torch.Size
+
+    @classmethod
+    def of(cls, slopes: Tensor) -> SparseSlopes:
+        """Return those of slopes (c, n, S, f)."""
+        apart = slopes.permute(0, 2, 3, 1)
+        terms = [(c, s, f) for c, s, f in torch.nonzero(slopes.abs().amax(dim=1)).tolist()]
+        return cls(tuple(terms), tuple(apart[term].contiguous() for term in terms), slopes.shape)
+
+    def product(self, jets: Tensor) -> Tensor:
+        """Return the rows (c, n) of jets (n, S, f)."""
+        apart = jets.permute(1, 2, 0)
+        rows = jets.new_zeros(self.shape[:2])
+        for (c, s, f), value in zip(self.terms, self.values, strict=True):
+            rows[c].addcmul_(value, apart[s, f])
+        return rows
+
+    def transposed(self, rows: Tensor) -> Tensor:
+        """Apply the transpose of `product`: (c, n) -> (n, S, f)."""
+        jets = rows.new_zeros(self.shape[2], self.shape[3], self.shape[1])
+        for (c, s, f), value in zip(self.terms, self.values, strict=True):
+            jets[s, f].addcmul_(value, rows[c])
+        return jets.permute(2, 0, 1)
+
+
+class FullSlopes:
+    """All slopes (c, n, S, f) of a block at one image, with the same products."""
+
+    def __init__(self, slopes: Tensor) -> None:
+        self._slopes = slopes
+
+    def product(self, jets: Tensor) -> Tensor:
+        """Return the rows (c, n) of jets (n, S, f)."""
+        return (self._slopes * jets).sum(dim=(2, 3))
+
+    def transposed(self, rows: Tensor) -> Tensor:
+        """Apply the transpose of `product`: (c, n) -> (n, S, f)."""
+        return (self._slopes * rows[:, :, None, None]).sum(dim=0)
 
 
 class TensorLinearisation:
@@ -116,8 +172,8 @@ class TensorLinearisation:
         coefficients = coefficients.view(-1, len(self._system.fields))
         rows = []
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
-            pairs = zip(piece.images, slopes.by_jets, strict=True)
-            parts = [(slope * image.own_jets(coefficients)).sum(dim=(2, 3)) for image, slope in pairs]
+            pairs = zip(piece.images, slopes.factors, strict=True)
+            parts = [slope.product(image.own_jets(coefficients)) for image, slope in pairs]
             row = piece.placed.collected(reduce(torch.add, parts))
             row = row + slopes.by_constants @ constants if self._constants else row
             rows.append(row.reshape(-1))
@@ -131,8 +187,8 @@ class TensorLinearisation:
             share = weights[start : start + slopes.values.numel()].view(slopes.values.shape)
             start += slopes.values.numel()
             at_points = piece.placed.at_points(share)
-            for image, slope in zip(piece.images, slopes.by_jets, strict=True):
-                parts.append(image.adjoint((slope * at_points[:, :, None, None]).sum(dim=0)))
+            for image, slope in zip(piece.images, slopes.factors, strict=True):
+                parts.append(image.adjoint(slope.transposed(at_points)))
             if self._constants:
                 constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
         total = reduce(torch.add, parts).reshape(-1)

@@ -53,7 +53,7 @@ def begin(task: MarchTask) -> MarchState:
 
 def at_rest(task: MarchTask) -> MarchState:
     """Return the state of `begin` with zero for the initial guess, which needs no computation."""
-    length = task.tolerances.first_slab[task.linear]
+    length = task.first_slab
     attempt = next_attempt(task, 0.0, length, task.first_axes)
     return MarchState(attempt, zero_iterate(task, attempt), length)
 

@@ -18,6 +18,8 @@ from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.evolution import evolves, part_of
+from kanpde.marching.memory import factored_within, iterated_within
+from kanpde.marching.parabolic import errors_decay
 from kanpde.marching.periodic import periodic_everywhere
 from kanpde.marching.quadrature import any_shape
 from kanpde.marching.separable.structure import Structure, plain, structure_of
@@ -33,6 +35,7 @@ from kanpde.problem.lift import Ansatz, Lift
 from kanpde.problem.problem import Problem
 
 TRIED = {1: 8, 2: 8, 3: 2}  # number of intervals of the axes on which an iteration is tried, by their number
+DECAYING_DIMENSION = 1  # largest number of axes in space with which the first slab may be all of time
 FACTORED_DIMENSION = 3  # largest number of coordinates with which a matrix is factored
 MOST_ON_SHAPES = 2500  # largest number of unknowns of a slab on a domain that is not a box
 MOST_ON_BODIES = 3400  # the same of a body in space, where splines of the degree 13 on two intervals have 3375
@@ -47,7 +50,7 @@ class MarchTask:
     Later passes may have the `smooth_degree`, if that is higher.
     `affine` is True if the problem is linear in its fields; `most` is the largest number of unknowns of a slab, and
     `most_iterated` that of one which is solved by iteration, without a factor, on the device `iterated_on` if that is
-    another one.
+    another one. No slab may have more unknowns than fit into the `memory`, in bytes.
     """
 
     problem: Problem
@@ -59,6 +62,7 @@ class MarchTask:
     most_iterated: int = 0
     iterated_on: torch.device | None = None
     smooth_degree: int = 0
+    memory: float = math.inf
     tolerances: MarchTolerances = field(default_factory=MarchTolerances)
 
     def limits(self, *, long: bool) -> MarchTolerances:
@@ -115,8 +119,9 @@ class MarchTask:
     def largest(self) -> int:
         """The largest number of unknowns of a slab."""
         # Along one axis a band is factored at once, and more knots than that are no help.
-        large = self.most_iterated > self.most and len(self.along) > 1 and (self.periodic or self.structure is not None)
-        return self.most_iterated if large else self.factored
+        most = min(self.most_iterated, iterated_within(self.memory, self.problem.domain.dimension))
+        large = most > self.factored and self.most_iterated > self.most and len(self.along) > 1
+        return most if large and (self.periodic or self.structure is not None) else self.factored
 
     def allows(self, unknowns: int) -> bool:
         """Return True if a slab may have this number of unknowns; an iteration is tried out only for large numbers."""
@@ -125,9 +130,27 @@ class MarchTask:
     @property
     def factored(self) -> int:
         """The largest number of unknowns of a factored matrix, which is smaller if the matrix is dense."""
+        most = min(self.most, factored_within(self.memory, self.width))
         if self.shaped:
-            return min(self.most, MOST_ON_BODIES if len(self.along) == FACTORED_DIMENSION else MOST_ON_SHAPES)
-        return min(self.most, MOST_WITH_INTEGRALS) if any(block.integrated for block in self.blocks) else self.most
+            return min(most, MOST_ON_BODIES if len(self.along) == FACTORED_DIMENSION else MOST_ON_SHAPES)
+        return min(most, MOST_WITH_INTEGRALS) if self._integrated else most
+
+    @property
+    def _integrated(self) -> bool:
+        """True if a row has all unknowns, so that JᵀJ is no band."""
+        return any(block.integrated for block in self.blocks)
+
+    @property
+    def width(self) -> float | None:
+        """The width of the band of JᵀJ along one axis; None if it depends on the number of knots."""
+        if len(self.along) > 1 or self.shaped or self._integrated or self.problem.expansions:
+            return None
+        in_time = 1 if self.degree_in_time is None else self.degree_in_time + 1
+        return float(len(self.problem.fields) * in_time * (max(self.degree, self.smooth_degree) + 1))
+
+    def factorable(self, axes: Sequence[SplineAxis]) -> bool:
+        """Return True if the matrix of a slab with these axes fits into the memory."""
+        return self.unknowns_of(axes) <= factored_within(self.memory, self.width)
 
     @property
     def iterates_on(self) -> torch.device:
@@ -186,7 +209,21 @@ class MarchTask:
     @property
     def degree_in_time(self) -> int | None:
         """The degree of a slab's polynomials in time; None if the problem is not slabbed."""
-        return self.tolerances.degree_in_time[len(self.along)] if self.slabbed else None
+        higher = self.tolerances.decaying if self.slabbed and self.decays else 0
+        return self.tolerances.degree_in_time[len(self.along)] + higher if self.slabbed else None
+
+    @cached_property
+    def decays(self) -> bool:
+        """True if a maximum principle says that errors do not grow in time, so that the first slab may be long."""
+        box = as_box(self.problem.domain)
+        if box is None or isinstance(self.problem, Split) or len(self.along) > DECAYING_DIMENSION or not self.slabbed:
+            return False
+        return len(self.problem.fields) == 1 and errors_decay(box, self.later[0], self.later[1:])
+
+    @property
+    def first_slab(self) -> float:
+        """The length of the first slab, as a share of time."""
+        return 1.0 if self.decays and self.linear else self.tolerances.first_slab[self.linear]
 
     @cached_property
     def order(self) -> int:

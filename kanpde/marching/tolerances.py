@@ -38,6 +38,8 @@ class MarchTolerances:
         9,
     )  # degree of the polynomials in time, by the number of axes in space
 
+    decaying: int = 2  # added to it if errors decay in time, so that the first slab may be all of time
+
     growth: float = 2.5  # largest factor on an axis's number of intervals from one attempt to the next
     unresolved: float = 0.03  # relative residual above which derivatives of a solution are too inaccurate to use
     seen_on_shape: float = 0.3  # the same above which a solution on a shape is no guess: its values are fitted there

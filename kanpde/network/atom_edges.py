@@ -6,7 +6,7 @@ that training does not move them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -23,7 +23,7 @@ class FixedEdges(nn.Module):
     """The edges of a layer that are atoms, named by edge (i, o) in `atoms`, or zero, listed in `pruned`.
 
     `affine` (k, 4) holds a, b, c, d of every atom, in the order of `edges`. The features of a layer with fixed edges
-    contain the input x itself in an additional column, see `remember`.
+    contain the input x itself in an additional row, see `remember`.
 
     Raises ConfigurationError if an atom is unknown or the layer does not have an edge.
     """
@@ -65,23 +65,26 @@ class FixedEdges(nn.Module):
         atoms = [[*edge, name] for edge, name in zip(self.edges, self.names, strict=True)]
         return {"atoms": atoms, "pruned": [list(edge) for edge in self.pruned]}
 
-    def remember(self, features: Tensor, x: Tensor) -> Tensor:
-        """Return features (i, m, n, g) with an additional column that holds x (n, i)."""
-        column = torch.zeros_like(features[..., :1])
-        column[:, 0, :, 0] = x.T
-        return torch.cat([features, column], dim=-1)
+    def remember(self, columns: Sequence[Tensor], x: Tensor) -> list[Tensor]:
+        """Return features (i, g, n) of each order with an additional row that holds x (i, n) among the values."""
+        value, *others = columns
+        inputs = x[:, None].to(value)
+        return [torch.cat([value, inputs], dim=1)] + [
+            torch.cat([each, torch.zeros_like(inputs)], dim=1) for each in others
+        ]
 
     def masked(self, coefficients: Tensor) -> Tensor:
-        """Return coefficients (i, g, o), zero for fixed edges, with an additional zero row for the column of x."""
+        """Return coefficients (i, g, o), zero for fixed edges, with an additional zero row for that of x."""
         return torch.cat([coefficients * self.mask, torch.zeros_like(coefficients[:, :1])], dim=1)
 
-    def added(self, edges: Tensor, features: Tensor) -> Tensor:
-        """Return the splines' derivatives (m, n, i, o) with the atoms' added."""
+    def added(self, edges: Sequence[Tensor], columns: Sequence[Tensor]) -> list[Tensor]:
+        """Return the splines' derivatives (i, o, n) of each order with the atoms' added."""
         a, _, c, d = self._constants()
-        orders = edges.shape[0]
-        values = self._atoms(features, orders) * torch.stack([c * a**m for m in range(orders)])[:, None]
-        values = torch.cat([values[:1] + d, values[1:]])
-        return edges + (values @ self.places.flatten(1)).view_as(edges)
+        atoms = self._atoms(columns, len(edges))
+        values = [value * (c * a**m)[:, None] for m, value in enumerate(atoms)]
+        values[0] = values[0] + d[:, None]
+        places = self.places.flatten(1).T
+        return [edge + (places @ value).view_as(edge) for edge, value in zip(edges, values, strict=True)]
 
     def values(self, x: Tensor) -> Tensor:
         """Return the sums of the atoms of every subnode, (o, n), at the inputs x (i, n)."""
@@ -94,38 +97,38 @@ class FixedEdges(nn.Module):
         atoms = torch.cat([ATOMS[name].derivatives(piece, 1)[0] for (name, _), piece in pieces])
         return self.places.sum(dim=1).T @ (c * atoms + d)
 
-    def rows(self, rows: Tensor, features: Tensor, seeds: Tensor) -> list[Tensor]:
-        """Return the rows by coefficients and by atoms' constants, from the rows (n, i, g + 1, o) of splines only.
+    def rows(self, rows: Tensor, columns: Sequence[Tensor], seeds: Tensor) -> list[Tensor]:
+        """Return the rows by coefficients and by atoms' constants, from the rows (i, g + 1, o, n) of splines only.
 
-        The seeds (n, m, i, o) are multiplied by the derivatives of φ^(m) = c a^m f^(m)(a x + b) by a, b, c and d.
+        The seeds (m, i, o, n) are multiplied by the derivatives of φ^(m) = c a^m f^(m)(a x + b) by a, b, c and d.
         """
         a, _, c, _ = self._constants()
-        orders = seeds.shape[1]
-        chosen = (seeds.flatten(2) @ self.places.flatten(1).T).transpose(0, 1)  # (m, n, k)
-        atoms = self._atoms(features, orders + 1)
-        slopes = torch.stack([c * a**m for m in range(orders)])[:, None]
-        scales = torch.stack([c * m * a ** max(m - 1, 0) for m in range(orders)])[:, None]
+        orders = seeds.shape[0]
+        chosen = self.places.flatten(1) @ seeds.flatten(1, 2)  # (m, k, n)
+        atoms = self._atoms(columns, orders + 1)
+        slopes = torch.stack([c * a**m for m in range(orders)])[..., None]
+        scales = torch.stack([c * m * a ** max(m - 1, 0) for m in range(orders)])[..., None]
         by_b = slopes * atoms[1:]
-        by_a = scales * atoms[:-1] + by_b * self._inputs(features)
-        by_c = torch.stack([a**m for m in range(orders)])[:, None] * atoms[:-1]
-        columns = [(chosen * by).sum(dim=0) for by in (by_a, by_b, by_c)] + [chosen[0]]
-        return [rows[:, :, :-1] * self.mask, torch.stack(columns, dim=-1) * self.free]
+        by_a = scales * atoms[:-1] + by_b * self._inputs(columns)
+        by_c = torch.stack([a**m for m in range(orders)])[..., None] * atoms[:-1]
+        found = [(chosen * by).sum(dim=0) for by in (by_a, by_b, by_c)] + [chosen[0]]
+        return [rows[:, :-1] * self.mask[..., None], torch.stack(found, dim=1) * self.free[..., None]]
 
     def _constants(self) -> tuple[Tensor, ...]:
         held = self.affine.detach()
         return (held + self.free * (self.affine - held)).unbind(dim=1)
 
-    def _inputs(self, features: Tensor) -> Tensor:
-        """Return x of every atom, (n, k)."""
-        return features[:, 0, :, -1].T[:, [i for i, _ in self.edges]]
+    def _inputs(self, columns: Sequence[Tensor]) -> Tensor:
+        """Return x of every atom, (k, n)."""
+        return columns[0][:, -1][[i for i, _ in self.edges]]
 
-    def _atoms(self, features: Tensor, orders: int) -> Tensor:
-        """Return f^(m)(a x + b) of every atom, (orders, n, k)."""
+    def _atoms(self, columns: Sequence[Tensor], orders: int) -> Tensor:
+        """Return f^(m)(a x + b) of every atom, (orders, k, n)."""
         a, b, _, _ = self._constants()
-        inner = self._inputs(features) * a + b
+        inner = self._inputs(columns) * a[:, None] + b[:, None]
         counts = [(name, len(list(group))) for name, group in groupby(self.names)]
-        pieces = torch.split(inner, [count for _, count in counts], dim=1) if counts else []
+        pieces = torch.split(inner, [count for _, count in counts]) if counts else []
         values = [
             torch.stack(ATOMS[name].derivatives(piece, orders)) for (name, _), piece in zip(counts, pieces, strict=True)
         ]
-        return torch.cat(values, dim=2) if values else inner.new_zeros(orders, *inner.shape)
+        return torch.cat(values, dim=1) if values else inner.new_zeros(orders, *inner.shape)

@@ -12,6 +12,7 @@ from torch import Tensor
 from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
 from kanpde.files import below
+from kanpde.network import pieces
 from kanpde.network.edge_basis import EdgeBasis
 from kanpde.network.knots import growing_steps, refine_breakpoints, transfer_matrix
 from kanpde.network.placement import curved_inside, place, place_apart
@@ -73,10 +74,10 @@ class BSpline(EdgeBasis):
         """
         spacing = np.diff(knots, axis=1)
         self.uniform = bool(np.allclose(spacing, spacing[:, :1], rtol=1e-9, atol=0)) if uniform is None else uniform
-        pieces = splines.polynomial_pieces(knots[:, : 2 * self.degree + 2] if self.uniform else knots, self.degree)
+        local = splines.polynomial_pieces(knots[:, : 2 * self.degree + 2] if self.uniform else knots, self.degree)
         like = self.half_width
         self.knots = torch.as_tensor(knots).to(like)
-        self.pieces = torch.as_tensor(pieces[:1, 0] if self.uniform else pieces).to(like)
+        self.pieces = torch.as_tensor(local[:1, 0] if self.uniform else local).to(like)
         self._derive()
 
     def _derive(self) -> None:
@@ -112,6 +113,43 @@ class BSpline(EdgeBasis):
         inner = self.knots[:, self.degree : self.degree + self.intervals + 1]
         return np.asarray(inner.double().cpu().numpy())
 
+    def curves(self, coefficients: Tensor, x: Tensor, orders: int) -> list[Tensor]:
+        """Return the derivatives of edge functions at x (i, n), by their polynomials where no graph is recorded."""
+        many = coefficients.shape[2] > pieces.MOST_OUTPUTS * orders
+        if many or torch.is_grad_enabled() or any(self.periodic):
+            return super().curves(coefficients, x, orders)
+        interval, free, inverse = self._located(x.to(self.centre.dtype))
+        xi = free.clamp(-0.5, 0.5) if self.straight else free
+        local = self.pieces[None] if self.uniform else self.pieces
+        polynomials = pieces.polynomials_at(coefficients[:, : self.functions], local, interval)
+        found = pieces.derivatives(polynomials, xi[:, None], max(orders, 2) if self.straight else orders)
+        if self.straight:
+            beyond = (free - xi)[:, None]
+            inside = beyond == 0
+            straight = torch.addcmul(found[0], found[1], beyond)
+            found = [straight, found[1], *(value * inside for value in found[2:])][:orders]
+        scale = inverse[:, None]
+        found = [value if m == 0 else value * (scale if m == 1 else scale**m) for m, value in enumerate(found)]
+        return found if self.base is None else self._with_base(found, coefficients[:, -1], x)
+
+    def _located(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the interval (i, n) of every x (i, n), its coordinate ξ there, and 1/h, (i, 1) or (i, n)."""
+        if self.uniform:
+            interval, free = self._position(x)
+            return interval.long(), free, self.scales[1, 0]
+        interval, free, inverse = splines.local_coordinates(x.T, self.knots, self.degree, self.uniform)
+        return interval.T, free.T, inverse.T
+
+    def _position(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the interval of every x (i, n) among equidistant knots, without fraction, and its coordinate ξ."""
+        position = (x - self.start) * self.scales[1, 0]
+        interval = position.detach().floor().clamp(0, self.intervals - 1).nan_to_num(0.0)  # NaN has no integer
+        return interval, position - interval - 0.5
+
+    def _with_base(self, curves: list[Tensor], weights: Tensor, x: Tensor) -> list[Tensor]:
+        bases = self.base_features(x, len(curves))
+        return [torch.addcmul(curve, base, weights[..., None]) for curve, base in zip(curves, bases, strict=True)]
+
     def evaluate(self, x: Tensor, orders: int) -> Tensor:
         """Return the derivatives 0 … orders − 1 of every spline: x (i, n) -> (orders, i, functions, n)."""
         if any(self.periodic):
@@ -128,17 +166,17 @@ class BSpline(EdgeBasis):
 
         They are one matrix times the powers of ξ, held within its interval, and the distance δ beyond the grid.
         """
-        position = (x - self.start) * self.scales[1, 0]
-        interval = position.detach().floor().clamp(0, self.intervals - 1).nan_to_num(0.0)  # NaN has no integer
-        free = position - interval - 0.5
+        interval, free = self._position(x)
         xi = free.clamp(-0.5, 0.5) if self.straight else free
-        beyond = free - xi
-        powers = [torch.ones_like(xi), xi]
-        while len(powers) <= self.degree:
-            powers.append(powers[-1] * xi)
-        stack = torch.stack([*powers, beyond, beyond.abs()]).flatten(1)
+        terms = [torch.ones_like(xi), xi]
+        while len(terms) <= self.degree:
+            terms.append(terms[-1] * xi)
+        beyond = free - xi if self.straight else None
+        if beyond is not None:
+            terms += [beyond, beyond.abs()]
         known = min(orders, self.degree + 1)
-        values = (self.table[:known].flatten(0, 1) @ stack).view(known, self.degree + 1, *x.shape)
+        table = self.table[:known, :, : len(terms)].flatten(0, 1)
+        values = (table @ torch.stack(terms).flatten(1)).view(known, self.degree + 1, *x.shape)
         if known > 1:
             values = values * self.scales[:known]
         return interval.long(), curved_inside(values, beyond, orders)

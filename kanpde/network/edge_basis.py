@@ -99,6 +99,13 @@ class EdgeBasis(nn.Module, ABC):
         """
         return differentiable(self._whole, x.to(self.centre.dtype), orders)
 
+    def curves(self, coefficients: Tensor, x: Tensor, orders: int) -> list[Tensor]:
+        """Return the derivatives 0 … orders − 1 of edge functions with coefficients (i, size, o) at x (i, n).
+
+        They are (i, o, n) for each order.
+        """
+        return [torch.matmul(coefficients.transpose(1, 2), column) for column in self.columns(x, orders)]
+
     def _whole(self, x: Tensor, orders: int) -> Tensor:
         functions = self.evaluate(x, orders)
         return functions if self.base is None else torch.cat([functions, self.base_features(x, orders)], dim=2)

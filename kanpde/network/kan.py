@@ -230,39 +230,33 @@ class KAN(nn.Module):
         return x
 
     def prepare(self, points: Tensor, plan: JetPlan) -> Tensor:
-        """Return the first layer's features at points (n, d), (d, M, n, g); they change only with points and knots."""
-        return self.first.features(points, plan.order + 1)
+        """Return the first layer's features at points (n, d), (M, d, g, n); they change only with points and knots."""
+        return torch.stack(tuple(self.first.columns(points.T.contiguous(), plan.order + 1)))
 
     def jets(self, prepared: Tensor, plan: JetPlan) -> Tensor:
         """Return the fields' jets (n, S, fields) at prepared points; autograd can differentiate them."""
-        if any(layer.fixed is not None for layer in [self.first, *self.hidden]):
-            return self.taped(prepared, plan, taped=False)[0]
-        jet = self.first.first_partials(prepared, plan)
-        for layer in self.hidden:
-            jet = layer.next_partials(jet, plan)
-        return torch.stack(jet).permute(2, 0, 1)
+        return self.taped(prepared, plan, taped=False)[0]
 
     def taped(self, prepared: Tensor, plan: JetPlan, *, taped: bool = True) -> tuple[Tensor, list[Tape]]:
-        """Return the jets (n, S, fields) and the tapes that `rows` needs."""
-        jet, tape = self.first.coordinate_jet(prepared, plan)
+        """Return the jets (n, S, fields) and, if `taped`, the tapes that `rows` needs."""
+        jet, tape = self.first.first_jet(prepared.unbind(), plan)
         tapes = [tape]
         for layer in self.hidden:
-            jet, tape = layer.jet(jet, plan, taped=taped)
+            jet, tape = layer.next_jet(jet, plan, taped=taped)
             tapes.append(tape)
-        return jet, tapes
+        return torch.stack(jet).permute(2, 0, 1), tapes if taped else []
 
     def rows(self, tapes: Sequence[Tape], adjoint: Tensor, plan: JetPlan) -> list[Tensor]:
         """Return the per-point derivatives of Σ adjoint · jet by each parameter in order, (n, *shape) each.
 
-        `adjoint` is (n, S, fields).
+        `adjoint` is (n, S, fields). In memory points are the last axis.
         """
         result: list[Tensor] = []
-        incoming: Tensor | None = adjoint
+        incoming: Sequence[Tensor] = adjoint.permute(1, 2, 0).contiguous().unbind()
         for layer, tape in zip(reversed([self.first, *self.hidden]), reversed(tapes), strict=True):
-            assert incoming is not None
             rows, incoming = layer.pull(tape, incoming, plan)
             result = rows + result
-        return result
+        return [rows.movedim(-1, 0) for rows in result]
 
     @property
     def first(self) -> KANLayer:

@@ -1,9 +1,12 @@
 """One layer of a Kolmogorov–Arnold network: edges, sum nodes and product nodes.
 
 Subnode o of a layer is s_o = Σ_i φ_{io}(h_i). The first `sums` subnodes are the sum nodes; each product node multiplies
-two of the rest (Liu et al., "KAN 2.0", arXiv 2408.10205, §2). Faà di Bruno's formula and Leibniz's rule propagate jets,
-tensors (n, S, nodes), through the layer. One reverse sweep computes each point's row of the Jacobian: with Q the Bell
-polynomials of the incoming jet and δ the adjoint, the row is Σ_m B^(m) ⊗ (Σ_α Q_{α,m} δ^α).
+two of the rest (Liu et al., "KAN 2.0", arXiv 2408.10205, §2). Faà di Bruno's formula and Leibniz's rule propagate jets
+through the layer. One reverse sweep computes each point's row of the Jacobian: with Q the Bell polynomials of the
+incoming jet and δ the adjoint, the row is Σ_m B^(m) ⊗ (Σ_α Q_{α,m} δ^α).
+
+Points are the last axis of every array, so that each operation runs along them: a jet is one (nodes, n) for each
+partial.
 """
 
 from __future__ import annotations
@@ -23,13 +26,16 @@ from kanpde.network.edge_basis import EdgeBasis
 
 @dataclass(frozen=True)
 class Tape:
-    """The intermediate results of the forward sweep through a layer that the reverse sweep needs."""
+    """The intermediate results of the forward sweep through a layer that the reverse sweep needs.
 
-    features: Tensor  # (i, M+1 or M, n, g)
-    edges: Tensor  # (M+1 or M, n, i, o): derivatives of the edge functions
-    jet: Tensor | None  # the incoming jet (n, S, i); None for coordinates
-    bell: Tensor | None  # its Bell polynomials (n, S, M, i)
-    subnodes: Tensor  # (n, S, o)
+    `jet` and `bell`, the incoming jet and its Bell polynomials, are empty for coordinates.
+    """
+
+    columns: Sequence[Tensor]  # (i, g, n) for each order
+    edges: Sequence[Tensor]  # (i, o, n) for each order: derivatives of the edge functions
+    jet: Sequence[Tensor]  # (i, n) for each partial
+    bell: Sequence[Mapping[int, Tensor]]  # (i, n) for each partial and order
+    subnodes: Sequence[Tensor]  # (o, n) for each partial
 
 
 class KANLayer(nn.Module):
@@ -86,110 +92,128 @@ class KANLayer(nn.Module):
 
     def features(self, x: Tensor, orders: int) -> Tensor:
         """Return the features with derivatives 0 … orders − 1 at inputs x (n, i): (i, orders, n, g)."""
-        features = self.basis.features(x, orders)
-        return features if self.fixed is None else self.fixed.remember(features, x)
+        return torch.stack(tuple(self.columns(x.T.contiguous(), orders))).permute(1, 0, 3, 2)
 
     def edges(self, features: Tensor) -> Tensor:
         """Return the derivatives of all edge functions: features (i, m, n, g) -> (m, n, i, o)."""
+        return torch.stack(self.curved(features.permute(1, 0, 3, 2).unbind())).permute(0, 3, 1, 2)
+
+    def columns(self, x: Tensor, orders: int) -> Sequence[Tensor]:
+        """Return the features with derivatives at inputs x (i, n): (i, g, n) for each order."""
+        columns = self.basis.columns(x, orders)
+        return columns if self.fixed is None else self.fixed.remember(columns, x)
+
+    def curved(self, columns: Sequence[Tensor]) -> list[Tensor]:
+        """Return the derivatives of all edge functions from the features (i, g, n) of each order: (i, o, n) each."""
         coefficients = self.coefficients if self.fixed is None else self.fixed.masked(self.coefficients)
-        values = torch.matmul(features.transpose(0, 1), coefficients).transpose(1, 2)
-        return values if self.fixed is None else self.fixed.added(values, features)
+        edges = [torch.matmul(coefficients.transpose(1, 2), column) for column in columns]
+        return edges if self.fixed is None else self.fixed.added(edges, columns)
 
-    def coordinate_jet(self, features: Tensor, plan: JetPlan) -> tuple[Tensor, Tape]:
-        """Return the jet (n, S, outputs) after a first layer from the features (i, M, n, g) of the coordinates."""
-        edges = self.edges(features)
-        subnodes = edges.new_zeros(edges.shape[1], len(plan), self.subnodes)
-        subnodes[:, 0] = edges[0].sum(dim=1)
-        for alpha, axis, order in plan.pure:
-            subnodes[:, alpha] = edges[order, :, axis]
-        return self._multiply(subnodes, plan), Tape(features, edges, None, None, subnodes)
-
-    def jet(self, jet: Tensor, plan: JetPlan, *, taped: bool = False) -> tuple[Tensor, Tape]:
-        """Return the jet after the layer, (n, S, i) -> (n, S, outputs); `taped` adds a derivative that `pull` needs."""
-        features = self.features(jet[:, 0], plan.order + (2 if taped else 1))
-        edges = self.edges(features)
-        bell = jets.bell_polynomials(plan, jet)
-        used = edges[: plan.order + 1].permute(1, 0, 2, 3).flatten(1, 2)
-        subnodes = torch.bmm(bell.flatten(2), used)
-        return self._multiply(subnodes, plan), Tape(features, edges, jet, bell, subnodes)
-
-    def first_partials(self, features: Tensor, plan: JetPlan) -> list[Tensor]:
-        """Return the jet after a first layer, one (outputs, n) for each partial, from the features (i, M, n, g).
-
-        It is `coordinate_jet` without a tape, for layers without fixed edges.
-        """
-        columns = features.permute(1, 0, 3, 2)  # (M, i, g, n)
-        matrix = self.coefficients.flatten(0, 1).T
-        jet = [matrix @ columns[0].flatten(0, 1)]
-        pure = {alpha: self.coefficients[axis].T @ columns[order, axis] for alpha, axis, order in plan.pure}
+    def first_jet(self, columns: Sequence[Tensor], plan: JetPlan) -> tuple[list[Tensor], Tape]:
+        """Return the jet after a first layer, (outputs, n) for each partial, from the coordinates' features."""
+        if self.fixed is None:
+            jet = [self.coefficients.flatten(0, 1).T @ columns[0].flatten(0, 1)]
+            pure = {alpha: self.coefficients[axis].T @ columns[order][axis] for alpha, axis, order in plan.pure}
+        else:
+            edges = self.curved(columns)
+            jet = [edges[0].sum(dim=0)]
+            pure = {alpha: edges[order][axis] for alpha, axis, order in plan.pure}
         jet += [pure[alpha] if alpha in pure else torch.zeros_like(jet[0]) for alpha in range(1, len(plan))]
-        return self._multiplied(jet, plan)
+        return self._multiplied(jet, plan), Tape(columns, (), (), (), jet)
 
-    def next_partials(self, jet: Sequence[Tensor], plan: JetPlan) -> list[Tensor]:
-        """Return the jet after the layer, (i, n) -> (outputs, n) for each partial.
+    def next_jet(self, jet: Sequence[Tensor], plan: JetPlan, *, taped: bool = False) -> tuple[list[Tensor], Tape]:
+        """Return the jet after the layer, (i, n) -> (outputs, n) each; `taped` adds a derivative that `pull` needs.
 
-        It is `jet` without a tape, for layers without fixed edges. Features are combined with the Bell polynomials
-        first, so that one matrix product remains for each partial, over all edges.
+        Of features and outputs, the Bell polynomials multiply the fewer ones.
         """
-        columns = self.basis.columns(jet[0], plan.order + 1)  # (i, g, n) for each order
-        matrix = self.coefficients.flatten(0, 1).T
-        result = []
-        for terms in jets.bell_terms(plan, jet):
-            parts = [columns[m] if m == 0 else columns[m] * bell[:, None] for m, bell in terms.items()]
-            result.append(matrix @ sum(parts[1:], parts[0]).flatten(0, 1))
-        return self._multiplied(result, plan)
+        columns: Sequence[Tensor] = ()
+        edges: Sequence[Tensor] = ()
+        bell = jets.bell_terms(plan, jet)
+        if taped or self.fixed is not None:
+            columns = self.columns(jet[0], plan.order + (2 if taped else 1))
+            edges = self.curved(columns)
+        elif self.subnodes <= self.basis.size:
+            edges = self.basis.curves(self.coefficients, jet[0], plan.order + 1)
+        else:
+            columns = self.basis.columns(jet[0], plan.order + 1)
+        if edges:
+            subnodes = [contracted(edges, terms).sum(dim=0) for terms in bell]
+        else:
+            matrix = self.coefficients.flatten(0, 1).T
+            subnodes = [matrix @ contracted(columns, terms).flatten(0, 1) for terms in bell]
+        return self._multiplied(subnodes, plan), Tape(columns, edges, jet, bell, subnodes)
 
     def _multiplied(self, subnodes: list[Tensor], plan: JetPlan) -> list[Tensor]:
         if not self.products:
             return subnodes
-        factors = [each[self.sums :] for each in subnodes]
-        products = jets.product_terms(plan, [each[0::2] for each in factors], [each[1::2] for each in factors])
+        left, right = self._factors(subnodes)
+        products = jets.product_terms(plan, left, right)
         return [torch.cat([each[: self.sums], more]) for each, more in zip(subnodes, products, strict=True)]
 
-    def _multiply(self, subnodes: Tensor, plan: JetPlan) -> Tensor:
-        if not self.products:
-            return subnodes
-        factors = subnodes[..., self.sums :]
-        products = jets.product(plan, factors[..., 0::2], factors[..., 1::2])
-        return torch.cat([subnodes[..., : self.sums], products], dim=-1)
+    def _factors(self, subnodes: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the left and the right factors of the product nodes, (products, n) for each partial."""
+        return [each[self.sums :: 2] for each in subnodes], [each[self.sums + 1 :: 2] for each in subnodes]
 
-    def pull(self, tape: Tape, adjoint: Tensor, plan: JetPlan) -> tuple[list[Tensor], Tensor | None]:
-        """Return each parameter's rows and the adjoint (n, S, i) of the inputs, from `adjoint` (n, S, outputs).
+    def pull(self, tape: Tape, adjoint: Sequence[Tensor], plan: JetPlan) -> tuple[list[Tensor], list[Tensor]]:
+        """Return each parameter's rows and the adjoint of the inputs, (i, n) each, from `adjoint`, (outputs, n) each.
 
-        The rows are (n, i, g, o) and, if edges are fixed, also (n, k, 4). In a first layer the inputs are coordinates
-        and their adjoint is None.
+        The rows are (i, g, o, n) and, if edges are fixed, also (k, 4, n). In a first layer the inputs are coordinates
+        and have no adjoint.
         """
         adjoint = self._multiply_adjoint(tape.subnodes, adjoint, plan)
-        if tape.jet is None or tape.bell is None:
-            return self._rows(tape.features, self._coordinate_seeds(adjoint, plan)), None
-        count, size, width = tape.jet.shape
-        orders = plan.order + 1
-        seeds = torch.bmm(tape.bell.flatten(2).transpose(1, 2), adjoint).view(count, orders, width, self.subnodes)
-        used = tape.edges[:orders].permute(1, 0, 2, 3).flatten(1, 2)
-        slope = torch.bmm(adjoint, used.transpose(1, 2)).view(count, size, orders, width)
-        incoming = jets.bell_adjoint(plan, tape.jet, slope)
-        incoming[:, 0] += (tape.edges[1 : orders + 1].permute(1, 0, 2, 3) * seeds).sum(dim=(1, 3))
-        return self._rows(tape.features[:, :orders], seeds), incoming
+        if not tape.jet:
+            return self._first_rows(tape.columns, adjoint, plan), []
+        seeds: list[Tensor | None] = [None] * (plan.order + 1)
+        slopes = {}
+        for alpha, terms in enumerate(tape.bell):
+            for m, bell in terms.items():
+                own = adjoint[alpha][None]
+                seeds[m] = add_product(seeds[m], bell[:, None], own) if alpha else own.expand_as(tape.edges[0])
+                if alpha:
+                    slopes[alpha, m] = (tape.edges[m] * own).sum(dim=1)
+        incoming = jets.bell_adjoint(plan, tape.jet, slopes)
+        value: Tensor | None = None
+        for edge, seed in zip(tape.edges[1:], seeds, strict=True):
+            value = value if seed is None else add_product(value, edge, seed)
+        assert value is not None
+        incoming[0] = incoming[0] + value.sum(dim=1)
+        return self._rows(tape.columns, seeds), incoming
 
-    def _rows(self, features: Tensor, seeds: Tensor) -> list[Tensor]:
-        rows = outer(features, seeds)
-        return [rows] if self.fixed is None else self.fixed.rows(rows, features, seeds)
+    def _rows(self, columns: Sequence[Tensor], seeds: Sequence[Tensor | None]) -> list[Tensor]:
+        rows = outer(columns, seeds)
+        if self.fixed is None:
+            return [rows]
+        known = next(seed for seed in seeds if seed is not None)
+        every = torch.stack([torch.zeros_like(known) if seed is None else seed for seed in seeds])
+        return self.fixed.rows(rows, columns, every)
 
-    def _multiply_adjoint(self, subnodes: Tensor, adjoint: Tensor, plan: JetPlan) -> Tensor:
+    def _first_rows(self, columns: Sequence[Tensor], adjoint: Sequence[Tensor], plan: JetPlan) -> list[Tensor]:
+        """Return the rows of a first layer, whose partials are derivatives of one edge function each."""
+        if self.fixed is None:
+            rows = columns[0][:, :, None] * adjoint[0]
+            for alpha, axis, order in plan.pure:
+                rows[axis].addcmul_(columns[order][axis][:, None], adjoint[alpha])
+            return [rows]
+        seeds = adjoint[0].new_zeros(plan.order + 1, self.basis.inputs, *adjoint[0].shape)
+        seeds[0] = adjoint[0]
+        for alpha, axis, order in plan.pure:
+            seeds[order, axis] = adjoint[alpha]
+        return self._rows(columns, seeds.unbind())
+
+    def _multiply_adjoint(
+        self, subnodes: Sequence[Tensor], adjoint: Sequence[Tensor], plan: JetPlan
+    ) -> Sequence[Tensor]:
         if not self.products:
             return adjoint
-        factors, products = subnodes[..., self.sums :], adjoint[..., self.sums :]
-        left = jets.product_adjoint(plan, factors[..., 1::2], products)
-        right = jets.product_adjoint(plan, factors[..., 0::2], products)
-        pairs = torch.stack([left, right], dim=-1).flatten(-2)
-        return torch.cat([adjoint[..., : self.sums], pairs], dim=-1)
-
-    def _coordinate_seeds(self, adjoint: Tensor, plan: JetPlan) -> Tensor:
-        seeds = adjoint.new_zeros(adjoint.shape[0], plan.order + 1, self.basis.inputs, self.subnodes)
-        seeds[:, 0] = adjoint[:, 0, None]
-        for alpha, axis, order in plan.pure:
-            seeds[:, order, axis] = adjoint[:, alpha]
-        return seeds
+        left, right = self._factors(subnodes)
+        products = [each[self.sums :] for each in adjoint]
+        pairs = zip(
+            jets.product_adjoint_terms(plan, right, products),
+            jets.product_adjoint_terms(plan, left, products),
+            strict=True,
+        )
+        both = [torch.stack(pair, dim=1).flatten(0, 1) for pair in pairs]
+        return [torch.cat([each[: self.sums], more]) for each, more in zip(adjoint, both, strict=True)]
 
     def splines(self) -> tuple[list[int] | slice, Tensor]:
         """Return the inputs that have edges in the basis, and the coefficients (i, g, o) of these edges, else zero."""
@@ -209,7 +233,7 @@ class KANLayer(nn.Module):
         low, high = self.basis.range()
         s = torch.linspace(0, 1, resolution, dtype=low.dtype, device=low.device)
         inputs = low[:, None] + (high - low)[:, None] * s
-        values = self.edges(self.features(inputs.T, 1))[0].permute(1, 2, 0)
+        values = self.curved(self.columns(inputs, 1))[0]
         spread = values.std(dim=2, correction=0)
         importance = spread / spread.max().clamp_min(1e-300)
         arrays = {"inputs": inputs, "values": values, "importance": importance}
@@ -221,6 +245,28 @@ class KANLayer(nn.Module):
         }
 
 
-def outer(features: Tensor, seeds: Tensor) -> Tensor:
-    """Return Σ_m features[i, m, n, g] seeds[n, m, i, o], (n, i, g, o)."""
-    return torch.matmul(features.permute(2, 0, 3, 1), seeds.permute(0, 2, 1, 3))
+def contracted(values: Sequence[Tensor], terms: Mapping[int, Tensor]) -> Tensor:
+    """Return Σ_m values[m] (i, k, n) times the Bell polynomials of order m, (i, n); those of order 0 are 1."""
+    total: Tensor | None = None
+    for m, bell in terms.items():
+        total = values[m] if m == 0 else add_product(total, values[m], bell[:, None])
+    assert total is not None
+    return total
+
+
+def outer(columns: Sequence[Tensor], seeds: Sequence[Tensor | None]) -> Tensor:
+    """Return Σ_m columns[m][i, g, n] seeds[m][i, o, n], (i, g, o, n)."""
+    rows: Tensor | None = None
+    for column, seed in zip(columns, seeds, strict=False):
+        if seed is not None:
+            rows = add_product(rows, column[:, :, None], seed[:, None])
+    assert rows is not None
+    return rows
+
+
+def add_product(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
+    """Return total + left · right, in place where no graph records it; the product alone if there is no total."""
+    if total is None:
+        return left * right
+    recorded = torch.is_grad_enabled() and (total.requires_grad or left.requires_grad or right.requires_grad)
+    return torch.addcmul(total, left, right) if recorded else total.addcmul_(left, right)

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 
-def curved_inside(values: Tensor, beyond: Tensor, orders: int) -> Tensor:
-    """Return derivatives (m, j, i, n) with those of order 2 and more zero where x (i, n) is `beyond` the grid.
+def curved_inside(values: Tensor, beyond: Tensor | None, orders: int) -> Tensor:
+    """Return derivatives (m, j, i, n) with those of order 2 and more zero where x (i, n) is `beyond` the grid, if any.
 
     Orders that are not there, because they are above the degree, are zero.
     """
-    if len(values) > 2:
+    if beyond is not None and len(values) > 2:
         values = torch.cat([values[:2], values[2:] * (beyond == 0)])
     missing = orders - len(values)
     return torch.cat([values, values.new_zeros(missing, *values.shape[1:])]) if missing else values

@@ -89,7 +89,8 @@ class ParametricFunction(TrialFunction, Protocol):
 class Residuals:
     """The rows of all blocks as a function of the parameter vector.
 
-    If they are `shared`, every process evaluates a part of them, and all processes must call the same methods.
+    If they are `shared`, every process evaluates a part of them, and all processes must call the same methods. A
+    Jacobian with more than `kept` entries is never whole.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Residuals:
         dimension = len(names)
         self.parts = [BlockPoints.of(block, dimension, like) for block in blocks]
         self._noted: Tensor | None = None
+        self.kept: float = LARGEST
 
     @property
     def shared(self) -> bool:
@@ -232,9 +234,9 @@ class Residuals:
     def linearise(self, vector: Tensor) -> Linearisation:
         """Return rows and Jacobian at a parameter vector."""
         count = sum(len(part.shares) * len(part.block.components) for part in self.parts)
-        if count * self.model.size > LARGEST or (self.shared and count > self.model.size):
+        if count * self.model.size > self.kept or (self.shared and count > self.model.size):
             return Linearisation.streamed(lambda: self.chunks_of_rows(vector), self.model.size)
-        jacobian = vector.new_zeros(count, self.model.size)
+        jacobian = zero_rows(vector, count, self.model.size)
         residual = torch.cat([row for _, row in self.chunks_of_rows(vector, jacobian)])
         return Linearisation.whole(self.total(jacobian), residual)
 
@@ -251,7 +253,7 @@ class Residuals:
             for chunk in part.chunks:
                 size = chunk.count * len(part.block.components)
                 if chunk.here:
-                    room = vector.new_zeros(size, self.model.size) if whole is None else whole[start : start + size]
+                    room = zero_rows(vector, size, self.model.size) if whole is None else whole[start : start + size]
                     yield from self._linear(part, chunk, room)
                 elif known is not None:
                     yield None, known[start : start + size]
@@ -274,7 +276,7 @@ class Residuals:
         """Add the pullback of a slope to a Jacobian (rows, P)."""
         sums = chunk.placed.sums
         with torch.no_grad():
-            at_points = jacobian if sums is None else jacobian.new_zeros(len(sums.group), self.model.size)
+            at_points = jacobian if sums is None else zero_rows(jacobian, len(sums.group), self.model.size)
             for prepared, tape, adjoint in zip(chunk.prepared, tapes, slope.by_jets, strict=True):
                 self.model.add_rows(prepared, tape, adjoint, at_points)
             if sums is not None:
@@ -351,6 +353,11 @@ class Residuals:
                 slopes[component].append(slope.by_jets[0])
             jets.append(here[0])
         return [torch.cat(each) for each in slopes], torch.cat(jets)
+
+
+def zero_rows(like: Tensor, count: int, size: int) -> Tensor:
+    """Return zeros (count, size) whose columns are contiguous, as the rows of networks are."""
+    return like.new_zeros(size, count).T
 
 
 def rms_of(rows: Tensor) -> Tensor:

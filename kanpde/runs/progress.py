@@ -47,6 +47,8 @@ class Progress:
     def on_start(self, trainer: Any) -> None:
         """Print the title now and not earlier, so that bad input prints one line alone."""
         self.console.print(Text(self.title))
+        if trainer is not None and trainer.memory:
+            self.console.print(Text(trainer.memory))
         if self.console.is_terminal and not self.console.is_dumb_terminal:
             self._live = Live(get_renderable=self._render, console=self.console, refresh_per_second=4)
             self._live.start()

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.calculus.devices import keep_freed_memory
 from kanpde.collocation.time_window import FIRST_REACH, Window
 from kanpde.errors import Ending
 from kanpde.files import below
@@ -30,6 +31,7 @@ from kanpde.problem.guess import guess_block
 from kanpde.problem.lift import Ansatz
 from kanpde.problem.problem import Problem
 from kanpde.problem.unknown_function import by_unknown
+from kanpde.training.memory import descent_bytes, kept_entries
 from kanpde.training.network_size import built_for, largest_size
 from kanpde.training.phase import Following, Stop, TrainingTask
 from kanpde.training.points import TrainingPoints
@@ -78,6 +80,7 @@ class Descent:
     """
 
     def __init__(self, task: TrainingTask, network: KAN | MLP, start: Model | None = None) -> None:
+        keep_freed_memory()
         self.task = task
         problem, training = task.problem, task.settings.training
         ansatz = Ansatz.of(problem)
@@ -87,6 +90,7 @@ class Descent:
         self._imitates = start is not None
         self.footing = Footing(self.model.vector, self.model.vector)
         self.residuals = Residuals(self.model, blocks_of(problem), problem.domain.names, shared=True)
+        self.residuals.kept = min(self.residuals.kept, kept_entries(task.room.free))
         self.weighting = RULES[training.weighting](problem.domain)
         starts = any(condition.is_start for condition in problem.conditions().values())
         grows = starts and not task.affine and not self.weighting.orders_time
@@ -96,6 +100,7 @@ class Descent:
         self.knot_policy = KnotPolicy(largest_size(task))
         names = default_methods(self.model.size, self.points.rows, self.vector.dtype)
         self.schedule = Schedule(training.stages or tuple(map(Stage, names)))
+        task.room.require(self.memory, f"{self.model.size} parameters at {self.points.rows} points")
         self.method = self._begin_stage()
         self.course = Course()
         self._step: Step | None = None  # the last step
@@ -182,6 +187,12 @@ class Descent:
     def growth(self) -> float:
         """1, because the number of parameters grows inside an iteration."""
         return 1.0
+
+    @property
+    def memory(self) -> float:
+        """The bytes of a step, without a whole Jacobian unless its method keeps none."""
+        size = self.model.size if self.schedule.stage.entry.gauss_newton else 0
+        return descent_bytes(self.points.rows, size)
 
     @property
     def finite(self) -> bool:

@@ -38,6 +38,7 @@ from kanpde.optim.gauss_newton import GaussNewton
 from kanpde.optim.least_squares import Step
 from kanpde.problem.lift import Ansatz
 from kanpde.training.descent import Descent
+from kanpde.training.memory import descent_bytes
 from kanpde.training.network_size import largest_size
 from kanpde.training.phase import Following, Stop, TrainingTask
 
@@ -106,6 +107,11 @@ class Imitation:
     def growth(self) -> float:
         """1, because the number of parameters grows inside an iteration."""
         return 1.0
+
+    @property
+    def memory(self) -> float:
+        """The bytes of a step."""
+        return descent_bytes(self._density * self.model.size, self.model.size)
 
     @property
     def finite(self) -> bool:

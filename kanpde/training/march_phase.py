@@ -17,6 +17,7 @@ from kanpde.marching.audit.parts import Part, parts_of_pass
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.compress_parts import compressed
 from kanpde.marching.march import March, at_rest, begin
+from kanpde.marching.memory import factored_bytes, factored_within
 from kanpde.marching.slabs import Pass
 from kanpde.marching.split import split
 from kanpde.marching.state import MarchState
@@ -60,6 +61,7 @@ def march_task(task: TrainingTask, network: KAN, degree: int) -> MarchTask:
         most=MAX_UNKNOWNS if limit is None else int(limit),
         device=task.device,
         most_iterated=MAX_ITERATED[task.problem.domain.dimension] if limit is None else int(limit),
+        memory=task.room.free,
     )
 
 
@@ -86,7 +88,15 @@ class Marching:
         # Usable before `begin`, which a budget may cut.
         self.march = March(self.march_task, state or at_rest(self.march_task))
         self._restored = state is not None
+        self._require_memory()
         self._known: tuple[Pass, Model] | None = None
+
+    def _require_memory(self) -> None:
+        """Raise ConfigurationError if the present slab is too large for the memory."""
+        axes = self.march.state.attempt.axes
+        unknowns, width = self.march_task.unknowns_of(axes), self.march_task.width
+        if unknowns > factored_within(self.march_task.memory, width) and unknowns > self.march_task.largest:
+            self.task.room.require(factored_bytes(unknowns, width), f"a slab of {unknowns} unknowns")
 
     @staticmethod
     def fits(task: TrainingTask, network: KAN) -> bool:
@@ -128,6 +138,11 @@ class Marching:
     def growth(self) -> float:
         """The cost of the next factorisation relative to that of the last step."""
         return self.march.growth
+
+    @property
+    def memory(self) -> float:
+        """The bytes of a slab of the largest number of factored unknowns."""
+        return factored_bytes(self.march_task.factored, self.march_task.width)
 
     @property
     def finite(self) -> bool:

@@ -6,6 +6,7 @@ from kanpde.collocation.rows import plan_of
 from kanpde.network.kan import KAN
 from kanpde.network.mlp import MLP
 from kanpde.problem.lift import Lift
+from kanpde.training.memory import largest_within
 from kanpde.training.phase import TrainingTask, check_degree, copy_of_built
 
 MAX_PARAMETERS = {True: 1500, False: 2000}  # largest refined network, for linear (True) and other equations (False)
@@ -14,7 +15,7 @@ MAX_PARAMETERS = {True: 1500, False: 2000}  # largest refined network, for linea
 def largest_size(task: TrainingTask) -> float:
     """Return the number of parameters that a network may have after a refinement."""
     given = task.settings.training.max_parameters
-    return MAX_PARAMETERS[task.affine] if given is None else given
+    return min(MAX_PARAMETERS[task.affine] if given is None else given, largest_within(task.room.free))
 
 
 def built_for(task: TrainingTask, network: KAN | MLP, ansatz: Lift | None) -> KAN | MLP:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from kanpde.optim.least_squares import Step
 from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 from kanpde.training.device_choice import device_for
+from kanpde.training.memory import Room
 from kanpde.training.settings import Settings
 
 
@@ -34,6 +36,7 @@ class TrainingTask:
     settings: Settings
     affine: bool  # True if the problem is linear in its fields
     generator: np.random.Generator  # the source of all random numbers of the training
+    room: Room = Room(math.inf, math.inf)  # the memory that it may take
 
     @classmethod
     def of(cls, problem: Problem, settings: Settings) -> TrainingTask:
@@ -47,7 +50,8 @@ class TrainingTask:
         check_rows(problem, blocks)
         size = data_size(problem, blocks)
         affine = all(is_affine(block, problem, size) for block in blocks if not block.hard)
-        return cls(problem, settings, affine, np.random.default_rng(settings.seed))
+        room = Room.of(settings.training.memory)
+        return cls(problem, settings, affine, np.random.default_rng(settings.seed), room)
 
     @property
     def device(self) -> torch.device:
@@ -94,6 +98,10 @@ class Phase(Protocol):
     @property
     def growth(self) -> float:
         """The cost of the next iteration relative to the last one, by the numbers of unknowns; 1 if it is unknown."""
+
+    @property
+    def memory(self) -> float:
+        """The bytes that its arrays may take, if the training's memory has them."""
 
     @property
     def finite(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from kanpde.calculus.devices import torch_device, torch_dtype
+from kanpde.calculus.memory import bytes_of
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.errors import ConfigurationError, among, nearest, number, options
 from kanpde.network.kan import KAN
@@ -32,6 +33,7 @@ class TrainingOptions:
     stages: tuple[Stage, ...] | None = None  # the optimisers; None: a march if possible, else by size and dtype
     warm_start: str = "march"  # how a network of given sizes begins: "march", as its imitation, or "none", at random
     max_parameters: int | None = None  # limit of refinement; None: 8000 in a march, else 1500, 2000 if nonlinear
+    memory: float | str | None = None  # limit of the process's memory, "4GiB" or bytes; None: a share of the computer's
     resample_every: int = 5  # number of iterations between losses at fresh points; 0: points never change
     l1: float = 0.0  # weight of the sparsity of the edges' sizes, see `kanpde.network.penalties`
     entropy: float = 0.0  # weight of the entropy of the edges' sizes
@@ -49,6 +51,8 @@ class TrainingOptions:
             raise ConfigurationError(f"expected training.target, a relative error, below 1, got {self.target!r}")
         if not isinstance(self.tensorboard, bool):
             raise ConfigurationError(f"expected training.tensorboard to be true or false, got {self.tensorboard!r}")
+        if self.memory is not None:
+            bytes_of("training.memory", self.memory)
         self._require_numbers()
         for name in PENALTIES:
             value = getattr(self, name)

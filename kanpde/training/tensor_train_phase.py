@@ -21,6 +21,7 @@ from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.problem.unknown_function import by_unknown
 from kanpde.training.march_phase import MAX_RESIDUAL, open_settings
+from kanpde.training.memory import descent_bytes, largest_within
 from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_degree
 
 DEGREE = 13  # default degree of the splines
@@ -45,7 +46,7 @@ class TensorTrains:
             task.problem,
             degree=degree,
             intervals=network.intervals if isinstance(network.intervals, int) else None,
-            most=MAX_UNKNOWNS if limit is None else int(limit),
+            most=int(min(MAX_UNKNOWNS if limit is None else limit, largest_within(task.room.free))),
             seed=task.settings.seed,
         )
         self.search = Search(self.train_task, state or begin(self.train_task))
@@ -78,6 +79,11 @@ class TensorTrains:
     def growth(self) -> float:
         """1, because the cost of the next attempt is known only after its start."""
         return 1.0
+
+    @property
+    def memory(self) -> float:
+        """The bytes of a step with the largest number of unknowns."""
+        return descent_bytes(0, self.train_task.most)
 
     @property
     def finite(self) -> bool:

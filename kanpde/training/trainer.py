@@ -199,7 +199,13 @@ class Trainer:
             diverged=self.stop.ending is Ending.DIVERGED,
             cut_by=LIMITS.get(self.stop.ending, ""),
             residual=solution.estimate,
+            memory=self.task.room.free,
         )
+
+    @property
+    def memory(self) -> str:
+        """The line that states the memory of the training."""
+        return self.task.room.stated(self.phase.memory)
 
     def solution(self) -> Solution:
         """Return the solution found so far."""
@@ -210,7 +216,9 @@ class Trainer:
             "stopped_because": "not started" if self.stop is None else str(self.stop),
             "estimate": self.phase.estimate if math.isfinite(self.phase.estimate) else None,
         }
-        return Solution(self.problem, self.phase.current, self.history, record)
+        found = Solution(self.problem, self.phase.current, self.history, record)
+        found.memory = self.task.room.free
+        return found
 
     def _advance(self) -> Step | Stop:
         """Take one iteration, or return how the training ended; a descent follows a march that found no solution."""
@@ -274,7 +282,7 @@ class Trainer:
         if self.phase.version == self._proof_of or not math.isfinite(self.phase.estimate):
             return False
         self._proof_of = self.phase.version
-        found, _ = error_bound(self.problem, self.phase.current)
+        found, _ = error_bound(self.problem, self.phase.current, memory=self.task.room.free)
         return found is not None and found <= bound
 
     def _report(self, loss: float) -> None:

@@ -23,7 +23,7 @@ from kanpde.marching.audit.continuation import Amplified, up
 from kanpde.marching.audit.dispersion_bound import DispersiveProof
 from kanpde.marching.audit.eigenvalue_bound import EigenvalueProof
 from kanpde.marching.audit.elliptic_bound import EllipticProof
-from kanpde.marching.audit.enclosed import Enclosed
+from kanpde.marching.audit.enclosed import EACH, MOST_COEFFICIENTS, Enclosed
 from kanpde.marching.audit.maximum_bound import MaximumProof
 from kanpde.marching.audit.ordinary_bound import OrdinaryProof
 from kanpde.marching.audit.parabolic_bound import ParabolicProof
@@ -62,16 +62,23 @@ class Proof(Protocol):
 Theorem = Callable[[Enclosed], Proof]
 
 
-def error_bound(problem: Problem, model: Model, seconds: float | None = None, numbers: Numbers | None = None) -> Bound:
+def error_bound(
+    problem: Problem,
+    model: Model,
+    seconds: float | None = None,
+    numbers: Numbers | None = None,
+    memory: float = math.inf,
+) -> Bound:
     """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason.
 
-    A proof is given up after `seconds`, ten by default. It is made with `numbers` of 64 bits if none are chosen; where
-    the cells are many, with 53 bits first, and very many with these alone.
+    A proof is given up after `seconds`, ten by default, and not tried if it needs more `memory`, in bytes. It is made
+    with `numbers` of 64 bits if none are chosen; where the cells are many, with 53 bits first, and very many with these
+    alone.
     """
     found: list[tuple[float, tuple[str, ...]]] = []
     try:
         with time_limit(SECONDS if seconds is None else seconds), np.errstate(all="ignore"):
-            found.extend(_proved(Enclosed(problem, model), numbers))
+            found.extend(_proved(Enclosed(problem, model, min(MOST_COEFFICIENTS, memory / EACH)), numbers))
     except (NoTheorem, NotEnclosed) as error:
         reason = str(error)
     except TimeLimit:

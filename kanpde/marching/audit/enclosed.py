@@ -43,6 +43,7 @@ MOST_COORDINATES = 4
 PARTS = 96  # of cells along an axis, in which a shape other than a box is covered
 MOST_COEFFICIENTS = 10_000_000  # of a polynomial on all cells
 MOST_FINER = 1_000_000  # the same on halved cells
+EACH = 700.0  # bytes of such a coefficient at the peak of a proof
 CLOSE = 32.0  # distance of splines on fewer knots, relative to the rounding errors of the solution's values
 LIFT_ROUNDINGS = 64  # in the evaluation of the lift and factor of hard conditions; functions are taken to be good to 30
 
@@ -57,8 +58,9 @@ class Added(Protocol):
 class Enclosed:
     """A model as a solution of a problem; its parts are computed once."""
 
-    def __init__(self, problem: Problem, model: Model) -> None:
-        self.problem, self.model = problem, model
+    def __init__(self, problem: Problem, model: Model, most: float = MOST_COEFFICIENTS) -> None:
+        """Enclose a model on cells with at most this number of coefficients of a polynomial."""
+        self.problem, self.model, self.most = problem, model, most
         self.added: Added | None = None
         self.memory: dict[Any, Any] = {}  # what a proof computes of the problem and its cells alone
         self.per_interval = 1  # cells in an interval between knots
@@ -84,9 +86,9 @@ class Enclosed:
     def finer(self) -> Enclosed | None:
         """Return the same solution on halved cells; None if they would be many."""
         cells = self.divided(2)
-        if self.size * 2 ** len(cells) > MOST_FINER:
+        if self.size * 2 ** len(cells) > min(MOST_FINER, self.most):
             return None
-        result = Enclosed(self.problem, self.model)
+        result = Enclosed(self.problem, self.model, self.most)
         result.statement, result.cells, result.per_interval = self.statement, cells, 2 * self.per_interval
         return result
 
@@ -97,7 +99,7 @@ class Enclosed:
             return
         limit = CLOSE * rounding_error(network, domain.low, domain.high)
         for coarser, displaced in coarser_networks(network, domain.low, domain.high, limit):
-            result = Enclosed(self.problem, Model(coarser, self.model.ansatz))
+            result = Enclosed(self.problem, Model(coarser, self.model.ansatz), self.most)
             result.statement, result.returned, result.displaced = self.statement, network, displaced
             yield result
 
@@ -244,9 +246,9 @@ class Enclosed:
         if domain.dimension > MOST_COORDINATES:
             raise NotEnclosed(f"a proof in seconds needs at most {MOST_COORDINATES} coordinates")
         cells = self.divided(1)
-        if self.size > MOST_COEFFICIENTS:
-            counts = math.prod(len(low) for low, _ in cells)
-            raise NotEnclosed(f"the {counts} cells are too many for a proof in seconds")
+        if self.size > self.most:
+            counts, limit = math.prod(len(low) for low, _ in cells), self.most < MOST_COEFFICIENTS
+            raise NotEnclosed(f"the {counts} cells are too many for a proof in {'this memory' if limit else 'seconds'}")
         return cells
 
     @functools.cached_property

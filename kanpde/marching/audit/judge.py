@@ -74,6 +74,7 @@ def audit(
     diverged: bool = False,
     cut_by: str = "",
     residual: float = math.inf,
+    memory: float = math.inf,
 ) -> Audit:
     """Return the audit of a model as a solution of a problem; it raises nothing that the problem raises.
 
@@ -83,14 +84,14 @@ def audit(
     largest relative error that counts as solved, 1e-3 by default. `wanted_bound` was asked to be proved of the largest
     error; a reason says if it is not, and the verdict does not depend on it. `diverged` says how it
     ended. `residual` is training's own relative residual, which is the estimate where no correction can be computed: on
-    domains that are no boxes, and in more than three dimensions.
+    domains that are no boxes, and in more than three dimensions. Corrections take at most this `memory`, in bytes.
     """
     if isinstance(problem, Regression):
         return audit_of_data(problem, model, diverged=diverged)
-    bound, steps = (None, ()) if wanted_bound is None else error_bound(problem, model)
+    bound, steps = (None, ()) if wanted_bound is None else error_bound(problem, model, memory=memory)
     unproved = missed_bound(bound, steps, wanted_bound)
     try:
-        evidence = collected(problem, model, parts, residual)
+        evidence = collected(problem, model, parts, residual, memory)
     except Exception as error:  # an audit that fails must not cost the run its solution
         reason = " ".join(str(error).split())
         verdict = "failed" if diverged else "doubtful"
@@ -100,11 +101,14 @@ def audit(
     return replace(found, reasons=(*found.reasons, *unproved), error_bound=bound, bound_steps=steps)
 
 
-def with_bound(audited: Audit, problem: Problem, model: Model) -> Audit:
-    """Return an audit with the proved bound of its model's error, or with the reason why there is none."""
+def with_bound(audited: Audit, problem: Problem, model: Model, memory: float = math.inf) -> Audit:
+    """Return an audit with the proved bound of its model's error, or with the reason why there is none.
+
+    The proof takes at most this `memory`, in bytes.
+    """
     if audited.bound_steps or isinstance(problem, Regression):
         return audited
-    bound, steps = error_bound(problem, model)
+    bound, steps = error_bound(problem, model, memory=memory)
     return replace(audited, error_bound=bound, bound_steps=steps)
 
 
@@ -117,8 +121,10 @@ def missed_bound(bound: float | None, steps: Sequence[str], wanted: float | None
     return (f"the error is proved to be at most {bound:.1e}, not {wanted:g}",)
 
 
-def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: float) -> Evidence:
-    """Return the evidence on a model."""
+def collected(
+    problem: Problem, model: Model, parts: Sequence[Part], residual: float, memory: float = math.inf
+) -> Evidence:
+    """Return the evidence on a model, by corrections that fit into the `memory`, in bytes."""
     unseen = tuple(missed(problem, lambda placed: rows_of(model, placed), constants_of(model), size_of(model, problem)))
     dimension = problem.domain.dimension
     known = dimension in RESOLUTION and (dimension <= FACTORED_DIMENSION or parts)
@@ -136,6 +142,7 @@ def collected(problem: Problem, model: Model, parts: Sequence[Part], residual: f
         device=PROCESSOR,
         most_iterated=MOST_ITERATED,
         iterated_on=model.constants.device,
+        memory=memory,
     )
     parts = tuple(parts) or parts_of_network(task, model)
     constants = model.constants.detach().double().cpu()

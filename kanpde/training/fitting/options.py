@@ -8,7 +8,7 @@ from kanpde.errors import ConfigurationError, number
 from kanpde.training.settings import TrainingOptions
 
 # Settings of a training on an equation that a fit has no use for.
-OF_EQUATIONS = ("warm_start", "resample_every", "weighting", "tensorboard")
+OF_EQUATIONS = ("warm_start", "resample_every", "weighting", "tensorboard", "memory")
 
 
 @dataclass(frozen=True)

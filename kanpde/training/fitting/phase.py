@@ -85,6 +85,11 @@ class Fitting:
         return 1.0
 
     @property
+    def memory(self) -> float:
+        """Nothing, because the memory of a fit is not limited."""
+        return 0.0
+
+    @property
     def finite(self) -> bool:
         """True if all parameters of the present network are finite."""
         return bool(torch.isfinite(self.work.vector).all())

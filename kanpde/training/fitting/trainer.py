@@ -39,6 +39,11 @@ class FitTrainer(Trainer):
             self.task.generator.bit_generator.state = before[1]
             return Stop(Ending.BUDGET, self.settings.training.budget_seconds)
 
+    @property
+    def memory(self) -> str:
+        """Nothing, because the samples are there already, and their training is not limited."""
+        return ""
+
     def _measured_error(self) -> float:
         """Return NaN: the function behind the data is not known."""
         return math.nan
