@@ -46,6 +46,15 @@ def test_a_limit_that_rings_again_on_the_way_out_is_silenced(monkeypatch):
         assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
+def test_a_limit_that_is_over_at_once_cuts_the_block_within_milliseconds():
+    """The timer rings while the block is being entered, and soon again."""
+    with pytest.raises(TimeLimit), time_limit(0):
+        started = time.process_time()
+        while time.process_time() - started < 0.2:
+            pass
+        pytest.fail("the limit did not ring")
+
+
 def within():
     with time_limit(5e-4):
         yield

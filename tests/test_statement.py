@@ -115,6 +115,7 @@ NO_STATEMENT = {
     "oscillator": "Integral",
     "stokes": "Integral",
     "two_materials": "unknown argument 'k'",
+    "vortices": "Integral",
 }
 
 
@@ -132,14 +133,14 @@ def test_shipped_problems_are_read(name):
     for equation in statement.equations:
         rows = equation.of(statement.exact)
         if equation.face is None:
-            point = problem.domain.interior(np.full((1, problem.domain.dimension), 0.3))[0]
+            point = problem.domain.sample_interior(1, seed=0)[0]
         else:
             point = face_points(problem.domain, faces[equation.face], 1, lambda n, d: np.full((n, d), 0.3))[0]
         at = dict(zip(problem.domain.names, map(sp.Rational, point.tolist()), strict=True))
         others = {each: sp.Rational(k + 3, 2 * k + 7) for k, each in enumerate(sorted(map(str, rows.free_symbols)))}
         where = {symbol: {**others, **at, **known}[str(symbol)] for symbol in rows.free_symbols}
         # A constant of some solutions is a root, known to double precision.
-        assert abs(sp.N(rows.subs(where), 30)) < (1e-14 if name == "bratu" else 1e-25)
+        assert abs(sp.N(rows.subs(where), 30)) < (1e-14 if name in ("bratu", "moffatt_eddies") else 1e-25)
 
 
 @dataclass(frozen=True)

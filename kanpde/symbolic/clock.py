@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import signal
 import sys
 import threading
@@ -14,7 +15,10 @@ from types import FrameType
 
 # Seconds between repeated exceptions, because the computation may catch the first one.
 _AGAIN = 0.25
-_LEAVING = (__file__, contextlib.__file__)  # files of the code that enters and leaves a block with a limit
+_AROUND = (__file__, contextlib.__file__)  # files of the code that enters and leaves a block with a limit
+_LATE = 0.25  # seconds within which another thread delivers a ring
+_SOON = 1e-3  # seconds after which the timer rings again if it did in that code
+_LAST = {"ended": -math.inf}  # when the last block with a timer ended
 LONGEST_SECONDS = 1e8  # three years; timers reject much longer ones
 
 
@@ -60,20 +64,36 @@ def time_limit(seconds: float) -> Iterator[None]:
 def _alarm(seconds: float) -> Iterator[None]:
     """Raise TimeLimit in the block by the signal of a system timer."""
 
+    over = False
+
     def ring(number: int, frame: FrameType | None) -> None:
+        if over:
+            return
         # Raised on the way out of the block it would keep this from silencing the timer.
-        if frame is None or frame.f_code.co_filename not in _LEAVING:
-            raise TimeLimit
+        if frame is not None and frame.f_code.co_filename in _AROUND:
+            signal.setitimer(signal.ITIMER_REAL, _SOON, _AGAIN)
+            return
+        raise TimeLimit
 
     before = signal.signal(signal.SIGALRM, ring)
 
     def silence() -> None:
+        nonlocal over
+        over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        _LAST["ended"] = time.monotonic()
+        signal.signal(signal.SIGALRM, _late if before is signal.SIG_DFL else before)
 
     with _unheard(), _ended_by(silence):
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6), _AGAIN)
         yield
+
+
+def _late(number: int, frame: FrameType | None) -> None:
+    """Ignore a ring that another thread delivers after its block, of which the default action would end the process."""
+    if time.monotonic() - _LAST["ended"] > _LATE:  # one of other code, which has that action
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGALRM)
 
 
 @contextmanager
