@@ -20,6 +20,7 @@ from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.families import polar
 from kanpde.symbolic.families.carrier import carried
 from kanpde.symbolic.families.cole_hopf import transformation, transformed
+from kanpde.symbolic.families.joint_variable import joint
 from kanpde.symbolic.families.liouville import prefactors
 from kanpde.symbolic.families.ordinary import general
 from kanpde.symbolic.families.polynomial import polynomial_in_one
@@ -203,6 +204,7 @@ FAMILIES = (
     Family("polar, thoroughly", 2, with_hints(polar_thorough)),
     Family("envelope and carrier", 2, with_hints(carried_by)),
     Family("invariant", 3, invariant),
+    Family("joint variable", 3, lambda look: joint(look.field, look.elementary)),
     Family("spherical", 3, spherical),
     Family("logarithmic derivative", 3, with_hints(lambda look, hints: hints.logarithmic(look.field, look.elementary))),
     Family("two waves", 3, lambda look: [two_waves(look.field, look.elementary)]),
