@@ -221,6 +221,7 @@ def test_equality_is_that_of_the_description() -> None:
         (lambda: HOLE - UNIT, "a domain that is not empty, got Disk"),
         (lambda: UNIT - Disk((0, 0), 1), "not empty"),
         (lambda: UNIT & Disk((3, 0), 1), "not empty"),
+        (lambda: Box(x=(0, 1), y=(0, 1)) - Disk((5, 5), 0.1), "to take away, got Disk.* outside of it"),
         (lambda: UNIT - Disk((0, 0), 0.5, coordinates=("r", "s")), "same coordinates for -, got x, y and r, s"),
         (lambda: UNIT * HOLE, "a product expects a Box on its right"),
         (lambda: UNIT * Box(x=(0, 1)), "different coordinates, got x in both"),

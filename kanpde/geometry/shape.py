@@ -191,7 +191,7 @@ class Combination(Shape):
     """The union, intersection or difference of two shapes over the same coordinates.
 
     Its faces are the parts' faces without what lies inside or outside the other part. Raises ProblemError if nothing is
-    left.
+    left, or if nothing is taken away.
     """
 
     def __init__(self, operation: str, first: Shape, second: Shape) -> None:
@@ -200,6 +200,8 @@ class Combination(Shape):
         both = np.minimum(first.low, second.low), np.maximum(first.high, second.high)
         inner = np.maximum(first.low, second.low), np.minimum(first.high, second.high)
         self.low, self.high = {"|": both, "&": inner, "-": (first.low, first.high)}[operation]
+        if operation == "-" and not (inner[0] < inner[1]).all():
+            raise ProblemError(f"expected a part of {first} to take away, got {second} outside of it; move or drop it")
         if not self.pieces:
             raise ProblemError(
                 f"expected a domain that is not empty, got {self}; move one of its parts or leave it out"
