@@ -248,37 +248,36 @@ def line(row: Row) -> str:
 
 
 def spoil(count: int, seed: int) -> None:
-    """Write the table of spoiled solutions again after each."""
-    found: list[Tried] = []
-    for each in spoiled_solutions(patient_bound, count, seed):
-        found.append(each)
-        print(line_of_tried(each), flush=True)
-        lines = [
-            "# Bounds of spoiled solutions",
-            "",
-            f"Measured by `python benchmarks/bounds.py --spoiled {len(found)} --seed {seed}`. Solutions of "
-            "manufactured problems with random numbers are spoiled by a change, of any size from 1e-13 to 1, of a "
-            "coefficient, a knot, the prescribed values or the source. True errors are measured on a grid.",
-            *table_of_tried(found),
-        ]
-        (FOLDER / "spoiled.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    """Measure spoiled solutions."""
+    words = (
+        "Solutions of manufactured problems with random numbers are spoiled by a change, of any size from 1e-13 to 1, "
+        "of a coefficient, a knot, the prescribed values or the source. True errors are measured on a grid."
+    )
+    found = spoiled_solutions(patient_bound, count, seed)
+    write_tried("spoiled.md", "Bounds of spoiled solutions", f"--spoiled {{}} --seed {seed}", words, found)
 
 
 def manufacture(count: int, seed: int) -> None:
-    """Write the table of random problems again after each."""
+    """Measure solutions of random problems."""
+    words = (
+        "Every problem has an equation with random numbers and a random solution, from which sources and conditions "
+        "follow; it is solved until it converges, or 8 seconds. True errors are measured on a grid."
+    )
+    found = manufactured_solutions(patient_bound, count, seed)
+    write_tried(
+        "manufactured.md", "Bounds of solutions of random problems", f"--random {{}} --seed {seed}", words, found
+    )
+
+
+def write_tried(file: str, title: str, options: str, words: str, tried: Iterator[Tried]) -> None:
+    """Write a page on tried solutions again after each; their number is put into the `options` of the command."""
     found: list[Tried] = []
-    for each in manufactured_solutions(patient_bound, count, seed):
+    for each in tried:
         found.append(each)
         print(line_of_tried(each), flush=True)
-        lines = [
-            "# Bounds of solutions of random problems",
-            "",
-            f"Measured by `python benchmarks/bounds.py --random {len(found)} --seed {seed}`. Every problem has an "
-            "equation with random numbers and a random solution, from which sources and conditions follow; it is "
-            "solved until it converges, or 8 seconds. True errors are measured on a grid.",
-            *table_of_tried(found),
-        ]
-        (FOLDER / "manufactured.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        command = f"python benchmarks/bounds.py {options.format(len(found))}"
+        lines = [f"# {title}", "", f"Measured by `{command}`. {words}", *table_of_tried(found)]
+        (FOLDER / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def line_of_tried(each: Tried) -> str:
