@@ -273,6 +273,22 @@ NOT_SOLVED: dict[str, tuple[Problem, str]] = {
     # Ill-posed in time, and problems of which the budget allows a part.
     "backward 0.1": (backward(0.1), "% of the time has been solved|ill-posed|estimated relative error"),
     "backward 1": (backward(1.0), "% of the time has been solved|ill-posed|estimated relative error"),
+    "a rod that diffuses forwards and then backwards": (
+        problem(
+            ROD,
+            lambda u, x, t: u.t - (0.5 - t) * u.xx,
+            {"start": Initial(sp.sin(PI * X) + sp.sin(7 * PI * X)), "ends": Dirichlet(0, on="x")},
+        ),
+        "ill-posed in time near",
+    ),
+    "a thin strip of negative diffusivity": (
+        problem(
+            ROD,
+            lambda u, x, t: u.t - (1 - 2 * torch.exp(-(((x - 0.3712) / 3e-4) ** 2))) * u.xx,
+            {"start": Initial(sp.sin(PI * X)), "ends": Dirichlet(0, on="x")},
+        ),
+        "ill-posed in time near x = 0.371",
+    ),
     **{f"Cauchy {n}": (cauchy(n), "open to working precision|ill-posed") for n in (4, 5, 8)},
     **{f"layer {e:g}": (layer(e), "estimated relative error") for e in (1e-8,)},
     "blow-up": (blow_up(2.0), "of the time has been solved"),

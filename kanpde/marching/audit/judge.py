@@ -37,6 +37,7 @@ from kanpde.marching.audit.reasons import (
     rows_left,
     verdict_of,
 )
+from kanpde.marching.audit.short_waves import amplified_waves
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.iteration import operations
 from kanpde.marching.split import Split, split
@@ -92,6 +93,8 @@ def audit(
     unproved = missed_bound(bound, steps, wanted_bound)
     try:
         evidence = collected(problem, model, parts, residual, memory)
+        if evidence.reached == 1:
+            evidence = replace(evidence, waves=amplified_waves(problem, model, constants_of(model)))
     except Exception as error:  # an audit that fails must not cost the run its solution
         reason = " ".join(str(error).split())
         verdict = "failed" if diverged else "doubtful"

@@ -12,6 +12,7 @@ from kanpde.marching.audit.course import Course
 from kanpde.marching.audit.directions import Direction
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.audit.places import Missed
+from kanpde.marching.audit.short_waves import Amplified
 from kanpde.marching.split import JOINTS
 
 LARGE = 0.3  # an estimate of the relative error from which a solution has failed
@@ -54,7 +55,7 @@ class Evidence:
     `noise` is the relative spread of the solution that the noise of measurements causes, part of the estimate, and
     `uncertainty` has the standard deviations of the unknown constants and `deviations` those of the unknown functions.
     `scalars` has those of the constants relative to their sizes.
-    `branch` is another solution.
+    `branch` is another solution. `waves` is a place near which the equation is ill-posed in time.
     """
 
     estimate: float | None
@@ -67,6 +68,7 @@ class Evidence:
     deviations: Sequence[FunctionDeviation] = ()
     scalars: Mapping[str, float] = field(default_factory=dict)
     branch: Branch | None = None
+    waves: Amplified | None = None
     course: Course | None = None
     diverged: bool = False
     cut_by: str = ""  # the setting whose limit ended the training before it had converged
@@ -177,6 +179,8 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
     for each in evidence.missed:
         yield unseen(each, hidden=evidence.before < HIDDEN * each.share)
     yield from open_direction(evidence)
+    if evidence.waves is not None:
+        yield ill_posed(evidence.waves)
     functions = [(each.name, each.relative) for each in evidence.deviations if not each.relative <= OPEN]
     scalars = [(name, relative) for name, relative in evidence.scalars.items() if relative > OPEN_CONSTANT]
     for name, relative in (*functions, *scalars):
@@ -238,6 +242,15 @@ def open_direction(evidence: Evidence) -> Iterator[str]:
             f"the equation and the conditions leave the solution open to working precision: a change of "
             f"{weakest.field} by its own size changes them by {weakest.noticed:.0e}; a condition may be missing"
         )
+
+
+def ill_posed(waves: Amplified) -> str:
+    """Return the sentence on an evolution that amplifies short waves without bound."""
+    where = ", ".join(f"{name} = {value:.4g}" for name, value in waves.point.items())
+    return (
+        f"the equation is ill-posed in time near {where}: waves grow there, the faster the shorter they are, as in a "
+        "heat equation backwards in time, so that errors below working precision may become as large as the solution"
+    )
 
 
 def another(branch: Branch) -> str:
