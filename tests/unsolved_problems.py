@@ -218,6 +218,10 @@ NOT_SOLVED: dict[str, tuple[Problem, str]] = {
         problem(ROD, lambda u: u.t - u.xx, {**sine_start(), "left": Dirichlet(0, on="x-")}),
         "leave the solution open",
     ),
+    "a layer that no condition holds": (
+        problem(LINE, lambda u: -1e-4 * u.xx + u.x - 1, {"left": Dirichlet(0, on="x-")}),
+        "conditions are missing along x: expected 2",
+    ),
     "no start": (problem(ROD, lambda u: u.t - u.xx, {"ends": Dirichlet(0)}), "leave the solution open"),
     "closed box": (
         problem(SQUARE, lambda u, x, y: u.xx + u.yy - torch.cos(math.pi * x), {"closed": Neumann(0)}),

@@ -23,6 +23,7 @@ from kanpde.marching.audit.correction import Corrected, corrections, finer_axes
 from kanpde.marching.audit.course import Course
 from kanpde.marching.audit.data import audit_of_data
 from kanpde.marching.audit.first_time import with_start
+from kanpde.marching.audit.missing_conditions import missing_conditions
 from kanpde.marching.audit.noise import Noise
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
@@ -93,8 +94,9 @@ def audit(
     unproved = missed_bound(bound, steps, wanted_bound)
     try:
         evidence = collected(problem, model, parts, residual, memory)
-        if evidence.reached == 1:
-            evidence = replace(evidence, waves=amplified_waves(problem, model, constants_of(model)))
+        known = constants_of(model)
+        waves = amplified_waves(problem, model, known) if evidence.reached == 1 else None
+        evidence = replace(evidence, waves=waves, uncounted=missing_conditions(problem, model, known))
     except Exception as error:  # an audit that fails must not cost the run its solution
         reason = " ".join(str(error).split())
         verdict = "failed" if diverged else "doubtful"

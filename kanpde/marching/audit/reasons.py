@@ -10,6 +10,7 @@ from kanpde.marching.audit.branches import Branch
 from kanpde.marching.audit.correction import Corrected
 from kanpde.marching.audit.course import Course
 from kanpde.marching.audit.directions import Direction
+from kanpde.marching.audit.missing_conditions import Uncounted
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.audit.places import Missed
 from kanpde.marching.audit.short_waves import Amplified
@@ -55,7 +56,8 @@ class Evidence:
     `noise` is the relative spread of the solution that the noise of measurements causes, part of the estimate, and
     `uncertainty` has the standard deviations of the unknown constants and `deviations` those of the unknown functions.
     `scalars` has those of the constants relative to their sizes.
-    `branch` is another solution. `waves` is a place near which the equation is ill-posed in time.
+    `branch` is another solution. `waves` is a place near which the equation is ill-posed in time,
+    and `uncounted` an axis along which conditions are missing.
     """
 
     estimate: float | None
@@ -69,6 +71,7 @@ class Evidence:
     scalars: Mapping[str, float] = field(default_factory=dict)
     branch: Branch | None = None
     waves: Amplified | None = None
+    uncounted: Uncounted | None = None
     course: Course | None = None
     diverged: bool = False
     cut_by: str = ""  # the setting whose limit ended the training before it had converged
@@ -179,6 +182,8 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
     for each in evidence.missed:
         yield unseen(each, hidden=evidence.before < HIDDEN * each.share)
     yield from open_direction(evidence)
+    if evidence.uncounted is not None:
+        yield too_few(evidence.uncounted)
     if evidence.waves is not None:
         yield ill_posed(evidence.waves)
     functions = [(each.name, each.relative) for each in evidence.deviations if not each.relative <= OPEN]
@@ -242,6 +247,12 @@ def open_direction(evidence: Evidence) -> Iterator[str]:
             f"the equation and the conditions leave the solution open to working precision: a change of "
             f"{weakest.field} by its own size changes them by {weakest.noticed:.0e}; a condition may be missing"
         )
+
+
+def too_few(uncounted: Uncounted) -> str:
+    """Return the sentence on conditions that are missing along an axis."""
+    axis, order, given = uncounted.axis, uncounted.order, uncounted.conditions
+    return f"conditions are missing along {axis}: expected {order}, as the order of the equation there, got {given}"
 
 
 def ill_posed(waves: Amplified) -> str:
