@@ -57,7 +57,7 @@ class Evidence:
     `uncertainty` has the standard deviations of the unknown constants and `deviations` those of the unknown functions.
     `scalars` has those of the constants relative to their sizes.
     `branch` is another solution. `waves` is a place near which the equation is ill-posed in time,
-    and `uncounted` an axis along which conditions are missing.
+    and `uncounted` one where conditions are missing.
     """
 
     estimate: float | None
@@ -250,9 +250,9 @@ def open_direction(evidence: Evidence) -> Iterator[str]:
 
 
 def too_few(uncounted: Uncounted) -> str:
-    """Return the sentence on conditions that are missing along an axis."""
-    axis, order, given = uncounted.axis, uncounted.order, uncounted.conditions
-    return f"conditions are missing along {axis}: expected {order}, as the order of the equation there, got {given}"
+    """Return the sentence on conditions that are missing at a place."""
+    place, needed, given = uncounted.place, uncounted.needed, uncounted.given
+    return f"conditions are missing {place}: expected {needed}, which the order of the equation asks for, got {given}"
 
 
 def ill_posed(waves: Amplified) -> str:

@@ -13,23 +13,19 @@ the Navier–Stokes Equations", ch. 2). A solution on splines may be smooth and 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
-from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.collocation.rows import Placed
+from kanpde.calculus.arrays import Array
 from kanpde.geometry.domain import Domain, interior_points
+from kanpde.marching.audit.frozen import Frozen, frozen
 from kanpde.marching.evolution import evolves
-from kanpde.marching.separable.structure import plain
 from kanpde.network.trial_function import Model
 from kanpde.problem.problem import Problem
-
-Integers = npt.NDArray[np.intp]
 
 POINTS = 2**13  # at which coefficients are frozen; what is narrower than their distance stays hidden
 WAVES = (1e5, 1e6)  # wave numbers, times the length of the domain, so large that lower-order terms have no part
@@ -52,19 +48,18 @@ def amplified_waves(problem: Problem, model: Model, unknowns: Mapping[str, Tenso
     fields, as those of an incompressible flow.
     """
     domain, equation = problem.domain, problem.blocks()[0]
-    if not evolves(problem) or not plain(equation) or equation.place is not None:
+    if not evolves(problem):
         return None
     random = np.random.default_rng(0)
     points = interior_points(domain, POINTS, lambda count, dimension: random.random((count, dimension)))
-    placed = Placed.at(equation, domain.names, torch.from_numpy(points), None)
-    with torch.no_grad():
-        jets = [model.jets_at(placed.images[0], placed.plan).double().cpu()]
-    slopes = np.stack([slope.by_jets[0].numpy() for slope in placed.slopes(jets, unknowns)[1]], axis=1)
-    found = Symbol(domain.time or 0, placed.plan.partials, slopes)
-    known = np.flatnonzero(np.isfinite(slopes).all(axis=(1, 2, 3)))
-    if not len(known) or slopes.shape[1] != slopes.shape[3]:
+    found = frozen(equation, domain.names, model, unknowns, points)
+    if found is None:
         return None
-    worst = [fastest(found.at(known), along / (domain.high - domain.low)) for along in directions(domain)]
+    known = np.flatnonzero(np.isfinite(found.slopes).all(axis=(1, 2, 3)))
+    if not len(known):
+        return None
+    coefficients, time = Frozen(found.partials, found.slopes[known]), domain.time or 0
+    worst = [fastest(coefficients, time, along / (domain.high - domain.low)) for along in directions(domain)]
     rate, place = max(worst, default=(0.0, 0))
     return Amplified(dict(zip(domain.names, points[known[place]].tolist(), strict=True))) if rate > SHARE else None
 
@@ -78,54 +73,40 @@ def directions(domain: Domain) -> Iterator[Array]:
         yield unit[a] - unit[b]
 
 
-def fastest(symbol: Symbol, along: Array) -> tuple[float, int]:
+def fastest(found: Frozen, time: int, along: Array) -> tuple[float, int]:
     """Return the largest rate of growth of waves along a vector, relative to the mean size of λ, and where it is.
 
     It is zero if the rate has a bound.
     """
-    long, short = (symbol.exponents(size * along) for size in WAVES)
+    long, short = (exponents(found, time, size * along) for size in WAVES)
     if long is None or short is None:
         return 0.0, 0
-    rates = [found.real.max(axis=1) for found in (long, short)]
-    unbounded = np.where(rates[1] > GROWING * np.maximum(rates[0], 0.0), rates[1], 0.0)
+    slow, fast = (each.real.max(axis=1) for each in (long, short))
+    unbounded = np.where(fast > GROWING * np.maximum(slow, 0.0), fast, 0.0)
     place = int(unbounded.argmax())
     return float(unbounded[place]) / max(float(np.abs(short).max(axis=1).mean()), 1e-300), place
 
 
-@dataclass(frozen=True, eq=False)
-class Symbol:
-    """The linearised rows (n, f, partials, f) at points, whose `time` is an axis of the partials."""
-
-    time: int
-    partials: Sequence[MultiIndex]
-    slopes: Array
-
-    def at(self, places: Integers) -> Symbol:
-        """Return the symbol at some of the points."""
-        return replace(self, slopes=self.slopes[places])
-
-    def exponents(self, wave: Array) -> Array | None:
-        """Return the numbers λ (n, s) of a wave vector k (d,); None if highest derivatives do not determine fields."""
-        fields, order = self.slopes.shape[3], max(partial.count(self.time) for partial in self.partials)
-        powers = np.zeros((order + 1, len(self.slopes), fields, fields), complex)
-        for a, partial in enumerate(self.partials):
-            factor = np.prod([1j * wave[axis] for axis in partial if axis != self.time])
-            powers[partial.count(self.time)] += factor * self.slopes[:, :, a]
-        orders = [max((p for p in range(order + 1) if powers[p, :, :, f].any()), default=0) for f in range(fields)]
-        if not all(orders):
-            return None
-        leading = np.stack([powers[orders[f], :, :, f] for f in range(fields)], axis=-1)
-        sizes = np.linalg.svd(leading, compute_uv=False)
-        if not (sizes[:, -1] > SINGULAR * sizes[:, 0]).all():
-            return None
-        # The states are the fields and their derivatives in time below the highest one.
-        states = [(f, p) for f in range(fields) for p in range(orders[f])]
-        matrix = np.zeros((len(self.slopes), len(states), len(states)), complex)
-        lower = np.stack([powers[p, :, :, f] for f, p in states], axis=-1)
-        highest = -np.linalg.solve(leading, lower)
-        for row, (f, p) in enumerate(states):
-            if p + 1 < orders[f]:
-                matrix[:, row, row + 1] = 1.0
-            else:
-                matrix[:, row] = highest[:, f]
-        return np.asarray(np.linalg.eigvals(matrix))
+def exponents(found: Frozen, time: int, wave: Array) -> npt.NDArray[np.complex128] | None:
+    """Return the numbers λ (n, s) of a wave vector (d,); None if highest derivatives do not determine all fields."""
+    count, fields, order = len(found.slopes), found.slopes.shape[3], max(p.count(time) for p in found.partials)
+    powers = np.zeros((order + 1, count, fields, fields), complex)  # A_p
+    for a, partial in enumerate(found.partials):
+        factor = np.prod([1j * wave[axis] for axis in partial if axis != time])
+        powers[partial.count(time)] += factor * found.slopes[:, :, a]
+    orders = [max((p for p in range(order + 1) if powers[p, :, :, f].any()), default=0) for f in range(fields)]
+    leading = np.stack([powers[orders[f], :, :, f] for f in range(fields)], axis=-1)
+    sizes = np.linalg.svd(leading, compute_uv=False)
+    if not all(orders) or not (sizes[:, -1] > SINGULAR * sizes[:, 0]).all():
+        return None
+    # The states are the fields and their derivatives in time below the highest one.
+    states = [(f, p) for f in range(fields) for p in range(orders[f])]
+    lower = np.stack([powers[p, :, :, f] for f, p in states], axis=-1)
+    highest = -np.linalg.solve(leading, lower)
+    matrix = np.zeros((count, len(states), len(states)), complex)
+    for row, (f, p) in enumerate(states):
+        if p + 1 < orders[f]:
+            matrix[:, row, row + 1] = 1.0
+        else:
+            matrix[:, row] = highest[:, f]
+    return np.asarray(np.linalg.eigvals(matrix))
