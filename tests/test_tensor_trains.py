@@ -131,6 +131,12 @@ def test_a_missing_condition_is_told(waves):
     assert direction.noticed < 1e-9 and direction.constant
 
 
+def test_a_search_that_ends_before_its_first_solution_is_judged_by_its_residual():
+    solution = solve(load_problem("poisson_5d"), device="cpu", training={"max_iterations": 1})
+    assert solution.verdict == "solved"
+    assert solution.errors()["relative_l2"] <= solution.error_estimate < 1e-10
+
+
 def test_what_has_no_low_rank_is_not_solved():
     search = Search(task := TrainTask(Knotted(), 9, None, most=500), begin(TrainTask(Knotted(), 9, None, most=500)))
     while search.state.done is None:

@@ -27,7 +27,7 @@ from kanpde.marching.audit.missing_conditions import missing_conditions
 from kanpde.marching.audit.noise import Noise
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
-from kanpde.marching.audit.products import weakest_product
+from kanpde.marching.audit.products import relative_residual, weakest_product
 from kanpde.marching.audit.reasons import (
     FREE,
     LARGE,
@@ -134,7 +134,8 @@ def collected(
     dimension = problem.domain.dimension
     known = dimension in RESOLUTION and (dimension <= FACTORED_DIMENSION or parts)
     if not isinstance(problem.domain, Shape) or not known:
-        estimate = residual if math.isfinite(residual) else None
+        # Training has no residual of its own if it ended before its first solution.
+        estimate = residual if math.isfinite(residual) else relative_residual(problem, model)
         many = dimension > FACTORED_DIMENSION
         direction = weakest_product(problem, model) if many else None
         return Evidence(estimate, None, missed=unseen, direction=direction, many=many)

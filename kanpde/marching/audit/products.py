@@ -9,6 +9,7 @@ between those of the search. It is an upper bound of the smallest one.
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 import torch
@@ -53,15 +54,28 @@ def weakest_product(problem: Problem, model: Model) -> Direction | None:
     return min(found, key=lambda direction: direction.noticed)
 
 
+def relative_residual(problem: Problem, model: Model) -> float | None:
+    """Return the norm of a model's rows, relative to their terms, at points of the audit; None if it is not finite."""
+    own = copy.deepcopy(model).to(device="cpu", dtype=torch.float64)
+    found = float(relative_rows(problem, own, 0).residual(own.vector).norm())
+    return found if math.isfinite(found) else None
+
+
+def relative_rows(problem: Problem, model: Model, seed: int) -> Residuals:
+    """Return the rows of all blocks at random points, divided by the sizes of their terms."""
+    rows = Residuals(model, problem.blocks(), problem.domain.names)
+    rows.sample(problem.domain, lambda block: POINTS, np.random.default_rng(seed))
+    rows.rescale(balanced=False)
+    return rows
+
+
 class LinearRows:
     """The rows' derivatives by the fields' jets about a model, divided by the sizes of the rows' terms."""
 
     def __init__(self, problem: Problem, model: Model, seed: int) -> None:
         self.problem, self.domain = problem, problem.domain
         self.ansatz = model.ansatz
-        rows = Residuals(model, problem.blocks(), self.domain.names)
-        rows.sample(self.domain, lambda block: POINTS, np.random.default_rng(seed))
-        rows.rescale(balanced=False)
+        rows = relative_rows(problem, model, seed)
         self.images: list[tuple[Placed, list[list[Tensor]]]] = []
         for part in rows.parts:
             for chunk in part.chunks:
