@@ -7,7 +7,7 @@ import pytest
 import sympy as sp
 import torch
 
-from kanpde import Box, Dirichlet, Initial, Neumann, Problem, Solution, solve
+from kanpde import Box, Dirichlet, Initial, Neumann, Problem, Solution, load_problem, solve
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.marching.audit.products import weakest_product
 from kanpde.marching.axes import SplineAxis
