@@ -48,7 +48,11 @@ NOISY = 10.0  # ratio of the rows of measurements to all others from which their
 # Relative change of the rows by a change of a constant as large as itself from which measurements see the constant.
 SEEN = 1e-7
 REFINEMENTS = 3  # largest number of these spaces
-FALLEN = 0.3  # ratio below which a direction is noticed much less
+STEP = {
+    1: 2.0,
+    2: 1.5,
+}  # ratio of their numbers of intervals, by the number of axes: a factor on two costs its 4th power
+FALLEN = 0.3  # ratio for twice the number below which a direction is noticed much less
 WATCHED = 30  # first parts whose weakest direction is looked for; in later ones it is determined by the same conditions
 KEPT_AXES = 8  # number of axes that are kept for later slabs
 HIGHER_IN_TIME = 2  # difference of their degrees in time
@@ -243,10 +247,12 @@ def resolved_direction(
 
     The space of the correction may be too coarse for a direction that oscillates more than the solution does.
     """
+    ratio = STEP[min(max(len(part.axes), 1), 2)]
+    fallen = FALLEN ** math.log2(ratio)
     for power in range(1, REFINEMENTS + 1):
-        rows = Linearised(task, part, constants, before, 2.0**power)
+        rows = Linearised(task, part, constants, before, ratio**power)
         finer = weakest_direction(rows.system, rows.zero, rows.at_zero)
-        if finer is None or finer.noticed > FALLEN * weakest.noticed:
+        if finer is None or finer.noticed > fallen * weakest.noticed:
             return weakest if finer is None else replace(weakest, resolved=True)
         weakest = finer
     return weakest
