@@ -23,9 +23,9 @@ from kanpde.marching.audit.noise import Noise, measurements, noise_of
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis
 from kanpde.marching.enriched_product import product_of
-from kanpde.marching.iteration import iterated
+from kanpde.marching.iteration import iterated, operations
 from kanpde.marching.linearisation import TensorLinearisation
-from kanpde.marching.piece import TensorFunction
+from kanpde.marching.piece import OnGrids, TensorFunction
 from kanpde.marching.slab_system import rows_of_part
 from kanpde.marching.smoothing import loosen, tune
 from kanpde.marching.system import System
@@ -53,6 +53,7 @@ STEP = {
     2: 1.5,
 }  # ratio of their numbers of intervals, by the number of axes: a factor on two costs its 4th power
 FALLEN = 0.3  # ratio for twice the number below which a direction is noticed much less
+MOST_HELD = 1e9  # operations of a factor from which what training did not reach is not corrected, and counts as lost
 WATCHED = 30  # first parts whose weakest direction is looked for; in later ones it is determined by the same conditions
 KEPT_AXES = 8  # number of axes that are kept for later slabs
 HIGHER_IN_TIME = 2  # difference of their degrees in time
@@ -66,7 +67,7 @@ class Corrected:
     is the share of them that finer splines leave of a smooth solution; 0 if it is small.
     """
 
-    function: TensorFunction
+    function: OnGrids
     weakest: Direction | None
     before: dict[str, float]
     after: dict[str, float]
@@ -156,6 +157,11 @@ def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
     return axes
 
 
+def finer_splines(task: MarchTask, part: Part, finer: float = 1.0) -> list[SplineAxis]:
+    """Return the axes of a correction in space."""
+    return [axis for axis in finer_axes(task, part, finer) if isinstance(axis, SplineAxis)]
+
+
 def corrections(
     task: MarchTask, parts: Sequence[Part], constants: Tensor, finer: float = 1.0, *, directions: bool = True
 ) -> list[Corrected]:
@@ -168,6 +174,9 @@ def corrections(
     earlier: System | None = None
     method = LaggedGaussNewton()
     for number, part in enumerate(parts):
+        if part.held and operations(task, finer_splines(task, part, finer)) > MOST_HELD:
+            found.append(Corrected(part.function, DETERMINED, {}, {"residual": 1.0}))
+            continue
         by_iteration = iterated_correction(task, part, finer_axes(task, part, finer), before)
         if by_iteration is not None:
             before, direction, left, right = by_iteration
@@ -260,8 +269,7 @@ def resolved_direction(
 
 def expected_share(task: MarchTask, part: Part) -> float:
     """Return the share of the equation's residual, which is as h^{degree + 1 - order}, that finer splines leave."""
-    finer = [axis for axis in finer_axes(task, part, 1.0) if isinstance(axis, SplineAxis)]
-    pairs = zip(part.axes, finer, strict=True)
+    pairs = zip(part.axes, finer_splines(task, part), strict=True)
     return max(float((one.intervals / other.intervals) ** (one.degree + 1 - task.order)) for one, other in pairs)
 
 

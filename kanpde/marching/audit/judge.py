@@ -19,7 +19,7 @@ from kanpde.geometry.shape import Shape
 from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.bound import error_bound
 from kanpde.marching.audit.branches import another_branch, branches_off, searched
-from kanpde.marching.audit.correction import Corrected, corrections, finer_axes
+from kanpde.marching.audit.correction import Corrected, corrections, finer_splines
 from kanpde.marching.audit.course import Course
 from kanpde.marching.audit.data import audit_of_data
 from kanpde.marching.audit.first_time import with_start
@@ -39,7 +39,6 @@ from kanpde.marching.audit.reasons import (
     verdict_of,
 )
 from kanpde.marching.audit.short_waves import amplified_waves
-from kanpde.marching.axes import SplineAxis
 from kanpde.marching.iteration import operations
 from kanpde.marching.split import Split, split
 from kanpde.marching.task import FACTORED_DIMENSION, MarchTask
@@ -157,7 +156,7 @@ def collected(
     unsure = any(amplified_of(each) > UNSURE for each in found)
     if not task.slabbed and (unsure or measured[0] >= LARGE or not satisfied(found)):
         found, measured = refined(task, model, parts, constants, found, measured)
-    elif task.slabbed and measured[0] > FIRST_ORDER:
+    elif task.slabbed and measured[0] > FIRST_ORDER and lost_after(parts, found) == 1.0:
         found, measured = repeated(task, model, parts, constants, found, measured)
     error, largest, size, course = measured
     held = all(each.weakest is not None and each.weakest.noticed >= FREE for each in found)
@@ -296,8 +295,8 @@ def refined(
     """
 
     def finer(power: int, before: Sequence[Corrected]) -> Sequence[Corrected] | None:
-        axes = [axis for axis in finer_axes(task, parts[0], 4.0**power) if isinstance(axis, SplineAxis)]
-        if task.unknowns_of(axes) < 2 * before[0].function.coefficients.numel() or operations(task, axes) > CHEAP:
+        axes, last = (finer_splines(task, parts[0], 4.0**each) for each in (power, power - 1))
+        if task.unknowns_of(axes) < 2 * task.unknowns_of(last) or operations(task, axes) > CHEAP:
             return None
         again = corrections(task, parts, constants, 4.0**power, directions=False)
         return [replace(each, weakest=before[0].weakest) for each in again]
