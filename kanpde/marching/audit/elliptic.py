@@ -19,7 +19,7 @@ from kanpde.marching.audit.frozen import Frozen, frozen
 from kanpde.network.trial_function import Model
 from kanpde.problem.problem import Problem
 
-POINTS = 2**10  # inside, and on each face, at which the symbol is looked at
+POINTS = 2**11  # inside, and on all faces together, at which the symbol is looked at
 DIRECTIONS = 32
 ELLIPTIC = 1e-6  # smallest determinant of the symbol, relative to the mean
 
@@ -44,7 +44,9 @@ def needed_on_faces(problem: Problem, model: Model, unknowns: Mapping[str, Tenso
     domain, equation = problem.domain, problem.blocks(hard=True)[0]
     random = np.random.default_rng(0)
     inside = interior_points(domain, POINTS, lambda n, d: random.random((n, d)))
-    outside = [face_points(domain, face, POINTS, lambda n, d: random.random((n, d))) for face in walls(problem)]
+    faces = walls(problem)
+    each = POINTS // len(faces) + 1
+    outside = [face_points(domain, face, each, lambda n, d: random.random((n, d))) for face in faces]
     found = frozen(equation, domain.names, model, unknowns, np.concatenate([inside, *outside]))
     if found is None or not np.isfinite(found.slopes).all():
         return None
