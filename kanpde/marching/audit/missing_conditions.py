@@ -47,7 +47,7 @@ def missing_conditions(problem: Problem, model: Model, unknowns: Mapping[str, Te
     inside = any(block.place is not None for block in conditions)
     if problem.unknowns or measured or inside or problem.partition is not None:
         return None
-    found = (*along_axes(problem, model, unknowns), *on_faces(problem, model, unknowns))
+    found = (*on_faces(problem, model, unknowns), *along_axes(problem, model, unknowns))
     return next(iter(found), None)
 
 
