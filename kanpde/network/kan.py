@@ -23,6 +23,7 @@ from kanpde.network.base_functions import BASE_FUNCTIONS
 from kanpde.network.families import FAMILIES
 from kanpde.network.initialisation import initialise
 from kanpde.network.layer import KANLayer, Tape
+from kanpde.network.moments import require_moments
 from kanpde.network.quantisation import packed, unpacked
 from kanpde.network.tabulated import FEWEST, Tabulated, can_be_tabulated
 from kanpde.network.truncated import Truncated, can_be_truncated
@@ -280,37 +281,44 @@ class KAN(nn.Module):
 
     # Grids ------------------------------------------------------------------------------------------------------------
 
-    def refine(self, points: Tensor, residual: Tensor | None = None) -> None:
+    def refine(
+        self, points: Tensor, residual: Tensor | None = None, *, optimiser: torch.optim.Optimizer | None = None
+    ) -> None:
         """Double the number of every layer's intervals, where most of the squared `residual` (n,) at points (n, d) is.
 
         The function does not change; without a residual the points themselves count. Parameters are new objects
-        afterwards, so an optimiser is to be made anew.
+        afterwards: `optimiser` gets them in the place of the old ones, with its moments on the finer knots.
+
+        Raises ConfigurationError if the optimiser has other parameters, or a state that is no moments.
         """
+        require_moments(optimiser, self.parameters())
         mass = np.ones(len(points)) if residual is None else residual.detach().square().double().cpu().numpy()
         with torch.no_grad():
             values = self.node_values(points)
         for layer, arriving in zip([self.first, *self.hidden], values, strict=True):
-            grids.refine_layer(layer, arriving.double().cpu().numpy(), mass)
+            grids.refine_layer(layer, arriving.double().cpu().numpy(), mass, optimiser)
 
-    def extend_grid(self, points: Tensor, *, coordinates: bool = True) -> bool:
+    def extend_grid(
+        self, points: Tensor, *, coordinates: bool = True, optimiser: torch.optim.Optimizer | None = None
+    ) -> bool:
         """Extend the grids that the values at points (n, d) leave, with a margin; return whether there were any.
 
         Edges do not change on their old grids; splines get new intervals beyond these, on which they continue a line.
-        Parameters that grow are new objects, so an optimiser is to be made anew. `coordinates` says whether the grids
+        Parameters that grow are new objects, which `optimiser` gets, see `refine`. `coordinates` says whether the grids
         of the inputs are extended as well. Raises ConfigurationError, and changes nothing, if points are so far away
         that numbers of the network's precision overflow.
         """
-        before = copy.deepcopy(self.layers)
+        require_moments(optimiser, self.parameters())
+        trial = copy.deepcopy(self)
         with torch.no_grad(), np.errstate(over="ignore", invalid="ignore"):
-            changed = self._follow(points, grids.widen_layer, coordinates)
-            finite = bool(self(points).isfinite().all())
+            trial._follow(points, grids.widen_layer, coordinates)
+            finite = bool(trial(points).isfinite().all())
         if not finite and bool(torch.isfinite(points).all()):
-            self.layers = before
             raise ConfigurationError(
                 "expected points that the network's grids reach by some more intervals, got points so far away that "
                 "its functions overflow there; call update_grid, which fits them anew"
             )
-        return changed
+        return self._follow(points, lambda layer, x: grids.widen_layer(layer, x, optimiser), coordinates)
 
     def update_grid(self, points: Tensor, *, coordinates: bool = False) -> bool:
         """Fit edges anew on even grids over the values at points (n, d); return whether there were any.
@@ -329,6 +337,35 @@ class KAN(nn.Module):
         if not 0 <= share <= 1:
             raise ConfigurationError(f"expected a share between 0 and 1 for quantile_grid, got {share!r}")
         return self._follow(points, lambda layer, x: grids.quantile_layer(layer, x, share), coordinates)
+
+    def transfer(
+        self,
+        *,
+        degree: int | None = None,
+        intervals: int | Sequence[int] | None = None,
+        family: str | Sequence[str] | None = None,
+    ) -> KAN:
+        """Return a network of the same width with other splines or other functions, fitted edge by edge to this one's.
+
+        Settings that are not given stay, but intervals are evenly spaced. Raises ConfigurationError as `KAN` does.
+        """
+        layers = [self.first, *self.hidden]
+        width = [(layer.sums, layer.products) for layer in layers[:-1]]
+        count = [layer.basis.intervals for layer in layers] if intervals is None else intervals
+        chosen = KAN(width, degree or self.degree, count, self.base, self.family if family is None else family)
+        _, counts, families = chosen._sizes(self.shape[0])
+        for layer, number, name in zip(layers, counts, families, strict=True):
+            basis = FAMILIES[name].spanning(
+                *grids.grid_ends(layer),
+                degree=chosen.degree or DEGREE,
+                intervals=number,
+                base=self.base,
+                periodic=layer.basis.periodic,
+            )
+            new = KANLayer(basis, layer.sums, layer.products).to(layer.coefficients)
+            grids.transfer(layer, new)
+            chosen.layers.append(new)
+        return chosen
 
     @torch.no_grad()
     def _follow(self, points: Tensor, change: Callable[[KANLayer, Tensor], bool], coordinates: bool) -> bool:
@@ -352,8 +389,8 @@ class KAN(nn.Module):
     def save(self, path: str | Path, bits: int | None = None) -> None:
         """Write one file of tensors and JSON, without executable code, that `load` reads on any device.
 
-        With `bits`, from 2 to 16, coefficients are rounded to whole numbers of a step for each edge; 8 bits need an
-        eighth of the space of double precision. Raises ConfigurationError for another number of bits.
+        With `bits`, from 2 to 16, coefficients are rounded to whole numbers of a step for each edge, and need an eighth
+        of the space of double precision with 8 bits. Raises ConfigurationError for another number of bits.
         """
         self._checked(self.first.coefficients.new_zeros(1, self.first.basis.inputs))
         state = self.state_dict()
