@@ -55,6 +55,8 @@ def test_constants_of_an_inverse_problem_have_slopes():
     assert slope.isfinite() and slope != 0
     with pytest.raises(ProblemError, match="unknown constant 'difusivity'.*diffusivity"):
         losses(problem, sine, unknowns={"difusivity": value})
+    with pytest.raises(ProblemError, match=r"a problem such as load_problem\('heat'\), got 'heat'"):
+        losses("heat", sine)
     with pytest.raises(ProblemError, match=r"shape \(1024, 1\) at 1024 points, got \(1024,\)"):
         losses(problem, lambda points: sine(points)[:, 0])
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import MultiIndex
 from kanpde.collocation.rows import Placed
 from kanpde.collocation.sampling import samples
-from kanpde.errors import ProblemError, nearest
+from kanpde.errors import ProblemError, nearest, short
 from kanpde.problem.block import Side
 from kanpde.problem.field import Field
 from kanpde.problem.problem import Problem
@@ -43,6 +43,8 @@ def losses(
 
     Raises ProblemError if the function's values have another shape, or if an unknown constant has another name.
     """
+    if not isinstance(problem, Problem):
+        raise ProblemError(f"expected a problem such as load_problem('heat'), got {short(problem)}")
     parameters = function.parameters() if isinstance(function, torch.nn.Module) else iter(())
     like = next(parameters, torch.zeros((), dtype=torch.get_default_dtype()))
     values = {name: torch.tensor(start).to(like) for name, start in problem.constants.items()}

@@ -14,6 +14,8 @@ def require_moments(optimiser: torch.optim.Optimizer | None, parameters: Iterabl
     """Raise ConfigurationError if the optimiser has none of the parameters, or a state of another kind than moments."""
     if optimiser is None:
         return
+    if not isinstance(optimiser, torch.optim.Optimizer):
+        raise ConfigurationError(f"expected an optimiser of torch such as torch.optim.Adam, got {optimiser!r}")
     own = {parameter for group in optimiser.param_groups for parameter in group["params"]}
     held = own.intersection(parameters)
     if not held:

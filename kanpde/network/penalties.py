@@ -48,6 +48,8 @@ def penalty(
 
     `points` are those of `penalty_rows`. Raises ConfigurationError if a weight is negative.
     """
+    if not isinstance(network, KAN):
+        raise ConfigurationError(f"expected a KAN, whose edges have functions, got {type(network).__name__}")
     return penalty_rows(network, Regularisation(l1, entropy, smoothness), points).square().sum()
 
 
