@@ -69,6 +69,15 @@ def test_a_fit_that_stopped_goes_on_exactly(table, kanpde, tmp_path):
     assert status == 2 and "as it was when the run began" in err
 
 
+def test_a_sweep_may_be_asked_for_after_settings_and_ends_with_one_table(table, kanpde):
+    sizes = ["training.batch_size=8,16", "training.max_iterations=2"]
+    _, out, err = kanpde("fit", table.name, "target=y", "-m", *sizes, "symbolic=off")
+    last = out.split("run: ")[-1]
+    assert "error, or misfit" in last, err
+    rows = [line.split()[0] for line in last.splitlines() if "training." in line]
+    assert rows == ["training.batch_size=8", "training.batch_size=16"]  # what all jobs have is left out
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

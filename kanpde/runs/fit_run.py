@@ -53,7 +53,7 @@ def run(folder: Path, groups: Mapping[str, Any], config: str) -> int:
     if groups["data"] == SUITE and not Path(SUITE).is_file():
         if groups["target"] is not None:
             raise ConfigurationError(
-                f"expected no target beside data={SUITE}, which has its own functions, got {groups['target']!r}; leave it out"
+                f"expected no target beside data={SUITE}, which has its own, got {groups['target']!r}; leave it out"
             )
         return run_suite(folder, settings, config)
     started = time.perf_counter()
