@@ -9,6 +9,7 @@ from kanpde.files import __version__
 
 if TYPE_CHECKING:
     from kanpde.calculus.registration import register_atom
+    from kanpde.collocation.losses import losses
     from kanpde.geometry.body import Body
     from kanpde.geometry.box import Box
     from kanpde.geometry.implicit import Implicit
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kanpde.geometry.round import Annulus, Ball, Disk, Ellipse, Shell
     from kanpde.network.kan import KAN
     from kanpde.network.mlp import MLP
+    from kanpde.network.penalties import penalty
     from kanpde.problem.conditions import Condition, Data, Dirichlet, Initial, Neumann, Periodic, Robin
     from kanpde.problem.constraint import Constraint
     from kanpde.problem.flow import inflow, no_slip, outflow, slip
@@ -75,8 +77,10 @@ _MODULES = {
     "formula_to_kan": "readable",
     "inflow": "problem.flow",
     "load_problem": "problem.registry",
+    "losses": "collocation.losses",
     "no_slip": "problem.flow",
     "outflow": "problem.flow",
+    "penalty": "network.penalties",
     "problem_from": "problem.from_text",
     "prune": "readable",
     "read": "readable",
@@ -120,8 +124,10 @@ __all__ = [
     "formula_to_kan",
     "inflow",
     "load_problem",
+    "losses",
     "no_slip",
     "outflow",
+    "penalty",
     "problem_from",
     "prune",
     "read",

@@ -18,6 +18,7 @@ from kanpde.bench.process import Answer
 from kanpde.bench.side_by_side import BenchOptions
 from kanpde.bench.task import Recorder, Task, search_seconds
 from kanpde.calculus.expressions import torch_function
+from kanpde.collocation import losses
 from kanpde.collocation.affine import is_affine
 from kanpde.collocation.comparison import Comparison
 from kanpde.errors import ConfigurationError
@@ -48,7 +49,7 @@ def test_the_exact_solution_kills_the_rows_that_torch_peers_see(name):
     assert {part.block.name for part in parts} == {"residual", *problem.conditions()}
     scale = max(float(part.images[0].abs().max()) for part in parts) * 2e3
     for part in parts:
-        assert autograd.rows(part, exact(problem), problem).abs().max() < 1e-14 * scale
+        assert losses.rows(part, exact(problem), problem).abs().max() < 1e-14 * scale
     assert autograd.loss(parts, lambda points: 0.5 * exact(problem)(points), problem) > 1e-3
 
 
@@ -62,7 +63,7 @@ def test_rows_by_autograd_are_those_of_closed_forms(name):
     for number, part in enumerate(parts):
         residuals.place(number, part.images[0].detach(), part.index)
         own = residuals.values(residuals.parts[number].chunks)
-        assert torch.allclose(own, autograd.rows(part, network, problem), rtol=1e-10, atol=1e-10)
+        assert torch.allclose(own, losses.rows(part, network, problem), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", LINEAR)
@@ -70,7 +71,7 @@ def test_linear_rows_are_their_coefficients(name):
     problem = load_problem(name)
     network = MLP(problem, 60, seed=2)
     for part in autograd.placed(problem, task(name)):
-        sides = [autograd.side(network, image, problem) for image in part.images]
+        sides = [losses.side(network, image, problem) for image in part.images]
         rows = part.block.evaluate(tuple(sides), part.index, {})
         for row, component in zip(rows, affine(part, len(problem.fields)), strict=True):
             total = torch.as_tensor(component.offset)

@@ -343,3 +343,18 @@ def test_decimal_numbers_are_free_constants_on_request():
     found = certify(1.01 * sp.exp(-9.9 * t) * sp.sin(3.14 * x), None, HEAT)
     assert found.proved and found.expression == certify(MODE, START, HEAT).expression
     assert certify(1.01 * sp.exp(-9.9 * t) * sp.sin(3.14 * x), {}, HEAT).status == "none"
+
+
+def test_squares_of_a_network_are_multiplied_out():
+    def product(first, second, a, b, c):
+        """The product of two functions as a network of sums writes it, with numbers that differ from edge to edge."""
+        sums = [(a * first + b * second, 1 / (4 * a * b)), (c * first - b * second, -1 / (4 * c * b))]
+        rest = (a / b - c / b) / (-4) * first**2 + (b / a - b / c) / (-4) * second**2
+        return sum(weight * inner**2 for inner, weight in sums) + rest
+
+    slow = product(sp.sin(3.14159265358979 * x), sp.cos(6.28318530717959 * t), 1.0208, 0.9852, 1.0322)
+    fast = product(sp.sin(12.5663706143592 * x), sp.cos(25.1327412287183 * t), 0.7186, 0.7017, 0.7171)
+    found = certify(slow + fast / 2 + 1e-17, None, load_problem("wave"))
+    assert found.proved and sp.expand(found.expression).equals(
+        sp.sin(sp.pi * x) * sp.cos(2 * sp.pi * t) + sp.sin(4 * sp.pi * x) * sp.cos(8 * sp.pi * t) / 2
+    )

@@ -208,7 +208,9 @@ def test_columns_of_a_table_name_coordinates_and_field():
         (np.ones((3, 2)), np.ones(4), "shape"),
         (np.array([[1.0], [np.nan]]), np.ones(2), "finite"),
         ([["a"], ["b"]], np.ones(2), "real numbers"),
-        (np.ones((0, 2)), np.ones(0), "shape"),
+        (np.ones((0, 2)), np.ones(0), "shape.*one row for each sample"),
+        (np.ones((3, 2)), None, "y as an array of real numbers, got None"),
+        (np.ones((3, 2)) * 1j, np.ones(3), "real numbers, got .*j"),
     ],
 )
 def test_bad_samples_are_refused_in_one_line(x, y, words):
@@ -238,6 +240,53 @@ def test_batches_need_a_method_of_gradients():
     stages = [{"optimiser": "lbfgs", "iterations": 3}]
     with pytest.raises(ConfigurationError, match="batch_size"):
         fit(plane(50), np.ones(50), KAN(width=[2]), training={"stages": stages, "batch_size": 10})
+
+
+def test_batches_alone_are_for_adam():
+    x = plane(300)
+    model = fit(x, bump(x), KAN(width=[2]), training={"batch_size": 50, "max_iterations": 20})
+    assert model.record["fit"]["width"] == [[2, 0]] and set(model.history["stage"]) == {1}
+    assert model.record["iterations"] == 20 and model.metrics(x, bump(x))["r2"] > 0.8
+
+
+@pytest.mark.parametrize("seed", ["a", -1, 1.5, True])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ConfigurationError, match="seed to be a whole number"):
+        fit(plane(20), np.ones(20), seed=seed)
+
+
+@pytest.mark.parametrize("family", ["bspline", "chebyshev", "fourier", "gaussian", "rational", "wavelet"])
+def test_every_family_fits_though_the_first_penalty_may_make_it_constant(family):
+    x = plane(300)
+    y = np.exp(np.sin(np.pi * x[:, 0]) + x[:, 1] ** 2)
+    model = fit(x, y, KAN(width=[3], family=family), training={"max_iterations": 200})
+    assert model.verdict == "solved" and model.metrics(x, y)["r2"] > 0.999
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_few_samples_are_never_called_solved(count):
+    x = plane(count)
+    model = fit(x, np.exp(x.sum(axis=1)))
+    assert model.verdict in ("doubtful", "failed")
+
+
+def test_the_estimate_of_few_samples_is_the_cross_validated_one():
+    x = plane(24)
+    values = np.exp(x.sum(axis=1))
+    model = fit(x, values)
+    expected = np.sqrt(model.record["fit"]["score"]) * values.std() / np.sqrt(np.mean(values**2))
+    assert model.error_estimate == pytest.approx(expected, rel=1e-6)
+    assert expected > np.linalg.norm(model(x) - values) / np.linalg.norm(values)
+
+
+def test_epochs_without_held_out_samples_know_no_error():
+    x = plane(50)
+    stages = [{"optimiser": "adam", "iterations": 30, "learning_rate": 1e-2}]
+    model = fit(x, bump(x), KAN(width=[2]), training={"stages": stages})
+    assert model.verdict == "doubtful" and "no samples are held out" in model.reasons[0]
+    assert model.record["fit"]["chosen_by"] == "the loss at its own points" and model.error_estimate is None
+    held = fit(x, bump(x), KAN(width=[2]), training={"stages": stages, "validation": 0.2})
+    assert held.error_estimate > 0
 
 
 # Parts ----------------------------------------------------------------------------------------------------------------

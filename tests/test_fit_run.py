@@ -69,13 +69,23 @@ def test_a_fit_that_stopped_goes_on_exactly(table, kanpde, tmp_path):
     assert status == 2 and "as it was when the run began" in err
 
 
+def test_a_sweep_may_be_asked_for_after_settings_and_ends_with_one_table(table, kanpde):
+    sizes = ["training.batch_size=8,16", "training.max_iterations=2"]
+    _, out, err = kanpde("fit", table.name, "target=y", "-m", *sizes, "symbolic=off")
+    last = out.split("run: ")[-1]
+    assert "error, or misfit" in last, err
+    rows = [line.split()[0] for line in last.splitlines() if "training." in line]
+    assert rows == ["training.batch_size=8", "training.batch_size=16"]  # what all jobs have is left out
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (["nothing.csv", "target=y"], "expected a CSV file at nothing.csv, got none"),
         (["my data.csv"], "expected target=NAME, one of the columns width, x 2, y"),
         (["my data.csv", "target=z"], "unknown target 'z'"),
-        (["my data.csv", "target=label"], "expected numbers in the target 'label'"),
+        (["my data.csv", "target=label"], "expected numbers such as 0.5 in the target 'label' of my data.csv, got"),
+        (["data=suite", "target=y"], "expected no target beside data=suite"),
         (["my data.csv", "target=y", "training.epochs=3"], "training.epochs"),
         (["my data.csv", "target=y", "test=2"], "expected test to be a share"),
         ([], "expected kanpde fit DATA.csv target=NAME"),
@@ -109,7 +119,17 @@ def test_bad_tables_are_refused_in_one_line(tmp_path, text, words):
 def test_tables_have_several_delimiters_and_columns_of_words(tmp_path):
     path = write(tmp_path / "a.csv", "\ufeffx;name;y\n1;a;2\n3;b;4e1\n\n")
     columns, others = read_columns(path)
-    assert list(columns) == ["x", "y"] and others == ["name"] and columns["y"].tolist() == [2.0, 40.0]
+    assert list(columns) == ["x", "y"] and others == {"name": "a"} and columns["y"].tolist() == [2.0, 40.0]
     assert inputs_and_targets(columns, others, ["y"], path) == (["x"], ["y"])
     with pytest.raises(ConfigurationError, match="beside x, y"):
         inputs_and_targets(columns, others, ["x", "y"], path)
+
+
+def test_the_entries_that_are_no_numbers_are_shown(tmp_path):
+    path = write(tmp_path / "a.csv", "x;y\n0,5;1,5\n1,5;2,5\n")
+    columns, others = read_columns(path)
+    with pytest.raises(ConfigurationError, match="target 'y' of .*, got '1,5'; write numbers with a point"):
+        inputs_and_targets(columns, others, ["y"], path)
+    path = write(tmp_path / "b.csv", "x,y\nhigh,1\nlow,2\n")
+    with pytest.raises(ConfigurationError, match="beside y in .*, got column 'x' begins with 'high'; add one"):
+        inputs_and_targets(*read_columns(path), ["y"], path)

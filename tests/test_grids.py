@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kanpde import KAN
-from kanpde.errors import OutsideDomainWarning
+from kanpde.errors import ConfigurationError, OutsideDomainWarning
 
 F64 = torch.float64
 
@@ -85,3 +85,72 @@ def test_a_solution_outside_its_domain_is_bounded_and_says_so_once(recwarn):
         value = solution(x=2.0, t=3.0)
     assert abs(value) < 100
     assert np.abs(solution(x=np.array([5.0, -5.0]), t=5.0)).max() < 1000  # no second warning
+
+
+@pytest.mark.parametrize("settings", [{"intervals": 18}, {"degree": 7, "intervals": 60}, {"family": "chebyshev"}])
+def test_a_network_is_transferred_to_other_functions(settings):
+    network, points = built(base="silu"), points_in()
+    before = network(points)
+    other = network.transfer(**settings)
+    again = [layer.basis for layer in other.layers]
+    assert all(getattr(basis, name) == value for basis in again for name, value in settings.items() if name != "family")
+    exact = settings == {"intervals": 18}  # every third of its knots is one of the old ones
+    error = (other(points) - before).abs().max() / before.abs().max()
+    assert error < (1e-11 if exact else 0.02 if "family" in settings else 1e-3)
+    assert torch.equal(network(points), before)
+
+
+def test_pruned_edges_and_atoms_are_transferred():
+    network, points = built(base="silu"), points_in()
+    network.first.hold({(0, 1): "sin"}, [(1, 0)])
+    other = network.transfer(intervals=12)
+    torch.testing.assert_close(other(points), network(points), rtol=1e-11, atol=1e-11)
+    assert other.architecture()["fixed"] == network.architecture()["fixed"]
+
+
+def learn(network, optimiser, points, steps):
+    """The losses of a few steps towards a fixed function."""
+    losses = []
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss = (network(points) - torch.sin(3 * points[:, :1]) * points[:, 1:]).square().mean()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.SGD])
+@pytest.mark.parametrize("change", ["refine", "extend_grid"])
+def test_an_optimiser_goes_on_with_finer_grids(kind, change):
+    network, points = built(base="silu").double(), points_in()
+    optimiser = kind(network.parameters(), 1e-3, **({"momentum": 0.9} if kind is torch.optim.SGD else {}))
+    before = learn(network, optimiser, points, 40)[-1]
+    name = "exp_avg" if kind is torch.optim.AdamW else "momentum_buffer"
+    old = optimiser.state[network.first.coefficients][name].sum(dim=1)
+    getattr(network, change)(points if change == "refine" else 1.5 * points, optimiser=optimiser)
+    assert [p for group in optimiser.param_groups for p in group["params"]] == list(network.parameters())
+    state = optimiser.state[network.first.coefficients]
+    torch.testing.assert_close(state[name].sum(dim=1), old, rtol=1e-9, atol=1e-12)  # slopes are shared, none is lost
+    assert all(value.shape == network.first.coefficients.shape for value in state.values() if value.dim())
+    after = learn(network, optimiser, points, 40)
+    assert after[-1] < before and (change != "refine" or max(after) < 1.05 * before)
+
+
+def test_an_optimiser_of_other_parameters_or_without_moments_is_refused():
+    network, points = built(), points_in()
+    optimiser = torch.optim.LBFGS(network.parameters())
+    parameters = list(network.parameters())
+
+    def closure():
+        optimiser.zero_grad()
+        loss = network(points).square().mean()
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    with pytest.raises(ConfigurationError, match="such as Adam, got LBFGS"):
+        network.refine(points, optimiser=optimiser)
+    with pytest.raises(ConfigurationError, match="this network's parameters"):
+        network.extend_grid(3 * points, optimiser=torch.optim.Adam(built().parameters()))
+    assert all(one is other for one, other in zip(parameters, network.parameters(), strict=True))

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, hessian, jvp, vmap
 
-from kanpde import KAN, files, load_problem, solve
+from kanpde import KAN, files, load_problem, penalty, solve
 from kanpde.errors import ConfigurationError, KanpdeError
 
 F64 = torch.float64
@@ -66,6 +66,22 @@ def test_many_points_without_gradients_have_the_values_of_few():
         (lambda: KAN([3]).build("a", "b", 1), "low < high"),
         (lambda: KAN([3]).build([0], [1], 0), "network.outputs"),
         (lambda: built().quantile_grid(points_in(9), share=2), "share between 0 and 1"),
+        (lambda: KAN(width=[2, 5, 1], grid=5, k=3), "unknown argument 'grid' of KAN; here it is intervals"),
+        (lambda: KAN(layers_hidden=[2, 5, 1]), r"unknown argument 'layers_hidden'.*from_sizes\(\[2, 5, 1\]"),
+        (lambda: KAN.from_sizes([2, 5, 1], spline_order=3), "unknown argument 'spline_order'.*degree"),
+        (lambda: KAN.from_sizes([2, 5, 1], scale_base=1.0), "'scale_base'.*docs/module.md"),
+        (lambda: KAN([5], degre=3), "unknown argument 'degre' of KAN; did you mean 'degree'"),
+        (lambda: KAN.from_sizes([2, 5, 1], low=[0, 0, 0], high=[1, 1, 1]), "numbers or with 2 entries"),
+        (lambda: KAN.from_sizes([2, 5, 1], dtype="float32"), "dtype torch.float64 or torch.float32, got 'float32'"),
+        (lambda: built(dtype=torch.int32), "dtype torch.float64 or torch.float32, got torch.int32"),
+        (lambda: built()(np.zeros((3, 2))), r"a torch tensor \(..., 2\), got ndarray.*torch.as_tensor"),
+        (lambda: built().refine(np.zeros((3, 2))), "a torch tensor"),
+        (lambda: built().refine(torch.zeros(3, 3, dtype=F64)), "expected points"),
+        (lambda: built().refine(points_in(5), torch.ones(4)), "one residual for each of 5 points"),
+        (lambda: built().refine(points_in(5), optimiser="adam"), "an optimiser of torch .*got 'adam'"),
+        (lambda: built().transfer(degree=0), "network.degree to be a whole number of at least 1, got 0"),
+        (lambda: built().transfer(intervals=[5]), "expected 3 entries in network.intervals"),
+        (lambda: penalty(nn.Linear(2, 1)), "expected a KAN.*got Linear"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_one_line(call, words):

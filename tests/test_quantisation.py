@@ -39,3 +39,15 @@ def test_a_network_without_size_and_wrong_numbers_of_bits(tmp_path):
     for bits in (1, 17, 8.5, "8", True):
         with pytest.raises(ConfigurationError, match="bits to be a whole number from 2 to 16"):
             net.save(tmp_path / "net.kan", bits=bits)
+
+
+def test_polynomials_that_follow_from_knots_take_no_space(tmp_path):
+    net = network()
+    x = 2 * torch.rand(500, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) - 1
+    net.quantile_grid(x**3)
+    net.save(tmp_path / "rounded.kan", bits=16)
+    numbers = sum(tensor.numel() for name, tensor in net.state_dict().items() if not name.endswith("pieces"))
+    assert (tmp_path / "rounded.kan").stat().st_size < 8 * numbers
+    again = KAN.load(tmp_path / "rounded.kan")
+    assert torch.equal(again.first.basis.pieces, net.first.basis.pieces)
+    assert (again(x) - net(x)).abs().max() < 1e-3 * net(x).abs().max()

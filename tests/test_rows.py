@@ -16,6 +16,7 @@ from kanpde.bench.mlp import MLP
 from kanpde.bench.task import Task
 from kanpde.calculus.expressions import symbols
 from kanpde.calculus.jets import JetPlan
+from kanpde.collocation import losses
 from kanpde.collocation.rows import (
     Placed,
     row_factors,
@@ -185,7 +186,7 @@ def test_all_trial_functions_give_the_same_rows():
     model.assign(fitted(value, model.size)[:, 0])
     for part in rows.problem.parts:
         at = part.placed
-        expected = autograd.rows(at, polynomial, problem)
+        expected = losses.rows(at, polynomial, problem)
         for trial, prepared in [
             (formula, [(part, place) for place in part.places]),
             (product, [product.prepare(each, at.plan) for each in at.images]),
@@ -199,4 +200,4 @@ def test_a_perceptron_gives_the_rows_of_automatic_differentiation():
     perceptron = MLP(problem, 60, seed=2)
     for part in autograd.placed(problem, Task("burgers", "mlp", 1.0, interior=9, boundary=9)):
         found = part.rows_of(perceptron, [perceptron.prepare(each, part.plan) for each in part.images])
-        assert_close(found, autograd.rows(part, perceptron, problem), rtol=1e-10, atol=1e-10)
+        assert_close(found, losses.rows(part, perceptron, problem), rtol=1e-10, atol=1e-10)

@@ -1,27 +1,23 @@
-"""Evaluate a problem's blocks for any torch module, with partial derivatives by automatic differentiation.
+"""The loss of a peer's module, from a problem's blocks at the points of a task.
 
-The user's own equation is called with fields whose lookups differentiate the module's output, so no equation is
-rewritten for a peer. Hard conditions are soft here, because only kanpde's ansatz makes them hold by construction.
+Hard conditions are soft here, because only kanpde's ansatz makes them hold by construction.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kanpde.bench.task import Evaluate, Task
-from kanpde.calculus.arrays import Array, MultiIndex
+from kanpde.calculus.arrays import Array
+from kanpde.collocation.losses import Function, rows
 from kanpde.collocation.rows import Placed
 from kanpde.collocation.sampling import samples
-from kanpde.problem.block import Block, Side
-from kanpde.problem.field import Field
+from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
-
-Function = Callable[[Tensor], Tensor]
 
 # Weight of a condition against the equation, whose rows are larger, for peers that do not scale rows. It is 100 in
 # pykan's example of Poisson's equation and in DeepXDE's example of Helmholtz's equation.
@@ -46,34 +42,6 @@ def placed(problem: Problem, task: Task) -> list[Placed]:
 def points_of(parts: Sequence[Placed]) -> int:
     """Return the number of points of all blocks."""
     return sum(part.count for part in parts)
-
-
-def side(function: Function, points: Tensor, problem: Problem) -> Side:
-    """Return the fields ``function(points (n, d)) -> (n, fields)`` at points; partials are computed on demand."""
-    points = points.detach().requires_grad_()
-    values = function(points)
-
-    def field(number: int, name: str) -> Field:
-        @functools.cache
-        def gradient(partial: MultiIndex) -> Tensor:
-            """Return all first derivatives (n, d) of a partial."""
-            below = lookup(partial)
-            if not below.requires_grad:
-                return torch.zeros_like(points)
-            (slopes,) = torch.autograd.grad(below.sum(), points, create_graph=True, materialize_grads=True)
-            return slopes
-
-        def lookup(partial: MultiIndex) -> Tensor:
-            return gradient(partial[:-1])[:, partial[-1]] if partial else values[:, number]
-
-        return Field(name, problem.domain.names, lookup)
-
-    return Side(points, tuple(field(number, name) for number, name in enumerate(problem.fields)))
-
-
-def rows(part: Placed, function: Function, problem: Problem) -> Tensor:
-    """Return the block's rows (components, n)."""
-    return part.evaluate([side(function, image, problem) for image in part.images], {})
 
 
 def loss(parts: Sequence[Placed], function: Function, problem: Problem) -> Tensor:

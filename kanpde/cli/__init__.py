@@ -10,9 +10,10 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra._internal import hydra as hydra_engine
@@ -24,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from kanpde.calculus import processes
-from kanpde.cli.checks import check_keys, check_output, check_words, contained, is_sweep, read_words, to_dict
+from kanpde.cli.checks import check_keys, check_output, checked_words, contained, is_sweep, read_words, to_dict
 from kanpde.cli.hydra_sources import NoCallbacks, ProblemSource, SearchPath
 from kanpde.cli.messages import explain, raised_by_hydra
 from kanpde.errors import ConfigurationError, ExitStatus, KanpdeError
@@ -214,8 +215,9 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
 
     `name` is the file of settings; `work` runs a job with them, by default `run_job`.
     """
-    check_words(sys.argv[1:])
+    sys.argv[1:] = checked_words(sys.argv[1:])
     statuses: list[int] = []
+    jobs: list[tuple[Sequence[str], Mapping[str, Any]]] = []
     home = os.getpid()
 
     def job(config: DictConfig) -> float:
@@ -233,7 +235,9 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
                 raise
         if statuses[-1] == ExitStatus.INTERRUPTED and is_sweep():
             raise KeyboardInterrupt
-        return score(folder)
+        metrics = read_json(folder / "metrics.json") if (folder / "metrics.json").is_file() else {}
+        jobs.append((HydraConfig.get().overrides.task, metrics))
+        return score(metrics)
 
     for plugin in (ProblemSource, SearchPath):
         Plugins.instance().register(plugin)
@@ -243,6 +247,8 @@ def compose_and_run(name: str = "config", work: Callable[[DictConfig, Path], int
             hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name=name)(job)()
         except SystemExit as error:
             return ExitStatus.BAD_INPUT if error.code else ExitStatus.SOLVED  # Hydra has said why in one line
+    if len(jobs) > 1:
+        console.sweep([(words, metrics, score(metrics)) for words, metrics in jobs])
     return max(statuses, default=ExitStatus.SOLVED)
 
 
@@ -288,9 +294,8 @@ def run_compare(config: DictConfig, folder: Path) -> int:
     return compare_run.run(folder, to_dict(config), OmegaConf.to_yaml(config, resolve=True))
 
 
-def score(folder: Path) -> float:
+def score(metrics: Mapping[str, Any]) -> float:
     """Return what a sweeper minimises: the estimated error of a run, or the misfit of a fit; infinite without one."""
-    metrics = read_json(folder / "metrics.json") if (folder / "metrics.json").is_file() else {}
     scores = metrics.get("scores", {})
     fits = (scores[name].get("rmse") for name in ("validation", "test", "training") if name in scores)
     known = (value for value in (*fits, metrics.get("error_estimate")) if value is not None)

@@ -18,19 +18,26 @@ from kanpde.cli.messages import unread
 from kanpde.errors import ConfigurationError, nearest, out_of_memory, short
 
 
-def check_words(words: Sequence[str]) -> None:
-    """Raise ConfigurationError for an option that Hydra does not know, which it would explain in several lines."""
+def checked_words(words: Sequence[str]) -> list[str]:
+    """Return the words with the options first, because Hydra refuses KEY=VALUE on both sides of an option such as -m.
+
+    Raises ConfigurationError for an option that Hydra does not know, which it would explain in several lines.
+    """
     parser = get_args_parser()
 
     def refuse(message: str) -> NoReturn:
         raise ConfigurationError(f"expected KEY=VALUE or an option of Hydra's, got {message}; see kanpde --help")
 
     parser.error = refuse  # type: ignore[method-assign]
-    given = parser.parse_args(list(words))
+    given = parser.parse_intermixed_args(list(words))
     if given.experimental_rerun is not None:
         raise ConfigurationError("expected no --experimental-rerun, which reads pickles; use kanpde resume RUN_DIR")
     if given.package is not None and given.cfg is None:
         raise ConfigurationError(f"expected --cfg job beside --package {given.package}, got none; add it")
+    options = list(words)
+    for override in given.overrides:
+        options.remove(override)
+    return [*options, *given.overrides]
 
 
 def read_words(words: Sequence[str]) -> dict[str, Any]:

@@ -57,13 +57,16 @@ class BSpline(EdgeBasis):
         return BSpline(splines.uniform_knots(low, high, intervals, degree), degree, base, periodic)
 
     def adopt(self, buffers: Mapping[str, Tensor]) -> None:
-        """Set the knots to those of saved buffers."""
-        if not {"knots", "pieces"} <= set(buffers):
+        """Set the knots to those of saved buffers; without their polynomials they are not equidistant."""
+        if "knots" not in buffers:
             return  # `load_state_dict` tells what is missing
-        self.set_knots(buffers["knots"].double().cpu().numpy(), uniform=buffers["pieces"].dim() == 3)
+        uniform = "pieces" in buffers and buffers["pieces"].dim() == 3
+        self.set_knots(buffers["knots"].double().cpu().numpy(), uniform=uniform)
 
-    def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         self.adopt(below(prefix, state_dict))
+        if not self.uniform:
+            state_dict.setdefault(prefix + "pieces", self.pieces)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def set_knots(self, knots: Array, uniform: bool | None = None) -> None:

@@ -6,16 +6,22 @@ the outermost polynomials go on instead; at its end the grids are extended to th
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
+from kanpde.network.edge_basis import EdgeBasis
 from kanpde.network.layer import KANLayer
+from kanpde.network.moments import hand_over
 
 # Margin of the grid of a hidden node beyond the node's values, as a share of their range.
 MARGIN = 0.1
 NARROWEST = 1e-2  # least length of a grid, relative to 1 and to the values
+STATIONS = 8  # points for each function at which edge functions are fitted anew
 LEAST_USE = 0.5  # share of a grid that values must use, or else `update_layer` makes it smaller
 
 
@@ -33,12 +39,24 @@ def spanned(values: Tensor) -> tuple[Array, Array]:
     return low - more, high + more
 
 
-def refine_layer(layer: KANLayer, values: Array, mass: Array) -> None:
+def refine_layer(layer: KANLayer, values: Array, mass: Array, optimiser: torch.optim.Optimizer | None = None) -> None:
     """Refine a layer's basis where most of the `mass` (n,) at inputs `values` (n, i) is; its edges do not change."""
-    functions = layer.basis.functions
-    coefficients, rest = layer.coefficients.detach()[:, :functions], layer.coefficients.detach()[:, functions:]
-    finer = layer.basis.refine(values, mass, coefficients)
-    layer.coefficients = torch.nn.Parameter(torch.cat([finer.to(rest), rest], dim=1))
+    replace(layer, lambda held: layer.basis.refine(values, mass, held), optimiser)
+
+
+def replace(layer: KANLayer, change: Callable[[Tensor], Tensor], optimiser: torch.optim.Optimizer | None) -> None:
+    """Replace the coefficients of a layer's functions by their linear `change`, (i, g, o) -> (i, more, o).
+
+    The optimiser gets the new coefficients in the place of the old ones, with the moments that follow from the change.
+    """
+    old, functions = layer.coefficients, layer.basis.functions
+    held, rest = old.detach()[:, :functions], old.detach()[:, functions:]
+    identity = torch.eye(functions).to(held).expand(len(held), -1, -1)
+    moved = change(torch.cat([held, identity], dim=2)).to(held)
+    coefficients = torch.cat([moved[..., :-functions], rest], dim=1)
+    layer.coefficients = torch.nn.Parameter(coefficients, requires_grad=old.requires_grad)
+    if optimiser is not None:
+        hand_over(optimiser, old, layer.coefficients, moved[..., -functions:])
 
 
 def extend_layer(layer: KANLayer, values: Tensor) -> bool:
@@ -50,14 +68,11 @@ def extend_layer(layer: KANLayer, values: Tensor) -> bool:
     return ends is not None
 
 
-def widen_layer(layer: KANLayer, values: Tensor) -> bool:
+def widen_layer(layer: KANLayer, values: Tensor, optimiser: torch.optim.Optimizer | None = None) -> bool:
     """Do the same by new intervals beyond the ends, if the functions of the layer have intervals."""
     ends = wider_ends(layer, values)
     if ends is not None:
-        functions = layer.basis.functions
-        held, rest = layer.coefficients.detach()[:, :functions], layer.coefficients.detach()[:, functions:]
-        moved = layer.basis.widen(*ends, held).to(held)
-        layer.coefficients = torch.nn.Parameter(torch.cat([moved, rest], dim=1))
+        replace(layer, lambda held: layer.basis.widen(*ends, held), optimiser)
     return ends is not None
 
 
@@ -100,19 +115,40 @@ def quantile_layer(layer: KANLayer, values: Tensor, share: float) -> bool:
 
 def refit(layer: KANLayer, i: int, low: float, high: float, breakpoints: Array | None) -> None:
     """Fit the edges from input i on a new grid over [low, high], evenly spaced if there are no `breakpoints`."""
-    basis = layer.basis
-    x = np.linspace(low, high, 8 * basis.functions)
-    places = torch.zeros(basis.inputs, len(x)).to(basis.centre)
-    places[i] = torch.as_tensor(x)
-    held = layer.coefficients
-    before = held[i].T @ basis.columns(places, 1)[0][i]
+    basis, held = layer.basis, layer.coefficients
+    x = np.linspace(low, high, STATIONS * basis.functions)
+    before = held[i].T @ columns_at(basis, i, x)
     if breakpoints is None:
         basis.regrid(i, low, high, 0.0)
     else:
         basis.set_breakpoints(i, breakpoints)
-    after = held[i, basis.functions :].T @ basis.columns(places, 1)[0][i, basis.functions :]
+    after = held[i, basis.functions :].T @ columns_at(basis, i, x)[basis.functions :]
     fitted = basis.fit(i, x, (before - after).T.double().cpu().numpy())
     held[i, : basis.functions] = torch.as_tensor(fitted).to(held)
+
+
+@torch.no_grad()
+def transfer(old: KANLayer, new: KANLayer) -> None:
+    """Give the edges of a layer the functions of those of another, on the same intervals of the inputs.
+
+    They are the nearest ones of the new basis in the mean square. Edges that are atoms or pruned stay so.
+    """
+    low, high = grid_ends(old)
+    functions, held = old.basis.functions, old.coefficients
+    for i in range(old.basis.inputs):
+        x = np.linspace(low[i], high[i], STATIONS * max(functions, new.basis.functions))
+        values = held[i, :functions].T @ columns_at(old.basis, i, x)[:functions]
+        fitted = new.basis.fit(i, x, values.T.double().cpu().numpy())
+        new.coefficients[i, : new.basis.functions] = torch.as_tensor(fitted).to(new.coefficients)
+        new.coefficients[i, new.basis.functions :] = held[i, functions:].to(new.coefficients)
+    new.basis.straight, new.fixed = old.basis.straight, copy.deepcopy(old.fixed)
+
+
+def columns_at(basis: EdgeBasis, i: int, x: Array) -> Tensor:
+    """Return the features of input i at x (n,): (size, n)."""
+    places = torch.zeros(basis.inputs, len(x)).to(basis.centre)
+    places[i] = torch.as_tensor(x)
+    return basis.columns(places, 1)[0][i]
 
 
 def grid_ends(layer: KANLayer) -> tuple[Array, Array]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -19,10 +18,12 @@ from kanpde.calculus.devices import torch_device
 from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ConfigurationError, KanpdeError, among, nearest
 from kanpde.network import grids, sizes
+from kanpde.network.adaptive_grids import AdaptiveGrids
 from kanpde.network.base_functions import BASE_FUNCTIONS
 from kanpde.network.families import FAMILIES
 from kanpde.network.initialisation import initialise
 from kanpde.network.layer import KANLayer, Tape
+from kanpde.network.other_names import refuse
 from kanpde.network.quantisation import packed, unpacked
 from kanpde.network.tabulated import FEWEST, Tabulated, can_be_tabulated
 from kanpde.network.truncated import Truncated, can_be_truncated
@@ -33,7 +34,7 @@ MANY = 8192  # the same where each layer takes as many at once as are fast for i
 DEGREE = 7  # default degree of a network that is built without an equation
 
 
-class KAN(nn.Module):
+class KAN(AdaptiveGrids):
     """u_f(x) = Σ_j φ_{jf}(… Σ_i φ_{ij}(x_i) …): sums, and optionally products, of univariate edge functions.
 
     `width` has one entry for each hidden layer: a number of sum nodes, or a pair (sums, products). If it is None, the
@@ -47,7 +48,7 @@ class KAN(nn.Module):
     `checkpointing` to True to save memory: gradients then compute each layer's features again.
     Sources: Liu et al., "KAN", arXiv 2404.19756; "KAN 2.0", arXiv 2408.10205 (product nodes).
 
-    Raises ConfigurationError for invalid sizes and for an unknown base function or family.
+    Raises ConfigurationError for invalid sizes, an unknown base function or family, and other libraries' arguments.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class KAN(nn.Module):
         intervals: int | Sequence[int] | None = None,
         base: str | None = None,
         family: str | Sequence[str] = "bspline",
+        **others: NoReturn,
     ) -> None:
         super().__init__()
+        refuse("KAN", others, SETTINGS)
         entries = None if width is None else sizes.require_list("width", width)
         self.width = None if entries is None else tuple(map(sizes.node_counts, entries))
         self.degree = None if degree is None else sizes.require_whole("degree", degree, 1, sizes.MAX_DEGREE)
@@ -84,18 +87,24 @@ class KAN(nn.Module):
         family: str | Sequence[str] = "bspline",
         seed: int = 0,
         dtype: torch.dtype | None = None,
+        **others: NoReturn,
     ) -> KAN:
         """Return a built network from the sizes of all layers, its inputs and outputs included, such as [2, 5, 1].
 
         Inputs are expected in [low, high], numbers or one for each input. `dtype` is torch's default if it is None.
         Raises ConfigurationError for sizes that are not valid.
         """
+        refuse("KAN.from_sizes", others, (*SETTINGS[1:], "low", "high", "seed", "dtype"))
         counts = [sizes.node_counts(entry) for entry in sizes.require_list("sizes", layers)]
         if len(counts) < 2 or counts[0][1] or counts[-1][1]:
             raise ConfigurationError(
                 f"expected the sizes of all layers, from inputs to outputs, such as [2, 5, 1], got {layers!r}"
             )
         left, right = ([end] * counts[0][0] if np.ndim(end) == 0 else end for end in (low, high))
+        if not len(left) == len(right) == counts[0][0]:
+            raise ConfigurationError(
+                f"expected low and high as numbers or with {counts[0][0]} entries each, got {low!r} and {high!r}"
+            )
         network = cls(counts[1:-1], degree, intervals, base, family)
         return network.build(left, right, counts[-1][0], seed=seed, dtype=dtype or torch.get_default_dtype())
 
@@ -115,6 +124,8 @@ class KAN(nn.Module):
         Raises ConfigurationError if the number of intervals' or families' entries does not fit the layers, or if low
         and high span no intervals.
         """
+        if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise ConfigurationError(f"expected dtype torch.float64 or torch.float32, got {dtype!r}")
         generator = np.random.default_rng(seed)
         degree = self.degree = self.degree or DEGREE
         low, high = sizes.require_ends(low, high)
@@ -220,6 +231,11 @@ class KAN(nn.Module):
                 ".build(low=..., high=..., outputs=...), or give inputs and outputs too: KAN.from_sizes([2, 5, 1])"
             )
         like, inputs = self.first.coefficients, self.first.basis.inputs
+        if not isinstance(x, Tensor):
+            raise ConfigurationError(
+                f"expected points as a torch tensor (..., {inputs}), got {type(x).__name__}; convert them with "
+                f"torch.as_tensor(x, dtype={like.dtype})"
+            )
         if x.dim() == 0 or x.shape[-1] != inputs:
             raise ConfigurationError(f"expected points (..., {inputs}), got the shape {tuple(x.shape)}")
         if x.dtype != like.dtype and not torch.is_autocast_enabled(x.device.type):
@@ -278,82 +294,43 @@ class KAN(nn.Module):
             values.append(layer(values[-1]))
         return values
 
-    # Grids ------------------------------------------------------------------------------------------------------------
+    def transfer(
+        self,
+        *,
+        degree: int | None = None,
+        intervals: int | Sequence[int] | None = None,
+        family: str | Sequence[str] | None = None,
+    ) -> KAN:
+        """Return a network of the same width with other splines or other functions, fitted edge by edge to this one's.
 
-    def refine(self, points: Tensor, residual: Tensor | None = None) -> None:
-        """Double the number of every layer's intervals, where most of the squared `residual` (n,) at points (n, d) is.
-
-        The function does not change; without a residual the points themselves count. Parameters are new objects
-        afterwards, so an optimiser is to be made anew.
+        Settings that are not given stay, but intervals are evenly spaced. Raises ConfigurationError as `KAN` does.
         """
-        mass = np.ones(len(points)) if residual is None else residual.detach().square().double().cpu().numpy()
-        with torch.no_grad():
-            values = self.node_values(points)
-        for layer, arriving in zip([self.first, *self.hidden], values, strict=True):
-            grids.refine_layer(layer, arriving.double().cpu().numpy(), mass)
-
-    def extend_grid(self, points: Tensor, *, coordinates: bool = True) -> bool:
-        """Extend the grids that the values at points (n, d) leave, with a margin; return whether there were any.
-
-        Edges do not change on their old grids; splines get new intervals beyond these, on which they continue a line.
-        Parameters that grow are new objects, so an optimiser is to be made anew. `coordinates` says whether the grids
-        of the inputs are extended as well. Raises ConfigurationError, and changes nothing, if points are so far away
-        that numbers of the network's precision overflow.
-        """
-        before = copy.deepcopy(self.layers)
-        with torch.no_grad(), np.errstate(over="ignore", invalid="ignore"):
-            changed = self._follow(points, grids.widen_layer, coordinates)
-            finite = bool(self(points).isfinite().all())
-        if not finite and bool(torch.isfinite(points).all()):
-            self.layers = before
-            raise ConfigurationError(
-                "expected points that the network's grids reach by some more intervals, got points so far away that "
-                "its functions overflow there; call update_grid, which fits them anew"
+        layers = [self.first, *self.hidden]
+        width = [(layer.sums, layer.products) for layer in layers[:-1]]
+        intervals = [layer.basis.intervals for layer in layers] if intervals is None else intervals
+        degree, family = self.degree if degree is None else degree, self.family if family is None else family
+        chosen = KAN(width, degree, intervals, self.base, family)
+        _, counts, families = chosen._sizes(self.shape[0])
+        for layer, number, name in zip(layers, counts, families, strict=True):
+            basis = FAMILIES[name].spanning(
+                *grids.grid_ends(layer),
+                degree=chosen.degree or DEGREE,
+                intervals=number,
+                base=self.base,
+                periodic=layer.basis.periodic,
             )
-        return changed
-
-    def update_grid(self, points: Tensor, *, coordinates: bool = False) -> bool:
-        """Fit edges anew on even grids over the values at points (n, d); return whether there were any.
-
-        Only grids change that values leave, or of which they use less than half, so that repeated calls change nothing.
-        Parameters stay the same objects.
-        """
-        return self._follow(points, grids.update_layer, coordinates)
-
-    def quantile_grid(self, points: Tensor, share: float = 0.9, *, coordinates: bool = True) -> bool:
-        """Place the knots at quantiles of the values at points (n, d), and fit the edges anew on them; return True.
-
-        `share` is the weight of the quantiles against evenly spaced knots. Raises ConfigurationError if it is not
-        between 0 and 1, or for other functions than B-splines.
-        """
-        if not 0 <= share <= 1:
-            raise ConfigurationError(f"expected a share between 0 and 1 for quantile_grid, got {share!r}")
-        return self._follow(points, lambda layer, x: grids.quantile_layer(layer, x, share), coordinates)
-
-    @torch.no_grad()
-    def _follow(self, points: Tensor, change: Callable[[KANLayer, Tensor], bool], coordinates: bool) -> bool:
-        changed, values = False, self._checked(points).reshape(-1, points.shape[-1])
-        for layer in [self.first, *self.hidden]:
-            if layer is not self.first or coordinates:
-                changed |= change(layer, values)
-            values = layer(values)
-        return changed
-
-    def straighten(self, points: Tensor) -> None:
-        """Extend the hidden grids to the values at points (n, d), and let edges go on as lines beyond them.
-
-        The outermost functions become longer, so that parameters stay the same objects.
-        """
-        self._follow(points, grids.extend_layer, coordinates=False)
-        self.straight = True
+            new = KANLayer(basis, layer.sums, layer.products).to(layer.coefficients)
+            grids.transfer(layer, new)
+            chosen.layers.append(new)
+        return chosen
 
     # Files ------------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path, bits: int | None = None) -> None:
         """Write one file of tensors and JSON, without executable code, that `load` reads on any device.
 
-        With `bits`, from 2 to 16, coefficients are rounded to whole numbers of a step for each edge; 8 bits need an
-        eighth of the space of double precision. Raises ConfigurationError for another number of bits.
+        With `bits`, from 2 to 16, coefficients are rounded to whole numbers of a step for each edge, and need an eighth
+        of the space of double precision with 8 bits. Raises ConfigurationError for another number of bits.
         """
         self._checked(self.first.coefficients.new_zeros(1, self.first.basis.inputs))
         state = self.state_dict()

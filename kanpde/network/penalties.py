@@ -41,6 +41,18 @@ class Regularisation:
                 raise ConfigurationError(f"expected {name} to be a number of at least 0, got {value!r}")
 
 
+def penalty(
+    network: KAN, l1: float = 1.0, entropy: float = 1.0, smoothness: float = 0.0, points: Tensor | None = None
+) -> Tensor:
+    """Return the penalty with these weights, a scalar that autograd differentiates, for a loss of your own.
+
+    `points` are those of `penalty_rows`. Raises ConfigurationError if a weight is negative.
+    """
+    if not isinstance(network, KAN):
+        raise ConfigurationError(f"expected a KAN, whose edges have functions, got {type(network).__name__}")
+    return penalty_rows(network, Regularisation(l1, entropy, smoothness), points).square().sum()
+
+
 def penalty_rows(network: KAN, options: Regularisation, points: Tensor | None = None) -> Tensor:
     """Return rows whose squares add up to the penalty: sparsity, then smoothness of each layer.
 
@@ -140,4 +152,5 @@ def size(spreads: Tensor) -> Tensor:
 def sparsity(spreads: Tensor, options: Regularisation) -> Tensor:
     """Return the first two terms of the penalty, from a layer's spreads."""
     shares = spreads / spreads.sum()
-    return options.l1 * (spreads.sum() / size(spreads) - 1) - options.entropy * (shares * shares.log()).sum()
+    excess = (spreads.sum() / size(spreads) - 1).clamp_min(0)  # rounding could make it negative
+    return options.l1 * excess - options.entropy * (shares * shares.log()).sum()

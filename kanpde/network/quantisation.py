@@ -13,12 +13,15 @@ from torch import Tensor
 
 from kanpde.errors import ConfigurationError, number
 
+PIECES = "pieces"
 NAME, WHOLE, STEP = "coefficients", "coefficients.whole", "coefficients.step"
 LEAST, MOST = 2, 16  # bits
 
 
 def packed(state: Mapping[str, Tensor], bits: int) -> dict[str, Tensor]:
     """Return a state_dict with whole numbers and steps in place of coefficients (i, g, o).
+
+    The polynomials of splines on knots that are not equidistant are left out, because they follow from the knots.
 
     Raises ConfigurationError if the number of bits is not a whole number from 2 to 16.
     """
@@ -28,7 +31,8 @@ def packed(state: Mapping[str, Tensor], bits: int) -> dict[str, Tensor]:
     result: dict[str, Tensor] = {}
     for name, tensor in state.items():
         if name.rpartition(".")[2] != NAME:
-            result[name] = tensor
+            if not (name.rpartition(".")[2] == PIECES and tensor.dim() == 4):
+                result[name] = tensor
             continue
         step = tensor.abs().amax(dim=1, keepdim=True) / largest
         start = name.removesuffix(NAME)

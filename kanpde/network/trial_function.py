@@ -130,7 +130,7 @@ class Model(nn.Module):
 
 def saved_network(description: Mapping[str, Any], state: Mapping[str, Tensor]) -> KAN | MLP:
     """Return the network that an architecture and a state_dict describe, refined knots included."""
-    kind = MLP if description.get("kind") == "mlp" else KAN
+    kind: type[KAN] | type[MLP] = MLP if description.get("kind") == "mlp" else KAN
     return kind.from_architecture(description, state)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -13,7 +14,20 @@ from rich.table import Table
 
 from kanpde.errors import fail, say, warn
 
-__all__ = ["bound", "comparison", "diagnosis", "fail", "problems", "proof", "run", "say", "suite", "unread", "warn"]
+__all__ = [
+    "bound",
+    "comparison",
+    "diagnosis",
+    "fail",
+    "problems",
+    "proof",
+    "run",
+    "say",
+    "suite",
+    "sweep",
+    "unread",
+    "warn",
+]
 
 LEAST_WIDTH = 60  # of the table, in a terminal that says that it is narrower
 MAX_APPROXIMATION = 160  # characters of an approximation that is printed; formula.json has longer ones
@@ -69,6 +83,26 @@ def comparison(title: str, rows: Mapping[str, Mapping[str, Any]], error: str) ->
     for name, row in rows.items():
         numbers = str(row["parameters"]), str(row["iterations"]), f"{row['seconds']:.1f}"
         table.add_row(name, row["sizes"], *numbers, _number(row["error"]))
+    console = Output(highlight=False, markup=False)
+    console.print(table, width=max(console.width, LEAST_WIDTH))
+
+
+def sweep(jobs: Sequence[tuple[Sequence[str], Mapping[str, Any], float]]) -> None:
+    """Print the table of a sweep's jobs from their settings, their metrics, and what a sweeper minimises.
+
+    The metrics of a job that failed are empty. Settings that are the same in all jobs are left out.
+    """
+    table = Table("sweep", "verdict", "parameters", "seconds", "error, or misfit", box=box.SIMPLE_HEAD)
+    common = set.intersection(*(set(words) for words, _, _ in jobs))
+    for words, metrics, score in jobs:
+        seconds = metrics.get("seconds", {}).get("training")
+        table.add_row(
+            " ".join(word for word in words if word not in common),
+            str(metrics.get("verdict", "–")),
+            str(metrics.get("parameters", "–")),
+            "–" if seconds is None else f"{seconds:.1f}",
+            _number(score if math.isfinite(score) else None),
+        )
     console = Output(highlight=False, markup=False)
     console.print(table, width=max(console.width, LEAST_WIDTH))
 

@@ -13,7 +13,7 @@ import numpy as np
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import one_thread
 from kanpde.collocation.sampling import SamplingOptions
-from kanpde.errors import ConfigurationError, Ending, ExitStatus, number, options
+from kanpde.errors import ConfigurationError, Ending, ExitStatus, cut, number, options
 from kanpde.files import json_value, relative_path, write_text
 from kanpde.problem.regression import Regression
 from kanpde.runs import console
@@ -51,6 +51,10 @@ def run(folder: Path, groups: Mapping[str, Any], config: str) -> int:
     if not (number(groups["test"]) and 0 <= groups["test"] < 0.9):
         raise ConfigurationError(f"expected test to be a share between 0 and 0.9, got {groups['test']!r}")
     if groups["data"] == SUITE and not Path(SUITE).is_file():
+        if groups["target"] is not None:
+            raise ConfigurationError(
+                f"expected no target beside data={SUITE}, which has its own, got {groups['target']!r}; leave it out"
+            )
         return run_suite(folder, settings, config)
     started = time.perf_counter()
     problem, test, title = prepared(groups, settings)
@@ -81,8 +85,8 @@ def prepared(groups: Mapping[str, Any], settings: Settings) -> tuple[Regression,
     wanted = groups["target"]
     targets = [] if wanted is None else [str(name) for name in (wanted if isinstance(wanted, list) else [wanted])]
     inputs, targets = inputs_and_targets(columns, others, targets, path)
-    for name in others:
-        console.say(f"column {name!r} is left out: it has no numbers")
+    for name, entry in others.items():
+        console.say(f"column {name!r} is left out: {cut(entry, 40)!r} is no number")
     x, y = (np.stack([columns[name] for name in names], axis=1) for names in (inputs, targets))
     seen, test = split(len(x), float(groups["test"]), settings.seed)
     title = f"{path.name}: {', '.join(targets)} from {', '.join(inputs)}, {len(x)} samples"

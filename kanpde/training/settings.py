@@ -106,8 +106,7 @@ class Settings:
     dtype: str  # "float64" or "float32"
 
     def __post_init__(self) -> None:
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise ConfigurationError(f"expected seed to be a whole number of at least 0, got {self.seed!r}")
+        whole_seed(self.seed)
         if not isinstance(self.network, (KAN, MLP)):
             raise ConfigurationError(f"expected a network such as KAN(width=[5, 5]), got {self.network!r}")
         stages = self.training.stages or ()
@@ -146,6 +145,13 @@ class Settings:
         """Return the settings with `changes` in the group "training"."""
         known = {field.name: getattr(self.training, field.name) for field in fields(self.training)}
         return replace(self, training=options(type(self.training), "training", {**known, **changes}))
+
+
+def whole_seed(seed: object) -> int:
+    """Return the seed; raise ConfigurationError if it is not a whole number of at least 0."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ConfigurationError(f"expected seed to be a whole number of at least 0, got {seed!r}")
+    return seed
 
 
 def network_of(sizes: Mapping[str, Any]) -> KAN | MLP:

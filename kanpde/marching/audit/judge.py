@@ -88,7 +88,7 @@ def audit(
     domains that are no boxes, and in more than three dimensions. Corrections take at most this `memory`, in bytes.
     """
     if isinstance(problem, Regression):
-        return audit_of_data(problem, model, diverged=diverged)
+        return audit_of_data(problem, model, diverged=diverged, cross_validated=residual)
     bound, steps = (None, ()) if wanted_bound is None else error_bound(problem, model, memory=memory)
     unproved = missed_bound(bound, steps, wanted_bound)
     try:

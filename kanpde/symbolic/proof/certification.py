@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from kanpde.calculus.expressions import numpy_function, real_expression, symbols
 from kanpde.geometry.shape import Shape
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
-from kanpde.symbolic.clock import Clock
+from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
 from kanpde.symbolic.constants.exact_constants import SOLVES, Snapped, exponents, recognised, snap
 from kanpde.symbolic.constants.fit import Fit, LeastSquares, deviations, expressions_of, started
 from kanpde.symbolic.constants.recognition import exact_number, exactly
@@ -32,6 +33,8 @@ Surrogate = Callable[[Array, MultiIndex], Array]
 ROUND_OFF = 1e-12
 CLOSE = 0.05
 """The largest relative distance from a surrogate, if no tolerance is given."""
+EXPANSION_SECONDS = 3.0  # time for multiplying an expression out
+NEGLIGIBLE = 1e-10  # share of the largest coefficient below which a term of a sum is left out
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,46 @@ def certify(
 
     `ansatz` is a SymPy expression in the coordinates, the problem's parameters and free constants, or a dict of
     expressions by field; `constants` maps each constant to its starting value. With None every decimal number of the
-    ansatz is a free constant that starts there, as a formula read off a network needs it. If `surrogate(points (n, d),
+    ansatz is a free constant that starts there, as a formula read off a network needs it; multiplied out, without
+    negligible terms, if that has fewer of them and is proved. If `surrogate(points (n, d),
     partial) -> (n, fields)` is given, the result must stay within the relative `tolerance` of it, which excludes other
     solutions, for example u = 0. Raises ProblemError if the ansatz has other symbols.
     """
-    clock = Clock(seconds)
-    squares = LeastSquares(problem)
     given = expressions_of(ansatz, problem)
-    given, constants = _freed(given) if constants is None else (given, constants)
+    certified = functools.partial(_certified, problem=problem, surrogate=surrogate, tolerance=tolerance)
+    if constants is not None:
+        return certified(given, constants, seconds=seconds)
+    free, shorter = _freed(given), _freed(tuple(map(multiplied_out, given)))
+    if len(shorter[1]) < len(free[1]):
+        found = certified(*shorter, seconds=seconds / 2)
+        if found.proved:
+            return found
+    return certified(*free, seconds=seconds)
+
+
+def multiplied_out(expression: Any) -> Any:
+    """Return an expression as a sum without negligible terms; as it is if that takes long.
+
+    Networks of sums write a product a b as the difference of (a + b)² / 4 and (a − b)² / 4, with many decimal numbers.
+    """
+    with contextlib.suppress(TimeLimit, TypeError), time_limit(EXPANSION_SECONDS):
+        terms = sp.Add.make_args(sp.expand(sp.expand_trig(expression)))
+        sizes = [abs(float(term.as_coeff_Mul()[0])) for term in terms]
+        return sp.Add(*(term for term, size in zip(terms, sizes, strict=True) if size > NEGLIGIBLE * max(sizes)))
+    return expression
+
+
+def _certified(
+    given: tuple[Any, ...],
+    constants: Mapping[Any, float],
+    *,
+    problem: Problem,
+    seconds: float,
+    surrogate: Surrogate | None,
+    tolerance: float | None,
+) -> Certificate:
+    """Certify expressions whose constants have values to start from."""
+    clock, squares = Clock(seconds), LeastSquares(problem)
     starts = started(constants, problem)
     expressions = tuple(_with_parameters(e, problem, starts) for e in given)
     fit = squares.fit(expressions, starts)

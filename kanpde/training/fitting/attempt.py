@@ -33,6 +33,7 @@ EXPLAINS, NEARLY_FREE = 0.9, 1e-6  # a score that explains nothing ends no searc
 STALE = 2  # scores in a row that do not fall and end the search for the smoothness
 STEPS, LITTLE, PATIENCE = 40, 0.97, 2  # steps at a smoothness: at most, and after which share of the loss they end
 WORTHWHILE = 0.5  # share of the score before the last knots that the present one must be below for finer ones
+NO_SPREAD = 1e-6  # standard deviation of a constant network's values, whose scale is 1
 ROUND_OFF = 1e-26  # score that is not worth reducing
 MOST_PARAMETERS = 2000  # of a refined network
 
@@ -85,7 +86,7 @@ class Attempt:
 
     def __init__(self, problem: Regression, options: FitOptions, model: Model, stage: Stage) -> None:
         self.problem, self.options, self.stage = problem, options, stage
-        self.model = model
+        self.model, self.start = model, copy.deepcopy(model)
         self.best = Best()
         self.course = Course(START if options.smoothness is None else float(options.smoothness))
         self.sparsity = options.sparsity
@@ -125,13 +126,15 @@ class Attempt:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return tensors and JSON for `restore`."""
-        parts = {"network": network_state(self.model), "method": self.method.state(), "best": self.best.state()}
+        networks = {"network": network_state(self.model), "start": network_state(self.start)}
+        parts = {**networks, "method": self.method.state(), "best": self.best.state()}
         tensors = {f"{part}.{name}": value for part, (found, _) in parts.items() for name, value in found.items()}
         numbers = {part: numbers for part, (_, numbers) in parts.items()}
         return {**tensors, "vector": self.vector}, {**numbers, "course": asdict(self.course)}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Restore what `state` returned."""
+        self.start = restored_model(self.model, below("start.", tensors), numbers["start"])
         self.model = restored_model(self.model, below("network.", tensors), numbers["network"])
         self.best = Best.restored(self.model, below("best.", tensors), numbers["best"])
         self.course = Course(**numbers["course"])
@@ -154,6 +157,8 @@ class Attempt:
             course.finished = True
         elif not self._fixed and course.stale < STALE and course.smoothness > LEAST:
             course.smoothness *= FAST if gain <= FALLS_FAST else SLOW
+            if self.constant():
+                self.model = copy.deepcopy(self.start)
         elif self._may_refine(best.model):
             self._refine(best.model)
         else:
@@ -184,6 +189,15 @@ class Attempt:
         if self.problem.has_held_out:
             return held_out_error(self.problem, self.model)
         return generalised_cross_validation(self.data, self.model, self.roughness)
+
+    @torch.no_grad()
+    def constant(self) -> bool:
+        """Return whether the network is constant at the samples, so that no step leads away.
+
+        A strong penalty makes it so if its functions cannot represent lines, which have no curvature.
+        """
+        values = self.model.network(self.points)
+        return bool(values.std(dim=0, correction=0).max() <= NO_SPREAD)
 
     @property
     def points(self) -> Tensor:

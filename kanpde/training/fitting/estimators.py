@@ -89,7 +89,7 @@ class KANClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         check_classification_targets(classes)
         self.classes_, numbers = np.unique(classes, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"Classifier can't train when only one class is present, got {self.classes_[0]!r}")
+            raise ValueError(f"Classifier can't train when only one class is present, got {self.classes_[0]}")
         indicators = np.eye(len(self.classes_))[numbers]
         self.solution_ = self._fitted(x, indicators[:, 1:])  # the first one is 1 less the others
         problem = self.solution_.problem

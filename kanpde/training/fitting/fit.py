@@ -19,7 +19,7 @@ from kanpde.training.fitting.ensemble import Ensemble, fit_ensemble
 from kanpde.training.fitting.options import FitOptions
 from kanpde.training.fitting.samples import regression
 from kanpde.training.fitting.trainer import FitTrainer
-from kanpde.training.settings import Settings
+from kanpde.training.settings import Settings, whole_seed
 from kanpde.training.trainer import Callback
 
 
@@ -80,7 +80,7 @@ def fit(
 
     Raises ProblemError if the samples are not valid and ConfigurationError if a setting is not.
     """
-    chosen = options(FitOptions, "training", training)
+    chosen, seed = options(FitOptions, "training", training), whole_seed(seed)
     if ensemble is not None and chosen.validation is not None:
         raise ConfigurationError(
             "expected no training.validation beside ensemble, whose members hold out what they do not draw; omit it"

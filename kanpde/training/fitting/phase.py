@@ -30,7 +30,7 @@ from kanpde.training.schedule import Schedule, Stage
 
 DEGREE, INTERVALS = 5, 5  # of a network whose sizes are not given
 MOST_DENSE, MOST_ENTRIES = 2000, 2e8  # parameters, and entries of a Jacobian, up to which Gauss–Newton is the default
-LARGE = Stage("adam", iterations=500, learning_rate=5e-3)  # the default for larger ones
+LARGE = Stage("adam", iterations=500, learning_rate=5e-3)  # the default for larger ones and for batches
 BETTER = 0.8  # share of the best score that a wider network must reach to count as better
 FAILURES = 2  # wider networks in a row that are no better and end the search for the width
 MOST_PER_VALUE = 1.5  # parameters for each value above which no wider network is tried
@@ -58,6 +58,7 @@ class Fitting:
         whole = self._fresh(self._width)
         rows = len(self.problem.points) * len(self.problem.fields)
         small = whole.size <= MOST_DENSE and whole.size * rows <= MOST_ENTRIES and whole.vector.dtype.itemsize == 8
+        small = small and self.options.batch_size is None
         self.climbs = self.options.stages is None and small and isinstance(network, KAN) and not network.built
         self.schedule = Schedule(self.options.stages or ((Stage("gauss_newton") if small else LARGE),))
         self.rungs = rungs(self._width, self.problem.domain.dimension) if self.climbs else []
@@ -101,8 +102,16 @@ class Fitting:
 
     @property
     def estimate(self) -> float:
-        """The root of the best score, the error relative to the spread of the values; infinite before the first."""
-        return math.sqrt(self._leader.score)
+        """The root of the best score, the error relative to the spread of the values; infinite before the first.
+
+        It is infinite too if the score is the error at the training's own points, which says nothing about others.
+        """
+        return math.sqrt(self._leader.score) if self._measured else math.inf
+
+    @property
+    def _measured(self) -> bool:
+        """True if the score estimates the error at points that the training does not see."""
+        return self.problem.has_held_out or isinstance(self.work, Attempt)
 
     def confirms(self, target: float) -> bool:
         """Return True, because the score is measured at points that the training does not see."""
@@ -162,9 +171,10 @@ class Fitting:
     def report(self) -> dict[str, Any]:
         """Return how the network was chosen."""
         leader = self._leader
+        without = "generalised cross-validation" if self._measured else "the loss at its own points"
         return {
             "smoothness": leader.smoothness,
-            "chosen_by": "held-out points" if self.problem.has_held_out else "generalised cross-validation",
+            "chosen_by": "held-out points" if self.problem.has_held_out else without,
             "smoothness_given": self.options.smoothness is not None,
             "score": leader.score if math.isfinite(leader.score) else None,
             "width": leader.model.network.architecture()["width"] if leader.model is not None else None,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
-from kanpde.errors import ProblemError
+from kanpde.errors import ProblemError, short
 from kanpde.problem.regression import DataBox, Regression
 
 FEW = 100  # samples below which none are held out by default
@@ -39,7 +39,8 @@ def regression(
     values = values[:, None] if values.ndim == 1 else values
     if points.ndim != 2 or values.ndim != 2 or len(points) != len(values) or not points.size or not values.size:
         raise ProblemError(
-            f"fit expects x of shape (n, d) and y of shape (n,) or (n, m), got {points.shape} and {values.shape}"
+            f"fit expects x of shape (n, d) and y of shape (n,) or (n, m), got {points.shape} and {values.shape}; give "
+            "one row for each sample"
         )
     share = (SHARE if len(points) >= FEW else 0.0) if validation is None else float(validation)
     count = min(round(share * len(points)), len(points) - 1)
@@ -76,11 +77,11 @@ def array(what: str, given: Any) -> Array:
     """Return the given numbers in double precision; raise ProblemError if they are no finite real numbers."""
     try:
         found = np.array(given.detach().cpu() if isinstance(given, Tensor) else given)
-        if found.dtype.kind not in "biufO":
+        if found.dtype.kind not in "biufO" or given is None:
             raise TypeError
         numbers = found.astype(np.float64)
     except (TypeError, ValueError):
-        raise ProblemError(f"fit expects {what} as an array of real numbers, got {type(given).__name__}") from None
+        raise ProblemError(f"fit expects {what} as an array of real numbers, got {short(given)}") from None
     if not np.isfinite(numbers).all():
         raise ProblemError(f"fit expects finite numbers in {what}, got NaN or infinity; leave such samples out")
     return numbers

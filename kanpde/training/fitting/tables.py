@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from kanpde.calculus.arrays import Array
-from kanpde.errors import ConfigurationError, nearest
+from kanpde.errors import ConfigurationError, cut, nearest
 
 DELIMITERS = ",;\t|"
 
 
-def read_columns(path: Path) -> tuple[dict[str, Array], list[str]]:
-    """Return the columns of numbers by name, (n,) each, and the names of the columns of other things.
+def read_columns(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
+    """Return the columns of numbers by name, (n,) each, and the first entry of every column of other things.
 
     The first line names the columns; they are separated by commas, semicolons, tabs or bars. A column is one of numbers
     if its first entry is. Raises ConfigurationError if the file is missing, empty or ragged, if two columns have one
@@ -23,13 +23,13 @@ def read_columns(path: Path) -> tuple[dict[str, Array], list[str]]:
     """
     names, rows = lines_of(path)
     columns: dict[str, Array] = {}
-    others: list[str] = []
+    others: dict[str, str] = {}
     for place, name in enumerate(names):
         entries = [row[place] for row in rows]
         if is_number(entries[0]):
             columns[name] = numbers_of(entries, name, path)
         else:
-            others.append(name)
+            others[name] = entries[0]
     return columns, others
 
 
@@ -80,7 +80,7 @@ def is_number(entry: str) -> bool:
 
 
 def inputs_and_targets(
-    columns: Mapping[str, Array], others: Sequence[str], targets: Sequence[str], path: Path
+    columns: Mapping[str, Array], others: Mapping[str, str], targets: Sequence[str], path: Path
 ) -> tuple[list[str], list[str]]:
     """Return the names of the inputs and of the targets; raise ConfigurationError if there are none of either."""
     if not targets:
@@ -90,10 +90,15 @@ def inputs_and_targets(
         )
     for target in targets:
         if target in others:
-            raise ConfigurationError(f"expected numbers in the target {target!r}, got other entries in {path}")
+            raise ConfigurationError(
+                f"expected numbers such as 0.5 in the target {target!r} of {path}, got {cut(others[target], 40)!r}; "
+                "write numbers with a point and without separators, or use KANClassifier for classes"
+            )
         if target not in columns:
             raise ConfigurationError(f"unknown target {target!r} in {path}; {nearest(target, columns)}")
     inputs = [name for name in columns if name not in targets]
     if not inputs:
-        raise ConfigurationError(f"expected a numeric column beside {', '.join(targets)} in {path}, got none; add one")
+        words = [f"column {name!r} begins with {cut(entry, 40)!r}" for name, entry in others.items()]
+        got = ", ".join(words) or "none"
+        raise ConfigurationError(f"expected a numeric column beside {', '.join(targets)} in {path}, got {got}; add one")
     return inputs, list(targets)
