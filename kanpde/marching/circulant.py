@@ -30,7 +30,7 @@ from kanpde.optim.least_squares import Step
 
 ITERATIONS = 100  # largest number of iterations of a step
 TOLERANCE = 1e-10  # they end at this share of the gradient's norm if one step solves the problem,
-INEXACT = 1e-3  # at this one if others follow, because the equation is not linear,
+INEXACT = 1e-5  # at this one if others follow, because the equation is not linear,
 SHARE = 1e-3  # or if their error changes the residual by no more than this share of it
 FIRST_JUDGED = 25  # iteration from which their rate is judged: in a long slab the gradient grows at first
 DELAY = 4  # last iterations that show this error, because the means of slopes differ from the slopes
