@@ -11,8 +11,11 @@ from march_problems import task_of
 from kanpde import Box, Condition, Dirichlet, Initial, Integral, Periodic, Problem, solve
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching import circulant, knot_placement
-from kanpde.marching.axes import SplineAxis
+from kanpde.marching.audit.correction import corrections, finer_axes
+from kanpde.marching.audit.parts import Part
+from kanpde.marching.axes import SplineAxis, design, points_of
 from kanpde.marching.circulant import Circulant
+from kanpde.marching.piece import TensorFunction
 from kanpde.marching.slab_system import initial_iterate, slab_system
 from kanpde.marching.slabs import Slab
 from kanpde.marching.state import Attempt, MarchState
@@ -80,9 +83,9 @@ class Flow(Problem):
         return fading * sp.sin(a) * sp.cos(b), -fading * sp.cos(a) * sp.sin(b), 1 + t + sp.cos(a) * sp.sin(b) * fading
 
 
-def system_of(problem, intervals, high=0.2, degree=5):
+def system_of(problem, intervals, high=0.2, degree=5, *, sparse=False):
     task = task_of(problem, most_iterated=10**5)
-    axes = tuple(SplineAxis(np.linspace(0, 1, intervals + 1), degree, True) for _ in range(2))
+    axes = tuple(SplineAxis(np.linspace(0, 1, intervals + 1), degree, True, sparse) for _ in range(2))
     attempt = Attempt(0.0, high, axes)
     state = MarchState(attempt, initial_iterate(task, attempt, None), high)
     return task, state, slab_system(task, state)
@@ -96,9 +99,30 @@ def test_only_problems_that_are_periodic_everywhere_have_circulant_matrices():
         assert not task_of(other).periodic, type(other)
 
 
-@pytest.mark.parametrize("problem", [Exchange(), Flow()], ids=["Exchange", "Flow"])
-def test_constant_slopes_give_the_inverse_itself(problem):
-    task, state, system = system_of(problem, 7)
+def test_one_point_for_each_function_is_enough_if_every_field_evolves():
+    assert all(axis.sparse for axis in task_of(Exchange()).first_axes)
+    assert not any(axis.sparse for axis in task_of(Flow()).first_axes)  # the pressure has no derivative in time
+
+
+@pytest.mark.parametrize("degree", [4, 5, 8, 9, 13])
+def test_no_wave_vanishes_at_the_single_points(degree):
+    axis = SplineAxis(np.linspace(0, 1, 31), degree, True, True)
+    values = design(axis, points_of(axis))
+    assert values.shape == (30, 30)
+    assert np.abs(np.fft.fft(values[:, 0])).min() > (2 / np.pi) ** (degree + 1)  # the shortest one is the smallest
+
+
+def test_the_rows_of_a_slab_leave_out_what_its_splines_satisfy():
+    task, _, system = system_of(Exchange(), 8)
+    assert {piece.placed.block.name for piece in system.pieces} == {"residual", "u_start", "v_start"}
+    assert {block.name for block in task.blocks} >= {"x", "y"}  # a network's audit has them
+    walled, _, rows = system_of(Walled(), 8)
+    assert {piece.placed.block.name for piece in rows.pieces} == {block.name for block in walled.blocks}
+
+
+@pytest.mark.parametrize("problem, sparse", [(Exchange(), False), (Flow(), False), (Exchange(), True)])
+def test_constant_slopes_give_the_inverse_itself(problem, sparse):
+    task, state, system = system_of(problem, 30 if sparse else 7, sparse=sparse)
     linear = system.linearise(state.iterate.vector)
     factor = Circulant(system, linear, task.time)
     vector = torch.from_numpy(np.random.default_rng(0).normal(size=system.size))
@@ -112,18 +136,19 @@ def test_the_number_of_iterations_does_not_depend_on_the_knots(wave):
     counts = []
     for intervals in (8, 16, 32):
         task, state, system = system_of(Exchange(wave=wave), intervals)
-        counts.append(circulant.take_step(task, state, system).iterations)
+        counts.append(circulant.take_step(task, state.iterate.vector, system).iterations)
     assert max(counts) <= 40
     assert counts[2] <= 1.5 * counts[0] + 3
 
 
-def test_a_step_solves_a_linear_system_and_leaves_the_rows_as_they_were():
-    task, state, system = system_of(Exchange(), 12, degree=9)
+@pytest.mark.parametrize("intervals, sparse", [(12, False), (26, True)])
+def test_a_step_solves_a_linear_system_and_leaves_the_rows_as_they_were(intervals, sparse):
+    task, state, system = system_of(Exchange(), intervals, degree=9, sparse=sparse)
     state = dataclasses.replace(
         state, iterate=dataclasses.replace(state.iterate, vector=torch.zeros_like(state.iterate.vector))
     )
     before = [scale.clone() for scale in system.scales]
-    taken = circulant.take_step(task, state, system)
+    taken = circulant.take_step(task, state.iterate.vector, system)
     assert taken.step.accepted and taken.step.ratio == pytest.approx(1.0, abs=1e-3)
     assert all(torch.equal(one, other) for one, other in zip(before, system.scales, strict=True))
     points = np.random.default_rng(0).random((200, 3)) * (1, 1, 0.2)
@@ -158,3 +183,24 @@ def test_equidistant_knots_follow_the_decay_of_waves():
         assert more and np.allclose(np.diff(found.breakpoints), np.diff(found.breakpoints)[0]) and found.periodic
         wanted.append(found.intervals)
     assert 24 < wanted[1] < wanted[0] <= 60
+
+
+def test_a_correction_shows_an_error_of_waves_that_no_factored_splines_have():
+    task, state, system = system_of(Exchange(), 32, degree=9, sparse=True)
+    solved = circulant.take_step(task, torch.zeros_like(state.iterate.vector), system).step.vector
+    wave = torch.cos(2 * torch.pi * 12 * torch.arange(32) / 32).to(torch.float64)
+    wrong = solved.clone().view(32, 32, 10, 2)
+    wrong[:, :, 0, 0] += 1e-3 * wave[:, None]  # in u, at all times
+    axes = state.attempt.axes
+    part = Part(0.0, 0.2, axes, TensorFunction(system.space, None, wrong.view(-1, 2)))
+    audited = task_of(Exchange(), degree=1, most_iterated=10**5)
+    few = finer_axes(audited, part, 1.0)
+    assert few[0].size < 2 * 12 < 32  # the usual correction has no such waves
+    (found,) = corrections(audited, [part], torch.zeros(0, dtype=torch.float64))
+    points = torch.from_numpy(np.random.default_rng(0).random((200, 3)) * (1, 1, 0.2))
+    values = []
+    for function in (found.function, TensorFunction(system.space, None, solved.view(-1, 2)), part.function):
+        values.append(function.jets(function.prepare(points, JetPlan(3, [()])))[:, 0])
+    corrected, right, given = values
+    assert float((given - right).norm()) > 100 * float((corrected - right).norm())
+    assert sum(each**2 for each in found.after.values()) < 1e-4 * sum(each**2 for each in found.before.values())

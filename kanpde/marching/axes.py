@@ -22,7 +22,7 @@ from kanpde.network.bspline import BSpline
 
 MANY_FUNCTIONS = 128  # functions from which a factor of their Gram matrix, which has far fewer rows, is used
 KEPT = 8  # sets of points at which an axis keeps its functions
-MANY_INTERVALS = 24  # intervals of a periodic axis from which two points of each are enough, as each has one function
+MANY_INTERVALS = 24  # intervals of a periodic axis from which two points of each are enough, or one if it is sparse
 Known = dict[bytes, tuple[Tensor, Tensor]]
 
 
@@ -43,11 +43,15 @@ def kept(
 
 @dataclass(frozen=True, eq=False)
 class SplineAxis:
-    """B-splines of degree k on breakpoints (n + 1,): n + k functions, or n if the axis is periodic."""
+    """B-splines of degree k on breakpoints (n + 1,): n + k functions, or n if the axis is periodic.
+
+    If it is `sparse`, its breakpoints are equidistant and its rows may have one point for each function.
+    """
 
     breakpoints: Array
     degree: int
     periodic: bool = False
+    sparse: bool = False
 
     @cached_property
     def basis(self) -> BSpline:
@@ -80,8 +84,9 @@ class SplineAxis:
         It is at least four, because with three a residual with variable coefficients may vanish at the points and be
         large between them.
         """
-        many = self.periodic and self.intervals > MANY_INTERVALS
-        return 2 if many else max(4, math.ceil(1.5 * self.size / self.intervals))
+        if self.periodic and self.intervals > MANY_INTERVALS:
+            return 1 if self.sparse else 2
+        return max(4, math.ceil(1.5 * self.size / self.intervals))
 
     def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
         """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1).
@@ -163,9 +168,15 @@ Axis = SplineAxis | LegendreAxis
 
 
 def gauss_points(axis: Axis, nodes_each: int | None = None) -> Array:
-    """Return the Gauss–Legendre points of all intervals in order, scaled to [0, 1], (n,); the axis has a number."""
+    """Return the Gauss–Legendre points of all intervals in order, scaled to [0, 1], (n,); the axis has a number.
+
+    A single point of each interval is the one about which splines are symmetric, so that no wave vanishes at all.
+    """
     b = axis.breakpoints
-    nodes = gauss_rule(nodes_each or axis.nodes)[0]
+    count = nodes_each or axis.nodes
+    nodes = gauss_rule(count)[0]
+    if count == 1 and axis.degree % 2:
+        nodes = nodes - 1.0
     points = ((b[:-1] + b[1:]) / 2)[:, None] + np.diff(b)[:, None] / 2 * nodes
     return np.asarray((points.ravel() - b[0]) / (b[-1] - b[0]))
 

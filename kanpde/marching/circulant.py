@@ -22,7 +22,6 @@ from kanpde.marching.axes import SplineAxis, gauss_weights
 from kanpde.marching.iteration import WORTH, operations
 from kanpde.marching.linearisation import Slopes, TensorLinearisation
 from kanpde.marching.separable.tensor_grid import Orders
-from kanpde.marching.state import MarchState
 from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask
 from kanpde.marching.tensor_product import OnGrid
@@ -30,8 +29,11 @@ from kanpde.optim.cgls import conjugate_gradients
 from kanpde.optim.least_squares import Step
 
 ITERATIONS = 100  # largest number of iterations of a step
-TOLERANCE = 1e-10  # they end at this share of the gradient's norm,
+TOLERANCE = 1e-10  # they end at this share of the gradient's norm if one step solves the problem,
+INEXACT = 1e-5  # at this one if others follow, because the equation is not linear,
 SHARE = 1e-3  # or if their error changes the residual by no more than this share of it
+FIRST_JUDGED = 25  # iteration from which their rate is judged: in a long slab the gradient grows at first
+DELAY = 4  # last iterations that show this error, because the means of slopes differ from the slopes
 FAILED = 1e-2  # share of the gradient's norm that is left if they have failed
 # Weight of the initial values. If they may be missed, a slope that varies in space changes what a unit of them costs;
 # else it changes what one of the equation costs in the length of a slab, which is little.
@@ -58,20 +60,22 @@ class Circulant:
                 self._add(means, piece.images[0].parts, slopes, integrals=True)
             elif len(piece.images) == 1:  # the rows of periodic conditions are zero
                 self._add(in_time, piece.images[0].parts, slopes)
-        total: Tensor | None = None
-        for (one, other), matrix in in_time.items():
-            symbol = self._symbol(one, other)
-            part = symbol[:, None, None] * matrix
-            total = part if total is None else total.add_(part)
-        assert total is not None
+        symbols = torch.stack([self._symbol(*orders) for orders in in_time], dim=1)
+        total = symbols @ torch.stack([*in_time.values()]).flatten(1).to(symbols.dtype)
+        total = total.view(len(symbols), *next(iter(in_time.values())).shape)
         # Integrals over space have the constant wave alone; its function is 1 where all coefficients are.
         flat = (0,) * len(self._space)
         if (flat, flat) in means:
             total[0] += means[flat, flat] / math.prod(self._axes[a].size for a in self._space)
         diagonal = total.diagonal(dim1=1, dim2=2).real.amax(dim=1)
         total.diagonal(dim1=1, dim2=2).add_(LEAST * diagonal[:, None])
-        self._factor, failed = torch.linalg.cholesky_ex(total)
+        if not total.imag.any():  # no derivatives of odd order
+            total = total.real.contiguous()
+        factor, failed = torch.linalg.cholesky_ex(total)
         self.definite = not bool(failed.any())
+        # Products with many small matrices are faster than solutions, which are made one after another.
+        unit = torch.eye(factor.shape[1], dtype=factor.dtype).expand_as(factor)
+        self._inverse = torch.linalg.solve_triangular(factor, unit, upper=False)
 
     def _add(
         self,
@@ -111,6 +115,8 @@ class Circulant:
         total = torch.ones(1, dtype=torch.complex128)
         for a, m, n in zip(self._space, one, other, strict=True):
             values = torch.fft.fft(self._circulant(a, m, n))
+            # The matrix is symmetric or antisymmetric.
+            values = 1j * values.imag if (m + n) % 2 else values.real.to(values.dtype)
             if a == self._space[-1]:
                 values = values[: len(values) // 2 + 1]
             total = (total[:, None] * values).flatten()
@@ -132,10 +138,18 @@ class Circulant:
         array = right.view(*shape, self._fields).movedim(self._time, -2)
         sizes = array.shape[:-2]
         waves = torch.fft.rfftn(array, dim=tuple(range(len(sizes))))
-        solved = torch.cholesky_solve(waves.reshape(len(self._factor), -1, 1), self._factor)
-        found = torch.fft.irfftn(solved.view(waves.shape), s=tuple(sizes), dim=tuple(range(len(sizes))))
+        found = torch.fft.irfftn(self._solved(waves), s=tuple(sizes), dim=tuple(range(len(sizes))))
         after: Tensor = found.movedim(-2, self._time).reshape(-1)
         return after
+
+    def _solved(self, waves: Tensor) -> Tensor:
+        """Return the solution for every wave number."""
+        each = waves.reshape(len(self._inverse), -1, 1)
+        if self._inverse.is_complex():
+            found: Tensor = self._inverse.mH @ (self._inverse @ each)
+        else:  # the real and the imaginary part are solved side by side, (waves, n, 2)
+            found = torch.view_as_complex(self._inverse.mT @ (self._inverse @ torch.view_as_real(each).squeeze(-2)))
+        return found.view(waves.shape)
 
 
 def iterated(task: MarchTask, axes: Sequence[SplineAxis]) -> bool:
@@ -158,28 +172,33 @@ class Taken:
     iterations: int
 
 
-def take_step(task: MarchTask, state: MarchState, system: System) -> Taken:
-    """Return a Gauss–Newton step from a state's vector; it is not accepted if the iteration did not converge."""
+def take_step(task: MarchTask, vector: Tensor, system: System) -> Taken:
+    """Return a Gauss–Newton step from a vector; it is not accepted if the iteration did not converge."""
     scales, starts = system.scales, {block.name for block in task.joins}
     system.scale([piece.scale / (FIRM if piece.placed.block.name in starts else 1.0) for piece in system.pieces])
-    taken = _step(task, state, system)
+    taken = _step(task, vector, system)
     system.scale(scales)
     return taken
 
 
-def _step(task: MarchTask, state: MarchState, system: System) -> Taken:
-    """Return the step that minimises the rows as they are scaled."""
-    before = state.iterate.vector
+def _step(task: MarchTask, before: Tensor, system: System) -> Taken:
+    """Return the step that minimises the rows as they are scaled.
+
+    A step that is not the last one is inexact (Eisenstat, Walker, SIAM J. Sci. Comput. 17 (1996) 16).
+    """
     linear = system.linearise(before)
     factor = Circulant(system, linear, task.time)
     loss = float(linear.residual.square().sum())
     failed = Step(before, loss, False, loss)
     if not factor.definite:
         return Taken(failed, 0.0, 0)
-    found = conjugate_gradients(linear, factor, ITERATIONS, TOLERANCE, SHARE)
+    tolerance = TOLERANCE if task.linear else INEXACT
+    found = conjugate_gradients(linear, factor, ITERATIONS, tolerance, SHARE, delay=DELAY, first_judged=FIRST_JUDGED)
     after = before + found.step
     expected, reached = (float(rows.square().sum()) for rows in (linear.residual + found.image, system.residual(after)))
     if not (found.close or found.left <= FAILED) or not reached < loss:
         return Taken(failed, 0.0, found.iterations)
-    ratio = (loss - reached) / (loss - expected) if loss > expected else 0.0
+    # Only a step that minimises the linear model shows which residual the space has.
+    minimal = found.left <= TOLERANCE or found.error <= SHARE * math.sqrt(expected)
+    ratio = (loss - reached) / (loss - expected) if loss > expected and minimal else 0.0
     return Taken(Step(after, reached, True, loss, 0.0, ratio), system.moved(before, after), found.iterations)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -164,7 +164,7 @@ def spectral_axes(
         least, most = interval_bounds(axis, slab, stalls, limits)
         count = min(max(math.ceil(count), least if slab.residual > aim else math.ceil(FEWER * axis.intervals)), most)
         low, high = axis.breakpoints[[0, -1]]
-        more = SplineAxis(np.linspace(low, high, count + 1), axis.degree, axis.periodic)
+        more = replace(axis, breakpoints=np.linspace(low, high, count + 1))
         found.append(axis if FEWER * axis.intervals <= count <= axis.intervals else more)
     return tuple(found), any(one is not slab.axes[a] for a, one in zip(along, found, strict=True))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kanpde.collocation.rows import Slope, Sums
 from kanpde.marching import normal_equations
-from kanpde.marching.piece import Piece
+from kanpde.marching.piece import Image, Piece
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.optim.band import Storage
 
@@ -103,20 +103,25 @@ class SparseSlopes:
         terms = [(c, s, f) for c, s, f in torch.nonzero(slopes.abs().amax(dim=1)).tolist()]
         return cls(tuple(terms), tuple(apart[term].contiguous() for term in terms), slopes.shape)
 
-    def product(self, jets: Tensor) -> Tensor:
-        """Return the rows (c, n) of jets (n, S, f)."""
-        apart = jets.permute(1, 2, 0)
-        rows = jets.new_zeros(self.shape[:2])
+    @cached_property
+    def partials(self) -> tuple[int, ...]:
+        """The numbers of the partials in the terms."""
+        return tuple(sorted({s for _, s, _ in self.terms}))
+
+    def product(self, image: Image, coefficients: Tensor) -> Tensor:
+        """Return the rows (c, n) of coefficients (P, f)."""
+        found = image.partials(coefficients, self.partials)
+        rows = coefficients.new_zeros(self.shape[:2])
         for (c, s, f), value in zip(self.terms, self.values, strict=True):
-            rows[c].addcmul_(value, apart[s, f])
+            rows[c].addcmul_(value, found[s][f])
         return rows
 
-    def transposed(self, rows: Tensor) -> Tensor:
-        """Apply the transpose of `product`: (c, n) -> (n, S, f)."""
-        jets = rows.new_zeros(self.shape[2], self.shape[3], self.shape[1])
+    def transposed(self, image: Image, rows: Tensor) -> Tensor:
+        """Apply the transpose of `product`: (c, n) -> (P, f)."""
+        jets = {s: rows.new_zeros(self.shape[3], self.shape[1]) for s in self.partials or (0,)}
         for (c, s, f), value in zip(self.terms, self.values, strict=True):
-            jets[s, f].addcmul_(value, rows[c])
-        return jets.permute(2, 0, 1)
+            jets[s][f].addcmul_(value, rows[c])
+        return image.partials_adjoint(jets)
 
 
 class FullSlopes:
@@ -125,13 +130,13 @@ class FullSlopes:
     def __init__(self, slopes: Tensor) -> None:
         self._slopes = slopes
 
-    def product(self, jets: Tensor) -> Tensor:
-        """Return the rows (c, n) of jets (n, S, f)."""
-        return (self._slopes * jets).sum(dim=(2, 3))
+    def product(self, image: Image, coefficients: Tensor) -> Tensor:
+        """Return the rows (c, n) of coefficients (P, f)."""
+        return (self._slopes * image.own_jets(coefficients)).sum(dim=(2, 3))
 
-    def transposed(self, rows: Tensor) -> Tensor:
-        """Apply the transpose of `product`: (c, n) -> (n, S, f)."""
-        return (self._slopes * rows[:, :, None, None]).sum(dim=0)
+    def transposed(self, image: Image, rows: Tensor) -> Tensor:
+        """Apply the transpose of `product`: (c, n) -> (P, f)."""
+        return image.adjoint((self._slopes * rows[:, :, None, None]).sum(dim=0))
 
 
 class TensorLinearisation:
@@ -173,7 +178,7 @@ class TensorLinearisation:
         rows = []
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             pairs = zip(piece.images, slopes.factors, strict=True)
-            parts = [slope.product(image.own_jets(coefficients)) for image, slope in pairs]
+            parts = [slope.product(image, coefficients) for image, slope in pairs]
             row = piece.placed.collected(reduce(torch.add, parts))
             row = row + slopes.by_constants @ constants if self._constants else row
             rows.append(row.reshape(-1))
@@ -188,7 +193,7 @@ class TensorLinearisation:
             start += slopes.values.numel()
             at_points = piece.placed.at_points(share)
             for image, slope in zip(piece.images, slopes.factors, strict=True):
-                parts.append(image.adjoint(slope.transposed(at_points)))
+                parts.append(slope.transposed(image, at_points))
             if self._constants:
                 constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
         total = reduce(torch.add, parts).reshape(-1)

@@ -287,7 +287,7 @@ class March:
         task, state = self.task, replace(self.state, anchor=None)
         work = prepare(task, state, self._work)
         system, attempt = work.system, state.attempt
-        taken = circulant.take_step(task, state, system)
+        taken = circulant.take_step(task, state.iterate.vector, system)
         self.seen = measure_rows(system, taken.step)
         made = Made(taken.step, taken.moved, None, system.scales)
         self.state = proceed(task, state, made, lambda: measure_slab(task, attempt, system, taken.step.vector))

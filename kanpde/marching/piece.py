@@ -125,6 +125,31 @@ class Image:
         shares = torch.split(self._unlifted(adjoint), list(self.counts))
         return torch.stack([part.adjoint(share) for part, share in zip(self.parts, shares, strict=True)]).sum(0)
 
+    def partials(self, coefficients: Tensor, which: Sequence[int]) -> dict[int, Tensor]:
+        """Return the partials (f, n) with these numbers in `own_jets`."""
+        grid = self._grid
+        if grid is not None:
+            return grid.partials(coefficients, which)
+        jet = self.own_jets(coefficients)
+        return {s: jet[:, s].T for s in which}
+
+    def partials_adjoint(self, values: Mapping[int, Tensor]) -> Tensor:
+        """Apply the transpose of `partials`, to (f, n) by the numbers of the partials; return (P, f)."""
+        grid = self._grid
+        if grid is not None:
+            return grid.partials_adjoint(values)
+        first = next(iter(values.values()))
+        jet = first.new_zeros(len(self.plan), *first.shape)
+        for s, each in values.items():
+            jet[s] = each
+        return self.adjoint(jet.permute(2, 0, 1))
+
+    @property
+    def _grid(self) -> OnGrid | None:
+        """The one tensor grid of all points, if the space has no factor there."""
+        part = self.parts[0]
+        return part if len(self.parts) == 1 and isinstance(part, OnGrid) and self.factor is None else None
+
     def rows(self, adjoint: Tensor) -> Tensor:
         """Return the derivatives of Σ adjoint · jets by the coefficients in `local`: (n, S, f) -> (n, m, f)."""
         return torch.einsum("nsf,nsm->nmf", self._unlifted(adjoint), self.local.features)

@@ -54,10 +54,11 @@ def rows_of_part(
     about: OnGrids | None = None,
 ) -> System:
     """Return the rows between two shares of time: those of the initial conditions, or of a joint with `before`."""
+    every = task.later if before else task.blocks
     return System(
         space,
         task.part(low, high),
-        task.later if before else task.blocks,
+        task.rows_of_slab(joined=before is not None) if periodic(about) else every,
         task.problem.fields,
         ansatz=task.ansatz,
         unknowns=tuple(task.problem.constants),
@@ -67,6 +68,14 @@ def rows_of_part(
         numbered=numbered,
         about=about,
     )
+
+
+def periodic(about: OnGrids | None) -> bool:
+    """Return True if there is no function, or one that is periodic along all of its spline axes."""
+    if not isinstance(about, TensorFunction):
+        return about is None
+    around = all(axis.periodic for axis in about.space.axes if isinstance(axis, SplineAxis))
+    return around and periodic(about.about)
 
 
 def end_of(task: MarchTask, last: Slab) -> TensorFunction:
@@ -83,7 +92,7 @@ def factor_at(task: MarchTask, anchor: Anchor, numbered: Numbered | None) -> tup
     system = System(
         task.space(attempt.axes, attempt.low, attempt.high),
         task.part(attempt.low, attempt.high),
-        (*task.later, *task.joins) if anchor.joined else task.blocks,
+        (*task.rows_of_slab(joined=anchor.joined), *(task.joins if anchor.joined else ())),
         task.problem.fields,
         ansatz=task.ansatz,
         unknowns=tuple(task.problem.constants),

@@ -37,6 +37,7 @@ from kanpde.problem.problem import Problem
 TRIED = {1: 8, 2: 8, 3: 2}  # number of intervals of the axes on which an iteration is tried, by their number
 DECAYING_DIMENSION = 1  # largest number of axes in space with which the first slab may be all of time
 FACTORED_DIMENSION = 3  # largest number of coordinates with which a matrix is factored
+SPARSER = 4  # unknowns of a `sparse` evolution that are as many points as one of another evolution
 MOST_ON_SHAPES = 2500  # largest number of unknowns of a slab on a domain that is not a box
 MOST_ON_BODIES = 3400  # the same of a body in space, where splines of the degree 13 on two intervals have 3375
 MOST_WITH_INTEGRALS = 4000  # largest number of unknowns of a slab if a row has all of them, so that JᵀJ is no band
@@ -119,7 +120,8 @@ class MarchTask:
     def largest(self) -> int:
         """The largest number of unknowns of a slab."""
         # Along one axis a band is factored at once, and more knots than that are no help.
-        most = min(self.most_iterated, iterated_within(self.memory, self.problem.domain.dimension))
+        within = iterated_within(self.memory, self.problem.domain.dimension)
+        most = min(self.most_iterated, within * (SPARSER if self.sparse else 1))
         large = most > self.factored and self.most_iterated > self.most and len(self.along) > 1
         return most if large and (self.periodic or self.structure is not None) else self.factored
 
@@ -195,6 +197,15 @@ class MarchTask:
             return False
         return periodic_everywhere(box, conditions, self.along, count)
 
+    @cached_property
+    def sparse(self) -> bool:
+        """True if one point for each function determines a periodic evolution, as derivatives in time of all fields do.
+
+        The first derivative of the shortest wave vanishes there, so that it does not determine a pressure.
+        """
+        evolving = self.later[0].partials
+        return self.periodic and all((self.time,) in evolving.get(f, ()) for f in range(len(self.problem.fields)))
+
     def unknowns_of(self, axes: Sequence[SplineAxis]) -> int:
         """Return the number of unknowns of a slab with these spline axes."""
         in_time = 1 if self.degree_in_time is None else self.degree_in_time + 1
@@ -248,6 +259,18 @@ class MarchTask:
         soft = (block for block in self._every if not block.hard)
         return (*soft, *(each.prior for each in self.problem.expansions))
 
+    def rows_of_slab(self, *, joined: bool) -> tuple[Block, ...]:
+        """Return the blocks of a slab's rows; if it is `joined` to another slab, without the initial conditions.
+
+        Splines that are periodic along all axes satisfy the conditions on faces by themselves.
+        """
+        blocks = self.later if joined else self.blocks
+        return tuple(block for block in blocks if not (self.periodic and self._across(block)))
+
+    def _across(self, block: Block) -> bool:
+        """True if a block is a condition on faces in space."""
+        return block.kind == "condition" and bool(block.faces) and block.name not in self.initial
+
     @cached_property
     def guess(self) -> Block | None:
         """The block that the problem's own guess satisfies; None without one, and for problems of one step."""
@@ -297,7 +320,7 @@ class MarchTask:
         periodic = (False,) * domain.dimension if self.ansatz is None else self.ansatz.periodic
         around = [True] * domain.dimension if self.periodic else periodic
         return tuple(
-            SplineAxis(np.linspace(domain.low[a], domain.high[a], counts[a] + 1), self.degree, around[a])
+            SplineAxis(np.linspace(domain.low[a], domain.high[a], counts[a] + 1), self.degree, around[a], self.sparse)
             for a in self.along
         )
 

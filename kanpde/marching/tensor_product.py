@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -80,8 +80,10 @@ class Scattered:
         return self.local.adjoint(jets)
 
 
+FEW = 8  # values side by side up to which a product with one matrix is faster than one for every sum
 MOST_AT_ONCE = 2**21  # largest number of values of functions of the last axes at scattered points
-WIDER = 12  # ratio of all functions of an axis and of those at a point from which whole matrices are not used
+WIDER = 48  # ratio of all functions of an axis and of those at a point from which whole matrices are not used, times
+# the number of points that share these functions
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +153,7 @@ class Line:
     @property
     def _grouped(self) -> bool:
         """True if products with the non-zero functions of every group are faster than those with whole matrices."""
-        return self.each > 1 and self.size > WIDER * self.columns.shape[1]
+        return self.each > 1 and self.size * self.each > WIDER * self.columns.shape[1]
 
     @cached_property
     def _groups(self) -> Tensor:
@@ -163,6 +165,14 @@ class Line:
         """The values (groups, each, k) by the order of differentiation."""
         windows = self.values.view(-1, self.each, *self.values.shape[1:])
         return tuple(each.contiguous() for each in windows.unbind(2))
+
+
+def weighted(weights: Tensor, values: Tensor) -> Tensor:
+    """Return the weighted sums of values (m, size, r) over their second axis, (m, r)."""
+    if values.shape[2] > FEW:
+        return weights @ values
+    unit = torch.eye(values.shape[2], dtype=values.dtype, device=values.device)
+    return values.flatten(1) @ torch.kron(weights[:, None], unit)
 
 
 @dataclass(frozen=True)
@@ -188,24 +198,57 @@ class OnGrid:
 
     def jets(self, coefficients: Tensor) -> Tensor:
         """Return the jets (n, S, f) from the coefficients (P, f)."""
-        found: dict[tuple[int, ...], Tensor] = {(): coefficients}
-        for a, line in enumerate(self.lines):
-            keys = dict.fromkeys(orders[: a + 1] for orders in self.orders)
-            # The current axis is first; its points are appended last, so the next axis becomes the first one.
-            found = {k: line.product(k[-1], found[k[:-1]].reshape(line.size, -1)) for k in keys}
-        fields = coefficients.shape[1]
-        return torch.stack([found[orders].reshape(fields, -1) for orders in self.orders]).permute(2, 0, 1)
+        found = self.partials(coefficients, range(len(self.orders)))
+        return torch.stack([*found.values()]).permute(2, 0, 1)
 
     def adjoint(self, jets: Tensor) -> Tensor:
         """Apply the transpose of `jets`: (n, S, f) -> (P, f)."""
-        found = dict(zip(self.orders, jets.permute(1, 2, 0).contiguous().unbind(0), strict=True))
-        for line in reversed(self.lines):
-            before: dict[tuple[int, ...], Tensor] = {}
+        return self.partials_adjoint(dict(enumerate(jets.permute(1, 2, 0).contiguous().unbind(0))))
+
+    def partials(self, coefficients: Tensor, which: Iterable[int]) -> dict[int, Tensor]:
+        """Return the partials (f, n) with these numbers in the jets, from the coefficients (P, f)."""
+        fields, wanted = coefficients.shape[1], [(s, self.orders[s]) for s in which]
+        ways = {s: tuple(orders[a] for a in self._way) for s, orders in wanted}
+        found: dict[tuple[int, ...], Tensor] = {(): coefficients}
+        for i, a in enumerate(self._way):
+            line, keys = self.lines[a], dict.fromkeys(way[: i + 1] for way in ways.values())
+            if self._single(a):
+                shape = self._around(a)
+                found = {k: weighted(line.matrices[k[-1]][0], found[k[:-1]].reshape(shape)) for k in keys}
+            else:
+                # The current axis is first; its points are appended last, so the next axis becomes the first one.
+                found = {k: line.product(k[-1], found[k[:-1]].reshape(line.size, -1)) for k in keys}
+        return {s: found[way].reshape(fields, -1) for s, way in ways.items()}
+
+    def partials_adjoint(self, values: Mapping[int, Tensor]) -> Tensor:
+        """Apply the transpose of `partials`, to (f, n) by the numbers of the partials; return (P, f)."""
+        found = {tuple(self.orders[s][a] for a in self._way): each for s, each in values.items()}
+        fields = len(next(iter(values.values())))
+        for a in reversed(self._way):
+            line, before = self.lines[a], dict[tuple[int, ...], Tensor]()
             for key, each in found.items():
-                share = line.transposed(key[-1], each.reshape(-1, len(line.columns)))
+                if self._single(a):
+                    first, _, last = self._around(a)
+                    share = each.reshape(first, 1, last) * line.matrices[key[-1]][0][:, None]
+                else:
+                    share = line.transposed(key[-1], each.reshape(-1, len(line.columns)))
                 before[key[:-1]] = before[key[:-1]].add_(share) if key[:-1] in before else share
             found = before
-        return found[()].reshape(-1, jets.shape[2])
+        return found[()].reshape(-1, fields)
+
+    def _single(self, a: int) -> bool:
+        """Return True if the grid has a single point along an axis."""
+        return len(self.lines[a].columns) == 1
+
+    @cached_property
+    def _way(self) -> tuple[int, ...]:
+        """The axes, those with a single point first, because fewer values are left after them."""
+        return tuple(sorted(range(len(self.lines)), key=lambda a: not self._single(a)))
+
+    def _around(self, a: int) -> tuple[int, int, int]:
+        """Return the numbers of values before, along and after an axis with a single point, when its turn comes."""
+        sizes = [1 if self._single(b) and b < a else line.size for b, line in enumerate(self.lines)]
+        return math.prod(sizes[:a]), sizes[a], -1
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from kanpde.marching.memory import factored_bytes, factored_within
 from kanpde.marching.slabs import Pass
 from kanpde.marching.split import split
 from kanpde.marching.state import MarchState
-from kanpde.marching.task import FACTORED_DIMENSION, MarchTask
+from kanpde.marching.task import FACTORED_DIMENSION, SPARSER, MarchTask
 from kanpde.network.kan import KAN
 from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
@@ -52,7 +53,7 @@ MAX_RESIDUAL = 0.1  # largest relative residual of a pass that counts as a solut
 def march_task(task: TrainingTask, network: KAN, degree: int) -> MarchTask:
     """Return the task of a march with splines of a degree."""
     limit = task.settings.training.max_parameters
-    return MarchTask(
+    march = MarchTask(
         split(task.problem),
         degree=degree,
         smooth_degree=network.degree or max(degree, SMOOTH_DEGREE),
@@ -63,6 +64,7 @@ def march_task(task: TrainingTask, network: KAN, degree: int) -> MarchTask:
         most_iterated=MAX_ITERATED[task.problem.domain.dimension] if limit is None else int(limit),
         memory=task.room.free,
     )
+    return replace(march, most_iterated=SPARSER * march.most_iterated) if limit is None and march.sparse else march
 
 
 class Marching:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.marching import circulant
 from kanpde.marching.audit.directions import DAMPINGS, DETERMINED, LARGEST_DAMPING, Direction, weakest_direction
 from kanpde.marching.audit.iterated_correction import iterated_correction
 from kanpde.marching.audit.noise import Noise, measurements, noise_of
@@ -26,7 +27,7 @@ from kanpde.marching.enriched_product import product_of
 from kanpde.marching.iteration import iterated, operations
 from kanpde.marching.linearisation import TensorLinearisation
 from kanpde.marching.piece import OnGrids, TensorFunction
-from kanpde.marching.slab_system import rows_of_part
+from kanpde.marching.slab_system import periodic, rows_of_part
 from kanpde.marching.smoothing import loosen, tune
 from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask, times_of
@@ -86,12 +87,14 @@ class Linearised:
         before: TensorFunction | None,
         finer: float = 1.0,
         earlier: System | None = None,
+        *,
+        around: bool = False,
     ) -> None:
         """Join the corrected part `before`, if that is given; `finer` multiplies the usual numbers of intervals.
 
         The unknowns are numbered as in the `earlier` system, if that has as many along each axis.
         """
-        space = product_of(finer_axes(task, part, finer), task.singular)
+        space = product_of(finer_axes(task, part, finer, around=around), task.singular)
         numbered = earlier.numbered if earlier is not None and earlier.space.shape == space.shape else None
         self.system = rows_of_part(task, space, part.low, part.high, before, numbered=numbered, about=part.function)
         self.zero = torch.zeros(self.system.size, dtype=torch.float64, device=task.device)
@@ -127,17 +130,17 @@ class Linearised:
 
 
 @lru_cache(maxsize=KEPT_AXES)
-def spline_axis(breakpoints: bytes, degree: int, periodic: bool) -> SplineAxis:
+def spline_axis(breakpoints: bytes, degree: int, periodic: bool, sparse: bool = False) -> SplineAxis:
     """Return the splines on these breakpoints, the same ones for slabs with equal knots: an axis keeps its values."""
-    return SplineAxis(np.frombuffer(breakpoints).copy(), degree, periodic)
+    return SplineAxis(np.frombuffer(breakpoints).copy(), degree, periodic, sparse)
 
 
-def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
+def finer_axes(task: MarchTask, part: Part, finer: float, *, around: bool = False) -> list[Axis]:
     """Return the axes of a correction: more intervals along each axis in space, a higher degree in time.
 
-    They are coarser if there would be too many unknowns.
+    They are coarser if there would be too many unknowns, of which a correction `around` periodic axes may have many.
     """
-    large = iterated(task, part.axes, once=True)
+    large = around or iterated(task, part.axes, once=True)
     ratio = finer * (FINER_ITERATED[len(part.axes)] if large else FINER[min(len(part.axes), 2)])
     each = len(task.problem.fields) * (1 if task.degree_in_time is None else task.degree_in_time + HIGHER_IN_TIME + 1)
     most = task.largest if large else task.factored
@@ -150,7 +153,7 @@ def finer_axes(task: MarchTask, part: Part, finer: float) -> list[Axis]:
         count = math.ceil(ratio * axis.intervals)
         places = np.linspace(0, axis.intervals, count + 1)
         breakpoints = np.interp(places, np.arange(axis.intervals + 1), axis.breakpoints)
-        axes.append(spline_axis(breakpoints.tobytes(), axis.degree, axis.periodic))
+        axes.append(spline_axis(breakpoints.tobytes(), axis.degree, axis.periodic, around and axis.sparse))
     if task.degree_in_time is not None:
         ends = times_of(task.part(part.low, part.high))
         axes.insert(task.time, LegendreAxis(ends, task.degree_in_time + HIGHER_IN_TIME))
@@ -182,6 +185,11 @@ def corrections(
             before, direction, left, right = by_iteration
             found.append(Corrected(before, direction, left, right, expected=expected_share(task, part)))
             continue
+        corrected = corrected_around(task, part, constants, before, finer, watched=directions and number < WATCHED)
+        if corrected is not None:
+            found.append(corrected)
+            before = corrected.function
+            continue
         joined, rows = before, Linearised(task, part, constants, before, finer, earlier)
         if number < 2:  # the joints of the second slab are rows like those of all later ones
             method = LaggedGaussNewton()
@@ -210,6 +218,34 @@ def corrections(
             noise, weakest = judged_by_deviation(noise, weakest)
         found.append(Corrected(before, weakest, left, right, noise))
     return found
+
+
+def around(task: MarchTask, part: Part) -> bool:
+    """Return True if a part is corrected by the iteration for periodic evolutions, as it was solved."""
+    known = not part.held and all(axis.periodic for axis in part.axes)
+    return known and periodic(part.function) and circulant.iterated(task, part.axes)
+
+
+def corrected_around(
+    task: MarchTask, part: Part, constants: Tensor, before: TensorFunction | None, finer: float, *, watched: bool
+) -> Corrected | None:
+    """Return a part corrected on finer periodic axes; None if it is small, or if the iteration lowers no rows.
+
+    Axes of as many splines as can be factored have no short waves, of which errors of a pattern consist; but the
+    weakest direction, which is looked for on them, has none either.
+    """
+    if not around(task, part):
+        return None
+    rows = Linearised(task, part, constants, before, finer, around=True)
+    step = circulant.take_step(task, rows.zero, rows.system).step
+    if not step.accepted:
+        return None
+    weakest: Direction | None = DETERMINED
+    if watched:
+        few = Linearised(task, part, constants, before, finer)
+        weakest = weakest_direction(few.system, few.zero, few.at_zero, few.factor)
+    left, right = (norms_by_block(rows.system, rows.residual(each)) for each in (rows.zero, step.vector))
+    return Corrected(rows.system.at(step.vector), weakest, left, right, expected=expected_share(task, part))
 
 
 def suspected(task: MarchTask, weakest: Direction, left: Mapping[str, float], right: Mapping[str, float]) -> bool:
