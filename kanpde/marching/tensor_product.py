@@ -51,10 +51,10 @@ class Local:
 
     @cached_property
     def _matrix(self) -> Tensor:
-        """The features of all products, (n S, P)."""
+        """The features of all products, (n S, P); few periodic functions may occur twice at a point."""
         n, partials, _ = self.features.shape
         columns = self.columns[:, None].expand(-1, partials, -1)
-        return self.features.new_zeros(n, partials, self.size).scatter_(2, columns, self.features).flatten(0, 1)
+        return self.features.new_zeros(n, partials, self.size).scatter_add_(2, columns, self.features).flatten(0, 1)
 
 
 @dataclass(frozen=True, eq=False)
