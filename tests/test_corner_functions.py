@@ -70,3 +70,18 @@ def test_corners_of_a_sector_and_of_a_divided_side() -> None:
     (flat,) = (m for m in divided if m.corner.at == (0, 0))
     assert flat.corner.opening == pytest.approx(math.pi)
     assert flat.faces == ("side2", "side1")
+
+
+@pytest.mark.parametrize("even", [False, True])
+@pytest.mark.parametrize(("power", "conjugate", "log"), [(-3, 0, False), (0, 0, True), (-4, 2, False), (2, 2, True)])
+def test_partials_about_a_slit_agree_with_autograd(power: int, conjugate: int, log: bool, even: bool) -> None:
+    corner = Corner((0.2, -0.1), 0.0, 2 * math.pi, 0.7, slit=(1.0, 0.2, -0.3, 0.6, 0.25))
+    test_partials_agree_with_autograd(power, conjugate, log, even, corner)
+
+
+def test_sizes_are_constant_on_ellipses_about_a_slit() -> None:
+    corner = Corner((0.0, 0.0), 0.0, 2 * math.pi, slit=(1.0, 0.0, 0.0, 1.0, 0.8))
+    angle = torch.linspace(0, 2 * math.pi, 40, dtype=torch.float64)
+    ellipse = torch.stack([torch.cos(angle), 0.6 * torch.sin(angle)], dim=1)
+    values = CornerFunction(corner, 0.0, even=True, log=True).jets(ellipse, JetPlan(2, [()]))
+    torch.testing.assert_close(values, torch.full_like(values, math.log(0.8)))

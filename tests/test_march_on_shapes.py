@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
+from march_problems import march_of
 
 from kanpde import KAN, Box, Dirichlet, Disk, Implicit, Initial, Integral, Neumann, Polygon, Problem, Solution, solve
 from kanpde.marching import march
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.piece import CutGrid
 from kanpde.marching.quadrature import quadrature
+from kanpde.marching.slab_system import rows_of_part, sizes_inside
 from kanpde.optim.band import Storage
 from kanpde.optim.cgls import conjugate_gradients
 from kanpde.optim.orthogonal import OrthogonalFactor
@@ -80,6 +82,59 @@ def test_an_evolution_on_a_disk_is_solved_slab_by_slab(tmp_path):
     solution.save(tmp_path / "rod.kan")
     again = Solution.load(tmp_path / "rod.kan", problem=Rod())
     assert again(x=0.3, y=0.2, t=0.01) == solution(x=0.3, y=0.2, t=0.01)
+
+
+class Cooling(Rod):
+    """A triangle that cools to a thousandth."""
+
+    domain = Polygon([(0, 0), (1, 0), (1, 1)]) * Box(t=(0, 0.14))
+
+    def residual(self, u):
+        return u.t - u.xx - u.yy
+
+    def conditions(self):
+        return {"start": Initial("exact"), "rim": Dirichlet(0)}
+
+    def exact(self, x, y, t):
+        one, two = (sp.sin(k * sp.pi * x) * sp.sin((3 - k) * sp.pi * y) for k in (2, 1))
+        return sp.exp(-5 * sp.pi**2 * t) * (one - two)
+
+
+@pytest.fixture(scope="module")
+def cooled():
+    """The march after its first passes; splines of the degree 8 on one interval resolve 1e-4."""
+    here = march_of(Cooling(), degree=8, intervals=1, most=810)
+    while here.state.done is None:
+        here.step()
+    return here
+
+
+def test_all_slabs_of_a_decaying_solution_are_solved_equally_well(cooled):
+    """What the points of one slab leave open is not carried on to the next, where the solution is smaller."""
+    slabs = cooled.state.best.slabs
+    assert len(slabs) > 3 and max(each.residual for each in slabs[1:]) < 2 * slabs[1].residual
+    spans = [each.high - each.low for each in slabs]
+    assert max(spans) < 1.001 * min(spans)  # and so have one factor
+
+
+def test_the_last_coefficients_in_time_are_those_inside(cooled):
+    """A spline that vanishes inside the triangle changes nothing that is measured there."""
+    task, slab = cooled.task, cooled.state.best.slabs[0]
+    system = rows_of_part(task, slab.space, slab.low, slab.high, None)
+    corner = np.zeros_like(slab.coefficients)
+    corner[0, -1] = 1e6  # at (0, 1), the box's corner outside
+    before, after = (sizes_inside(system, each) for each in (slab.coefficients, slab.coefficients + corner))
+    near = np.abs(sizes_inside(system, corner)).max()
+    assert np.abs(after - before).max() <= near < 1e-3 * np.abs(corner).max()
+    exact = sizes_inside(system, np.ones_like(slab.coefficients))
+    assert exact == pytest.approx(np.ones(len(exact)), abs=1e-9)  # the splines sum to 1
+
+
+def test_initial_values_on_a_shape_have_as_many_points_as_the_equation_at_one_time(cooled):
+    task, slab = cooled.task, cooled.state.best.slabs[0]
+    system = rows_of_part(task, slab.space, slab.low, slab.high, None)
+    points = {piece.placed.block.name: len(piece.weights) for piece in system.pieces}
+    assert points["start"] * slab.axes[-1].nodes == points["residual"]
 
 
 class Open(Problem):

@@ -19,6 +19,8 @@ from kanpde.marching.verdicts import (
     Keep,
     Outcome,
     Shorter,
+    equal_length,
+    in_equal_slabs,
     is_local_minimum,
     is_long,
     is_worse,
@@ -252,3 +254,29 @@ def test_a_pass_is_followed_by_another_if_it_gained_and_there_is_more_to_gain(na
     found, best = passed(residual), None if best_residual is None else passed(best_residual)
     expected = Outcome(found if which == "found" else best, next_level, proceed)
     assert outcome(found, best, level, LIMITS) == expected
+
+
+@pytest.mark.parametrize("low", [0.0, 0.3, 0.9999])
+@pytest.mark.parametrize("length", [0.11, 0.25, 0.7, 5.0])
+def test_slabs_of_equal_length_fill_the_rest(low, length):
+    found = equal_length(low, length)
+    count = (1 - low) / found
+    assert found <= length * (1 + 1e-5) and count == pytest.approx(round(count)) and count < 1 + (1 - low) / length
+
+
+def test_a_slab_is_followed_by_one_as_long_unless_it_may_be_much_longer():
+    attempt = Attempt(0.0, 0.1, NOW)
+    assert in_equal_slabs(Keep(0.17, NOW), attempt, LIMITS).length == pytest.approx(0.1)
+    assert in_equal_slabs(Keep(0.3, NOW), attempt, LIMITS).length == pytest.approx(0.1)  # nine more are few
+    assert in_equal_slabs(Keep(0.03, NOW), Attempt(0.0, 0.01, NOW), LIMITS).length == pytest.approx(0.03)
+    assert in_equal_slabs(Shorter(0.03, NOW, Counters()), attempt, LIMITS).length == pytest.approx(1 / 34)
+    assert in_equal_slabs(Keep(0.3, NOW), Attempt(0.9, 1.0, NOW), LIMITS).length == 0.3
+
+
+def test_only_a_first_slab_whose_tail_stays_has_a_layer():
+    """Finer knots between two attempts are no sign of a layer, so that the slab is not cut to a tenth."""
+    aim, slab = Aim(1e-7, 9, first=True), slab_of(4e-7, tail=8e-9, low=0.0, high=SPAN)
+    refined = verdict(slab, Attempt(0.0, SPAN, NOW, Counters(1, 0, 1e-5)), SPAN, aim, lambda _: (MORE, True), LIMITS)
+    again = verdict(slab, Attempt(0.0, SPAN, NOW, Counters(1)), SPAN, aim, lambda _: (MORE, True), LIMITS)
+    assert isinstance(refined, Shorter) and refined.length > 0.5 * SPAN
+    assert isinstance(again, Shorter) and again.length == pytest.approx(0.1 * SPAN)

@@ -4,7 +4,8 @@ With z = e^{-iφ}(x + iy - corner)/R, where φ is the direction of the corner's 
 Im z^α = r^α sin αθ and Re z^α = r^α cos αθ are harmonic. A power of z̄ beside them, such as
 r^{α+2k} sin αθ = Im z^{α+k} z̄^k, serves equations with more terms than Laplace's: the Bessel functions
 J_α(√λ r) sin αθ are series of these. A point in a hole is a corner with the opening 2π: Re and Im of z^{-n} are
-multipoles, and Re log z = log r.
+multipoles, and Re log z = log r. If the principal part is not Laplace's, or the hole is long, w of `slits` stands for
+z.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.jets import JetPlan
+from kanpde.calculus.slits import Outside
 
 TINY = 1e-30  # radius below which derivatives are those of this radius, so that they stay finite
 
@@ -26,7 +28,8 @@ class Corner:
     """A corner at `at`; the domain lies between the angles `first` and `first` + `opening`, anticlockwise.
 
     Distances from it are divided by `radius`. Powers of z jump on a ray through the outside's middle. If a `pole` is
-    given, w = z / (1 - z/pole) stands for z in non-whole powers and logarithms, and the jump ends at the pole.
+    given, w = z / (1 - z/pole) stands for z in non-whole powers and logarithms, and the jump ends at the pole. If a
+    `slit` is given, it has Re and Im of ζ₁ and ζ₂ and the focus of a slit about the corner.
     """
 
     at: tuple[float, float]
@@ -34,6 +37,7 @@ class Corner:
     opening: float
     radius: float = 1.0
     pole: tuple[float, float] | None = None
+    slit: tuple[float, float, float, float, float] | None = None
 
     @property
     def distance(self) -> float:
@@ -54,6 +58,13 @@ class Corner:
         least = self.first + self.direction - 2 * math.pi
         angle = torch.remainder(torch.atan2(y, x) - least, 2 * math.pi) + least - self.first
         return (torch.hypot(x, y) / self.radius).clamp_min(torch.finfo(x.dtype).tiny), angle
+
+    def outside(self, points: Tensor) -> Outside | None:
+        """Return points (n, 2) outside the slit; None if there is none."""
+        if self.slit is None:
+            return None
+        x, y = ((points[:, a] - self.at[a]) / self.radius for a in (0, 1))
+        return Outside(x, y, (complex(*self.slit[:2]), complex(*self.slit[2:4])), self.slit[4])
 
     def mapped(self, r: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
         """Return |w| and arg w (n,) of points in polar coordinates; those of z without a pole."""
@@ -84,14 +95,21 @@ class CornerFunction:
         """True if the function is unbounded, as about a point that lies in a hole."""
         return self.power < 0 or (self.log and self.exponent == 0)
 
-    def jets(self, points: Tensor, plan: JetPlan) -> Tensor:
-        """Return the partials (n, S) at points (n, 2)."""
+    def jets(self, points: Tensor, plan: JetPlan, outside: Outside | None = None) -> Tensor:
+        """Return the partials (n, S) at points (n, 2), which are those `outside` the corner's slit."""
+        outside = outside or self.corner.outside(points)
+        if outside is not None:
+            return torch.stack([self._about_slit(outside, partial) for partial in plan.partials], dim=1)
         r, angle = self.corner.polar(points)
         found = []
         for partial in plan.partials:
             z = (r.clamp_min(TINY) if partial else r), angle
             found.append(self._partial(z, self.corner.mapped(*z), partial))
         return torch.stack(found, dim=1)
+
+    def _about_slit(self, outside: Outside, partial: tuple[int, ...]) -> Tensor:
+        found = outside.partial(int(self.power), self.conjugate, partial.count(1), len(partial), log=self.log)
+        return (found.real if self.even else found.imag) / self.corner.radius ** len(partial)
 
     def _partial(self, z: tuple[Tensor, Tensor], w: tuple[Tensor, Tensor], partial: tuple[int, ...]) -> Tensor:
         """Return ∂_x^p ∂_y^q, where ∂_x = e^{-iφ}∂_z + e^{iφ}∂_z̄ and ∂_y = i (e^{-iφ}∂_z - e^{iφ}∂_z̄)."""
@@ -138,4 +156,5 @@ def jets_of(functions: Sequence[CornerFunction], points: Tensor, plan: JetPlan) 
     """Return the partials (n, S, K) of K functions at points (n, 2)."""
     if not functions:
         return points.new_zeros(len(points), len(plan), 0)
-    return torch.stack([function.jets(points, plan) for function in functions], dim=2)
+    outside = {corner: corner.outside(points) for corner in {function.corner for function in functions}}
+    return torch.stack([function.jets(points, plan, outside[function.corner]) for function in functions], dim=2)

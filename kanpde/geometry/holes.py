@@ -14,20 +14,30 @@ from kanpde.geometry.domain import Domain
 from kanpde.geometry.shape import Shape
 
 SAME = 1e-9  # largest distance of two ends that meet, relative to the shape's size
+ROUND = 0.3  # focus of a hole, relative to its least radius, up to which it is a circle about its centroid
+SHRINKING, SHRINKINGS = 0.8, 8  # factor on a focus as long as the slit is not all in the hole, and its largest power
+PLACES = 33  # points of a slit that are looked at
 SAMPLES = 256  # points of a curve from which centres and distances are found
 
 
 @dataclass(frozen=True)
 class Hole:
-    """A hole about its centroid `at`: its boundary lies between two radii, all other boundaries beyond `reach`."""
+    """A hole about its centroid `at`: its boundary lies between two radii, all other boundaries beyond `reach`.
+
+    In a mapped plane, or about a long hole, these are sizes |w| of `slits`; `slit` has ζ₁, ζ₂ and the focus.
+    """
 
     at: tuple[float, float]
     radii: tuple[float, float]
     reach: float
+    slit: tuple[complex, complex, float] | None = None
 
 
-def holes_of(domain: Domain) -> list[Hole]:
-    """Return the holes of a shape in the plane around whose centroid they lie; none of other domains."""
+def holes_of(domain: Domain, mapped: Array | None = None) -> list[Hole]:
+    """Return the holes of a shape in the plane around whose centroid they lie; none of other domains.
+
+    They are looked at in the plane to which a linear map (2, 2) takes it, if one is given.
+    """
     if not isinstance(domain, Shape) or domain.dimension != 2:
         return []
     curves = [piece for pieces in domain.pieces.values() for piece in pieces if isinstance(piece, Curve)]
@@ -37,13 +47,51 @@ def holes_of(domain: Domain) -> list[Hole]:
         area, centroid = _area_and_centroid(loop)
         if area >= 0:  # the shape lies to the left, so around a hole the way is clockwise
             continue
-        away = np.linalg.norm(loop - centroid, axis=1)
-        others = [points for other, points in enumerate(loops) if other != number]
-        reach = min((float(np.linalg.norm(each - centroid, axis=1).min()) for each in others), default=math.inf)
-        if not bool(domain.contains(centroid[None])[0]) and reach > away.min():
+        about = _slit(loop - centroid, np.eye(2) if mapped is None else mapped, centroid, domain)
+        slit = None if mapped is None and about[2] == 0 else about
+        own, *others = (_sizes(each - centroid, slit) for each in (loop, *loops[:number], *loops[number + 1 :]))
+        reach = min((float(each.min()) for each in others), default=math.inf)
+        if not bool(domain.contains(centroid[None])[0]) and reach > own.min():
             x, y = centroid.tolist()
-            found.append(Hole((x, y), (float(away.min()), float(away.max())), reach))
+            found.append(Hole((x, y), (float(own.min()), float(own.max())), reach, slit))
     return found
+
+
+def _sizes(points: Array, slit: tuple[complex, complex, float] | None) -> Array:
+    """Return the distances |w| (n,) of points (n, 2) from a hole's centroid."""
+    if slit is None:
+        return np.asarray(np.linalg.norm(points, axis=1))
+    zeta = points[:, 0] * slit[0] + points[:, 1] * slit[1]
+    return np.asarray(np.abs(zeta + np.sqrt(zeta - slit[2]) * np.sqrt(zeta + slit[2])) / 2)
+
+
+def _slit(loop: Array, mapped: Array, centroid: Array, domain: Shape) -> tuple[complex, complex, float]:
+    """Return ζ₁, ζ₂ and the focus of the ellipse that has the second moments of a mapped loop about 0.
+
+    The focus is 0 if the loop is nearly round, and smaller if the slit would leave the hole.
+    """
+    moments, turned = np.linalg.eigh(_second_moments(loop @ mapped.T))
+    mapped = turned[:, ::-1].T @ mapped  # along the longer axis first
+    axes = complex(*mapped[:, 0]), complex(*mapped[:, 1])
+    focus = 2 * math.sqrt(max(float(moments[1] - moments[0]), 0.0))
+    if focus <= ROUND * float(np.linalg.norm(loop @ mapped.T, axis=1).min()):
+        return *axes, 0.0
+    direction = np.linalg.solve(mapped, [1.0, 0.0])
+    for _ in range(SHRINKINGS):
+        slit = centroid + focus * np.linspace(-1, 1, PLACES)[:, None] * direction
+        if not domain.contains(slit).any():
+            return *axes, focus
+        focus *= SHRINKING
+    return *axes, 0.0
+
+
+def _second_moments(loop: Array) -> Array:
+    """Return the mean (2, 2) of x xᵀ over the polygon (n, 2) about 0, which is a² / 4 along an ellipse's axis a."""
+    after = np.roll(loop, -1, axis=0)
+    cross = loop[:, 0] * after[:, 1] - after[:, 0] * loop[:, 1]
+    both = loop + after
+    pairs = [each[:, :, None] * each[:, None, :] for each in (loop, after, both)]
+    return np.asarray((sum(pairs) * cross[:, None, None]).sum(axis=0) / (12 * cross.sum()))
 
 
 def _loops(curves: list[Curve], near: float) -> Iterator[Array]:

@@ -2,7 +2,10 @@
 
 Around a hole a solution of Δu = f is a smooth function, which goes on into the hole, and a Laurent series about a point
 c of the hole, with z = x + iy - c: log r and Re and Im of z^{-n} (multipoles). Other terms of the equation
-multiply them by powers of z and z̄ (I. N. Vekua, "New Methods for Solving Elliptic Equations", 1967).
+multiply them by powers of z and z̄ (I. N. Vekua, "New Methods for Solving Elliptic Equations", 1967). If the principal
+part is another one with constant coefficients, all this holds in the plane to which a linear map takes it to Laplace's,
+where a round hole is an ellipse: about long holes w of `calculus/slits.py` stands for z, because Laurent's series ends
+at the foci.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ POWERS = 2  # largest power of these
 
 def functions_around(hole: Hole, terms: Terms, size: float) -> list[CornerFunction]:
     """Return the singular functions of one hole of a domain of a size; all are about at most 1 there."""
-    centre = Corner(hole.at, 0.0, 2 * math.pi, hole.radii[0])
+    centre = Corner(hole.at, 0.0, 2 * math.pi, hole.radii[0], slit=slit_of(hole, hole.radii[0]))
     found = [CornerFunction(centre, 0.0, even=True, log=True)]
 
     def add(power: int, conjugate: int) -> None:
@@ -31,12 +34,20 @@ def functions_around(hole: Hole, terms: Terms, size: float) -> list[CornerFuncti
     for n in range(1, order_of(hole) + 1):
         add(-n, 0)
     if terms is not Terms.NONE:
-        far = replace(centre, radius=size)
+        far = replace(centre, radius=size, slit=slit_of(hole, size))
         found += [CornerFunction(far, float(k), k, even=True, log=True) for k in range(1, POWERS + 2)]
         for n in range(1, PERTURBED + 1):
             for k in range(1, min(n, POWERS) + 1):
                 add(-n, k)
     return found
+
+
+def slit_of(hole: Hole, radius: float) -> tuple[float, float, float, float, float] | None:
+    """Return the slit of a hole for functions that divide distances by a radius."""
+    if hole.slit is None:
+        return None
+    one, two, focus = hole.slit
+    return one.real, one.imag, two.real, two.imag, focus / radius
 
 
 def order_of(hole: Hole) -> int:

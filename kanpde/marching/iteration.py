@@ -15,7 +15,7 @@ from kanpde.marching.axes import Axis, SplineAxis
 from kanpde.marching.separable.along_axis import placed
 from kanpde.marching.separable.iterated import Measures, Rows, Scales, Spline, correction, measure, projected
 from kanpde.marching.separable.solver import Solved, Space
-from kanpde.marching.slabs import Slab, tail_of
+from kanpde.marching.slabs import Slab, sizes_in_time, tail_of
 from kanpde.marching.state import Attempt, MarchState
 from kanpde.marching.task import MarchTask
 from kanpde.optim.least_squares import Step
@@ -80,7 +80,9 @@ class Iterated:
         found = measure(self.rows, self.space, function, scales, task.tolerances.checked)
         product = task.space(self.attempt.axes, self.attempt.low, self.attempt.high)
         coefficients = function.coefficients.cpu().numpy()[..., None]
-        tail, flat = tail_of(product, task.time, coefficients) if task.slabbed else (0.0, False)
+        tail, flat = 0.0, False
+        if task.slabbed:
+            tail, flat = tail_of(sizes_in_time(product, task.time, coefficients), expensive=len(task.along) > 1)
         low, high = self.attempt.low, self.attempt.high
         return Slab(low, high, product.axes, coefficients, np.zeros(0), found.residual, tail, flat), found
 

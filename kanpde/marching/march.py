@@ -106,7 +106,8 @@ def conclude(
 
     def refine(stalls: int) -> tuple[Axes, bool]:
         if task.shaped:
-            return knot_placement.uniformly_finer_axes(slab, task.along, task.largest, task.smooth_degree)
+            axes, more = knot_placement.uniformly_finer_axes(slab, task.along, task.largest, task.smooth_degree)
+            return (axes, True) if more else (attempt.axes, False)
         target = aim.tolerance / limits.margin
 
         def finer(most: float) -> tuple[Axes, bool]:
@@ -139,6 +140,8 @@ def conclude(
     # A residual that is small at the march's own points is what the knots leave between them, and no contradiction.
     changed = math.inf if own < limits.between * slab.residual else state.iterate.changed
     found = verdicts.verdict(slab, attempt, state.length, aim, refine, limits, converged=converged, changed=changed)
+    if task.shaped and task.slabbed:
+        found = verdicts.in_equal_slabs(found, attempt, limits)
     state = replace(state, length=found.length)
     if isinstance(found, Keep):
         if state.long and verdicts.is_lost(slab, found.length, limits):
@@ -192,7 +195,8 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
     """Return the state after a pass, complete or worse than the best: the first attempt of the next, or the end."""
     after = verdicts.outcome(Pass(state.slabs), state.best, state.level, task.limits(long=state.long))
     state = replace(state, passes=state.passes + 1, best=after.best, level=after.level)
-    if not after.proceed or (task.singular and after.best.residual <= task.tolerances.enough):
+    ended = not after.proceed or (task.singular and after.best.residual <= task.tolerances.enough)
+    if ended or (task.shaped and task.slabbed and of_knots(task, state, after.best)):
         stopped = after.level < len(task.tolerances.passes) and at_limit(task, after.best)
         return replace(state, done=Ending.UNKNOWNS if stopped else Ending.CONVERGED)
     first = state.slabs[0]
@@ -204,7 +208,35 @@ def finish(task: MarchTask, state: MarchState) -> MarchState:
         return conclude(task, replace(state, attempt=next_attempt(task, 0.0, length, axes)), first)
     if task.continued and not task.slabbed:
         return open_attempt(task, state, next_attempt(task, 0.0, length, axes), first)
+    if task.shaped:
+        length, axes = for_next_pass(task, state, after.best)
     return open_attempt(task, state, following(task, state, 0.0, length, axes))
+
+
+def for_next_pass(task: MarchTask, state: MarchState, best: Pass) -> tuple[float, Axes]:
+    """Return the length and the axes of the first slab of the next pass on a shape, with its smaller tolerance.
+
+    The best pass has shown that its own leave more in its worst slab.
+    """
+    limits, worst = task.tolerances, max(best.slabs, key=lambda slab: slab.residual)
+    aim = Aim(limits.passes[state.level], task.degree_in_time, first=True)
+    axes = tuple(axis for axis in worst.axes if isinstance(axis, SplineAxis))
+    if worst.residual > aim.tolerance:
+        finer, more = knot_placement.uniformly_finer_axes(worst, task.along, task.largest, task.smooth_degree)
+        axes = finer if more else axes
+    length = min(verdicts.next_length(slab, aim, limits) for slab in best.slabs)
+    return verdicts.equal_length(0.0, min(length, task.first_slab)), axes
+
+
+def of_knots(task: MarchTask, state: MarchState, best: Pass) -> bool:
+    """Return True if a pass on a shape leaves what knots leave of which there cannot be more, and not the polynomials.
+
+    No shorter slabs then lower it.
+    """
+    limits, worst = task.tolerances, max(best.slabs, key=lambda slab: slab.residual)
+    _, more = knot_placement.uniformly_finer_axes(worst, task.along, task.largest, task.smooth_degree)
+    large = worst.residual > limits.met_within * limits.passes[state.level]
+    return large and not more and worst.tail <= limits.too_long * limits.in_time * worst.residual
 
 
 def at_limit(task: MarchTask, found: Pass) -> bool:
@@ -315,11 +347,15 @@ def started(task: MarchTask, state: MarchState, system: System) -> MarchState:
     """Return the state with the initial guess of an eigenvalue problem, if it is one and has no iterate yet.
 
     A coarser attempt gives its eigenvalue only: its splines may be wild outside a shape and then fit finer ones badly.
-    A linear problem then starts from zero.
+    A linear problem then starts from zero; so does each of its slabs, whose splines would carry on what the points of
+    the slab before have left open, while the solution may decay.
     """
     before = state.iterate
-    if before.iteration > 0 or task.slabbed:
+    if before.iteration > 0:
         return state
+    if task.slabbed:
+        nothing = Iterate(torch.zeros_like(before.vector), before.fresh, system.scales)
+        return replace(state, iterate=nothing) if task.continued and task.linear else state
     if task.continued and task.linear and not before.fresh and before.scales is not None:
         zero = torch.zeros_like(before.vector)
         if task.singular or system.residual(zero).norm() <= system.residual(before.vector).norm():

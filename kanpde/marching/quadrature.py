@@ -171,7 +171,7 @@ def on_face(face: Face, domain: Shape, axes: Sequence[Axis], least: int = 1) -> 
         unit, shares = product_rule(axes[k:])
         outer = domain.box.interior(unit), shares
     else:
-        unit, shares = product_rule(axes[:k])
+        unit, shares = product_rule(axes[:k], point_densities(domain, len(axes))[:k])
         inner = inside(domain.shape, unit, shares, ())[:2]
         ends = domain.box.faces[face.name]
         unit, shares = product_rule([axis for a, axis in enumerate(axes[k:]) if a not in ends.axes])

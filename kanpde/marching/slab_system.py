@@ -17,7 +17,7 @@ from kanpde.marching.iteration import iterated, start_from
 from kanpde.marching.linearisation import Numbered
 from kanpde.marching.piece import OnGrids, TensorFunction
 from kanpde.marching.quadrature import inside
-from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, tail_of
+from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, sizes_in_time, tail_of
 from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
 from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask
@@ -210,7 +210,10 @@ def measure_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tens
     splines, amounts = np.split(coefficients.cpu().numpy(), [math.prod(space.shape)])
     array = splines.reshape(*space.shape, len(task.problem.fields))
     constants = vector[coefficients.numel() :].cpu().numpy()
-    tail, flat = tail_of(space, task.time, array) if task.slabbed else (0.0, False)
+    tail, flat = 0.0, False
+    if task.slabbed:
+        sizes = sizes_inside(system, array) if task.shaped else sizes_in_time(space, task.time, array)
+        tail, flat = tail_of(sizes, expensive=len(task.along) > 1)
     residual = relative_residual(system, vector, task.tolerances.checked)
     return Slab(
         attempt.low,
@@ -226,6 +229,25 @@ def measure_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tens
         amounts,
         math.sqrt(system.conditions_loss(vector, task.initial)) if task.slabbed else 0.0,
     )
+
+
+def sizes_inside(system: System, coefficients: Array) -> Array:
+    """Return the norm inside a shape of the coefficient (*shape, fields) of each polynomial in time, (degree + 1,).
+
+    Outside the shape the splines may be wild, and so may be their coefficients.
+    """
+    time = system.domain.time
+    assert time is not None
+    others = [a for a in range(len(system.space.axes)) if a != time]
+    space = TensorProduct([system.space.axes[a] for a in others])
+    each = np.moveaxis(coefficients, time, -2).reshape(space.size, -1)
+    squares = np.zeros(coefficients.shape[time])
+    for image, _, own in system.interiors(JetPlan(system.domain.dimension, [()])):
+        once = image.points[image.points[:, time] == image.points[0, time]].cpu()
+        jets = space.at_points(once[:, others], JetPlan(len(others), [()])).jets(torch.as_tensor(each))
+        values = jets[:, 0].view(len(once), len(squares), -1) * own.cpu()
+        squares += values.square().sum(dim=2).mean(dim=0).numpy()
+    return np.sqrt(squares)
 
 
 def relative_residual(system: System, vector: Tensor, checked: int) -> float:

@@ -105,17 +105,15 @@ def constant_in_time(last: Slab, space: TensorProduct, time: int) -> Array:
     return result
 
 
-def tail_of(space: TensorProduct, time: int, coefficients: Array) -> tuple[float, bool]:
-    """Return the larger of the last two coefficients in time relative to all, and whether it is noise.
+def tail_of(sizes: Array, *, expensive: bool) -> tuple[float, bool]:
+    """Return the larger of the last two `sizes` of coefficients in time relative to all, and whether it is noise.
 
-    It is noise if the two coefficients before them are hardly larger. Along two axes and more, where knots that lower
-    the noise are expensive, the coefficients above it are then continued.
+    It is noise if the two coefficients before them are hardly larger. If knots that lower the noise are `expensive`, as
+    along two axes and more, the coefficients above it are then continued.
     """
-    sizes = sizes_in_time(space, time, coefficients)
     whole, tail = max(float(np.sqrt(np.square(sizes).sum())), 1e-300), float(sizes[-2:].max())
     flat = bool(tail > NOISE_RATIO * sizes[-4:-2].max())
-    many = len(space.shape) > 2
-    return (min(tail, continued_decay(sizes)) if flat and many else tail) / whole, flat
+    return (min(tail, continued_decay(sizes)) if flat and expensive else tail) / whole, flat
 
 
 def continued_decay(sizes: Array) -> float:

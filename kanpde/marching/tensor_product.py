@@ -16,6 +16,9 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching.axes import Axis, dense, transfer_matrix
 
+SHARE = 3  # ratio of all products and of those at a point from which indices cost more than zeros
+LARGEST_MATRIX = 2**24  # largest number of entries of a whole matrix
+
 
 @dataclass(frozen=True)
 class Local:
@@ -28,13 +31,30 @@ class Local:
 
     def jets(self, coefficients: Tensor) -> Tensor:
         """Return the jets (n, S, f) from the coefficients (P, f)."""
+        if self._nearly_all:
+            return (self._matrix @ coefficients).view(*self.features.shape[:2], -1)
         return torch.einsum("nsm,nmf->nsf", self.features, coefficients[self.columns])
 
     def adjoint(self, jets: Tensor) -> Tensor:
         """Apply the transpose of `jets`: (n, S, f) -> (P, f)."""
+        if self._nearly_all:
+            return self._matrix.T @ jets.flatten(0, 1)
         total = jets.new_zeros(self.size, jets.shape[2])
         shares = torch.einsum("nsf,nsm->nmf", jets, self.features)
         return total.index_add_(0, self.columns.reshape(-1), shares.flatten(0, 1))
+
+    @property
+    def _nearly_all(self) -> bool:
+        """True if most products are non-zero at a point, so that a whole matrix is faster, and not too large."""
+        count = self.features.shape[0] * self.features.shape[1] * self.size
+        return SHARE * self.columns.shape[1] > self.size and count <= LARGEST_MATRIX
+
+    @cached_property
+    def _matrix(self) -> Tensor:
+        """The features of all products, (n S, P); few periodic functions may occur twice at a point."""
+        n, partials, _ = self.features.shape
+        columns = self.columns[:, None].expand(-1, partials, -1)
+        return self.features.new_zeros(n, partials, self.size).scatter_add_(2, columns, self.features).flatten(0, 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What an equation has beside a multiple of Δu, looked at by its derivatives by the partials."""
+"""What an equation has beside its principal part, looked at by its derivatives by the partials."""
 
 from __future__ import annotations
 
@@ -16,41 +16,60 @@ from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
 SAME = 1e-9  # relative difference that is round-off
+DEFINITE = 1e-6  # least ratio of the eigenvalues of a principal part
 LOOKED_AT = 8  # points inside at which the equation is looked at
 
 Slopes = Mapping[MultiIndex, float]
 
 
 class Terms(Enum):
-    """What an equation has beside a multiple of Δu and given functions: nothing, a multiple of u, or other terms."""
+    """What an equation has beside its principal part and given functions: nothing, a multiple of u, or other terms."""
 
     NONE = "none"
     REACTION = "reaction"
     OTHER = "other"
 
 
-def terms_of(problem: Problem, block: Block) -> Terms | None:
-    """Return the terms of an equation beside a multiple of Δu; None if that is not its principal part.
+def terms_of(problem: Problem, block: Block) -> tuple[Terms, Array] | None:
+    """Return the terms of an equation for one field of (x, y) beside its principal part, and that, as a matrix (2, 2).
 
-    It is looked at by its derivatives by the partials, at some points and for two fields.
+    The principal part Σ a_ij u_ij is a multiple of one with constant coefficients and a definite matrix, that of Δu
+    being the identity; else None is returned. The equation is looked at by its derivatives by the partials, at some
+    points and for two fields.
     """
     points = problem.domain.interior(np.random.default_rng(0).random((LOOKED_AT, 2)))
     pairs = product((0.0, 1.0), points)
     every = [slopes for size, point in pairs for slopes in slopes_at(problem, block, point, None, size)]
-    if len(block.components) > 1 or not every or not all(map(is_laplacian, every)):
+    matrices = [principal_part(slopes) for slopes in every]
+    if len(block.components) > 1 or not every or matrices[0] is None:
+        return None
+    matrix = matrices[0]
+    if any(each is None or np.abs(each - matrix).max() > SAME * np.abs(matrix).max() for each in matrices):
         return None
     one = every[0]
     if any(abs(each[p] - one[p]) > SAME * abs(each[0, 0]) for each in every for p in one):
-        return Terms.OTHER
+        return Terms.OTHER, matrix
     lower = {len(partial) for partial, slope in one.items() if slope and len(partial) < 2}
-    return Terms.NONE if not lower else Terms.REACTION if lower == {0} else Terms.OTHER
+    return (Terms.NONE if not lower else Terms.REACTION if lower == {0} else Terms.OTHER), matrix
 
 
-def is_laplacian(slopes: Slopes) -> bool:
-    """Return True if the terms of highest order are a multiple of Δu, for one field of (x, y)."""
+def principal_part(slopes: Slopes) -> Array | None:
+    """Return the matrix of the terms of second order, divided by the coefficient of u_xx; None if it is not definite.
+
+    There is none either if there are terms of higher order.
+    """
     xx, yy, xy = (slopes.get(partial, 0.0) for partial in ((0, 0), (1, 1), (0, 1)))
     higher = any(slope for partial, slope in slopes.items() if len(partial) > 2)
-    return math.isfinite(xx) and xx != 0 and abs(xx - yy) <= SAME * abs(xx) and abs(xy) <= SAME * abs(xx) and not higher
+    if higher or not all(map(math.isfinite, (xx, yy, xy))) or xx == 0:
+        return None
+    matrix = np.array([[1.0, xy / (2 * xx)], [xy / (2 * xx), yy / xx]])
+    least, largest = np.linalg.eigvalsh(matrix)
+    return matrix if least > DEFINITE * largest else None
+
+
+def is_laplacian(matrix: Array) -> bool:
+    """Return True if a principal part is a multiple of Δu."""
+    return bool(np.abs(matrix - np.eye(2)).max() <= SAME)
 
 
 def slopes_at(problem: Problem, block: Block, point: Array, index: int | None, size: float) -> Iterator[Slopes]:

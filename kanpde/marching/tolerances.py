@@ -70,6 +70,8 @@ class MarchTolerances:
     shrink: float = 0.25  # smallest ratio of the next slab's length to an unsolved slab's length
     stretch: float = 1.5  # smallest ratio of the next slab's length to a slab's length if its tail in time is noise
     longer: float = 3.0  # largest ratio of the next slab's length to a slab's length
+    worthwhile: float = 2.0  # smallest such ratio on a shape, where slabs of one length have one factor
+    few: int = 10  # number of slabs on a shape that cost less than another factor
     longer_known: float = 20.0  # the same if a pass before has solved the part of time
     too_long: float = 2.0  # a slab is shortened if its last coefficients exceed this times the largest allowed ones
     cut: float = 0.5  # factor on the length of a slab that is cut because finer knots do not help

@@ -14,6 +14,7 @@ from kanpde.marching.state import Attempt, Counters, Iterate
 from kanpde.marching.tolerances import MISFIT, MarchTolerances
 from kanpde.optim.least_squares import Step
 
+ALMOST = 1e-6  # part of a slab that is round-off
 RESOLVED = 1e-2  # share of the residual below which the last coefficients in time do not cause it
 
 Axes = tuple[SplineAxis, ...]
@@ -81,7 +82,8 @@ def verdict(
     if aim.degree_in_time is not None:
         length = next_length(slab, aim, limits)
         if too_long(slab, aim, limits) and length >= limits.shortest:
-            if aim.first and attempt.counters.tries:  # a layer at first, where a shorter slab has the same tail
+            # A shorter slab that has the same tail has a layer at first.
+            if aim.first and attempt.counters.tries and math.isinf(attempt.counters.reached):
                 length = min(length, limits.first_cut * (slab.high - slab.low))
             return Shorter(length, axes, replace(counters, stalls=0, reached=math.inf))
     small = slab.residual <= aim.tolerance or negligible(slab, aim, limits)
@@ -106,6 +108,28 @@ def verdict(
 def keep(slab: Slab, axes: Axes, length: float, aim: Aim, limits: MarchTolerances) -> Keep:
     """Return the decision to keep a slab; if the slab is not solved, the next one may be longer than it."""
     return Keep(limits.longer * (slab.high - slab.low) if slab.residual > aim.tolerance else length, axes)
+
+
+def in_equal_slabs(found: Keep | Shorter | Finer, attempt: Attempt, limits: MarchTolerances) -> Keep | Shorter | Finer:
+    """Return a decision with a length by which slabs of one length fill the rest of time.
+
+    They have one matrix, whose factor costs as much as many slabs. So the next one is as long as this one, unless it
+    may be much longer and there would be many.
+    """
+    if isinstance(found, Shorter):
+        return replace(found, length=equal_length(attempt.low, found.length))
+    start, own = attempt.high if isinstance(found, Keep) else attempt.low, attempt.high - attempt.low
+    if start == 1.0:
+        return found
+    few = (1.0 - start) / own <= limits.few
+    same = own <= found.length and (found.length < limits.worthwhile * own or few)
+    return replace(found, length=equal_length(start, own if same else found.length))
+
+
+def equal_length(low: float, length: float) -> float:
+    """Return the largest length of at most `length` of which a whole number fills the time from the share `low`."""
+    rest = 1.0 - low
+    return rest / math.ceil(rest / length - ALMOST)
 
 
 def next_length(slab: Slab, aim: Aim, limits: MarchTolerances, *, known: bool = False) -> float:

@@ -150,7 +150,9 @@ class SingularPart:
         """Return the part that `to_json` wrote."""
         functions = []
         for each in saved["functions"]:
-            places = {name: value and tuple(value) for name, value in each["corner"].items() if name in ("at", "pole")}
+            places = {
+                name: value and tuple(value) for name, value in each["corner"].items() if name in ("at", "pole", "slit")
+            }
             corner = Corner(**{**each["corner"], **places})
             functions.append(CornerFunction(**{**each, "corner": corner}))
         return cls(tuple(functions), np.array(saved["amounts"]))

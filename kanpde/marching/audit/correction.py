@@ -187,6 +187,7 @@ def corrections(
             continue
         corrected = corrected_around(task, part, constants, before, finer, watched=directions and number < WATCHED)
         if corrected is not None:
+            assert isinstance(corrected.function, TensorFunction)
             found.append(corrected)
             before = corrected.function
             continue

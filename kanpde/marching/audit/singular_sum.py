@@ -48,8 +48,10 @@ class SingularSum:
     def __init__(self, shape: Shape, functions: Sequence[CornerFunction], amounts: Array) -> None:
         self.shape = shape
         self.size = float(np.abs([shape.low, shape.high]).max())
-        if any(f.conjugate or f.corner.pole is not None for f in functions):
-            raise NotEnclosed("the singular functions are not harmonic, or those of a corner in a hole: not enclosed")
+        if any(f.conjugate or f.corner.pole is not None or f.corner.slit is not None for f in functions):
+            raise NotEnclosed(
+                "the singular functions are not harmonic, or about a slit or a corner in a hole: not enclosed"
+            )
         if shape.high.size != 2 or amounts.shape[1:] != (1,):
             raise NotEnclosed("singular functions are enclosed for one field in the plane")
         corners = dict.fromkeys(f.corner for f in functions)
