@@ -362,6 +362,7 @@ def draw(rows: Sequence[Row]) -> None:
     for (label, values), color in zip(series, PALETTE, strict=False):
         axes.scatter(values, list(places), s=16, color=color, label=label, zorder=2)
     axes.set_xscale("log")
+    axes.set_ylim(0, len(rows) + 1)
     axes.set_yticks(list(places), [row.problem for row in rows])
     axes.set_xlabel("largest absolute error")
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
