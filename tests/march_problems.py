@@ -10,7 +10,8 @@ import torch
 
 from kanpde import Box, Data, Dirichlet, Initial, Problem
 from kanpde.collocation.affine import is_affine
-from kanpde.marching.march import March, begin
+from kanpde.marching.attempts import begin
+from kanpde.marching.march import March
 from kanpde.marching.task import MarchTask
 
 

@@ -14,9 +14,10 @@ from march_problems import Bratu, Front, Rate, String, march_of, task_of
 from kanpde import Dirichlet, Initial, files, load_problem, solve
 from kanpde.errors import ConfigurationError
 from kanpde.marching import state as states
+from kanpde.marching.attempts import begin
 from kanpde.marching.axes import design
 from kanpde.marching.low_rank import compress
-from kanpde.marching.march import March, begin
+from kanpde.marching.march import March
 from kanpde.marching.system import System
 from kanpde.training.trainer import resume
 

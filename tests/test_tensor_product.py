@@ -13,7 +13,8 @@ from kanpde.calculus.corner_functions import Corner, CornerFunction
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching.axes import LegendreAxis, design, points_of
 from kanpde.marching.enriched_product import EnrichedProduct
-from kanpde.marching.tensor_product import WIDER, OnGrid, TensorProduct, lines_of
+from kanpde.marching.line import WIDER
+from kanpde.marching.tensor_product import OnGrid, TensorProduct, lines_of
 
 
 def test_a_tensor_product_differentiates_polynomials_exactly():

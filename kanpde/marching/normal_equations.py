@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kanpde.marching.tensor_product import Line, OnGrid
+from kanpde.marching.line import Line
+from kanpde.marching.tensor_product import OnGrid
 
 LARGEST = 2**22  # the largest number of entries of one product of matrices
 KEPT = 2**18  # the largest number of products of functions that are kept for later normal matrices

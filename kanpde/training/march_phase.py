@@ -14,10 +14,11 @@ from kanpde.errors import ConfigurationError, Ending
 from kanpde.geometry.box import as_box
 from kanpde.geometry.shape import Shape
 from kanpde.marching import state as states
+from kanpde.marching.attempts import at_rest, begin
 from kanpde.marching.audit.parts import Part, parts_of_pass
 from kanpde.marching.axes import SplineAxis
 from kanpde.marching.compress_parts import compressed
-from kanpde.marching.march import March, at_rest, begin
+from kanpde.marching.march import March
 from kanpde.marching.memory import factored_bytes, factored_within
 from kanpde.marching.slabs import Pass
 from kanpde.marching.split import split
