@@ -71,6 +71,6 @@ def test_the_bound_is_close_to_the_true_error(name: str) -> None:
 
 
 def test_no_bound_of_a_spoiled_solution_is_below_its_true_error() -> None:
-    found = list(spoiled_solutions(error_bound, 24, seed=1, each=8, names=("burgers", "klein_gordon", "cubic")))
-    assert sum(each.bound is not None for each in found) >= 18
+    found = list(spoiled_solutions(error_bound, 12, seed=1, each=4, names=("burgers", "klein_gordon", "cubic")))
+    assert sum(each.bound is not None for each in found) >= 9
     assert [each for each in found if each.is_false] == []

@@ -172,12 +172,15 @@ COURSES = {
 }
 
 
+MOST = 12  # about so many iterations of a longer march
+
+
 @pytest.mark.parametrize("name", COURSES)
-def test_a_march_goes_on_exactly_from_every_iteration(name, tmp_path):
+def test_a_march_goes_on_exactly_from_any_iteration(name, tmp_path):
     problem, target = COURSES[name]
     straight = solve(problem, device="cpu", training={"target": target}, callbacks=[Keeper(tmp_path)])
     count = len(straight.history["loss"])
-    for number in range(count + 1):
+    for number in sorted({*range(0, count, 1 + count // MOST), count}):
         resumed = resume(tmp_path / str(number), problem)
         assert torch.equal(resumed.model.vector, straight.model.vector), number
         assert resumed.stopped_because == straight.stopped_because

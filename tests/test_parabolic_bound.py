@@ -66,12 +66,10 @@ def test_the_bound_holds_for_a_solution_and_for_spoiled_ones(name: str) -> None:
     assert bound is not None and bound <= CLASSES[name]
     other = {"c": USUAL["c"] + 10 ** random.uniform(-6, -2)}  # of the solution, and so of the source and the data
     held(stated(name, **other), model)
-    for size in (1e-9, 1e-4):
-        spoiled = copy.deepcopy(model)
-        with torch.no_grad():
-            flat = spoiled.network.first.coefficients.view(-1)
-            flat[random.choice(flat.nonzero().flatten().numpy())] += size
-        held(problem, spoiled)
+    with torch.no_grad():
+        flat = model.network.first.coefficients.view(-1)
+        flat[random.choice(flat.nonzero().flatten().numpy())] += 10 ** random.uniform(-9, -4)
+    held(problem, model)
 
 
 @pytest.mark.parametrize(("name", "limit"), [("monge_ampere", 1e-6), ("supported_plate", 1e-5)])
