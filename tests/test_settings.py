@@ -50,7 +50,8 @@ def test_no_formula_is_looked_for_if_the_group_is_left_out():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"network": {"depth": 3}}, "expected the settings of a network, got {'depth': 3}"),
+        ({"network": {"depth": 3}}, "unknown argument 'depth' of KAN; did you mean 'width'?"),
+        ({"network": {"kind": "mlp", "deep": 3}}, "expected the settings of a network, got {'kind': 'mlp', 'deep': 3}"),
         ({"sampling": 5}, "expected sampling as settings by name such as interior, got 5"),
         ({"seed": -1}, "expected seed to be a whole number of at least 0, got -1"),
         ({"dtype": "float8"}, "expected dtype float64 or float32, got 'float8'"),
