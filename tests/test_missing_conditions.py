@@ -19,6 +19,8 @@ from kanpde.problem.registry import discover
 class Random:
     """Fields whose values and derivatives are independent random numbers."""
 
+    size = 1  # number of parameters
+
     def __init__(self, fields: int) -> None:
         self.fields = fields
 

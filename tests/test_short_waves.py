@@ -20,6 +20,8 @@ ROD, PLATE = Box(x=(-1, 3), t=(0, 2)), Box(x=(0, 1), y=(0, 2), t=(0, 1))
 class Constant:
     """Fields that are one number everywhere."""
 
+    size = 1  # number of parameters
+
     def __init__(self, value: float, fields: int) -> None:
         self.value, self.fields = value, fields
 

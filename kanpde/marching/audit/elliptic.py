@@ -47,7 +47,7 @@ def needed_on_faces(problem: Problem, model: Model, unknowns: Mapping[str, Tenso
     faces = walls(problem)
     each = POINTS // len(faces) + 1
     outside = [face_points(domain, face, each, lambda n, d: random.random((n, d))) for face in faces]
-    found = frozen(equation, domain.names, model, unknowns, np.concatenate([inside, *outside]))
+    found = frozen(problem, model, unknowns, np.concatenate([inside, *outside]))
     if found is None or not np.isfinite(found.slopes).all():
         return None
     space = [a for a, partial in enumerate(found.partials) if domain.time not in partial]

@@ -10,15 +10,21 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, MultiIndex
+from kanpde.collocation.affine import is_affine
 from kanpde.collocation.rows import Placed
 from kanpde.network.trial_function import Model
-from kanpde.problem.block import Block
+from kanpde.problem.problem import Problem
+
+MOST = 2e7  # parameters of the network times points; with more of them, fewer points are used
+FEWEST = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Frozen:
-    """The derivatives of as many rows as there are fields by the fields' partials: `slopes` (n, f, partials, f)."""
+    """The derivatives of as many rows as there are fields by the fields' partials, `slopes` (n, f, partials, f), at the
+    `points` (n, d)."""
 
+    points: Array
     partials: Sequence[MultiIndex]
     slopes: Array
 
@@ -27,22 +33,24 @@ class Frozen:
         return self.slopes[:, :, list(self.partials).index(partial), field]
 
 
-def frozen(
-    equation: Block, names: tuple[str, ...], model: Model, unknowns: Mapping[str, Tensor], points: Array
-) -> Frozen | None:
-    """Return the coefficients of an equation in the coordinates `names` about a model, at points (n, d).
+def frozen(problem: Problem, model: Model, unknowns: Mapping[str, Tensor], points: Array) -> Frozen | None:
+    """Return the coefficients of a problem's equation about a model, at points (n, d) or some of them.
 
     The result is None for equations with integrals or unknown functions, with values of fields elsewhere, and with more
-    or fewer rows than fields.
+    or fewer rows than fields. The model is evaluated only if the equation is not linear.
     """
-    if equation.integrated or equation.functions or equation.place is not None:
+    equation, fields = problem.blocks()[0], len(problem.fields)
+    if equation.integrated or equation.functions or equation.place is not None or len(equation.components) != fields:
         return None
-    placed = Placed.at(equation, names, torch.from_numpy(points), None)
+    linear = is_affine(equation, problem)
+    if not linear:
+        points = points[:: max(1, len(points) // max(FEWEST, int(MOST / max(model.size, 1))))]
+    placed = Placed.at(equation, problem.domain.names, torch.from_numpy(points), None)
     if len(placed.images) != 1:
         return None
-    with torch.no_grad():
-        jets = [model.jets_at(placed.images[0], placed.plan).double().cpu()]
-    if len(equation.components) != jets[0].shape[2]:
-        return None
-    slopes = [slope.by_jets[0].numpy() for slope in placed.slopes(jets, unknowns)[1]]
-    return Frozen(placed.plan.partials, np.stack(slopes, axis=1))
+    jet = torch.zeros(len(points), len(placed.plan), fields, dtype=torch.float64)
+    if not linear:
+        with torch.no_grad():
+            jet = model.jets_at(placed.images[0], placed.plan).double().cpu()
+    slopes = [slope.by_jets[0].numpy() for slope in placed.slopes([jet], unknowns)[1]]
+    return Frozen(points, placed.plan.partials, np.stack(slopes, axis=1))

@@ -87,7 +87,7 @@ def regular(
     unit = np.random.default_rng(0).random((3 * POINTS, domain.dimension))
     unit[:POINTS, axis], unit[POINTS : 2 * POINTS, axis] = 0.0, 1.0
     points = domain.low + (domain.high - domain.low) * unit
-    found = frozen(problem.blocks(hard=True)[0], domain.names, model, unknowns, points)
+    found = frozen(problem, model, unknowns, points)
     if found is None or not np.isfinite(found.slopes).all():
         return False
     leading = np.stack([found.of(partial, f) for f, partial in enumerate(highest)], axis=-1)

@@ -47,21 +47,23 @@ def amplified_waves(problem: Problem, model: Model, unknowns: Mapping[str, Tenso
     Nothing is said of equations with integrals, and of systems whose highest derivatives in time do not determine all
     fields, as those of an incompressible flow.
     """
-    domain, equation = problem.domain, problem.blocks()[0]
+    domain = problem.domain
     if not evolves(problem):
         return None
     random = np.random.default_rng(0)
     points = interior_points(domain, POINTS, lambda count, dimension: random.random((count, dimension)))
-    found = frozen(equation, domain.names, model, unknowns, points)
+    found = frozen(problem, model, unknowns, points)
     if found is None:
         return None
     known = np.flatnonzero(np.isfinite(found.slopes).all(axis=(1, 2, 3)))
     if not len(known):
         return None
-    coefficients, time = Frozen(found.partials, found.slopes[known]), domain.time or 0
+    coefficients, time = Frozen(found.points, found.partials, found.slopes[known]), domain.time or 0
     worst = [fastest(coefficients, time, along / (domain.high - domain.low)) for along in directions(domain)]
     rate, place = max(worst, default=(0.0, 0))
-    return Amplified(dict(zip(domain.names, points[known[place]].tolist(), strict=True))) if rate > SHARE else None
+    return (
+        Amplified(dict(zip(domain.names, found.points[known[place]].tolist(), strict=True))) if rate > SHARE else None
+    )
 
 
 def directions(domain: Domain) -> Iterator[Array]:
