@@ -49,10 +49,8 @@ NOISY = 10.0  # ratio of the rows of measurements to all others from which their
 # Relative change of the rows by a change of a constant as large as itself from which measurements see the constant.
 SEEN = 1e-7
 REFINEMENTS = 3  # largest number of these spaces
-STEP = {
-    1: 2.0,
-    2: 1.5,
-}  # ratio of their numbers of intervals, by the number of axes: a factor on two costs its 4th power
+# Ratio of their numbers of intervals, by the number of axes: a factor on two axes costs its fourth power.
+STEP = {1: 2.0, 2: 1.5}
 FALLEN = 0.3  # ratio for twice the number below which a direction is noticed much less
 MOST_HELD = 1e9  # operations of a factor from which what training did not reach is not corrected, and counts as lost
 WATCHED = 30  # first parts whose weakest direction is looked for; in later ones it is determined by the same conditions

@@ -32,7 +32,8 @@ def axes_of(problem: Problem) -> list[int]:
 
 def walls(problem: Problem) -> list[Face]:
     """Return the faces of a domain across which coordinates with derivatives lead, but time."""
-    return [face for face in problem.domain.faces.values() if set(face.axes) & set(axes_of(problem))]
+    axes = set(axes_of(problem))
+    return [face for face in problem.domain.faces.values() if axes & set(face.axes)]
 
 
 def needed_on_faces(problem: Problem, model: Model, unknowns: Mapping[str, Tensor]) -> int | None:

@@ -56,8 +56,8 @@ class Evidence:
     `noise` is the relative spread of the solution that the noise of measurements causes, part of the estimate, and
     `uncertainty` has the standard deviations of the unknown constants and `deviations` those of the unknown functions.
     `scalars` has those of the constants relative to their sizes.
-    `branch` is another solution. `waves` is a place near which the equation is ill-posed in time,
-    and `uncounted` one where conditions are missing.
+    `branch` is another solution. `waves` is a place near which the equation is ill-posed in time, and `uncounted` one
+    where conditions are missing.
     """
 
     estimate: float | None

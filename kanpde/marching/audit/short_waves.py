@@ -58,12 +58,11 @@ def amplified_waves(problem: Problem, model: Model, unknowns: Mapping[str, Tenso
     known = np.flatnonzero(np.isfinite(found.slopes).all(axis=(1, 2, 3)))
     if not len(known):
         return None
-    coefficients, time = Frozen(found.points, found.partials, found.slopes[known]), domain.time or 0
-    worst = [fastest(coefficients, time, along / (domain.high - domain.low)) for along in directions(domain)]
+    finite, time = Frozen(found.points[known], found.partials, found.slopes[known]), domain.time or 0
+    worst = [fastest(finite, time, along / (domain.high - domain.low)) for along in directions(domain)]
     rate, place = max(worst, default=(0.0, 0))
-    return (
-        Amplified(dict(zip(domain.names, found.points[known[place]].tolist(), strict=True))) if rate > SHARE else None
-    )
+    point = dict(zip(domain.names, finite.points[place].tolist(), strict=True))
+    return Amplified(point) if rate > SHARE else None
 
 
 def directions(domain: Domain) -> Iterator[Array]:
