@@ -37,7 +37,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from kanpde import load_problem, solve
@@ -326,16 +325,15 @@ def table_of_rounding(found: Sequence[Rounded], names: Sequence[str]) -> list[st
         "# How bounds depend on rounding",
         "",
         f"Measured by `{' '.join(['python benchmarks/bounds.py --bits', *names])}` on {processor()}, where proofs are "
-        f"made with numbers of {np.finfo(np.longdouble).nmant + 1} bits. Each is repeated on all cells with Arb's "
-        "balls of 53, 113 and 200 bits in place of floating-point numbers, and with numbers of 53 bits alone. Problems "
-        f"with names in italics are manufactured. Those with at most {LARGEST} coefficients are here, as far as balls "
-        f"take at most {PATIENCE:.0f} seconds.",
+        "made with numbers of 53 bits in pairs. Each is repeated on all cells with Arb's balls of 53, 113 and 200 bits "
+        "in their place, and with single numbers of 53 bits. Problems with names in italics are manufactured. Those "
+        f"with at most {LARGEST} coefficients are here, as far as balls take at most {PATIENCE:.0f} seconds.",
         "",
         f"{theorems} of {len(THEOREMS)} theorems. Of {len(large)} bounds above {SMALLEST:g}, {same} are the same to "
-        "three digits as they are proved and with balls of 113 and of 200 bits. Numbers of 53 bits alone have these "
-        f"digits for {doubles}, and balls of 53 bits for {coarse}.",
+        "three digits with pairs of 53 bits and with balls of 113 and of 200 bits. Single numbers of 53 bits have "
+        f"these digits for {doubles}, and balls of 53 bits for {coarse}.",
         "",
-        "| problem | theorem | bound | 53 bits alone | balls, 53 | balls, 113 | balls, 200 | same |",
+        "| problem | theorem | pairs of 53 bits | single, 53 bits | balls, 53 | balls, 113 | balls, 200 | same |",
         "|---|---|---|---|---|---|---|---|",
         *map(line_of_rounding, found),
     ]

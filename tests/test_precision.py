@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -14,18 +15,20 @@ import sympy as sp
 
 from kanpde import Box, Dirichlet, problem_from, solve
 from kanpde.calculus.balls import balls
-from kanpde.calculus.precision import DOUBLE, EXTENDED, Numbers, floats, of_mpmath, sizes, working_with
+from kanpde.calculus.pairs import UNIT as PAIRED_UNIT
+from kanpde.calculus.pairs import Pairs, paired
+from kanpde.calculus.precision import DOUBLE, PAIRS, Numbers, floats, of_mpmath, sizes, working_with
 from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.calculus.taylor_series import coordinate, model_of
 from kanpde.marching.audit.bound import error_bound
 
-KINDS = ["double", "extended", 53, 113, 200]
+KINDS = ["double", "pairs", 53, 113, 200]
 
 
 @contextmanager
 def numbers_of(kind: str | int) -> Iterator[Numbers]:
     if isinstance(kind, str):
-        yield {"double": DOUBLE, "extended": EXTENDED}[kind]
+        yield {"double": DOUBLE, "pairs": PAIRS}[kind]
     else:
         pytest.importorskip("flint")
         with balls(kind) as numbers:
@@ -93,7 +96,7 @@ def test_floats_of_53_bits_are_as_near_as_they_say(kind: str | int) -> None:
             assert abs(fraction(value)) <= Fraction(float(size)) * Fraction(1 + 1e-12)
 
 
-def test_the_bound_of_a_solution_is_the_same_with_64_113_and_200_bits() -> None:
+def test_the_bound_of_a_solution_is_the_same_with_pairs_of_53_and_with_113_and_200_bits() -> None:
     pytest.importorskip("flint")
     problem = problem_from(
         "u_xx + u_yy = u - 2*exp(x)*sin(y)",
@@ -111,6 +114,47 @@ def test_the_bound_of_a_solution_is_the_same_with_64_113_and_200_bits() -> None:
     assert found[113] == pytest.approx(exact, rel=1e-6)
     assert exact * (1 - 1e-6) <= found["double"] <= 2 * exact
     assert exact * (1 - 1e-6) <= found[53] <= 2 * exact
-    if np.finfo(np.longdouble).nmant >= 63:
-        assert found["extended"] == pytest.approx(exact, rel=5e-4)
-        assert error_bound(problem, model)[0] == pytest.approx(exact, rel=5e-4)
+    assert found["pairs"] == pytest.approx(exact, rel=1e-6)
+    assert error_bound(problem, model)[0] == pytest.approx(exact, rel=1e-6)
+
+
+def random_pairs(seed: int, count: int) -> Pairs:
+    """Return numbers of many sizes, some of which nearly cancel, as pairs."""
+    random = np.random.default_rng(seed)
+    high = random.standard_normal(count) * 2.0 ** random.integers(-60, 60, count)
+    return paired(high, high * random.uniform(-0.5, 0.5, count) * 2.0**-53)
+
+
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide"])
+def test_an_operation_on_pairs_is_rounded_by_no_more_than_their_unit(name: str) -> None:
+    a, b = random_pairs(1, 2000), random_pairs(2, 2000)
+    b[:500] = -a[:500] * paired(1 + 2.0**-50, 2.0**-105)
+    for x, y, found in zip(a, b, getattr(np, name)(a, b), strict=True):
+        exact = getattr(operator, {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv"}[name])(
+            fraction(x), fraction(y)
+        )
+        assert abs(fraction(found) - exact) <= Fraction(PAIRED_UNIT) * abs(exact)
+
+
+def test_sums_and_products_of_matrices_of_pairs_are_as_close_as_their_terms_allow() -> None:
+    a, b = random_pairs(3, 60).reshape(5, 12), random_pairs(4, 36).reshape(12, 3)
+    rows = [[fraction(x) for x in row] for row in a]
+    columns = [[fraction(x) for x in column] for column in b.T]
+    for i, row in enumerate(rows):
+        assert abs(fraction(a.sum(axis=1)[i]) - sum(row)) <= 12 * Fraction(PAIRED_UNIT) * sum(map(abs, row))
+        for j, column in enumerate(columns):
+            terms = [p * q for p, q in zip(row, column, strict=True)]
+            gap = abs(fraction((a @ b)[i, j]) - sum(terms))
+            assert gap <= 13 * Fraction(PAIRED_UNIT) * sum(map(abs, terms))
+
+
+def test_pairs_are_equal_if_both_numbers_are() -> None:
+    a = paired(np.array([1.0, 1.0, 0.0]), np.array([2.0**-60, 0.0, 0.0]))
+    assert (a == 1).tolist() == [False, True, False]
+    assert (a != paired(1.0, 2.0**-60)).tolist() == [False, True, True]
+    assert a[1] == 1 and a[2] == 0
+
+
+def test_functions_of_numpy_that_pairs_do_not_have_are_refused() -> None:
+    with pytest.raises(TypeError):
+        np.sin(random_pairs(0, 3))

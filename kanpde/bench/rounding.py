@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from kanpde.bench.spoiled import CASES, USUAL
 from kanpde.calculus.balls import balls
-from kanpde.calculus.precision import DOUBLE, Numbers
+from kanpde.calculus.precision import DOUBLE, PAIRS, Numbers
 from kanpde.marching.audit.bound import error_bound
 from kanpde.marching.audit.enclosed import Enclosed
 from kanpde.network.trial_function import Model
@@ -30,7 +30,7 @@ SMALLEST = 1e-12  # bound that is compared
 
 @dataclass(frozen=True)
 class Rounded:
-    """One solution: its bound as it is proved by default, with numbers of 53 bits, and with balls by bits."""
+    """One solution: its bound with pairs, as by default, with single numbers of 53 bits, and with balls by bits."""
 
     name: str
     steps: tuple[str, ...]
@@ -55,7 +55,7 @@ def rounded_bounds(names: Sequence[str], budget: float) -> Iterator[Rounded]:
         bound, steps = error_bound(problem, model, PATIENCE)
         found = {} if bound is None or Enclosed(problem, model).size > LARGEST else in_balls(problem, model)
         if bound is not None and found:
-            yield Rounded(name, steps, bound, proved(problem, model), found)
+            yield Rounded(name, steps, proved(problem, model, PAIRS), proved(problem, model), found)
 
 
 def in_balls(problem: Problem, model: Model) -> dict[int, float]:

@@ -1,7 +1,8 @@
 """Arb's balls as the numbers of Taylor models: a midpoint of any number of bits, and a radius for all rounding errors.
 
-They are the reference for numbers of 53 and 64 bits, and slow. The package python-flint has them (F. Johansson, "Arb:
-efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE Transactions on Computers 66 (2017) 1281).
+They are the reference for floating-point numbers and pairs of them, and slow. The package python-flint has them (F.
+Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE Transactions on Computers 66
+(2017) 1281).
 """
 
 from __future__ import annotations

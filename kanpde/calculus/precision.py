@@ -1,8 +1,8 @@
-"""The numbers that are coefficients of Taylor models: of 53 bits, of 64 where the machine has them, or balls.
+"""The numbers that are coefficients of Taylor models: of 53 bits, pairs of these, or balls.
 
-An operation on numbers of 53 or 64 bits is rounded by at most `unit_of` them, relative to its result, and whoever
-computes with them adds that to an error. A ball has its own rounding errors: see `kanpde.calculus.balls`. An array of
-53 bits that meets one of another kind becomes one of that kind.
+An operation on numbers of 53 bits or on pairs is rounded by at most `unit_of` them, relative to its result, and whoever
+computes with them adds that to an error. A ball has its own rounding errors: see `kanpde.calculus.balls`. An
+array of 53 bits that meets one of another kind becomes one of that kind.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import mpmath
 import numpy as np
 import numpy.typing as npt
 
+from kanpde.calculus import pairs
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.pairs import Pairs
 
 UNIT = 2.0**-53  # relative error of one rounding to nearest, of 53 bits
 UPWARD = 1 + 1e-12  # exceeds the rounding errors of a sum of a thousand nonnegative numbers
@@ -62,32 +64,37 @@ class Double(Numbers):
         return float(value)
 
 
-class Extended(Numbers):
-    """Numbers of `numpy.longdouble`, which have 64 bits on most machines, and never less than 53."""
+class PairsOfDoubles(Numbers):
+    """Pairs of numbers of 53 bits: see `kanpde.calculus.pairs`."""
 
-    digits = 40
+    digits = 60
 
     @property
     def of_corrections(self) -> Numbers:
         return DOUBLE
 
     def exact(self, values: Array) -> Any:
-        return values.astype(np.longdouble)
+        return pairs.paired(values, 0.0)
 
     def fraction(self, whole: npt.NDArray[Any], bits: int) -> Any:
-        high = np.asarray(whole / (1 << bits), dtype=np.float64)
-        numerator, denominator = np.frompyfunc(float.as_integer_ratio, 1, 1), (1 << bits)
-        pairs = numerator(high.astype(object))
-        taken = np.frompyfunc(lambda w, pair: w - pair[0] * denominator // pair[1], 2, 1)(whole, pairs)
-        return high.astype(np.longdouble) + np.asarray(taken / (1 << bits), dtype=np.float64)
+        return pairs.paired(*_high_and_low(whole, bits))
 
     def rounded(self, value: Any) -> Any:
         high = float(value)
-        return np.longdouble(high) + np.longdouble(float(value - mpmath.mpf(high)))
+        return pairs.paired(high, float(value - mpmath.mpf(high)))
 
 
-DOUBLE, EXTENDED = Double(), Extended()
+DOUBLE, PAIRS = Double(), PairsOfDoubles()
 _working: ContextVar[Numbers] = ContextVar("working", default=DOUBLE)
+
+
+def _high_and_low(whole: npt.NDArray[Any], bits: int) -> tuple[Array, Array]:
+    """Return the nearest number of 53 bits of whole · 2^−bits, and that of the rest."""
+    high = np.asarray(whole / (1 << bits), dtype=np.float64)
+    denominator = 1 << bits
+    ratios = np.frompyfunc(float.as_integer_ratio, 1, 1)(high.astype(object))
+    rest = np.frompyfunc(lambda w, ratio: w - ratio[0] * denominator // ratio[1], 2, 1)(whole, ratios)
+    return high, np.asarray(rest / denominator, dtype=np.float64)
 
 
 def working() -> Numbers:
@@ -107,35 +114,54 @@ def working_with(numbers: Numbers) -> Iterator[None]:
 
 def of_mpmath(value: Any) -> Any:
     """Return an exact number as one of mpmath's, at the precision that is set there."""
+    if isinstance(value, Pairs | np.void):
+        return mpmath.mpf(float(value["high"])) + mpmath.mpf(float(value["low"]))
     if hasattr(value, "man_exp"):
         mantissa, exponent = value.man_exp()
         return mpmath.ldexp(mpmath.mpf(int(mantissa)), int(exponent))
-    high = float(value)
-    return mpmath.mpf(high) + mpmath.mpf(float(value - high))
+    return mpmath.mpf(float(value))
 
 
 def half_widths(low: Array, high: Array) -> Array:
     """Return half of high − low."""
     numbers = working()
-    return np.asarray((numbers.exact(high) - numbers.exact(low)) / 2)
+    return np.asanyarray((numbers.exact(high) - numbers.exact(low)) / 2)
+
+
+def is_paired(values: Any) -> bool:
+    """Return whether numbers are pairs."""
+    return bool(np.asarray(values).dtype == pairs.WORDS)
+
+
+def usable(values: Any) -> Any:
+    """Return an array with the arithmetic of its numbers, which NumPy's functions take from pairs."""
+    return np.asarray(values).view(Pairs) if is_paired(values) else values
+
+
+def zeros(shape: tuple[int, ...], *likes: Any) -> Any:
+    """Return zeros of the kind that sums and products of these numbers have."""
+    if any(map(is_paired, likes)):
+        return pairs.paired(np.zeros(shape), 0.0)
+    return np.zeros(shape, np.result_type(np.float64, *likes))
 
 
 def unit_of(values: Any) -> float:
     """Return the relative error of one rounding of these numbers; none if they are balls."""
-    kind = np.asarray(values).dtype
-    return 0.0 if kind.kind == "O" else UNIT if kind == np.float64 else float(np.finfo(kind).epsneg)
+    if is_paired(values):
+        return pairs.UNIT
+    return 0.0 if np.asarray(values).dtype.kind == "O" else UNIT
 
 
 def floats(values: Array) -> tuple[Array, Array]:
     """Return the nearest numbers of 53 bits, and bounds of how far these are from all that is meant."""
-    if values.dtype == np.float64:
-        return values, np.zeros(())
+    if is_paired(values):
+        near, rest = pairs.words_of(values)
+        return near, np.asarray(UPWARD * np.abs(rest) + TINY * (near != 0))
     if values.dtype.kind == "O":
         middle, radius = _middle_and_radius(values)
         near, rest = middle.astype(np.float64), np.asarray(radius, dtype=np.float64)
         return near, np.asarray(UPWARD * (rest + 2 * UNIT * np.abs(near)) + TINY * (near != 0))
-    near = values.astype(np.float64)
-    return near, np.asarray(UPWARD * np.abs(values - near).astype(np.float64) + TINY * (values != 0))
+    return np.asarray(values, dtype=np.float64), np.zeros(())
 
 
 def sizes(values: Array) -> Array:
@@ -146,7 +172,10 @@ def sizes(values: Array) -> Array:
     if values.dtype.kind == "O":
         near, lost = floats(values)
         return np.abs(near) + lost
-    return np.abs(values).astype(np.float64, copy=False)
+    if is_paired(values):
+        near, rest = pairs.words_of(values)
+        return np.asarray(np.abs(near) + np.abs(rest))
+    return np.asarray(np.abs(values), dtype=np.float64)
 
 
 def midpoints(values: Array) -> Array:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.polynomial import chebyshev, legendre
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.precision import TINY, UNIT, UPWARD, floats, midpoints, sizes, unit_of
+from kanpde.calculus.precision import TINY, UNIT, UPWARD, floats, midpoints, sizes, unit_of, usable, zeros
 
 NEGLIGIBLE = 1e-19  # coefficients below this share of the largest are moved to the error
 COARSE = 1e-7  # the same where few digits count
@@ -37,6 +37,9 @@ class TaylorModel:
 
     coefficients: Array
     error: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "coefficients", usable(self.coefficients))
 
     @classmethod
     def constant(cls, value: float, dimension: int, error: float = 0.0) -> TaylorModel:
@@ -174,8 +177,8 @@ class TaylorModel:
     def __mul__(self, other: TaylorModel) -> TaylorModel:
         a, b = (self, other) if math.prod(self.degrees) >= math.prod(other.degrees) else (other, self)
         cells = np.broadcast_shapes(a.error.shape, b.error.shape)
-        kind = np.result_type(a.coefficients, b.coefficients)
-        product = np.zeros(cells + tuple(m + n - 1 for m, n in zip(a.degrees, b.degrees, strict=True)), kind)
+        degrees = tuple(m + n - 1 for m, n in zip(a.degrees, b.degrees, strict=True))
+        product = zeros(cells + degrees, a.coefficients, b.coefficients)
         for block in blocks(cells, math.prod(product.shape[self.dimension :])):
             first, second = (_part(model.coefficients, block) for model in (a, b))
             for index in np.ndindex(*b.degrees):
@@ -240,7 +243,7 @@ class TaylorModel:
     def _coefficient(self, index: tuple[int, ...]) -> Array:
         """Return a view of one coefficient on every cell, (*cells)."""
         place: Any = (..., *index)
-        return np.asarray(self.coefficients[place])
+        return np.asanyarray(self.coefficients[place])
 
     def _spread(self, values: Array) -> Array:
         """Return numbers (*cells) as coefficients of degree 0."""
@@ -250,7 +253,8 @@ class TaylorModel:
         if sizes == self.degrees:
             return self.coefficients
         missing = [(0, size - own) for size, own in zip(sizes, self.degrees, strict=True)]
-        return np.pad(self.coefficients, [(0, 0)] * self.dimension + missing)
+        padded: Array = usable(np.pad(self.coefficients, [(0, 0)] * self.dimension + missing))
+        return padded
 
 
 # (centre, radius) -> the Taylor coefficients of g about the centre and the remainder in the ball of this radius.
@@ -271,7 +275,7 @@ def blocks(cells: tuple[int, ...], coefficients: int) -> Iterator[tuple[slice, .
 def _part(coefficients: Array, block: tuple[slice, ...]) -> Array:
     """Return the coefficients on a block of cells, where some axes may have one cell for all."""
     own: Any = tuple(slice(None) if size == 1 else part for size, part in zip(coefficients.shape, block, strict=False))
-    return np.asarray(coefficients[own])
+    return np.asanyarray(coefficients[own])
 
 
 @functools.cache

@@ -12,7 +12,7 @@ import numpy as np
 import sympy as sp
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.precision import UPWARD, floats, of_mpmath, sizes, unit_of, working
+from kanpde.calculus.precision import UPWARD, floats, of_mpmath, sizes, unit_of, usable, working
 from kanpde.calculus.taylor_models import MOST_TERMS, NotEnclosed, Series, TaylorModel
 
 ENOUGH = 1e-18  # remainder of a series, relative to its largest term
@@ -131,7 +131,8 @@ def summed(terms: Iterator[Array], bound: Callable[[int], Array], radius: Array)
 
 def values(function: Callable[[Any], Any], at: Array) -> Array:
     """Return a function of mpmath at exact numbers, with one rounding."""
-    places, which = (at.ravel(), np.arange(at.size)) if at.dtype == object else np.unique(at, return_inverse=True)
+    plain = at.dtype.kind == "f"
+    places, which = np.unique(at, return_inverse=True) if plain else (at.ravel(), np.arange(at.size))
     with mpmath.workdps(working().digits):
         found = gathered([working().rounded(function(of_mpmath(x))) for x in places])
     return found[which.ravel()].reshape(at.shape)
@@ -139,7 +140,8 @@ def values(function: Callable[[Any], Any], at: Array) -> Array:
 
 def gathered(numbers: list[Any]) -> Array:
     """Return an array of working numbers."""
-    return np.array(numbers, dtype=np.asarray(numbers[0]).dtype)
+    found: Array = usable(np.array(numbers, dtype=np.asarray(numbers[0]).dtype))
+    return found
 
 
 def exponential(centre: Array, radius: Array) -> tuple[list[Array], Array]:

@@ -20,7 +20,7 @@ import torch
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.exact_splines import LARGEST_DEGREE, OnCells, spline_pieces
 from kanpde.calculus.jets import closure, set_partitions
-from kanpde.calculus.precision import UNIT, UPWARD, Numbers, floats, half_widths, sizes, unit_of, working
+from kanpde.calculus.precision import UNIT, UPWARD, Numbers, floats, half_widths, sizes, unit_of, usable, working
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
@@ -250,7 +250,7 @@ def linear_edges(layer: KANLayer, ranges: Sequence[tuple[float, float]], order: 
     # Rounding errors of small terms are those of the sum.
     if (np.stack(rest)[:, 0] > limit * np.max(largest, axis=0)).any():
         raise NotEnclosed("the network is a composition of splines, which is not enclosed")
-    return LinearEdges(np.stack(alpha), np.stack(beta), np.stack(rest, axis=1))
+    return LinearEdges(usable(np.stack(alpha)), usable(np.stack(beta)), np.stack(rest, axis=1))
 
 
 @functools.lru_cache(maxsize=2048)

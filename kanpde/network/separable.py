@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.calculus.precision import TINY, UPWARD, sizes, unit_of
+from kanpde.calculus.precision import TINY, UPWARD, sizes, unit_of, zeros
 from kanpde.calculus.taylor_models import TaylorModel
 
 Factor = dict[MultiIndex, TaylorModel]  # partials of a spline along its own axis; those that are missing vanish
@@ -32,8 +32,8 @@ class Stacked:
         models = [factor.get(partial) for factor in factors]
         cells = max(factor[()].error.shape[axis] for factor in factors)
         size = max((m.degrees[axis] for m in models if m is not None), default=1)
-        kind = np.result_type(np.float64, *(model.coefficients for model in models if model is not None))
-        coefficients, error = np.zeros((cells, size, len(models)), kind), np.zeros((cells, len(models)))
+        kinds = (model.coefficients for model in models if model is not None)
+        coefficients, error = zeros((cells, size, len(models)), *kinds), np.zeros((cells, len(models)))
         for k, model in enumerate(models):
             if model is not None:
                 degrees = model.degrees[axis]

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from kanpde.calculus.precision import DOUBLE, EXTENDED, Numbers, working_with
+from kanpde.calculus.precision import DOUBLE, PAIRS, Numbers, working_with
 from kanpde.calculus.taylor_models import NotEnclosed
 from kanpde.errors import KanpdeError
 from kanpde.geometry.box import as_box
@@ -43,8 +43,8 @@ from kanpde.symbolic.proof.row import row_of
 SECONDS = 10.0  # after which a proof is given up
 
 FAR, CLOSE = 100.0, 1e-10  # a bound of more companions than that is tried on other cells, unless it is close
-MOST_EXTENDED = 100_000  # coefficients on all cells, up to which they have 64 bits at once
-MOST_REFINED = 2_000_000  # the same for a second proof with 64 bits after one with 53
+MOST_PAIRED = 100_000  # coefficients on all cells, up to which they are pairs at once
+MOST_REFINED = 2_000_000  # the same for a second proof with pairs after one with numbers of 53 bits
 MOST_AT_ONCE = 1_000_000  # coefficients on all cells, up to which the solution itself is enclosed first
 
 TOO_LONG = f"the proof takes more than {SECONDS:.0f} seconds"
@@ -72,7 +72,7 @@ def error_bound(
     """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason.
 
     A proof is given up after `seconds`, ten by default, and not tried if it needs more `memory`, in bytes. It is made
-    with `numbers` of 64 bits if none are chosen; where the cells are many, with 53 bits first, and very many with these
+    with `numbers`, pairs if none are chosen; where the cells are many, with 53 bits first, and very many with these
     alone.
     """
     found: list[tuple[float, tuple[str, ...]]] = []
@@ -118,14 +118,14 @@ def _proved(enclosed: Enclosed, numbers: Numbers | None) -> Iterator[tuple[float
                 yield from _bounds(enclosed, proofs or _applicable(enclosed))
         except NotEnclosed as error:
             raise reasons[0] if reasons else error from None
-    elif numbers is None and MOST_EXTENDED < closest.size <= MOST_REFINED:
-        with working_with(EXTENDED):
+    elif numbers is None and MOST_PAIRED < closest.size <= MOST_REFINED:
+        with working_with(PAIRS):
             yield from _bounds(closest, proofs or [])
 
 
 def _numbers_of(enclosed: Enclosed) -> Numbers:
     """Return the numbers with which a solution is enclosed if no others are chosen."""
-    return EXTENDED if enclosed.size <= MOST_EXTENDED else DOUBLE
+    return PAIRS if enclosed.size <= MOST_PAIRED else DOUBLE
 
 
 def _near(enclosed: Enclosed) -> Iterator[Enclosed]:

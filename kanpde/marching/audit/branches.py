@@ -117,6 +117,7 @@ class Search:
         self.system = self.rows.system
         self.plan = JetPlan(self.system.domain.dimension, [()])
         self.interiors = self.system.interiors(self.plan)
+        self.dampings: Sequence[float] = DAMPINGS  # with the first of which there was a factor, the last time
 
     def values(self, vector: Tensor) -> Tensor:
         """Return the fields at the points inside, with the roots of the weights, so that norms are those of L2."""
@@ -148,9 +149,12 @@ class Search:
     def step(self, vector: Tensor) -> Tensor | None:
         """Return a Gauss–Newton step; None if there is none."""
         linear = self.system.linearise(vector)
-        factor = first_solvable(factor_of(linear, damping) for damping in DAMPINGS)
-        step = None if factor is None else own_step(linear, factor).step
-        return step if step is not None and bool(step.isfinite().all()) else None
+        factor = first_solvable(factor_of(linear, damping) for damping in self.dampings)
+        if factor is None:
+            return None
+        self.dampings = [damping for damping in self.dampings if damping >= factor.damping]
+        step = own_step(linear, factor).step
+        return step if bool(step.isfinite().all()) else None
 
     def linear(self, start: Tensor) -> bool:
         """Return True if one step from there leads to the known solution, or if there is no step."""

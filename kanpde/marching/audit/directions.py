@@ -19,8 +19,10 @@ from kanpde.optim.band import MAX_ORTHOGONAL
 from kanpde.optim.bordered import AnyFactor, BorderedLinearisation, factor_of, first_solvable
 
 ITERATIONS = 6  # of the inverse power iteration; a few suffice, because the smallest eigenvalue of interest is isolated
+TOGETHER = 4  # directions of that iteration with a factor that is not precise
 DAMPINGS = (1e-15, 1e-13, 1e-11, 1e-9)  # of the factor; the first one with which it exists is used
 LARGEST_DAMPING = 1e-12  # of a factor that is used instead of a new one; the direction sinks in a larger one
+ROUND_OFF = 2.0**-50  # relative change of a coefficient, and of the rows' derivatives, that rounding may make
 LEVEL = 1e-3  # deviation from its mean, relative to it, below which a direction is a constant
 
 
@@ -72,7 +74,7 @@ def weakest_direction(
     whole = max(relative, shares[named] if named is not None else 0.0)
     f = int(sizes.argmax())
     constant = bool((sizes[f] ** 2 - mean[f] ** 2).clamp_min(0).sqrt() <= LEVEL * mean[f].abs())
-    seen = float(linear.product(v).norm()) / max(whole, 1e-300)
+    seen = noticed_by(linear, v) / max(whole, 1e-300)
     # A change of an unknown function that measurements hardly notice is judged by the function's standard deviation.
     judged = named is None or named in constants or not any(piece.placed.block.measured for piece in system.pieces)
     return Direction(
@@ -81,6 +83,13 @@ def weakest_direction(
         field=system.fields[f],
         unknown=named,
     )
+
+
+def noticed_by(linear: BorderedLinearisation, v: Tensor) -> float:
+    """Return ‖J v‖; zero if that is no more than what changes of v by its own round-off do to the rows."""
+    signs = torch.randint(0, 2, v.shape, generator=torch.Generator().manual_seed(0)).to(v) * 2 - 1
+    seen, rounding = (float(linear.product(each).norm()) for each in (v, ROUND_OFF * signs * v))
+    return seen if seen > rounding else 0.0
 
 
 def weakest_vector(
@@ -105,7 +114,7 @@ def weakest_vector(
         weighted = torch.stack(each).sum(dim=0)
         return torch.cat([weighted, v[len(weighted) :]])
 
-    return iterated_direction(factor, vector, inside if system.shaped else None)
+    return iterated_direction(factor, linear, vector, inside if system.shaped else None)
 
 
 def shares_of(change: Mapping[str, Tensor], values: Tensor) -> dict[str, float]:
@@ -123,13 +132,27 @@ def small(factor: AnyFactor) -> bool:
     return not factor.precise and factor.storage.size <= MAX_ORTHOGONAL
 
 
-def iterated_direction(factor: AnyFactor, like: Tensor, mass: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-    """Return the weakest direction, of norm 1, by inverse power iteration; `mass` is M of its norm, else 1."""
+def iterated_direction(
+    factor: AnyFactor,
+    linear: BorderedLinearisation,
+    like: Tensor,
+    mass: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """Return the weakest direction, of norm 1, by inverse power iteration; `mass` is M of its norm, else 1.
+
+    A factor that has lost the digits of J mixes all directions whose singular values are below its round-off. Then
+    some are iterated together, and the result is their combination that the rows notice least.
+    """
+    count = 1 if factor.precise else TOGETHER
     generator = torch.Generator().manual_seed(0)
-    v = torch.randn(len(like), generator=generator, dtype=torch.float64).to(like)
+    basis = torch.randn(len(like), count, generator=generator, dtype=torch.float64).to(like)
     for _ in range(ITERATIONS):
-        v = unit(factor.solve(v if mass is None else mass(v)))
-    return v
+        solved = [factor.solve(v if mass is None else mass(v)) for v in basis.T]
+        basis = torch.linalg.qr(torch.stack([unit(v) for v in solved], dim=1)).Q
+    if count == 1:
+        return basis[:, 0]
+    rows = torch.stack([linear.product(v) for v in basis.T], dim=1)
+    return unit(basis @ torch.linalg.svd(rows, full_matrices=False).Vh[-1])
 
 
 def exact_direction(linear: BorderedLinearisation) -> Tensor:

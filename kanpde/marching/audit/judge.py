@@ -24,6 +24,7 @@ from kanpde.marching.audit.course import Course
 from kanpde.marching.audit.data import audit_of_data
 from kanpde.marching.audit.first_time import with_start
 from kanpde.marching.audit.missing_conditions import missing_conditions
+from kanpde.marching.audit.narrow_coefficients import missed_coefficients
 from kanpde.marching.audit.noise import Noise
 from kanpde.marching.audit.parts import Part, parts_of_network, values_at
 from kanpde.marching.audit.places import missed
@@ -129,10 +130,14 @@ def collected(
     problem: Problem, model: Model, parts: Sequence[Part], residual: float, memory: float = math.inf
 ) -> Evidence:
     """Return the evidence on a model, by corrections that fit into the `memory`, in bytes."""
-    unseen = tuple(missed(problem, lambda placed: rows_of(model, placed), constants_of(model), size_of(model, problem)))
+    known, size = constants_of(model), size_of(model, problem)
+    unseen = (
+        *missed(problem, lambda placed: rows_of(model, placed), known, size),
+        *missed_coefficients(problem, model, known, size),
+    )
     dimension = problem.domain.dimension
-    known = dimension in RESOLUTION and (dimension <= FACTORED_DIMENSION or parts)
-    if not isinstance(problem.domain, Shape) or not known:
+    corrected = dimension in RESOLUTION and (dimension <= FACTORED_DIMENSION or parts)
+    if not isinstance(problem.domain, Shape) or not corrected:
         # Training has no residual of its own if it ended before its first solution.
         estimate = residual if math.isfinite(residual) else relative_residual(problem, model)
         many = dimension > FACTORED_DIMENSION

@@ -19,7 +19,8 @@ from kanpde.collocation.sampling import Index, sample
 from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
-POINTS = 2**19  # looked at in every block; a feature narrower than their distance stays hidden
+POINTS = 2**19  # looked at inside; a feature narrower than their distance stays hidden
+ON_FACES = 2**17  # the same for a condition
 CHUNK = 2**17
 LARGEST = 2048  # number of the most extreme points at which the solution is checked
 ROUND_OFF = 1e-9  # share of the effect of a field of the solution's size below which a missed value is round-off
@@ -32,12 +33,14 @@ Rows = Callable[[Placed], Tensor]
 class Missed:
     """A block that the solution does not satisfy where its data are largest, at `point` by coordinate.
 
-    `share` is the missed share of all data of the block.
+    `share` is the missed share of all data of the block; or, if it is `of_terms`, the share of the equation's own terms
+    that the solution leaves there, where a coefficient is extreme.
     """
 
     block: str
     share: float
     point: dict[str, float]
+    of_terms: bool = False
 
 
 def missed(problem: Problem, rows: Rows, unknowns: dict[str, Tensor], size: float) -> Iterator[Missed]:
@@ -66,7 +69,7 @@ def extremes(
     """Return the block at the points where its data are largest, and the sums of the data's sizes there and over all
     points.
     """
-    drawn = sample(block, problem.domain, POINTS, "sobol", np.random.default_rng(seed))
+    drawn = sample(block, problem.domain, ON_FACES if block.faces else POINTS, "sobol", np.random.default_rng(seed))
     sizes = np.concatenate([data_sizes(problem, block, *part, unknowns) for part in chunks(drawn.points, drawn.index)])
     sizes[~np.isfinite(sizes)] = 0.0
     total = float(sizes.sum())

@@ -121,11 +121,11 @@ class Evidence:
 
     @property
     def judged(self) -> float | None:
-        """The estimate of the relative error, raised to what rounding causes, and to what the weakest direction allows
-        if that is much."""
+        """The estimate of the relative error, raised to what rounding causes, to the share of the data that no rows of
+        training have shown, and to what the weakest direction allows if that is much."""
         if self.estimate is None or not math.isfinite(self.estimate):
             return None
-        least = max(self.estimate, self.rounding)
+        least = max(self.estimate, self.rounding, *(min(each.share, 1.0) for each in self.missed if self.hides(each)))
         raised = self.amplified > AMPLIFIED and self.reached == 1
         return max(least, min(1.0, self.amplified)) if raised else least
 
@@ -136,6 +136,10 @@ def is_open(weakest: Direction, left: float) -> bool:
         return False
     found = weakest.resolved and not weakest.constant and weakest.unknown is None
     return not (found and weakest.noticed > NOTICED and left < HELD * weakest.noticed)
+
+    def hides(self, missed: Missed) -> bool:
+        """Return True if the relative residual shows that training has not seen what the solution misses."""
+        return self.before < HIDDEN * missed.share
 
 
 def amplified(weakest: Direction, left: float) -> float:
@@ -180,7 +184,7 @@ def _reasons(evidence: Evidence, target: float) -> Iterator[str]:
     if evidence.reached < 1:
         yield unfinished(evidence)
     for each in evidence.missed:
-        yield unseen(each, hidden=evidence.before < HIDDEN * each.share)
+        yield unseen(each, hidden=evidence.hides(each))
     yield from open_direction(evidence)
     if evidence.uncounted is not None:
         yield too_few(evidence.uncounted)
@@ -226,6 +230,9 @@ def unfinished(evidence: Evidence) -> str:
 def unseen(found: Missed, *, hidden: bool) -> str:
     """Return the sentence on data that the solution misses; `hidden` if the rows of training do not show it."""
     where = ", ".join(f"{name} = {value:.6g}" for name, value in found.point.items())
+    if found.of_terms:
+        text = f"the solution leaves {min(found.share, 1):.0%} of the equation's terms, near {where}"
+        return f"{text}: a coefficient is narrower than the first knots there; try a larger network.intervals"
     what = "the equation's source" if found.block == "residual" else f"the data of the condition {found.block!r}"
     text = f"the solution misses {min(found.share, 1):.0%} of {what}, near {where}"
     return f"{text}: it is narrower than the first knots; try a larger network.intervals" if hidden else text
