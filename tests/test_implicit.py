@@ -97,3 +97,20 @@ def test_bad_functions_are_refused_in_one_line(make: object, said: str) -> None:
     with pytest.raises(ProblemError, match=said) as refused:
         make()  # type: ignore[operator]
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("radius", [1e-2, 1e-4, 1e-6])
+@pytest.mark.parametrize("island", [False, True])
+def test_holes_and_islands_between_the_nodes_of_the_grid_are_found(radius: float, island: bool) -> None:
+    def level(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        near = ((x - 0.31) ** 2 + (y - 0.23) ** 2).sqrt() - radius
+        return torch.minimum((x + 1.1) ** 2 + y**2 - 0.5, near) if island else torch.maximum(x**2 + y**2 - 1, -near)
+
+    pieces = Implicit(level, PLANE).pieces["rim"]
+    smallest = min(pieces, key=lambda piece: float((piece.extent[1] - piece.extent[0]).max()))
+    assert len(pieces) == 2
+    assert np.allclose(smallest.extent, [[0.31 - radius, 0.23 - radius], [0.31 + radius, 0.23 + radius]], atol=1e-9)
+
+
+def test_a_saddle_that_does_not_reach_zero_is_no_hole() -> None:
+    assert len(Implicit(lambda x, y: (x**2 + y**2) ** 2 - 2 * (x**2 - y**2) - 1e-3, PLANE).pieces["rim"]) == 1

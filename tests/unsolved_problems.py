@@ -10,7 +10,20 @@ import numpy as np
 import sympy as sp
 import torch
 
-from kanpde import Annulus, Box, Condition, Data, Dirichlet, Disk, Initial, Neumann, Periodic, Problem, load_problem
+from kanpde import (
+    Annulus,
+    Box,
+    Condition,
+    Data,
+    Dirichlet,
+    Disk,
+    Initial,
+    Neumann,
+    Periodic,
+    Problem,
+    Robin,
+    load_problem,
+)
 
 PI = sp.pi
 X, Y, T = sp.symbols("x y t")
@@ -184,6 +197,45 @@ NOT_SOLVED: dict[str, tuple[Problem, str]] = {
         ),
         "of the equation's source, near x = 0.29",
     ),
+    # Coefficients with features narrower than the knots.
+    "sink in time": (
+        problem(
+            Box(t=(0, 2)),
+            lambda u, t: u.t + 100 * torch.exp(-(((t - 1.2345) / 1e-3) ** 2)) * u,
+            {"start": Initial(1)},
+            exact=lambda t: sp.exp(-sp.sqrt(sp.pi) / 20 * (sp.erf(1000 * t - sp.Rational("1234.5")) + 1)),
+        ),
+        "of the equation's terms, near t = 1.23",
+    ),
+    "thin insulation": (
+        problem(
+            LINE,
+            lambda u, x: (1 - (1 - 1e-5) * torch.exp(-(((x - 0.4321) / 1e-4) ** 2))) * u.xx + 1,
+            {"ends": Dirichlet(0)},
+        ),
+        "of the equation's terms, near x = 0.432",
+    ),
+    "absorbing spot": (
+        problem(
+            SQUARE,
+            lambda u, x, y: u.xx + u.yy - 1e8 * torch.exp(-1e6 * ((x - 0.3) ** 2 + (y - 0.6) ** 2)) * u + 1,
+            {"rim": Dirichlet(0)},
+        ),
+        "of the equation's terms, near x = 0.(29|30)",
+    ),
+    "narrow contact": (
+        problem(
+            SQUARE,
+            lambda u: u.xx + u.yy + 1,
+            {
+                "cold": Dirichlet(0, on=["x", "y-"]),
+                "contact": Condition(
+                    lambda u, x: u.y + 1e5 * torch.exp(-(((x - 0.4321) / 1e-4) ** 2)) * (u - 1), on="y+"
+                ),
+            },
+        ),
+        "of the data of the condition 'contact', near x = 0.432",
+    ),
     # Errors that grow.
     **{
         f"unstable {rate * end:g}": (unstable(rate, end), "open to working precision|the estimated relative error is")
@@ -194,6 +246,10 @@ NOT_SOLVED: dict[str, tuple[Problem, str]] = {
         "open to working precision|the estimated relative error is|can be believed until",
     ),
     # No solution.
+    "a huge start of a line": (
+        problem(LINE, lambda u: u.xx, {"left": Robin(-1, 1, 1, on="x-"), "right": Dirichlet(0, on="x+")}),
+        "open to working precision",
+    ),
     **{f"resonance {n}": (resonant(n), "finer splines do not lower|leave the solution open") for n in (1, 2, 3)},
     **{f"two values {g:g}": (contradictory(g), "may contradict each other") for g in (1e-3, 1e-2, 1.0, 100.0)},
     "too many ends": (problem(LINE, lambda u: u.x - 1, {"ends": Dirichlet(0)}), "finer splines do not lower"),

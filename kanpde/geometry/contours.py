@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy.interpolate import make_interp_spline
 from scipy.spatial import KDTree
@@ -23,6 +24,7 @@ from kanpde.geometry.curves import Curve, bisected
 from kanpde.geometry.level_function import LevelFunction
 
 _GRID = 256  # cells along every axis of the grid on which lines are found
+_FINER, _DEPTH = 64, 5  # cells of the finer grids, and how often they are refined
 _DEGREE = 7
 _KNOTS = (48, 96, 192, 384, 768, 1536)  # numbers of knots that are tried
 _ACCURACY = 1e-13  # of the spline, relative to the size of the line
@@ -92,19 +94,57 @@ class Contour(Curve):
 
 def contours(function: LevelFunction, low: Array, high: Array) -> Iterator[Contour]:
     """Yield the lines on which the function vanishes in the box from low to high."""
+    for line, cell in traced(function, low, high, _GRID):
+        yield smoothed(function, line, low, high, cell)
+
+
+def traced(
+    function: LevelFunction, low: Array, high: Array, cells: int, depth: int = 0
+) -> Iterator[tuple[Array, float]]:
+    """Yield the polylines (n, 2) on which the function vanishes on a grid, and on finer ones where it nearly does, with
+    the width of the grid's cells.
+
+    A hole or an island between the nodes of a grid is looked for about nodes where the function is nearest to zero. In
+    the finer grids there only closed lines count.
+    """
     # Imported here because only implicit shapes need it.
     from contourpy import contour_generator
 
-    x, y = (np.linspace(a, b, _GRID + 1) for a, b in zip(low, high, strict=True))
+    x, y = (np.linspace(a, b, cells + 1) for a, b in zip(low, high, strict=True))
     grid = np.stack([column.ravel() for column in np.meshgrid(x, y, indexing="xy")], axis=1)
-    values = function.values(grid).reshape(_GRID + 1, _GRID + 1)
-    cell = float(((high - low) / _GRID).max())
+    values = function.values(grid).reshape(cells + 1, cells + 1)
+    cell = float(((high - low) / cells).max())
+    count = 0
     for line in contour_generator(x, y, np.ma.masked_invalid(values), line_type="Separate").lines(0.0):
         line = np.asarray(line, dtype=np.float64)
         keep = np.concatenate([[True], np.linalg.norm(np.diff(line, axis=0), axis=1) > 1e-9 * cell])
         line = line[keep]
-        if len(line) > 2:
-            yield smoothed(function, line, low, high, cell)
+        if len(line) > 2 and (depth == 0 or np.linalg.norm(line[0] - line[-1]) < 1e-9 * cell):
+            count += 1
+            yield line, cell
+    if depth == _DEPTH or (depth and count):
+        return
+    known: list[Array] = []
+    for node in grid[nearly_zero(values).ravel()]:
+        if all(float(np.abs(node - other).max()) > 2 * cell for other in known):
+            known.append(node)
+            yield from traced(function, node - 2 * cell, node + 2 * cell, _FINER, depth + 1)
+
+
+def nearly_zero(values: Array) -> npt.NDArray[np.bool_]:
+    """Return the inner nodes (n, m) of a grid about which values of one sign come nearest to zero, and so near that
+    they may reach it before the next nodes.
+    """
+    rows, columns = values.shape
+    shifts = [(i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1)]
+    others = np.stack([values[i : rows - 2 + i, j : columns - 2 + j] for i, j in shifts])
+    own = values[1:-1, 1:-1]
+    alike = (np.sign(others) == np.sign(own)).all(axis=0)
+    nearest = (np.abs(others) >= np.abs(own)).all(axis=0)
+    near = np.abs(own) <= np.abs(others - own).max(axis=0)
+    found = np.zeros(values.shape, dtype=bool)
+    found[1:-1, 1:-1] = alike & nearest & near
+    return found
 
 
 def smoothed(function: LevelFunction, line: Array, low: Array, high: Array, cell: float) -> Contour:

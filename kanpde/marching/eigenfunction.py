@@ -22,6 +22,7 @@ from kanpde.optim.orthogonal import OrthogonalFactor
 
 ITERATIONS = 20  # of the inverse iteration
 DAMPINGS = (1e-15, 1e-13, 1e-11, 1e-9)  # of the factor; the first one with which it exists is used
+ALIKE = 1e-6  # relative difference of rows, and relative size of a mean, that are round-off of a start
 HEAVY = (
     1e3  # weight of conditions relative to the equation, so that the eigenvalue is that of fields which satisfy them
 )
@@ -56,7 +57,26 @@ def eigenfunction(system: System, vector: Tensor, guess: Tensor | None = None) -
         return None
     found = zero.clone()
     found[: len(zero) - len(system.unknowns)] = smallest(operator, factor, guess)
-    return normalised(system, at_quotient(operator, found))
+    start = normalised(system, at_quotient(operator, found))
+    return start if guess is not None else with_sign(system, start)
+
+
+def with_sign(system: System, vector: Tensor) -> Tensor:
+    """Return a field or its negative: that with a positive mean, if the rows of both are as large.
+
+    The integral of u² that normalises, for example, leaves the sign open. A field whose mean vanishes is kept.
+    """
+    count = len(vector) - len(system.unknowns)
+    other = torch.cat([-vector[:count], vector[count:]])
+    here, there = (float(system.residual(each).norm()) for each in (vector, other))
+    if not abs(here - there) <= ALIKE * max(here, there):
+        return vector
+    coefficients, _ = system.split(vector)
+    total, size = 0.0, 0.0
+    for image, share, own in system.interiors(JetPlan(system.domain.dimension, [()])):
+        values = share[:, None] * own * image.own_jets(coefficients)[:, 0]
+        total, size = total + float(values.sum()), size + float(values.abs().sum())
+    return other if total < -ALIKE * size else vector
 
 
 def vanishes(system: System, piece: Piece, zero: Tensor) -> bool:

@@ -61,10 +61,10 @@ def needed_on_faces(problem: Problem, model: Model, unknowns: Mapping[str, Tenso
         (partial, f) for f, partials in equation.partials.items() for partial in partials if domain.time in partial
     ]
     waves = any(fields[f] < 2 or set(partial) != {domain.time} for partial, f in later)
-    total = int(rows.sum() + fields.sum())
-    if waves or total <= 0 or total % 2:
+    total = rows.sum() + fields.sum()
+    if waves or not np.isfinite(total) or total <= 0 or total % 2:  # a row may have no partials about a failed solution
         return None
-    return total // 2 if elliptic(found, space, rows[:, None] + fields[None], problem) else None
+    return int(total) // 2 if elliptic(found, space, rows[:, None] + fields[None], problem) else None
 
 
 def elliptic(found: Frozen, space: list[int], orders: Array, problem: Problem) -> bool:

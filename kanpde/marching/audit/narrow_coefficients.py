@@ -18,38 +18,50 @@ from kanpde.collocation.rows import Placed, sizes_of_terms
 from kanpde.collocation.sampling import Index, sample
 from kanpde.marching.audit.places import LARGEST, MISSED, Missed, chunks
 from kanpde.network.trial_function import Model
+from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
-POINTS = 2**18  # looked at; a feature narrower than their distance stays hidden
+POINTS = 2**18  # looked at inside; a feature narrower than their distance stays hidden
+ON_FACES = 2**16  # the same for a condition
 NARROW = 4.0  # ratio to the median from which a coefficient has a feature
-UNSATISFIED = 0.1  # share of its own terms that a solution leaves of the equation where it misses a feature
+UNSATISFIED = 0.1  # share of its own terms that a solution leaves of a block where it misses a feature
 SMALLEST = 1e-12  # of the highest partials' coefficients, relative to the largest
 
 
 def missed_coefficients(
     problem: Problem, model: Model, unknowns: Mapping[str, Tensor], size: float
 ) -> Iterator[Missed]:
-    """Yield a place where a solution of this size does not satisfy the equation because of a narrow coefficient."""
-    block = problem.blocks()[0]
-    if block.points is not None or block.integrated or not any(block.partials.values()):
-        return
-    drawn = sample(block, problem.domain, POINTS, "sobol", np.random.default_rng(0))
-    sizes = [probed(problem, points, index, unknowns, size) for points, index in chunks(drawn.points, drawn.index)]
+    """Yield the blocks that a solution of this size does not satisfy because of a narrow coefficient."""
+    for block in problem.blocks():
+        if block.points is None and not block.integrated and not (block.faces and problem.domain.dimension == 1):
+            found = missed_in(problem, block, model, unknowns, size)
+            if found is not None:
+                yield found
+
+
+def missed_in(
+    problem: Problem, block: Block, model: Model, unknowns: Mapping[str, Tensor], size: float
+) -> Missed | None:
+    """Return a place where a solution leaves much of a block's terms, and where its coefficients are extreme."""
+    count = ON_FACES if block.faces else POINTS
+    drawn = sample(block, problem.domain, count, "sobol", np.random.default_rng(0))
+    parts = chunks(drawn.points, drawn.index)
+    sizes = [probed(problem, block, points, index, unknowns, size) for points, index in parts]
     terms, leading = (np.nan_to_num(np.concatenate(each), nan=0.0, posinf=0.0) for each in zip(*sizes, strict=True))
     for weights in (np.ones_like(leading), inverse(leading)):
         weighted = terms * weights
         place = weighted if weights.min() == weights.max() else weights
-        if place.max() <= NARROW * np.median(place):
+        if len(place) <= LARGEST or place.max() <= NARROW * np.median(place):
             continue
         chosen = np.sort(np.argpartition(place, -LARGEST)[-LARGEST:])
-        index = None if drawn.index is None else torch.as_tensor(drawn.index[chosen])
-        placed = Placed.at(block, problem.domain.names, torch.as_tensor(drawn.points[chosen]), index)
+        where = None if drawn.index is None else torch.as_tensor(drawn.index[chosen])
+        placed = Placed.at(block, problem.domain.names, torch.as_tensor(drawn.points[chosen]), where)
         left, own = (each * weights[chosen] for each in rows_and_terms(model, placed, unknowns))
         if left.sum() > max(UNSATISFIED * own.sum(), MISSED * weighted.sum()):
             worst = drawn.points[chosen][int(left.argmax())]
             point = dict(zip(problem.domain.names, worst.tolist(), strict=True))
-            yield Missed(block.name, float(left.sum() / own.sum()), point, of_terms=True)
-            return
+            return Missed(block.name, float(left.sum() / own.sum()), point, of_terms=True)
+    return None
 
 
 def inverse(leading: Array) -> Array:
@@ -61,12 +73,12 @@ def inverse(leading: Array) -> Array:
 
 
 def probed(
-    problem: Problem, points: Array, index: Index | None, unknowns: Mapping[str, Tensor], size: float
+    problem: Problem, block: Block, points: Array, index: Index | None, unknowns: Mapping[str, Tensor], size: float
 ) -> tuple[Array, Array]:
-    """Return Σ|r − r₀| (n,) of the equation's rows r at a field of this size, with r₀ at a field of zero, and the same
-    for a field that has only highest partials.
+    """Return Σ|r − r₀| (n,) of a block's rows r at a field of this size, with r₀ at a field of zero, and the same for a
+    field that has only highest partials.
     """
-    block, domain = problem.blocks()[0], problem.domain
+    domain = problem.domain
     where = None if index is None else torch.as_tensor(index)
     placed = Placed.at(block, domain.names, torch.as_tensor(points), where)
     random, spans = np.random.default_rng(0), domain.high - domain.low

@@ -93,6 +93,10 @@ class Evidence:
         """The norm of the rows before the correction."""
         return math.hypot(*(n for each in self.found for n in each.before.values()))
 
+    def hides(self, missed: Missed) -> bool:
+        """Return True if the relative residual shows that training has not seen what the solution misses."""
+        return self.before < HIDDEN * missed.share
+
     @property
     def open(self) -> Direction | None:
         """The direction that the rows of any part notice least, if it leaves the solution open; else None."""
@@ -136,10 +140,6 @@ def is_open(weakest: Direction, left: float) -> bool:
         return False
     found = weakest.resolved and not weakest.constant and weakest.unknown is None
     return not (found and weakest.noticed > NOTICED and left < HELD * weakest.noticed)
-
-    def hides(self, missed: Missed) -> bool:
-        """Return True if the relative residual shows that training has not seen what the solution misses."""
-        return self.before < HIDDEN * missed.share
 
 
 def amplified(weakest: Direction, left: float) -> float:
@@ -231,7 +231,8 @@ def unseen(found: Missed, *, hidden: bool) -> str:
     """Return the sentence on data that the solution misses; `hidden` if the rows of training do not show it."""
     where = ", ".join(f"{name} = {value:.6g}" for name, value in found.point.items())
     if found.of_terms:
-        text = f"the solution leaves {min(found.share, 1):.0%} of the equation's terms, near {where}"
+        terms = "the equation's terms" if found.block == "residual" else f"the terms of the condition {found.block!r}"
+        text = f"the solution leaves {min(found.share, 1):.0%} of {terms}, near {where}"
         return f"{text}: a coefficient is narrower than the first knots there; try a larger network.intervals"
     what = "the equation's source" if found.block == "residual" else f"the data of the condition {found.block!r}"
     text = f"the solution misses {min(found.share, 1):.0%} of {what}, near {where}"
