@@ -16,7 +16,8 @@ from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.comparison import grid
 from kanpde.marching.audit.correction import Corrected, corrections
 from kanpde.marching.audit.directions import Direction
-from kanpde.marching.audit.judge import MOST_UNKNOWNS, estimates, lost_after, refined, repeated, satisfied
+from kanpde.marching.audit.judge import MOST_UNKNOWNS, refined, repeated, satisfied
+from kanpde.marching.audit.measuring import estimates, lost_after
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.audit.reasons import Evidence, reasons_of
 from kanpde.marching.axes import LegendreAxis, SplineAxis, design, points_of

@@ -10,23 +10,20 @@ from functools import partial
 import numpy as np
 import torch
 
-from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.jets import JetPlan
-from kanpde.collocation.comparison import grid
 from kanpde.collocation.rows import Placed
 from kanpde.geometry.shape import Shape
 from kanpde.marching.audit.audit import Audit
 from kanpde.marching.audit.bound import error_bound
 from kanpde.marching.audit.branches import another_branch, branches_off, searched
 from kanpde.marching.audit.correction import Corrected, corrections, finer_splines
-from kanpde.marching.audit.course import Course
 from kanpde.marching.audit.data import audit_of_data
-from kanpde.marching.audit.first_time import with_start
+from kanpde.marching.audit.measuring import RESOLUTION, Estimates, estimates, lost_after
 from kanpde.marching.audit.missing_conditions import missing_conditions
 from kanpde.marching.audit.narrow_coefficients import missed_coefficients
 from kanpde.marching.audit.noise import Noise
-from kanpde.marching.audit.parts import Part, parts_of_network, values_at
+from kanpde.marching.audit.parts import Part, parts_of_network
 from kanpde.marching.audit.places import missed
 from kanpde.marching.audit.products import relative_residual, weakest_product
 from kanpde.marching.audit.reasons import (
@@ -41,23 +38,17 @@ from kanpde.marching.audit.reasons import (
 )
 from kanpde.marching.audit.short_waves import amplified_waves
 from kanpde.marching.iteration import operations
-from kanpde.marching.split import Split, split
+from kanpde.marching.split import split
 from kanpde.marching.task import FACTORED_DIMENSION, MarchTask
 from kanpde.network.trial_function import Model
 from kanpde.problem.found_function import MEASURED, Deviation, FoundFunction
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
 
-# The relative L2 error, the largest error, the solution's root mean square, the error's course over time.
-Estimates = tuple[float, float, float, Course | None]
-
-RESOLUTION = {1: 2001, 2: 129, 3: 25, 4: 9}  # points along each axis at which the estimate is measured
 SAMPLES = 2048  # number of points at which the size of a solution is measured
 NEGLIGIBLE = 1e-8  # variance, relative to the largest one, that is left out
 FINEST = 5  # largest number of refinements, each by a factor of four, of the correction of a solution that is all wrong
 FIRST_ORDER = 1e-2  # estimate from which the correction of an evolution is repeated
-RECENT = 0.75  # share of the time that is known from which its last quarter begins
-UNSOLVED = 0.03  # share of the rows that a correction leaves where training did not come, so that it says nothing
 UNSURE = 1e-2  # error which the rows that a correction leaves may cause, from which it is computed on finer splines
 REPEATED = 4  # so many times at most
 CHEAP = 1e8  # most operations of a factor in such a correction
@@ -232,55 +223,6 @@ def concluded(evidence: Evidence, target: float | None) -> Audit:
         factors=factors,
         **told,
     )
-
-
-def estimates(task: MarchTask, model: Model, parts: Sequence[Part], found: Sequence[Corrected]) -> Estimates:
-    """Return the estimates of the relative L2 error and of the largest error, the solution's root mean square, and the
-    course of the error over the time that was solved, if the problem is an evolution.
-
-    They are measured against the corrected solution.
-    """
-    problem = task.problem
-    domain = problem.whole.domain if isinstance(problem, Split) else problem.domain
-    points, weights = grid(domain, RESOLUTION[domain.dimension])
-    shares = np.zeros(len(points))
-    if task.slabbed:
-        time = task.time
-        shares = (points[:, time] - domain.low[time]) / (domain.high[time] - domain.low[time])
-    functions = [each.function for each in found]
-
-    def corrected_at(points: Array, shares: Array) -> Array:
-        return values_at(parts, functions, shares, points)
-
-    corrected = (
-        problem.assembled(corrected_at, points, shares) if isinstance(problem, Split) else corrected_at(points, shares)
-    )
-    if task.slabbed and not isinstance(problem, Split) and len(points):
-        corrected = with_start(task, points, corrected)
-    values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0]
-    network = values.double().cpu().numpy()
-    end = lost_after(parts, found)
-    lost = shares > end
-    corrected = np.where(lost[:, None], network, corrected)
-    weights = weights / weights.sum()
-    # Where nothing is known, a state that is held may be as wrong as the solution is large, there or shortly before.
-    recent = weights * (~lost & (shares >= RECENT * end))
-    size_before = np.sqrt(recent @ np.square(corrected) / max(float(recent.sum()), 1e-300))
-    wrong = np.where(lost[:, None], np.maximum(np.abs(network), size_before), network - corrected)
-    error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (wrong, corrected))
-    course = None
-    if task.slabbed:
-        low, high = domain.low[task.time], domain.high[task.time]
-        reached = next((part.low for part in parts if part.held), 1.0)
-        bounds = float(low), float(low + reached * (high - low)), float(high)
-        course = Course.of(points[:, task.time], wrong, corrected, weights, bounds)
-    return (error / size if size > 0 else error), float(np.abs(wrong).max()), size, course
-
-
-def lost_after(parts: Sequence[Part], found: Sequence[Corrected]) -> float:
-    """Return the share of time from which nothing is known: training did not reach it, and no correction solves it."""
-    held = ((part.low, each.after) for part, each in zip(parts, found, strict=True) if part.held)
-    return next((low for low, after in held if not max(after.values(), default=0.0) < UNSOLVED), 1.0)
 
 
 def refined(
