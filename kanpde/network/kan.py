@@ -25,8 +25,8 @@ from kanpde.network.initialisation import initialise
 from kanpde.network.layer import KANLayer, Tape
 from kanpde.network.other_names import refuse
 from kanpde.network.quantisation import packed, unpacked
-from kanpde.network.tabulated import FEWEST, Tabulated, can_be_tabulated
-from kanpde.network.truncated import Truncated, can_be_truncated
+from kanpde.network.tabulated import FEWEST, can_be_tabulated
+from kanpde.network.truncated import tables_of
 
 SETTINGS = ("width", "degree", "intervals", "base", "family")  # the arguments of a KAN; old files have no family
 CHUNK = 1024  # points evaluated at once without gradients
@@ -210,7 +210,7 @@ class KAN(AdaptiveGrids):
         layers = [self.first, *self.hidden]
         if not all(can_be_tabulated(layer, x) for layer in layers):
             return torch.cat([self._values(chunk) for chunk in torch.split(x, CHUNK)])
-        tables = [Truncated(layer) if can_be_truncated(layer) else Tabulated(layer) for layer in layers]
+        tables = tables_of(layers)
         chunks = [functools.reduce(lambda found, table: table(found), tables, c.T) for c in torch.split(x, MANY)]
         return torch.cat(chunks, dim=1).T
 

@@ -26,6 +26,7 @@ from kanpde.symbolic.families.ordinary import general
 from kanpde.symbolic.families.polynomial import polynomial_in_one
 from kanpde.symbolic.families.proposal import Proposal
 from kanpde.symbolic.families.rational import rational
+from kanpde.symbolic.families.scaled import scaled
 from kanpde.symbolic.families.separated import Separation, at_error
 from kanpde.symbolic.families.similarity import profile_proposals, radial, reductions
 from kanpde.symbolic.families.sparse import Samples, of_samples
@@ -87,6 +88,11 @@ class Hints:
         """Yield sparse combinations of features that fit the samples, if the field is a function of data."""
         if (samples := self.samples(field)) is not None:
             yield from of_samples(field, samples, self.clock)
+
+    def scaled(self, field: Sampled) -> Iterator[Proposal]:
+        """Yield functions of the products of inputs that scalings keep, if the field is a function of data."""
+        if (samples := self.samples(field)) is not None:
+            yield from scaled(field, samples, self.clock)
 
     @cached_property
     def about_poles(self) -> list[tuple[Pole, Separation]]:
@@ -197,6 +203,7 @@ def with_hints(streams: Callable[[Look, Hints], Streams]) -> Callable[[Look], St
 FAMILIES = (
     Family("rational", 0, with_hints(lambda look, hints: [hints.rational(look.field, roots=False)])),
     Family("separated, the first", 1, first_separated),
+    Family("scaled", 1, with_hints(lambda look, hints: [hints.scaled(look.field)])),
     Family("sparse in features", 1, with_hints(lambda look, hints: [hints.of_samples(look.field)])),
     Family("roots of rational", 2, with_hints(lambda look, hints: [hints.rational(look.field, roots=True)])),
     Family("linear ordinary", 2, with_hints(lambda look, hints: [hints.general(look.field, linear=True)])),

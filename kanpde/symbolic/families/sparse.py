@@ -48,7 +48,7 @@ KEPT = 2
 NOISY, SLACK = 1e-3, 2.0
 # The share of the time after which other families have their turn.
 SHARE = 0.5
-# The closest features with which a pursuit begins.
+# The closest and the simplest features with which a pursuit begins.
 FIRST = 8
 # The largest number of inputs whose products of two are among the polynomials that every sum may have.
 FEW_INPUTS = 5
@@ -186,12 +186,12 @@ def combinations(own: Terms, screen: Screened, base: Array, target: Array) -> It
 
 
 def pursued(own: Terms, screen: Screened, base: Array, target: Array) -> Iterator[tuple[Feature, ...]]:
-    """Yield the closest features, each with the features and pairs closest to what it leaves, as in matching pursuit.
+    """Yield the closest and the simplest features, each with features and pairs closest to what it leaves.
 
-    A factor that changes little is close to what the others leave, and not to the target (Mallat and Zhang, IEEE Trans.
-    Signal Process. 41 (1993) 3397).
+    A factor that changes little is close to what the others leave, and not to the target. This is matching pursuit:
+    Mallat and Zhang, IEEE Trans. Signal Process. 41 (1993) 3397.
     """
-    for number in screen.closest[:FIRST]:
+    for number in dict.fromkeys([*screen.closest[:FIRST], *own.simple[:FIRST]]):
         first = own.feature(int(number))
         (rest,) = screened(own, np.column_stack([base, first.values]), target[:, None])
         for numbers in rest.combinations():
@@ -256,7 +256,8 @@ def products(found: Sampled, given: Samples) -> Iterator[tuple[bool, Proposal]]:
     usable = [each for each in given.inputs if np.abs(each.values).min() > 0]
     if not size.min() > 1e-12 * size.max():
         return
-    own = distinct((each.with_values(np.log(np.abs(each.values))) for each in given.elements), len(given.elements))
+    sizes = map(absolute, given.elements)
+    own = distinct((each.with_values(np.log(each.values)) for each in sizes), len(given.elements))
     base = np.stack([np.ones(len(size)), *(np.log(np.abs(each.values)) for each in usable)], axis=1)
     target = np.log(size)
     spread = float(np.linalg.norm(target - target.mean()))
@@ -266,7 +267,7 @@ def products(found: Sampled, given: Samples) -> Iterator[tuple[bool, Proposal]]:
         own = [each.with_values(weight * each.values) for each in own]
         base, target, spread = weight[:, None] * base, weight * target, len(size) ** 0.5
     every = Terms.alone(own)
-    (screen,) = screened(every, base, target[:, None])
+    (screen,) = screened(every.with_all_pairs(), base, target[:, None])
     more = pursued(every, screen, base, target)
     for chosen in itertools.chain([()], combinations(every, screen, base, target), more):
         parts = [*usable, *chosen]
@@ -280,6 +281,13 @@ def products(found: Sampled, given: Samples) -> Iterator[tuple[bool, Proposal]]:
             yield left <= EXACT * spread, proposal
         if left <= EXACT * spread:
             return
+
+
+def absolute(feature: Feature) -> Feature:
+    """Return the absolute values of a feature, and the negative expression of a negative one, which has roots."""
+    if feature.values.max() < 0:
+        return Feature(lambda: -feature.expression, -feature.values)
+    return feature.with_values(np.abs(feature.values))
 
 
 def multiplied(factors: Sequence[sp.Expr], exponents: Array, given: Samples) -> tuple[sp.Expr, Constants]:

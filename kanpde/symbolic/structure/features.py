@@ -12,7 +12,7 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -28,8 +28,10 @@ Numbers = npt.NDArray[np.int_]
 ARGUMENTS, ELEMENTS, TERMS = 400, 2500, 150_000
 # The largest absolute values of arguments of exp and tanh, and of sin and cos.
 LARGEST, LARGEST_ANGLE = 50.0, 1e4
-# Factors of the arguments of functions, besides 1.
-FACTORS = (sp.Rational(1, 2), sp.Integer(2), sp.pi)
+# Whole numbers that are added to inputs before these are multiplied, as far as ELEMENTS allows.
+SHIFTS = range(-6, 7)
+# Factors of the arguments of functions, besides 1; the last one is that of Planck's constant in quantum mechanics.
+FACTORS = (sp.Rational(1, 2), sp.Integer(2), sp.pi, 1 / (2 * sp.pi))
 # Powers of an element in a product, whole powers of an input, and the largest sum of their absolute values.
 POWERS = (1, -1, sp.Rational(1, 2), -sp.Rational(1, 2), 2, -2)
 WHOLE, LARGEST_SUM = (0, 1, -1, 2, -2), 4
@@ -100,6 +102,10 @@ class Terms:
         numbers = np.arange(len(elements))
         one = Feature(sp.S.One, np.ones(len(elements[0].values)))
         return cls(tuple(elements), (one,), np.stack([numbers, 0 * numbers], axis=1), numbers[:SIMPLEST])
+
+    def with_all_pairs(self) -> Terms:
+        """Return the same products, of which each counts as one of the simplest, so that all pairs are tried."""
+        return replace(self, simple=np.arange(len(self)))
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -174,15 +180,20 @@ def arguments(inputs: Sequence[Feature]) -> tuple[list[Feature], int]:
     def further() -> Iterator[Feature]:
         yield from second
         yield from (one for each in second for one in raised(each, (2,)))
-        for a, b in itertools.combinations(inputs, 2):  # (a − 1) (b − 1) and the like
-            for p, q in itertools.product((-1, 1), repeat=2):
-                yield Feature.of(partial(product_of_shifted, p, q), a, b)
+        yield from products_of_shifted(inputs, (-1, 1))
         pairs = [*itertools.product(second, inputs)]
         yield from (one for a, b in pairs for one in itertools.islice(combined(a, b), 2))  # sums and differences
         for a, b in pairs:
             yield from combined(a, b)
 
     return distinct(further(), ARGUMENTS), len(second)
+
+
+def products_of_shifted(inputs: Sequence[Feature], numbers: Sequence[int]) -> Iterator[Feature]:
+    """Yield (a − 1) (b − 1) and the like, with these whole numbers."""
+    for a, b in itertools.combinations(inputs, 2):
+        for p, q in itertools.product(numbers, repeat=2):
+            yield Feature.of(partial(product_of_shifted, p, q), a, b)
 
 
 def product_of_shifted(p: int, q: int, a: Any, b: Any) -> Any:
@@ -208,12 +219,18 @@ def elements(inputs: Sequence[Feature], allowed: Sequence[str] | None) -> list[F
             yield Feature.of(partial(operator.sub, 1), each)
             yield Feature.of(partial(operator.add, 1), each)
 
+    def multiplied(features: Sequence[Feature]) -> Iterator[Feature]:
+        for a, b in itertools.combinations(features, 2):
+            for p, q in ((1, 1), (1, 2), (2, 1), (2, 2)):
+                yield Feature.of(operator.mul, *raised(a, (p,)), *raised(b, (q,)))
+
     one, few = (sp.S.One,), inner[:count]
+    direct = distinct(of(inputs, one), ELEMENTS)
     squares = (square for each in few for square in raised(each, (2,)))
     plain = distinct(of(few, one), ELEMENTS)
     every = itertools.chain(
         inputs,
-        of(inputs, one),
+        direct,
         few,
         squares,
         plain,
@@ -222,6 +239,9 @@ def elements(inputs: Sequence[Feature], allowed: Sequence[str] | None) -> list[F
         of(few, FACTORS),
         of(inner, one),
         shifted(inner),
+        of(distinct(products_of_shifted(inputs, SHIFTS), ARGUMENTS), one),
+        shifted(multiplied(direct)),
+        shifted(of(inner, one)),
     )
     return distinct(every, ELEMENTS)
 
