@@ -28,6 +28,7 @@ GROWTH = 1.25  # factor on the total degree if it is too low
 MANY_PRODUCTS = 1000  # products above which a continuation is not looked for
 POINTS_PER_PRODUCT = 2.5  # fewest points for each product
 HELD_OUT = 4  # one point of so many is not fitted, and measures the error
+WORTH = 2.0  # factor on the error by which more products must lower it
 RIDGE = 0.1  # share of the tolerance at which large coefficients are penalised
 
 
@@ -55,19 +56,20 @@ class Inside:
 
 
 def continued(
-    inside: Inside, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float
+    inside: Inside, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float, most: float
 ) -> tuple[Array, list[Array]]:
     """Return coefficients (*shape, f) of a smooth function that agrees inside, and each axis's functions (size, r).
 
     `values` are the coefficients of the solution in orthonormal functions `solve` of each axis. The root mean square of
-    the difference is at most `tolerance` inside. If there is no such function of few products, return what is given.
+    the difference inside is at most `tolerance`, or `most` if no function of few products has less. If there is none,
+    return what is given.
     """
     given = np.moveaxis(values, inside.shaped, range(len(inside.shaped)))
     rows = [design(axes[a], inside.points[:, a]) for a in inside.shaped]
     spans = [legendre_functions(axes[a]) for a in inside.shaped]
     target = point_values([each @ solve[a] for each, a in zip(rows, inside.shaped, strict=True)], given)
     modes, others = leading_modes(target.reshape(len(target), -1), tolerance)
-    found = fit([each @ span for each, span in zip(rows, spans, strict=True)], modes, tolerance)
+    found = fit([each @ span for each, span in zip(rows, spans, strict=True)], modes, tolerance, most)
     if found is None:
         return values, list(solve)
     used = [span[:, :size] for span, size in zip(spans, found.shape, strict=False)]
@@ -95,22 +97,28 @@ def leading_modes(values: Array, tolerance: float) -> tuple[Array, Array]:
     return left[:, :count] * sizes[:count], right[:count]
 
 
-def fit(rows: Sequence[Array], target: Array, tolerance: float) -> Array | None:
+def fit(rows: Sequence[Array], target: Array, tolerance: float, most: float) -> Array | None:
     """Return coefficients (*shape, m) of low total degree with the values `target` (n, m) at points, or None.
 
-    `rows` (n, r) are the values of each axis's functions at the points.
+    `rows` (n, r) are the values of each axis's functions at the points. The error is the least one up to `most`, or
+    the first one up to the tolerance.
     """
     held = np.arange(len(target)) % HELD_OUT == 0
     ridge = RIDGE * tolerance / max(float(np.sqrt(np.square(target).sum(axis=1).mean())), 1e-300)
+    best, least = None, max(tolerance, most)
     for products in total_degrees([each.shape[1] for each in rows], len(target)):
         matrix = np.prod([each[:, which] for each, which in zip(rows, products, strict=True)], axis=0)
         found = ridge_regression(matrix[~held], target[~held], ridge)
-        missed = matrix[held] @ found - target[held]
-        if np.sqrt(np.square(missed).sum(axis=1).mean()) <= tolerance:
-            result = np.zeros((*(products.max(axis=1) + 1), target.shape[1]))
-            result[tuple(products)] = ridge_regression(matrix, target, ridge)
-            return result
-    return None
+        missed = math.sqrt(np.square(matrix[held] @ found - target[held]).sum(axis=1).mean())
+        if missed <= least:
+            best, least = (products, matrix), missed / WORTH
+        if missed <= tolerance:
+            break
+    if best is None:
+        return None
+    result = np.zeros((*(best[0].max(axis=1) + 1), target.shape[1]))
+    result[tuple(best[0])] = ridge_regression(best[1], target, ridge)
+    return result
 
 
 def total_degrees(shape: Sequence[int], points: int) -> list[npt.NDArray[np.int64]]:

@@ -34,6 +34,7 @@ INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
 DENSITY_FACTOR = 1.15  # ratio of the density of an edge's knots to the largest density in any slab
 TRUNCATION = 0.2  # relative singular values below this share of the relative residual are dropped
 TRUNCATION_INSIDE = 0.01  # the same on a shape, where the error often is far below the residual
+FINE = 1e-6  # relative truncation on a shape that costs few products, however large the residual of coarse knots is
 MANY = 1000  # functions of one coordinate from which they are fitted by sparse matrices
 MARGIN = 0.1  # margin of a node's grid beyond the node's values, as a share of their range
 
@@ -55,8 +56,9 @@ def compress(
     share = TRUNCATION if inside is None else TRUNCATION_INSIDE
     tolerance = max(MIN_SINGULAR_VALUE, share * found.residual)
     if inside is not None:
+        most, tolerance = tolerance, min(tolerance, FINE)
         size = size_inside(found, inside.points, axes, solve, values)
-        values, solve = continued(inside, axes, solve, values, tolerance * size)
+        values, solve = continued(inside, axes, solve, values, tolerance * size, most * size)
         tolerance = tolerance_inside(inside.points, axes, solve, values, tolerance, size)
     if len(axes) == 2:
         return compress_plane(axes, solve, values, tolerance, device)
