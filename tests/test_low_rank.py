@@ -151,3 +151,18 @@ def test_what_a_solution_is_outside_of_its_shape_costs_no_product_nodes():
     assert network.width[0][0] == 1 and network.width[0][1] <= 10
     points = problem.domain.sample_interior(500)
     assert np.abs(network(torch.as_tensor(points)).detach().numpy()[:, 0] - wave(*points.T)[0]).max() < 1e-6
+
+
+class Pair(Spoiled):
+    fields = ("u", "v")
+
+
+def test_a_small_field_on_a_shape_has_as_many_digits_as_a_large_one():
+    def fields(x, y, t):
+        return 1e6 * np.exp(x - t) * np.cos(y), np.cos(t) * np.sin(x + y)
+
+    problem = Pair()
+    network = compress(problem.domain, interpolated(problem, fields), 9)
+    points = problem.domain.sample_interior(200)
+    errors = network(torch.as_tensor(points)).detach().numpy() - np.stack(fields(*points.T), axis=1)
+    assert (np.abs(errors).max(axis=0) < [1e-3, 1e-9]).all()

@@ -24,7 +24,7 @@ from kanpde.marching.axes import SplineAxis, design, points_of, sparse_designs
 from kanpde.marching.continuation import Inside, continued
 from kanpde.marching.projection import fitted_along, leading_singular_vectors, orthonormalised
 from kanpde.marching.slabs import Pass
-from kanpde.marching.truncation import MIN_SINGULAR_VALUE, size_inside, tolerance_inside
+from kanpde.marching.truncation import MIN_SINGULAR_VALUE, field_sizes, tolerance_inside
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
@@ -57,13 +57,18 @@ def compress(
     tolerance = max(MIN_SINGULAR_VALUE, share * found.residual)
     if inside is not None:
         most, tolerance = tolerance, min(tolerance, FINE)
-        size = size_inside(found, inside.points, axes, solve, values)
-        values, solve = continued(inside, axes, solve, values, tolerance * size, most * size)
-        tolerance = tolerance_inside(inside.points, axes, solve, values, tolerance, size)
+        sizes = field_sizes(found, inside.points, axes, solve, values)
+        values, solve = continued(inside, axes, solve, values / sizes, tolerance, most)
+        tolerance = tolerance_inside(inside.points, axes, solve, values, tolerance)
     if len(axes) == 2:
-        return compress_plane(axes, solve, values, tolerance, device)
-    build = {1: compress_line, 3: compress_volume, 4: compress_space_time}[len(axes)]
-    return build(axes, solve, values, tolerance)
+        result = compress_plane(axes, solve, values, tolerance, device)
+    else:
+        build = {1: compress_line, 3: compress_volume, 4: compress_space_time}[len(axes)]
+        result = build(axes, solve, values, tolerance)
+    if inside is not None:
+        with torch.no_grad():
+            result.hidden[-1].coefficients.mul_(torch.as_tensor(sizes))
+    return result
 
 
 def apply_along_axes(coefficients: Array, maps: Sequence[Array]) -> Array:

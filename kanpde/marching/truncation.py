@@ -19,10 +19,9 @@ TRIED = 28  # number of truncations that are tried, each about a third of the on
 
 
 def tolerance_inside(
-    points: Array, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float, size: float
+    points: Array, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float
 ) -> float:
-    """Return the truncation with which the error at points (n, d) inside is `tolerance` times the `size` there, as a
-    root mean square.
+    """Return the truncation with which the root mean square of the error at points (n, d) inside is `tolerance`.
 
     Outside a shape the continued solution may be much larger than inside, or smaller.
     """
@@ -32,15 +31,16 @@ def tolerance_inside(
     for power in range(TRIED):
         cut = tolerance * math.pow(10.0, -power / 2)
         error = np.sqrt(np.square(inside_values(designs, truncated(values, cut)) - own).sum(axis=1).mean())
-        if error <= tolerance * size or cut * largest <= MIN_SINGULAR_VALUE * size:
+        if error <= tolerance or cut * largest <= MIN_SINGULAR_VALUE:
             break
     return cut
 
 
-def size_inside(found: Pass, points: Array, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array) -> float:
-    """Return the largest value of a pass at points (n, d), or of its splines alone if these are smaller."""
-    own = inside_values(designs_at(points, axes, solve), values)
-    return min(float(np.abs(own).max()), size_with_functions(found, points))
+def field_sizes(found: Pass, points: Array, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array) -> Array:
+    """Return the largest value of each field at points (n, d), or that of its splines alone if it is smaller, (f,)."""
+    own = np.abs(inside_values(designs_at(points, axes, solve), values)).max(axis=0)
+    sizes = np.minimum(own, sizes_with_functions(found, points))
+    return np.where(sizes > 0, sizes, 1.0)
 
 
 def designs_at(points: Array, axes: Sequence[SplineAxis], solve: Sequence[Array]) -> list[Array]:
@@ -48,14 +48,14 @@ def designs_at(points: Array, axes: Sequence[SplineAxis], solve: Sequence[Array]
     return [design(axis, points[:, a]) @ each for a, (axis, each) in enumerate(zip(axes, solve, strict=True))]
 
 
-def size_with_functions(found: Pass, points: Array) -> float:
-    """Return the largest value at points (n, d) of splines and singular functions, which may cancel; inf if none."""
+def sizes_with_functions(found: Pass, points: Array) -> Array:
+    """Return each field's largest value at points (n, d), (f,), with singular functions that may cancel splines."""
     slab = found.slabs[0]
     if not slab.functions:
-        return math.inf
+        return np.full(slab.coefficients.shape[-1], math.inf)
     local = slab.space.local(torch.as_tensor(points), JetPlan(points.shape[1], [()]))
     terms = slab.tensor(PROCESSOR)[local.columns] * local.features[:, 0, :, None]
-    return float(terms.sum(dim=1).abs().max())
+    return np.asarray(terms.sum(dim=1).abs().amax(dim=0).numpy())
 
 
 def inside_values(designs: Sequence[Array], values: Array) -> Array:
