@@ -166,3 +166,18 @@ def test_a_small_field_on_a_shape_has_as_many_digits_as_a_large_one():
     points = problem.domain.sample_interior(200)
     errors = network(torch.as_tensor(points)).detach().numpy() - np.stack(fields(*points.T), axis=1)
     assert (np.abs(errors).max(axis=0) < [1e-3, 1e-9]).all()
+
+
+def test_lines_between_products_have_the_jets_of_their_splines():
+    network = compress(Sheet().domain, interpolated(Sheet(), SHEETS[3]), 9)
+    points = torch.as_tensor(np.random.default_rng(0).random((50, 2)))
+    plan = JetPlan(2, [(0, 0), (0, 1), (1,)])
+    prepared = network.prepare(points, plan)
+    with torch.no_grad():
+        fast = network.jets(prepared, plan)
+    assert torch.allclose(fast, network.jets(prepared, plan), rtol=1e-12, atol=1e-10)
+    layer = network.hidden[0]
+    assert layer.basis.lines(layer.coefficients) is not None
+    with torch.no_grad():
+        layer.coefficients[0, 3] += 1e-9
+    assert layer.basis.lines(layer.coefficients) is None
