@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from kanpde.calculus.arrays import Array
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.geometry.patch import over
-from kanpde.marching.low_rank import INSIDE, compress
+from kanpde.marching.continuation import INSIDE, Inside
+from kanpde.marching.low_rank import compress
 from kanpde.marching.quadrature import spread_over
 from kanpde.marching.slabs import Pass
 from kanpde.marching.split import Split
@@ -60,8 +60,8 @@ def compressed_part(
     return PartedNetwork(networks, problem.layout)
 
 
-def inside(problem: Split, number: int) -> Array | None:
-    """Return points (n, d) of the unit box inside a cell; None if all of them are."""
+def inside(problem: Split, number: int) -> Inside | None:
+    """Return points of the unit box inside a cell; None if all of them are."""
     if problem.layout.aligned:
         return None
     cell = problem.cells[number]
@@ -72,4 +72,4 @@ def inside(problem: Split, number: int) -> Array | None:
     else:
         points = spread_over(domain, unit)
         points = points[domain.contains(points)]
-    return cell.frame.inwards(torch.as_tensor(points)).numpy()
+    return Inside(cell.frame.inwards(torch.as_tensor(points)).numpy(), domain.space)

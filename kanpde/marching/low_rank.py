@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -17,12 +18,13 @@ import torch
 from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import PROCESSOR
-from kanpde.calculus.jets import JetPlan
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import SplineAxis, design, points_of, sparse_designs
+from kanpde.marching.continuation import Inside, continued
 from kanpde.marching.projection import fitted_along, leading_singular_vectors, orthonormalised
 from kanpde.marching.slabs import Pass
+from kanpde.marching.truncation import MIN_SINGULAR_VALUE, field_sizes, tolerance_inside
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
@@ -32,23 +34,21 @@ INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
 DENSITY_FACTOR = 1.15  # ratio of the density of an edge's knots to the largest density in any slab
 TRUNCATION = 0.2  # relative singular values below this share of the relative residual are dropped
 TRUNCATION_INSIDE = 0.01  # the same on a shape, where the error often is far below the residual
-MIN_SINGULAR_VALUE = 1e-14  # relative singular values below this are rounding errors
+FINE = 1e-6  # relative truncation on a shape that costs few products, however large the residual of coarse knots is
 MANY = 1000  # functions of one coordinate from which they are fitted by sparse matrices
-INSIDE = 4096  # number of points in a shape at which a truncation is measured
-TRIED = 14  # number of truncations that are tried there, each a tenth of the one before
 MARGIN = 0.1  # margin of a node's grid beyond the node's values, as a share of their range
 
 
 def compress(
-    domain: Domain, found: Pass, degree: int, inside: Array | None = None, device: torch.device = PROCESSOR
+    domain: Domain, found: Pass, degree: int, inside: Inside | None = None, device: torch.device = PROCESSOR
 ) -> KAN:
     """Return the network of degree `degree` that represents a pass, without the lift and factor of hard conditions.
 
-    If only a part of the domain counts, it is that around the points `inside` (n, d). Large matrices are factored on
-    the device.
+    If only a part of the domain counts, it is that around the points `inside`. Large matrices are factored on the
+    device.
     """
     if inside is None and as_box(domain) is None:
-        inside = domain.interior(np.random.default_rng(0).random((INSIDE, domain.dimension)))
+        inside = Inside.of(domain)
     axes = edge_axes(domain, found, degree, nested=inside is not None)
     if len(axes) == len(found.slabs) == 1 and axes[0].size > MANY:
         return line(axes, fitted_along(axes[0], found.slabs[0]))
@@ -56,59 +56,19 @@ def compress(
     share = TRUNCATION if inside is None else TRUNCATION_INSIDE
     tolerance = max(MIN_SINGULAR_VALUE, share * found.residual)
     if inside is not None:
-        tolerance = tolerance_inside(inside, axes, solve, values, tolerance, size_with_functions(found, inside))
+        most, tolerance = tolerance, min(tolerance, FINE)
+        sizes = field_sizes(found, inside.points, axes, solve, values)
+        values, solve = continued(inside, axes, solve, values / sizes, tolerance, most)
+        tolerance = tolerance_inside(inside.points, axes, solve, values, tolerance)
     if len(axes) == 2:
-        return compress_plane(axes, solve, values, tolerance, device)
-    build = {1: compress_line, 3: compress_volume, 4: compress_space_time}[len(axes)]
-    return build(axes, solve, values, tolerance)
-
-
-def tolerance_inside(
-    points: Array, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float, most: float
-) -> float:
-    """Return the truncation with which the error at points (n, d) inside is `tolerance`, relative to the values there
-    or to `most`, if that is smaller.
-
-    Outside a shape the continued solution may be much larger than inside, or smaller.
-    """
-    designs = [design(axis, points[:, a]) @ each for a, (axis, each) in enumerate(zip(axes, solve, strict=True))]
-    own = inside_values(designs, values)
-    size = min(float(np.abs(own).max()), most)
-    largest = np.linalg.norm(values)
-    for power in range(TRIED):
-        cut = tolerance * 10.0**-power
-        error = np.abs(inside_values(designs, truncated(values, cut)) - own).max()
-        if error <= tolerance * size or cut * largest <= MIN_SINGULAR_VALUE * size:
-            break
-    return cut
-
-
-def size_with_functions(found: Pass, points: Array) -> float:
-    """Return the largest value at points (n, d) of splines and singular functions, which may cancel; inf if none."""
-    slab = found.slabs[0]
-    if not slab.functions:
-        return math.inf
-    local = slab.space.local(torch.as_tensor(points), JetPlan(points.shape[1], [()]))
-    terms = slab.tensor(PROCESSOR)[local.columns] * local.features[:, 0, :, None]
-    return float(terms.sum(dim=1).abs().max())
-
-
-def inside_values(designs: Sequence[Array], values: Array) -> Array:
-    """Return the values (n, f) of a tensor (*shape, f) at n points where the axes' functions have these values."""
-    found = np.einsum("ni,i...->n...", designs[0], values)
-    for each in designs[1:]:
-        found = np.einsum("ni,ni...->n...", each, found)
-    return np.asarray(found)
-
-
-def truncated(values: Array, tolerance: float) -> Array:
-    """Return a tensor (*shape, f) without the singular values below a tolerance, along every axis."""
-    for a in range(values.ndim - 1):
-        matrix = np.moveaxis(values, a, 0).reshape(values.shape[a], -1)
-        left, singular, _ = np.linalg.svd(matrix, full_matrices=False)
-        kept = left[:, : max(1, int((singular > tolerance * singular[0]).sum()))]
-        values = np.moveaxis(np.tensordot(kept @ kept.T, values, (1, a)), 0, a)
-    return values
+        result = compress_plane(axes, solve, values, tolerance, device)
+    else:
+        build = {1: compress_line, 3: compress_volume, 4: compress_space_time}[len(axes)]
+        result = build(axes, solve, values, tolerance)
+    if inside is not None:
+        with torch.no_grad():
+            result.hidden[-1].coefficients.mul_(torch.as_tensor(sizes))
+    return result
 
 
 def apply_along_axes(coefficients: Array, maps: Sequence[Array]) -> Array:
@@ -209,42 +169,80 @@ def compress_plane(
 def compress_volume(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
     """Return the network of the Tucker form of a solution of three coordinates.
 
-    The first layer multiplies the functions of two axes; the second multiplies sums of these products by the functions
-    of the third axis, that of the smallest rank.
+    The first layer multiplies functions of two axes; the second multiplies sums of these products by the functions of
+    the third axis, that of the smallest rank.
     """
-    bases = []
-    for a in range(3):
-        left, singular, _ = np.linalg.svd(np.moveaxis(values, a, 0).reshape(values.shape[a], -1), full_matrices=False)
-        bases.append(left[:, : max(1, int((singular > tolerance * singular[0]).sum()))])
+    bases = [leading_functions(values, a, tolerance) for a in range(3)]
     core = apply_along_axes(values, [basis.T for basis in bases])
     last = int(np.argmin(core.shape[:3]))
     a, b = (axis for axis in range(3) if axis != last)
-    core = np.moveaxis(core, last, 2)
-    given, scales = [], []
-    for axis in range(3):
-        functions = (solve[axis] @ bases[axis]).T
-        largest = [float(np.abs(design(axes[axis], points_of(axes[axis])) @ f).max()) or 1.0 for f in functions]
-        scales.append(np.array(largest))
-        bases[axis] = np.stack([f / size for f, size in zip(functions, largest, strict=True)])
-    core = core * scales[a][:, None, None, None] * scales[b][:, None, None] * scales[last][:, None]
-    rows, columns, depth, fields = core.shape
-    given = [(last, k, bases[last][k]) for k in range(depth)]
-    for i in range(rows):
-        for j in range(columns):
-            node = depth + 2 * (i * columns + j)
-            given += [(a, node, bases[a][i]), (b, node + 1, bases[b][j])]
-    first = edge_layer(axes, given, depth, rows * columns)
-    # The factors of product node (k, f) of the second layer are Σ_ij g_ijkf X_i Y_j and T_k.
-    matrix = np.zeros((depth + rows * columns, 2 * depth * fields))
-    for k in range(depth):
-        for f in range(fields):
-            matrix[depth:, 2 * (k * fields + f)] = core[:, :, k, f].ravel()
-            matrix[k, 2 * (k * fields + f) + 1] = 1.0
+    terms = products_of_slices(np.moveaxis(core, last, 2), tolerance)
+    (one, sizes), (other, more), (third, depths) = (
+        scaled_functions(axes[axis], solve[axis] @ bases[axis] @ mixed)
+        for axis, mixed in ((a, terms.left), (b, terms.right), (last, np.eye(core.shape[last])))
+    )
+    weights = terms.weights * (sizes * more)[:, None, None] * depths[:, None]
+    count, depth, fields = weights.shape
+    given = [(last, k, third[k]) for k in range(depth)]
+    for q in range(count):
+        given += [(a, depth + 2 * q, one[q]), (b, depth + 2 * q + 1, other[q])]
+    first = edge_layer(axes, given, depth, count)
+    # The factors of product node (k, f) of the second layer are Σ_q w_qkf X_q Y_q and T_k.
+    matrix = np.zeros((depth + count, 2 * depth * fields))
+    matrix[depth:, 0::2] = weights.reshape(count, -1)
+    matrix[:depth, 1::2] = np.repeat(np.eye(depth), fields, axis=1)
     second = linear_layer(node_values([first], axes), matrix, 0, depth * fields, axes[0].degree)
     gather = np.tile(np.eye(fields), (depth, 1))
     return network(
         axes, [first, second, linear_layer(node_values([first, second], axes), gather, fields, 0, axes[0].degree)]
     )
+
+
+def leading_functions(values: Array, axis: int, tolerance: float) -> Array:
+    """Return the leading singular vectors (r, k) of a tensor (*shape, f) along an axis."""
+    unfolded = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+    left, singular, _ = np.linalg.svd(unfolded, full_matrices=False)
+    return np.asarray(left[:, : max(1, int((singular > tolerance * singular[0]).sum()))])
+
+
+def scaled_functions(axis: SplineAxis, functions: Array) -> tuple[Array, Array]:
+    """Return functions (size, k) of an axis, each divided by its largest value there, (k, size), and these values."""
+    sizes = np.abs(design(axis, points_of(axis)) @ functions).max(axis=0)
+    sizes[sizes == 0] = 1.0
+    return (functions / sizes).T, sizes
+
+
+@dataclass(frozen=True)
+class Products:
+    """Sums Σ_q w_qkf l_q r_qᵀ: `left` (rows, q), `right` (columns, q) and `weights` (q, k, f)."""
+
+    left: Array
+    right: Array
+    weights: Array
+
+
+def products_of_slices(core: Array, tolerance: float) -> Products:
+    """Return all slices (rows, columns) of a tensor (rows, columns, k, f) as sums of the fewest products.
+
+    These are the singular vectors of every slice, or all pairs of functions if these are fewer. What is left out has
+    the size `tolerance` relative to the tensor.
+    """
+    rows, columns, depth, fields = core.shape
+    left, right, places, sizes = [], [], [], []
+    limit = tolerance * np.linalg.norm(core) / math.sqrt(depth * fields)
+    for k, f in np.ndindex(depth, fields):
+        one, singular, other = np.linalg.svd(core[:, :, k, f], full_matrices=False)
+        count = int((singular > limit).sum())
+        left.append(one[:, :count])
+        right.append(other[:count].T)
+        places += [k * fields + f] * count
+        sizes += singular[:count].tolist()
+    if not 0 < len(sizes) < rows * columns:
+        pairs = np.indices((rows, columns)).reshape(2, -1)
+        return Products(np.eye(rows)[:, pairs[0]], np.eye(columns)[:, pairs[1]], core.reshape(-1, depth, fields))
+    weights = np.zeros((len(sizes), depth * fields))
+    weights[np.arange(len(sizes)), places] = sizes
+    return Products(np.concatenate(left, axis=1), np.concatenate(right, axis=1), weights.reshape(-1, depth, fields))
 
 
 def compress_space_time(axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float) -> KAN:
@@ -254,10 +252,7 @@ def compress_space_time(axes: Sequence[SplineAxis], solve: Sequence[Array], valu
     products, the singular vectors of the core of the Tucker form (Hackbusch and Kühn, J. Fourier Anal. Appl. 15 (2009)
     706).
     """
-    bases = []
-    for a in range(4):
-        left, singular, _ = np.linalg.svd(np.moveaxis(values, a, 0).reshape(values.shape[a], -1), full_matrices=False)
-        bases.append(left[:, : max(1, int((singular > tolerance * singular[0]).sum()))])
+    bases = [leading_functions(values, a, tolerance) for a in range(4)]
     core = apply_along_axes(values, [basis.T for basis in bases])
     given: list[tuple[int, int, Array]] = []
     scales, node = [], 0

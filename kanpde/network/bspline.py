@@ -17,6 +17,8 @@ from kanpde.network.edge_basis import EdgeBasis
 from kanpde.network.knots import growing_steps, refine_breakpoints, transfer_matrix
 from kanpde.network.placement import curved_inside, place, place_apart
 
+ROUNDINGS = 16  # distance of coefficients from a line, in rounding errors of the largest, that they may have
+
 
 class BSpline(EdgeBasis):
     """n + k B-splines of degree k for each input, on knots (i, n + 2k + 1).
@@ -134,6 +136,22 @@ class BSpline(EdgeBasis):
         scale = inverse[:, None]
         found = [value if m == 0 else value * (scale if m == 1 else scale**m) for m, value in enumerate(found)]
         return found if self.base is None else self._with_base(found, coefficients[:, -1], x)
+
+    def lines(self, coefficients: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return α and β (i, o) if all edges are α + β h up to rounding errors, and None if not.
+
+        Only splines with one interval are looked at: those between the products of a compressed solution are lines.
+        """
+        if self.intervals != 1 or not self.uniform or self.base is not None or any(self.periodic):
+            return None
+        # A line has the coefficients α + β a_j with the averages a_j of k knots (Marsden's identity).
+        averages = self.knots[:, 1:-1].unfold(1, self.degree, 1).mean(dim=2)[..., None]
+        slopes = (coefficients[:, -1] - coefficients[:, 0]) / (averages[:, -1] - averages[:, 0])
+        straight = coefficients[:, :1] + slopes[:, None] * (averages - averages[:, :1])
+        roundings = ROUNDINGS * torch.finfo(coefficients.dtype).eps * coefficients.abs().amax(dim=1, keepdim=True)
+        if ((coefficients - straight).abs() > roundings).any():
+            return None
+        return coefficients[:, 0] - slopes * averages[:, 0], slopes
 
     def _located(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the interval (i, n) of every x (i, n), its coordinate ξ there, and 1/h, (i, 1) or (i, n)."""

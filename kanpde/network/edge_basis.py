@@ -106,6 +106,10 @@ class EdgeBasis(nn.Module, ABC):
         """
         return [torch.matmul(coefficients.transpose(1, 2), column) for column in self.columns(x, orders)]
 
+    def lines(self, coefficients: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return α and β (i, o) if all edges with coefficients (i, size, o) are known to be α + β h, and else None."""
+        return None
+
     def _whole(self, x: Tensor, orders: int) -> Tensor:
         functions = self.evaluate(x, orders)
         return functions if self.base is None else torch.cat([functions, self.base_features(x, orders)], dim=2)

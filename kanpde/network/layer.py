@@ -124,8 +124,16 @@ class KANLayer(nn.Module):
     def next_jet(self, jet: Sequence[Tensor], plan: JetPlan, *, taped: bool = False) -> tuple[list[Tensor], Tape]:
         """Return the jet after the layer, (i, n) -> (outputs, n) each; `taped` adds a derivative that `pull` needs.
 
-        Of features and outputs, the Bell polynomials multiply the fewer ones.
+        Of features and outputs, the Bell polynomials multiply the fewer ones. Edges that are lines need neither.
         """
+        lines = (
+            None if taped or self.fixed is not None or torch.is_grad_enabled() else self.basis.lines(self.coefficients)
+        )
+        if lines is not None:
+            constants, slopes = lines
+            subnodes = [slopes.T @ each for each in jet]
+            subnodes[0] += constants.sum(dim=0)[:, None]
+            return self._multiplied(subnodes, plan), Tape((), (), jet, (), subnodes)
         columns: Sequence[Tensor] = ()
         edges: Sequence[Tensor] = ()
         bell = jets.bell_terms(plan, jet)
