@@ -57,11 +57,12 @@ class Problem(Declaration):
 
     def _kept_blocks(self) -> tuple[Block, ...]:
         """Return all blocks; they are kept until an attribute changes, because one solution asks for them ten times."""
-        attributes = self.__getstate__()
-        before, known = vars(self).get(KEPT, ({}, ()))
-        if not known or [*map(id, before.values())] != [*map(id, attributes.values())]:
+        kind = type(self)
+        now = (*self.__getstate__().values(), getattr(kind, "residual", None), kind.conditions)
+        before, known = vars(self).get(KEPT, ((), ()))
+        if [*map(id, before)] != [*map(id, now)]:
             known = self._every_block()
-            object.__setattr__(self, KEPT, (attributes, known))
+            object.__setattr__(self, KEPT, (now, known))
         return known
 
     def _every_block(self) -> tuple[Block, ...]:
