@@ -17,7 +17,7 @@ from kanpde.marching.piece import Image, Piece
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.optim.band import Storage
 
-MANY = 20_000  # points from which terms that are zero are left out of products
+MANY = 4_000  # points from which terms that are zero are left out of products
 # Multiplications of JᵀJ up to which J is a whole matrix on grids: sums along each axis then cost more calls than time.
 SMALL = 80_000_000
 
