@@ -79,7 +79,6 @@ def polynomial_pieces(knots: Array, degree: int) -> Array:
     return pieces
 
 
-@cache
 def derivative_powers(degree: int, orders: int) -> Array:
     """Return D (orders, k+1, k+1) with d^m/dξ^m Σ_p c_p ξ^p = Σ_{p,q} D[m,q,p] c_p ξ^q."""
     result = np.zeros((orders, degree + 1, degree + 1))

@@ -206,11 +206,11 @@ class BSpline(EdgeBasis):
 
     def _local(self, interval: Tensor, xi: Tensor, inverse: Tensor, orders: int) -> Tensor:
         """Return the k + 1 non-zero splines and their derivatives at ξ (i, n): (i, n, orders, k+1)."""
-        powers = [torch.ones_like(xi), xi][: self.degree + 1]
-        while len(powers) <= self.degree:
+        powers = [torch.ones_like(xi)]
+        for _ in range(self.degree):
             powers.append(powers[-1] * xi)
         table = torch.as_tensor(splines.derivative_powers(self.degree, orders), dtype=xi.dtype, device=xi.device)
-        scale = (inverse.T[..., None] ** torch.arange(orders, device=xi.device))[..., None]  # (i, n or 1, orders, 1)
+        scale = torch.stack([inverse.T**m for m in range(orders)], dim=-1)[..., None]  # (i, n or 1, orders, 1)
         if self.uniform:
             matrices = (table @ self.pieces[0]).transpose(0, 1) * scale  # (i, q, orders, j)
             local = torch.stack(powers, dim=-1) @ matrices.flatten(2)
