@@ -14,7 +14,7 @@ from torch import Tensor
 from kanpde.collocation.rows import Slope, Sums
 from kanpde.marching import normal_equations
 from kanpde.marching.piece import Image, Piece
-from kanpde.marching.tensor_product import TensorProduct
+from kanpde.marching.tensor_product import OnGrid, TensorProduct
 from kanpde.optim.band import Storage
 
 MANY = 4_000  # points from which terms that are zero are left out of products
@@ -297,7 +297,8 @@ class TensorLinearisation:
         """Return the rows (c n, P) of a block on grids."""
         found = list[Tensor]()
         for image, by_jets in zip(piece.images, slopes.by_jets, strict=True):
-            parts = [normal_equations.rows_of(grid, slope) for grid, slope in image.split(by_jets)]
+            pairs = image.split(by_jets)
+            parts = [normal_equations.rows_of(grid, slope) for grid, slope in pairs if isinstance(grid, OnGrid)]
             found.append(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))
         return reduce(torch.add, found).flatten(0, 1)
 

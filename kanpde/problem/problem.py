@@ -59,6 +59,8 @@ class Problem(Declaration):
         """Return all blocks; they are kept until an attribute changes, because one solution asks for them ten times."""
         kind = type(self)
         now = (*self.__getstate__().values(), getattr(kind, "residual", None), kind.conditions)
+        before: tuple[object, ...]
+        known: tuple[Block, ...]
         before, known = vars(self).get(KEPT, ((), ()))
         if [*map(id, before)] != [*map(id, now)]:
             known = self._every_block()
