@@ -189,8 +189,9 @@ def opened(task: MarchTask, state: MarchState) -> MarchState:
     """Return a state, if it is closed, at the first attempt of the next pass, or at the end if that changes nothing."""
     if not state.closed:
         return state
-    assert state.best is not None
-    state, first, best = replace(state, closed=False), state.slabs[0], state.best
+    best, first = state.best, state.slabs[0]
+    assert best is not None
+    state = replace(state, closed=False)
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
     known = (task.continued and not at_round_off(task, first)) or task.singular or iterated(task, state.attempt.axes)

@@ -222,7 +222,9 @@ def prescribed_values(task: MarchTask, attempt: Attempt, space: TensorProduct) -
     at_zero, slopes = placed.slopes(
         [torch.zeros(len(where.points), 1, 1, dtype=torch.float64)] * len(placed.images), {}
     )
-    if len(where.shapes) != 1 or len(placed.images) != 1 or not all((s.by_jets[0] == 1).all() for s in slopes):
+    if not isinstance(where.shapes, tuple) or len(where.shapes) != 1 or len(placed.images) != 1:
+        return None
+    if not all((s.by_jets[0] == 1).all() for s in slopes):
         return None
     values = -at_zero[0].numpy().reshape([len(gauss_weights(space.axes[a])) for a in task.along])
     for place, a in enumerate(task.along):
