@@ -13,6 +13,7 @@ from march_problems import Bratu, Front, Rate, String, march_of, task_of
 
 from kanpde import Dirichlet, Initial, files, load_problem, solve
 from kanpde.errors import ConfigurationError
+from kanpde.marching import slab_system
 from kanpde.marching import state as states
 from kanpde.marching.attempts import begin
 from kanpde.marching.axes import design
@@ -29,14 +30,31 @@ F64 = torch.float64
 
 def test_nothing_is_solved_before_a_march_begins(monkeypatch):
     def refuse(*given, **named):
-        raise AssertionError("a system was made")
+        raise AssertionError("something was solved")
 
     task = task_of(Front())
     state = begin(task)
     monkeypatch.setattr(System, "__init__", refuse)
+    monkeypatch.setattr(slab_system, "initial_conditions", refuse)
     March(task, state)
-    with pytest.raises(AssertionError, match="a system was made"):
+    with pytest.raises(AssertionError, match="something was solved"):
         begin(task)
+
+
+def test_initial_values_are_those_of_a_system_of_rows(monkeypatch):
+    task = task_of(Front())
+    along_axes = begin(task).iterate.vector
+    monkeypatch.setattr(slab_system, "prescribed_values", lambda *given: None)
+    assert torch.allclose(along_axes, begin(task).iterate.vector, rtol=1e-11, atol=1e-12)
+
+
+def test_a_pass_is_known_before_the_next_one_is_opened():
+    march = march_of(Front())
+    while not march.present.closed:
+        march.step()
+    best = march.present.best
+    assert best is not None and march.present.passes == 1
+    assert march.state.best is best and not march.state.closed and march.state.attempt.low == 0
 
 
 def test_a_march_begins_with_the_initial_values_and_the_initial_velocity():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from kanpde.problem.conditions import Data, Dirichlet, Initial, Neumann, Periodi
 from kanpde.problem.declaration import snake_case
 from kanpde.problem.field import Field, parse_partial
 from kanpde.problem.problem import Problem
+from kanpde.problem.registry import load_problem
 
 
 def with_residual(function: Any, **attributes: Any) -> Problem:
@@ -312,3 +314,12 @@ def test_the_check_finds_the_unknowns() -> None:
 def test_the_check_tells_of_numbers_that_are_not_finite() -> None:
     problem = with_residual(lambda u: u, exact=lambda self, x, t: sp.log(x - 2))
     assert "not finite" in problem.check_exact()[0]
+
+
+def test_blocks_are_kept_until_an_attribute_changes() -> None:
+    problem = load_problem("heat")
+    first = problem.blocks(hard=True)
+    assert all(one is other for one, other in zip(first, problem.blocks(hard=True), strict=True))
+    object.__setattr__(problem, "residual", lambda u: u.t - 2 * u.xx)
+    assert problem.blocks(hard=True)[0] is not first[0]
+    assert pickle.loads(pickle.dumps(load_problem("heat"))).blocks(hard=True)[0].partials == first[0].partials

@@ -10,8 +10,10 @@ import sympy as sp
 import torch
 from local_rows import F64, uniform
 
+import kanpde.marching.system
 from kanpde import Box, Data, Dirichlet, Initial, Neumann, Periodic, Problem
 from kanpde.calculus.jets import JetPlan
+from kanpde.marching import linearisation
 from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.linearisation import FullSlopes, SparseSlopes
 from kanpde.marching.piece import Image
@@ -62,9 +64,13 @@ SYSTEMS = {
 }
 
 
+@pytest.mark.parametrize("small", [True, False], ids=["whole matrices", "sums along axes"])
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_the_local_jacobian_is_the_derivative_of_the_rows(name):
+def test_the_local_jacobian_is_the_derivative_of_the_rows(name, small, monkeypatch):
     problem, axes = SYSTEMS[name]
+    if not small:
+        monkeypatch.setattr(linearisation, "SMALL", 0)
+        monkeypatch.setattr(kanpde.marching.system, "FEW", 0)
     system = System(
         TensorProduct(axes),
         problem.domain,

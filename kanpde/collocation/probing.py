@@ -46,13 +46,17 @@ def check_block(block: Block, problem: Problem, what: str) -> set[str]:
     """Check the rows of one block; return the names of the unknown constants and functions that change them."""
     generator = np.random.default_rng(1)
     points, index = trial_points(block, problem, generator)
-    kept = points.clone()
+    # All scales in one call, because each one costs more calls than time.
+    count, every = len(points), points.repeat(len(SCALES), 1)
+    kept = every.clone()
     unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.constants.items()}
     placed = Placed.at(block, problem.domain.names, points, index)
+    scaled = Placed.at(block, problem.domain.names, every, None if index is None else index.repeat(len(SCALES)))
     jets = [random_jet(placed, len(problem.fields), generator, 0.5) for _ in placed.images]
     with torch.no_grad():
-        tried = [placed.rows([scale * jet for jet in jets], unknowns) for scale in SCALES]
-        if not torch.equal(points, kept):
+        rows = scaled.rows([torch.cat([scale * jet for scale in SCALES]) for jet in jets], unknowns)
+        tried = [*torch.split(rows, count, dim=1)]
+        if not torch.equal(every, kept):
             raise ProblemError(
                 f"{what} expects its coordinates unchanged, got them changed in place; compute new tensors"
             )

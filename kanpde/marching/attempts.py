@@ -170,24 +170,38 @@ def following(task: MarchTask, state: MarchState, low: float, length: float, axe
 
 
 def finish(task: MarchTask, state: MarchState) -> MarchState:
-    """Return the state after a pass, complete or worse than the best: the first attempt of the next, or the end."""
+    """Return the state after a pass, complete or worse than the best: closed, or at the end.
+
+    It is `opened` by the next step, so that the pass can be used before. Unknown constants are those of the next
+    attempt at once.
+    """
     after = verdicts.outcome(Pass(state.slabs), state.best, state.level, task.limits(long=state.long))
     state = replace(state, passes=state.passes + 1, best=after.best, level=after.level)
     ended = not after.proceed or (task.singular and after.best.residual <= task.tolerances.enough)
     if ended or (task.shaped and task.slabbed and of_knots(task, state, after.best)):
         stopped = after.level < len(task.tolerances.passes) and at_limit(task, after.best)
         return replace(state, done=Ending.UNKNOWNS if stopped else Ending.CONVERGED)
-    first = state.slabs[0]
+    state = replace(state, closed=True)
+    return opened(task, state) if task.problem.unknowns else state
+
+
+def opened(task: MarchTask, state: MarchState) -> MarchState:
+    """Return a state, if it is closed, at the first attempt of the next pass, or at the end if that changes nothing."""
+    if not state.closed:
+        return state
+    best, first = state.best, state.slabs[0]
+    assert best is not None
+    state = replace(state, closed=False)
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
     known = (task.continued and not at_round_off(task, first)) or task.singular or iterated(task, state.attempt.axes)
     still = task.shaped and not task.problem.unknowns and (state.iterate.moved or math.inf) <= task.tolerances.still
     if (task.linear or still) and not task.slabbed and known:  # the same axes give the same slab
-        return conclude(task, replace(state, attempt=next_attempt(task, 0.0, length, axes)), first)
+        return opened(task, conclude(task, replace(state, attempt=next_attempt(task, 0.0, length, axes)), first))
     if task.continued and not task.slabbed:
         return open_attempt(task, state, next_attempt(task, 0.0, length, axes), first)
     if task.shaped:
-        length, axes = for_next_pass(task, state, after.best)
+        length, axes = for_next_pass(task, state, best)
     return open_attempt(task, state, following(task, state, 0.0, length, axes))
 
 

@@ -14,10 +14,12 @@ from torch import Tensor
 from kanpde.collocation.rows import Slope, Sums
 from kanpde.marching import normal_equations
 from kanpde.marching.piece import Image, Piece
-from kanpde.marching.tensor_product import TensorProduct
+from kanpde.marching.tensor_product import OnGrid, TensorProduct
 from kanpde.optim.band import Storage
 
-MANY = 20_000  # points from which terms that are zero are left out of products
+MANY = 4_000  # points from which terms that are zero are left out of products
+# Multiplications of JᵀJ up to which J is a whole matrix on grids: sums along each axis then cost more calls than time.
+SMALL = 80_000_000
 
 
 class Assembled(Protocol):
@@ -174,6 +176,9 @@ class TensorLinearisation:
     def product(self, step: Tensor) -> Tensor:
         """Return J p, (N,)."""
         coefficients, constants = torch.split(step, [len(step) - self._constants, self._constants])
+        if self._whole is not None:
+            row = self._whole @ coefficients
+            return row + self.border @ constants if self._constants else row
         coefficients = coefficients.view(-1, len(self._system.fields))
         rows = []
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
@@ -186,6 +191,9 @@ class TensorLinearisation:
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Return Jᵀ k, (P,)."""
+        if self._whole is not None:
+            found = self._whole.T @ weights
+            return torch.cat([found, self.border.T @ weights]) if self._constants else found
         parts, start = [], 0
         constants = weights.new_zeros(self._constants)
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
@@ -202,6 +210,8 @@ class TensorLinearisation:
     @property
     def matrix(self) -> Tensor:
         """J as a dense matrix, (N, P)."""
+        if self._whole is not None:
+            return torch.cat([self._whole, self.border], dim=1) if self._constants else self._whole
         parts = []
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             if piece.placed.sums is not None:
@@ -248,6 +258,9 @@ class TensorLinearisation:
     @cached_property
     def gram(self) -> Tensor:
         """JᵀJ in its storage, without the constants."""
+        if self._whole is not None and self.storage.bandwidth is None:
+            order = torch.argsort(self.storage.numbering)
+            return (self._whole.T @ self._whole)[order][:, order]
         total, sums = self.storage.empty(self.residual), list[normal_equations.Sums]()
         for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
             if piece.placed.sums is not None:
@@ -267,6 +280,27 @@ class TensorLinearisation:
             for one, other in product(grids, repeat=2):
                 for new in normal_equations.sums_over(self._system.space.longest, one, other):
                     normal_equations.collect(sums, new)
+
+    @cached_property
+    def _whole(self) -> Tensor | None:
+        """J (N, P) without the constants if all rows are few and on grids, else None."""
+        size, system = self.storage.size, self._system
+        if self.residual.numel() * size**2 > SMALL or self.storage.orthogonal:
+            return None
+        pairs = list(zip(system.pieces, self._slopes, strict=True))
+        if not all(piece.on_grids and piece.placed.sums is None for piece, _ in pairs):
+            return None
+        return torch.cat([self._whole_rows(piece, slopes) for piece, slopes in pairs])
+
+    @staticmethod
+    def _whole_rows(piece: Piece, slopes: Slopes) -> Tensor:
+        """Return the rows (c n, P) of a block on grids."""
+        found = list[Tensor]()
+        for image, by_jets in zip(piece.images, slopes.by_jets, strict=True):
+            pairs = image.split(by_jets)
+            parts = [normal_equations.rows_of(grid, slope) for grid, slope in pairs if isinstance(grid, OnGrid)]
+            found.append(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))
+        return reduce(torch.add, found).flatten(0, 1)
 
     @property
     def _constants(self) -> int:

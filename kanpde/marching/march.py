@@ -20,7 +20,7 @@ from torch import Tensor
 
 from kanpde.errors import Ending
 from kanpde.marching import circulant, verdicts
-from kanpde.marching.attempts import conclude
+from kanpde.marching.attempts import conclude, opened
 from kanpde.marching.eigenfunction import eigenfunction
 from kanpde.marching.iteration import Iterated, iterated, operations, take_step
 from kanpde.marching.slab_system import (
@@ -50,13 +50,23 @@ class Seen:
 
 
 class March:
-    """A march in progress: its state, and the cached results that `step` reuses."""
+    """A march in progress: its state, `present` as the last step left it, and the cached results that `step` reuses."""
 
     def __init__(self, task: MarchTask, state: MarchState) -> None:
-        self.task, self.state = task, state
+        self.task, self.present = task, state
         self.seen = Seen({}, 0, 0)
         self._work: Work | None = None
         self._operations = 0.0
+
+    @property
+    def state(self) -> MarchState:
+        """The `present` state, opened: at the next attempt, or at the end."""
+        self.present = opened(self.task, self.present)
+        return self.present
+
+    @state.setter
+    def state(self, state: MarchState) -> None:
+        self.present = state
 
     def step(self) -> Step:
         """Take one Gauss–Newton step and return it; after the last step of an attempt, open the next attempt."""

@@ -10,6 +10,7 @@ factorisation: Melenk, Gerdes and Schwab, CMAME 190 (2001) 4339).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -114,6 +115,28 @@ def sums_over(slowest: int, one: tuple[OnGrid, Tensor], other: tuple[OnGrid, Ten
                 pairs, rest = contracted(lines[:-1], weights, shape[slowest])
                 found.append(Sums((f, g), order, pairs, lines[-1], rest))
     return found
+
+
+def rows_of(grid: OnGrid, slopes: Tensor) -> Tensor:
+    """Return J as a whole matrix (c, n, P f) from slopes (c, n, S, f) by the jets on a grid."""
+    count, shape = len(slopes), [len(line.columns) for line in grid.lines]
+    sizes = [line.size for line in grid.lines]
+    found = slopes.new_zeros(count, *shape, *sizes, slopes.shape[3])
+    for f, terms in enumerate(present(grid, slopes)):
+        # Terms of the same orders along the other axes are added while they are small.
+        groups: dict[tuple[int, ...], Tensor] = {}
+        for (first, *others), slope in terms:
+            term = slope.reshape(count, shape[0], -1, 1) * grid.lines[0].matrices[first][:, None]
+            key = tuple(others)
+            groups[key] = groups[key] + term if key in groups else term
+        for key, term in groups.items():
+            total = term.view(count, *shape, sizes[0])
+            for a, order in enumerate(key, start=1):
+                functions = grid.lines[a].matrices[order]
+                beside = [1] * (len(shape) - 1 - a) + [1] * a
+                total = total[..., None] * functions.view(shape[a], *beside, sizes[a])
+            found[..., f] += total
+    return found.view(count, math.prod(shape), -1)
 
 
 def present(grid: OnGrid, slopes: Tensor) -> list[list[tuple[tuple[int, ...], Tensor]]]:

@@ -7,16 +7,19 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from scipy.linalg import solve_triangular
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
-from kanpde.marching.axes import LegendreAxis, SplineAxis
+from kanpde.collocation.rows import Placed
+from kanpde.marching.axes import LegendreAxis, SplineAxis, design, gauss_weights, points_of
 from kanpde.marching.forecast import guess_from
 from kanpde.marching.iteration import iterated, start_from
 from kanpde.marching.linearisation import Numbered
 from kanpde.marching.piece import OnGrids, TensorFunction
-from kanpde.marching.quadrature import inside
+from kanpde.marching.quadrature import inside, quadrature
+from kanpde.marching.separable.structure import plain
 from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, sizes_in_time, tail_of
 from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
 from kanpde.marching.system import System
@@ -189,6 +192,11 @@ def guessed(task: MarchTask, attempt: Attempt, guess: Block) -> Array:
 def initial_conditions(task: MarchTask, attempt: Attempt, space: TensorProduct) -> Array:
     """Return coefficients of the initial values, continued with the initial velocity if that is prescribed."""
     time, fields = task.time, task.problem.fields
+    values = prescribed_values(task, attempt, space)
+    if values is not None:
+        start = np.zeros((*space.shape, 1))
+        np.moveaxis(start, time, 0)[0] = values[..., None]
+        return start
     order = max(len(p) for block in task.starts for partials in block.partials.values() for p in partials)
     axes = [LegendreAxis(axis.breakpoints, order) if a == time else axis for a, axis in enumerate(space.axes)]
     part = task.part(attempt.low, attempt.high)
@@ -198,6 +206,33 @@ def initial_conditions(task: MarchTask, attempt: Attempt, space: TensorProduct) 
     known = found.cpu().numpy().reshape(*fit.space.shape, len(fields))
     np.moveaxis(start, time, 0)[: order + 1] = np.moveaxis(known, time, 0)
     return start
+
+
+def prescribed_values(task: MarchTask, attempt: Attempt, space: TensorProduct) -> Array | None:
+    """Return the coefficients (sizes in space) of initial values, fitted along one axis after the other.
+
+    None if the start is more than the values of one field in a box: then it takes a system of rows.
+    """
+    (block, *others), part = task.starts, task.part(attempt.low, attempt.high)
+    alone = not others and plain(block) and dict(block.partials) == {0: frozenset({()})}
+    if not alone or task.ansatz or task.shaped or len(task.problem.fields) > 1:
+        return None
+    where = quadrature(block, part, space.axes)
+    placed = Placed.at(block, part.names, torch.as_tensor(where.points), torch.as_tensor(where.index))
+    at_zero, slopes = placed.slopes(
+        [torch.zeros(len(where.points), 1, 1, dtype=torch.float64)] * len(placed.images), {}
+    )
+    if not isinstance(where.shapes, tuple) or len(where.shapes) != 1 or len(placed.images) != 1:
+        return None
+    if not all((s.by_jets[0] == 1).all() for s in slopes):
+        return None
+    values = -at_zero[0].numpy().reshape([len(gauss_weights(space.axes[a])) for a in task.along])
+    for place, a in enumerate(task.along):
+        roots = np.sqrt(gauss_weights(space.axes[a]))[:, None]
+        orthonormal, triangle = np.linalg.qr(roots * design(space.axes[a], points_of(space.axes[a])))
+        fit = solve_triangular(triangle, (roots * orthonormal).T)
+        values = np.moveaxis(np.tensordot(fit, values, (1, place)), 0, place)
+    return values
 
 
 # Solved slabs --------------------------------------------------------------------------------------------------------

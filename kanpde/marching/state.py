@@ -86,7 +86,7 @@ class MarchState:
     complete passes, `slabs` the solved slabs of the present pass, `best` the best complete pass, `anchor` the point of
     the present factor, and `done` how the march ended, None before the end. `starts` are the solutions of the first
     attempt from the starts of unknown constants that have been tried. `long` is True in the only pass of a long
-    evolution.
+    evolution. `closed` is True after a pass until the next one is opened, whose attempt is then not yet known.
     """
 
     attempt: Attempt
@@ -100,6 +100,7 @@ class MarchState:
     done: Ending | None = None
     starts: tuple[Slab, ...] = ()
     long: bool = False
+    closed: bool = False
 
     @property
     def last(self) -> Slab | None:

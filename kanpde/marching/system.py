@@ -45,6 +45,8 @@ FLOOR_OF_PARTS = 0.1
 NOTHING = 1e-10
 # Least scale of a row with two sides, relative to that of its larger side.
 LEAST_SIDE = 1e-6
+# Number of unknowns up to which a dense matrix costs less than the search for a narrow band.
+FEW = 300
 # Curvature of an unknown function, relative to its size, that counts as much as the misfit of the measurements, until
 # these choose another weight of its smoothness.
 STIFF = 1e-2
@@ -104,6 +106,8 @@ class System:
         if self.shaped and (self.about is None or isinstance(self.space, EnrichedProduct)):
             order = torch.arange(self.space.size * len(self.fields), device=self._device)
             return Numbered(Storage(order, border=len(self.unknowns), orthogonal=True), ())
+        if self.space.size * len(self.fields) <= FEW:
+            return self._dense()
         options = []
         for positions in self.space.numberings(len(self.fields)):
             total = torch.zeros((1,) * len(positions), dtype=torch.long)
@@ -117,6 +121,15 @@ class System:
             storage = Storage.of(numbering, reach, slack, len(self.unknowns))
             options.append((reach, Numbered(storage, positions)))
         return min(options, key=lambda option: option[0])[1]
+
+    def _dense(self) -> Numbered:
+        """Return the numbering in the vector's own order, and the storage of a dense matrix."""
+        shape, count = self.space.shape, len(self.fields)
+        strides = [count * math.prod(shape[a + 1 :]) for a in range(len(shape))]
+        pairs = zip(strides, shape, strict=True)
+        positions = tuple(stride * torch.arange(size, device=self._device) for stride, size in pairs)
+        order = torch.arange(count * math.prod(shape), device=self._device)
+        return Numbered(Storage(order, border=len(self.unknowns)), positions)
 
     def _reach(self, piece: Piece, numbering: Tensor, along: Tensor, stride: int) -> int:
         """Return a bound on the distance of the unknowns in one row, with `along` the slowest axis's positions."""
@@ -222,14 +235,13 @@ class System:
 
     def rescale(self, vector: Tensor) -> None:
         """Divide every block's rows by the size of its terms at a vector."""
-        coefficients, _ = self.split(vector)
         slopes = [[slope.by_jets for slope in each] for _, each in self._slopes(vector)]
         terms = {}
         for number in self.equations:
             piece, first = self.pieces[number], [each[0] for each in slopes[number]]
             terms[number] = scale_of_equation(sizes_of_terms(first, self._jets(vector)[number][0]), piece.weights)
         by_terms = [[each[0] for each in slopes[number]] for number in terms]
-        typical = self._typical(coefficients, by_terms, [*terms.values()], self._noticed(slopes))
+        typical = self._typical(vector, by_terms, [*terms.values()], self._noticed(slopes))
         for number, piece in enumerate(self.pieces):
             size = torch.stack([typical[partial] for partial in piece.images[0].plan.partials])
             sides = zip(*slopes[number], strict=True)
@@ -280,7 +292,7 @@ class System:
 
     def _typical(
         self,
-        coefficients: Tensor,
+        vector: Tensor,
         slopes: Sequence[Sequence[Tensor]],
         terms: Sequence[Tensor],
         noticed: Tensor,
@@ -294,7 +306,10 @@ class System:
         """
         wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
         plan = jets.JetPlan(self.domain.dimension, wanted)
-        interiors = [(image.jets(coefficients), own) for image, _, own in self.interiors(plan)]
+        interiors = []
+        for number, (image, _, own) in zip(self.equations, self.interiors(plan), strict=True):
+            known = image is self.pieces[number].images[0]
+            interiors.append((self._jets(vector)[number][0] if known else image.jets(self.split(vector)[0]), own))
         mean_of = torch.stack([own * jet[:, 0].mean(dim=0) for jet, own in interiors]).sum(dim=0)
         arbitrary = torch.zeros_like(interiors[0][0][0])
         arbitrary[0] = torch.where(noticed, 0.0, mean_of)

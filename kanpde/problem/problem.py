@@ -22,6 +22,8 @@ from kanpde.problem.parts import check_parts
 from kanpde.problem.residual import residual_block
 from kanpde.problem.unknown_function import Function, with_functions
 
+KEPT = "_kept"  # the attribute of a problem that holds its blocks
+
 __all__ = ["Block", "Field", "MultiIndex", "Problem", "Side"]
 
 
@@ -50,6 +52,22 @@ class Problem(Declaration):
 
         Every part of the problem is checked, hard conditions included. Raises ProblemError if a part is wrong.
         """
+        every = self._kept_blocks()
+        return every if hard else tuple(block for block in every if not block.hard)
+
+    def _kept_blocks(self) -> tuple[Block, ...]:
+        """Return all blocks; they are kept until an attribute changes, because one solution asks for them ten times."""
+        kind = type(self)
+        now = (*self.__getstate__().values(), getattr(kind, "residual", None), kind.conditions)
+        before: tuple[object, ...]
+        known: tuple[Block, ...]
+        before, known = vars(self).get(KEPT, ((), ()))
+        if [*map(id, before)] != [*map(id, now)]:
+            known = self._every_block()
+            object.__setattr__(self, KEPT, (now, known))
+        return known
+
+    def _every_block(self) -> tuple[Block, ...]:
         self.check()
         blocks = [residual_block(self.residual, self, "residual", kind="residual")] if self.has_equation else []
         if self.manufactured:
@@ -58,7 +76,11 @@ class Problem(Declaration):
         check_seams(self)
         if expansions := self.expansions:
             blocks = [with_functions(block, expansions, len(self.fields)) for block in blocks]
-        return tuple(block for block in blocks if hard or not block.hard)
+        return tuple(blocks)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes without the blocks, whose functions cannot be pickled."""
+        return {name: value for name, value in vars(self).items() if name != KEPT}
 
     def hard_conditions(self) -> tuple[tuple[str, Any], ...]:
         """Return (name, condition) of the conditions that must hold by construction."""

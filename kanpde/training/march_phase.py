@@ -150,12 +150,12 @@ class Marching:
     @property
     def finite(self) -> bool:
         """True if all coefficients are finite."""
-        return bool(torch.isfinite(self.march.state.iterate.vector).all())
+        return bool(torch.isfinite(self.march.present.iterate.vector).all())
 
     @property
     def version(self) -> int:
         """The number of complete passes."""
-        return self.march.state.passes
+        return self.march.present.passes
 
     @property
     def estimate(self) -> float:
@@ -165,7 +165,7 @@ class Marching:
     @property
     def _found(self) -> Pass | None:
         """The best pass if it is a solution, else None."""
-        best = self.march.state.best
+        best = self.march.present.best
         return best if best is not None and best.residual <= MAX_RESIDUAL else None
 
     def confirms(self, target: float) -> bool:
@@ -179,7 +179,7 @@ class Marching:
         if self._known is None or self._known[0] is not found:
             problem, slab = self.task.problem, found.slabs[0]
             degree = max((axis.degree for axis in slab.axes if isinstance(axis, SplineAxis)), default=DEGREES[1])
-            slabbed = self.march.state.long and not self.imitated
+            slabbed = self.march.present.long and not self.imitated
             network = compressed(self.march_task, found, degree, slabbed=slabbed, reached=self._reached)
             constants = dict(zip(problem.constants, found.slabs[0].constants.tolist(), strict=True))
             singular = SingularPart(slab.functions, slab.amounts) if slab.functions else None
@@ -189,7 +189,7 @@ class Marching:
 
     @property
     def _best_or_present(self) -> Pass:
-        return self.march.state.best or self.march.so_far()
+        return self.march.present.best or self.march.so_far()
 
     def parts(self) -> tuple[Part, ...]:
         """Return the slabs of the best pass, or of the present one."""
@@ -198,7 +198,7 @@ class Marching:
     @property
     def _reached(self) -> float:
         """The share of time after which the last state is held; 1 if a pass is complete."""
-        state = self.march.state
+        state = self.march.present
         return 1.0 if state.best else state.attempt.low if state.slabs else state.attempt.high
 
     def _time(self, share: float) -> float:
@@ -208,13 +208,13 @@ class Marching:
 
     def columns(self) -> dict[str, float]:
         """Return an iteration's columns of the history; the sizes are those of the present slab."""
-        state, seen = self.march.state, self.march.seen
+        state, seen = self.march.present, self.march.seen
         unknowns = self.task.problem.constants
         constants = state.iterate.vector[len(state.iterate.vector) - len(unknowns) :].tolist()
         values = dict(zip(unknowns, constants, strict=True))
         return {
             "stage": state.passes + 1,
-            "reach": state.attempt.low,
+            "reach": 0.0 if state.closed else state.attempt.low,
             "damping": self._step.damping,
             "points": seen.points,
             "parameters": seen.unknowns,

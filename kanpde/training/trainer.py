@@ -249,7 +249,7 @@ class Trainer:
         budget, left, started = self.settings.training.budget_seconds, self._left, time.monotonic()
         if left is None:
             return self.phase.advance()
-        expected = self._last_seconds * self.phase.growth
+        expected = self._expected_seconds(left)
         if expected > UNINTERRUPTED_SECONDS and SURE * expected > left:
             return Stop(Ending.BUDGET, budget)
         before = copied(self.phase) if CAREFUL * expected > left or not self._last_seconds else None
@@ -263,6 +263,14 @@ class Trainer:
             return Stop(Ending.BUDGET, budget)
         finally:
             self._last_seconds = time.monotonic() - started
+
+    def _expected_seconds(self, left: float) -> float:
+        """Return the seconds that the next iteration may take; infinite if even its size is not known in time."""
+        try:
+            with limited(left):
+                return self._last_seconds * self.phase.growth
+        except TimeLimit:
+            return math.inf
 
     def _limit(self) -> Stop | None:
         """Return the end of the training if a limit or the target is reached, else None."""

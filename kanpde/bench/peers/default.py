@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,8 +38,7 @@ class Watch:
     def on_iteration(self, record: Mapping[str, Any]) -> None:
         """Measure if that is due and the solution is new; at the end of the time measure in any case."""
         assert self._trainer is not None
-        self._recorder.exclude(self._trainer.measuring - self._excluded)
-        self._excluded = self._trainer.measuring
+        self._exclude(self._trainer)
         version, over = self._trainer.phase.version, self._recorder.over
         if version != self._measured and (over or (version and self._recorder.due)):
             self._measure(self._trainer)
@@ -50,7 +50,13 @@ class Watch:
 
     def on_end(self, trainer: Trainer) -> None:
         """Measure once more, because the training ended before its time."""
+        self._exclude(trainer)
         self._measure(trainer)
+
+    def _exclude(self, trainer: Trainer) -> None:
+        """Leave out what the trainer has spent on measuring its error for its history."""
+        self._recorder.exclude(trainer.measuring - self._excluded)
+        self._excluded = trainer.measuring
 
     def _measure(self, trainer: Trainer) -> None:
         # Asked for before the clock is stopped: what it takes to make a network of what was found counts.
@@ -94,5 +100,6 @@ def train(problem: Problem, task: Task, recorder: Recorder, method: str, trainin
     recorder.start()
     watch = Watch(recorder, method)
     with contextlib.suppress(OutOfTime):
-        solve(problem, seed=task.seed, device="cpu", training=training, callbacks=[watch])
+        fresh = copy.copy(problem)  # has no blocks yet
+        solve(fresh, seed=task.seed, device="cpu", training=training, callbacks=[watch])
     return watch
