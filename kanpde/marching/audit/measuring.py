@@ -38,7 +38,7 @@ def estimates(task: MarchTask, model: Model, parts: Sequence[Part], found: Seque
     """
     problem = task.problem
     domain = problem.whole.domain if isinstance(problem, Split) else problem.domain
-    points, weights = measuring_grid(task, parts, domain)
+    points, weights, plain = measuring_grid(task, parts, domain)
     shares = np.zeros(len(points))
     if task.slabbed:
         time = task.time
@@ -58,12 +58,18 @@ def estimates(task: MarchTask, model: Model, parts: Sequence[Part], found: Seque
     end = lost_after(parts, found)
     lost = shares > end
     corrected = np.where(lost[:, None], network, corrected)
-    weights = weights / weights.sum()
+    weights, plain = weights / weights.sum(), plain / plain.sum()
     # Where nothing is known, a state that is held may be as wrong as the solution is large, there or shortly before.
     recent = weights * (~lost & (shares >= RECENT * end))
     size_before = np.sqrt(recent @ np.square(corrected) / max(float(recent.sum()), 1e-300))
     wrong = np.where(lost[:, None], np.maximum(np.abs(network), size_before), network - corrected)
-    error, size = (math.sqrt(float(weights @ np.square(v).sum(axis=1))) for v in (wrong, corrected))
+    error, size = max(
+        (
+            tuple(math.sqrt(float(each @ np.square(v).sum(axis=1))) for v in (wrong, corrected))
+            for each in (weights, plain)
+        ),
+        key=lambda pair: pair[0] / max(pair[1], 1e-300),
+    )
     course = None
     if task.slabbed:
         low, high = domain.low[task.time], domain.high[task.time]
@@ -73,15 +79,16 @@ def estimates(task: MarchTask, model: Model, parts: Sequence[Part], found: Seque
     return (error / size if size > 0 else error), float(np.abs(wrong).max()), size, course
 
 
-def measuring_grid(task: MarchTask, parts: Sequence[Part], domain: Domain) -> tuple[Array, Array]:
-    """Return the points (n, d) at which errors are estimated, and their weights (n,).
+def measuring_grid(task: MarchTask, parts: Sequence[Part], domain: Domain) -> tuple[Array, Array, Array]:
+    """Return the points (n, d) at which errors are estimated, their weights (n,), and those of an even grid among them.
 
     On boxes with one or two coordinates they have more lines where the knots or the slabs are closer than the grid,
-    because that is where the solution changes fast.
+    because that is where the solution changes fast. A solution's errors are measured on an even grid.
     """
     count = RESOLUTION[domain.dimension]
     if as_box(domain) is None or domain.dimension > 2 or isinstance(task.problem, Split):
-        return grid(domain, count)
+        points, weights = grid(domain, count)
+        return points, weights, weights
     lines = []
     for axis, (low, high) in enumerate(zip(domain.low, domain.high, strict=True)):
         if task.slabbed and axis == task.time:
@@ -96,11 +103,20 @@ def measuring_grid(task: MarchTask, parts: Sequence[Part], domain: Domain) -> tu
             line = np.unique(np.clip(np.concatenate([line, within[chosen]]), low, high))
         lines.append(line)
     points = np.stack([column.ravel() for column in np.meshgrid(*lines, indexing="ij")], axis=-1)
-    weights = np.ones(1)
-    for line in lines:
-        around = np.concatenate([line[:1], line, line[-1:]])
-        weights = np.multiply.outer(weights, (around[2:] - around[:-2]) / 2).ravel()
-    return points, weights
+    weights, plain = np.ones(1), np.ones(1)
+    for line, low, high in zip(lines, domain.low, domain.high, strict=True):
+        weights = np.multiply.outer(weights, trapezoidal(line)).ravel()
+        even = np.linspace(low, high, count)
+        own = np.zeros(len(line))
+        own[np.searchsorted(line, even)] = trapezoidal(even)
+        plain = np.multiply.outer(plain, own).ravel()
+    return points, weights, plain
+
+
+def trapezoidal(line: Array) -> Array:
+    """Return the weights of the trapezoidal rule at increasing points (n,)."""
+    around = np.concatenate([line[:1], line, line[-1:]])
+    return np.asarray((around[2:] - around[:-2]) / 2)
 
 
 def lost_after(parts: Sequence[Part], found: Sequence[Corrected]) -> float:
