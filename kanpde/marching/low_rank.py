@@ -58,7 +58,9 @@ def compress(
     if inside is not None:
         most, tolerance = tolerance, min(tolerance, FINE)
         sizes = field_sizes(found, inside.points, axes, solve, values)
-        values, solve = continued(inside, axes, solve, values / sizes, tolerance, most)
+        values = values / sizes
+        if len(axes) > 2:  # in the plane the march's own values have few products, and derivatives with more digits
+            values, solve = continued(inside, axes, solve, values, tolerance, most)
         tolerance = tolerance_inside(inside.points, axes, solve, values, tolerance)
     if len(axes) == 2:
         result = compress_plane(axes, solve, values, tolerance, device)

@@ -22,6 +22,7 @@ ITERATIONS = 6  # of the inverse power iteration; a few suffice, because the sma
 TOGETHER = 4  # directions of that iteration with a factor that is not precise
 DAMPINGS = (1e-15, 1e-13, 1e-11, 1e-9)  # of the factor; the first one with which it exists is used
 LARGEST_DAMPING = 1e-12  # of a factor that is used instead of a new one; the direction sinks in a larger one
+INSIDE = 1e-6  # squared size inside a shape, relative to the largest, below which a direction lives outside
 ROUND_OFF = 2.0**-50  # relative change of a coefficient, and of the rows' derivatives, that rounding may make
 LEVEL = 1e-3  # deviation from its mean, relative to it, below which a direction is a constant
 
@@ -151,6 +152,10 @@ def iterated_direction(
         basis = torch.linalg.qr(torch.stack([unit(v) for v in solved], dim=1)).Q
     if count == 1:
         return basis[:, 0]
+    if mass is not None:  # combinations are compared by their size inside
+        sizes, turns = torch.linalg.eigh(basis.T @ torch.stack([mass(v) for v in basis.T], dim=1))
+        inside = sizes > INSIDE * sizes[-1]
+        basis = basis @ (turns[:, inside] / sizes[inside].sqrt())
     rows = torch.stack([linear.product(v) for v in basis.T], dim=1)
     return unit(basis @ torch.linalg.svd(rows, full_matrices=False).Vh[-1])
 
