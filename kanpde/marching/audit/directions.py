@@ -19,7 +19,7 @@ from kanpde.optim.band import MAX_ORTHOGONAL
 from kanpde.optim.bordered import AnyFactor, BorderedLinearisation, factor_of, first_solvable
 
 ITERATIONS = 6  # of the inverse power iteration; a few suffice, because the smallest eigenvalue of interest is isolated
-TOGETHER = 4  # directions of that iteration with a factor that is not precise
+TOGETHER, FEW = 4, 3  # directions of that iteration with a factor that is not precise, and its iterations
 DAMPINGS = (1e-15, 1e-13, 1e-11, 1e-9)  # of the factor; the first one with which it exists is used
 LARGEST_DAMPING = 1e-12  # of a factor that is used instead of a new one; the direction sinks in a larger one
 INSIDE = 1e-6  # squared size inside a shape, relative to the largest, below which a direction lives outside
@@ -147,7 +147,7 @@ def iterated_direction(
     count = 1 if factor.precise else TOGETHER
     generator = torch.Generator().manual_seed(0)
     basis = torch.randn(len(like), count, generator=generator, dtype=torch.float64).to(like)
-    for _ in range(ITERATIONS):
+    for _ in range(ITERATIONS if count == 1 else FEW):
         solved = [factor.solve(v if mass is None else mass(v)) for v in basis.T]
         basis = torch.linalg.qr(torch.stack([unit(v) for v in solved], dim=1)).Q
     if count == 1:
