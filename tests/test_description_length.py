@@ -56,16 +56,6 @@ def test_a_constant_that_is_no_simple_number_stays():
     assert abs(found.constants[B] - 0.7391) < 3 * found.deviations[B] < 1e-3
 
 
-@pytest.mark.parametrize(("away", "expected"), [(3.5, sp.sin(sp.pi * X)), (6.0, A * sp.sin(sp.pi * X))])
-def test_a_number_that_noise_moved_further_than_usual_is_chosen_as_long_as_it_is_shorter(away, expected):
-    x, y = samples(1e-3)
-    usual = refit_to(x, y)((A * sp.sin(sp.pi * X),), {A: 1.0})
-    moved = y + (1 + away * usual.deviations[A] - usual.constants[A]) * np.sin(np.pi * x)
-    refit = refit_to(x, moved)
-    found = simplified(refit((A * sp.sin(sp.pi * X),), {A: 1.0}), COUNT, refit, Clock(1e5))
-    assert found.expressions == (expected,)
-
-
 def test_deviations_are_those_of_repeated_samples():
     found = []
     for seed in range(40):

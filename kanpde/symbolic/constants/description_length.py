@@ -21,12 +21,11 @@ from kanpde.symbolic.constants.recognition import simplest_within
 
 # Residual below which the misfit is round-off.
 ROUND_OFF = 1e-10
-# Standard deviations within which numbers are tried in place of a constant. The length decides, and it accepts a simple
-# number further away than most of a distribution, which is where one in a few hundred samples has the truth.
-WITHIN = (3.0, 5.0)
+# Standard deviations within which a constant is replaced by a number.
+WITHIN = 3.0
 # The sum of the probabilities that the universal code gives to all whole numbers, by which it is divided.
 UNIVERSAL = 2.865
-# Numbers that are tried in place of a constant, the shortest ones within each distance.
+# Numbers that are tried in place of a constant, the shortest ones.
 SIMPLEST = 2
 
 Expressions = tuple[sp.Expr, ...]
@@ -109,9 +108,8 @@ def replacements(found: Candidate) -> Iterator[tuple[sp.Symbol, sp.Expr]]:
 
     for symbol in sorted(found.constants, key=certainty):
         value, deviation = found.constants[symbol], found.deviations.get(symbol, 0.0)
-        near = (sorted(simplest_within(value, width * deviation), key=length_of) for width in WITHIN)
-        shortest = dict.fromkeys(number for numbers in near for number in numbers[:SIMPLEST])
-        yield from ((symbol, number) for number in shortest)
+        numbers = sorted(simplest_within(value, WITHIN * deviation), key=length_of)
+        yield from ((symbol, number) for number in numbers[:SIMPLEST])
 
 
 def replaced(found: Candidate, symbol: sp.Symbol, number: sp.Expr, refit: Refit) -> Candidate | None:
