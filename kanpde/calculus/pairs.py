@@ -3,8 +3,9 @@
 The algorithms are of T. J. Dekker (1971) and D. E. Knuth; their rounding errors are proved by M. Joldes, J.-M. Muller
 and V. Popescu, "Tight and rigorous error bounds for basic building blocks of double-word arithmetic", ACM Transactions
 on Mathematical Software 44 (2017), article 15: at most 3 u² + 13 u³ in a sum (algorithm 6), 7 u² in a product
-(algorithm 10) and 15 u² + 56 u³ in a quotient (algorithm 17), relative to the result, with u = 2^-53. An underflow
-adds less than 1e-300, and numbers above 1e299 are not finite.
+(algorithm 10) and 15 u² + 56 u³ in a quotient (algorithm 17), relative to the result, with u = 2^-53. The product in the
+quotient is that of algorithm 8 here, of which the error is larger by u²; the unit has room for it. An underflow adds less
+than 1e-300, and numbers above 1e299 are not finite.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-UNIT = 2.0**-102  # relative error of one operation on pairs
+UNIT = 2.0**-101  # exceeds the relative error of one operation on pairs
 WORDS = np.dtype([("high", np.float64), ("low", np.float64)])
 SPLITTER = 2.0**27 + 1  # splits a number into two of 26 bits
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array
 from kanpde.collocation.rows import Placed, sizes_of_terms
 from kanpde.collocation.sampling import Index, sample
-from kanpde.marching.audit.places import LARGEST, MISSED, Missed, chunks
+from kanpde.marching.audit.places import LARGEST, MISSED, Missed, chunks, placed_where_largest
 from kanpde.network.trial_function import Model
 from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
@@ -53,9 +53,7 @@ def missed_in(
         place = weighted if weights.min() == weights.max() else weights
         if len(place) <= LARGEST or place.max() <= NARROW * np.median(place):
             continue
-        chosen = np.sort(np.argpartition(place, -LARGEST)[-LARGEST:])
-        where = None if drawn.index is None else torch.as_tensor(drawn.index[chosen])
-        placed = Placed.at(block, problem.domain.names, torch.as_tensor(drawn.points[chosen]), where)
+        placed, chosen = placed_where_largest(problem, block, drawn, place)
         left, own = (each * weights[chosen] for each in rows_and_terms(model, placed, unknowns))
         if left.sum() > max(UNSATISFIED * own.sum(), MISSED * weighted.sum()):
             worst = drawn.points[chosen][int(left.argmax())]

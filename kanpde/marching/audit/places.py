@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.collocation.rows import Placed
-from kanpde.collocation.sampling import Index, sample
+from kanpde.collocation.sampling import Index, Sample, sample
 from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
@@ -75,10 +76,17 @@ def extremes(
     total = float(sizes.sum())
     if total == 0:
         return None, 0.0, 0.0
+    placed, chosen = placed_where_largest(problem, block, drawn, sizes)
+    return placed, float(sizes[chosen].sum()), total
+
+
+def placed_where_largest(
+    problem: Problem, block: Block, drawn: Sample, sizes: Array
+) -> tuple[Placed, npt.NDArray[np.int64]]:
+    """Return the block at those of its points where the sizes (n,) are largest, and their numbers."""
     chosen = np.sort(np.argpartition(sizes, -LARGEST)[-LARGEST:] if len(sizes) > LARGEST else np.arange(len(sizes)))
     index = None if drawn.index is None else torch.as_tensor(drawn.index[chosen])
-    placed = Placed.at(block, problem.domain.names, torch.as_tensor(drawn.points[chosen]), index)
-    return placed, float(sizes[chosen].sum()), total
+    return Placed.at(block, problem.domain.names, torch.as_tensor(drawn.points[chosen]), index), chosen
 
 
 def effect(problem: Problem, placed: Placed, unknowns: dict[str, Tensor], size: float) -> float:
