@@ -3,9 +3,9 @@
 The algorithms are of T. J. Dekker (1971) and D. E. Knuth; their rounding errors are proved by M. Joldes, J.-M. Muller
 and V. Popescu, "Tight and rigorous error bounds for basic building blocks of double-word arithmetic", ACM Transactions
 on Mathematical Software 44 (2017), article 15: at most 3 u² + 13 u³ in a sum (algorithm 6), 7 u² in a product
-(algorithm 10) and 15 u² + 56 u³ in a quotient (algorithm 17), relative to the result, with u = 2^-53. The product in the
-quotient is that of algorithm 8 here, of which the error is larger by u²; the unit has room for it. An underflow adds less
-than 1e-300, and numbers above 1e299 are not finite.
+(algorithm 10) and 15 u² + 56 u³ in a quotient (algorithm 17), relative to the result, with u = 2^-53. The product in
+the quotient is that of algorithm 8 here, of which the error is larger by u²; the unit has room for it. An underflow
+adds less than 1e-300, and numbers above 1e299 are not finite.
 """
 
 from __future__ import annotations
