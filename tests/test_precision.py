@@ -15,6 +15,7 @@ import sympy as sp
 
 from kanpde import Box, Dirichlet, problem_from, solve
 from kanpde.calculus.balls import balls
+from kanpde.calculus.pair_products import product_of_matrices, product_of_polynomials, unit_of_sums
 from kanpde.calculus.pairs import UNIT as PAIRED_UNIT
 from kanpde.calculus.pairs import Pairs, paired
 from kanpde.calculus.precision import DOUBLE, PAIRS, Numbers, floats, of_mpmath, sizes, working_with
@@ -40,6 +41,11 @@ def fraction(value: object) -> Fraction:
     with mpmath.workdps(100):
         exact = of_mpmath(value.mid() if hasattr(value, "mid") else value)
         return Fraction(*map(int, mpmath.libmp.to_rational(exact._mpf_)))
+
+
+def fractions(values: Pairs) -> np.ndarray:
+    """Return pairs exactly."""
+    return np.array([fraction(value) for value in values.ravel()], dtype=object).reshape(values.shape)
 
 
 def radius(value: object) -> Fraction:
@@ -136,16 +142,36 @@ def test_an_operation_on_pairs_is_rounded_by_no_more_than_their_unit(name: str) 
         assert abs(fraction(found) - exact) <= Fraction(PAIRED_UNIT) * abs(exact)
 
 
-def test_sums_and_products_of_matrices_of_pairs_are_as_close_as_their_terms_allow() -> None:
-    a, b = random_pairs(3, 60).reshape(5, 12), random_pairs(4, 36).reshape(12, 3)
-    rows = [[fraction(x) for x in row] for row in a]
-    columns = [[fraction(x) for x in column] for column in b.T]
-    for i, row in enumerate(rows):
-        assert abs(fraction(a.sum(axis=1)[i]) - sum(row)) <= 12 * Fraction(PAIRED_UNIT) * sum(map(abs, row))
-        for j, column in enumerate(columns):
-            terms = [p * q for p, q in zip(row, column, strict=True)]
-            gap = abs(fraction((a @ b)[i, j]) - sum(terms))
-            assert gap <= 13 * Fraction(PAIRED_UNIT) * sum(map(abs, terms))
+def test_sums_of_pairs_are_as_close_as_their_terms_allow() -> None:
+    a = random_pairs(3, 60).reshape(5, 12)
+    for row, found in zip(a, a.sum(axis=1), strict=True):
+        exact = [fraction(x) for x in row]
+        assert abs(fraction(found) - sum(exact)) <= 12 * Fraction(PAIRED_UNIT) * sum(map(abs, exact))
+
+
+@pytest.mark.parametrize("terms", [1, 12, 40])
+def test_products_of_matrices_of_pairs_are_as_close_as_they_say(terms: int) -> None:
+    a, b = random_pairs(3, 5 * terms).reshape(5, terms), random_pairs(4, 3 * terms).reshape(terms, 3)
+    found, unit = product_of_matrices(a, b)
+    assert unit < 2.0**-80
+    for i, row in enumerate(fractions(a)):
+        for j, column in enumerate(fractions(b).T):
+            gap = abs(fraction(found[i, j]) - sum(row * column))
+            assert gap <= Fraction(unit) * max(abs(row)) * max(abs(column))
+
+
+def test_products_of_polynomials_of_pairs_are_as_close_as_they_say() -> None:
+    a, b = random_pairs(5, 40).reshape(5, 4, 2), random_pairs(6, 24).reshape(3, 4, 2)
+    found, lost = product_of_polynomials(a, b)
+    for cell in range(2):
+        left, right = fractions(a[..., cell]), fractions(b[..., cell])
+        sums, sizes = (np.full((7, 7), Fraction(0)) for _ in range(2))
+        for i, j in product(np.ndindex(5, 4), np.ndindex(3, 4)):
+            sums[i[0] + j[0], i[1] + j[1]] += left[i] * right[j]
+            sizes[i[0] + j[0], i[1] + j[1]] += abs(left[i] * right[j])
+        gap = np.abs(fractions(found[..., cell]) - sums) - Fraction(unit_of_sums(12)) * sizes
+        assert (gap <= Fraction(lost)).all()
+        assert lost < 2.0**-80 * max(map(float, sizes.flat))
 
 
 def test_pairs_are_equal_if_both_numbers_are() -> None:

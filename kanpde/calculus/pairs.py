@@ -5,7 +5,7 @@ and V. Popescu, "Tight and rigorous error bounds for basic building blocks of do
 on Mathematical Software 44 (2017), article 15: at most 3 u² + 13 u³ in a sum (algorithm 6), 7 u² in a product
 (algorithm 10) and 15 u² + 56 u³ in a quotient (algorithm 17), relative to the result, with u = 2^-53. The product in
 the quotient is that of algorithm 8 here, of which the error is larger by u²; the unit has room for it. An underflow
-adds less than 1e-300, and numbers above 1e299 are not finite.
+adds less than 1e-300, and numbers above 1e290 are not finite.
 """
 
 from __future__ import annotations
@@ -152,16 +152,6 @@ def total(x: Words, axis: int | tuple[int, ...] | None, keep: bool) -> Words:
     return high, low
 
 
-def product_of_matrices(x: Words, y: Words) -> Words:
-    """Return the product (n, m) of matrices (n, k) and (k, m)."""
-    (a, a_low), (b, b_low) = (np.broadcast_arrays(*each) for each in (x, y))
-    result: Words = (np.zeros((len(a), b.shape[1])),) * 2
-    for k in range(len(b)):
-        column, row = (a[:, k, None], a_low[:, k, None]), (b[k], b_low[k])
-        result = plus(result, times(column, row))
-    return result
-
-
 OPERATIONS: dict[Any, Callable[..., Words]] = {
     np.add: plus,
     np.subtract: minus,
@@ -169,5 +159,4 @@ OPERATIONS: dict[Any, Callable[..., Words]] = {
     np.divide: over,
     np.negative: negative,
     np.absolute: size,
-    np.matmul: product_of_matrices,
 }

@@ -17,7 +17,7 @@ import mpmath
 import numpy as np
 import numpy.typing as npt
 
-from kanpde.calculus import pairs
+from kanpde.calculus import pair_products, pairs
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.pairs import Pairs
 
@@ -150,6 +150,40 @@ def unit_of(values: Any) -> float:
     if is_paired(values):
         return pairs.UNIT
     return 0.0 if np.asarray(values).dtype.kind == "O" else UNIT
+
+
+def unit_of_sums(values: Array, terms: int) -> float:
+    """Return the error of a sum of `terms` products of these numbers, relative to the sum of their sizes."""
+    return pair_products.unit_of_sums(terms) if is_paired(values) else (terms + 1) * unit_of(values)
+
+
+def product_of_polynomials(first: Array, second: Array) -> tuple[Array, float]:
+    """Return the coefficients (*degrees + 1, c) of products of polynomials on c cells, and what all of them lose.
+
+    The errors of `unit_of_sums` come to that.
+    """
+    if is_paired(first) or is_paired(second):
+        return pair_products.product_of_polynomials(first, second)
+    shape = tuple(m + n - 1 for m, n in zip(first.shape[:-1], second.shape[:-1], strict=True))
+    product = np.zeros((*shape, first.shape[-1]), np.result_type(first, second))
+    every = tuple(slice(0, size) for size in first.shape[:-1])
+    term = np.empty(first.shape, product.dtype)
+    for index in np.ndindex(*second.shape[:-1]):
+        product[pair_products.shifted(every, index)] += np.multiply(first, second[index], out=term)
+    return product, 0.0
+
+
+def product_of_matrices(first: Array, second: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return the product of matrices (n, k) and (k, m), and bounds of sums of its errors.
+
+    These are sums over rows and columns of which the sizes add up to `sums`, (r, k) and (c, k).
+    """
+    left, right = sums
+    if is_paired(first) or is_paired(second):
+        paired, unit = pair_products.product_of_matrices(first, second)
+        return paired, np.multiply.outer(unit * left.sum(axis=1), right.sum(axis=1))
+    product = first @ second
+    return product, (left.shape[1] + 4) * unit_of(product) * left @ right.T
 
 
 def floats(values: Array) -> tuple[Array, Array]:

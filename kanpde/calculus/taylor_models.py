@@ -19,11 +19,23 @@ import numpy as np
 from numpy.polynomial import chebyshev, legendre
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.precision import TINY, UNIT, UPWARD, floats, midpoints, sizes, unit_of, usable, zeros
+from kanpde.calculus.precision import (
+    TINY,
+    UNIT,
+    UPWARD,
+    floats,
+    midpoints,
+    product_of_polynomials,
+    sizes,
+    unit_of,
+    unit_of_sums,
+    usable,
+    zeros,
+)
 
 NEGLIGIBLE = 1e-19  # coefficients below this share of the largest are moved to the error
 COARSE = 1e-7  # the same where few digits count
-BLOCK = 40_000  # coefficients of a product that are computed at once
+BLOCK = 80_000  # coefficients of a product that are computed at once
 MOST_TERMS = 40  # of the series of a function
 
 
@@ -178,16 +190,13 @@ class TaylorModel:
         a, b = (self, other) if math.prod(self.degrees) >= math.prod(other.degrees) else (other, self)
         cells = np.broadcast_shapes(a.error.shape, b.error.shape)
         degrees = tuple(m + n - 1 for m, n in zip(a.degrees, b.degrees, strict=True))
-        product = zeros(cells + degrees, a.coefficients, b.coefficients)
-        for block in blocks(cells, math.prod(product.shape[self.dimension :])):
-            first, second = (_part(model.coefficients, block) for model in (a, b))
-            for index in np.ndindex(*b.degrees):
-                places: Any = (..., *(slice(i, i + m) for i, m in zip(index, a.degrees, strict=True)))
-                one: Any = (..., *(slice(i, i + 1) for i in index))
-                product[block][places] += first * second[one]
-        terms = math.prod(map(min, a.degrees, b.degrees))
+        product, lost = zeros(cells + degrees, a.coefficients, b.coefficients), np.zeros(cells)
+        for block in blocks(cells, math.prod(degrees)):
+            first, second = (_powers_first(model.coefficients, block, cells) for model in (a, b))
+            found, lost[block] = product_of_polynomials(first, second)
+            product[block] = np.moveaxis(found, -1, 0).reshape(product[block].shape)
         left, right = a.norm, b.norm
-        rounding = (terms + 1) * unit_of(product) * left * right + TINY
+        rounding = unit_of_sums(product, math.prod(map(min, a.degrees, b.degrees))) * left * right + lost + TINY
         error = UPWARD * (rounding + a.error * (UPWARD * (right + b.error)) + left * b.error)
         return TaylorModel(product, np.broadcast_to(error, cells)).trimmed()
 
@@ -272,10 +281,13 @@ def blocks(cells: tuple[int, ...], coefficients: int) -> Iterator[tuple[slice, .
         yield tuple(slice(low, low + size) for low, size in zip(corner, sizes, strict=True))
 
 
-def _part(coefficients: Array, block: tuple[slice, ...]) -> Array:
-    """Return the coefficients on a block of cells, where some axes may have one cell for all."""
+def _powers_first(coefficients: Array, block: tuple[slice, ...], cells: tuple[int, ...]) -> Array:
+    """Return the coefficients (*degrees + 1, c) on a block of c cells, where some axes may have one cell for all."""
     own: Any = tuple(slice(None) if size == 1 else part for size, part in zip(coefficients.shape, block, strict=False))
-    return np.asanyarray(coefficients[own])
+    degrees = coefficients.shape[len(cells) :]
+    counts = (len(range(size)[part]) for size, part in zip(cells, block, strict=True))
+    every = np.broadcast_to(coefficients[own], (*counts, *degrees)).reshape(-1, *degrees)
+    return np.ascontiguousarray(np.moveaxis(every, 0, -1))
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.calculus.precision import TINY, UPWARD, sizes, unit_of, zeros
+from kanpde.calculus.precision import TINY, UPWARD, product_of_matrices, sizes, zeros
 from kanpde.calculus.taylor_models import TaylorModel
 
 Factor = dict[MultiIndex, TaylorModel]  # partials of a spline along its own axis; those that are missing vanish
@@ -49,12 +49,13 @@ class Stacked:
 def product_sum(left: Stacked, right: Stacked, weights: Array) -> TaylorModel:
     """Return the model of Σ_k β_k f_k g_k on all cells, for `weights` β (K,)."""
     a, b = left.coefficients * weights, right.coefficients
-    rows = a.reshape(-1, a.shape[2]) @ b.reshape(-1, b.shape[2]).T
-    coefficients = rows.reshape(*a.shape[:2], *b.shape[:2]).transpose(0, 2, 1, 3)
     factors = sizes(weights)
-    rounding = (len(weights) + 4) * unit_of(rows) * (left.norm * factors) @ right.norm.T + TINY
+    rows, rounding = product_of_matrices(
+        a.reshape(-1, a.shape[2]), b.reshape(-1, b.shape[2]).T, (left.norm * factors, right.norm)
+    )
+    coefficients = rows.reshape(*a.shape[:2], *b.shape[:2]).transpose(0, 2, 1, 3)
     error = (left.error * factors) @ right.bound.T + (left.norm * factors) @ right.error.T
-    return TaylorModel(np.ascontiguousarray(coefficients), UPWARD * (rounding + error))
+    return TaylorModel(np.ascontiguousarray(coefficients), UPWARD * (rounding + error + TINY))
 
 
 def bound_sum(left: Stacked, right: Stacked, weights: Array) -> Array:
