@@ -2,7 +2,9 @@
 
 Every shipped problem is solved until it converges or its budget ends:
 
-    python benchmarks/bounds.py [--budget SECONDS] [--also SECONDS ...] [--keep FILE] [PROBLEM ...]
+    OMP_NUM_THREADS=1 python benchmarks/bounds.py [--budget SECONDS] [--also SECONDS ...] [--keep FILE] [PROBLEM ...]
+
+One thread makes the seconds of the processor those of a clock.
 
 With `--also` solutions of shorter trainings are bounded too, to look for a bound below the true error. With `--keep`
 what is measured is kept in a file, and not measured again by the next call.
@@ -204,10 +206,11 @@ def table(rows: Sequence[Row], budget: float, shorter: Mapping[float, Sequence[R
     single = [row for row in rows if row.fields == 1]
     proved, alone = ([row for row in each if row.bound is not None] for each in (rows, single))
     reasons = Counter(row.words for row in rows if row.bound is None)
+    threads = f"OMP_NUM_THREADS={number} " if (number := os.environ.get("OMP_NUM_THREADS")) else ""
     return [
         "# Proved bounds of the error",
         "",
-        f"Measured by `python benchmarks/bounds.py` on {os.cpu_count()} × {processor()}, torch {torch.__version__}, "
+        f"Measured by `{threads}python benchmarks/bounds.py` on {os.cpu_count()} × {processor()}, torch {torch.__version__}, "
         f"float64; training until it converges, or {budget:.0f} seconds. Errors are largest absolute errors over all "
         "fields; the true one is measured on a grid. Seconds are those of the processor.",
         "",
