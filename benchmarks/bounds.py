@@ -210,9 +210,9 @@ def table(rows: Sequence[Row], budget: float, shorter: Mapping[float, Sequence[R
     return [
         "# Proved bounds of the error",
         "",
-        f"Measured by `{threads}python benchmarks/bounds.py` on {os.cpu_count()} × {processor()}, torch {torch.__version__}, "
-        f"float64; training until it converges, or {budget:.0f} seconds. Errors are largest absolute errors over all "
-        "fields; the true one is measured on a grid. Seconds are those of the processor.",
+        f"Measured by `{threads}python benchmarks/bounds.py` on {os.cpu_count()} × {processor()}, torch "
+        f"{torch.__version__}, float64; training until it converges, or {budget:.0f} seconds. Errors are largest "
+        "absolute errors over all fields; the true one is measured on a grid. Seconds are those of the processor.",
         "",
         f"Proved for {len(alone)} of {len(single)} problems of one field, and for {len(proved) - len(alone)} of "
         f"{len(rows) - len(single)} systems; bounds below the true error: {sum(row.is_false for row in proved)}; "

@@ -165,13 +165,13 @@ def test_products_of_polynomials_of_pairs_are_as_close_as_they_say() -> None:
     found, lost = product_of_polynomials(a, b)
     for cell in range(2):
         left, right = fractions(a[..., cell]), fractions(b[..., cell])
-        sums, sizes = (np.full((7, 7), Fraction(0)) for _ in range(2))
+        sums, sums_of_sizes = (np.full((7, 7), Fraction(0)) for _ in range(2))
         for i, j in product(np.ndindex(5, 4), np.ndindex(3, 4)):
             sums[i[0] + j[0], i[1] + j[1]] += left[i] * right[j]
-            sizes[i[0] + j[0], i[1] + j[1]] += abs(left[i] * right[j])
-        gap = np.abs(fractions(found[..., cell]) - sums) - Fraction(unit_of_sums(12)) * sizes
+            sums_of_sizes[i[0] + j[0], i[1] + j[1]] += abs(left[i] * right[j])
+        gap = np.abs(fractions(found[..., cell]) - sums) - Fraction(unit_of_sums(12)) * sums_of_sizes
         assert (gap <= Fraction(lost)).all()
-    assert lost < 2.0**-80 * np.abs(a["high"]).max() * np.abs(b["high"]).max()
+    assert lost < 2.0**-80 * sizes(a).max() * sizes(b).max()
 
 
 def test_pairs_are_equal_if_both_numbers_are() -> None:
