@@ -13,6 +13,7 @@ MAX_ITERATIONS = 40  # largest number of iterations if the factor belongs to the
 TOLERANCE = 1e-15  # the iteration ends if the gradient's norm falls below this share of its initial value
 FIRST_JUDGED_ITERATION = 5  # the first iteration at which the rate of convergence is judged
 RATE_ALLOWANCE = 1.5  # factor by which the logarithmic rate of convergence is assumed to improve later
+PATIENCE = 8  # iterations in which the squared preconditioned gradient is to be halved if a share that is left is asked for
 STALL = 1e-6  # a stall ends the iteration if the squared preconditioned gradient is below this share of its start
 
 
@@ -89,6 +90,7 @@ def conjugate_gradients(
     direction = factor.solve(gradient)
     size = best = start = float(gradient @ direction)
     iteration, close, error, decreases = 0, False, size, deque[float](maxlen=delay)
+    bests = deque[float](maxlen=1 if removable is None else PATIENCE)
     while size > 0 and iteration < max_iterations:
         iteration += 1
         along = linear.product(direction)
@@ -100,7 +102,8 @@ def conjugate_gradients(
         before, (size, factor_of_last, squared_rest) = size, torch.stack(squares).tolist()  # all that is read
         decreases.append(factor_of_last * before)
         error = max(size, sum(decreases))
-        stalls = size > 0.5 * best and best < STALL * start
+        bests.append(best)
+        stalls = size > 0.5 * bests[0] and best < STALL * start
         allowed = max(tolerance**2 * start, share**2 * squared_rest)
         small = size <= tolerance**2 * start or error <= share**2 * squared_rest
         if small or size > 1e3 * best or stalls:
