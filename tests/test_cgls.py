@@ -66,3 +66,26 @@ def test_the_factor_of_a_jacobian_nearby_will_do():
     found = conjugate_gradients(Rows(storage, columns, rows, residual), Factor(there, 1e-15))
     expected = torch.linalg.lstsq(dense, -residual[:, None]).solution[:, 0]
     assert 3 < found.iterations < 30 and found.left < 1e-9 and torch.allclose(found.step, expected, atol=1e-9)
+
+
+class Slow:
+    """Rows diag(d), with the preconditioner 1: conjugate gradients lower the gradient at a steady but slow rate."""
+
+    shift = torch.zeros(400, dtype=F64)
+    diagonal = torch.linspace(1, 12, 400, dtype=F64)
+    residual = torch.ones(400, dtype=F64)
+
+    def product(self, step):
+        return self.diagonal * step
+
+    transposed = product
+
+    def solve(self, right):
+        return right
+
+
+def test_a_slow_iteration_is_not_taken_for_a_stalled_one():
+    slow = Slow()
+    found = conjugate_gradients(slow, slow, 300, 1e-12, removable=1e-9)
+    assert found.left < 1e-8
+    assert torch.allclose(found.step, -1 / slow.diagonal, rtol=1e-6)

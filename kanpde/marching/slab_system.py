@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -30,6 +31,11 @@ from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton
 from kanpde.problem.block import Block
 from kanpde.problem.guess import guess_block, with_guess
 
+SIZED = 256  # points at which the sizes of fields are measured
+# Shares of a field's size in earlier slabs for which it is taken if it is smaller, without and with axes in space.
+FADED = (1e-30, 1e-6)
+FADED_WITH_ERRORS = 1.0  # the same where a maximum principle says that errors do not grow
+
 # Rows ----------------------------------------------------------------------------------------------------------------
 
 
@@ -38,7 +44,9 @@ def slab_system(task: MarchTask, state: MarchState, numbered: Numbered | None = 
     attempt, last, iterate = state.attempt, state.last, state.iterate
     space = task.space(attempt.axes, attempt.low, attempt.high)
     before = end_of(task, last) if last else None
-    system = rows_of_part(task, space, attempt.low, attempt.high, before, numbered=numbered)
+    ends = (state.slabs[0], state.slabs[-1]) if state.slabs else ()
+    least = least_sizes(task, [sizes_of_fields(task, slab) for slab in ends])
+    system = rows_of_part(task, space, attempt.low, attempt.high, before, numbered=numbered, least=least)
     if iterate.scales is not None:
         system.scale(iterate.scales)
     else:
@@ -55,8 +63,12 @@ def rows_of_part(
     *,
     numbered: Numbered | None = None,
     about: OnGrids | None = None,
+    least: Tensor | None = None,
 ) -> System:
-    """Return the rows between two shares of time: those of the initial conditions, or of a joint with `before`."""
+    """Return the rows between two shares of time: those of the initial conditions, or of a joint with `before`.
+
+    No field is taken for smaller than its size in `least` (f,).
+    """
     every = task.later if before else task.blocks
     return System(
         space,
@@ -70,7 +82,36 @@ def rows_of_part(
         before=before,
         numbered=numbered,
         about=about,
+        least=least,
     )
+
+
+def least_sizes(task: MarchTask, past: Sequence[Tensor]) -> Tensor | None:
+    """Return the sizes (f,) for which fields that fade are taken, given those in earlier slabs; None without these.
+
+    Errors of the past are as rough as rounding makes them, so that in space a field that fades keeps few digits of its
+    own; and where a maximum principle holds, none counts but those beside its past.
+    """
+    if not past:
+        return None
+    faded = FADED_WITH_ERRORS if task.errors_decay else FADED[bool(task.along)]
+    return faded * torch.stack([*past]).amax(dim=0)
+
+
+@lru_cache(maxsize=4)
+def sizes_of_fields(task: MarchTask, slab: Slab) -> Tensor:
+    """Return the root mean squares (f,) of the fields in a slab, at some points inside."""
+    return rms_of_fields(end_of(task, slab), task, slab.low, slab.high)
+
+
+def rms_of_fields(function: OnGrids, task: MarchTask, low: float, high: float) -> Tensor:
+    """Return the root mean squares (f,) of a function's fields between two shares of time, at some points inside."""
+    domain = task.part(low, high)
+    points = domain.interior(np.random.default_rng(0).random((SIZED, domain.dimension)))
+    plan = JetPlan(domain.dimension, [()])
+    with torch.no_grad():
+        values = function.jets(function.prepare(torch.as_tensor(points, device=task.device), plan))[:, 0]
+    return values.square().mean(dim=0).sqrt()
 
 
 def periodic(about: OnGrids | None) -> bool:
@@ -249,6 +290,7 @@ def measure_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tens
     if task.slabbed:
         sizes = sizes_inside(system, array) if task.shaped else sizes_in_time(space, task.time, array)
         tail, flat = tail_of(sizes, expensive=len(task.along) > 1)
+        tail *= share_of_least(task, attempt, system, vector)
     residual = relative_residual(system, vector, task.tolerances.checked)
     return Slab(
         attempt.low,
@@ -264,6 +306,14 @@ def measure_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tens
         amounts,
         math.sqrt(system.conditions_loss(vector, task.initial)) if task.slabbed else 0.0,
     )
+
+
+def share_of_least(task: MarchTask, attempt: Attempt, system: System, vector: Tensor) -> float:
+    """Return the size of the fields relative to those for which they are taken; 1 if one of them is no smaller."""
+    if not system.least.all():
+        return 1.0
+    sizes = rms_of_fields(system.at(vector), task, attempt.low, attempt.high)
+    return min(1.0, float((sizes / system.least).amax()))
 
 
 def sizes_inside(system: System, coefficients: Array) -> Array:

@@ -56,7 +56,8 @@ class System:
     """Rows of blocks on a domain, as a function of the vector of coefficients (P, fields) and unknown constants.
 
     The target of the blocks in `going_on` is their value on the solution `before`, in place of their own values. If a
-    function `about` is given, the coefficients are those of a correction that is added to it.
+    function `about` is given, the coefficients are those of a correction that is added to it. No field is taken for
+    smaller than its size in `least` (f,).
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class System:
         before: TensorFunction | None = None,
         numbered: Numbered | None = None,
         about: OnGrids | None = None,
+        least: Tensor | None = None,
     ) -> None:
         self.about = about
+        self.least = torch.zeros(len(fields), dtype=torch.float64, device=device) if least is None else least
         self.space, self.domain, self.fields, self.unknowns, self.ansatz = space, domain, fields, unknowns, ansatz
         self._device = device or PROCESSOR
         self.pieces = [self._piece(block) for block in blocks]
@@ -317,19 +320,39 @@ class System:
         sizes = torch.stack(each).sum(dim=0).sqrt()
         widths = sizes.new_tensor((self.domain.high - self.domain.low).tolist())
         spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
-        pieces = zip(self.equations, slopes, terms, strict=True)
-        balancing = torch.stack([self._balancing(self.pieces[n], s, t, widths) for n, s, t in pieces]).amax(dim=0)
+        balancing = self._balancing(slopes, terms, widths)
+        lost = sizes[0] < NOTHING * balancing
+        if lost.any():
+            # If the field's slope is as small as the field, as of u v² by v, the size that balances is between both.
+            there = self._balancing(self._slopes_beside(vector, torch.where(lost, balancing, 0.0)), terms, widths)
+            balancing = torch.where(there > 0, (balancing * torch.minimum(balancing, there)).sqrt(), balancing)
         whole = torch.where(sizes[0] < NOTHING * balancing, balancing, sizes[0])
+        whole = torch.maximum(whole, self.least)
         whole = whole if whole.any() else torch.ones_like(whole)
         return dict(zip(plan.partials, torch.maximum(sizes, whole / spans[:, None]), strict=True))
 
-    @staticmethod
-    def _balancing(piece: Piece, slopes: Sequence[Tensor], terms: Tensor, widths: Tensor) -> Tensor:
+    def _slopes_beside(self, vector: Tensor, change: Tensor) -> list[list[Tensor]]:
+        """Return the slopes of every piece of the equation if constants (f,) are added to the fields."""
+        unknowns, found = self.split(vector)[1], []
+        for number in self.equations:
+            piece, jets_here = self.pieces[number], [jet.clone() for jet in self._jets(vector)[number]]
+            values = piece.images[0].plan.index.get(())
+            if values is not None:
+                jets_here[0][:, values] += change
+            _, slopes = piece.placed.slopes(jets_here, unknowns)
+            found.append([slope.by_jets[0] for slope in slopes])
+        return found
+
+    def _balancing(self, slopes: Sequence[Sequence[Tensor]], terms: Sequence[Tensor], widths: Tensor) -> Tensor:
         """Return the largest size (f,) at which a field's terms, over the whole box, balance an equation's terms."""
-        spans = torch.stack([widths[list(partial)].prod() for partial in piece.images[0].plan.partials])
-        steep = torch.stack([mean(slope.square(), piece.weights).sqrt() for slope in slopes])
-        sizes = terms[:, None] / (steep / spans[:, None]).amax(dim=1)
-        return torch.where(torch.isfinite(sizes), sizes, 0.0).amax(dim=0)
+        found = []
+        for number, each, size in zip(self.equations, slopes, terms, strict=True):
+            piece = self.pieces[number]
+            spans = torch.stack([widths[list(partial)].prod() for partial in piece.images[0].plan.partials])
+            steep = torch.stack([mean(slope.square(), piece.weights).sqrt() for slope in each])
+            sizes = size[:, None] / (steep / spans[:, None]).amax(dim=1)
+            found.append(torch.where(torch.isfinite(sizes), sizes, 0.0).amax(dim=0))
+        return torch.stack(found).amax(dim=0)
 
     def moved(self, before: Tensor, after: Tensor) -> float:
         """Return the relative size of a step, the larger one of the coefficients' and the constants'.

@@ -224,12 +224,17 @@ class MarchTask:
         return self.tolerances.degree_in_time[len(self.along)] + higher if self.slabbed else None
 
     @cached_property
-    def decays(self) -> bool:
-        """True if a maximum principle says that errors do not grow in time, so that the first slab may be long."""
+    def errors_decay(self) -> bool:
+        """True if a maximum principle says that errors do not grow in time."""
         box = as_box(self.problem.domain)
-        if box is None or isinstance(self.problem, Split) or len(self.along) > DECAYING_DIMENSION or not self.slabbed:
+        if box is None or isinstance(self.problem, Split) or not self.slabbed or len(self.problem.fields) > 1:
             return False
-        return len(self.problem.fields) == 1 and errors_decay(box, self.later[0], self.later[1:])
+        return errors_decay(box, self.later[0], self.later[1:])
+
+    @property
+    def decays(self) -> bool:
+        """True if the first slab may be long because errors do not grow."""
+        return len(self.along) <= DECAYING_DIMENSION and self.errors_decay
 
     @property
     def first_slab(self) -> float:

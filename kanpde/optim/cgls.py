@@ -13,7 +13,7 @@ MAX_ITERATIONS = 40  # largest number of iterations if the factor belongs to the
 TOLERANCE = 1e-15  # the iteration ends if the gradient's norm falls below this share of its initial value
 FIRST_JUDGED_ITERATION = 5  # the first iteration at which the rate of convergence is judged
 RATE_ALLOWANCE = 1.5  # factor by which the logarithmic rate of convergence is assumed to improve later
-PATIENCE = 8  # iterations in which the squared preconditioned gradient is to be halved if a share that is left is asked for
+PATIENCE = 8  # iterations in which the squared gradient is to be halved, if a `removable` share is given
 STALL = 1e-6  # a stall ends the iteration if the squared preconditioned gradient is below this share of its start
 
 

@@ -27,7 +27,7 @@ from kanpde.marching.enriched_product import product_of
 from kanpde.marching.iteration import iterated, operations
 from kanpde.marching.linearisation import TensorLinearisation
 from kanpde.marching.piece import OnGrids, TensorFunction
-from kanpde.marching.slab_system import periodic, rows_of_part
+from kanpde.marching.slab_system import least_sizes, periodic, rms_of_fields, rows_of_part
 from kanpde.marching.smoothing import loosen, tune
 from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask, times_of
@@ -87,14 +87,18 @@ class Linearised:
         earlier: System | None = None,
         *,
         around: bool = False,
+        least: Tensor | None = None,
     ) -> None:
         """Join the corrected part `before`, if that is given; `finer` multiplies the usual numbers of intervals.
 
-        The unknowns are numbered as in the `earlier` system, if that has as many along each axis.
+        The unknowns are numbered as in the `earlier` system, if that has as many along each axis. No field is taken
+        for smaller than its size in `least` (f,).
         """
         space = product_of(finer_axes(task, part, finer, around=around), task.singular)
         numbered = earlier.numbered if earlier is not None and earlier.space.shape == space.shape else None
-        self.system = rows_of_part(task, space, part.low, part.high, before, numbered=numbered, about=part.function)
+        self.system = rows_of_part(
+            task, space, part.low, part.high, before, numbered=numbered, about=part.function, least=least
+        )
         self.zero = torch.zeros(self.system.size, dtype=torch.float64, device=task.device)
         self.zero[self.system.size - len(constants) :] = constants
         self.system.rescale(self.zero)
@@ -174,6 +178,7 @@ def corrections(
     before: TensorFunction | None = None
     earlier: System | None = None
     method = LaggedGaussNewton()
+    past = list[Tensor]()
     for number, part in enumerate(parts):
         if part.held and operations(task, finer_splines(task, part, finer)) > MOST_HELD:
             found.append(Corrected(part.function, DETERMINED, {}, {"residual": 1.0}))
@@ -189,33 +194,35 @@ def corrections(
             found.append(corrected)
             before = corrected.function
             continue
-        joined, rows = before, Linearised(task, part, constants, before, finer, earlier)
+        least = least_sizes(task, past)
+        joined, rows = before, Linearised(task, part, constants, before, finer, earlier, least=least)
         if number < 2:  # the joints of the second slab are rows like those of all later ones
             method = LaggedGaussNewton()
         noisy = rows.noisy
         if noisy:  # finer splines would only follow the noise
-            rows = Linearised(task, part, constants, before, 1 / FINER[min(len(part.axes), 2)])
-        system, step = rows.system, method.step(rows, rows.zero)
-        linear = not (task.slabbed or measurements(system))
-        before, earlier = system.at(undamped(rows, step) if linear else step.vector), system
+            rows = Linearised(task, part, constants, before, 1 / FINER[min(len(part.axes), 2)], least=least)
+        system, (taken, shown) = rows.system, taken_and_shown(task, rows, method)
+        before, earlier = system.at(shown), system
         factor = method.factor if method.factor and method.factor.storage is system.numbered.storage else None
         watched = directions and number < WATCHED and not part.held
-        least = factor if factor is not None and factor.damping <= LARGEST_DAMPING else None
+        usable = factor if factor is not None and factor.damping <= LARGEST_DAMPING else None
         weakest: Direction | None = DETERMINED
         if watched:
-            weakest = weakest_direction(system, rows.zero, rows.at_zero, least or rows.factor)
-        left, right = (norms_by_block(system, each) for each in (rows.at_zero.residual, rows.residual(step.vector)))
+            weakest = weakest_direction(system, rows.zero, rows.at_zero, usable or rows.factor)
+        left, right = (norms_by_block(system, each) for each in (rows.at_zero.residual, rows.residual(taken)))
         resolvable = watched and not (noisy or task.shaped)
         if resolvable and weakest is not None and suspected(task, weakest, left, right):
-            weakest = resolved_direction(task, part, constants, joined, weakest)
+            weakest = resolved_direction(task, part, constants, joined, weakest, least)
         if factor is None and measurements(system):  # no step was accepted, as the solution is the best one here too
             factor = first_solvable([factor_of(rows.at_zero, MIN_DAMPING)])
-        noise = None if factor is None else noise_of(system, rows.at_zero, factor, rows.residual(step.vector))
+        noise = None if factor is None else noise_of(system, rows.at_zero, factor, rows.residual(taken))
         if noise is not None:
-            changes = system.split(step.vector - rows.zero)[1]
+            changes = system.split(taken - rows.zero)[1]
             noise = noise.beside({name: float(each) for name, each in changes.items()})  # errors of the space
             noise, weakest = judged_by_deviation(noise, weakest)
         found.append(Corrected(before, weakest, left, right, noise))
+        if task.slabbed:
+            past.append(rms_of_fields(before, task, part.low, part.high))
     return found
 
 
@@ -260,6 +267,18 @@ def suspected(task: MarchTask, weakest: Direction, left: Mapping[str, float], ri
     return weakest.noticed < NOTICED and unresolved
 
 
+def taken_and_shown(task: MarchTask, rows: Linearised, method: LaggedGaussNewton) -> tuple[Tensor, Tensor]:
+    """Return the vectors after a step that lowers the rows, and after one that shows all of a large error."""
+    steady = not (task.slabbed or measurements(rows.system))
+    if steady and task.linear and rows.factor is not None:  # no damping lowers what is left, which is round-off
+        shown = rows.zero + own_step(rows.at_zero, rows.factor).step
+        if bool(shown.isfinite().all()):
+            lower = bool(rows.residual(shown).norm() < rows.at_zero.residual.norm())
+            return shown if lower else rows.zero, shown
+    step = method.step(rows, rows.zero)
+    return step.vector, undamped(rows, step) if steady else step.vector
+
+
 def undamped(rows: Linearised, step: Step) -> Tensor:
     """Return the vector after a step without damping, which shows all of a large error, as far as that is linear.
 
@@ -285,7 +304,12 @@ def judged_by_deviation(noise: Noise, weakest: Direction | None) -> tuple[Noise,
 
 
 def resolved_direction(
-    task: MarchTask, part: Part, constants: Tensor, before: TensorFunction | None, weakest: Direction
+    task: MarchTask,
+    part: Part,
+    constants: Tensor,
+    before: TensorFunction | None,
+    weakest: Direction,
+    least: Tensor | None,
 ) -> Direction:
     """Return a part's weakest direction in finer spaces, as long as the rows notice it much less there.
 
@@ -294,7 +318,7 @@ def resolved_direction(
     ratio = STEP[min(max(len(part.axes), 1), 2)]
     fallen = FALLEN ** math.log2(ratio)
     for power in range(1, REFINEMENTS + 1):
-        rows = Linearised(task, part, constants, before, ratio**power)
+        rows = Linearised(task, part, constants, before, ratio**power, least=least)
         finer = weakest_direction(rows.system, rows.zero, rows.at_zero)
         if finer is None or finer.noticed > fallen * weakest.noticed:
             return weakest if finer is None else replace(weakest, resolved=True)

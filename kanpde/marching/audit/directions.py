@@ -67,7 +67,8 @@ def weakest_direction(
             means.append(share @ change)
             heights.append(share @ values.square())
     sizes, mean = torch.stack(squares).sum(0).sqrt(), torch.stack(means).sum(0)
-    size, height = float(sizes.norm()), float(torch.stack(heights).sum().sqrt())
+    height = max(float(torch.stack(heights).sum().sqrt()), float(system.least.norm()))
+    size = float(sizes.norm())
     shares = shares_of(constants, vector[len(vector) - len(constants) :])
     largest = max(shares, key=lambda name: shares[name], default=None)
     relative = size / height if height > 0 else size
