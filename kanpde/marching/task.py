@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -68,7 +68,11 @@ class MarchTask:
 
     def limits(self, *, long: bool) -> MarchTolerances:
         """Return the thresholds of the present pass, which are others in a long evolution."""
-        return self._of_long if long else self.tolerances
+        return self._of_long if long else self._usual
+
+    @cached_property
+    def _usual(self) -> MarchTolerances:
+        return self.tolerances if self.along else replace(self.tolerances, left_of_bad=self.tolerances.left)
 
     @cached_property
     def _of_long(self) -> MarchTolerances:
