@@ -19,7 +19,7 @@ from kanpde.network.trial_function import Model
 from kanpde.symbolic.options import SymbolicOptions
 from kanpde.training.checkpoint import Checkpoint
 from kanpde.training.descent import Descent
-from kanpde.training.imitation import Imitation
+from kanpde.training.imitation import Imitation, interval_lengths, taylor_factors
 from kanpde.training.settings import Settings, TrainingOptions
 from kanpde.training.trainer import Trainer
 from kanpde.training.warm_march import WarmMarch
@@ -93,6 +93,24 @@ def test_the_rows_of_a_match_have_the_derivatives_of_their_jacobian(product: KAN
     slope = (match.residual(start + 1e-6 * direction) - match.residual(start - 1e-6 * direction)) / 2e-6
     assert torch.allclose(linear.factor @ direction, slope, rtol=1e-5, atol=1e-6)
     assert match.gradient(start)[1] == pytest.approx(2 * linear.factor.T @ linear.residual, rel=1e-8, abs=1e-8)
+
+
+def test_the_rows_of_an_imitation_add_up_to_taylors_polynomial():
+    plan = JetPlan(2, [(0, 0), (0, 1), (1, 1)])
+    x, t = torch.rand(2, 20, dtype=torch.float64)
+    steps = torch.rand(20, 2, dtype=torch.float64)
+    jets = {(): 3 * x**2 - x * t + t**2, (0,): 6 * x - t, (1,): 2 * t - x, (0, 0): 6 + 0 * x, (0, 1): 0 * x - 1}
+    values = torch.stack([jets.get(alpha, 0 * x + 2) for alpha in plan.partials], dim=1)
+    there = (torch.stack([x, t]).T + steps).T
+    moved = 3 * there[0] ** 2 - there[0] * there[1] + there[1] ** 2
+    assert torch.allclose((taylor_factors(plan, steps) * values).sum(dim=1), moved, atol=1e-14)
+
+
+def test_the_steps_of_an_imitation_are_the_intervals_of_the_known_solution():
+    breakpoints = np.array([[0, 0.1, 1], [-1, 0, 3]])
+    points = torch.tensor([[0.05, -0.5], [0.5, 2], [0, 3], [1, -1], [-1, 4]], dtype=torch.float64)
+    lengths = interval_lengths(breakpoints, points)
+    assert torch.allclose(lengths, torch.tensor([[0.1, 1], [0.9, 3], [0.1, 3], [0.9, 1], [0.1, 3]]).double())
 
 
 def test_a_given_width_solves_heat_as_a_march_does():

@@ -17,21 +17,19 @@ CHUNK = 1024  # points evaluated together
 class Matching:
     """The jets of `model` against `targets` (n, S, fields) at points (n, d), as a least-squares problem.
 
-    Each partial's misfit is divided by its `scales` (S, fields), and the loss is the mean over points.
+    Each partial's misfit is divided by its `scales`, (S, fields) or (n, S, fields); the loss is the mean over points.
     """
 
     def __init__(self, model: Model, plan: JetPlan, points: Tensor, targets: Tensor, scales: Tensor) -> None:
         self.model, self.points, self.targets = model, points, targets
-        self._plan, self._weights = plan, 1 / (scales * len(points) ** 0.5)
-        self._chunks = [
-            (model.prepare(some, plan), wanted)
-            for some, wanted in zip(torch.split(points, CHUNK), torch.split(targets, CHUNK), strict=True)
-        ]
+        self._plan = plan
+        weights = (1 / (scales * len(points) ** 0.5)).expand_as(targets)
+        pieces = (torch.split(each, CHUNK) for each in (points, targets, weights))
+        self._chunks = [(model.prepare(some, plan), *others) for some, *others in zip(*pieces, strict=True)]
 
     def rows(self) -> Tensor:
         """Return all rows at the model's parameters; differentiable by autograd."""
-        pieces = [(self.model.jets(prepared) - wanted) * self._weights for prepared, wanted in self._chunks]
-        return torch.cat([piece.permute(1, 2, 0).reshape(-1) for piece in pieces])
+        return torch.cat([piece.permute(1, 2, 0).reshape(-1) for piece in self._misfits()])
 
     def residual(self, vector: Tensor) -> Tensor:
         """Return the rows (N,) at a parameter vector."""
@@ -42,8 +40,12 @@ class Matching:
     def misfits(self) -> Tensor:
         """Return the root of the sum of squared rows at every point, (n,), times √n."""
         with torch.no_grad():
-            rows = [(self.model.jets(prepared) - wanted) * self._weights for prepared, wanted in self._chunks]
-        return torch.cat(rows).square().sum(dim=(1, 2)).mul(len(self.points)).sqrt()
+            rows = torch.cat(list(self._misfits()))
+        return rows.square().sum(dim=(1, 2)).mul(len(self.points)).sqrt()
+
+    def _misfits(self) -> Iterator[Tensor]:
+        """Yield the weighted misfits (n, S, fields) of every chunk."""
+        return ((self.model.jets(prepared) - wanted) * weight for prepared, wanted, weight in self._chunks)
 
     def gradient(self, vector: Tensor) -> tuple[float, Tensor]:
         """Return ‖r‖² and its gradient (P,) by autograd."""
@@ -62,12 +64,12 @@ class Matching:
     def chunks_of_rows(self, vector: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (Jacobian, rows) of one partial of one field of one chunk, in the order of `residual`."""
         self.model.assign(vector)
-        for prepared, wanted in self._chunks:
+        for prepared, wanted, weights in self._chunks:
             with torch.no_grad():
                 jet, tapes = self.model.taped(prepared)
             for partial in range(len(self._plan)):
                 for field in range(wanted.shape[2]):
-                    weight = self._weights[partial, field]
+                    weight = weights[:, partial, field]
                     adjoint = torch.zeros_like(wanted)
                     adjoint[:, partial, field] = weight
                     jacobian = wanted.new_zeros(len(wanted), self.model.size)

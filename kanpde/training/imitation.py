@@ -3,16 +3,20 @@
 The network begins as what it can represent of the known solution exactly: the largest of its products, if it has a
 layer for them (`separated_start`). Then Gauss–Newton fits values and the derivatives that the equation uses,
 
-    min_θ mean_n Σ_α w_α ((∂^α u(x_n) − ∂^α v(x_n)) / rms ∂^α v)²,    w = 1 for values and 0.01 for derivatives,
+    min_θ mean_n Σ_α (h(x_n)^α / α! (∂^α u(x_n) − ∂^α v(x_n)) / rms v)²,
 
-at points of which half are as dense as the known solution's knots. A descent on the equation follows if the network has
-become the known solution; from any other network it would lead away, as a residual knows less than the solution.
+at points of which half are as dense as the known solution's knots. With h(x) the lengths of the interval between these
+knots in which a point is, every row is what a partial adds to Taylor's polynomial within reach: derivatives tell what
+more points would. Where layers and singularities make them large, intervals are short, so that they do not outweigh the
+values. A descent on the equation follows if the network has become the known solution; from any other network it would
+lead away, as a residual knows less than the solution.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kanpde.calculus.arrays import Array
+from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.rows import plan_of
 from kanpde.collocation.sampling import unit_points
@@ -47,10 +51,9 @@ OVERFITTED = 10.0  # ratio of the loss at new points to that at the last ones ab
 MORE, MOST_PER_PARAMETER = 1.5, 4.0  # by this factor, up to this number for each parameter
 GRADED = 0.5  # share of the points that are as dense as the known solution's knots
 RENEWED = 5  # steps after which the points are new
-DERIVATIVES = 0.1  # weight of a derivative's relative misfit; those of sharp fronts would outweigh the values
 CHECKS, FALL = 4, 0.5  # the fit is slow if its loss at new points falls to more than this share over as many checks
 FITTED = 1e-14  # loss, relative to the known solution and its derivatives, at which the fit ends
-LEAST_SCALE = 1e-10  # of a partial, relative to the largest
+LEAST_SCALE = 1e-10  # of a field's values, relative to the largest
 
 
 class Imitation:
@@ -170,10 +173,10 @@ class Imitation:
         if follow and isinstance(self.model.network, KAN):
             follow_values(self.model.network, points)
         targets = self.known.jets_at(points, self.plan)
-        scales = targets.square().mean(dim=0).sqrt()
-        scales = torch.maximum(scales, LEAST_SCALE * scales.max()).clamp_min(torch.finfo(scales.dtype).tiny)
-        scales[1:] /= DERIVATIVES
-        self._fit = Matching(self.model, self.plan, points, targets, scales)
+        sizes = targets[:, 0].square().mean(dim=0).sqrt()
+        sizes = torch.maximum(sizes, LEAST_SCALE * sizes.max()).clamp_min(torch.finfo(sizes.dtype).tiny)
+        shares = taylor_factors(self.plan, interval_lengths(self.known.network.first.basis.breakpoints(), points))
+        self._fit = Matching(self.model, self.plan, points, targets, sizes / shares[..., None])
 
     def _drawn(self, count: int) -> Array:
         """Return about `count` points of the domain (n, d), a share of them as dense as the known network's knots."""
@@ -246,3 +249,21 @@ class Imitation:
         phase._since, phase._density = int(numbers["since"]), float(numbers.get("density", POINTS_PER_PARAMETER))
         phase._loss = math.inf if numbers.get("loss") is None else float(numbers["loss"])
         return phase
+
+
+def interval_lengths(breakpoints: Array, points: Tensor) -> Tensor:
+    """Return the lengths (n, d) of the intervals between `breakpoints` (d, m + 1) in which points (n, d) are."""
+    ends = torch.as_tensor(np.ascontiguousarray(breakpoints)).to(points)
+    right = torch.searchsorted(ends, points.T.contiguous()).clamp(1, ends.shape[1] - 1)
+    return torch.diff(ends, dim=1).gather(1, right - 1).T
+
+
+def taylor_factors(plan: JetPlan, steps: Tensor) -> Tensor:
+    """Return h^α / α! of every partial, (n, S), for steps h (n, d)."""
+    factors = [steps[:, list(alpha)].prod(dim=1) / factorial(alpha) for alpha in plan.partials]
+    return torch.stack(factors, dim=1)
+
+
+def factorial(alpha: MultiIndex) -> int:
+    """Return α!, the product of the factorials of the orders along the axes."""
+    return math.prod(math.factorial(count) for count in Counter(alpha).values())
