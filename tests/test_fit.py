@@ -8,7 +8,7 @@ import torch
 
 from kanpde import KAN, MLP, Solution, as_sympy, fit, prune, read
 from kanpde.errors import ConfigurationError, ProblemError
-from kanpde.network.regridding import follow_values
+from kanpde.network.regridding import follow_values, kept_breakpoints
 from kanpde.training.fitting.ladder import rungs, widened
 
 
@@ -314,6 +314,28 @@ def test_grids_follow_the_values_of_nodes():
     low, high = network.hidden[0].basis.range()
     values = network.first(x)
     assert (values > low).all() and (values < high).all() and torch.allclose(network(x), before, atol=2e-3)
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.25])
+def test_splines_that_go_on_as_polynomials_do_not_change_when_grids_follow(scale):
+    network = KAN(width=[3, 2], degree=4, intervals=6).build([-1, -1], [1, 1], 1)
+    network.straight = False
+    x = torch.as_tensor(plane(300))
+    network.refine(x, x[:, 0].exp())
+    with torch.no_grad():
+        network.first.coefficients.mul_(scale)
+    before = network(x)
+    assert follow_values(network, x) and not follow_values(network, x)
+    assert torch.allclose(network(x), before, rtol=0, atol=1e-12 * float(before.detach().abs().max()))
+
+
+@pytest.mark.parametrize(("low", "high"), [(-2.0, 3.0), (0.1, 0.62), (0.3, 2.0)])
+def test_a_moved_grid_keeps_its_knots_and_their_number(low, high):
+    old = np.array([0, 0.1, 0.3, 0.6, 0.61, 0.8, 1.0])
+    new = kept_breakpoints(old, low, high)
+    inside = [b for b in old[1:-1] if low < b < high and abs(b - low) > 1e-9]
+    assert len(new) == len(old) and (np.diff(new) > 0).all() and set(inside) <= set(new)
+    assert new[0] == low and new[-1] == high
 
 
 @pytest.mark.parametrize(("shift", "scale"), [(1e6, 1.0), (0.0, 1e35), (0.0, 1e-35)])

@@ -289,6 +289,16 @@ class BSpline(EdgeBasis):
         knots[i] = through(breakpoints, self.degree)[0]
         self.set_knots(knots)
 
+    def move(self, i: int, breakpoints: Array, coefficients: Tensor) -> Tensor:
+        """Do the same, and return the coefficients (functions, o) of the same splines, in double precision on the CPU.
+
+        They are the same where the new grid has all old knots, and beyond the old one, where polynomials go on.
+        """
+        old = self._knots_of(i).copy()
+        self.set_breakpoints(i, breakpoints)
+        matrix = transfer_matrix(old, self._knots_of(i), self.degree, self.periodic[i])
+        return torch.as_tensor(matrix) @ coefficients.detach().cpu().double()
+
     @property
     def growth(self) -> int:
         """The number of functions that `refine` adds to an input: one for each interval."""

@@ -138,7 +138,10 @@ class Imitation:
     @property
     def current(self) -> Model:
         """The network found so far."""
-        return copy.deepcopy(self.model).to(dtype=self.task.dtype)
+        model = copy.deepcopy(self.model)
+        if self._fit is not None:
+            model.network.straighten(self._fit.points)
+        return model.to(dtype=self.task.dtype)
 
     def parts(self) -> tuple[Part, ...]:
         """Return no parts: the march's solution is not the network's."""
@@ -170,8 +173,10 @@ class Imitation:
             self._density = min(MORE * self._density, MOST_PER_PARAMETER)
 
     def _place(self, points: Tensor, *, follow: bool = True) -> None:
-        if follow and isinstance(self.model.network, KAN):
-            follow_values(self.model.network, points)
+        if isinstance(self.model.network, KAN):
+            self.model.network.straight = False  # steps that reduce the loss are not led astray by polynomials
+            if follow:
+                follow_values(self.model.network, points)
         targets = self.known.jets_at(points, self.plan)
         sizes = targets[:, 0].square().mean(dim=0).sqrt()
         sizes = torch.maximum(sizes, LEAST_SCALE * sizes.max()).clamp_min(torch.finfo(sizes.dtype).tiny)
