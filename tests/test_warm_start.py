@@ -13,6 +13,7 @@ from kanpde import KAN, MLP, load_problem, solve
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.sampling import SamplingOptions
 from kanpde.errors import ConfigurationError
+from kanpde.network.knot_insertion import growth
 from kanpde.network.matching import Matching
 from kanpde.network.separated_start import start_from_products
 from kanpde.network.trial_function import Model
@@ -77,6 +78,16 @@ def test_a_narrow_layer_gets_the_largest_product(product: KAN):
     points = 2 * torch.rand(500, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
     largest = (points[:, :1].sin() * points[:, 1:].exp()).detach()
     assert (network(points) - largest).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("limit", [200, 300, 1000])
+def test_a_start_that_is_not_exact_leaves_room_for_a_refinement(product: KAN, limit):
+    network = KAN([4], degree=2, intervals=4).build(*SQUARE, 1)
+    first = network.first.basis.intervals
+    assert start_from_products(network, product, limit, open_knots=True)
+    size = sum(layer.coefficients.numel() for layer in network.layers)
+    assert size + growth(network, first_only=False) <= limit
+    assert network.first.basis.intervals > first
 
 
 def test_one_sum_node_multiplies_nothing(product: KAN):

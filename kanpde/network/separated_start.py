@@ -159,21 +159,35 @@ def plan_of(terms: Terms, sums: int, products: int) -> Plan | None:
 
 
 def fitted_first(network: KAN, plan: Plan, terms: Terms, limit: float, open_knots: bool) -> KANLayer:
-    """Return a first layer with the plan's functions; those of nodes that the plan leaves out stay as they are."""
+    """Return a first layer with the plan's functions; those of nodes that the plan leaves out stay as they are.
+
+    It has the fewest open intervals on which they are exact within the limit. If there are none, it has so many that
+    all layers can be refined once more.
+    """
     old = network.first
-    per_interval = old.basis.inputs * old.subnodes
-    room = limit - sum(layer.coefficients.numel() for layer in network.hidden)
+    per_function = old.basis.inputs * old.subnodes
+    size = sum(layer.coefficients.numel() for layer in network.hidden)
+    refined = sum(refined_size(layer) for layer in network.hidden)
     best: tuple[float, KANLayer] | None = None
+    chosen: KANLayer | None = None
     for factor in FINER if open_knots else FINER[:1]:
-        intervals = math.ceil(factor * old.basis.intervals)
-        if best is not None and (best[0] <= EXACT or per_interval * (intervals + (network.degree or 0)) > room):
+        intervals, degree = math.ceil(factor * old.basis.intervals), network.degree or 0
+        if best is not None and size + per_function * (intervals + degree) > limit:
             break
         for graded in (False, True) if isinstance(old.basis, BSpline) and open_knots else (False,):
-            error, layer = fitted(old, network, plan, terms, intervals, graded)
-            if best is None or error < best[0]:
-                best = error, layer
+            found = fitted(old, network, plan, terms, intervals, graded)
+            best = found if best is None or found[0] < best[0] else best
+        if best is None or best[0] <= EXACT:
+            break
+        if chosen is None or refined + per_function * (2 * intervals + degree) <= limit:
+            chosen = best[1]
     assert best is not None
-    return best[1]
+    return best[1] if best[0] <= EXACT or chosen is None else chosen
+
+
+def refined_size(layer: KANLayer) -> int:
+    """Return the number of a layer's coefficients after a refinement."""
+    return layer.coefficients.numel() + layer.basis.growth * layer.basis.inputs * layer.subnodes
 
 
 def fitted(
