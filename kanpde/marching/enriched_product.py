@@ -118,12 +118,20 @@ class EnrichedProduct(TensorProduct):
 
     def at_points(self, points: Tensor, plan: JetPlan) -> WithFunctions | Local:
         """Return the product at points (n, d) of no grid."""
-        return self.local(points, plan) if self.time is None else self._with(self.splines.at_points(points, plan), points, plan)
+        return (
+            self.local(points, plan)
+            if self.time is None
+            else self._with(self.splines.at_points(points, plan), points, plan)
+        )
 
     def on_grid(self, lines: Sequence[Tensor], plan: JetPlan) -> WithFunctions | Local:
         """Return the same on a tensor grid: singular functions are no products."""
         points = torch.cartesian_prod(*lines)
-        return self.local(points, plan) if self.time is None else self._with(self.splines.on_grid(lines, plan), points, plan)
+        return (
+            self.local(points, plan)
+            if self.time is None
+            else self._with(self.splines.on_grid(lines, plan), points, plan)
+        )
 
     def on_part(self, lines: Sequence[Tensor], inside: Tensor, plan: JetPlan) -> WithFunctions | Local:
         """Return the same at some of its points."""
