@@ -17,7 +17,7 @@ from torch import Tensor
 from kanpde.calculus.corner_functions import CornerFunction, jets_of
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching.axes import Axis, LegendreAxis
-from kanpde.marching.tensor_product import Local, OnCutGrid, OnGrid, Scattered, TensorProduct
+from kanpde.marching.tensor_product import AtPoints, Local, OnCutGrid, OnGrid, TensorProduct
 
 POINTS_PER_FUNCTION = 3  # on every face, so that the conditions there determine the functions of one place
 
@@ -32,17 +32,13 @@ class WithFunctions:
 
     space: EnrichedProduct
     points: Tensor
-    splines: OnGrid | OnCutGrid | Local | Scattered
+    plan: JetPlan
+    splines: AtPoints | OnGrid | OnCutGrid | Local
     places: Tensor
     around: Tensor
     along: Tensor
     of_space: tuple[int, ...]
     in_time: tuple[int, ...]
-
-    @property
-    def plan(self) -> JetPlan:
-        """The partials."""
-        return self.splines.plan if not isinstance(self.splines, OnCutGrid) else self.splines.grid.plan
 
     @cached_property
     def local(self) -> Local:
@@ -59,7 +55,7 @@ class WithFunctions:
         """Return the jets (n, S, f) from the coefficients (P, f)."""
         first = math.prod(self.space.shape)
         amounts = coefficients[first:].view(self.around.shape[2], -1)  # (K, T f)
-        at_places = (self.around @ amounts).unflatten(2, (self.along.shape[2], -1))  # (N, S, T, f)
+        at_places = (self.around @ amounts).view(*self.around.shape[:2], self.along.shape[2], -1)  # (N, S, T, f)
         own = [
             torch.einsum("nt,ntf->nf", self.along[:, m], at_places[self.places, s])
             for s, m in zip(self.of_space, self.in_time, strict=True)
@@ -140,7 +136,7 @@ class EnrichedProduct(TensorProduct):
             return self.local(points, plan)
         return self._with(self.splines.on_part(lines, inside, plan), points, plan)
 
-    def _with(self, splines: OnGrid | OnCutGrid | Local | Scattered, points: Tensor, plan: JetPlan) -> WithFunctions:
+    def _with(self, splines: AtPoints | OnGrid | OnCutGrid | Local, points: Tensor, plan: JetPlan) -> WithFunctions:
         """Return the singular functions beside products of splines at points (n, d)."""
         if self.time is None:
             places, distinct = torch.arange(len(points), device=points.device), points
@@ -153,7 +149,7 @@ class EnrichedProduct(TensorProduct):
         in_time = tuple(0 if self.time is None else p.count(self.time) for p in plan.partials)
         around = jets_of(self.functions, distinct, own)
         return WithFunctions(
-            self, points, splines, places, around, along, tuple(own.index[p] for p in in_space), in_time
+            self, points, plan, splines, places, around, along, tuple(own.index[p] for p in in_space), in_time
         )
 
 

@@ -44,8 +44,9 @@ def plane_of(problem: Problem) -> Domain | None:
     domain = problem.domain
     if domain.dimension == 2 and domain.time is None:
         return domain
-    known = isinstance(domain, Product) and domain.shape.dimension == 2 and domain.dimension == 3
-    return domain.shape if known and domain.time == 2 else None
+    if not isinstance(domain, Product) or domain.shape.dimension != 2 or domain.dimension != 3 or domain.time != 2:
+        return None
+    return domain.shape
 
 
 def to_laplacian(matrix: Array) -> Array:

@@ -60,7 +60,7 @@ class Slab:
     def amounts_in_time(self) -> Array:
         """The coefficients of every singular function and every polynomial in time, (K, T, fields)."""
         times = next((axis.size for axis in self.axes if isinstance(axis, LegendreAxis)), 1)
-        return self.amounts.reshape(len(self.functions), times, -1)
+        return self.amounts.reshape(len(self.functions), times, self.amounts.shape[-1])
 
     def tensor(self, device: torch.device) -> Tensor:
         """Return all coefficients as (P, fields)."""
