@@ -28,9 +28,10 @@ from kanpde.network.parted import PartedNetwork
 from kanpde.network.residuals import Residuals
 from kanpde.network.slabbed import SlabbedNetwork
 from kanpde.network.trial_function import Model, saved_on
+from kanpde.problem.evolving_part import EvolvingPart
 from kanpde.problem.field import parse_partial
 from kanpde.problem.found_function import Deviation, FoundFunction
-from kanpde.problem.lift import Ansatz, SingularPart
+from kanpde.problem.lift import Ansatz, SingularPart, singular_part
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
 from kanpde.problem.saved import SAMPLES, check_saved, described, regression_of, restored, samples_of
@@ -302,6 +303,7 @@ class Solution:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all that a file of the solution holds, as tensors and JSON."""
+        singular = self.model.ansatz
         metadata = {
             "problem": described(self.problem),
             "architecture": self.network.architecture(),
@@ -309,10 +311,11 @@ class Solution:
             "record": self.record,
             "audit": None if self.audited is None else self.audited.to_json(),
             "formula": None if self.formula is None else self.formula.to_json(),
-            "singular": self.model.ansatz.to_json() if isinstance(self.model.ansatz, SingularPart) else None,
+            "singular": singular.to_json() if isinstance(singular, SingularPart | EvolvingPart) else None,
         }
+        evolving = singular.tensors() if isinstance(singular, EvolvingPart) else {}
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        return {**tensors, **samples_of(self.problem), "unknowns": self.model.constants}, metadata
+        return {**tensors, **evolving, **samples_of(self.problem), "unknowns": self.model.constants}, metadata
 
     def export(
         self,
@@ -355,7 +358,7 @@ class Solution:
         state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
         network = saved_on(problem.partition, metadata["architecture"], state)
         singular = metadata.get("singular")  # files of older versions have none
-        ansatz = SingularPart.from_json(singular) if singular else Ansatz.of(problem)
+        ansatz = singular_part(singular, tensors) if singular else Ansatz.of(problem)
         model = Model(network, ansatz, problem.constants)
         model.to(tensors["unknowns"].device)
         model.constants.data.copy_(tensors["unknowns"])

@@ -123,10 +123,12 @@ def test_the_last_coefficients_in_time_are_those_inside(cooled):
     system = rows_of_part(task, slab.space, slab.low, slab.high, None)
     corner = np.zeros_like(slab.coefficients)
     corner[0, -1] = 1e6  # at (0, 1), the box's corner outside
-    before, after = (sizes_inside(system, each) for each in (slab.coefficients, slab.coefficients + corner))
-    near = np.abs(sizes_inside(system, corner)).max()
+    before, after = (
+        sizes_inside(system, each, slab.amounts) for each in (slab.coefficients, slab.coefficients + corner)
+    )
+    near = np.abs(sizes_inside(system, corner, slab.amounts)).max()
     assert np.abs(after - before).max() <= near < 1e-3 * np.abs(corner).max()
-    exact = sizes_inside(system, np.ones_like(slab.coefficients))
+    exact = sizes_inside(system, np.ones_like(slab.coefficients), slab.amounts)
     assert exact == pytest.approx(np.ones(len(exact)), abs=1e-9)  # the splines sum to 1
 
 

@@ -11,8 +11,9 @@ z.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -158,3 +159,18 @@ def jets_of(functions: Sequence[CornerFunction], points: Tensor, plan: JetPlan) 
         return points.new_zeros(len(points), len(plan), 0)
     outside = {corner: corner.outside(points) for corner in {function.corner for function in functions}}
     return torch.stack([function.jets(points, plan, outside[function.corner]) for function in functions], dim=2)
+
+
+def functions_to_json(functions: Sequence[CornerFunction]) -> list[dict[str, Any]]:
+    """Return functions as JSON, for `functions_from_json`."""
+    return [asdict(each) for each in functions]
+
+
+def functions_from_json(saved: Sequence[Mapping[str, Any]]) -> tuple[CornerFunction, ...]:
+    """Return the functions that `functions_to_json` wrote."""
+    functions = []
+    for each in saved:
+        named = each["corner"].items()
+        places = {name: value and tuple(value) for name, value in named if name in ("at", "pole", "slit")}
+        functions.append(CornerFunction(**{**each, "corner": Corner(**{**each["corner"], **places})}))
+    return tuple(functions)

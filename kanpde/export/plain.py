@@ -15,6 +15,7 @@ from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 from kanpde.network.trial_function import Model
+from kanpde.problem.evolving_part import EvolvingPart
 from kanpde.problem.lift import SingularPart, Standard
 
 
@@ -77,10 +78,10 @@ def plain_scaling(model: Model, fields: int, ending: str) -> tuple[list[float], 
 
 
 def check_smooth(model: Model, ending: str) -> None:
-    """Raise ConfigurationError if a model has singular functions at corners, which a format cannot hold."""
-    if isinstance(model.ansatz, SingularPart):
+    """Raise ConfigurationError if a model has singular functions, which a format cannot hold."""
+    if isinstance(model.ansatz, SingularPart | EvolvingPart):
         raise ConfigurationError(
-            f"expected a solution without singular functions at corners for {ending}, got "
+            f"expected a solution without singular functions of corners or holes for {ending}, got "
             f"{len(model.ansatz.functions)} of them; use .pt2, or a grid such as .npz"
         )
 

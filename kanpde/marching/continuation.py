@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.linalg import solve_triangular
 
 from kanpde.calculus.arrays import Array
+from kanpde.calculus.corner_functions import jets_of
+from kanpde.calculus.jets import JetPlan
 from kanpde.geometry.domain import Domain, face_points, interior_points
 from kanpde.geometry.shape import Shape
 from kanpde.marching.axes import SplineAxis, design, gauss_points, gauss_weights, sparse_designs
+from kanpde.marching.slabs import Pass
 
 INSIDE = 4096  # number of points in a shape at which functions are compared
 ON_FACES = 1024  # number of further points on all of its faces
@@ -55,27 +59,83 @@ class Inside:
         return cls(np.concatenate(parts), tuple(a for a, name in enumerate(domain.names) if name not in straight))
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Singular functions of an evolution: their values (n, K) at points inside and amounts (K, r, fields).
+
+    The amounts are coefficients in functions of time that have the values `in_time` (n, r) at the points and are the
+    splines `functions_in_time` (size, r).
+    """
+
+    values: Array
+    amounts: Array
+    in_time: Array
+    functions_in_time: Array
+
+    @classmethod
+    def of(
+        cls,
+        found: Pass,
+        time: int | None,
+        maps: Sequence[Sequence[Array]],
+        inside: Inside,
+        axes: Sequence[SplineAxis],
+        solve: Sequence[Array],
+    ) -> Beside | None:
+        """Return those of a pass, given the maps from every slab's functions of time; None if there are none."""
+        functions = found.slabs[0].functions
+        if time is None or not functions:
+            return None
+        pairs = zip(maps[time], found.slabs, strict=True)
+        amounts = np.sum([np.einsum("rt,ktf->krf", each, slab.amounts_in_time) for each, slab in pairs], axis=0)
+        around = torch.as_tensor(np.delete(inside.points, time, axis=1))
+        values = jets_of(functions, around, JetPlan(around.shape[1], [()]))[:, 0].numpy()
+        return cls(values, amounts, design(axes[time], inside.points[:, time]) @ solve[time], solve[time])
+
+    def divided(self, sizes: Array) -> Beside:
+        """Return the same for fields that are divided by sizes (fields,)."""
+        return replace(self, amounts=self.amounts / sizes)
+
+    @property
+    def sums(self) -> Array:
+        """The values (n, fields) of the functions' sum at the points."""
+        return np.asarray(np.einsum("nk,krf,nr->nf", self.values, self.amounts, self.in_time))
+
+
 def continued(
-    inside: Inside, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array, tolerance: float, most: float
-) -> tuple[Array, list[Array]]:
+    inside: Inside,
+    axes: Sequence[SplineAxis],
+    solve: Sequence[Array],
+    values: Array,
+    tolerance: float,
+    most: float,
+    beside: Beside | None = None,
+) -> tuple[Array, list[Array], Beside | None]:
     """Return coefficients (*shape, f) of a smooth function that agrees inside, and each axis's functions (size, r).
 
     `values` are the coefficients of the solution in orthonormal functions `solve` of each axis. The root mean square of
     the difference inside is at most `tolerance`, or `most` if no function of few products has less. If there is none,
-    return what is given.
+    return what is given. The function may have singular ones `beside` it, whose amounts may jump between slabs, in
+    contrast to those that are found.
     """
     given = np.moveaxis(values, inside.shaped, range(len(inside.shaped)))
     rows = [design(axes[a], inside.points[:, a]) for a in inside.shaped]
     spans = [legendre_functions(axes[a]) for a in inside.shaped]
     target = point_values([each @ solve[a] for each, a in zip(rows, inside.shaped, strict=True)], given)
+    if beside is not None:
+        target = target + np.tensordot(beside.values, beside.amounts, 1)
     modes, others = leading_modes(target.reshape(len(target), -1), tolerance)
-    found = fit([each @ span for each, span in zip(rows, spans, strict=True)], modes, tolerance, most)
-    if found is None:
-        return values, list(solve)
+    own = np.zeros((len(target), 0)) if beside is None else beside.values
+    fitted = fit([each @ span for each, span in zip(rows, spans, strict=True)], own, modes, tolerance, most)
+    if fitted is None:
+        return values, list(solve), beside
+    found, amounts = fitted
+    if beside is not None:
+        beside = replace(beside, amounts=(amounts @ others).reshape(beside.amounts.shape))
     used = [span[:, :size] for span, size in zip(spans, found.shape, strict=False)]
     functions = [used[inside.shaped.index(a)] if a in inside.shaped else each for a, each in enumerate(solve)]
     coefficients = (found @ others).reshape(*found.shape[:-1], *target.shape[1:])
-    return np.moveaxis(coefficients, range(len(used)), inside.shaped), functions
+    return np.moveaxis(coefficients, range(len(used)), inside.shaped), functions, beside
 
 
 def point_values(rows: Sequence[Array], coefficients: Array) -> Array:
@@ -97,10 +157,11 @@ def leading_modes(values: Array, tolerance: float) -> tuple[Array, Array]:
     return left[:, :count] * sizes[:count], right[:count]
 
 
-def fit(rows: Sequence[Array], target: Array, tolerance: float, most: float) -> Array | None:
+def fit(rows: Sequence[Array], own: Array, target: Array, tolerance: float, most: float) -> tuple[Array, Array] | None:
     """Return coefficients (*shape, m) of low total degree with the values `target` (n, m) at points, or None.
 
-    `rows` (n, r) are the values of each axis's functions at the points. The error is the least one up to `most`, or
+    `rows` (n, r) are the values of each axis's functions at the points, and `own` (n, K) those of further functions,
+    whose coefficients (K, m) are returned too. The error is the least one up to `most`, or
     the first one up to the tolerance.
     """
     held = np.arange(len(target)) % HELD_OUT == 0
@@ -108,6 +169,7 @@ def fit(rows: Sequence[Array], target: Array, tolerance: float, most: float) -> 
     best, least = None, max(tolerance, most)
     for products in total_degrees([each.shape[1] for each in rows], len(target)):
         matrix = np.prod([each[:, which] for each, which in zip(rows, products, strict=True)], axis=0)
+        matrix = np.concatenate([matrix, own], axis=1)
         found = ridge_regression(matrix[~held], target[~held], ridge)
         missed = math.sqrt(np.square(matrix[held] @ found - target[held]).sum(axis=1).mean())
         if missed <= least:
@@ -117,8 +179,10 @@ def fit(rows: Sequence[Array], target: Array, tolerance: float, most: float) -> 
     if best is None:
         return None
     result = np.zeros((*(best[0].max(axis=1) + 1), target.shape[1]))
-    result[tuple(best[0])] = ridge_regression(best[1], target, ridge)
-    return result
+    coefficients = ridge_regression(best[1], target, ridge)
+    count = best[0].shape[1]
+    result[tuple(best[0])] = coefficients[:count]
+    return result, coefficients[count:]
 
 
 def total_degrees(shape: Sequence[int], points: int) -> list[npt.NDArray[np.int64]]:

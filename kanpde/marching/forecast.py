@@ -169,4 +169,15 @@ def continued(last: Slab, task: MarchTask, low: float, high: float) -> Slab:
     """Return the last slab, extrapolated to the part between two shares of time, on the same axes in space."""
     axes = tuple(axis for axis in last.axes if isinstance(axis, SplineAxis))
     space = task.space(axes, low, high)
-    return Slab(low, high, space.axes, extrapolated(last, space, task.time), last.constants, last.residual, last.tail)
+    coefficients, amounts = extrapolated(last, space, task.time)
+    return Slab(
+        low,
+        high,
+        space.axes,
+        coefficients,
+        last.constants,
+        last.residual,
+        last.tail,
+        functions=last.functions,
+        amounts=amounts,
+    )

@@ -21,21 +21,26 @@ NEGLIGIBLE = 1e-12  # share of a series' first term below which a term is left o
 ORDERS = (12, 24)  # least and largest order of the multipoles
 PERTURBED = 8  # largest order of the multipoles that are multiplied by powers, if the equation has lower terms
 POWERS = 2  # largest power of these
+ORDERS_IN_TIME, LOGARITHMS_IN_TIME = (12, 12), 7  # the same of orders, and the largest power of r² with log r
 
 
-def functions_around(hole: Hole, terms: Terms, size: float) -> list[CornerFunction]:
-    """Return the singular functions of one hole of a domain of a size; all are about at most 1 there."""
+def functions_around(hole: Hole, terms: Terms, size: float, *, evolving: bool = False) -> list[CornerFunction]:
+    """Return the singular functions of one hole of a domain of a size; all are about at most 1 there.
+
+    If the solution is `evolving`, there are fewer multipoles, because each is multiplied by all polynomials in time.
+    """
+    orders, powers = (ORDERS_IN_TIME, LOGARITHMS_IN_TIME) if evolving else (ORDERS, POWERS + 1)
     centre = Corner(hole.at, 0.0, 2 * math.pi, hole.radii[0], slit=slit_of(hole, hole.radii[0]))
     found = [CornerFunction(centre, 0.0, even=True, log=True)]
 
     def add(power: int, conjugate: int) -> None:
         found.extend(CornerFunction(centre, float(power), conjugate, even) for even in (True, False))
 
-    for n in range(1, order_of(hole) + 1):
+    for n in range(1, order_of(hole, orders) + 1):
         add(-n, 0)
     if terms is not Terms.NONE:
         far = replace(centre, radius=size, slit=slit_of(hole, size))
-        found += [CornerFunction(far, float(k), k, even=True, log=True) for k in range(1, POWERS + 2)]
+        found += [CornerFunction(far, float(k), k, even=True, log=True) for k in range(1, powers + 1)]
         for n in range(1, PERTURBED + 1):
             for k in range(1, min(n, POWERS) + 1):
                 add(-n, k)
@@ -50,8 +55,8 @@ def slit_of(hole: Hole, radius: float) -> tuple[float, float, float, float, floa
     return one.real, one.imag, two.real, two.imag, focus / radius
 
 
-def order_of(hole: Hole) -> int:
+def order_of(hole: Hole, orders: tuple[int, int]) -> int:
     """Return the largest n of z^{-n}; what the nearest other boundary excites falls like (radius / reach)^n."""
-    least, most = ORDERS
+    least, most = orders
     ratio = hole.radii[1] / hole.reach
     return most if ratio >= 1 else min(max(math.ceil(math.log(NEGLIGIBLE) / math.log(ratio)), least), most)

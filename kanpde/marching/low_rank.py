@@ -21,13 +21,14 @@ from kanpde.calculus.devices import PROCESSOR
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
 from kanpde.marching.axes import SplineAxis, design, points_of, sparse_designs
-from kanpde.marching.continuation import Inside, continued
+from kanpde.marching.continuation import Beside, Inside, continued
 from kanpde.marching.projection import fitted_along, leading_singular_vectors, orthonormalised
 from kanpde.marching.slabs import Pass
 from kanpde.marching.truncation import MIN_SINGULAR_VALUE, field_sizes, tolerance_inside
 from kanpde.network.bspline import BSpline
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
+from kanpde.problem.evolving_part import EvolvingPart
 
 MIN_INTERVALS = 12  # smallest number of intervals of an edge
 INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
@@ -47,20 +48,28 @@ def compress(
     If only a part of the domain counts, it is that around the points `inside`. Large matrices are factored on the
     device.
     """
+    return compress_with_functions(domain, found, degree, inside, device)[0]
+
+
+def compress_with_functions(
+    domain: Domain, found: Pass, degree: int, inside: Inside | None = None, device: torch.device = PROCESSOR
+) -> tuple[KAN, EvolvingPart | None]:
+    """Return the same network, and the singular functions of an evolution beside it, if there are any."""
     if inside is None and as_box(domain) is None:
         inside = Inside.of(domain)
     axes = edge_axes(domain, found, degree, nested=inside is not None)
     if len(axes) == len(found.slabs) == 1 and axes[0].size > MANY:
-        return line(axes, fitted_along(axes[0], found.slabs[0]))
-    values, solve = orthonormalised(found, axes, domain.time if len(found.slabs) > 1 else None, device)
+        return line(axes, fitted_along(axes[0], found.slabs[0])), None
+    values, solve, maps = orthonormalised(found, axes, domain.time if len(found.slabs) > 1 else None, device)
+    beside = None if inside is None else Beside.of(found, domain.time, maps, inside, axes, solve)
     share = TRUNCATION if inside is None else TRUNCATION_INSIDE
     tolerance = max(MIN_SINGULAR_VALUE, share * found.residual)
     if inside is not None:
         most, tolerance = tolerance, min(tolerance, FINE)
-        sizes = field_sizes(found, inside.points, axes, solve, values)
-        values = values / sizes
+        sizes = field_sizes(found, inside.points, axes, solve, values, beside)
+        values, beside = values / sizes, None if beside is None else beside.divided(sizes)
         if len(axes) > 2:  # in the plane the march's own values have few products, and derivatives with more digits
-            values, solve = continued(inside, axes, solve, values, tolerance, most)
+            values, solve, beside = continued(inside, axes, solve, values, tolerance, most, beside)
         tolerance = tolerance_inside(inside.points, axes, solve, values, tolerance)
     if len(axes) == 2:
         result = compress_plane(axes, solve, values, tolerance, device)
@@ -70,7 +79,12 @@ def compress(
     if inside is not None:
         with torch.no_grad():
             result.hidden[-1].coefficients.mul_(torch.as_tensor(sizes))
-    return result
+    if beside is None:
+        return result, None
+    assert domain.time is not None
+    in_time = axes[domain.time]
+    amounts = np.tensordot(beside.functions_in_time, beside.divided(1 / sizes).amounts, (1, 1))
+    return result, EvolvingPart.of_splines(found.slabs[0].functions, in_time.breakpoints, degree, amounts)
 
 
 def apply_along_axes(coefficients: Array, maps: Sequence[Array]) -> Array:

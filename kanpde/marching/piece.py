@@ -16,7 +16,7 @@ from torch import Tensor
 from kanpde.calculus import jets
 from kanpde.calculus.arrays import Array
 from kanpde.collocation.rows import Placed, row_factors
-from kanpde.marching.tensor_product import Local, OnCutGrid, OnGrid, Scattered, TensorProduct, lines_of
+from kanpde.marching.tensor_product import AtPoints, Local, OnCutGrid, OnGrid, TensorProduct, lines_of
 from kanpde.problem.lift import Lift
 
 
@@ -33,7 +33,7 @@ class CutGrid:
         lines = lines_of(torch.as_tensor(points), shape)
         return () if lines is None else cls(tuple(lines), torch.from_numpy(np.flatnonzero(here)))
 
-    def part(self, points: Tensor, space: TensorProduct, plan: jets.JetPlan) -> OnCutGrid | Local | Scattered:
+    def part(self, points: Tensor, space: TensorProduct, plan: jets.JetPlan) -> OnCutGrid | Local | AtPoints:
         """Return a space at its points, if they are these ones."""
         lines, inside = [line.to(points.device) for line in self.lines], self.inside.to(points.device)
         same = torch.equal(torch.cartesian_prod(*lines)[inside], points)
@@ -74,7 +74,7 @@ class Image:
     points: Tensor
     space: TensorProduct
     plan: jets.JetPlan
-    parts: tuple[OnGrid | OnCutGrid | Local | Scattered, ...]
+    parts: tuple[OnGrid | OnCutGrid | Local | AtPoints, ...]
     counts: tuple[int, ...]
     lift: Tensor | None
     factor: Tensor | None
@@ -154,7 +154,7 @@ class Image:
         """Return the derivatives of Σ adjoint · jets by the coefficients in `local`: (n, S, f) -> (n, m, f)."""
         return torch.einsum("nsf,nsm->nmf", self._unlifted(adjoint), self.local.features)
 
-    def split(self, slopes: Tensor) -> list[tuple[OnGrid | Local | Scattered, Tensor]]:
+    def split(self, slopes: Tensor) -> list[tuple[OnGrid | Local | AtPoints, Tensor]]:
         """Return the parts, each with its slopes (c, n, S, f) by the space's own jets; those of a cut grid are zero
         outside, as those of the whole grid.
         """
@@ -172,9 +172,9 @@ class Image:
     def local(self) -> Local:
         """The products that do not vanish at the points."""
         part = self.parts[0]
-        if isinstance(part, Scattered):
-            return part.local
-        return part if isinstance(part, Local) else self.space.local(self.points, self.plan)
+        if isinstance(part, Local):
+            return part
+        return self.space.local(self.points, self.plan) if isinstance(part, OnGrid | OnCutGrid) else part.local
 
 
 @dataclass(frozen=True, eq=False)

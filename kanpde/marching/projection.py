@@ -27,9 +27,11 @@ FEWER = 4  # factor on this number if they are too few; and a matrix of fewer co
 
 def orthonormalised(
     found: Pass, axes: Sequence[SplineAxis], time: int | None, device: torch.device
-) -> tuple[Array, list[Array]]:
-    """Return the coefficients (*shape, fields) of a pass in orthonormal functions of each axis, and the splines'
-    coefficients (size, r) of these functions. `time` is the axis along which the pass has several slabs.
+) -> tuple[Array, list[Array], list[list[Array]]]:
+    """Return the coefficients (*shape, fields) of a pass in orthonormal functions of each axis, the splines'
+    coefficients (size, r) of these functions, and for each axis and slab the matrix from its functions to these.
+
+    `time` is the axis along which the pass has several slabs.
 
     Every interval of time has the same weight, so that a truncation leaves thin slabs as exact as all others.
     """
@@ -53,7 +55,9 @@ def orthonormalised(
         splines.append(functions.cpu().numpy())
     slabs = zip(found.slabs, *spans, strict=True)
     pieces = (apply_along_axes(placed(slab.coefficients, device), maps) for slab, *maps in slabs)
-    return reduce(torch.add, pieces).cpu().numpy(), splines  # a piece is zero outside its slab's part of time
+    # A piece is zero outside its slab's part of time.
+    total = reduce(torch.add, pieces).cpu().numpy()
+    return total, splines, [[each.cpu().numpy() for each in maps] for maps in spans]
 
 
 def even_weights(axis: SplineAxis) -> Array:

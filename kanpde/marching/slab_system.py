@@ -15,6 +15,7 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.rows import Placed
 from kanpde.marching.axes import LegendreAxis, SplineAxis, design, gauss_weights, points_of
+from kanpde.marching.enriched_product import EnrichedProduct, product_of
 from kanpde.marching.forecast import guess_from
 from kanpde.marching.iteration import iterated, start_from
 from kanpde.marching.linearisation import Numbered
@@ -191,12 +192,13 @@ def _initial_vector(
     if best is not None and task.foreseeable:
         return guess_from(best, space, task.time if task.slabbed else None, attempt.low, attempt.high).ravel()
     if last is not None:
-        return extrapolated(last, space, task.time).ravel()
+        return np.concatenate([each.ravel() for each in extrapolated(last, space, task.time)])
     large = task.linear and task.unknowns_of(attempt.axes) > task.factored
     if large and (task.periodic or iterated(task, attempt.axes)):
         return np.zeros(space.size * len(task.problem.fields))  # the start of an iteration that needs none
     if task.slabbed and task.starts and task.guess is None:
-        return initial_conditions(task, attempt, space).ravel()
+        start = initial_conditions(task, attempt, space).ravel()
+        return np.concatenate([start, np.zeros(space.size * len(task.problem.fields) - len(start))])
     given = factor * np.array([*task.problem.constants.values()], dtype=np.float64)
     constants = best.slabs[0].constants if best else given
     if task.guess is not None:
@@ -288,7 +290,7 @@ def measure_slab(task: MarchTask, attempt: Attempt, system: System, vector: Tens
     constants = vector[coefficients.numel() :].cpu().numpy()
     tail, flat = 0.0, False
     if task.slabbed:
-        sizes = sizes_inside(system, array) if task.shaped else sizes_in_time(space, task.time, array)
+        sizes = sizes_inside(system, array, amounts) if task.shaped else sizes_in_time(space, task.time, array)
         tail, flat = tail_of(sizes, expensive=len(task.along) > 1)
         tail *= share_of_least(task, attempt, system, vector)
     residual = relative_residual(system, vector, task.tolerances.checked)
@@ -316,16 +318,19 @@ def share_of_least(task: MarchTask, attempt: Attempt, system: System, vector: Te
     return min(1.0, float((sizes / system.least).amax()))
 
 
-def sizes_inside(system: System, coefficients: Array) -> Array:
-    """Return the norm inside a shape of the coefficient (*shape, fields) of each polynomial in time, (degree + 1,).
+def sizes_inside(system: System, coefficients: Array, amounts: Array) -> Array:
+    """Return the norm inside a shape of the coefficient of each polynomial in time, (degree + 1,).
 
-    Outside the shape the splines may be wild, and so may be their coefficients.
+    The splines have coefficients (*shape, fields), which may be wild outside the shape, and singular functions have
+    `amounts` (K T, fields).
     """
     time = system.domain.time
     assert time is not None
     others = [a for a in range(len(system.space.axes)) if a != time]
-    space = TensorProduct([system.space.axes[a] for a in others])
-    each = np.moveaxis(coefficients, time, -2).reshape(space.size, -1)
+    functions = system.space.functions if isinstance(system.space, EnrichedProduct) else ()
+    space = product_of([system.space.axes[a] for a in others], functions)
+    splines = np.moveaxis(coefficients, time, -2).reshape(-1, coefficients.shape[time] * coefficients.shape[-1])
+    each = np.concatenate([splines, amounts.reshape(len(functions), splines.shape[1])])
     squares = np.zeros(coefficients.shape[time])
     for image, _, own in system.interiors(JetPlan(system.domain.dimension, [()])):
         once = image.points[image.points[:, time] == image.points[0, time]].cpu()
@@ -366,6 +371,16 @@ def complete_pass(task: MarchTask, state: MarchState, present: Callable[[], Slab
         return Pass(solved)
     spline_axes = tuple(axis for axis in here.axes if isinstance(axis, SplineAxis))
     space = task.space(spline_axes, here.high, 1.0)
-    rest = constant_in_time(here, space, task.time)
-    held = Slab(here.high, 1.0, space.axes, rest, here.constants, here.residual, 0.0)
+    rest, amounts = constant_in_time(here, space, task.time)
+    held = Slab(
+        here.high,
+        1.0,
+        space.axes,
+        rest,
+        here.constants,
+        here.residual,
+        0.0,
+        functions=here.functions,
+        amounts=amounts,
+    )
     return Pass((*solved, held))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.corner_functions import CornerFunction
-from kanpde.marching.axes import Axis, design
+from kanpde.marching.axes import Axis, LegendreAxis, design, transfer_matrix
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.tensor_product import TensorProduct
 
@@ -28,7 +28,8 @@ class Slab:
     of the equation relative to its terms, at points that the solver did not use. `tail` is the size of the last
     coefficients in time relative to all; `flat` is True if they are noise. `misfit` is that of the measurements,
     relative to them. `start` is the distance from the initial values, or from the slab before, relative to the
-    solution. The singular `functions` at corners have the coefficients `amounts` (K, fields). The arrays are copied to
+    solution. The singular `functions` at corners and of holes have the coefficients `amounts` (K, fields), or (K T,
+    fields) with T polynomials in time. The arrays are copied to
     one layout, because the rounding of products depends on it.
     """
 
@@ -55,6 +56,12 @@ class Slab:
         """The tensor product of the axes, with the singular functions."""
         return product_of(self.axes, self.functions)
 
+    @property
+    def amounts_in_time(self) -> Array:
+        """The coefficients of every singular function and every polynomial in time, (K, T, fields)."""
+        times = next((axis.size for axis in self.axes if isinstance(axis, LegendreAxis)), 1)
+        return self.amounts.reshape(len(self.functions), times, self.amounts.shape[-1])
+
     def tensor(self, device: torch.device) -> Tensor:
         """Return all coefficients as (P, fields)."""
         splines = torch.as_tensor(self.coefficients, device=device).flatten(0, -2)
@@ -79,8 +86,9 @@ class Pass:
         return max(slab.misfit for slab in self.slabs)
 
 
-def extrapolated(last: Slab, space: TensorProduct, time: int) -> Array:
-    """Return coefficients (*shape, fields) in `space` of the last slab, extrapolated as polynomials in time.
+def extrapolated(last: Slab, space: TensorProduct, time: int) -> tuple[Array, Array]:
+    """Return coefficients (*shape, fields) in `space` of the last slab, extrapolated as polynomials in time, and the
+    amounts of its singular functions.
 
     Outside its interval P_j grows like ρ^j, so the series is truncated before its smallest term.
     """
@@ -89,20 +97,26 @@ def extrapolated(last: Slab, space: TensorProduct, time: int) -> Array:
     growth = reach + math.sqrt(reach**2 - 1)
     sizes = sizes_in_time(last.space, time, last.coefficients)
     smallest = 1 + int(np.argmin(sizes[1:] * growth ** np.arange(1, len(sizes))))
-    truncated = last.coefficients.copy()
+    truncated, amounts = last.coefficients.copy(), last.amounts_in_time.copy()
     np.moveaxis(truncated, time, 0)[max(smallest, 2) :] = 0.0
-    return space.transferred(last.space, truncated)
+    amounts[:, max(smallest, 2) :] = 0.0
+    if amounts.size:
+        amounts = np.einsum("ts,ksf->ktf", transfer_matrix(last.axes[time], space.axes[time]), amounts)
+    return space.transferred(last.space, truncated), amounts.reshape(-1, amounts.shape[-1])
 
 
-def constant_in_time(last: Slab, space: TensorProduct, time: int) -> Array:
-    """Return coefficients (*shape, fields) in `space` of the last slab's final values, continued as constant in time.
+def constant_in_time(last: Slab, space: TensorProduct, time: int) -> tuple[Array, Array]:
+    """Return coefficients (*shape, fields) in `space` of the last slab's final values, continued as constant in time,
+    and the amounts of its singular functions.
 
     `space` must have the last slab's axes in space.
     """
     ends = design(last.axes[time], last.axes[time].breakpoints[-1:])[0]
     result = np.zeros((*space.shape, last.coefficients.shape[-1]))
     np.moveaxis(result, time, 0)[0] = np.tensordot(ends, last.coefficients, (0, time))
-    return result
+    amounts = np.zeros_like(last.amounts_in_time)
+    amounts[:, :1] = np.einsum("t,ktf->kf", ends, last.amounts_in_time)[:, None]
+    return result, amounts.reshape(-1, amounts.shape[-1])
 
 
 def tail_of(sizes: Array, *, expensive: bool) -> tuple[float, bool]:

@@ -106,9 +106,13 @@ class System:
     def _numbered(self) -> Numbered:
         """Return the numbering of the unknowns with the narrowest band."""
         # A correction on splines needs few digits, and JᵀJ is cheaper than an orthogonal factor.
-        if self.shaped and (self.about is None or isinstance(self.space, EnrichedProduct)):
+        steady = isinstance(self.space, EnrichedProduct) and self.space.time is None
+        if self.shaped and (self.about is None or steady):
             order = torch.arange(self.space.size * len(self.fields), device=self._device)
             return Numbered(Storage(order, border=len(self.unknowns), orthogonal=True), ())
+        if isinstance(self.space, EnrichedProduct):
+            order = torch.arange(self.space.size * len(self.fields), device=self._device)
+            return Numbered(Storage(order, border=len(self.unknowns)), ())
         if self.space.size * len(self.fields) <= FEW:
             return self._dense()
         options = []

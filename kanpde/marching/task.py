@@ -213,7 +213,7 @@ class MarchTask:
     def unknowns_of(self, axes: Sequence[SplineAxis]) -> int:
         """Return the number of unknowns of a slab with these spline axes."""
         in_time = 1 if self.degree_in_time is None else self.degree_in_time + 1
-        return len(self.problem.fields) * in_time * math.prod(axis.size for axis in axes)
+        return len(self.problem.fields) * in_time * (math.prod(axis.size for axis in axes) + len(self.singular))
 
     @cached_property
     def along(self) -> tuple[int, ...]:
@@ -343,8 +343,8 @@ class MarchTask:
 
     @cached_property
     def singular(self) -> tuple[CornerFunction, ...]:
-        """The singular functions at corners and of holes that enrich the space of a stationary problem."""
-        return () if self.slabbed else singular_functions(self.problem)
+        """The singular functions at corners and of holes that enrich the space."""
+        return singular_functions(self.problem)
 
 
 def space(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -56,6 +57,20 @@ class Local:
         n, partials, _ = self.features.shape
         columns = self.columns[:, None].expand(-1, partials, -1)
         return self.features.new_zeros(n, partials, self.size).scatter_add_(2, columns, self.features).flatten(0, 1)
+
+
+class AtPoints(Protocol):
+    """The functions of a space at n points."""
+
+    @property
+    def local(self) -> Local:
+        """Those that are not zero at the points."""
+
+    def jets(self, coefficients: Tensor, /) -> Tensor:
+        """Return the jets (n, S, f) from the coefficients (P, f)."""
+
+    def adjoint(self, jets: Tensor, /) -> Tensor:
+        """Apply the transpose of `jets`: (n, S, f) -> (P, f)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,15 +298,15 @@ class TensorProduct:
             rows.append(row)
         return Local(plan, columns, torch.stack(rows, dim=1), self.size)
 
-    def on_grid(self, lines: Sequence[Tensor], plan: JetPlan) -> OnGrid | Local:
+    def on_grid(self, lines: Sequence[Tensor], plan: JetPlan) -> OnGrid | Local | AtPoints:
         """Return the product on the tensor grid of these coordinates, (n_a,) each; the last axis varies fastest."""
         return OnGrid.of(self.axes, lines, plan)
 
-    def at_points(self, points: Tensor, plan: JetPlan) -> Local | Scattered:
+    def at_points(self, points: Tensor, plan: JetPlan) -> Local | Scattered | AtPoints:
         """Return the product at points (n, d) of no grid."""
         return self.local(points, plan) if len(self.axes) < 3 else Scattered(self, points, plan)
 
-    def on_part(self, lines: Sequence[Tensor], inside: Tensor, plan: JetPlan) -> OnCutGrid | Local:
+    def on_part(self, lines: Sequence[Tensor], inside: Tensor, plan: JetPlan) -> OnCutGrid | Local | AtPoints:
         """Return the product at some points of a tensor grid, by their numbers (n,)."""
         return OnCutGrid(OnGrid.of(self.axes, lines, plan), inside)
 

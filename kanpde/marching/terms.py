@@ -31,16 +31,20 @@ class Terms(Enum):
 
 
 def terms_of(problem: Problem, block: Block) -> tuple[Terms, Array] | None:
-    """Return the terms of an equation for one field of (x, y) beside its principal part, and that, as a matrix (2, 2).
+    """Return the terms of an equation for one field of (x, y), or of (x, y, t), beside its principal part in space, and
+    that, as a matrix (2, 2).
 
     The principal part Σ a_ij u_ij is a multiple of one with constant coefficients and a definite matrix, that of Δu
     being the identity; else None is returned. The equation is looked at by its derivatives by the partials, at some
     points and for two fields.
     """
-    points = problem.domain.interior(np.random.default_rng(0).random((LOOKED_AT, 2)))
+    domain = problem.domain
+    points = domain.interior(np.random.default_rng(0).random((LOOKED_AT, domain.dimension)))
     pairs = product((0.0, 1.0), points)
     every = [slopes for size, point in pairs for slopes in slopes_at(problem, block, point, None, size)]
-    matrices = [principal_part(slopes) for slopes in every]
+    if any(slope and 2 <= len(in_space(p, domain.time)) < len(p) for each in every for p, slope in each.items()):
+        return None
+    matrices = [principal_part(without(domain.time, slopes)) for slopes in every]
     if len(block.components) > 1 or not every or matrices[0] is None:
         return None
     matrix = matrices[0]
@@ -49,8 +53,19 @@ def terms_of(problem: Problem, block: Block) -> tuple[Terms, Array] | None:
     one = every[0]
     if any(abs(each[p] - one[p]) > SAME * abs(each[0, 0]) for each in every for p in one):
         return Terms.OTHER, matrix
-    lower = {len(partial) for partial, slope in one.items() if slope and len(partial) < 2}
+    # Derivatives in time of a polynomial in time are such polynomials: multiples of u.
+    lower = {len(in_space(partial, domain.time)) for partial, slope in one.items() if slope} - {2}
     return (Terms.NONE if not lower else Terms.REACTION if lower == {0} else Terms.OTHER), matrix
+
+
+def in_space(partial: MultiIndex, time: int | None) -> MultiIndex:
+    """Return the derivatives in space of a partial."""
+    return tuple(axis for axis in partial if axis != time)
+
+
+def without(time: int | None, slopes: Slopes) -> Slopes:
+    """Return the slopes by derivatives in space alone."""
+    return {partial: slope for partial, slope in slopes.items() if time not in partial}
 
 
 def principal_part(slopes: Slopes) -> Array | None:

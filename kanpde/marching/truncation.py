@@ -12,6 +12,7 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching.axes import SplineAxis, design
+from kanpde.marching.continuation import Beside
 from kanpde.marching.slabs import Pass
 
 MIN_SINGULAR_VALUE = 1e-14  # relative singular values below this are rounding errors
@@ -36,10 +37,23 @@ def tolerance_inside(
     return cut
 
 
-def field_sizes(found: Pass, points: Array, axes: Sequence[SplineAxis], solve: Sequence[Array], values: Array) -> Array:
-    """Return the largest value of each field at points (n, d), or that of its splines alone if it is smaller, (f,)."""
-    own = np.abs(inside_values(designs_at(points, axes, solve), values)).max(axis=0)
-    sizes = np.minimum(own, sizes_with_functions(found, points))
+def field_sizes(
+    found: Pass,
+    points: Array,
+    axes: Sequence[SplineAxis],
+    solve: Sequence[Array],
+    values: Array,
+    beside: Beside | None = None,
+) -> Array:
+    """Return the largest value of each field at points (n, d), or that of its splines alone if it is smaller, (f,).
+
+    That is the whole field's if it has singular functions `beside` the splines, of an evolution.
+    """
+    splines = inside_values(designs_at(points, axes, solve), values)
+    if beside is None:
+        sizes = np.minimum(np.abs(splines).max(axis=0), sizes_with_functions(found, points))
+    else:
+        sizes = np.abs(splines + beside.sums).max(axis=0)
     return np.where(sizes > 0, sizes, 1.0)
 
 

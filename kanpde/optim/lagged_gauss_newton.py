@@ -32,6 +32,7 @@ GROWTH = 3.0  # largest ratio of the lengths of two of them
 SHORTENINGS = 6  # number of shorter steps that are tried
 SHORT_RATIO = 0.25  # smallest ratio of the actual to the predicted reduction of a shorter step
 LAGGED_TOLERANCE = 1e-10  # CGLS with the factor of an earlier step ends at this share of the gradient's norm
+LAGGED_PRECISE = 1e-13  # the same for an orthogonal factor, because coefficients that hardly matter then stay small
 
 
 class LocalLeastSquares(Protocol):
@@ -73,7 +74,8 @@ class LaggedGaussNewton:
             and lagged.damping <= MAX_LAGGED_DAMPING
             and lagged.storage is linear.storage
         ):
-            descent = conjugate_gradients(linear, lagged, LAGGED_ITERATIONS, LAGGED_TOLERANCE, self.share)
+            tolerance = LAGGED_PRECISE if linear.storage.orthogonal else LAGGED_TOLERANCE
+            descent = conjugate_gradients(linear, lagged, LAGGED_ITERATIONS, tolerance, self.share)
             if descent.close or descent.left <= 1e3 * LAGGED_TOLERANCE:
                 trial = trial_of(problem, vector, linear, lagged, descent)
                 if trial.ratio >= MIN_REDUCTION_RATIO:

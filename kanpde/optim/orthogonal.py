@@ -80,7 +80,8 @@ def triangle(parts: Sequence[tuple[Tensor, Tensor]], diagonal: Tensor, sides: Te
         stacked.append(full)
     stacked.append(torch.diag(left)[left != 0])
     whole = reduced(torch.cat(stacked))
-    return whole[:count, :count], whole[:count, count:]
+    # A part of a matrix would be copied in every solution.
+    return whole[:count, :count].contiguous(), whole[:count, count:]
 
 
 def reduced(rows: Tensor) -> Tensor:

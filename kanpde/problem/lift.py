@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,12 @@ from numpy.polynomial import polynomial
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.calculus.corner_functions import Corner, CornerFunction, jets_of
+from kanpde.calculus.corner_functions import CornerFunction, functions_from_json, functions_to_json, jets_of
 from kanpde.calculus.jets import JetPlan
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box, as_box
 from kanpde.geometry.shape import Shape
+from kanpde.problem.evolving_part import EvolvingPart
 from kanpde.problem.hard_conditions import Derivatives, Prescribed, periodic_axes, prescriptions
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
@@ -143,22 +144,20 @@ class SingularPart:
 
     def to_json(self) -> dict[str, Any]:
         """Return the functions and their coefficients as JSON, for `from_json`."""
-        return {"functions": [asdict(each) for each in self.functions], "amounts": self.amounts.tolist()}
+        return {"functions": functions_to_json(self.functions), "amounts": self.amounts.tolist()}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> SingularPart:
         """Return the part that `to_json` wrote."""
-        functions = []
-        for each in saved["functions"]:
-            places = {
-                name: value and tuple(value) for name, value in each["corner"].items() if name in ("at", "pole", "slit")
-            }
-            corner = Corner(**{**each["corner"], **places})
-            functions.append(CornerFunction(**{**each, "corner": corner}))
-        return cls(tuple(functions), np.array(saved["amounts"]))
+        return cls(functions_from_json(saved["functions"]), np.array(saved["amounts"]))
 
 
-Lift = Ansatz | Standard | SingularPart | ShapeAnsatz
+Lift = Ansatz | Standard | SingularPart | EvolvingPart | ShapeAnsatz
+
+
+def singular_part(saved: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SingularPart | EvolvingPart:
+    """Return singular functions that were written as JSON and, if their amounts evolve, tensors."""
+    return EvolvingPart.of_saved(saved, tensors) if EvolvingPart.is_in(tensors) else SingularPart.from_json(saved)
 
 
 def group_by_axis(given: Sequence[Prescribed]) -> dict[int, list[Prescribed]]:

@@ -15,6 +15,7 @@ from kanpde.calculus.functions import ATOMS
 from kanpde.errors import ConfigurationError
 from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
+from kanpde.problem.evolving_part import EvolvingPart
 from kanpde.problem.lift import Ansatz, SingularPart, Standard
 from kanpde.readable.edges import Constants, atoms_of, pruned_of
 from kanpde.readable.source import layers_of, network_of
@@ -43,7 +44,7 @@ def as_sympy(
     """
     network = network_of(source)
     if isinstance(source, Solution):
-        if isinstance(source.model.ansatz, Ansatz | SingularPart):
+        if isinstance(source.model.ansatz, Ansatz | SingularPart | EvolvingPart):
             raise ConfigurationError(
                 "expected a solution without hard conditions and without singular functions at corners, of which the "
                 "network is only a part; read its .network"

@@ -180,10 +180,10 @@ class Marching:
             problem, slab = self.task.problem, found.slabs[0]
             degree = max((axis.degree for axis in slab.axes if isinstance(axis, SplineAxis)), default=DEGREES[1])
             slabbed = self.march.present.long and not self.imitated
-            network = compressed(self.march_task, found, degree, slabbed=slabbed, reached=self._reached)
+            network, evolving = compressed(self.march_task, found, degree, slabbed=slabbed, reached=self._reached)
             constants = dict(zip(problem.constants, found.slabs[0].constants.tolist(), strict=True))
-            singular = SingularPart(slab.functions, slab.amounts) if slab.functions else None
-            model = Model(network, self.march_task.ansatz or singular, constants)
+            steady = SingularPart(slab.functions, slab.amounts) if slab.functions else None
+            model = Model(network, self.march_task.ansatz or evolving or steady, constants)
             self._known = found, model.to(device=self.task.device, dtype=self.task.dtype)
         return self._known[1]
 
