@@ -31,6 +31,7 @@ from kanpde.network.kan import KAN
 from kanpde.network.layer import KANLayer
 
 NEGLIGIBLE = 1e-12  # relative size of a term that is left out
+ERROR_OF_RESIDUAL, LARGEST_ERROR = 100.0, 1e-8  # factor on the residual, and limit, of terms that may be errors
 EXACT = 1e-9  # relative error of the first layer's functions at which its knots are fine enough
 FINER = (1, 1.5, 2, 3, 4, 6, 8)  # multiples of the first layer's intervals that are tried if they are open
 PER_INTERVAL = 6  # points of a fit for each interval of the known functions
@@ -48,8 +49,11 @@ class Terms:
     breakpoints: Array  # (2, n + 1), of the known functions
 
     @classmethod
-    def of(cls, known: KAN) -> Terms | None:
-        """Return the terms of a network of product nodes, the largest first; None if it has another form."""
+    def of(cls, known: KAN, least: float = NEGLIGIBLE) -> Terms | None:
+        """Return the terms of a network of product nodes, the largest first; None if it has another form.
+
+        Terms below the share `least` of the largest one are left out.
+        """
         layers = [known.first, *known.hidden]
         if known.first.basis.inputs != 2 or len(layers) != 2 or known.first.sums or known.first.fixed is not None:
             return None
@@ -65,7 +69,7 @@ class Terms:
         if np.abs(edges[:, 1, 0::2]).max() or np.abs(edges[:, 0, 1::2]).max() or np.abs(values[0]).max() > 1e-12:
             return None
         sizes = np.abs(matrix / np.abs(matrix).max(axis=0)).max(axis=1) * np.abs(x).max(axis=0) * np.abs(t).max(axis=0)
-        order = [k for k in np.argsort(-sizes) if sizes[k] > NEGLIGIBLE * sizes.max()]
+        order = [k for k in np.argsort(-sizes) if sizes[k] > least * sizes.max()]
         return cls((places[0], places[1]), (x[:, order], t[:, order]), matrix[order], breakpoints)
 
     def first(self, count: int) -> Terms:
@@ -95,12 +99,14 @@ class Plan:
     lines: Array
 
 
-def start_from_products(network: KAN, known: KAN, limit: float, *, open_knots: bool) -> bool:
+def start_from_products(network: KAN, known: KAN, limit: float, *, open_knots: bool, residual: float = 0.0) -> bool:
     """Give a built network the largest products of `known`, as many as its width can hold; return whether it can.
 
-    If `open_knots`, the first layer gets as many intervals as its functions need, up to `limit` parameters in all.
+    Those that are as small as what a relative `residual` may stand for are left out: a node whose values hardly change
+    has edges of which little is determined. If `open_knots`, the first layer gets as many intervals as its functions
+    need, up to `limit` parameters in all.
     """
-    terms = Terms.of(known)
+    terms = Terms.of(known, max(NEGLIGIBLE, min(ERROR_OF_RESIDUAL * residual, LARGEST_ERROR)))
     first = network.first
     if terms is None or not network.hidden or any(layer.fixed is not None for layer in [first, *network.hidden]):
         return False

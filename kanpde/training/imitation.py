@@ -88,7 +88,8 @@ class Imitation:
         """Start from the known products, unless the fit has begun."""
         if self._fit is None and isinstance(self.model.network, KAN):
             limit = largest_size(self.task)
-            start_from_products(self.model.network, self.known.network, limit, open_knots=self.open_knots)
+            network, known = self.model.network, self.known.network
+            start_from_products(network, known, limit, open_knots=self.open_knots, residual=self.residual)
 
     def advance(self) -> Step | Stop | Following:
         """Take one Gauss–Newton step; return the descent that follows a perfect fit, or the end."""
