@@ -105,7 +105,7 @@ def test_the_l_shape_to_round_off_saved_and_exported(tmp_path):
     assert np.array_equal(loaded(**place), solution(**place))
     assert np.array_equal(loaded.derivative("xy", x=-0.3, y=0.1), solution.derivative("xy", x=-0.3, y=0.1))
     for ending in ("py", "onnx"):
-        with pytest.raises(ConfigurationError, match=f"singular functions at corners for .{ending}"):
+        with pytest.raises(ConfigurationError, match=f"singular functions of corners or holes for .{ending}"):
             solution.export(tmp_path / f"l.{ending}")
     points = torch.tensor([[0.3, 0.2], [-0.2, -0.7]], dtype=torch.float64)
     program = PlainModel(solution.model)  # which .pt2 holds
