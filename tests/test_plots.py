@@ -15,11 +15,13 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import LogNorm
 from matplotlib.text import Text
 
+import kanpde
 from kanpde import plots
 from kanpde.geometry.box import Box
 from kanpde.plots import history_figure, network_figure, solution_figure, write_figures
 from kanpde.plots.network_layout import arrange
 from kanpde.plots.network_selection import most_important
+from kanpde.plots.slices import slices
 from kanpde.plots.style import headline, latex_name, number
 
 pi, sin, cos, exp = np.pi, np.sin, np.cos, np.exp
@@ -255,6 +257,17 @@ def test_a_cut_moves_off_the_middle_where_the_solution_vanishes_there() -> None:
     maps = maps_of(solution_figure(odd))
     assert [axes.get_title() for axes in maps[:3]] == ["$z$ = 0", "$x$ = −0.2", "$y$ = −0.2"]
     assert all(np.nanmax(image_of(axes)) > 0.3 for axes in maps[:3])
+
+
+def test_cuts_are_chosen_by_values_inside() -> None:
+    ring = (kanpde.Disk((0, 0), 1.0) - kanpde.Disk((0, 0), 0.5)) * Box(t=(0, 1))
+
+    def size(coordinates: dict[str, np.ndarray]) -> np.ndarray:
+        radius = np.hypot(coordinates["x"], coordinates["y"])
+        assert ((radius <= 1) & (radius >= 0.5)).all()
+        return radius
+
+    assert [cut.fixed for cut in slices(ring, size)] == [{2: float(t)} for t in np.linspace(0, 1, 4)]
 
 
 def test_without_a_reference_the_residual_is_shown() -> None:

@@ -94,7 +94,10 @@ def _cuts(domain: DrawableDomain, space: list[int], magnitude: Callable[[dict[st
     else:
         places = np.random.default_rng(0).integers(len(unit), size=(SAMPLES, dimension))
     points = domain.low + unit[places] * (domain.high - domain.low)
-    square = np.nan_to_num(magnitude(dict(zip(domain.names, points.T, strict=True))) ** 2)
+    level = getattr(domain, "inside", None)
+    inside = np.full(len(points), True) if level is None else np.asarray(level(points)) <= 0
+    square = np.zeros(len(points))
+    square[inside] = np.nan_to_num(magnitude(dict(zip(domain.names, points[inside].T, strict=True))) ** 2)
     cuts = {}
     for axis in space:
         means = [square[places[:, axis] == i].mean() for i in range(len(unit))]
