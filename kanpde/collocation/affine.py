@@ -19,6 +19,13 @@ TRIALS = 16  # random points
 TOLERANCE = 1e-9  # the largest deviation of an affine row, relative to the rows' own size
 
 
+def all_affine(problem: Problem) -> bool:
+    """Return whether the rows of the equation and of all conditions but the hard ones are affine."""
+    blocks = problem.blocks(hard=True)
+    size = data_size(problem, blocks)
+    return all(is_affine(block, problem, size) for block in blocks if not block.hard)
+
+
 def is_affine(block: Block, problem: Problem, size: float | None = None) -> bool:
     """Return whether r((a + b)/2) = (r(a) + r(b))/2 for random jets at random points, which holds for affine rows only.
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.devices import torch_dtype
-from kanpde.collocation.affine import data_size, is_affine
+from kanpde.collocation.affine import all_affine
 from kanpde.collocation.probing import check_rows
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.marching.audit.parts import Part
@@ -48,10 +48,8 @@ class TrainingTask:
             raise ConfigurationError(f"expected a problem such as load_problem('heat'), got {problem!r}")
         blocks = problem.blocks(hard=True)
         check_rows(problem, blocks)
-        size = data_size(problem, blocks)
-        affine = all(is_affine(block, problem, size) for block in blocks if not block.hard)
         room = Room.of(settings.training.memory)
-        return cls(problem, settings, affine, np.random.default_rng(settings.seed), room)
+        return cls(problem, settings, all_affine(problem), np.random.default_rng(settings.seed), room)
 
     @property
     def device(self) -> torch.device:

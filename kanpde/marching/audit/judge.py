@@ -12,7 +12,7 @@ import torch
 
 from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.jets import JetPlan
-from kanpde.collocation.affine import is_affine
+from kanpde.collocation.affine import all_affine
 from kanpde.collocation.rows import Placed
 from kanpde.geometry.shape import Shape
 from kanpde.marching.audit.audit import Audit
@@ -139,7 +139,7 @@ def collected(
         split(problem),
         1,
         None,
-        affine=all(is_affine(block, problem) for block in problem.blocks()),
+        affine=all_affine(problem),
         most=MOST_UNKNOWNS,
         device=PROCESSOR,
         most_iterated=MOST_ITERATED,
