@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kanpde.calculus import jets
 from kanpde.calculus.arrays import Array
-from kanpde.collocation.rows import Placed, row_factors
+from kanpde.collocation.rows import Placed, mean, row_factors
 from kanpde.marching.tensor_product import AtPoints, Local, OnCutGrid, OnGrid, TensorProduct, lines_of
 from kanpde.problem.lift import Lift
 
@@ -222,3 +222,26 @@ class Piece:
     def on_grids(self) -> bool:
         """Whether all points lie on tensor grids, so that sums along the axes give JᵀJ."""
         return all(isinstance(part, OnGrid | OnCutGrid) for image in self.images for part in image.parts)
+
+
+def balancing_sizes(
+    pieces: Sequence[Piece], slopes: Sequence[Sequence[Tensor]], terms: Sequence[Tensor], widths: Tensor
+) -> Tensor:
+    """Return the largest size (f,) at which a field's terms, over the whole box, balance those of an equation.
+
+    The slopes and the sizes of all `terms` are given for every piece of the equation, and the box's `widths` (d,).
+    """
+    found = []
+    for piece, each, size in zip(pieces, slopes, terms, strict=True):
+        spans = torch.stack([widths[list(partial)].prod() for partial in piece.images[0].plan.partials])
+        steep = torch.stack([mean(slope.square(), piece.weights).sqrt() for slope in each])
+        sizes = size[:, None] / (steep / spans[:, None]).amax(dim=1)
+        found.append(torch.where(torch.isfinite(sizes), sizes, 0.0).amax(dim=0))
+    return torch.stack(found).amax(dim=0)
+
+
+def noticed_fields(slopes: Sequence[Sequence[Sequence[Tensor]]]) -> Tensor:
+    """Return which fields (f,) any row notices by a constant, given every piece's slopes by component and image."""
+    # Sides that balance add up to zero.
+    each = [torch.stack([image[:, 0] for image in images]).sum(dim=0).any(dim=0) for own in slopes for images in own]
+    return torch.stack(each).any(dim=0)

@@ -17,7 +17,6 @@ from kanpde.collocation.rows import (
     Placed,
     Slope,
     Sums,
-    mean,
     scale_of_condition,
     scale_of_equation,
     size_of_functions,
@@ -27,7 +26,7 @@ from kanpde.collocation.rows import (
 from kanpde.geometry.domain import Domain
 from kanpde.marching.enriched_product import EnrichedProduct
 from kanpde.marching.linearisation import Numbered, TensorLinearisation, scaled_slopes
-from kanpde.marching.piece import Image, OnGrids, Piece, Shapes, TensorFunction
+from kanpde.marching.piece import Image, OnGrids, Piece, Shapes, TensorFunction, balancing_sizes, noticed_fields
 from kanpde.marching.quadrature import Quadrature, any_shape, quadrature
 from kanpde.marching.tensor_product import Local, TensorProduct
 from kanpde.marching.tolerances import MISFIT
@@ -107,12 +106,10 @@ class System:
         """Return the numbering of the unknowns with the narrowest band."""
         # A correction on splines needs few digits, and JᵀJ is cheaper than an orthogonal factor.
         steady = isinstance(self.space, EnrichedProduct) and self.space.time is None
-        if self.shaped and (self.about is None or steady):
+        orthogonal = self.shaped and (self.about is None or steady)
+        if orthogonal or isinstance(self.space, EnrichedProduct):
             order = torch.arange(self.space.size * len(self.fields), device=self._device)
-            return Numbered(Storage(order, border=len(self.unknowns), orthogonal=True), ())
-        if isinstance(self.space, EnrichedProduct):
-            order = torch.arange(self.space.size * len(self.fields), device=self._device)
-            return Numbered(Storage(order, border=len(self.unknowns)), ())
+            return Numbered(Storage(order, border=len(self.unknowns), orthogonal=orthogonal), ())
         if self.space.size * len(self.fields) <= FEW:
             return self._dense()
         options = []
@@ -248,7 +245,7 @@ class System:
             piece, first = self.pieces[number], [each[0] for each in slopes[number]]
             terms[number] = scale_of_equation(sizes_of_terms(first, self._jets(vector)[number][0]), piece.weights)
         by_terms = [[each[0] for each in slopes[number]] for number in terms]
-        typical = self._typical(vector, by_terms, [*terms.values()], self._noticed(slopes))
+        typical = self._typical(vector, by_terms, [*terms.values()], noticed_fields(slopes))
         for number, piece in enumerate(self.pieces):
             size = torch.stack([typical[partial] for partial in piece.images[0].plan.partials])
             sides = zip(*slopes[number], strict=True)
@@ -290,13 +287,6 @@ class System:
             found.append((image, piece.weights / piece.weights.sum(), own))
         return found
 
-    def _noticed(self, slopes: Sequence[Sequence[Sequence[Tensor]]]) -> Tensor:
-        """Return which fields (f,) any row notices by a constant, given every piece's slopes by component and image."""
-        found = torch.zeros(len(self.fields), dtype=torch.bool, device=slopes[0][0][0].device)
-        for images in (images for each in slopes for images in each):
-            found |= torch.stack([image[:, 0] for image in images]).sum(dim=0).any(dim=0)  # sides that balance are 0
-        return found
-
     def _typical(
         self,
         vector: Tensor,
@@ -324,11 +314,13 @@ class System:
         sizes = torch.stack(each).sum(dim=0).sqrt()
         widths = sizes.new_tensor((self.domain.high - self.domain.low).tolist())
         spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
-        balancing = self._balancing(slopes, terms, widths)
+        pieces = [self.pieces[number] for number in self.equations]
+        balancing = balancing_sizes(pieces, slopes, terms, widths)
         lost = sizes[0] < NOTHING * balancing
         if lost.any():
             # If the field's slope is as small as the field, as of u v² by v, the size that balances is between both.
-            there = self._balancing(self._slopes_beside(vector, torch.where(lost, balancing, 0.0)), terms, widths)
+            beside = self._slopes_beside(vector, torch.where(lost, balancing, 0.0))
+            there = balancing_sizes(pieces, beside, terms, widths)
             balancing = torch.where(there > 0, (balancing * torch.minimum(balancing, there)).sqrt(), balancing)
         whole = torch.where(sizes[0] < NOTHING * balancing, balancing, sizes[0])
         whole = torch.maximum(whole, self.least)
@@ -346,17 +338,6 @@ class System:
             _, slopes = piece.placed.slopes(jets_here, unknowns)
             found.append([slope.by_jets[0] for slope in slopes])
         return found
-
-    def _balancing(self, slopes: Sequence[Sequence[Tensor]], terms: Sequence[Tensor], widths: Tensor) -> Tensor:
-        """Return the largest size (f,) at which a field's terms, over the whole box, balance an equation's terms."""
-        found = []
-        for number, each, size in zip(self.equations, slopes, terms, strict=True):
-            piece = self.pieces[number]
-            spans = torch.stack([widths[list(partial)].prod() for partial in piece.images[0].plan.partials])
-            steep = torch.stack([mean(slope.square(), piece.weights).sqrt() for slope in each])
-            sizes = size[:, None] / (steep / spans[:, None]).amax(dim=1)
-            found.append(torch.where(torch.isfinite(sizes), sizes, 0.0).amax(dim=0))
-        return torch.stack(found).amax(dim=0)
 
     def moved(self, before: Tensor, after: Tensor) -> float:
         """Return the relative size of a step, the larger one of the coefficients' and the constants'.
