@@ -2,9 +2,7 @@
 
 Every shipped problem is solved until it converges or its budget ends:
 
-    OMP_NUM_THREADS=1 python benchmarks/bounds.py [--budget SECONDS] [--also SECONDS ...] [--keep FILE] [PROBLEM ...]
-
-One thread makes the seconds of the processor those of a clock.
+    python benchmarks/bounds.py [--budget SECONDS] [--also SECONDS ...] [--keep FILE] [PROBLEM ...]
 
 With `--also` solutions of shorter trainings are bounded too, to look for a bound below the true error. With `--keep`
 what is measured is kept in a file, and not measured again by the next call.

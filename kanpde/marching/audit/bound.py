@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from kanpde.calculus.devices import one_thread
 from kanpde.calculus.precision import DOUBLE, PAIRS, Numbers, working_with
 from kanpde.calculus.taylor_models import NotEnclosed
 from kanpde.errors import KanpdeError
@@ -40,7 +41,7 @@ from kanpde.symbolic.proof.maximum_principle import NoTheorem
 from kanpde.symbolic.proof.ordinary import is_ordinary
 from kanpde.symbolic.proof.row import row_of
 
-SECONDS = 10.0  # after which a proof is given up
+SECONDS = 9.0  # after which a proof is given up, so that all of it takes ten, with the array operation that runs then
 
 FAR, CLOSE = 100.0, 1e-10  # a bound of more companions than that is tried on other cells, unless it is close
 MOST_PAIRED = 100_000  # coefficients on all cells, up to which they are pairs at once
@@ -62,6 +63,7 @@ class Proof(Protocol):
 Theorem = Callable[[Enclosed], Proof]
 
 
+@one_thread()
 def error_bound(
     problem: Problem,
     model: Model,
@@ -71,7 +73,7 @@ def error_bound(
 ) -> Bound:
     """Return a bound of max |u − u*| for the model u and the lines of its proof, or None and the reason.
 
-    A proof is given up after `seconds`, ten by default, and not tried if it needs more `memory`, in bytes. It is made
+    A proof is given up after `seconds`, nine by default, and not tried if it needs more `memory`, in bytes. It is made
     with `numbers`, pairs if none are chosen; where the cells are many, with 53 bits first, and very many with these
     alone.
     """
