@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -185,6 +186,15 @@ def test_a_large_solution_is_corrected_on_the_card(named, monkeypatch):
     torch.testing.assert_close(again.coefficients, found.coefficients, rtol=1e-9, atol=1e-10)
     assert other.noticed == pytest.approx(direction.noticed, rel=1e-6)
     assert [each["residual"] for each in others] == pytest.approx([each["residual"] for each in norms], rel=1e-3)
+
+
+def test_a_quick_correction_of_a_large_solution_has_few_unknowns(monkeypatch):
+    monkeypatch.setattr(iteration, "WORTH_ONCE", 0.0)
+    _, march = by_iteration(Space(), "cpu", 1)
+    (part,) = march.parts()
+    task = replace(march.march_task, most=500)
+    many, few = (math.prod(axis.size for axis in finer_axes(task, part, 4.0, quick=quick)) for quick in (False, True))
+    assert few <= 500 < many
 
 
 METHODS = ["gauss_newton", "krylov_gauss_newton", "ssbroyden", "soap", "adamw"]

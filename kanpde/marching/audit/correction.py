@@ -87,14 +87,15 @@ class Linearised:
         earlier: System | None = None,
         *,
         around: bool = False,
+        quick: bool = False,
         least: Tensor | None = None,
     ) -> None:
         """Join the corrected part `before`, if that is given; `finer` multiplies the usual numbers of intervals.
 
-        The unknowns are numbered as in the `earlier` system, if that has as many along each axis. No field is taken
-        for smaller than its size in `least` (f,).
+        The unknowns are numbered as in the `earlier` system, if that has as many along each axis; they are no more than
+        a factor is quick for if it is to be `quick`. No field is taken for smaller than its size in `least` (f,).
         """
-        space = product_of(finer_axes(task, part, finer, around=around), task.singular)
+        space = product_of(finer_axes(task, part, finer, around=around, quick=quick), task.singular)
         numbered = earlier.numbered if earlier is not None and earlier.space.shape == space.shape else None
         self.system = rows_of_part(
             task, space, part.low, part.high, before, numbered=numbered, about=part.function, least=least
@@ -137,12 +138,13 @@ def spline_axis(breakpoints: bytes, degree: int, periodic: bool, sparse: bool = 
     return SplineAxis(np.frombuffer(breakpoints).copy(), degree, periodic, sparse)
 
 
-def finer_axes(task: MarchTask, part: Part, finer: float, *, around: bool = False) -> list[Axis]:
+def finer_axes(task: MarchTask, part: Part, finer: float, *, around: bool = False, quick: bool = False) -> list[Axis]:
     """Return the axes of a correction: more intervals along each axis in space, a higher degree in time.
 
-    They are coarser if there would be too many unknowns, of which a correction `around` periodic axes may have many.
+    They are coarser if there would be too many unknowns. One `around` periodic axes may have many, and one that is
+    `quick` has no more than can be factored.
     """
-    large = around or iterated(task, part.axes, once=True)
+    large = around or (iterated(task, part.axes, once=True) and not quick)
     ratio = finer * (FINER_ITERATED[len(part.axes)] if large else FINER[min(len(part.axes), 2)])
     each = len(task.problem.fields) * (1 if task.degree_in_time is None else task.degree_in_time + HIGHER_IN_TIME + 1)
     most = task.largest if large else task.factored
@@ -318,7 +320,7 @@ def resolved_direction(
     ratio = STEP[min(max(len(part.axes), 1), 2)]
     fallen = FALLEN ** math.log2(ratio)
     for power in range(1, REFINEMENTS + 1):
-        rows = Linearised(task, part, constants, before, ratio**power, least=least)
+        rows = Linearised(task, part, constants, before, ratio**power, quick=True, least=least)
         finer = weakest_direction(rows.system, rows.zero, rows.at_zero)
         if finer is None or finer.noticed > fallen * weakest.noticed:
             return weakest if finer is None else replace(weakest, resolved=True)
