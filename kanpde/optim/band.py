@@ -192,9 +192,9 @@ class Factor:
             self._banded, self.solvable = False, True
 
     def _band(self, gram: Tensor, scale: Tensor, shift: Tensor) -> npt.NDArray[np.float64]:
-        band = gram * scale
-        for below in range(len(band)):
-            band[below, : len(scale) - below] *= scale[below:]
+        # Entry (below, j) belongs to row j + below; LAPACK does not read those of rows beyond the last one.
+        of_rows = torch.cat([scale, scale.new_zeros(len(gram) - 1)]).unfold(0, len(scale), 1)
+        band = gram * scale * of_rows
         band[0] += shift * scale.square()
         try:
             return np.asarray(cholesky_banded(band.numpy(), lower=True, overwrite_ab=True, check_finite=False))
