@@ -36,21 +36,26 @@ class LocalSplines:
         interval = np.searchsorted(b[1:-1], x, side="right")
         xi = (x - b[interval]) * self._inverse[interval] - 0.5
         columns = interval[:, None] + np.arange(self._degree + 1)
-        powers = torch.from_numpy(np.vander(xi, self._degree + 1, increasing=True))
-        table = self._table(orders)
-        if self._even(interval):
-            values = torch.bmm(powers.view(count, -1, self._degree + 1), table)
-        else:
-            values = torch.bmm(powers[:, None], table[torch.from_numpy(interval)])
+        powers = np.vander(xi, self._degree + 1, increasing=True)
+        values = self._products(powers, interval, self._table(orders))
         if self._periodic:
             columns %= count
         return torch.from_numpy(columns), values.view(len(x), -1, self._degree + 1)[:, :orders]
 
-    def _even(self, interval: Index) -> bool:
-        """Return True if points in these intervals (n,) are successive, with the same number in each."""
-        count = len(self._breakpoints) - 1
+    def _products(self, powers: Array, interval: Index, table: Tensor) -> Tensor:
+        """Return the products of powers (n, k+1) of ξ with the polynomials of their intervals (n,)."""
+        count, size = len(self._breakpoints) - 1, self._degree + 1
         each, left = divmod(len(interval), count)
-        return left == 0 and each > 0 and bool((interval.reshape(count, each) == np.arange(count)[:, None]).all())
+        if left == 0 and each > 0 and bool((interval.reshape(count, each) == np.arange(count)[:, None]).all()):
+            return torch.bmm(torch.from_numpy(powers).view(count, each, size), table)
+        if bool((interval[1:] < interval[:-1]).any()):
+            return torch.bmm(torch.from_numpy(powers)[:, None], table[torch.from_numpy(interval)])
+        # Points in ascending order: those of each interval are filled up with zeros to the largest number of them.
+        counts = np.bincount(interval, minlength=count)
+        within = np.arange(len(interval)) - (np.cumsum(counts) - counts)[interval]
+        filled = np.zeros((count, counts.max(initial=1), size))
+        filled[interval, within] = powers
+        return torch.bmm(torch.from_numpy(filled), table)[torch.from_numpy(interval), torch.from_numpy(within)]
 
     def _table(self, orders: int) -> Tensor:
         """Return the polynomials of the splines' derivatives, (intervals, k+1 powers, orders · (k+1) splines).
