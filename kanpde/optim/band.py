@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.linalg import cho_solve_banded, cholesky_banded
-from scipy.linalg.blas import dtrsv
 from torch import Tensor
 
 from kanpde.calculus.devices import threads_for
+from kanpde.optim.cholesky import solve_by_columns
 
 FLOOR = 1e-12  # smallest entry of D, relative to the largest entry
 MAX_ENTRIES = 2**22  # largest number of products held in memory at once while rows are added
@@ -209,7 +209,6 @@ class Factor:
         with threads_for(self.storage.size**3 / 3):
             factor, info = torch.linalg.cholesky_ex(scaled)
         self.solvable = int(info) == 0
-        # BLAS solves for one right-hand side several times faster than for many; it needs column-major storage.
         return np.asfortranarray(factor.numpy()) if factor.device.type == "cpu" else factor
 
     def solve(self, right: Tensor) -> Tensor:
@@ -218,8 +217,7 @@ class Factor:
         if isinstance(self._factor, Tensor):
             found = torch.cholesky_solve(scaled[:, None], self._factor)[:, 0]
         elif not self._banded:
-            half = dtrsv(self._factor, scaled.numpy(), lower=1)
-            found = torch.from_numpy(dtrsv(self._factor, half, lower=1, trans=1))
+            found = solve_by_columns(self._factor, scaled)
         else:
             found = torch.from_numpy(cho_solve_banded((self._factor, True), scaled.numpy(), check_finite=False))
         return self._unit * found[self.storage.numbering]
