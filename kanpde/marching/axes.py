@@ -78,6 +78,11 @@ class FunctionsOfOne:
         return {}
 
     @cached_property
+    def lines(self) -> dict[bytes, Any]:
+        """The functions at the last few sets of points on a line, with their products: see `Line`."""
+        return {}
+
+    @cached_property
     def unit_points(self) -> Array:
         """The Gauss–Legendre points of all intervals in order, scaled to [0, 1], (n,): shared, not to be written."""
         return gauss_points_of(self, self.nodes)
@@ -107,15 +112,21 @@ class FunctionsOfOne:
         return design_of(self, x, 1)[:, 0]
 
     def fit(self, values: Array) -> Array:
-        """Return the coefficients (size, r) of the least-squares fit to values (n, r) at the Gauss points."""
+        """Return the coefficients (size, r) of the least-squares fit to values (n, r) at the Gauss points.
+
+        The squares have the points' weights, so that it is the fit in the mean over the axis.
+        """
         orthonormal, triangle = self._factors
         return np.asarray(solve_triangular(triangle, orthonormal.T @ values, check_finite=False))
 
     @cached_property
     def _factors(self) -> tuple[Array, Array]:
-        """The orthonormal and the triangular factor of the functions' values at the Gauss points."""
-        orthonormal, triangle = np.linalg.qr(self.design(self.points))
-        return orthonormal, triangle
+        """The orthonormal factor of the functions' values at the Gauss points times roots of the weights, once more
+        times these, and the triangular factor.
+        """
+        roots = np.sqrt(self.weights)[:, None]
+        orthonormal, triangle = np.linalg.qr(roots * self.design(self.points))
+        return np.asarray(roots * orthonormal), triangle
 
 
 @dataclass(frozen=True, eq=False)

@@ -271,8 +271,11 @@ class TensorLinearisation:
     def gram(self) -> Tensor:
         """JᵀJ in its storage, without the constants."""
         if self._whole is not None and self.storage.bandwidth is None:
+            whole = self._whole.T @ self._whole
+            if self.storage.in_order:
+                return whole
             order = torch.argsort(self.storage.numbering)
-            return (self._whole.T @ self._whole)[order][:, order]
+            return whole[order][:, order]
         total, sums = self.storage.empty(self.residual), list[normal_equations.Sums]()
         for number, (piece, slopes) in enumerate(zip(self._system.pieces, self._slopes, strict=True)):
             if piece.placed.sums is not None:

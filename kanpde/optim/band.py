@@ -6,6 +6,7 @@ JᵀJ is banded if the unknowns can be numbered so that those of one row have nu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -52,6 +53,11 @@ class Storage:
     def size(self) -> int:
         """The number of unknowns P in the matrix."""
         return len(self.numbering)
+
+    @cached_property
+    def in_order(self) -> bool:
+        """True if unknowns and rows of the matrix have the same numbers."""
+        return torch.equal(self.numbering, torch.arange(self.size, device=self.numbering.device))
 
     @property
     def _height(self) -> int:
