@@ -16,13 +16,15 @@ KNOWN = 4  # residuals that are kept: the best one of a step is among the last f
 
 Linear = tuple[list[tuple[Tensor, Any]], Tensor, list[Slope]]  # jets and tapes at every image, own rows, their slopes
 
+Versions = tuple[tuple[int, int], ...]
+
 
 class KnownRows:
     """The own rows of blocks at the last parameters, and the linearisation on the last chunk."""
 
     def __init__(self) -> None:
         self._rows: deque[tuple[Tensor, list[tuple[list[Chunk], Tensor]]]] = deque(maxlen=KNOWN)
-        self._linear: tuple[Chunk, Tensor, Linear] | None = None
+        self._linear: tuple[Chunk, Versions, Linear] | None = None
 
     def forget(self) -> None:
         """Forget all of them, because the model is another one with the same parameters."""
@@ -41,14 +43,19 @@ class KnownRows:
                     return rows
         return None
 
-    def keep_linear(self, chunk: Chunk, vector: Tensor, found: Linear) -> None:
-        """Keep the linearisation on a chunk at a parameter vector."""
-        self._linear = chunk, vector, found
+    def keep_linear(self, chunk: Chunk, parameters: Sequence[Tensor], found: Linear) -> None:
+        """Keep the linearisation on a chunk, as long as the parameters are not written to."""
+        self._linear = chunk, versions(parameters), found
 
-    def take_linear(self, chunk: Chunk, vector: Tensor) -> Linear | None:
-        """Return the linearisation on a chunk at a parameter vector, and keep it no longer; None if it is not kept."""
+    def take_linear(self, chunk: Chunk, parameters: Sequence[Tensor]) -> Linear | None:
+        """Return the linearisation on a chunk, and keep it no longer; None if it is not kept."""
         known, self._linear = self._linear, None
-        return known[2] if known is not None and known[0] is chunk and torch.equal(known[1], vector) else None
+        return known[2] if known is not None and known[0] is chunk and known[1] == versions(parameters) else None
+
+
+def versions(parameters: Sequence[Tensor]) -> Versions:
+    """Return the numbers of times that tensors were written to: autograd's own, which it compares in a tape."""
+    return tuple((id(each), each._version) for each in parameters)
 
 
 def times(slope: Slope, factors: Tensor, placed: Placed) -> Slope:

@@ -282,7 +282,7 @@ class Residuals:
 
     def _linear(self, part: BlockPoints, chunk: Chunk, room: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (Jacobian (n, P), rows (n,)) of every component of one chunk, each times its factor; J is in `room`."""
-        taped, rows, slopes = self._known.take_linear(chunk, self.model.vector) or self._linear_at(chunk)
+        taped, rows, slopes = self._known.take_linear(chunk, self.model.ordered()) or self._linear_at(chunk)
         factors = part.row_factors(chunk)
         for component, (row, slope) in enumerate(zip(rows * factors, slopes, strict=True)):
             jacobian = room[component * chunk.count : (component + 1) * chunk.count]
@@ -352,8 +352,8 @@ class Residuals:
     def _sizes_on(self, chunk: Chunk) -> Tensor:
         """Return the same on a chunk."""
         taped, _, slopes = found = self._linear_at(chunk)
-        self._known.keep_linear(chunk, self.model.vector, found)  # the next step linearises at the same points
-        return sizes_of_terms([slope.by_jets[0] for slope in slopes], taped[0][0])
+        self._known.keep_linear(chunk, self.model.ordered(), found)  # the next step linearises at the same points
+        return sizes_of_terms([slope.by_jets[0] for slope in slopes], taped[0][0].detach())
 
     def sizes_of_terms(self, part: BlockPoints) -> Tensor:
         """Return s_b of every component, Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), with the points' weights in the means.
