@@ -285,6 +285,31 @@ def test_rms_is_that_of_the_blocks_own_rows():
     assert residuals.rms() == {name: pytest.approx(float(row.square().mean().sqrt())) for name, row in rows.items()}
 
 
+def test_kept_rows_are_those_of_the_present_parameters_and_points():
+    residuals = residuals_of(PROBLEMS["nonlinear"])
+    vector, part = residuals.model.vector, residuals.parts[0]
+    for change in (0.1, 0.0, -0.1):
+        residuals.residual(vector + change)
+    residuals.model.assign(vector)
+    kept, rms = residuals.squares(part), residuals.rms()
+    residuals.forget()
+    assert_close(kept, residuals.squares(part))
+    assert rms == pytest.approx(residuals.rms(), rel=1e-14)
+    residuals.place(0, part.points[::2], None)
+    assert len(residuals.squares(residuals.parts[0])) == len(part.points[::2])
+
+
+def test_a_kept_linearisation_is_that_of_the_present_parameters():
+    residuals = residuals_of(PROBLEMS["nonlinear"])
+    residuals.rescale(balanced=True)
+    for change in (0.0, 0.3):
+        residuals.balance()  # keeps the linearisation at the equation's points
+        vector = residuals.model.vector + change
+        found = residuals.linearise(vector).factor.clone()
+        residuals.forget()
+        assert_close(found, residuals.linearise(vector).factor)
+
+
 # Scales --------------------------------------------------------------------------------------------------------------
 
 
