@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from local_rows import uniform
 
-from kanpde.marching.axes import LegendreAxis, design, gauss_points, gauss_weights, points_of, transfer_matrix
+from kanpde.calculus.legendre import legendre
+from kanpde.marching.axes import (
+    LegendreAxis,
+    SplineAxis,
+    dense,
+    design,
+    gauss_points,
+    gauss_weights,
+    points_of,
+    transfer_matrix,
+)
 
 
 def test_legendre_polynomials_are_orthonormal():
@@ -31,3 +42,29 @@ def test_a_finer_axis_holds_the_functions_of_a_coarser_one():
     assert np.allclose(
         design(new, x) @ (transfer_matrix(old, new) @ coefficients), design(old, x) @ coefficients, atol=1e-11
     )
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("breakpoints", [[0, 2], [0, 0.1, 0.3, 2], np.linspace(0, 2, 12)])
+def test_the_splines_of_an_axis_are_those_of_an_edge(periodic, breakpoints):
+    axis, random = SplineAxis(np.array(breakpoints, dtype=float), 5, periodic), np.random.default_rng(0).random(40)
+    for x in (axis.points, axis.breakpoints, 2 * np.sort(random), 2 * random):
+        at = torch.as_tensor(x)
+        found, (columns, values) = dense(*axis.local(at, 4), axis.size), axis.basis.local(at[:, None], 4)
+        expected = dense(columns[0], values[0], axis.size)
+        assert ((found - expected).abs().amax(dim=(0, 2)) < 1e-12 * expected.abs().amax(dim=(0, 2))).all()
+
+
+def test_polynomials_at_gauss_points_are_those_at_any_points():
+    axis = LegendreAxis(np.array([0.3, 0.35]), 7)
+    expected = legendre(torch.as_tensor(axis.points), 0.3, 0.35, 7, 4)
+    for orders in (2, 4):  # the first ones are kept
+        found = axis.local(torch.as_tensor(axis.points), orders)[1]
+        assert torch.allclose(found, expected[:, :orders], rtol=1e-11, atol=1e-9)
+
+
+@pytest.mark.parametrize("axis", [SplineAxis(np.array([0, 0.1, 0.5, 2]), 4), LegendreAxis(np.array([0.0, 2]), 6)])
+def test_a_fit_leaves_what_is_orthogonal_in_the_mean(axis):
+    values = np.exp(np.stack([axis.points, -3 * axis.points], axis=1))
+    left = values - design(axis, axis.points) @ axis.fit(values)
+    assert np.abs((design(axis, axis.points) * axis.weights[:, None]).T @ left).max() < 1e-13

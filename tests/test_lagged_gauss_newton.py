@@ -53,3 +53,21 @@ def test_newton_needs_one_step_for_a_linear_problem_and_damping_for_one_that_is_
         vector = step.vector
     assert (vector - 2).abs().max() < 1e-12
     assert len(problem.factors) < 40  # a factor is used again
+
+
+def test_a_step_with_its_own_factor_finds_what_hardly_changes_the_rows():
+    """r = (A (θ − θ*), 1) with nearly parallel columns: one iteration finds θ₁ + θ₂, and rounding of AᵀA the rest."""
+    matrix = torch.tensor([[0.7, 0.7], [0.3, 0.3 + 1e-6], [0.0, 0.0]], dtype=F64)
+    wanted, left = torch.tensor([1.1, 2.3], dtype=F64), torch.tensor([0.0, 0.0, 1.0], dtype=F64)
+
+    class Parallel:
+        storage = Storage.of(torch.arange(2), 2, 0)
+
+        def residual(self, vector):
+            return matrix @ (vector - wanted) + left
+
+        def linearise(self, vector):
+            return Rows(self.storage, torch.tensor([[0, 1]] * 3), matrix[None], self.residual(vector))
+
+    step = LaggedGaussNewton(share=1e-3).step(Parallel(), torch.zeros(2, dtype=F64))
+    assert (step.vector - wanted).abs().max() < 1e-8

@@ -252,7 +252,9 @@ def test_chunks_make_no_difference(name, streamed, monkeypatch):
     assert_close(linear.factor.T @ linear.factor, expected.factor.T @ expected.factor)
     assert_close(found[2], 2 * expected.transposed(expected.residual), 1e-11)
     assert linear.loss == pytest.approx(expected.loss, rel=1e-12)
-    assert linear.predicted(step) == pytest.approx(expected.predicted(step), rel=1e-10)
+    assert linear.predicted(linear.factor @ step) == pytest.approx(
+        expected.predicted(expected.factor @ step), rel=1e-10
+    )
     if all(len(part.block.components) == 1 for part in whole.parts):
         assert_close(linear.residual, expected.residual)
         assert_close(found[0], expected.product_and_pullback(step)[0])
@@ -281,6 +283,31 @@ def test_rms_is_that_of_the_blocks_own_rows():
         rows = {part.block.name: residuals.values(part.chunks) for part in residuals.parts}
     assert {name: len(row) for name, row in rows.items()} == {"residual": 2, "u": 1, "v": 1, "both": 6}
     assert residuals.rms() == {name: pytest.approx(float(row.square().mean().sqrt())) for name, row in rows.items()}
+
+
+def test_kept_rows_are_those_of_the_present_parameters_and_points():
+    residuals = residuals_of(PROBLEMS["nonlinear"])
+    vector, part = residuals.model.vector, residuals.parts[0]
+    for change in (0.1, 0.0, -0.1):
+        residuals.residual(vector + change)
+    residuals.model.assign(vector)
+    kept, rms = residuals.squares(part), residuals.rms()
+    residuals.forget()
+    assert_close(kept, residuals.squares(part))
+    assert rms == pytest.approx(residuals.rms(), rel=1e-14)
+    residuals.place(0, part.points[::2], None)
+    assert len(residuals.squares(residuals.parts[0])) == len(part.points[::2])
+
+
+def test_a_kept_linearisation_is_that_of_the_present_parameters():
+    residuals = residuals_of(PROBLEMS["nonlinear"])
+    residuals.rescale(balanced=True)
+    for change in (0.0, 0.3):
+        residuals.balance()  # keeps the linearisation at the equation's points
+        vector = residuals.model.vector + change
+        found = residuals.linearise(vector).factor.clone()
+        residuals.forget()
+        assert_close(found, residuals.linearise(vector).factor)
 
 
 # Scales --------------------------------------------------------------------------------------------------------------

@@ -35,6 +35,12 @@ def legendre(x: Tensor, low: float, high: float, degree: int, orders: int) -> Te
     return torch.stack(rows, dim=1)
 
 
+@functools.lru_cache(maxsize=128)
+def legendre_at_gauss_points(degree: int, count: int, orders: int) -> Tensor:
+    """Return the same at Gauss points of an interval of length 2, (count, orders, degree + 1): not to be written."""
+    return legendre(torch.from_numpy(gauss_rule(count)[0].copy()), -1.0, 1.0, degree, orders)
+
+
 def _values(s: Tensor, degree: int) -> Tensor:
     """Return P_j(s), (n, degree + 1)."""
     # NumPy's calls for a few points take a quarter of torch's time.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 from kanpde.errors import ConfigurationError, number
@@ -29,6 +30,7 @@ def written(size: float) -> str:
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
+@cache
 def of_machine() -> float | None:
     """Return the bytes of memory of this computer, or of the container; None if the system does not tell them."""
     try:

@@ -61,22 +61,22 @@ def polynomial_pieces(knots: Array, degree: int) -> Array:
     first = np.arange(intervals) + degree  # the knot where each interval begins
     left, right = knots[:, first], knots[:, first + 1]
     centre, step = (left + right) / 2, right - left
-    # The knots around each interval, and their distances from its centre.
-    around = knots[:, first[:, None] + np.arange(1 - degree, degree + 1)]
-    behind = centre[..., None] - around
-    pieces = np.ones((inputs, intervals, 1, 1))
+    # The knots around each interval, and their distances from its centre; intervals are the last axis of all arrays.
+    around = knots[:, first + np.arange(1 - degree, degree + 1)[:, None]].swapaxes(0, 1)
+    behind = centre - around
+    pieces = np.ones((1, 1, inputs, intervals))
     for p in range(1, degree + 1):
         # B_j of degree p − 1 feeds its two neighbours of degree p; t0 and t1 are its first and last knots.
-        width = around[..., degree : degree + p] - around[..., degree - p : degree]
-        rising = np.zeros((inputs, intervals, p + 1, p))
-        rising[:, :, :p] = (behind[..., degree - p : degree] / width)[:, :, None] * pieces
-        rising[:, :, 1:] += (step[..., None] / width)[:, :, None] * pieces
-        falling = -rising
-        falling[:, :, :p] += pieces
-        pieces = np.zeros((inputs, intervals, p + 1, p + 1))
-        pieces[..., 1:] = rising
-        pieces[..., :p] += falling
-    return pieces
+        before = pieces / (around[degree : degree + p] - around[degree - p : degree])
+        rising = np.zeros((p + 1, p, inputs, intervals))
+        np.multiply(behind[degree - p : degree], before, out=rising[:p])
+        rising[1:] += step * before
+        after = np.zeros((p + 1, p + 1, inputs, intervals))
+        after[:, 1:] = rising
+        after[:, :p] -= rising
+        after[:p, :p] += pieces
+        pieces = after
+    return np.ascontiguousarray(pieces.transpose(2, 3, 0, 1))
 
 
 def derivative_powers(degree: int, orders: int) -> Array:

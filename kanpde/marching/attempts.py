@@ -23,9 +23,12 @@ from kanpde.marching.task import MarchTask
 from kanpde.marching.verdicts import Aim, Axes, Keep, Shorter
 
 
-def begin(task: MarchTask) -> MarchState:
-    """Return the state at the first attempt of the first pass; the initial guess fits the initial conditions."""
-    rest = at_rest(task)
+def begin(task: MarchTask, rest: MarchState | None = None) -> MarchState:
+    """Return the state at the first attempt of the first pass; the initial guess fits the initial conditions.
+
+    `rest` is the state `at_rest` if that is known.
+    """
+    rest = rest or at_rest(task)
     return replace(rest, iterate=initial_iterate(task, rest.attempt, None))
 
 

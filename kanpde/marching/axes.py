@@ -17,7 +17,8 @@ from torch import Tensor
 
 from kanpde.calculus import splines
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.legendre import gauss_rule, legendre
+from kanpde.calculus.legendre import gauss_rule, legendre, legendre_at_gauss_points
+from kanpde.calculus.local_splines import LocalSplines
 from kanpde.network.bspline import BSpline
 
 MANY_FUNCTIONS = 128  # functions from which a factor of their Gram matrix, which has far fewer rows, is used
@@ -42,14 +43,99 @@ def kept(
 
 
 @dataclass(frozen=True, eq=False)
-class SplineAxis:
+class FunctionsOfOne:
+    """Functions of one coordinate on breakpoints (n + 1,), of a degree, with what is computed of them once."""
+
+    breakpoints: Array
+    degree: int
+
+    @property
+    def intervals(self) -> int:
+        return len(self.breakpoints) - 1
+
+    @property
+    def size(self) -> int:
+        """The number of functions."""
+        raise NotImplementedError
+
+    @property
+    def nodes(self) -> int:
+        """The number of Gauss points of each interval."""
+        raise NotImplementedError
+
+    def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
+        """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1).
+
+        The last few results are kept, because every attempt on the same axis has the same points.
+        """
+        return kept(self._known, x, orders, self._local)
+
+    def _local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError
+
+    @cached_property
+    def _known(self) -> Known:
+        return {}
+
+    @cached_property
+    def lines(self) -> dict[bytes, Any]:
+        """The functions at the last few sets of points on a line, with their products: see `Line`."""
+        return {}
+
+    @cached_property
+    def unit_points(self) -> Array:
+        """The Gauss–Legendre points of all intervals in order, scaled to [0, 1], (n,): shared, not to be written."""
+        return gauss_points_of(self, self.nodes)
+
+    @cached_property
+    def points(self) -> Array:
+        """The same in the coordinate of the axis."""
+        low, high = self.breakpoints[[0, -1]]
+        return np.asarray(low + (high - low) * self.unit_points)
+
+    @cached_property
+    def weights(self) -> Array:
+        """The weights of the Gauss points, (n,), which sum to 1: shared, not to be written."""
+        return gauss_weights_of(self, self.nodes)
+
+    @cached_property
+    def root(self) -> Array:
+        """R (r, size) with ‖R c‖² the mean over the axis of u², for functions u with coefficients c."""
+        roots = np.sqrt(self.weights)
+        if self.size <= MANY_FUNCTIONS:
+            return self.design(self.points) * roots[:, None]
+        weighted = sparse.diags(roots) @ sparse_designs(self, self.points, 1)[0]
+        return np.asarray(np.linalg.cholesky((weighted.T @ weighted).toarray()).T)
+
+    def design(self, x: Array) -> Array:
+        """Return the values of all functions at x (n,), (n, size)."""
+        return design_of(self, x, 1)[:, 0]
+
+    def fit(self, values: Array) -> Array:
+        """Return the coefficients (size, r) of the least-squares fit to values (n, r) at the Gauss points.
+
+        The squares have the points' weights, so that it is the fit in the mean over the axis.
+        """
+        orthonormal, triangle = self._factors
+        return np.asarray(solve_triangular(triangle, orthonormal.T @ values, check_finite=False))
+
+    @cached_property
+    def _factors(self) -> tuple[Array, Array]:
+        """The orthonormal factor of the functions' values at the Gauss points times roots of the weights, once more
+        times these, and the triangular factor.
+        """
+        roots = np.sqrt(self.weights)[:, None]
+        orthonormal, triangle = np.linalg.qr(roots * self.design(self.points))
+        return np.asarray(roots * orthonormal), triangle
+
+
+@dataclass(frozen=True, eq=False)
+class SplineAxis(FunctionsOfOne):
     """B-splines of degree k on breakpoints (n + 1,): n + k functions, or n if the axis is periodic.
 
     If it is `sparse`, its breakpoints are equidistant and its rows may have one point for each function.
     """
 
-    breakpoints: Array
-    degree: int
     periodic: bool = False
     sparse: bool = False
 
@@ -58,19 +144,6 @@ class SplineAxis:
         """The same splines as edge functions of one input."""
         knots = (splines.periodic_knots if self.periodic else splines.clamped_knots)(self.breakpoints, self.degree)
         return BSpline(knots, self.degree, None, (self.periodic,))
-
-    @cached_property
-    def _known(self) -> Known:
-        return {}
-
-    @cached_property
-    def root(self) -> Array:
-        """R (r, size) with ‖R c‖² the mean over the axis of u², for functions u with coefficients c."""
-        return root_of(self)
-
-    @property
-    def intervals(self) -> int:
-        return len(self.breakpoints) - 1
 
     @property
     def size(self) -> int:
@@ -88,18 +161,17 @@ class SplineAxis:
             return 1 if self.sparse else 2
         return max(4, math.ceil(1.5 * self.size / self.intervals))
 
-    def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
-        """Return the non-zero functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1).
-
-        The last few results are kept, because every attempt on the same axis has the same points.
-        """
-        return kept(self._known, x, orders, self._local)
-
     def _local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
+        if x.device.type == "cpu":
+            return self._splines.at(x.numpy(), orders)
         if x.device not in self._copies:
             self._copies[x.device] = copy.deepcopy(self.basis).to(x.device)
         columns, values = self._copies[x.device].local(x[:, None], orders)
         return columns[0], values[0]
+
+    @cached_property
+    def _splines(self) -> LocalSplines:
+        return LocalSplines(self.breakpoints, self.degree, periodic=self.periodic)
 
     @cached_property
     def _copies(self) -> dict[torch.device, BSpline]:
@@ -122,15 +194,8 @@ class StillAxis(SplineAxis):
 
 
 @dataclass(frozen=True, eq=False)
-class LegendreAxis:
+class LegendreAxis(FunctionsOfOne):
     """Legendre polynomials up to degree k on one interval, between two breakpoints."""
-
-    breakpoints: Array
-    degree: int
-
-    @property
-    def intervals(self) -> int:
-        return 1
 
     @property
     def size(self) -> int:
@@ -142,38 +207,36 @@ class LegendreAxis:
         """The number of Gauss points of the interval."""
         return self.degree + 3
 
-    def local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
-        """Return all functions at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1).
-
-        The last few results are kept.
-        """
-        return kept(self._known, x, orders, self._local)
-
-    @cached_property
-    def _known(self) -> Known:
-        return {}
-
-    @cached_property
-    def root(self) -> Array:
-        """R (r, size) with ‖R c‖² the mean over the axis of u², for functions u with coefficients c."""
-        return root_of(self)
-
     def _local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
-        low, high = self.breakpoints
+        low, high = self.breakpoints.tolist()
         columns = torch.arange(self.size, device=x.device).expand(len(x), -1)
-        return columns, legendre(x, float(low), float(high), self.degree, orders)
+        if x.device.type == "cpu" and np.array_equal(x.numpy(), self.points):
+            scales = (2 / (high - low)) ** torch.arange(orders, dtype=x.dtype)
+            return columns, legendre_at_gauss_points(self.degree, self.nodes, orders) * scales[:, None]
+        return columns, legendre(x, low, high, self.degree, orders)
+
+    def fit(self, values: Array) -> Array:
+        """Return the coefficients (size, r) of the best fit to values (n, r) at the Gauss points.
+
+        The polynomials are orthonormal in the sums with the points' weights.
+        """
+        return np.asarray((self.design(self.points) * self.weights[:, None]).T @ values)
 
 
 Axis = SplineAxis | LegendreAxis
 
 
 def gauss_points(axis: Axis, nodes_each: int | None = None) -> Array:
-    """Return the Gauss–Legendre points of all intervals in order, scaled to [0, 1], (n,); the axis has a number.
+    """Return the Gauss–Legendre points of all intervals in order, scaled to [0, 1], (n,); the axis has a number."""
+    return axis.unit_points if nodes_each in (None, axis.nodes) else gauss_points_of(axis, nodes_each or axis.nodes)
 
-    A single point of each interval is the one about which splines are symmetric, so that no wave vanishes at all.
+
+def gauss_points_of(axis: FunctionsOfOne, count: int) -> Array:
+    """Return the same with `count` points of each interval.
+
+    A single one is that about which splines are symmetric, so that no wave vanishes at all.
     """
     b = axis.breakpoints
-    count = nodes_each or axis.nodes
     nodes = gauss_rule(count)[0]
     if count == 1 and axis.degree % 2:
         nodes = nodes - 1.0
@@ -183,17 +246,22 @@ def gauss_points(axis: Axis, nodes_each: int | None = None) -> Array:
 
 def gauss_weights(axis: Axis, nodes_each: int | None = None) -> Array:
     """Return the weights of the Gauss points, (n,), which sum to 1."""
+    return axis.weights if nodes_each in (None, axis.nodes) else gauss_weights_of(axis, nodes_each or axis.nodes)
+
+
+def gauss_weights_of(axis: FunctionsOfOne, count: int) -> Array:
+    """Return the same with `count` points of each interval."""
     b = axis.breakpoints
-    weights = gauss_rule(nodes_each or axis.nodes)[1]
+    weights = gauss_rule(count)[1]
     return np.asarray((np.diff(b)[:, None] * weights).ravel() / (2 * (b[-1] - b[0])))
 
 
 def design(axis: Axis, x: Array) -> Array:
     """Return the values of all functions of the axis at x (n,), (n, size)."""
-    return design_of(axis, x, 1)[:, 0]
+    return axis.design(x)
 
 
-def design_of(axis: Axis, x: Array, orders: int) -> Array:
+def design_of(axis: FunctionsOfOne, x: Array, orders: int) -> Array:
     """Return the derivatives 0 … orders − 1 of all functions of the axis at x (n,), (n, orders, size)."""
     columns, values = axis.local(torch.as_tensor(x), orders)
     return dense(columns, values, axis.size).numpy()
@@ -208,20 +276,11 @@ def dense(columns: Tensor, values: Tensor, size: int) -> Tensor:
     return found.scatter_add_(2, columns[:, None].expand_as(values), values)
 
 
-def sparse_designs(axis: Axis, x: Array, orders: int) -> list[Any]:
+def sparse_designs(axis: FunctionsOfOne, x: Array, orders: int) -> list[Any]:
     """Return the sparse matrices (n, size) of the functions' derivatives below `orders` at x (n,)."""
     columns, values = axis.local(torch.as_tensor(x), orders)
     places = np.repeat(np.arange(len(x)), columns.shape[1]), columns.numpy().ravel()
     return [sparse.csr_matrix((values[:, m].numpy().ravel(), places), shape=(len(x), axis.size)) for m in range(orders)]
-
-
-def root_of(axis: Axis) -> Array:
-    """Return the values at the Gauss points times the roots of the weights, or a factor of their Gram matrix."""
-    roots = np.sqrt(gauss_weights(axis))
-    if axis.size <= MANY_FUNCTIONS:
-        return design(axis, points_of(axis)) * roots[:, None]
-    weighted = sparse.diags(roots) @ sparse_designs(axis, points_of(axis), 1)[0]
-    return np.asarray(np.linalg.cholesky((weighted.T @ weighted).toarray()).T)
 
 
 def transfer_matrix(old: Axis, new: Axis) -> Array:
@@ -229,15 +288,12 @@ def transfer_matrix(old: Axis, new: Axis) -> Array:
 
     The fit is exact if the new functions contain the old ones.
     """
-    points = points_of(new)
-    orthonormal, triangle = np.linalg.qr(design(new, points))
-    return np.asarray(solve_triangular(triangle, orthonormal.T @ design(old, points)))
+    return new.fit(old.design(new.points))
 
 
 def points_of(axis: Axis) -> Array:
-    """Return the axis's Gauss points, (n,)."""
-    low, high = axis.breakpoints[[0, -1]]
-    return np.asarray(low + (high - low) * gauss_points(axis))
+    """Return the axis's Gauss points, (n,): shared, not to be written."""
+    return axis.points
 
 
 def norm(axis: Axis, along: Array) -> float:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from kanpde.calculus.arrays import Array
 from kanpde.marching import verdicts
@@ -159,9 +158,8 @@ def guess_from(found: Pass, space: TensorProduct, time: int | None, low: float, 
                 part = np.moveaxis(np.tensordot(matrix, part, (1, place + 1)), 0, place + 1)
         values.append(part)
         start = end
-    orthonormal, triangle = np.linalg.qr(design(axis, places))
     every = np.concatenate(values)
-    fitted = solve_triangular(triangle, orthonormal.T @ every.reshape(len(every), -1))
+    fitted = axis.fit(every.reshape(len(every), -1))
     return np.moveaxis(fitted.reshape(-1, *every.shape[1:]), 0, time)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kanpde.marching.axes import Axis, dense
+from kanpde.marching.axes import KEPT, Axis, dense
 
 FEW = 8  # values side by side up to which a product with one matrix is faster than one for every sum
 WIDER = 48  # ratio of all functions of an axis and of those at a point from which whole matrices are not used, times
@@ -31,7 +31,19 @@ class Line:
 
     @classmethod
     def of(cls, axis: Axis, x: Tensor, orders: int) -> Line:
-        """Return an axis's functions at x (n,)."""
+        """Return an axis's functions at x (n,), with at least these orders; the last few lines of an axis are kept."""
+        if x.device.type != "cpu":
+            return cls._of(axis, x, orders)
+        key, known = x.numpy().tobytes(), axis.lines
+        line = known.get(key)
+        if line is None or line.orders < orders:
+            while len(known) >= KEPT:
+                del known[next(iter(known))]
+            line = known[key] = cls._of(axis, x, orders)
+        return line
+
+    @classmethod
+    def _of(cls, axis: Axis, x: Tensor, orders: int) -> Line:
         columns, values = axis.local(x, orders)
         grouped = columns.view(-1, axis.nodes, columns.shape[1]) if len(x) % axis.nodes == 0 else columns[:, None]
         alike = torch.equal(grouped, grouped[:, :1].expand_as(grouped))

@@ -20,6 +20,7 @@ from kanpde.optim.band import Storage
 MANY = 4_000  # points from which terms that are zero are left out of products
 # Multiplications of JᵀJ up to which J is a whole matrix on grids: sums along each axis then cost more calls than time.
 SMALL = 80_000_000
+FEW = 2**20  # products of two unknowns in a block's rows, up to which the rows themselves cost fewer calls than sums
 
 
 class Assembled(Protocol):
@@ -181,10 +182,14 @@ class TensorLinearisation:
             return row + self.border @ constants if self._constants else row
         coefficients = coefficients.view(-1, len(self._system.fields))
         rows = []
-        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
-            pairs = zip(piece.images, slopes.factors, strict=True)
-            parts = [slope.product(image, coefficients) for image, slope in pairs]
-            row = piece.placed.collected(reduce(torch.add, parts))
+        for number, (piece, slopes) in enumerate(zip(self._system.pieces, self._slopes, strict=True)):
+            if number in self._few:
+                columns, local = self._few[number]
+                row = (local * coefficients.reshape(-1)[columns]).sum(dim=2)
+            else:
+                pairs = zip(piece.images, slopes.factors, strict=True)
+                parts = [slope.product(image, coefficients) for image, slope in pairs]
+                row = piece.placed.collected(reduce(torch.add, parts))
             row = row + slopes.by_constants @ constants if self._constants else row
             rows.append(row.reshape(-1))
         return torch.cat(rows)
@@ -196,15 +201,22 @@ class TensorLinearisation:
             return torch.cat([found, self.border.T @ weights]) if self._constants else found
         parts, start = [], 0
         constants = weights.new_zeros(self._constants)
-        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+        for number, (piece, slopes) in enumerate(zip(self._system.pieces, self._slopes, strict=True)):
             share = weights[start : start + slopes.values.numel()].view(slopes.values.shape)
             start += slopes.values.numel()
-            at_points = piece.placed.at_points(share)
-            for image, slope in zip(piece.images, slopes.factors, strict=True):
-                parts.append(slope.transposed(image, at_points))
+            if number in self._few:
+                columns, local = self._few[number]
+                total = weights.new_zeros(self.storage.size)
+                parts.append(
+                    total.index_add_(0, columns.reshape(-1), torch.einsum("cn,cnm->nm", share, local).reshape(-1))
+                )
+            else:
+                at_points = piece.placed.at_points(share)
+                pairs = zip(piece.images, slopes.factors, strict=True)
+                parts += [slope.transposed(image, at_points).reshape(-1) for image, slope in pairs]
             if self._constants:
                 constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
-        total = reduce(torch.add, parts).reshape(-1)
+        total = reduce(torch.add, parts)
         return torch.cat([total, constants]) if self._constants else total
 
     @property
@@ -213,11 +225,11 @@ class TensorLinearisation:
         if self._whole is not None:
             return torch.cat([self._whole, self.border], dim=1) if self._constants else self._whole
         parts = []
-        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+        for number, (piece, slopes) in enumerate(zip(self._system.pieces, self._slopes, strict=True)):
             if piece.placed.sums is not None:
                 part = self._integrals(piece, piece.placed.sums, slopes)
             else:
-                columns, rows = self._system.columns(piece), self._rows(piece, slopes)
+                columns, rows = self._local_rows(number)
                 part = rows.new_zeros(*rows.shape[:2], self.storage.size)
                 part.scatter_add_(2, columns.expand(len(rows), -1, -1), rows)
             parts.append(torch.cat([part, slopes.by_constants], dim=2).flatten(0, 1))
@@ -259,16 +271,19 @@ class TensorLinearisation:
     def gram(self) -> Tensor:
         """JᵀJ in its storage, without the constants."""
         if self._whole is not None and self.storage.bandwidth is None:
+            whole = self._whole.T @ self._whole
+            if self.storage.in_order:
+                return whole
             order = torch.argsort(self.storage.numbering)
-            return (self._whole.T @ self._whole)[order][:, order]
+            return whole[order][:, order]
         total, sums = self.storage.empty(self.residual), list[normal_equations.Sums]()
-        for piece, slopes in zip(self._system.pieces, self._slopes, strict=True):
+        for number, (piece, slopes) in enumerate(zip(self._system.pieces, self._slopes, strict=True)):
             if piece.placed.sums is not None:
                 self.storage.add_full_rows(total, self._integrals(piece, piece.placed.sums, slopes).flatten(0, 1))
-            elif piece.on_grids:
+            elif piece.on_grids and number not in self._few:
                 self._add_grids(sums, piece, slopes)
             else:
-                self.storage.add_rows(total, self._system.columns(piece), self._rows(piece, slopes))
+                self.storage.add_rows(total, *self._local_rows(number))
         for each in sums:
             each.add(total, self.storage.factors, self._system.numbered.positions)
         return self.storage.matrix(total)
@@ -302,13 +317,24 @@ class TensorLinearisation:
             found.append(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1))
         return reduce(torch.add, found).flatten(0, 1)
 
+    @cached_property
+    def _few(self) -> dict[int, tuple[Tensor, Tensor]]:
+        """The rows of blocks on grids by their numbers, if these are so few that sums along axes cost more calls."""
+        pieces, fields = self._system.pieces, len(self._system.fields)
+        return {
+            number: self._local_rows(number)
+            for number, piece in enumerate(pieces)
+            if piece.placed.sums is None and piece.on_grids and piece.products(fields) <= FEW
+        }
+
     @property
     def _constants(self) -> int:
         return self._slopes[0].by_constants.shape[-1]
 
-    def _rows(self, piece: Piece, slopes: Slopes) -> Tensor:
-        """Return the Jacobian (c, n, m) of a block's rows by its own fields, without the constants."""
+    def _local_rows(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return a block's columns (n, m), and its Jacobian (c, n, m) by its own fields, without the constants."""
+        piece, slopes = self._system.pieces[number], self._slopes[number]
         pairs, own = list(zip(piece.images, slopes.by_jets, strict=True)), self._system.fields_of(piece)
         each = range(len(slopes.values))
         rows = [torch.cat([image.rows(s[c])[..., own].flatten(1) for image, s in pairs], 1) for c in each]
-        return torch.stack(rows)
+        return self._system.columns(piece), torch.stack(rows)

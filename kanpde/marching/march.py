@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from kanpde.calculus.devices import keep_freed_memory
 from kanpde.errors import Ending
 from kanpde.marching import circulant, verdicts
 from kanpde.marching.attempts import conclude, opened
@@ -53,6 +54,7 @@ class March:
     """A march in progress: its state, `present` as the last step left it, and the cached results that `step` reuses."""
 
     def __init__(self, task: MarchTask, state: MarchState) -> None:
+        keep_freed_memory()  # the matrices of one attempt are as large as those of the next one
         self.task, self.present = task, state
         self.seen = Seen({}, 0, 0)
         self._work: Work | None = None

@@ -20,7 +20,7 @@ from torch import Tensor
 from kanpde.marching.line import Line
 from kanpde.marching.tensor_product import OnGrid
 
-LARGEST = 2**22  # the largest number of entries of one product of matrices
+LARGEST = 2**17  # the largest number of entries of one product of matrices, which caches hold
 KEPT = 2**18  # the largest number of products of functions that are kept for later normal matrices
 
 

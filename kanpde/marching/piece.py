@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -174,7 +174,15 @@ class Image:
         part = self.parts[0]
         if isinstance(part, Local):
             return part
-        return self.space.local(self.points, self.plan) if isinstance(part, OnGrid | OnCutGrid) else part.local
+        if isinstance(part, OnCutGrid):
+            return self.space.local(self.points, self.plan)
+        every = [each.local for each in self.parts if not isinstance(each, Local | OnCutGrid)]
+        if len(every) == 1:
+            return every[0]
+        columns, features = (
+            torch.cat(each) for each in zip(*((one.columns, one.features) for one in every), strict=True)
+        )
+        return replace(every[0], columns=columns, features=features)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,6 +225,15 @@ class Piece:
     def factors(self) -> Tensor:
         """The factor of every row, (components, n)."""
         return row_factors(self.placed.block.weight * self.weights, self.scale)
+
+    def products(self, fields: int) -> int:
+        """Return the number of products of two unknowns in the rows of one component, if all points lie on grids."""
+        count = 0
+        for parts in zip(*(image.parts for image in self.images), strict=True):
+            lines = [each.lines for each in parts if isinstance(each, OnGrid | OnCutGrid)]
+            points = math.prod(len(line.columns) for line in lines[0])
+            count += points * (fields * sum(math.prod(line.columns.shape[1] for line in each) for each in lines)) ** 2
+        return count
 
     @property
     def on_grids(self) -> bool:

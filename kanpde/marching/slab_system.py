@@ -8,13 +8,12 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy.linalg import solve_triangular
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.rows import Placed
-from kanpde.marching.axes import LegendreAxis, SplineAxis, design, gauss_weights, points_of
+from kanpde.marching.axes import LegendreAxis, SplineAxis, gauss_weights
 from kanpde.marching.enriched_product import EnrichedProduct, product_of
 from kanpde.marching.forecast import guess_from
 from kanpde.marching.iteration import iterated, start_from
@@ -269,12 +268,11 @@ def prescribed_values(task: MarchTask, attempt: Attempt, space: TensorProduct) -
         return None
     if not all((s.by_jets[0] == 1).all() for s in slopes):
         return None
-    values = -at_zero[0].numpy().reshape([len(gauss_weights(space.axes[a])) for a in task.along])
+    values: Array = -at_zero[0].numpy().reshape([len(gauss_weights(space.axes[a])) for a in task.along])
     for place, a in enumerate(task.along):
-        roots = np.sqrt(gauss_weights(space.axes[a]))[:, None]
-        orthonormal, triangle = np.linalg.qr(roots * design(space.axes[a], points_of(space.axes[a])))
-        fit = solve_triangular(triangle, (roots * orthonormal).T)
-        values = np.moveaxis(np.tensordot(fit, values, (1, place)), 0, place)
+        along = np.moveaxis(values, place, 0)
+        fitted = space.axes[a].fit(along.reshape(len(along), -1))
+        values = np.moveaxis(fitted.reshape(-1, *along.shape[1:]), 0, place)
     return values
 
 

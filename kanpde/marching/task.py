@@ -338,8 +338,16 @@ class MarchTask:
         return part_of(self.problem, self.slabbed, low, high)
 
     def space(self, axes: Sequence[SplineAxis], low: float, high: float) -> TensorProduct:
-        """Return the tensor product on that part with these spline axes."""
-        return space(self.part(low, high), axes, self.degree_in_time, self.singular)
+        """Return the tensor product on that part with these spline axes; the last one is kept with its functions."""
+        key = (*axes, low, high)
+        if key not in self._spaces:
+            self._spaces.clear()
+            self._spaces[key] = space(self.part(low, high), axes, self.degree_in_time, self.singular)
+        return self._spaces[key]
+
+    @cached_property
+    def _spaces(self) -> dict[tuple[object, ...], TensorProduct]:
+        return {}
 
     @cached_property
     def singular(self) -> tuple[CornerFunction, ...]:

@@ -31,6 +31,20 @@ class Local:
     features: Tensor
     size: int
 
+    @classmethod
+    def of(cls, plan: JetPlan, each: Sequence[tuple[Tensor, Tensor]], sizes: Sequence[int]) -> Local:
+        """Return the products of the functions of every axis at n points: their indices (n, k) and derivatives."""
+        columns = each[0][0]
+        for (one, _), size in zip(each[1:], sizes[1:], strict=True):
+            columns = (columns[:, :, None] * size + one[:, None, :]).flatten(1)
+        rows = []
+        for partial in plan.partials:
+            row = each[0][1][:, partial.count(0)]
+            for a, (_, values) in enumerate(each[1:], start=1):
+                row = (row[:, :, None] * values[:, None, partial.count(a)]).flatten(1)
+            rows.append(row)
+        return cls(plan, columns, torch.stack(rows, dim=1), math.prod(sizes))
+
     def jets(self, coefficients: Tensor) -> Tensor:
         """Return the jets (n, S, f) from the coefficients (P, f)."""
         if self._nearly_all:
@@ -136,6 +150,17 @@ class OnGrid:
     def orders(self) -> list[tuple[int, ...]]:
         """The orders of each partial along the axes."""
         return [tuple(partial.count(a) for a in range(len(self.lines))) for partial in self.plan.partials]
+
+    @cached_property
+    def local(self) -> Local:
+        """The products that are not zero at the points."""
+        places = torch.cartesian_prod(*(torch.arange(len(line.columns)) for line in self.lines)).view(
+            -1, len(self.lines)
+        )
+        each = []
+        for line, place in zip(self.lines, places.to(self.lines[0].columns.device).unbind(1), strict=True):
+            each.append((line.columns[place], line.values[place]))
+        return Local.of(self.plan, each, [line.size for line in self.lines])
 
     def jets(self, coefficients: Tensor) -> Tensor:
         """Return the jets (n, S, f) from the coefficients (P, f)."""
@@ -287,16 +312,7 @@ class TensorProduct:
     def local(self, points: Tensor, plan: JetPlan) -> Local:
         """Return the products that are non-zero at points (n, d)."""
         each = [self._along(a, points[:, a], plan.order + 1) for a in range(len(self.axes))]
-        columns = each[0][0]
-        for (one, _), size in zip(each[1:], self.shape[1:], strict=True):
-            columns = (columns[:, :, None] * size + one[:, None, :]).flatten(1)
-        rows = []
-        for partial in plan.partials:
-            row = each[0][1][:, partial.count(0)]
-            for a, (_, values) in enumerate(each[1:], start=1):
-                row = (row[:, :, None] * values[:, None, partial.count(a)]).flatten(1)
-            rows.append(row)
-        return Local(plan, columns, torch.stack(rows, dim=1), self.size)
+        return Local.of(plan, each, self.shape)
 
     def on_grid(self, lines: Sequence[Tensor], plan: JetPlan) -> OnGrid | Local | AtPoints:
         """Return the product on the tensor grid of these coordinates, (n_a,) each; the last axis varies fastest."""

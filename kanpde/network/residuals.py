@@ -36,6 +36,7 @@ from kanpde.collocation.rows import (
 from kanpde.collocation.sampling import samples
 from kanpde.geometry.domain import Domain
 from kanpde.network.block_points import BlockPoints, Chunk
+from kanpde.network.known_rows import KnownRows, Linear, times
 from kanpde.optim.least_squares import Linearisation
 from kanpde.problem.block import Block
 
@@ -102,6 +103,7 @@ class Residuals:
         dimension = len(names)
         self.parts = [BlockPoints.of(block, dimension, like) for block in blocks]
         self._noted: Tensor | None = None
+        self._known = KnownRows()
         self.kept: float = LARGEST
 
     @property
@@ -166,6 +168,15 @@ class Residuals:
         """The points (n, d) of all blocks."""
         return torch.cat([part.points for part in self.parts])
 
+    def forget(self) -> None:
+        """Forget the rows that are kept, because the model is another one with the same parameters."""
+        self._known.forget()
+
+    def _values_of(self, part: BlockPoints) -> Tensor:
+        """Return a block's own rows (components, n) at the model's parameters, from those that are kept if possible."""
+        known = self._known.on(part.chunks, self.model.vector)
+        return self.values(part.chunks) if known is None else known
+
     def values(self, chunks: Sequence[Chunk]) -> Tensor:
         """Return the block's own rows (components, n) on these chunks; without processes differentiable by autograd."""
         return self.total(torch.cat([self.own(chunk) for chunk in chunks], dim=1))
@@ -209,7 +220,15 @@ class Residuals:
         """Return the rows (N,) at a parameter vector."""
         self.model.assign(vector)
         with torch.no_grad():
-            return self.total(self.rows())
+            if self.shared:
+                return self.total(self.rows())
+            found = [(part.chunks, torch.cat([self.own(chunk) for chunk in part.chunks], dim=1)) for part in self.parts]
+            self._known.keep(vector, found)
+            pieces = []
+            for part, (_, rows) in zip(self.parts, found, strict=True):
+                shares = torch.split(rows, [chunk.count for chunk in part.chunks], dim=1)
+                pieces += [each * part.row_factors(chunk) for each, chunk in zip(shares, part.chunks, strict=True)]
+            return torch.cat([piece.reshape(-1) for piece in pieces])
 
     def gradient(self, vector: Tensor) -> tuple[float, Tensor]:
         """Return ‖r‖² and its gradient (P,) by autograd."""
@@ -263,14 +282,19 @@ class Residuals:
 
     def _linear(self, part: BlockPoints, chunk: Chunk, room: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (Jacobian (n, P), rows (n,)) of every component of one chunk, each times its factor; J is in `room`."""
-        with torch.no_grad():
-            taped = [self.model.taped(prepared) for prepared in chunk.prepared]
+        taped, rows, slopes = self._known.take_linear(chunk, self.model.ordered()) or self._linear_at(chunk)
         factors = part.row_factors(chunk)
-        rows, slopes = chunk.placed.slopes([jet for jet, _ in taped], self.model.unknowns, factors)
         for component, (row, slope) in enumerate(zip(rows * factors, slopes, strict=True)):
             jacobian = room[component * chunk.count : (component + 1) * chunk.count]
-            self._fill(jacobian, chunk, [tape for _, tape in taped], slope)
+            self._fill(jacobian, chunk, [tape for _, tape in taped], times(slope, factors[component], chunk.placed))
             yield jacobian, row
+
+    def _linear_at(self, chunk: Chunk) -> Linear:
+        """Return the jets and tapes, the own rows and their slopes on a chunk."""
+        with torch.no_grad():
+            taped = [self.model.taped(prepared) for prepared in chunk.prepared]
+        rows, slopes = chunk.placed.slopes([jet for jet, _ in taped], self.model.unknowns)
+        return taped, rows, list(slopes)
 
     def _fill(self, jacobian: Tensor, chunk: Chunk, tapes: Sequence[Any], slope: Slope) -> None:
         """Add the pullback of a slope to a Jacobian (rows, P)."""
@@ -288,12 +312,12 @@ class Residuals:
     def rms(self) -> dict[str, float]:
         """Return the root mean square of every block's own rows, over its components too."""
         with torch.no_grad():
-            return self._by_name(torch.stack([rms_of(self.values(p.chunks)) for p in self.parts]))
+            return self._by_name(torch.stack([rms_of(self._values_of(p)) for p in self.parts]))
 
     def squares(self, part: BlockPoints) -> Tensor:
         """Return the squared, scaled and weighted rows summed over components, (n,), whose mean is in the loss."""
         with torch.no_grad():
-            rows = self.values(part.chunks) / part.scale[:, None]
+            rows = self._values_of(part) / part.scale[:, None]
             return part.emphasis * part.weights * part.attention * rows.square().sum(dim=0)
 
     def rescale(self, *, balanced: bool) -> None:
@@ -322,8 +346,14 @@ class Residuals:
         for chunk in part.chunks:
             points = len(chunk.placed.images[0])
             none = self.model.vector.new_zeros(len(part.block.components), points)
-            pieces.append(sizes_of_terms(*self.slopes(part, [chunk])) if chunk.here else none)
+            pieces.append(self._sizes_on(chunk) if chunk.here else none)
         return self.total(torch.cat(pieces, dim=1))
+
+    def _sizes_on(self, chunk: Chunk) -> Tensor:
+        """Return the same on a chunk."""
+        taped, _, slopes = found = self._linear_at(chunk)
+        self._known.keep_linear(chunk, self.model.ordered(), found)  # the next step linearises at the same points
+        return sizes_of_terms([slope.by_jets[0] for slope in slopes], taped[0][0].detach())
 
     def sizes_of_terms(self, part: BlockPoints) -> Tensor:
         """Return s_b of every component, Σ_α rms(∂r/∂(∂^α u)) rms(∂^α u), with the points' weights in the means.

@@ -106,7 +106,9 @@ class Model(nn.Module):
         return torch.cat([p.detach().reshape(-1) for p in self.ordered()])
 
     def assign(self, vector: Tensor) -> None:
-        """Set all parameters from one vector."""
+        """Set all parameters from one vector; if they have its values, nothing changes, and tapes stay valid."""
+        if vector.device.type == "cpu" and torch.equal(vector, self.vector):
+            return
         start = 0
         with torch.no_grad():
             for parameter in self.ordered():

@@ -6,16 +6,17 @@ JᵀJ is banded if the unknowns can be numbered so that those of one row have nu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.linalg import cho_solve_banded, cholesky_banded
-from scipy.linalg.blas import dtrsv
 from torch import Tensor
 
 from kanpde.calculus.devices import threads_for
+from kanpde.optim.cholesky import solve_by_columns
 
 FLOOR = 1e-12  # smallest entry of D, relative to the largest entry
 MAX_ENTRIES = 2**22  # largest number of products held in memory at once while rows are added
@@ -52,6 +53,11 @@ class Storage:
     def size(self) -> int:
         """The number of unknowns P in the matrix."""
         return len(self.numbering)
+
+    @cached_property
+    def in_order(self) -> bool:
+        """True if unknowns and rows of the matrix have the same numbers."""
+        return torch.equal(self.numbering, torch.arange(self.size, device=self.numbering.device))
 
     @property
     def _height(self) -> int:
@@ -192,9 +198,9 @@ class Factor:
             self._banded, self.solvable = False, True
 
     def _band(self, gram: Tensor, scale: Tensor, shift: Tensor) -> npt.NDArray[np.float64]:
-        band = gram * scale
-        for below in range(len(band)):
-            band[below, : len(scale) - below] *= scale[below:]
+        # Entry (below, j) belongs to row j + below; LAPACK does not read those of rows beyond the last one.
+        of_rows = torch.cat([scale, scale.new_zeros(len(gram) - 1)]).unfold(0, len(scale), 1)
+        band = gram * scale * of_rows
         band[0] += shift * scale.square()
         try:
             return np.asarray(cholesky_banded(band.numpy(), lower=True, overwrite_ab=True, check_finite=False))
@@ -209,7 +215,6 @@ class Factor:
         with threads_for(self.storage.size**3 / 3):
             factor, info = torch.linalg.cholesky_ex(scaled)
         self.solvable = int(info) == 0
-        # BLAS solves for one right-hand side several times faster than for many; it needs column-major storage.
         return np.asfortranarray(factor.numpy()) if factor.device.type == "cpu" else factor
 
     def solve(self, right: Tensor) -> Tensor:
@@ -218,8 +223,7 @@ class Factor:
         if isinstance(self._factor, Tensor):
             found = torch.cholesky_solve(scaled[:, None], self._factor)[:, 0]
         elif not self._banded:
-            half = dtrsv(self._factor, scaled.numpy(), lower=1)
-            found = torch.from_numpy(dtrsv(self._factor, half, lower=1, trans=1))
+            found = solve_by_columns(self._factor, scaled)
         else:
             found = torch.from_numpy(cho_solve_banded((self._factor, True), scaled.numpy(), check_finite=False))
         return self._unit * found[self.storage.numbering]

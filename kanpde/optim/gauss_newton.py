@@ -107,25 +107,27 @@ class Search:
         if not system.solvable:
             return None
         step = system.descent(self.linear.rest, self._gradient)
-        predicted = self.linear.predicted(step)
-        accelerated = self._accelerated_step(system, step)
+        image = self.linear.factor @ step
+        predicted = self.linear.predicted(image)
+        accelerated = self._accelerated_step(system, step, image)
         for candidate in ([] if accelerated is None else [accelerated]) + [step]:
-            loss = self._loss(candidate)
+            vector = self._vector + candidate
+            loss = self._loss(vector)
             ratio = (self.linear.loss - loss) / predicted if predicted > 0 else -math.inf
             if ratio >= MIN_REDUCTION_RATIO:
-                return Trial(self._vector + candidate, loss, damping, ratio, candidate is accelerated)
+                return Trial(vector, loss, damping, ratio, candidate is accelerated)
         return None
 
-    def _loss(self, step: Tensor) -> float:
-        loss = float(self._problem.residual(self._vector + step).square().sum())
+    def _loss(self, vector: Tensor) -> float:
+        loss = float(self._problem.residual(vector).square().sum())
         return loss if math.isfinite(loss) else math.inf
 
-    def _accelerated_step(self, system: Damped | Woodbury, step: Tensor) -> Tensor | None:
-        """Return p + a/2; None if the acceleration a is too large for the second-order model to hold."""
+    def _accelerated_step(self, system: Damped | Woodbury, step: Tensor, image: Tensor) -> Tensor | None:
+        """Return p + a/2 from p and F p; None if the acceleration a is too large for the second-order model to hold."""
         ahead = self._problem.residual(self._vector + DIFFERENCE * step)
         # r_pp = 2/h ((r(θ + h p) − r)/h − J p)
         chord = 2 / DIFFERENCE**2 * (ahead - self.linear.residual)
-        acceleration = -system.solve_transposed(*self.linear.product_and_pullback(step, -2 / DIFFERENCE, chord))
+        acceleration = -system.solve_transposed(*self.linear.product_and_pullback(step, -2 / DIFFERENCE, chord, image))
         if not 2 * self._norm(acceleration) <= MAX_ACCELERATION * self._norm(step):
             return None
         return step + acceleration / 2

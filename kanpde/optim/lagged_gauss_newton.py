@@ -56,8 +56,8 @@ class LaggedGaussNewton:
     measurements beside an exact equation does not force small steps (Kaufman, BIT 15 (1975) 49). The constants have
     dampings of their own.
 
-    A step is solved to the last digit; or, if another one follows anyway, until its error would change the residual by
-    no more than a `share` of it.
+    A step with its own factor is solved to the last digit; one with an earlier factor, if another step follows anyway,
+    until its error would change the residual by no more than a `share` of it.
     """
 
     def __init__(self, factor: AnyFactor | None = None, share: float = 0.0) -> None:
@@ -87,7 +87,7 @@ class LaggedGaussNewton:
             probes += 1
             factor = factor_of(linear, damping)
             if factor.solvable:
-                trial = best_trial(problem, vector, linear, factor, self.share)
+                trial = best_trial(problem, vector, linear, factor)
                 if trial.ratio >= MIN_REDUCTION_RATIO:
                     self.damping, self.factor = damping, factor
                     return Step(trial.vector, trial.loss, True, before, damping, trial.ratio, probes)
@@ -161,11 +161,9 @@ def is_round_off(trial: Trial, vector: Tensor) -> bool:
     return float((trial.vector - vector).norm()) <= SHORTEST * float(vector.norm())
 
 
-def best_trial(
-    problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor, share: float = 0.0
-) -> Trial:
+def best_trial(problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinearisation, factor: AnyFactor) -> Trial:
     """Return the step; or, if it does not reduce the loss as predicted, the best of those with damped constants."""
-    descent = own_step(linear, factor, share)
+    descent = own_step(linear, factor)
     if isinstance(factor, BorderedFactor):
         descent = factor.held(descent, float((linear.residual + descent.image).square().sum()))
     trials = [trial_of(problem, vector, linear, factor, descent)]
@@ -178,10 +176,14 @@ def best_trial(
     return min(trials, key=lambda trial: trial.loss)
 
 
-def own_step(linear: BorderedLinearisation, factor: AnyFactor, share: float = 0.0) -> Solve:
-    """Return the step of a linearisation with its own factor."""
+def own_step(linear: BorderedLinearisation, factor: AnyFactor) -> Solve:
+    """Return the step of a linearisation with its own factor, to the last digit.
+
+    One iteration leaves little of the residual, but what it finds along directions that hardly change it, such as the
+    place of a front, is the rounding of JᵀJ.
+    """
     own = None if isinstance(factor, Factor) else factor.own
-    return conjugate_gradients(linear, factor, share=share) if own is None else Solve(own, linear.product(own), 0.0, 0)
+    return conjugate_gradients(linear, factor) if own is None else Solve(own, linear.product(own), 0.0, 0)
 
 
 def needs_no_damping(trial: Trial) -> bool:

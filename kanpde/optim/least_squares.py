@@ -12,6 +12,7 @@ from torch import Tensor
 
 from kanpde.calculus import processes
 from kanpde.calculus.devices import threads_for
+from kanpde.optim.cholesky import solve_with
 
 # A solve is refined once below the first damping and twice below the second: each reduces the relative error eps/λ.
 REFINED_BELOW = (1e-5, 1e-10)
@@ -135,10 +136,13 @@ class Linearisation:
         return float(self.residual.square().sum())
 
     def product_and_pullback(
-        self, step: Tensor, scale: float = 1.0, offset: Tensor | None = None
+        self, step: Tensor, scale: float = 1.0, offset: Tensor | None = None, image: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return k = scale J p + offset, (N,), and Jᵀ k, (P,)."""
-        return product_and_pullback(self._chunks, step, scale, offset)
+        """Return k = scale J p + offset, (N,), and Jᵀ k, (P,); `image` is F p if that is known."""
+        if image is None or self.rest is not self.residual:
+            return product_and_pullback(self._chunks, step, scale, offset)
+        product = scale * image if offset is None else scale * image + offset
+        return product, self.factor.T @ product
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Return Jᵀ k, (P,)."""
@@ -151,9 +155,9 @@ class Linearisation:
             start += len(residual)
         return processes.total(total) if shared else total
 
-    def predicted(self, step: Tensor) -> float:
-        """Return the predicted reduction ‖r‖² − ‖J p + r‖²."""
-        return float(self.rest.square().sum() - (self.factor @ step + self.rest).square().sum())
+    def predicted(self, image: Tensor) -> float:
+        """Return the predicted reduction ‖r‖² − ‖J p + r‖² from the image F p."""
+        return float(self.rest.square().sum() - (image + self.rest).square().sum())
 
 
 class Damped:
@@ -167,7 +171,9 @@ class Damped:
     def __init__(self, factor: Tensor, gram: Tensor, diagonal: Tensor, damping: float) -> None:
         self._factor, self._shift = factor, damping * diagonal
         with threads_for(len(gram) ** 3 / 3):
-            self._cholesky, info = torch.linalg.cholesky_ex(gram + torch.diag(self._shift))
+            shifted = gram.clone()
+            shifted.diagonal().add_(self._shift)
+            self._cholesky, info = torch.linalg.cholesky_ex(shifted)
         self.solvable = int(info) == 0
         self._refinements = sum(damping < limit for limit in REFINED_BELOW)
 
@@ -190,7 +196,7 @@ class Damped:
         return self.solve(right)
 
     def _solve(self, right: Tensor) -> Tensor:
-        return torch.cholesky_solve(right[:, None], self._cholesky)[:, 0]
+        return solve_with(self._cholesky, right)
 
 
 def product_and_pullback(

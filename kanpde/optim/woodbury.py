@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kanpde.optim.cholesky import solve_with
 from kanpde.optim.least_squares import REFINED_BELOW
 
 
@@ -44,4 +45,4 @@ class Woodbury:
         return (self._factor.T @ rows) / self._diagonal
 
     def _solve(self, right: Tensor) -> Tensor:
-        return torch.cholesky_solve(right[:, None], self._cholesky)[:, 0]
+        return solve_with(self._cholesky, right)

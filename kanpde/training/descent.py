@@ -254,6 +254,7 @@ class Descent:
         """Set the parameters (P,)."""
         self.footing = Footing(vector, vector)
         self.model.assign(vector)
+        self.residuals.forget()
 
     def _take(self, step: Step, loss: float) -> None:
         """Accept a step, or step back from it if it is not finite; record it, and advance the window of time."""
@@ -313,6 +314,7 @@ class Descent:
             self.model.network.straighten(self.residuals.places)
             self._set(self.model.vector)
         self.model.network.straight = not entry.guarded
+        self.residuals.forget()
         self.penalties = self.schedule.stage.penalised(self.task.settings.training)
         self._measure_roughness()
         return self.schedule.stage.method()

@@ -121,7 +121,7 @@ class Marching:
     def begin(self) -> None:
         """Open the first slab, or the present one of a restored march."""
         if not self._restored:
-            self.march = March(self.march_task, begin(self.march_task))
+            self.march = March(self.march_task, begin(self.march_task, self.march.present))
 
     def advance(self) -> Step | Stop | NothingFound | Following:
         """Take one Gauss–Newton step; after the last one return how the march ended, or `NothingFound`."""
