@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -78,13 +78,17 @@ class Corner:
 
 @dataclass(frozen=True)
 class CornerFunction:
-    """Im z^a z̄^b, with a = `power` and b = `conjugate`; Re if `even`; times log z inside if `log`."""
+    """Im z^a z̄^b, with a = `power` and b = `conjugate`; Re if `even`; times log z inside if `log`.
+
+    With `modulus` log |z|, which does not jump, stands for log z; then a is whole and not negative.
+    """
 
     corner: Corner
     power: float
     conjugate: int = 0
     even: bool = False
     log: bool = False
+    modulus: bool = False
 
     @property
     def exponent(self) -> float:
@@ -98,6 +102,11 @@ class CornerFunction:
 
     def jets(self, points: Tensor, plan: JetPlan, outside: Outside | None = None) -> Tensor:
         """Return the partials (n, S) at points (n, 2), which are those `outside` the corner's slit."""
+        if self.modulus:  # log z + log z̄ = 2 log |z|
+            plain = replace(self, modulus=False)
+            other = replace(plain, power=float(self.conjugate), conjugate=int(self.power))
+            pair = [each.jets(points, plan, outside) for each in (plain, other)]
+            return (pair[0] + pair[1] if self.even else pair[0] - pair[1]) / 2
         outside = outside or self.corner.outside(points)
         if outside is not None:
             return torch.stack([self._about_slit(outside, partial) for partial in plan.partials], dim=1)

@@ -24,25 +24,33 @@ POWERS = 2  # largest power of these
 ORDERS_IN_TIME, LOGARITHMS_IN_TIME = (12, 12), 7  # the same of orders, and the largest power of r² with log r
 
 
-def functions_around(hole: Hole, terms: Terms, size: float, *, evolving: bool = False) -> list[CornerFunction]:
+def functions_around(
+    hole: Hole, terms: Terms, size: float, multiplicity: int = 1, *, evolving: bool = False
+) -> list[CornerFunction]:
     """Return the singular functions of one hole of a domain of a size; all are about at most 1 there.
 
-    If the solution is `evolving`, there are fewer multipoles, because each is multiplied by all polynomials in time.
+    A root of a `multiplicity` has them times powers of z̄. If the solution is `evolving`, there are fewer multipoles,
+    because each is multiplied by all polynomials in time.
     """
     orders, powers = (ORDERS_IN_TIME, LOGARITHMS_IN_TIME) if evolving else (ORDERS, POWERS + 1)
     centre = Corner(hole.at, 0.0, 2 * math.pi, hole.radii[0], slit=slit_of(hole, hole.radii[0]))
+    far = replace(centre, radius=size, slit=slit_of(hole, size))
     found = [CornerFunction(centre, 0.0, even=True, log=True)]
 
     def add(power: int, conjugate: int) -> None:
         found.extend(CornerFunction(centre, float(power), conjugate, even) for even in (True, False))
 
     for n in range(1, order_of(hole, orders) + 1):
-        add(-n, 0)
+        for k in range(multiplicity):
+            add(-n, k)
+    for a in range(1, multiplicity):
+        for b in range(a + 1):
+            parities = (True,) if a == b else (True, False)
+            found += [CornerFunction(far, float(a), b, even, log=True, modulus=True) for even in parities]
     if terms is not Terms.NONE:
-        far = replace(centre, radius=size, slit=slit_of(hole, size))
-        found += [CornerFunction(far, float(k), k, even=True, log=True) for k in range(1, powers + 1)]
+        found += [CornerFunction(far, float(k), k, even=True, log=True) for k in range(multiplicity, powers + 1)]
         for n in range(1, PERTURBED + 1):
-            for k in range(1, min(n, POWERS) + 1):
+            for k in range(multiplicity, min(n, POWERS) + multiplicity):
                 add(-n, k)
     return found
 

@@ -8,11 +8,12 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.corner_functions import CornerFunction
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
-from kanpde.geometry.holes import holes_of
+from kanpde.geometry.holes import Hole, holes_of, notches_of
 from kanpde.geometry.shape import Product
 from kanpde.marching.corners import corner_functions
 from kanpde.marching.holes import functions_around
-from kanpde.marching.terms import is_laplacian, terms_of
+from kanpde.marching.principal import is_round, mapped
+from kanpde.marching.terms import terms_of
 from kanpde.problem.problem import Problem
 
 
@@ -21,7 +22,7 @@ def singular_functions(problem: Problem) -> tuple[CornerFunction, ...]:
 
     Those of corners are known for multiples of Laplace's, without time.
     """
-    if as_box(problem.domain) is not None or len(problem.fields) > 1 or not problem.has_equation:
+    if as_box(problem.domain) is not None or not problem.has_equation:
         return ()
     space = plane_of(problem)
     if space is None:
@@ -30,13 +31,25 @@ def singular_functions(problem: Problem) -> tuple[CornerFunction, ...]:
     found = None if any(block.hard for block in blocks) else terms_of(problem, blocks[0])
     if found is None:
         return ()
-    terms, matrix = found
+    terms, roots = found
     size = float(np.max(space.high - space.low))
-    holes = holes_of(space, None if is_laplacian(matrix) else to_laplacian(matrix))
     evolving = problem.domain.time is not None
-    of_holes = [function for hole in holes for function in functions_around(hole, terms, size, evolving=evolving)]
-    at_corners = not evolving and is_laplacian(matrix)
+    of_holes = [
+        function
+        for root, count in roots
+        for hole in holes_and_notches(space, None if is_round(root) else mapped(root))
+        for function in functions_around(hole, terms, size, count, evolving=evolving)
+    ]
+    at_corners = (
+        not evolving and len(problem.fields) == 1 and len(roots) == 1 and roots[0][1] == 1 and is_round(roots[0][0])
+    )
     return (*(corner_functions(problem, terms) if at_corners else ()), *of_holes)
+
+
+def holes_and_notches(space: Domain, mapped: Array | None) -> list[Hole]:
+    """Return the holes of a domain, and the notches of others middles, in a mapped plane if a map is given."""
+    holes = holes_of(space, mapped)
+    return [*holes, *(notch for notch in notches_of(space, mapped) if notch.at not in {hole.at for hole in holes})]
 
 
 def plane_of(problem: Problem) -> Domain | None:
@@ -47,8 +60,3 @@ def plane_of(problem: Problem) -> Domain | None:
     if not isinstance(domain, Product) or domain.shape.dimension != 2 or domain.dimension != 3 or domain.time != 2:
         return None
     return domain.shape
-
-
-def to_laplacian(matrix: Array) -> Array:
-    """Return the linear map (2, 2) that takes a principal part to Laplace's: M A Mᵀ = 1."""
-    return np.asarray(np.linalg.inv(np.linalg.cholesky(matrix)))
