@@ -11,9 +11,7 @@ z.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -160,26 +158,3 @@ def coefficients(power: float, order: int, log: bool, rising: int = 0) -> tuple[
     for shift in (*range(0, -order, -1), *range(rising)):
         plain, logarithmic = (power + shift) * plain + logarithmic, (power + shift) * logarithmic
     return plain, logarithmic
-
-
-def jets_of(functions: Sequence[CornerFunction], points: Tensor, plan: JetPlan) -> Tensor:
-    """Return the partials (n, S, K) of K functions at points (n, 2)."""
-    if not functions:
-        return points.new_zeros(len(points), len(plan), 0)
-    outside = {corner: corner.outside(points) for corner in {function.corner for function in functions}}
-    return torch.stack([function.jets(points, plan, outside[function.corner]) for function in functions], dim=2)
-
-
-def functions_to_json(functions: Sequence[CornerFunction]) -> list[dict[str, Any]]:
-    """Return functions as JSON, for `functions_from_json`."""
-    return [asdict(each) for each in functions]
-
-
-def functions_from_json(saved: Sequence[Mapping[str, Any]]) -> tuple[CornerFunction, ...]:
-    """Return the functions that `functions_to_json` wrote."""
-    functions = []
-    for each in saved:
-        named = each["corner"].items()
-        places = {name: value and tuple(value) for name, value in named if name in ("at", "pole", "slit")}
-        functions.append(CornerFunction(**{**each, "corner": Corner(**{**each["corner"], **places})}))
-    return tuple(functions)

@@ -21,16 +21,17 @@ NEGLIGIBLE = 1e-12  # share of a series' first term below which a term is left o
 ORDERS = (12, 24)  # least and largest order of the multipoles
 PERTURBED = 8  # largest order of the multipoles that are multiplied by powers, if the equation has lower terms
 POWERS = 2  # largest power of these
+MORE = 6  # orders that an audit adds, so that it sees what the last ones leave
 ORDERS_IN_TIME, LOGARITHMS_IN_TIME = (12, 12), 7  # the same of orders, and the largest power of r² with log r
 
 
 def functions_around(
-    hole: Hole, terms: Terms, size: float, multiplicity: int = 1, *, evolving: bool = False
+    hole: Hole, terms: Terms, size: float, multiplicity: int = 1, *, evolving: bool = False, more: bool = False
 ) -> list[CornerFunction]:
     """Return the singular functions of one hole of a domain of a size; all are about at most 1 there.
 
     A root of a `multiplicity` has them times powers of z̄. If the solution is `evolving`, there are fewer multipoles,
-    because each is multiplied by all polynomials in time.
+    because each is multiplied by all polynomials in time. There are `more` multipoles if an audit asks for them.
     """
     orders, powers = (ORDERS_IN_TIME, LOGARITHMS_IN_TIME) if evolving else (ORDERS, POWERS + 1)
     centre = Corner(hole.at, 0.0, 2 * math.pi, hole.radii[0], slit=slit_of(hole, hole.radii[0]))
@@ -40,7 +41,8 @@ def functions_around(
     def add(power: int, conjugate: int) -> None:
         found.extend(CornerFunction(centre, float(power), conjugate, even) for even in (True, False))
 
-    for n in range(1, order_of(hole, orders) + 1):
+    further = MORE if more and not evolving else 0
+    for n in range(1, order_of(hole, orders) + further + 1):
         for k in range(multiplicity):
             add(-n, k)
     for a in range(1, multiplicity):

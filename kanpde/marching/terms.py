@@ -11,7 +11,7 @@ import torch
 
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.collocation.rows import Placed
-from kanpde.marching.principal import Roots, Slopes, determinant, roots_of
+from kanpde.marching.principal import ComplexArray, Slopes, determinant
 from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
@@ -27,12 +27,12 @@ class Terms(Enum):
     OTHER = "other"
 
 
-def terms_of(problem: Problem, block: Block) -> tuple[Terms, Roots] | None:
-    """Return the terms of an equation or a system on (x, y), or on (x, y, t), beside its principal part in space, and
-    the roots of that.
+def terms_of(problem: Problem, block: Block) -> tuple[Terms, ComplexArray] | None:
+    """Return the terms of an equation or a system in the plane or in space, or in time too, beside its principal part,
+    and the values that `determinant` returns for that.
 
-    The principal part is a multiple of one with constant coefficients, and elliptic; else None is returned. The
-    equation is looked at by its derivatives by the partials, at some points and for two sizes of the fields.
+    The principal part is a multiple of one with constant coefficients; else None is returned. The equation is looked at
+    by its derivatives by the partials, at some points and for two sizes of the fields.
     """
     domain = problem.domain
     points = domain.interior(np.random.default_rng(0).random((LOOKED_AT, domain.dimension)))
@@ -41,14 +41,13 @@ def terms_of(problem: Problem, block: Block) -> tuple[Terms, Roots] | None:
     if any(slope and 2 <= len(in_space(p, domain.time)) < len(p) for p, slope in partials):
         return None
     spatial = [[[without(domain.time, each) for each in row] for row in rows] for rows in every]
-    found = [determinant(rows) for rows in spatial if rows]
+    found = [determinant(rows, len(domain.space)) for rows in spatial if rows]
     if len(found) < len(every) or found[0] is None:
         return None
-    first = found[0][0]
+    first, lower = found[0]
     if any(each is None or not same(each[0], first) for each in found):
         return None
-    roots = roots_of(first)
-    return None if roots is None else (_terms(every, found[0][1], domain.time), roots)
+    return _terms(every, lower, domain.time), first
 
 
 def _terms(every: Sequence[Sequence[Sequence[Slopes]]], lower: bool, time: int | None) -> Terms:
@@ -67,12 +66,10 @@ def _terms(every: Sequence[Sequence[Sequence[Slopes]]], lower: bool, time: int |
     return Terms.NONE if not rest else Terms.REACTION if rest == {0} else Terms.OTHER
 
 
-def same(one: Array, other: Array) -> bool:
-    """Return True if two polynomials (k,) are multiples of each other, but for round-off."""
-    if len(one) != len(other):
-        return False
-    one, other = one / one[-1], other / other[-1]
-    return bool(np.abs(one - other).max() <= SAME * np.abs(one).max())
+def same(one: ComplexArray, other: ComplexArray) -> bool:
+    """Return True if values (n,) are multiples of others, but for round-off."""
+    largest = int(np.abs(one).argmax())
+    return bool(np.abs(one * other[largest] - other * one[largest]).max() <= SAME * np.abs(one * other[largest]).max())
 
 
 def in_space(partial: MultiIndex, time: int | None) -> MultiIndex:

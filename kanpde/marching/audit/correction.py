@@ -94,7 +94,7 @@ class Linearised:
         The unknowns are numbered as in the `earlier` system, if that has as many along each axis. No field is taken
         for smaller than its size in `least` (f,).
         """
-        space = product_of(finer_axes(task, part, finer, around=around), task.singular)
+        space = product_of(finer_axes(task, part, finer, around=around), task.more_singular)
         numbered = earlier.numbered if earlier is not None and earlier.space.shape == space.shape else None
         self.system = rows_of_part(
             task, space, part.low, part.high, before, numbered=numbered, about=part.function, least=least
