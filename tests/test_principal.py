@@ -95,11 +95,8 @@ def test_a_round_notch_is_a_part_of_a_hole():
     assert notch.at == (0, 0) and notch.radii == pytest.approx((1, 1)) and notch.slit is None
     (long,) = notches_of(Box(x=(0, 3), y=(0, 2)) - Ellipse((0, 0), (1, 0.5)))
     assert long.slit[2] == pytest.approx(np.sqrt(0.75), rel=1e-3)
-    assert (
-        notches_of(Box(x=(0, 3), y=(0, 2)) - Disk((1, 1), 0.5))
-        == []
-        == holes_of(Box(x=(0, 3), y=(0, 2)) & Disk((0, 0), 2))
-    )
+    plate = Box(x=(0, 3), y=(0, 2))
+    assert notches_of(plate - Disk((1, 1), 0.5)) == notches_of(plate & Disk((0, 0), 2)) == []
 
 
 def test_a_quarter_of_a_plate_has_many_digits():
