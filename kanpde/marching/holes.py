@@ -18,7 +18,7 @@ from kanpde.geometry.holes import Hole
 from kanpde.marching.terms import Terms
 
 NEGLIGIBLE = 1e-12  # share of a series' first term below which a term is left out
-ORDERS = (12, 32)  # least and largest order of the multipoles
+ORDERS = (12, 30)  # least and largest order of the multipoles; bounds enclose no higher ones
 PERTURBED = 8  # largest order of the multipoles that are multiplied by powers, if the equation has lower terms
 POWERS = 2  # largest power of these
 MORE = 6  # orders that an audit adds, so that it sees what the last ones leave
