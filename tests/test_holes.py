@@ -8,8 +8,8 @@ import sympy as sp
 import torch
 
 from kanpde import Box, Dirichlet, Disk, Ellipse, Neumann, Polygon, Problem, Solution, solve
-from kanpde.calculus.corner_functions import jets_of
 from kanpde.calculus.jets import JetPlan
+from kanpde.calculus.singular import jets_of
 from kanpde.geometry.holes import holes_of
 from kanpde.marching.singular_functions import singular_functions
 

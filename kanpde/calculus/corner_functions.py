@@ -11,9 +11,7 @@ z.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -78,13 +76,17 @@ class Corner:
 
 @dataclass(frozen=True)
 class CornerFunction:
-    """Im z^a z̄^b, with a = `power` and b = `conjugate`; Re if `even`; times log z inside if `log`."""
+    """Im z^a z̄^b, with a = `power` and b = `conjugate`; Re if `even`; times log z inside if `log`.
+
+    With `modulus` log |z|, which does not jump, stands for log z; then a is whole and not negative.
+    """
 
     corner: Corner
     power: float
     conjugate: int = 0
     even: bool = False
     log: bool = False
+    modulus: bool = False
 
     @property
     def exponent(self) -> float:
@@ -98,6 +100,11 @@ class CornerFunction:
 
     def jets(self, points: Tensor, plan: JetPlan, outside: Outside | None = None) -> Tensor:
         """Return the partials (n, S) at points (n, 2), which are those `outside` the corner's slit."""
+        if self.modulus:  # log z + log z̄ = 2 log |z|
+            plain = replace(self, modulus=False)
+            other = replace(plain, power=float(self.conjugate), conjugate=int(self.power))
+            pair = [each.jets(points, plan, outside) for each in (plain, other)]
+            return (pair[0] + pair[1] if self.even else pair[0] - pair[1]) / 2
         outside = outside or self.corner.outside(points)
         if outside is not None:
             return torch.stack([self._about_slit(outside, partial) for partial in plan.partials], dim=1)
@@ -151,26 +158,3 @@ def coefficients(power: float, order: int, log: bool, rising: int = 0) -> tuple[
     for shift in (*range(0, -order, -1), *range(rising)):
         plain, logarithmic = (power + shift) * plain + logarithmic, (power + shift) * logarithmic
     return plain, logarithmic
-
-
-def jets_of(functions: Sequence[CornerFunction], points: Tensor, plan: JetPlan) -> Tensor:
-    """Return the partials (n, S, K) of K functions at points (n, 2)."""
-    if not functions:
-        return points.new_zeros(len(points), len(plan), 0)
-    outside = {corner: corner.outside(points) for corner in {function.corner for function in functions}}
-    return torch.stack([function.jets(points, plan, outside[function.corner]) for function in functions], dim=2)
-
-
-def functions_to_json(functions: Sequence[CornerFunction]) -> list[dict[str, Any]]:
-    """Return functions as JSON, for `functions_from_json`."""
-    return [asdict(each) for each in functions]
-
-
-def functions_from_json(saved: Sequence[Mapping[str, Any]]) -> tuple[CornerFunction, ...]:
-    """Return the functions that `functions_to_json` wrote."""
-    functions = []
-    for each in saved:
-        named = each["corner"].items()
-        places = {name: value and tuple(value) for name, value in named if name in ("at", "pole", "slit")}
-        functions.append(CornerFunction(**{**each, "corner": Corner(**{**each["corner"], **places})}))
-    return tuple(functions)

@@ -1,4 +1,4 @@
-"""The holes of a plane shape: closed loops of its boundary around what is outside."""
+"""The holes of a plane shape, which are closed loops of its boundary around what is outside, and its round notches."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from kanpde.calculus.arrays import Array
-from kanpde.geometry.curves import Curve
+from kanpde.geometry.curves import TURN, Arc, Curve
 from kanpde.geometry.domain import Domain
 from kanpde.geometry.shape import Shape
 
 SAME = 1e-9  # largest distance of two ends that meet, relative to the shape's size
 ROUND = 0.3  # focus of a hole, relative to its least radius, up to which it is a circle about its centroid
 SHRINKING, SHRINKINGS = 0.8, 8  # factor on a focus as long as the slit is not all in the hole, and its largest power
+NEAREST = 0.9  # distance of a notch's middle from the boundary, relative to the notch's radius
 PLACES = 33  # points of a slit that are looked at
 SAMPLES = 256  # points of a curve from which centres and distances are found
 
@@ -40,21 +41,53 @@ def holes_of(domain: Domain, mapped: Array | None = None) -> list[Hole]:
     """
     if not isinstance(domain, Shape) or domain.dimension != 2:
         return []
-    curves = [piece for pieces in domain.pieces.values() for piece in pieces if isinstance(piece, Curve)]
-    loops = list(_loops(curves, SAME * float(np.max(domain.high - domain.low))))
+    loops = list(_loops(_curves(domain), SAME * float(np.max(domain.high - domain.low))))
     found = []
     for number, loop in enumerate(loops):
         area, centroid = _area_and_centroid(loop)
         if area >= 0:  # the shape lies to the left, so around a hole the way is clockwise
             continue
-        about = _slit(loop - centroid, np.eye(2) if mapped is None else mapped, centroid, domain)
-        slit = None if mapped is None and about[2] == 0 else about
+        slit = _slit_about(loop - centroid, mapped, centroid, domain)
         own, *others = (_sizes(each - centroid, slit) for each in (loop, *loops[:number], *loops[number + 1 :]))
         reach = min((float(each.min()) for each in others), default=math.inf)
         if not bool(domain.contains(centroid[None])[0]) and reach > own.min():
             x, y = centroid.tolist()
             found.append(Hole((x, y), (float(own.min()), float(own.max())), reach, slit))
     return found
+
+
+def notches_of(domain: Domain, mapped: Array | None = None) -> list[Hole]:
+    """Return the ellipses and disks that are cut out at the edge of a shape in the plane, as if they were holes.
+
+    Their middles lie outside, and no boundary lies nearer to these than theirs.
+    """
+    if not isinstance(domain, Shape) or domain.dimension != 2:
+        return []
+    curves, found = _curves(domain), {}
+    every = np.concatenate([curve.at(np.linspace(curve.start, curve.end, SAMPLES + 1)) for curve in curves])
+    for arc in curves:
+        if not isinstance(arc, Arc) or arc.closed or arc.sign > 0 or domain.contains(np.array([arc.center]))[0]:
+            continue
+        centre = np.array(arc.center)
+        around = arc.at(np.linspace(0, TURN, SAMPLES, endpoint=False)) - centre
+        slit = _slit_about(around, mapped, centre, domain)
+        own = _sizes(around, slit)
+        if float(_sizes(every - centre, slit).min()) > NEAREST * float(own.min()):
+            found[arc.center] = Hole(arc.center, (float(own.min()), float(own.max())), float(own.min()), slit)
+    return list(found.values())
+
+
+def _curves(domain: Shape) -> list[Curve]:
+    """Return the curves of a plane shape's boundary."""
+    return [piece for pieces in domain.pieces.values() for piece in pieces if isinstance(piece, Curve)]
+
+
+def _slit_about(
+    loop: Array, mapped: Array | None, centroid: Array, domain: Shape
+) -> tuple[complex, complex, float] | None:
+    """Return the slit of a loop about 0; None if the plane is not mapped and the loop is nearly round."""
+    about = _slit(loop, np.eye(2) if mapped is None else mapped, centroid, domain)
+    return None if mapped is None and about[2] == 0 else about
 
 
 def _sizes(points: Array, slit: tuple[complex, complex, float] | None) -> Array:

@@ -18,8 +18,8 @@ import torch
 from scipy.linalg import solve_triangular
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.corner_functions import jets_of
 from kanpde.calculus.jets import JetPlan
+from kanpde.calculus.singular import jets_of
 from kanpde.geometry.domain import Domain, face_points, interior_points
 from kanpde.geometry.shape import Shape
 from kanpde.marching.axes import SplineAxis, design, gauss_points, gauss_weights, sparse_designs

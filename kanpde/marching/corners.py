@@ -93,7 +93,7 @@ def kind_of(problem: Problem, blocks: Sequence[Block], meeting: Meeting, number:
     along = np.array([math.cos(angle), math.sin(angle)])
     point = np.array(corner.at) + NEAR * float(np.max(problem.domain.high - problem.domain.low)) * along
     index = [face.name for face in here[0].faces].index(name)
-    for slopes in slopes_at(problem, here[0], point, index, 0.0):
+    for (slopes,) in slopes_at(problem, here[0], point, index, 0.0):
         value, across = slopes.get((), 0.0), np.array([slopes.get((0,), 0.0), slopes.get((1,), 0.0)])
         size = float(np.linalg.norm(across))
         oblique = bool(abs(across @ along) > 10 * NEAR * size)

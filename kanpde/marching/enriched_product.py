@@ -14,11 +14,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from kanpde.calculus.corner_functions import CornerFunction, jets_of
 from kanpde.calculus.jets import JetPlan
+from kanpde.calculus.singular import SingularFunction, jets_of
 from kanpde.marching.axes import Axis, LegendreAxis
 from kanpde.marching.tensor_product import AtPoints, Local, OnCutGrid, OnGrid, TensorProduct
 
+PLANE = 2  # coordinates
 POINTS_PER_FUNCTION = 3  # on every face, so that the conditions there determine the functions of one place
 
 
@@ -85,7 +86,7 @@ class EnrichedProduct(TensorProduct):
     fastest.
     """
 
-    def __init__(self, axes: Sequence[Axis], functions: Sequence[CornerFunction]) -> None:
+    def __init__(self, axes: Sequence[Axis], functions: Sequence[SingularFunction]) -> None:
         super().__init__(axes)
         self.functions, self.splines = tuple(functions), TensorProduct(axes)
         times = [a for a, axis in enumerate(axes) if isinstance(axis, LegendreAxis)]
@@ -103,6 +104,11 @@ class EnrichedProduct(TensorProduct):
         return 1 if self.time is None else self.axes[self.time].size
 
     @property
+    def _few(self) -> bool:
+        """True in the plane, where the functions at a point are few, so that they need no grids."""
+        return len(self.axes) == PLANE
+
+    @property
     def least_on_faces(self) -> int:
         """The smallest number of points on a face at which its condition determines the functions of a place."""
         each = 1 if self.time is not None else POINTS_PER_FUNCTION
@@ -114,25 +120,17 @@ class EnrichedProduct(TensorProduct):
 
     def at_points(self, points: Tensor, plan: JetPlan) -> WithFunctions | Local:
         """Return the product at points (n, d) of no grid."""
-        return (
-            self.local(points, plan)
-            if self.time is None
-            else self._with(self.splines.at_points(points, plan), points, plan)
-        )
+        return self.local(points, plan) if self._few else self._with(self.splines.at_points(points, plan), points, plan)
 
     def on_grid(self, lines: Sequence[Tensor], plan: JetPlan) -> WithFunctions | Local:
         """Return the same on a tensor grid: singular functions are no products."""
         points = torch.cartesian_prod(*lines)
-        return (
-            self.local(points, plan)
-            if self.time is None
-            else self._with(self.splines.on_grid(lines, plan), points, plan)
-        )
+        return self.local(points, plan) if self._few else self._with(self.splines.on_grid(lines, plan), points, plan)
 
     def on_part(self, lines: Sequence[Tensor], inside: Tensor, plan: JetPlan) -> WithFunctions | Local:
         """Return the same at some of its points."""
         points = torch.cartesian_prod(*lines)[inside]
-        if self.time is None:
+        if self._few:
             return self.local(points, plan)
         return self._with(self.splines.on_part(lines, inside, plan), points, plan)
 
@@ -153,6 +151,6 @@ class EnrichedProduct(TensorProduct):
         )
 
 
-def product_of(axes: Sequence[Axis], functions: Sequence[CornerFunction]) -> TensorProduct:
+def product_of(axes: Sequence[Axis], functions: Sequence[SingularFunction]) -> TensorProduct:
     """Return the tensor product of axes, enriched by functions if there are any."""
     return EnrichedProduct(axes, functions) if functions else TensorProduct(axes)

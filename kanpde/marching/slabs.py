@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.corner_functions import CornerFunction
+from kanpde.calculus.singular import SingularFunction
 from kanpde.marching.axes import Axis, LegendreAxis, design, transfer_matrix
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.tensor_product import TensorProduct
@@ -42,7 +42,7 @@ class Slab:
     tail: float
     flat: bool = False
     misfit: float = 0.0
-    functions: tuple[CornerFunction, ...] = ()
+    functions: tuple[SingularFunction, ...] = ()
     amounts: Array = field(default_factory=lambda: np.zeros((0, 1)))
     start: float = 0.0
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.corner_functions import Corner, CornerFunction
+from kanpde.calculus.solid_harmonics import Centre, SolidHarmonic
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.slabs import Pass, Slab
@@ -122,6 +123,8 @@ KINDS: dict[str, Any] = {
         LegendreAxis,
         Corner,
         CornerFunction,
+        Centre,
+        SolidHarmonic,
     )
 }
 

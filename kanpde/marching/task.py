@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.corner_functions import CornerFunction
+from kanpde.calculus.singular import SingularFunction
 from kanpde.collocation.affine import data_size
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
@@ -350,16 +350,21 @@ class MarchTask:
         return {}
 
     @cached_property
-    def singular(self) -> tuple[CornerFunction, ...]:
+    def singular(self) -> tuple[SingularFunction, ...]:
         """The singular functions at corners and of holes that enrich the space."""
         return singular_functions(self.problem)
+
+    @cached_property
+    def more_singular(self) -> tuple[SingularFunction, ...]:
+        """The same with longer series about holes, which show what those leave."""
+        return singular_functions(self.problem, more=True) if self.singular else ()
 
 
 def space(
     domain: Domain,
     axes: Sequence[SplineAxis],
     degree_in_time: int | None,
-    functions: Sequence[CornerFunction] = (),
+    functions: Sequence[SingularFunction] = (),
 ) -> TensorProduct:
     """Return the tensor product of spline axes on `domain` and, if a degree is given, of polynomials in time.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from itertools import product
 
@@ -12,14 +11,12 @@ import torch
 
 from kanpde.calculus.arrays import Array, MultiIndex
 from kanpde.collocation.rows import Placed
+from kanpde.marching.principal import ComplexArray, Slopes, determinant
 from kanpde.problem.block import Block
 from kanpde.problem.problem import Problem
 
 SAME = 1e-9  # relative difference that is round-off
-DEFINITE = 1e-6  # least ratio of the eigenvalues of a principal part
 LOOKED_AT = 8  # points inside at which the equation is looked at
-
-Slopes = Mapping[MultiIndex, float]
 
 
 class Terms(Enum):
@@ -30,32 +27,49 @@ class Terms(Enum):
     OTHER = "other"
 
 
-def terms_of(problem: Problem, block: Block) -> tuple[Terms, Array] | None:
-    """Return the terms of an equation for one field of (x, y), or of (x, y, t), beside its principal part in space, and
-    that, as a matrix (2, 2).
+def terms_of(problem: Problem, block: Block) -> tuple[Terms, ComplexArray] | None:
+    """Return the terms of an equation or a system in the plane or in space, or in time too, beside its principal part,
+    and the values that `determinant` returns for that.
 
-    The principal part Σ a_ij u_ij is a multiple of one with constant coefficients and a definite matrix, that of Δu
-    being the identity; else None is returned. The equation is looked at by its derivatives by the partials, at some
-    points and for two fields.
+    The principal part is a multiple of one with constant coefficients; else None is returned. The equation is looked at
+    by its derivatives by the partials, at some points and for two sizes of the fields.
     """
     domain = problem.domain
     points = domain.interior(np.random.default_rng(0).random((LOOKED_AT, domain.dimension)))
-    pairs = product((0.0, 1.0), points)
-    every = [slopes for size, point in pairs for slopes in slopes_at(problem, block, point, None, size)]
-    if any(slope and 2 <= len(in_space(p, domain.time)) < len(p) for each in every for p, slope in each.items()):
+    every = [[*slopes_at(problem, block, point, None, size)] for size, point in product((0.0, 1.0), points)]
+    partials = [(p, slope) for rows in every for row in rows for each in row for p, slope in each.items()]
+    if any(slope and 2 <= len(in_space(p, domain.time)) < len(p) for p, slope in partials):
         return None
-    matrices = [principal_part(without(domain.time, slopes)) for slopes in every]
-    if len(block.components) > 1 or not every or matrices[0] is None:
+    spatial = [[[without(domain.time, each) for each in row] for row in rows] for rows in every]
+    found = [determinant(rows, len(domain.space)) for rows in spatial if rows]
+    if len(found) < len(every) or found[0] is None:
         return None
-    matrix = matrices[0]
-    if any(each is None or np.abs(each - matrix).max() > SAME * np.abs(matrix).max() for each in matrices):
+    first, lower = found[0]
+    if any(each is None or not same(each[0], first) for each in found):
         return None
+    return _terms(every, lower, domain.time), first
+
+
+def _terms(every: Sequence[Sequence[Sequence[Slopes]]], lower: bool, time: int | None) -> Terms:
+    """Return the terms beside the principal part from the slopes of every row by every field at every point."""
     one = every[0]
-    if any(abs(each[p] - one[p]) > SAME * abs(each[0, 0]) for each in every for p in one):
-        return Terms.OTHER, matrix
+    largest = max(abs(slope) for row in one for each in row for slope in each.values())
+    for rows in every:
+        for row, first in zip(rows, one, strict=True):
+            if any(abs(f[p] - g[p]) > SAME * largest for f, g in zip(row, first, strict=True) for p in g):
+                return Terms.OTHER
+    if len(one) > 1:
+        return Terms.OTHER if lower else Terms.NONE
     # Derivatives in time of a polynomial in time are such polynomials: multiples of u.
-    lower = {len(in_space(partial, domain.time)) for partial, slope in one.items() if slope} - {2}
-    return (Terms.NONE if not lower else Terms.REACTION if lower == {0} else Terms.OTHER), matrix
+    orders = {len(in_space(partial, time)) for partial, slope in one[0][0].items() if slope}
+    rest = orders - {max(orders)}
+    return Terms.NONE if not rest else Terms.REACTION if rest == {0} else Terms.OTHER
+
+
+def same(one: ComplexArray, other: ComplexArray) -> bool:
+    """Return True if values (n,) are multiples of others, but for round-off."""
+    largest = int(np.abs(one).argmax())
+    return bool(np.abs(one * other[largest] - other * one[largest]).max() <= SAME * np.abs(one * other[largest]).max())
 
 
 def in_space(partial: MultiIndex, time: int | None) -> MultiIndex:
@@ -68,35 +82,20 @@ def without(time: int | None, slopes: Slopes) -> Slopes:
     return {partial: slope for partial, slope in slopes.items() if time not in partial}
 
 
-def principal_part(slopes: Slopes) -> Array | None:
-    """Return the matrix of the terms of second order, divided by the coefficient of u_xx; None if it is not definite.
+def slopes_at(
+    problem: Problem, block: Block, point: Array, index: int | None, size: float
+) -> Iterator[tuple[Slopes, ...]]:
+    """Yield ∂r/∂(∂^α u) of every row of a block at one point by every field, for random partials of a size.
 
-    There is none either if there are terms of higher order.
-    """
-    xx, yy, xy = (slopes.get(partial, 0.0) for partial in ((0, 0), (1, 1), (0, 1)))
-    higher = any(slope for partial, slope in slopes.items() if len(partial) > 2)
-    if higher or not all(map(math.isfinite, (xx, yy, xy))) or xx == 0:
-        return None
-    matrix = np.array([[1.0, xy / (2 * xx)], [xy / (2 * xx), yy / xx]])
-    least, largest = np.linalg.eigvalsh(matrix)
-    return matrix if least > DEFINITE * largest else None
-
-
-def is_laplacian(matrix: Array) -> bool:
-    """Return True if a principal part is a multiple of Δu."""
-    return bool(np.abs(matrix - np.eye(2)).max() <= SAME)
-
-
-def slopes_at(problem: Problem, block: Block, point: Array, index: int | None, size: float) -> Iterator[Slopes]:
-    """Yield ∂r/∂(∂^α u) of every row of a block at one point, for random partials of a size.
-
-    Nothing is yielded for a block that needs the field at other points too.
+    Nothing is yielded for a block that needs the fields at other points too.
     """
     where = None if index is None else torch.tensor([index])
     placed = Placed.at(block, problem.domain.names, torch.as_tensor(point[None]), where)
     if len(placed.images) != 1:
         return
-    random = torch.rand(1, len(placed.plan), 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    fields, draw = len(problem.fields), torch.Generator().manual_seed(0)
+    random = torch.rand(1, len(placed.plan), fields, dtype=torch.float64, generator=draw)
     unknowns = {name: torch.tensor(float(value), dtype=torch.float64) for name, value in problem.constants.items()}
     for slope in placed.slopes([size * random], unknowns)[1]:
-        yield dict(zip(placed.plan.partials, slope.by_jets[0][0, :, 0].tolist(), strict=True))
+        by_fields = slope.by_jets[0][0].T.tolist()
+        yield tuple(dict(zip(placed.plan.partials, each, strict=True)) for each in by_fields)

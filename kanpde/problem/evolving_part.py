@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.corner_functions import CornerFunction, functions_from_json, functions_to_json, jets_of
 from kanpde.calculus.jets import JetPlan
+from kanpde.calculus.singular import SingularFunction, functions_from_json, functions_to_json, jets_of
 from kanpde.calculus.splines import clamped_knots, polynomial_pieces
 
 NAMES = ("singular.times", "singular.polynomials")  # of its tensors in a file
@@ -26,14 +26,14 @@ class EvolvingPart:
     first. The first and the last go on outside.
     """
 
-    functions: tuple[CornerFunction, ...]
+    functions: tuple[SingularFunction, ...]
     times: Array
     polynomials: Array
     periodic: tuple[bool, ...] = (False, False, False)
 
     @classmethod
     def of_splines(
-        cls, functions: Sequence[CornerFunction], breakpoints: Array, degree: int, coefficients: Array
+        cls, functions: Sequence[SingularFunction], breakpoints: Array, degree: int, coefficients: Array
     ) -> EvolvingPart:
         """Return the part whose amounts are splines of a degree with `coefficients` (size, K, fields)."""
         pieces = polynomial_pieces(clamped_knots(breakpoints, degree), degree)[0]  # (N, power, function)

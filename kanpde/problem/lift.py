@@ -25,8 +25,8 @@ from numpy.polynomial import polynomial
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array, MultiIndex
-from kanpde.calculus.corner_functions import CornerFunction, functions_from_json, functions_to_json, jets_of
 from kanpde.calculus.jets import JetPlan
+from kanpde.calculus.singular import SingularFunction, functions_from_json, functions_to_json, jets_of
 from kanpde.errors import ProblemError
 from kanpde.geometry.box import Box, as_box
 from kanpde.geometry.shape import Shape
@@ -129,14 +129,18 @@ class Standard:
 
 @dataclass(frozen=True)
 class SingularPart:
-    """u = Σ_k c_k s_k + N: singular functions at corners, with coefficients `amounts` (K, fields), beside a network."""
+    """u = Σ_k c_k s_k + N: singular functions beside a network, with the coefficients `amounts` (K, fields)."""
 
-    functions: tuple[CornerFunction, ...]
+    functions: tuple[SingularFunction, ...]
     amounts: Array
-    periodic: tuple[bool, ...] = (False, False)
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """False for every coordinate."""
+        return (False,) * len(self.functions[0].corner.at)
 
     def jets(self, points: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor]:
-        """Return the jets of the singular functions' sum and of 1 at points (n, 2): (n, S, fields) each."""
+        """Return the jets of the singular functions' sum and of 1 at points (n, d): (n, S, fields) each."""
         lift = jets_of(self.functions, points, plan) @ torch.as_tensor(self.amounts).to(points)
         factor = torch.zeros_like(lift)
         factor[:, plan.index[()]] = 1.0

@@ -95,7 +95,7 @@ class Linearised:
         The unknowns are numbered as in the `earlier` system, if that has as many along each axis; they are no more than
         a factor is quick for if it is to be `quick`. No field is taken for smaller than its size in `least` (f,).
         """
-        space = product_of(finer_axes(task, part, finer, around=around, quick=quick), task.singular)
+        space = product_of(finer_axes(task, part, finer, around=around, quick=quick), task.more_singular)
         numbered = earlier.numbered if earlier is not None and earlier.space.shape == space.shape else None
         self.system = rows_of_part(
             task, space, part.low, part.high, before, numbered=numbered, about=part.function, least=least

@@ -19,6 +19,7 @@ import numpy as np
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.corner_functions import CornerFunction
 from kanpde.calculus.precision import UNIT, UPWARD
+from kanpde.calculus.singular import SingularFunction
 from kanpde.calculus.taylor_models import NotEnclosed, TaylorModel
 from kanpde.geometry.curves import Arc, Curve, Segment
 from kanpde.geometry.shape import Shape
@@ -40,25 +41,27 @@ NEARNESS = 0.2  # largest half length of a piece, relative to its distance from 
 CORE = 1e-9  # radius about a corner, relative to the shape, in which functions are bounded by their sizes
 GRID = 2.0**20  # parameters of pieces are multiples of 1 / GRID, so that their middles are exact
 MOST_PIECES = 20_000
+PLANE = 2  # coordinates
 
 
 class SingularSum:
     """Σ_k c_k s_k on a plane shape, with exact corners and powers."""
 
-    def __init__(self, shape: Shape, functions: Sequence[CornerFunction], amounts: Array) -> None:
+    def __init__(self, shape: Shape, functions: Sequence[SingularFunction], amounts: Array) -> None:
         self.shape = shape
+        if shape.high.size != PLANE or amounts.shape[1:] != (1,):
+            raise NotEnclosed("singular functions are enclosed for one field in the plane")
+        plane = [each for each in functions if isinstance(each, CornerFunction)]
         self.size = float(np.abs([shape.low, shape.high]).max())
-        if any(f.conjugate or f.corner.pole is not None or f.corner.slit is not None for f in functions):
+        if any(f.conjugate or f.modulus or f.corner.pole is not None or f.corner.slit is not None for f in plane):
             raise NotEnclosed(
                 "the singular functions are not harmonic, or about a slit or a corner in a hole: not enclosed"
             )
-        if shape.high.size != 2 or amounts.shape[1:] != (1,):
-            raise NotEnclosed("singular functions are enclosed for one field in the plane")
-        corners = dict.fromkeys(f.corner for f in functions)
+        corners = dict.fromkeys(f.corner for f in plane)
         self.groups: list[Group] = []
         for corner in corners:
-            chosen = [k for k, function in enumerate(functions) if function.corner == corner]
-            own = [functions[k] for k in chosen]
+            chosen = [k for k, function in enumerate(plane) if function.corner == corner]
+            own = [plane[k] for k in chosen]
             holes = {function.in_hole for function in own}
             frame = hole_of(corner, shape) if True in holes else frame_of(corner, shape)
             self.groups.append(Group(frame, own, amounts[chosen, 0]))
