@@ -55,7 +55,7 @@ class Fit:
     `residual` is the relative root mean square over all blocks and `residuals` that of each block, NaN if the ansatz is
     not finite. `spread` is the uncertainty of each constant that the rows allow. `undetermined` are directions in the
     constants that change the fields but no row: conditions are missing. `redundant` directions do not even change the
-    fields.
+    fields. A change δ of the constants changes the rows by ‖certainty δ‖ times their norm, with a triangle (P, P).
     """
 
     constants: dict[str, float]
@@ -64,6 +64,7 @@ class Fit:
     spread: dict[str, float] = field(default_factory=dict)
     undetermined: tuple[dict[str, float], ...] = ()
     redundant: tuple[dict[str, float], ...] = ()
+    certainty: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -172,15 +173,6 @@ class LeastSquares:
                     break
             rows.measure(vector)
             return rows.summary(vector)
-
-
-def deviations(fit: Fit, samples: int) -> dict[str, float]:
-    """Return the standard deviation of every constant of a fit to so many samples with noise.
-
-    The rows are divided by the root of their number, so the spread that they allow is that of a single sample.
-    """
-    freedom = max(1, samples - len(fit.constants)) ** 0.5
-    return {name: spread / freedom for name, spread in fit.spread.items()}
 
 
 def refit(
@@ -331,9 +323,9 @@ class _Rows:
             return Fit(constants, total if np.isfinite(total) else float("inf"), residuals)
         spread, directions = _looseness(jacobian, vector, float(np.linalg.norm(rows)))
         undetermined, redundant = self._sorted(directions, vector)
-        return Fit(
-            constants, total, residuals, dict(zip(self.names, spread.tolist(), strict=True)), undetermined, redundant
-        )
+        certainty = np.linalg.qr(jacobian, mode="r") / (np.linalg.norm(rows) + 1e-15)
+        named = dict(zip(self.names, spread.tolist(), strict=True))
+        return Fit(constants, total, residuals, named, undetermined, redundant, certainty)
 
     def _sorted(self, directions: Array, vector: Array) -> tuple[tuple[dict[str, float], ...], ...]:
         """Return directions that change the fields, and those that do not."""

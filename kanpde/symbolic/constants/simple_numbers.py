@@ -1,0 +1,146 @@
+"""Simple numbers in place of the constants of a formula of noisy samples, chosen together.
+
+Constants of one fit depend on each other: with a number in place of one, the others move. The Gauss–Newton model of the
+misfit predicts by how much, so sets of numbers are compared without fits, by a beam search (Lowerre, 1976). The most
+promising sets are fitted, and the shortest description decides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import sympy as sp
+
+from kanpde.symbolic.clock import Clock
+from kanpde.symbolic.constants.description_length import (
+    Candidate,
+    Expressions,
+    description_length,
+    length_of,
+    length_of_constants,
+)
+from kanpde.symbolic.constants.recognition import simplest_within
+
+# Widths of the intervals in which the simplest numbers are looked for, in standard deviations of a constant.
+WIDTHS = (1.0, 2.0, 3.0, 4.0, 6.0)
+# The largest numbers of choices for one constant, of sets that are extended, and of sets that are fitted at a time.
+CHOICES, BEAM, FITTED = 5, 8, 4
+
+Refit = Callable[[Expressions, Mapping[sp.Symbol, float]], Candidate]
+Set = frozenset["Choice"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A number for the constant at a place; `saved` is the length of expressions that it saves.
+
+    `gone` are the places of the constants that leave the expressions with it.
+    """
+
+    place: int
+    number: sp.Expr
+    saved: float
+    gone: frozenset[int]
+
+
+def simplified(found: Candidate, count: int, refit: Refit, clock: Clock) -> Candidate:
+    """Return the expressions with fewer constants, each zero or a simple number, as long as the length falls."""
+    length = description_length(found, count)
+    while found.constants and clock.left:
+        fits = [fit for chosen in promising(found, count) if clock.left and (fit := replaced(found, chosen, refit))]
+        best = min(fits, key=lambda fit: description_length(fit, count), default=found)
+        if not description_length(best, count) < length:
+            break
+        found, length = best, description_length(best, count)
+    return found
+
+
+def promising(found: Candidate, count: int) -> list[Set]:
+    """Return the sets of choices that are predicted to shorten the description most, the best first."""
+    every = choices(found, count)
+    known: dict[Set, float] = {frozenset(): predicted(found, frozenset(), count)}
+    beam: list[Set] = [*known]
+    while beam:
+        extended = {chosen | {one} for chosen in beam for one in every if allowed(chosen, one)} - known.keys()
+        known |= {chosen: predicted(found, chosen, count) for chosen in extended}
+        beam = sorted(extended, key=lambda chosen: known[chosen])[:BEAM]
+    shorter = [chosen for chosen in known if known[chosen] < known[frozenset()]]
+    return sorted(shorter, key=lambda chosen: known[chosen])[:FITTED]
+
+
+def allowed(chosen: Set, one: Choice) -> bool:
+    """Return True if a choice is for a constant that the others leave."""
+    return all(one.place != other.place and one.place not in other.gone for other in chosen)
+
+
+def choices(found: Candidate, count: int) -> list[Choice]:
+    """Return the best choices for each constant alone."""
+    sizes = {symbol: place for place, symbol in enumerate(found.constants)}
+    deviations = found.deviations
+    every = []
+    for symbol, place in sizes.items():
+        own = (
+            choice(found, symbol, number, sizes)
+            for number in numbers(found.constants[symbol], float(deviations[place]))
+        )
+        best = sorted(
+            (one for one in own if one is not None), key=lambda one: predicted(found, frozenset([one]), count)
+        )
+        every += best[:CHOICES]
+    return every
+
+
+def numbers(value: float, deviation: float) -> Iterable[sp.Expr]:
+    """Return zero and the simplest numbers within several widths of a value."""
+    every = (number for width in WIDTHS for number in simplest_within(value, width * deviation))
+    return dict.fromkeys([sp.S.Zero, *every])
+
+
+def choice(found: Candidate, symbol: sp.Symbol, number: sp.Expr, places: Mapping[sp.Symbol, int]) -> Choice | None:
+    """Return the choice of a number for a constant, None if the expressions are not finite with it."""
+    expressions = substituted(found.expressions, {symbol: number})
+    if expressions is None:
+        return None
+    saved = sum(map(length_of, found.expressions)) - sum(map(length_of, expressions))
+    left = set().union(*(each.free_symbols for each in expressions))
+    gone = frozenset(place for other, place in places.items() if other not in left and other != symbol)
+    return Choice(places[symbol], number, saved, gone)
+
+
+def substituted(expressions: Expressions, values: Mapping[sp.Symbol, sp.Expr]) -> Expressions | None:
+    """Return the expressions with numbers in place of constants, None if they are not finite."""
+    changed = tuple(expression.subs(values) for expression in expressions)
+    return None if any(each.has(sp.nan, sp.zoo, sp.oo) for each in changed) else changed
+
+
+def predicted(found: Candidate, chosen: Set, count: int) -> float:
+    """Return the predicted change of the description length, up to a number that all choices share.
+
+    The other constants take their best values in the Gauss–Newton model of the misfit.
+    """
+    root, values = found.root, found.values
+    change = np.zeros(len(values))
+    for one in chosen:
+        change[one.place] = float(one.number) - values[one.place]
+    gone = set().union(*(one.gone for one in chosen))
+    free = [place for place in range(len(values)) if place not in gone and all(place != one.place for one in chosen)]
+    moved = root @ change
+    if free:
+        sizes = np.maximum(np.linalg.norm(root[:, free], axis=0), 1e-300)
+        moved = moved - root[:, free] / sizes @ np.linalg.lstsq(root[:, free] / sizes, moved, rcond=1e-14)[0]
+    misfit = float(moved @ moved) / max(1, count - len(values))
+    saved = sum(one.saved for one in chosen)
+    return count / 2 * math.log1p(misfit) + length_of_constants(values[free], root[:, free]) - saved
+
+
+def replaced(found: Candidate, chosen: Set, refit: Refit) -> Candidate | None:
+    """Return the fit with the numbers in place of constants, None if it is not finite."""
+    symbols = [*found.constants]
+    expressions = substituted(found.expressions, {symbols[one.place]: one.number for one in chosen})
+    if expressions is None:
+        return None
+    used = set().union(*(expression.free_symbols for expression in expressions))
+    return refit(expressions, {other: value for other, value in found.constants.items() if other in used})
