@@ -8,7 +8,7 @@ promising sets are fitted, and the shortest description decides.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,26 +77,31 @@ def allowed(chosen: Set, one: Choice) -> bool:
 
 
 def choices(found: Candidate, count: int) -> list[Choice]:
-    """Return the best choices for each constant alone."""
-    sizes = {symbol: place for place, symbol in enumerate(found.constants)}
-    deviations = found.deviations
-    every = []
-    for symbol, place in sizes.items():
-        own = (
-            choice(found, symbol, number, sizes)
-            for number in numbers(found.constants[symbol], float(deviations[place]))
-        )
-        best = sorted(
-            (one for one in own if one is not None), key=lambda one: predicted(found, frozenset([one]), count)
-        )
-        every += best[:CHOICES]
-    return every
+    """Return the best numbers for each constant alone."""
+    places = {symbol: place for place, symbol in enumerate(found.constants)}
+    every = (
+        choice(found, symbol, number, places)
+        for (symbol, value), deviation in zip(found.constants.items(), found.deviations.tolist(), strict=True)
+        for number in numbers(value, deviation, count, most=sum(map(length_of, found.expressions)))
+    )
+    return [one for one in every if one is not None]
 
 
-def numbers(value: float, deviation: float) -> Iterable[sp.Expr]:
-    """Return zero and the simplest numbers within several widths of a value."""
+def numbers(value: float, deviation: float, count: int, most: float) -> list[sp.Expr]:
+    """Return zero and simple numbers near a value that may make the description shorter, the most likely ones.
+
+    A number adds its own length and, however the other constants move, at least the misfit of its distance in standard
+    deviations. It saves the constant, and `most` if the whole expression vanishes.
+    """
+
+    def added(number: sp.Expr) -> float:
+        away = (float(number) - value) / max(deviation, 1e-300)
+        return length_of(number) + count / 2 * math.log1p(away**2 / count)
+
     every = (number for width in WIDTHS for number in simplest_within(value, width * deviation))
-    return dict.fromkeys([sp.S.Zero, *every])
+    saved = most + length_of_constants(np.array([value]), np.array([[1 / max(deviation, 1e-300)]]))
+    costs = {number: added(number) for number in (sp.S.Zero, *every)}
+    return sorted((number for number in costs if costs[number] < saved), key=costs.__getitem__)[:CHOICES]
 
 
 def choice(found: Candidate, symbol: sp.Symbol, number: sp.Expr, places: Mapping[sp.Symbol, int]) -> Choice | None:
