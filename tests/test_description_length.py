@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -17,7 +18,7 @@ from kanpde.symbolic.constants.description_length import (
 )
 from kanpde.symbolic.constants.fit import LeastSquares
 from kanpde.symbolic.constants.recognition import simplest_fraction, simplest_within
-from kanpde.symbolic.constants.simple_numbers import choices, predicted, replaced, simplified
+from kanpde.symbolic.constants.simple_numbers import added_misfit, choices, replaced, simplified
 from kanpde.symbolic.constants.uncertainty import precision
 from kanpde.training.fitting.samples import regression
 
@@ -110,15 +111,15 @@ def test_numbers_are_chosen_together_however_unlikely_the_noise_was():
     assert simplified(found, COUNT, refit, Clock(60)).expressions[0] == sp.exp(X**2) + sp.sin(sp.pi * X)
 
 
-def test_the_change_of_the_description_is_predicted_if_constants_are_factors():
+def test_what_numbers_for_factors_add_to_the_misfit_is_known_without_a_fit():
     refit = refit_to(*off_by(np.array([1.5, -2.0])))
     found = refit((A * sp.exp(X**2) + B * sp.sin(sp.pi * X) + C * X,), {A: 1.0, B: 1.0, C: 0.1})
     every = choices(found, COUNT)
-    sets = [frozenset(), *(frozenset([one]) for one in every), frozenset(one for one in every if one.number == 1)]
-    for chosen in sets:
-        change = predicted(found, chosen, COUNT) - predicted(found, frozenset(), COUNT)
-        true = description_length(replaced(found, chosen, refit), COUNT) - description_length(found, COUNT)
-        assert change == pytest.approx(true, abs=0.3 if len(chosen) < 2 else 4.0)
+    assert {one.place for one in every} == {0, 1, 2}
+    for chosen in (frozenset(pair) for pair in itertools.combinations(every, 2)):
+        if len({one.place for one in chosen}) == 2:
+            added = COUNT * np.log(replaced(found, chosen, refit).residual / found.residual)
+            assert added_misfit(found, chosen, COUNT) == pytest.approx(added, rel=1e-6, abs=1e-6)
 
 
 def test_a_limit_of_a_longer_formula_is_no_shorter_description():

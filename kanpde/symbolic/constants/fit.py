@@ -64,7 +64,7 @@ class Fit:
     spread: dict[str, float] = field(default_factory=dict)
     undetermined: tuple[dict[str, float], ...] = ()
     redundant: tuple[dict[str, float], ...] = ()
-    certainty: Array | None = None
+    certainty: Array | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,16 @@ class LeastSquares:
         return len(self.problem.fields)
 
     @cached_property
-    def homogeneous(self) -> bool:
-        """Whether the fields 0 solve the problem."""
+    def at_zero(self) -> list[Tensor]:
+        """The rows (c, n) of every block if all fields are zero."""
         rows = _Rows(self, [sp.S.Zero] * self.fields, started({}, self.problem))
         zero = rows.at(rows.start)
-        found = [part.placed.rows_of(zero, [(part, place) for place in part.places]) for part in self.parts]
-        return all(bool((each == 0).all()) for each in found)
+        return [part.placed.rows_of(zero, [(part, place) for place in part.places]) for part in self.parts]
+
+    @cached_property
+    def homogeneous(self) -> bool:
+        """Whether the fields 0 solve the problem."""
+        return all(bool((each == 0).all()) for each in self.at_zero)
 
     def fit(self, ansatz: Any, constants: Mapping[Any, float], evaluations: int = 60, rounds: int = 2) -> Fit:
         """Fit the constants from their starting values; see :func:`refit`."""
@@ -261,7 +265,14 @@ class _Rows:
         return rows, torch.stack(jacobian)
 
     def measure(self, vector: Array) -> None:
-        """Set every block's scale to the size of its terms, and keep it if all terms are zero."""
+        """Set every block's scale to the size of its terms, and keep it if all terms are zero.
+
+        Of data it is the size of the values, so that the residuals of different expressions compare.
+        """
+        if not self.problem.problem.has_equation:
+            sizes = [rows.square().mean(dim=1).sqrt() for rows in self.problem.at_zero]
+            self.scales = [usable_scale(size, old) for size, old in zip(sizes, self.scales, strict=True)]
+            return
         ansatz = self.at(vector)
         inside = self.problem.parts[0].places[0]
         for number, part in enumerate(self.problem.parts):

@@ -122,23 +122,29 @@ def substituted(expressions: Expressions, values: Mapping[sp.Symbol, sp.Expr]) -
 
 
 def predicted(found: Candidate, chosen: Set, count: int) -> float:
-    """Return the predicted change of the description length, up to a number that all choices share.
+    """Return the predicted change of the description length, up to a number that all choices share."""
+    free = left_by(found, chosen)
+    length = length_of_constants(found.values[free], found.root[:, free])
+    return added_misfit(found, chosen, count) + length - sum(one.saved for one in chosen)
 
-    The other constants take their best values in the Gauss–Newton model of the misfit.
-    """
-    root, values = found.root, found.values
-    change = np.zeros(len(values))
+
+def left_by(found: Candidate, chosen: Set) -> list[int]:
+    """Return the places of the constants that are left."""
+    gone = {one.place for one in chosen}.union(*(one.gone for one in chosen))
+    return [place for place in range(len(found.values)) if place not in gone]
+
+
+def added_misfit(found: Candidate, chosen: Set, count: int) -> float:
+    """Return the growth of (N/2) log r² if the other constants take their best values; exact if they are factors."""
+    root, free = found.root, left_by(found, chosen)
+    change = np.zeros(len(root))
     for one in chosen:
-        change[one.place] = float(one.number) - values[one.place]
-    gone = set().union(*(one.gone for one in chosen))
-    free = [place for place in range(len(values)) if place not in gone and all(place != one.place for one in chosen)]
+        change[one.place] = float(one.number) - found.values[one.place]
     moved = root @ change
     if free:
-        sizes = np.maximum(np.linalg.norm(root[:, free], axis=0), 1e-300)
-        moved = moved - root[:, free] / sizes @ np.linalg.lstsq(root[:, free] / sizes, moved, rcond=1e-14)[0]
-    misfit = float(moved @ moved) / max(1, count - len(values))
-    saved = sum(one.saved for one in chosen)
-    return count / 2 * math.log1p(misfit) + length_of_constants(values[free], root[:, free]) - saved
+        columns = root[:, free] / np.maximum(np.linalg.norm(root[:, free], axis=0), 1e-300)
+        moved = moved - columns @ np.linalg.lstsq(columns, moved, rcond=1e-14)[0]
+    return count / 2 * math.log1p(float(moved @ moved) / max(1, count - len(root)))
 
 
 def replaced(found: Candidate, chosen: Set, refit: Refit) -> Candidate | None:
