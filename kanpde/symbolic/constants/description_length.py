@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
+from scipy.linalg import qr
 
 from kanpde.calculus.arrays import Array
 from kanpde.symbolic.constants.uncertainty import deviations_of
@@ -96,11 +97,10 @@ def length_of_constants(values: Array, root: Array) -> float:
     """Return the length of constants (P,), each down to its deviation if those before it are known.
 
     The least certain constant is the first. The diagonal of the triangle of the root's columns has the inverses of
-    these deviations, from the last column to the first.
+    these deviations, from the last column to the first, because pivots take the most certain column first.
     """
     if not len(values):
         return 0.0
-    columns = root * np.abs(values)
-    order = np.argsort(deviations_of(columns), kind="stable")
-    steps = np.abs(np.diagonal(np.linalg.qr(columns[:, order], mode="r"))) / math.sqrt(12)
+    (triangle, _) = qr(root * np.abs(values), mode="r", pivoting=True, check_finite=False)
+    steps = np.abs(np.diagonal(triangle)) / math.sqrt(12)
     return float(np.log(np.clip(steps, 1.0, 1 / ROUND_OFF)).sum())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
+from scipy.linalg import qr
 
 from kanpde.symbolic.clock import Clock
 from kanpde.symbolic.constants.description_length import (
@@ -28,6 +29,10 @@ from kanpde.symbolic.constants.recognition import simplest_within
 WIDTHS = (1.0, 2.0, 3.0, 4.0, 6.0)
 # The largest numbers of choices for one constant, of sets that are extended, and of sets that are fitted at a time.
 CHOICES, BEAM, FITTED = 5, 8, 4
+# The number of extensions in turn that may leave the best set as it is.
+PATIENCE = 3
+# The part of a column of length one outside the columns before it, below which it depends on them.
+DEPENDENT = 1e-14
 
 Refit = Callable[[Expressions, Mapping[sp.Symbol, float]], Candidate]
 Set = frozenset["Choice"]
@@ -62,11 +67,12 @@ def promising(found: Candidate, count: int) -> list[Set]:
     """Return the sets of choices that are predicted to shorten the description most, the best first."""
     every = choices(found, count)
     known: dict[Set, float] = {frozenset(): predicted(found, frozenset(), count)}
-    beam: list[Set] = [*known]
-    while beam:
+    beam, best = [*known], [known[frozenset()]]
+    while beam and min(best[-PATIENCE:]) <= min(best):
         extended = {chosen | {one} for chosen in beam for one in every if allowed(chosen, one)} - known.keys()
         known |= {chosen: predicted(found, chosen, count) for chosen in extended}
         beam = sorted(extended, key=lambda chosen: known[chosen])[:BEAM]
+        best += [known[chosen] for chosen in beam[:1]]
     shorter = [chosen for chosen in known if known[chosen] < known[frozenset()]]
     return sorted(shorter, key=lambda chosen: known[chosen])[:FITTED]
 
@@ -143,7 +149,9 @@ def added_misfit(found: Candidate, chosen: Set, count: int) -> float:
     moved = root @ change
     if free:
         columns = root[:, free] / np.maximum(np.linalg.norm(root[:, free], axis=0), 1e-300)
-        moved = moved - columns @ np.linalg.lstsq(columns, moved, rcond=1e-14)[0]
+        span, triangle, _ = qr(columns, mode="economic", pivoting=True, check_finite=False)
+        span = span[:, np.abs(np.diagonal(triangle)) > DEPENDENT]
+        moved = moved - span @ (span.T @ moved)
     return count / 2 * math.log1p(float(moved @ moved) / max(1, count - len(root)))
 
 
