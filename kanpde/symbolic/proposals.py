@@ -169,10 +169,14 @@ def first_separated(look: Look) -> Streams:
 
 
 def separated_with_noise(look: Look, hints: Hints) -> Streams:
-    """Return separations of noisy samples, because no exact combination of features ends their search."""
-    if not hints.noisy(look.field):
+    """Return the first separations of noisy samples, because no exact combination of features ends their search.
+
+    Grids of more than two coordinates have too few points along each to tell factors with noise.
+    """
+    if not hints.noisy(look.field) or look.field.dimension > 2:
         return []
-    return [*look.inner_quick, *([look.thorough] if look.simple else [])]
+    first = [itertools.islice(stream, 1) for stream in look.inner_quick]
+    return [*first, *([itertools.islice(look.thorough, 1)] if look.simple else [])]
 
 
 def invariant(look: Look) -> Streams:
