@@ -79,6 +79,11 @@ class Hints:
         points, values = self.problem.points, self.problem.values[:, self.place]
         return Samples.of(field.names, points, values, field.error, self.functions)
 
+    def noisy(self, field: Sampled) -> bool:
+        """Return True if the field is a function of data that may be noisy."""
+        samples = self.samples(field)
+        return samples is not None and samples.noisy
+
     def rational(self, field: Sampled, *, roots: bool) -> Iterator[Proposal]:
         """Yield quotients of polynomials that fit the samples, or their roots, if the field is a function of data."""
         if (samples := self.samples(field)) is not None:
@@ -138,15 +143,40 @@ class Look:
         return self.plain.quick()
 
     @cached_property
+    def thorough(self) -> Iterator[Proposal]:
+        """The thorough proposals of the separation, one stream across all stages."""
+        return self.plain.thorough(self.elementary)
+
+    @cached_property
     def inner(self) -> list[Separation]:
         """The separations of w in u = G(w), for every outer function G with a w of low rank."""
         return [Separation(w, f"{name} separated", wrap) for name, w, wrap in peel(self.field) if rank(w).holds]
 
+    @cached_property
+    def inner_quick(self) -> list[Iterator[Proposal]]:
+        """The quick proposals of these separations, the same streams across all stages."""
+        return [separation.quick() for separation in self.inner]
+
+    @property
+    def simple(self) -> bool:
+        """Whether the rank of the field is low along all axes."""
+        return max(at_error(self.field, axis) for axis in range(self.field.dimension)) <= FEW
+
 
 def first_separated(look: Look) -> Streams:
     """Return the first quick separations of a field of low rank, which keep the cores busy during slower families."""
-    ranks = (at_error(look.field, axis) for axis in range(look.field.dimension))
-    return [itertools.islice(look.quick, SOON)] if max(ranks) <= FEW else []
+    return [itertools.islice(look.quick, SOON)] if look.simple else []
+
+
+def separated_with_noise(look: Look, hints: Hints) -> Streams:
+    """Return the first separations of noisy samples, because no exact combination of features ends their search.
+
+    Grids of more than two coordinates have too few points along each to tell factors with noise.
+    """
+    if not hints.noisy(look.field) or look.field.dimension > 2:
+        return []
+    first = [itertools.islice(stream, 1) for stream in look.inner_quick]
+    return [*first, *([itertools.islice(look.thorough, 1)] if look.simple else [])]
 
 
 def invariant(look: Look) -> Streams:
@@ -203,6 +233,7 @@ def with_hints(streams: Callable[[Look, Hints], Streams]) -> Callable[[Look], St
 FAMILIES = (
     Family("rational", 0, with_hints(lambda look, hints: [hints.rational(look.field, roots=False)])),
     Family("separated, the first", 1, first_separated),
+    Family("separated, with noise", 1, with_hints(separated_with_noise)),
     Family("scaled", 1, with_hints(lambda look, hints: [hints.scaled(look.field)])),
     Family("sparse in features", 1, with_hints(lambda look, hints: [hints.of_samples(look.field)])),
     Family("roots of rational", 2, with_hints(lambda look, hints: [hints.rational(look.field, roots=True)])),
@@ -215,10 +246,10 @@ FAMILIES = (
     Family("spherical", 3, spherical),
     Family("logarithmic derivative", 3, with_hints(lambda look, hints: hints.logarithmic(look.field, look.elementary))),
     Family("two waves", 3, lambda look: [two_waves(look.field, look.elementary)]),
-    Family("outer of separated", 3, lambda look: [separation.quick() for separation in look.inner]),
+    Family("outer of separated", 3, lambda look: look.inner_quick),
     Family("polynomial in one", 3, polynomials_in_one),
     Family("separated", 3, lambda look: [look.quick]),
-    Family("separated, thoroughly", 4, lambda look: [look.plain.thorough(look.elementary)]),
+    Family("separated, thoroughly", 4, lambda look: [look.thorough]),
     Family(
         "outer of separated, thoroughly",
         5,

@@ -12,8 +12,10 @@ import sympy as sp
 from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
 from kanpde.symbolic.clock import Clock
-from kanpde.symbolic.constants.description_length import Candidate, description_length, simplified
-from kanpde.symbolic.constants.fit import LeastSquares, deviations
+from kanpde.symbolic.constants.description_length import Candidate, description_length
+from kanpde.symbolic.constants.fit import LeastSquares
+from kanpde.symbolic.constants.simple_numbers import simplified
+from kanpde.symbolic.constants.uncertainty import precision
 from kanpde.symbolic.families.proposal import Proposal, evaluated
 from kanpde.symbolic.proposals import Hints, proposals
 from kanpde.symbolic.structure.atoms import library
@@ -196,15 +198,10 @@ class _Search:
         return score(candidate, self.problem)
 
     def fitted(self, expressions: tuple[sp.Expr, ...], starts: Mapping[sp.Symbol, float]) -> Candidate:
-        """Return expressions with constants that are fitted from their starts, with standard deviations."""
+        """Return expressions with constants that are fitted from their starts, and their precision."""
         fit = self.rows.fit(dict(zip(self.problem.fields, expressions, strict=True)), starts)
-        spread = deviations(fit, self.problem.values.size) if isinstance(self.problem, Regression) else {}
-        return Candidate(
-            expressions,
-            {symbol: fit.constants[symbol.name] for symbol in starts},
-            fit.residual,
-            {symbol: spread.get(symbol.name, 0.0) for symbol in starts},
-        )
+        root = precision(fit, self.problem.values.size) if isinstance(self.problem, Regression) else None
+        return Candidate(expressions, {symbol: fit.constants[symbol.name] for symbol in starts}, fit.residual, root)
 
     def near(self, candidate: Candidate) -> bool:
         """Return True if the candidate is finite and close to the network."""

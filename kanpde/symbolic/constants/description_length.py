@@ -1,47 +1,65 @@
-"""The description length of a formula of samples with noise, and its constants made simpler as long as it falls.
+"""The description length of a formula of samples with noise.
 
     L = (N/2) log r² + k log n + Σ log* |m| + Σ_i log(|c_i| / (√12 s_i))
 
 for N samples with the relative residual r: the bits (to the base e) of the misfit, of an expression of k nodes of n
-kinds, of the whole numbers m in it, and of each constant c_i down to its standard deviation s_i. What noise does not
-support costs more than it explains: Bartlett, Desmond and Ferreira, "Exhaustive symbolic regression", IEEE Trans. Evol.
-Comput. 28 (2024) 950; log* is the universal code of Rissanen, Annals of Statistics 11 (1983) 416.
+kinds, of the whole numbers m in it, and of each constant c_i down to its standard deviation s_i if the constants before
+it are known. So two constants of which only the sum is certain cost one certain constant, and not none. What noise does
+not support costs more than it explains: Bartlett, Desmond and Ferreira, "Exhaustive symbolic regression", IEEE Trans.
+Evol. Comput. 28 (2024) 950; the determinant of all constants together is that of Wallace and Freeman, J. R. Stat. Soc.
+B 49 (1987) 240; log* is the universal code of Rissanen, Annals of Statistics 11 (1983) 416.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import sympy as sp
+from scipy.linalg import qr
 
-from kanpde.symbolic.clock import Clock
-from kanpde.symbolic.constants.recognition import simplest_within
+from kanpde.calculus.arrays import Array
+from kanpde.symbolic.constants.uncertainty import deviations_of
 
 # Residual below which the misfit is round-off.
 ROUND_OFF = 1e-10
-# Standard deviations within which a constant is replaced by a number.
-WITHIN = 3.0
 # The sum of the probabilities that the universal code gives to all whole numbers, by which it is divided.
 UNIVERSAL = 2.865
-# Numbers that are tried in place of a constant, the shortest ones.
-SIMPLEST = 2
 
 Expressions = tuple[sp.Expr, ...]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Expressions with fitted constants, their relative residual, and the constants' standard deviations."""
+    """Expressions with fitted constants, and their relative residual.
+
+    `precision` (P, P) is the root R of the information on the constants: a change δ of them adds ‖R δ‖² to the misfit,
+    in variances of the noise. None if there is no noise.
+    """
 
     expressions: Expressions
     constants: Mapping[sp.Symbol, float]
     residual: float
-    deviations: Mapping[sp.Symbol, float] = field(default_factory=dict)
+    precision: Array | None = None
 
+    @property
+    def values(self) -> Array:
+        """The constants (P,)."""
+        return np.array([*self.constants.values()])
 
-Refit = Callable[[Expressions, Mapping[sp.Symbol, float]], Candidate]
+    @property
+    def root(self) -> Array:
+        """The precision; constants are known to round-off if there is no noise."""
+        if self.precision is not None:
+            return self.precision
+        return np.diag(1 / np.maximum(ROUND_OFF * np.abs(self.values), 1e-300))
+
+    @property
+    def deviations(self) -> Array:
+        """The standard deviation (P,) of each constant if the others are unknown."""
+        return deviations_of(self.root)
 
 
 def description_length(found: Candidate, count: int) -> float:
@@ -49,11 +67,7 @@ def description_length(found: Candidate, count: int) -> float:
     if not math.isfinite(found.residual):
         return math.inf
     misfit = count * math.log(max(found.residual, ROUND_OFF))
-    return (
-        misfit
-        + sum(map(length_of, found.expressions))
-        + sum(length_of_constant(value, found.deviations.get(symbol, 0.0)) for symbol, value in found.constants.items())
-    )
+    return misfit + sum(map(length_of, found.expressions)) + length_of_constants(found.values, found.root)
 
 
 def length_of(expression: sp.Expr) -> float:
@@ -79,44 +93,14 @@ def length_of_whole(number: int) -> float:
     return length
 
 
-def length_of_constant(value: float, deviation: float) -> float:
-    """Return the length of a constant down to its standard deviation."""
-    steps = abs(value) / (math.sqrt(12) * max(deviation, ROUND_OFF * abs(value), 1e-300))
-    return math.log(max(steps, 1.0))
+def length_of_constants(values: Array, root: Array) -> float:
+    """Return the length of constants (P,), each down to its deviation if those before it are known.
 
-
-def simplified(found: Candidate, count: int, refit: Refit, clock: Clock) -> Candidate:
-    """Return the expressions with fewer constants, each zero or a simple number, as long as the length falls."""
-    length, progress = description_length(found, count), True
-    while progress and clock.left:
-        progress = False
-        for symbol, number in replacements(found):
-            if not clock.left:
-                break
-            following = replaced(found, symbol, number, refit)
-            if following is not None and (shorter := description_length(following, count)) < length:
-                found, length, progress = following, shorter, True
-                break
-    return found
-
-
-def replacements(found: Candidate) -> Iterator[tuple[sp.Symbol, sp.Expr]]:
-    """Yield a constant and a number within its deviations, the least certain constants first."""
-
-    def certainty(symbol: sp.Symbol) -> float:
-        return abs(found.constants[symbol]) / max(found.deviations.get(symbol, 0.0), 1e-300)
-
-    for symbol in sorted(found.constants, key=certainty):
-        value, deviation = found.constants[symbol], found.deviations.get(symbol, 0.0)
-        numbers = sorted(simplest_within(value, WITHIN * deviation), key=length_of)
-        yield from ((symbol, number) for number in numbers[:SIMPLEST])
-
-
-def replaced(found: Candidate, symbol: sp.Symbol, number: sp.Expr, refit: Refit) -> Candidate | None:
-    """Return the fit with a number in place of a constant, None if it is not finite."""
-    expressions = tuple(expression.subs(symbol, number) for expression in found.expressions)
-    if any(expression.has(sp.nan, sp.zoo, sp.oo) for expression in expressions):
-        return None
-    used = set().union(*(expression.free_symbols for expression in expressions))
-    kept = {other: value for other, value in found.constants.items() if other in used}
-    return refit(expressions, kept)
+    The least certain constant is the first. The diagonal of the triangle of the root's columns has the inverses of
+    these deviations, from the last column to the first, because pivots take the most certain column first.
+    """
+    if not len(values):
+        return 0.0
+    (triangle, _) = qr(root * np.abs(values), mode="r", pivoting=True, check_finite=False)
+    steps = np.abs(np.diagonal(triangle)) / math.sqrt(12)
+    return float(np.log(np.clip(steps, 1.0, 1 / ROUND_OFF)).sum())

@@ -55,7 +55,7 @@ class Fit:
     `residual` is the relative root mean square over all blocks and `residuals` that of each block, NaN if the ansatz is
     not finite. `spread` is the uncertainty of each constant that the rows allow. `undetermined` are directions in the
     constants that change the fields but no row: conditions are missing. `redundant` directions do not even change the
-    fields.
+    fields. A change δ of the constants changes the rows by ‖certainty δ‖ times their norm, with a triangle (P, P).
     """
 
     constants: dict[str, float]
@@ -64,6 +64,7 @@ class Fit:
     spread: dict[str, float] = field(default_factory=dict)
     undetermined: tuple[dict[str, float], ...] = ()
     redundant: tuple[dict[str, float], ...] = ()
+    certainty: Array | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -150,12 +151,16 @@ class LeastSquares:
         return len(self.problem.fields)
 
     @cached_property
-    def homogeneous(self) -> bool:
-        """Whether the fields 0 solve the problem."""
+    def at_zero(self) -> list[Tensor]:
+        """The rows (c, n) of every block if all fields are zero."""
         rows = _Rows(self, [sp.S.Zero] * self.fields, started({}, self.problem))
         zero = rows.at(rows.start)
-        found = [part.placed.rows_of(zero, [(part, place) for place in part.places]) for part in self.parts]
-        return all(bool((each == 0).all()) for each in found)
+        return [part.placed.rows_of(zero, [(part, place) for place in part.places]) for part in self.parts]
+
+    @cached_property
+    def homogeneous(self) -> bool:
+        """Whether the fields 0 solve the problem."""
+        return all(bool((each == 0).all()) for each in self.at_zero)
 
     def fit(self, ansatz: Any, constants: Mapping[Any, float], evaluations: int = 60, rounds: int = 2) -> Fit:
         """Fit the constants from their starting values; see :func:`refit`."""
@@ -172,15 +177,6 @@ class LeastSquares:
                     break
             rows.measure(vector)
             return rows.summary(vector)
-
-
-def deviations(fit: Fit, samples: int) -> dict[str, float]:
-    """Return the standard deviation of every constant of a fit to so many samples with noise.
-
-    The rows are divided by the root of their number, so the spread that they allow is that of a single sample.
-    """
-    freedom = max(1, samples - len(fit.constants)) ** 0.5
-    return {name: spread / freedom for name, spread in fit.spread.items()}
 
 
 def refit(
@@ -269,7 +265,14 @@ class _Rows:
         return rows, torch.stack(jacobian)
 
     def measure(self, vector: Array) -> None:
-        """Set every block's scale to the size of its terms, and keep it if all terms are zero."""
+        """Set every block's scale to the size of its terms, and keep it if all terms are zero.
+
+        Of data it is the size of the values, so that the residuals of different expressions compare.
+        """
+        if not self.problem.problem.has_equation:
+            sizes = [rows.square().mean(dim=1).sqrt() for rows in self.problem.at_zero]
+            self.scales = [usable_scale(size, old) for size, old in zip(sizes, self.scales, strict=True)]
+            return
         ansatz = self.at(vector)
         inside = self.problem.parts[0].places[0]
         for number, part in enumerate(self.problem.parts):
@@ -331,9 +334,9 @@ class _Rows:
             return Fit(constants, total if np.isfinite(total) else float("inf"), residuals)
         spread, directions = _looseness(jacobian, vector, float(np.linalg.norm(rows)))
         undetermined, redundant = self._sorted(directions, vector)
-        return Fit(
-            constants, total, residuals, dict(zip(self.names, spread.tolist(), strict=True)), undetermined, redundant
-        )
+        certainty = np.linalg.qr(jacobian, mode="r") / (np.linalg.norm(rows) + 1e-15)
+        named = dict(zip(self.names, spread.tolist(), strict=True))
+        return Fit(constants, total, residuals, named, undetermined, redundant, certainty)
 
     def _sorted(self, directions: Array, vector: Array) -> tuple[tuple[dict[str, float], ...], ...]:
         """Return directions that change the fields, and those that do not."""

@@ -18,9 +18,10 @@ from kanpde.problem.problem import Problem
 from kanpde.problem.regression import Regression
 from kanpde.symbolic.clock import Clock, TimeLimit, time_limit
 from kanpde.symbolic.constants.exact_constants import SOLVES, Snapped, exponents, recognised, snap
-from kanpde.symbolic.constants.fit import Fit, LeastSquares, deviations, expressions_of, started
+from kanpde.symbolic.constants.fit import Fit, LeastSquares, expressions_of, started
 from kanpde.symbolic.constants.recognition import exact_number, exactly
 from kanpde.symbolic.constants.redundancy import drop_redundant
+from kanpde.symbolic.constants.uncertainty import deviations
 from kanpde.symbolic.proof.simplification import tidy
 from kanpde.symbolic.proof.smoothness import irregularities
 from kanpde.symbolic.proof.statement import Statement, real_parameters, state

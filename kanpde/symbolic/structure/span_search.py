@@ -14,6 +14,7 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.expressions import numpy_function
 from kanpde.symbolic.structure.atoms import VARIABLE, Basis, polynomials
 from kanpde.symbolic.structure.factors import Subspace, closures, polynomial
+from kanpde.symbolic.structure.limits import limits
 from kanpde.symbolic.structure.variable_projection import Fit, Target, fit
 
 # The largest relative misfit of a fit that is kept.
@@ -51,6 +52,7 @@ def closed(space: Subspace, error: float, prefactor: sp.Expr | None = None, keep
     if prefactor is not None and (simpler := divided(space, prefactor)) is not None:
         sums += times(prefactor, closures(simpler))
     fits = [f for bases, start in sums for f in fit(target, bases, start[None])]
+    fits += [limit for found in fits for limit in limits(target, found, error)]
     fits += alone(target, polynomials(), space.rank)
     return ranked(fits, len(space.nodes), error, keep)
 
