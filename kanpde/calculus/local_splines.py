@@ -37,10 +37,12 @@ class LocalSplines:
         xi = (x - b[interval]) * self._inverse[interval] - 0.5
         columns = interval[:, None] + np.arange(self._degree + 1)
         powers = np.vander(xi, self._degree + 1, increasing=True)
-        values = self._products(powers, interval, self._table(orders))
+        values = self._products(powers, interval, self._table(orders)).view(len(x), -1, self._degree + 1)[:, :orders]
         if self._periodic:
             columns %= count
-        return torch.from_numpy(columns), values.view(len(x), -1, self._degree + 1)[:, :orders]
+        # Polynomials of even knots have coefficients with few bits, which the factors 1/h^m would round.
+        scales = self._inverse[interval, None] ** np.arange(orders)
+        return torch.from_numpy(columns), values * torch.from_numpy(scales)[..., None]
 
     def _products(self, powers: Array, interval: Index, table: Tensor) -> Tensor:
         """Return the products of powers (n, k+1) of ξ with the polynomials of their intervals (n,)."""
@@ -58,14 +60,13 @@ class LocalSplines:
         return torch.bmm(torch.from_numpy(filled), table)[torch.from_numpy(interval), torch.from_numpy(within)]
 
     def _table(self, orders: int) -> Tensor:
-        """Return the polynomials of the splines' derivatives, (intervals, k+1 powers, orders · (k+1) splines).
+        """Return the polynomials of the splines' derivatives by ξ, (intervals, k+1 powers, orders · (k+1) splines).
 
         Those of more orders are kept if they are known.
         """
         if orders > self._orders:
             found = derivative_powers(self._degree, orders).reshape(-1, self._degree + 1) @ self._pieces
             found = found.reshape(len(found), orders, self._degree + 1, self._degree + 1)
-            found *= (self._inverse[:, None] ** np.arange(orders))[:, :, None, None]
             table = np.ascontiguousarray(found.transpose(0, 2, 1, 3)).reshape(*found.shape[:1], self._degree + 1, -1)
             self._derivatives, self._orders = torch.from_numpy(table), orders
         return self._derivatives

@@ -67,10 +67,11 @@ def polynomial_pieces(knots: Array, degree: int) -> Array:
     pieces = np.ones((1, 1, inputs, intervals))
     for p in range(1, degree + 1):
         # B_j of degree p − 1 feeds its two neighbours of degree p; t0 and t1 are its first and last knots.
-        before = pieces / (around[degree : degree + p] - around[degree - p : degree])
+        width = around[degree : degree + p] - around[degree - p : degree]
         rising = np.zeros((p + 1, p, inputs, intervals))
-        np.multiply(behind[degree - p : degree], before, out=rising[:p])
-        rising[1:] += step * before
+        # Ratios of lengths come first: those of even knots are exact.
+        np.multiply(behind[degree - p : degree] / width, pieces, out=rising[:p])
+        rising[1:] += step / width * pieces
         after = np.zeros((p + 1, p + 1, inputs, intervals))
         after[:, 1:] = rising
         after[:, :p] -= rising
