@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from kanpde.calculus.arrays import Array
-from kanpde.calculus.splines import clamped_knots, derivative_powers, periodic_knots, polynomial_pieces
+from kanpde.calculus.splines import derivative_powers, knots_on, polynomial_pieces
 
 Index = npt.NDArray[np.int64]
 
@@ -73,7 +73,7 @@ class LocalSplines:
 
     @cached_property
     def _pieces(self) -> Array:
-        knots = (periodic_knots if self._periodic else clamped_knots)(self._breakpoints, self._degree)
+        knots = knots_on(self._breakpoints, self._degree, periodic=self._periodic)
         return np.asarray(polynomial_pieces(knots, self._degree)[0])
 
     @cached_property

@@ -50,6 +50,11 @@ def periodic_knots(breakpoints: Array, degree: int) -> Array:
     return np.asarray(knots)
 
 
+def knots_on(breakpoints: Array, degree: int, *, periodic: bool) -> Array:
+    """Return `periodic_knots` or `clamped_knots`, of which the splines are a whole space on the breakpoints."""
+    return periodic_knots(breakpoints, degree) if periodic else clamped_knots(breakpoints, degree)
+
+
 def polynomial_pieces(knots: Array, degree: int) -> Array:
     """Return coefficients (i, n, k+1, k+1) of the basis functions on every interval.
 

@@ -142,7 +142,7 @@ class SplineAxis(FunctionsOfOne):
     @cached_property
     def basis(self) -> BSpline:
         """The same splines as edge functions of one input."""
-        knots = (splines.periodic_knots if self.periodic else splines.clamped_knots)(self.breakpoints, self.degree)
+        knots = splines.knots_on(self.breakpoints, self.degree, periodic=self.periodic)
         return BSpline(knots, self.degree, None, (self.periodic,))
 
     @property

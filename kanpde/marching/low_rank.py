@@ -306,9 +306,7 @@ def edge_layer(
     axes: Sequence[SplineAxis], given: Sequence[tuple[int, int, Array]], sums: int, products: int
 ) -> KANLayer:
     """Return a first layer with the given edges, (axis, subnode, coefficients) each; the other edges are zero."""
-    knots = np.concatenate(
-        [(splines.periodic_knots if a.periodic else splines.clamped_knots)(a.breakpoints, a.degree) for a in axes]
-    )
+    knots = np.concatenate([splines.knots_on(a.breakpoints, a.degree, periodic=a.periodic) for a in axes])
     periodic = tuple(axis.periodic for axis in axes)
     layer = KANLayer(BSpline(knots, axes[0].degree, None, periodic), sums, products)
     with torch.no_grad():

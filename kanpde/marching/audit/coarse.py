@@ -20,7 +20,7 @@ import torch
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.exact_splines import difference_of_pieces, whole_pieces
 from kanpde.calculus.precision import UPWARD, floats
-from kanpde.calculus.splines import clamped_knots, periodic_knots
+from kanpde.calculus.splines import knots_on
 from kanpde.calculus.taylor_models import TaylorModel
 from kanpde.network.bspline import BSpline
 from kanpde.network.enclosure import Cells, pieces_on_cells, smooth_cells, spline_basis, spline_on_cells
@@ -89,8 +89,7 @@ def _basis(network: KAN, counts: Sequence[int], degree: int) -> BSpline:
     knots = []
     for count, breakpoints, periodic in zip(counts, old.breakpoints(), old.periodic, strict=True):
         chosen = np.linspace(0, old.intervals, (most if periodic else count) + 1).round().astype(int)
-        through = periodic_knots if periodic else clamped_knots
-        own = through(breakpoints[chosen], degree)[0]
+        own = knots_on(breakpoints[chosen], degree, periodic=periodic)[0]
         knots.append(np.pad(own, (0, most + 2 * degree + 1 - own.size), mode="edge"))
     with np.errstate(all="ignore"):  # intervals without width have no pieces, and no points
         return BSpline(np.stack(knots), degree, None, old.periodic)
