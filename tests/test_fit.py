@@ -33,7 +33,7 @@ def model():
 
 def test_a_composition_is_found_to_six_digits_at_new_points(model):
     x = plane(2000, seed=1)
-    assert model.metrics(x, composed(x))["rmse"] < 5e-6  # some points are outside the samples' box
+    assert model.metrics(x, composed(x))["rmse"] < 1e-6, "some points are beyond all samples"
     assert model.network.architecture()["width"] == [[5, 0]], "the network has the width that was asked for"
     assert model.verdict == "solved" and model.record["fit"]["chosen_by"] == "held-out points"
 
@@ -244,9 +244,9 @@ def test_batches_need_a_method_of_gradients():
 
 def test_batches_alone_are_for_adam():
     x = plane(300)
-    model = fit(x, bump(x), KAN(width=[2]), training={"batch_size": 50, "max_iterations": 20})
+    model = fit(x, bump(x), KAN(width=[2]), training={"batch_size": 50, "max_iterations": 40})
     assert model.record["fit"]["width"] == [[2, 0]] and set(model.history["stage"]) == {1}
-    assert model.record["iterations"] == 20 and model.metrics(x, bump(x))["r2"] > 0.8
+    assert model.record["iterations"] == 40 and model.metrics(x, bump(x))["r2"] > 0.8
 
 
 @pytest.mark.parametrize("seed", ["a", -1, 1.5, True])

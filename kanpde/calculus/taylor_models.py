@@ -34,6 +34,7 @@ from kanpde.calculus.precision import (
 )
 
 NEGLIGIBLE = 1e-19  # coefficients below this share of the largest are moved to the error
+ROUGH = 1e-2  # the largest such share in a term of a series, of which few digits may count
 COARSE = 1e-7  # the same where few digits count
 BLOCK = 80_000  # coefficients of a product that are computed at once
 MOST_TERMS = 40  # of the series of a function
@@ -238,12 +239,15 @@ class TaylorModel:
         rest._coefficient(constant)[...] -= centre
         radius = rest.bound
         coefficients, remainder = series(centre, radius)
+        largest = sum(sizes(each) * radius**m for m, each in enumerate(coefficients))
         result = self._constants(coefficients[-1])
-        for each in reversed(coefficients[:-1]):
-            result = result * rest + self._constants(each)
+        for m, each in reversed(list(enumerate(coefficients[:-1]))):
+            # What is cut is multiplied by the m-th power of the rest.
+            reach = float((result.bound * radius ** (m + 1)).max())
+            share = min(NEGLIGIBLE * float(largest.max()) / reach, ROUGH) if reach > 0 else NEGLIGIBLE
+            result = result.trimmed(share) * rest.trimmed(share) + self._constants(each)
         # Every coefficient was computed by fewer operations than there are terms, each with a few roundings.
         unit = unit_of(centre)
-        largest = sum(sizes(each) * radius**m for m, each in enumerate(coefficients))
         return result.widened(UPWARD * (remainder + 4 * (len(coefficients) + 2) * unit * largest + TINY))
 
     def _constants(self, values: Array) -> TaylorModel:

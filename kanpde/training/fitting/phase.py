@@ -29,6 +29,7 @@ from kanpde.training.phase import Stop, TrainingTask, copy_of_built
 from kanpde.training.schedule import Schedule, Stage
 
 DEGREE, INTERVALS = 5, 5  # of a network whose sizes are not given
+MARGIN = 0.01  # of its knots beyond the samples, as a share of their range, because new samples lie a little beyond
 MOST_DENSE, MOST_ENTRIES = 2000, 2e8  # parameters, and entries of a Jacobian, up to which Gauss–Newton is the default
 LARGE = Stage("adam", iterations=500, learning_rate=5e-3)  # the default for larger ones and for batches
 BETTER = 0.8  # share of the best score that a wider network must reach to count as better
@@ -236,7 +237,8 @@ class Fitting:
             return self._model(perceptron.build(domain.low, domain.high, outputs, seed=generator))
         intervals = INTERVALS if given.intervals is None else given.intervals
         network = KAN(width or (), given.degree or DEGREE, intervals, given.base, given.family)
-        return self._model(network.build(domain.low, domain.high, outputs, seed=generator))
+        margin = MARGIN * (domain.high - domain.low)
+        return self._model(network.build(domain.low - margin, domain.high + margin, outputs, seed=generator))
 
     def _model(self, network: KAN | MLP) -> Model:
         network = network.to(device=self.task.device, dtype=self.task.dtype)
