@@ -87,11 +87,11 @@ def conclude(
 
     def refine(stalls: int) -> tuple[Axes, bool]:
         if task.shaped:
-            axes, more = knot_placement.uniformly_finer_axes(slab, task.along, task.largest, task.smooth_degree)
-            return (axes, True) if more else (attempt.axes, False)
+            finer = finer_on_shape(task, slab)
+            return (attempt.axes, False) if finer is None else (finer, True)
         target = aim.tolerance / limits.margin
 
-        def finer(most: float) -> tuple[Axes, bool]:
+        def placed(most: float) -> tuple[Axes, bool]:
             return knot_placement.finer_axes(
                 slab, task.along, order=task.order, aim=target, most=most, stalls=stalls, limits=limits
             )
@@ -102,10 +102,10 @@ def conclude(
         # If the first space beyond a factor's is no progress, the solution is not smooth, and a million knots are none.
         if stalls > attempt.counters.stalls and task.unknowns_of(attempt.axes) > task.factored:
             return attempt.axes, False
-        wanted = finer(math.inf)
+        wanted = placed(math.inf)
         if task.unknowns_of(wanted[0]) <= task.factored:
             return wanted
-        axes, more = finer(task.largest)
+        axes, more = placed(task.largest)
         worth = not iterated(task, attempt.axes) or task.unknowns_of(axes) >= limits.more * task.unknowns_of(
             attempt.axes
         )
@@ -197,7 +197,8 @@ def opened(task: MarchTask, state: MarchState) -> MarchState:
     state = replace(state, closed=False)
     axes, length = tuple(axis for axis in first.axes if isinstance(axis, SplineAxis)), first.high - first.low
     state = replace(state, slabs=(), length=length)
-    known = (task.continued and not at_round_off(task, first)) or task.singular or iterated(task, state.attempt.axes)
+    rescaled = at_round_off(task, first) and finer_on_shape(task, first) is not None
+    known = (task.continued and not rescaled) or task.singular or iterated(task, state.attempt.axes)
     still = task.shaped and not task.problem.unknowns and (state.iterate.moved or math.inf) <= task.tolerances.still
     if (task.linear or still) and not task.slabbed and known:  # the same axes give the same slab
         return opened(task, conclude(task, replace(state, attempt=next_attempt(task, 0.0, length, axes)), first))
@@ -217,8 +218,7 @@ def for_next_pass(task: MarchTask, state: MarchState, best: Pass) -> tuple[float
     aim = Aim(limits.passes[state.level], task.degree_in_time, first=True)
     axes = tuple(axis for axis in worst.axes if isinstance(axis, SplineAxis))
     if worst.residual > aim.tolerance:
-        finer, more = knot_placement.uniformly_finer_axes(worst, task.along, task.largest, task.smooth_degree)
-        axes = finer if more else axes
+        axes = finer_on_shape(task, worst) or axes
     length = min(verdicts.next_length(slab, aim, limits) for slab in best.slabs)
     return verdicts.equal_length(0.0, min(length, task.first_slab)), axes
 
@@ -229,9 +229,15 @@ def of_knots(task: MarchTask, state: MarchState, best: Pass) -> bool:
     No shorter slabs then lower it.
     """
     limits, worst = task.tolerances, max(best.slabs, key=lambda slab: slab.residual)
-    _, more = knot_placement.uniformly_finer_axes(worst, task.along, task.largest, task.smooth_degree)
     large = worst.residual > limits.met_within * limits.passes[state.level]
-    return large and not more and worst.tail <= limits.too_long * limits.in_time * worst.residual
+    in_time = worst.tail > limits.too_long * limits.in_time * worst.residual
+    return large and not in_time and finer_on_shape(task, worst) is None
+
+
+def finer_on_shape(task: MarchTask, slab: Slab) -> Axes | None:
+    """Return finer axes than those of a slab on a shape; None if there are none within the limit of unknowns."""
+    axes, more = knot_placement.uniformly_finer_axes(slab, task.along, task.largest, task.smooth_degree)
+    return axes if more else None
 
 
 def at_limit(task: MarchTask, found: Pass) -> bool:
