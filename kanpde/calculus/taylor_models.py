@@ -239,7 +239,7 @@ class TaylorModel:
         rest._coefficient(constant)[...] -= centre
         radius = rest.bound
         coefficients, remainder = series(centre, radius)
-        largest = sum(sizes(each) * radius**m for m, each in enumerate(coefficients))
+        largest = np.sum([sizes(each) * radius**m for m, each in enumerate(coefficients)], axis=0)
         result = self._constants(coefficients[-1])
         for m, each in reversed(list(enumerate(coefficients[:-1]))):
             # What is cut is multiplied by the m-th power of the rest.
