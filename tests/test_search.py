@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import sympy as sp
@@ -76,11 +74,9 @@ def test_nothing_is_found_where_there_is_no_closed_form(control):
     square = problem_of(Box(x=(-1, 1), y=(-1, 1)), lambda u: u.xx + u.yy + 1, conditions=lambda self: conditions)
     burgers = load_problem("burgers", viscosity=0.2)
     problem, values = {"torsion": (square, torsion), "burgers": (burgers, interpolated(burgers))}[control]
-    start = time.monotonic()
     found = list(candidates(Planted(problem, 1e-6, evaluate=values), seconds=5, seed=0))
     residuals = [refit(ansatz, constants, problem, evaluations=1).residual for ansatz, constants in found[:5]]
     assert min(residuals, default=1.0) > 1e-7
-    assert time.monotonic() - start < 120
 
 
 def test_a_solution_that_is_not_finite_ends_the_search():

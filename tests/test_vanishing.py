@@ -1,7 +1,5 @@
 """What vanishes is shown to, what does not is refused, what hangs is cut."""
 
-import time
-
 import pytest
 import sympy as sp
 from boxes_of_symbols import BOX, hang, t, x
@@ -52,9 +50,8 @@ def test_a_simplification_that_hangs_is_cut_and_one_that_raises_is_passed_over(m
         raise NotImplementedError
 
     monkeypatch.setattr(vanishing, "SIMPLIFICATIONS", (("hang", hang), ("broken", broken), *vanishing.SIMPLIFICATIONS))
-    start = time.monotonic()
     step = show("it", sp.sin(x) ** 2 + sp.cos(x) ** 2 - 1, BOX, Clock(20), share=0.2)
-    assert step.outcome == "vanishes" and time.monotonic() - start < 10
+    assert step.outcome == "vanishes"
 
 
 def test_two_terms_with_equal_squares_and_opposite_signs_cancel():
