@@ -34,7 +34,9 @@ MIN_INTERVALS = 12  # smallest number of intervals of an edge
 INTERVALS_PER_SLAB = 6  # number of intervals of an edge in time for each slab
 DENSITY_FACTOR = 1.15  # ratio of the density of an edge's knots to the largest density in any slab
 TRUNCATION = 0.2  # relative singular values below this share of the relative residual are dropped
-TRUNCATION_INSIDE = 0.01  # the same on a shape, where the error often is far below the residual
+TRUNCATION_PLANE = 0.002  # the same in the plane, where products are few and the error often is far below the residual
+SMALL_ENOUGH = 2e-12  # relative truncation in the plane that need not become smaller for that reason
+TRUNCATION_INSIDE = 0.01  # the same on a shape
 FINE = 1e-6  # relative truncation on a shape that costs few products, however large the residual of coarse knots is
 MANY = 1000  # functions of one coordinate from which they are fitted by sparse matrices
 MARGIN = 0.1  # margin of a node's grid beyond the node's values, as a share of their range
@@ -64,6 +66,8 @@ def compress_with_functions(
     beside = None if inside is None else Beside.of(found, domain.time, maps, inside, axes, solve)
     share = TRUNCATION if inside is None else TRUNCATION_INSIDE
     tolerance = max(MIN_SINGULAR_VALUE, share * found.residual)
+    if inside is None and len(axes) == 2:
+        tolerance = min(tolerance, max(TRUNCATION_PLANE * found.residual, SMALL_ENOUGH))
     if inside is not None:
         most, tolerance = tolerance, min(tolerance, FINE)
         sizes = field_sizes(found, inside.points, axes, solve, values, beside)
