@@ -9,7 +9,7 @@ import pytest
 import sympy as sp
 import torch
 
-from kanpde import Box, Dirichlet, Initial, Periodic, Problem
+from kanpde import Box, Dirichlet, Disk, Initial, Periodic, Problem
 from kanpde.marching import time_blocks as module
 from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.linearisation import Numbered
@@ -100,6 +100,9 @@ def test_other_rows_have_no_such_factor(monkeypatch):
     steady = TensorProduct([SplineAxis(np.linspace(0, 1, 3), 4)] * 2)
     plate = System(steady, Box(x=(0, 1), y=(0, 1)), Still().blocks(), ("u",))
     assert module.time_blocks(plate.linearise(torch.zeros(plate.size, dtype=torch.float64))) is None
+    dense = Numbered(Storage(torch.arange(system.space.size)), ())
+    disk = System(system.space, Round.domain, Round().blocks(), ("u",), numbered=dense)
+    assert module.time_blocks(disk.linearise(torch.zeros(disk.size, dtype=torch.float64))) is None
 
 
 @pytest.mark.parametrize("order", [0, 1, 2])
@@ -123,3 +126,14 @@ class Still(Problem):
 
     def conditions(self):
         return {"rim": Dirichlet(0)}
+
+
+@dataclass(frozen=True)
+class Round(Problem):
+    domain = Disk((0.5, 0.5), 0.5) * Box(t=(0, 0.3))
+
+    def residual(self, u, x, y, t):
+        return u.t - u.xx - u.yy
+
+    def conditions(self):
+        return {"rim": Dirichlet(0), "start": Initial(0)}

@@ -148,7 +148,8 @@ def time_blocks(linear: TensorLinearisation) -> TimeBlocks | None:
         return None
     rows = []
     for piece, slopes in zip(system.pieces, linear.slopes, strict=True):
-        if piece.placed.sums is not None or not piece.on_grids:
+        whole = all(isinstance(part, OnGrid) for image in piece.images for part in image.parts)
+        if piece.placed.sums is not None or not whole:
             return None
         for each in steady_rows(piece, slopes, times[0]):
             if each is None:
@@ -164,9 +165,10 @@ def steady_rows(piece: Piece, slopes: Slopes, time: int) -> Iterator[SteadyRows 
     start = 0
     for grids in zip(*split, strict=True):
         functions, matrices = dict[int, Tensor](), dict[int, Tensor]()
-        line = grids[0][0].lines[time] if isinstance(grids[0][0], OnGrid) else None
+        assert isinstance(grids[0][0], OnGrid)
+        line = grids[0][0].lines[time]
         for grid, slope in grids:
-            if line is None or not isinstance(grid, OnGrid) or not grid.lines[time].same(line):
+            if not isinstance(grid, OnGrid) or not grid.lines[time].same(line):
                 yield None
                 return
             shape = [len(each.columns) for each in grid.lines]
