@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kanpde.optim.band import MIN_DAMPING, Factor
 from kanpde.optim.bordered import AnyFactor, BorderedFactor, BorderedLinearisation, factor_of, function_factor
-from kanpde.optim.cgls import Solve, conjugate_gradients
+from kanpde.optim.cgls import TOLERANCE, Solve, conjugate_gradients
 from kanpde.optim.least_squares import Step
 
 MAX_DAMPING = 1e3  # the largest damping λ
@@ -190,14 +190,16 @@ def best_trial(problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinea
     return min(trials, key=lambda trial: trial.loss)
 
 
-def own_step(linear: BorderedLinearisation, factor: AnyFactor) -> Solve:
-    """Return the step of a linearisation with its own factor, to the last digit.
+def own_step(linear: BorderedLinearisation, factor: AnyFactor, tolerance: float = TOLERANCE) -> Solve:
+    """Return the step of a linearisation with its own factor, to the last digit if no other `tolerance` is given.
 
     One iteration leaves little of the residual, but what it finds along directions that hardly change it, such as the
     place of a front, is the rounding of JᵀJ.
     """
     own = None if isinstance(factor, Factor) else factor.own
-    return conjugate_gradients(linear, factor) if own is None else Solve(own, linear.product(own), 0.0, 0)
+    if own is not None:
+        return Solve(own, linear.product(own), 0.0, 0)
+    return conjugate_gradients(linear, factor, tolerance=tolerance)
 
 
 def needs_no_damping(trial: Trial) -> bool:
