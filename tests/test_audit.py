@@ -96,6 +96,8 @@ class OfFunction:
         """Return its jets (n, S, f)."""
         return self.function.jets(self.function.prepare(points, plan))
 
+    jets_on_grid = jets_at
+
 
 class Decay(Problem):
     """u' + u² = 0 with u(0) = 1, so that u = 1 / (1 + t)."""

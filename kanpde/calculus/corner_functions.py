@@ -10,8 +10,11 @@ z.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -74,6 +77,51 @@ class Corner:
         return r / size, angle - turn
 
 
+class Around:
+    """Points about a corner, and the terms there that functions of the same powers share, of which Re and Im are one.
+
+    `places` are z and w in polar coordinates and log |w|; first those of values, then those of derivatives, for which
+    the points keep away from the corner.
+    """
+
+    def __init__(self, corner: Corner, points: Tensor) -> None:
+        self.outside = corner.outside(points)
+        self._corner, self._points = corner, points
+        self._powers: tuple[float, int] | None = None
+        self._terms: dict[tuple[float, ...], tuple[Tensor, Tensor, Tensor]] = {}
+
+    @cached_property
+    def places(self) -> tuple[Place, Place]:
+        """The points for values and for derivatives."""
+        r, angle = self._corner.polar(self._points)
+        return self._place(r, angle), self._place(r.clamp_min(TINY), angle)
+
+    def _place(self, r: Tensor, angle: Tensor) -> Place:
+        size, turned = self._corner.mapped(r, angle)
+        return Place(r, angle, size, turned, size.log())
+
+    def term(
+        self, powers: tuple[float, int], key: tuple[float, ...], compute: Callable[[], tuple[Tensor, Tensor, Tensor]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what was computed for a key since a function had other powers, or compute it."""
+        if powers != self._powers:
+            self._powers, self._terms = powers, {}
+        if key not in self._terms:
+            self._terms[key] = compute()
+        return self._terms[key]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Polar coordinates of z and of w, and log |w|, (n,) each."""
+
+    r: Tensor
+    angle: Tensor
+    size: Tensor
+    turned: Tensor
+    log: Tensor
+
+
 @dataclass(frozen=True)
 class CornerFunction:
     """Im z^a z̄^b, with a = `power` and b = `conjugate`; Re if `even`; times log z inside if `log`.
@@ -98,47 +146,49 @@ class CornerFunction:
         """True if the function is unbounded, as about a point that lies in a hole."""
         return self.power < 0 or (self.log and self.exponent == 0)
 
-    def jets(self, points: Tensor, plan: JetPlan, outside: Outside | None = None) -> Tensor:
-        """Return the partials (n, S) at points (n, 2), which are those `outside` the corner's slit."""
+    def jets(self, points: Tensor, plan: JetPlan, around: Around | None = None) -> Tensor:
+        """Return the partials (n, S) at points (n, 2), which are those `around` its corner."""
+        around = around or Around(self.corner, points)
         if self.modulus:  # log z + log z̄ = 2 log |z|
             plain = replace(self, modulus=False)
             other = replace(plain, power=float(self.conjugate), conjugate=int(self.power))
-            pair = [each.jets(points, plan, outside) for each in (plain, other)]
+            pair = [each.jets(points, plan, around) for each in (plain, other)]
             return (pair[0] + pair[1] if self.even else pair[0] - pair[1]) / 2
-        outside = outside or self.corner.outside(points)
+        outside = around.outside
         if outside is not None:
             return torch.stack([self._about_slit(outside, partial) for partial in plan.partials], dim=1)
-        r, angle = self.corner.polar(points)
-        found = []
-        for partial in plan.partials:
-            z = (r.clamp_min(TINY) if partial else r), angle
-            found.append(self._partial(z, self.corner.mapped(*z), partial))
-        return torch.stack(found, dim=1)
+        return torch.stack([self._partial(around, partial) for partial in plan.partials], dim=1)
 
     def _about_slit(self, outside: Outside, partial: tuple[int, ...]) -> Tensor:
         found = outside.partial(int(self.power), self.conjugate, partial.count(1), len(partial), log=self.log)
         return (found.real if self.even else found.imag) / self.corner.radius ** len(partial)
 
-    def _partial(self, z: tuple[Tensor, Tensor], w: tuple[Tensor, Tensor], partial: tuple[int, ...]) -> Tensor:
+    def _partial(self, around: Around, partial: tuple[int, ...]) -> Tensor:
         """Return ∂_x^p ∂_y^q, where ∂_x = e^{-iφ}∂_z + e^{iφ}∂_z̄ and ∂_y = i (e^{-iφ}∂_z - e^{iφ}∂_z̄)."""
         order, ups, corner = len(partial), partial.count(1), self.corner
-        (r, angle), (size, turned) = z, w
-        total = torch.zeros_like(r)
+        place = around.places[bool(partial)]
+        total = torch.zeros_like(place.r)
         for bars, share in enumerate(binomials(order - ups, ups)):  # of ∂_z^{order - bars} ∂_z̄^bars
             share *= math.perm(self.conjugate, bars)
             plains = order - bars
             for k in range(1 if corner.pole is None else plains + 1) if share else ():
                 plain, logarithmic = coefficients(self.power, plains - k, self.log, k)
-                turn = (self.power + k) * turned - (plains + self.conjugate - bars) * angle - k * corner.direction
-                turn = turn - (order - 2 * bars) * corner.first + ups * math.pi / 2
-                cos, sin = torch.cos(turn), torch.sin(turn)
+                shared = functools.partial(self._term, place, order, ups, bars, k)
+                cos, sin, power = around.term((self.power, self.conjugate), (order, ups, bars, k), shared)
                 one, other = (cos, -sin) if self.even else (sin, cos)
                 term = plain * one
                 if logarithmic:  # log w = log |w| + i arg w
-                    term = term + logarithmic * (size.log() * one + turned * other)
-                power = size ** (self.power + k) * r ** (self.conjugate - order)
+                    term = term + logarithmic * (place.log * one + place.turned * other)
                 total = total + share * math.comb(plains, k) / corner.distance**k * power * term
         return total / corner.radius**order
+
+    def _term(self, place: Place, order: int, ups: int, bars: int, k: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the cosine and the sine of a term's angle, and its power of the distances."""
+        plains, corner = order - bars, self.corner
+        turn = (self.power + k) * place.turned - (plains + self.conjugate - bars) * place.angle - k * corner.direction
+        turn = turn - (order - 2 * bars) * corner.first + ups * math.pi / 2
+        power = place.size ** (self.power + k) * place.r ** (self.conjugate - order)
+        return torch.cos(turn), torch.sin(turn), power
 
 
 def binomials(plus: int, minus: int) -> list[int]:

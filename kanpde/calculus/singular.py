@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kanpde.calculus.corner_functions import Corner, CornerFunction
+from kanpde.calculus.corner_functions import Around, Corner, CornerFunction
 from kanpde.calculus.jets import JetPlan
 from kanpde.calculus.solid_harmonics import Centre, SolidHarmonic, harmonic_jets
 
@@ -29,8 +29,8 @@ def _about(corner: Corner | Centre, functions: Sequence[Any], points: Tensor, pl
     """Return the partials of functions of one point."""
     if isinstance(corner, Centre):
         return harmonic_jets(functions, points, plan)
-    outside = corner.outside(points)
-    return torch.stack([function.jets(points, plan, outside) for function in functions], dim=2)
+    around = Around(corner, points)
+    return torch.stack([function.jets(points, plan, around) for function in functions], dim=2)
 
 
 def functions_to_json(functions: Sequence[SingularFunction]) -> list[dict[str, Any]]:

@@ -155,6 +155,11 @@ class TensorLinearisation:
         return self._slopes
 
     @property
+    def system(self) -> Assembled:
+        """The system."""
+        return self._system
+
+    @property
     def border(self) -> Tensor:
         """The columns of the unknown constants, (N, U)."""
         return torch.cat([each.by_constants.flatten(0, 1) for each in self._slopes])

@@ -119,7 +119,7 @@ class KANLayer(nn.Module):
             jet = [edges[0].sum(dim=0)]
             pure = {alpha: edges[order][axis] for alpha, axis, order in plan.pure}
         jet += [pure[alpha] if alpha in pure else torch.zeros_like(jet[0]) for alpha in range(1, len(plan))]
-        return self._multiplied(jet, plan), Tape(columns, (), (), (), jet)
+        return self.multiplied(jet, plan), Tape(columns, (), (), (), jet)
 
     def next_jet(self, jet: Sequence[Tensor], plan: JetPlan, *, taped: bool = False) -> tuple[list[Tensor], Tape]:
         """Return the jet after the layer, (i, n) -> (outputs, n) each; `taped` adds a derivative that `pull` needs.
@@ -133,7 +133,7 @@ class KANLayer(nn.Module):
             constants, slopes = lines
             subnodes = [slopes.T @ each for each in jet]
             subnodes[0] += constants.sum(dim=0)[:, None]
-            return self._multiplied(subnodes, plan), Tape((), (), jet, (), subnodes)
+            return self.multiplied(subnodes, plan), Tape((), (), jet, (), subnodes)
         columns: Sequence[Tensor] = ()
         edges: Sequence[Tensor] = ()
         bell = jets.bell_terms(plan, jet)
@@ -149,9 +149,10 @@ class KANLayer(nn.Module):
         else:
             matrix = self.coefficients.flatten(0, 1).T
             subnodes = [matrix @ contracted(columns, terms).flatten(0, 1) for terms in bell]
-        return self._multiplied(subnodes, plan), Tape(columns, edges, jet, bell, subnodes)
+        return self.multiplied(subnodes, plan), Tape(columns, edges, jet, bell, subnodes)
 
-    def _multiplied(self, subnodes: list[Tensor], plan: JetPlan) -> list[Tensor]:
+    def multiplied(self, subnodes: list[Tensor], plan: JetPlan) -> list[Tensor]:
+        """Return the nodes' jet from the subnodes' one, (o, n) -> (outputs, n) for each partial."""
         if not self.products:
             return subnodes
         left, right = self._factors(subnodes)

@@ -17,6 +17,7 @@ from kanpde.network.kan import KAN
 from kanpde.network.layer import Tape
 from kanpde.network.mlp import MLP
 from kanpde.network.parted import KIND, PartedNetwork
+from kanpde.network.repeated import jets_of_repeated
 from kanpde.network.slabbed import KIND as SLABBED
 from kanpde.network.slabbed import SlabbedNetwork
 from kanpde.network.tensor_train import TensorTrain
@@ -87,10 +88,22 @@ class Model(nn.Module):
         chunks = (chunk.to(like) for chunk in torch.split(points, CHUNK))
         return torch.cat([self.jets(self.prepare(chunk, plan))[:, columns] for chunk in chunks])
 
+    @torch.no_grad()
+    def jets_on_grid(self, points: Tensor, plan: JetPlan) -> Tensor:
+        """Return the same at points (n, d) whose coordinates repeat, up to rounding errors, in less time."""
+        like = next(self.network.parameters())
+        return torch.cat([self._jets_of_chunk(chunk.to(like), plan) for chunk in torch.split(points, CHUNK)])
+
+    def _jets_of_chunk(self, points: Tensor, plan: JetPlan) -> Tensor:
+        jet = jets_of_repeated(self.network, points, plan)
+        if jet is None:
+            return self.jets(self.prepare(points, plan))
+        return jet if self.ansatz is None else clothed(jet, plan, *ansatz_jets(points, self.ansatz, plan))
+
     def _clothed(self, jet: Tensor, prepared: Prepared) -> Tensor:
         if prepared.lift is None or prepared.factor is None:
             return jet
-        return prepared.lift + jets.product(prepared.plan, prepared.factor, jet)
+        return clothed(jet, prepared.plan, prepared.lift, prepared.factor)
 
     def forward(self, points: Tensor) -> Tensor:
         """Return the values (n, fields) at points (n, d)."""
@@ -145,6 +158,11 @@ def saved_on(
     if description.get("kind") == KIND and partition is not None:
         return PartedNetwork.from_architecture(description, state, partition)
     return saved_network(description, state)
+
+
+def clothed(jet: Tensor, plan: JetPlan, lift: Tensor, factor: Tensor) -> Tensor:
+    """Return the jets of lift + factor · network from those of all three, (n, S, fields) each."""
+    return lift + jets.product(plan, factor, jet)
 
 
 def ansatz_jets(points: Tensor, ansatz: Lift, plan: JetPlan) -> tuple[Tensor, Tensor]:

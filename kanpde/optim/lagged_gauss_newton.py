@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from kanpde.optim.band import MIN_DAMPING, Factor
 from kanpde.optim.bordered import AnyFactor, BorderedFactor, BorderedLinearisation, factor_of, function_factor
-from kanpde.optim.cgls import Solve, conjugate_gradients
+from kanpde.optim.cgls import TOLERANCE, Solve, conjugate_gradients
 from kanpde.optim.least_squares import Step
 
 MAX_DAMPING = 1e3  # the largest damping λ
@@ -58,28 +59,31 @@ class LaggedGaussNewton:
 
     A step with its own factor is solved to the last digit; one with an earlier factor, if another step follows anyway,
     until its error would change the residual by no more than a `share` of it.
+
+    `nearby` returns the factor of a matrix near JᵀJ of a linearisation, if there is one that costs far less than its
+    own. It is tried as an earlier factor is, and after that.
     """
 
-    def __init__(self, factor: AnyFactor | None = None, share: float = 0.0) -> None:
-        self.damping, self.factor, self.share = MIN_DAMPING, factor, share
+    def __init__(
+        self,
+        factor: AnyFactor | None = None,
+        share: float = 0.0,
+        nearby: Callable[[Any], AnyFactor | None] | None = None,
+    ) -> None:
+        self.damping, self.factor, self.share, self.nearby = MIN_DAMPING, factor, share, nearby
 
     def step(self, problem: LocalLeastSquares, vector: Tensor) -> Step:
         """Return one step from `vector`, (P,); it is not accepted if no damping succeeds."""
         linear = problem.linearise(vector)
         before = float(linear.residual.square().sum())
-        lagged = self.factor
-        if (
-            lagged is not None
-            and lagged.reusable
-            and lagged.damping <= MAX_LAGGED_DAMPING
-            and lagged.storage is linear.storage
-        ):
+        for near in self._near(linear):
             tolerance = LAGGED_PRECISE if linear.storage.orthogonal else LAGGED_TOLERANCE
-            descent = conjugate_gradients(linear, lagged, LAGGED_ITERATIONS, tolerance, self.share)
+            descent = conjugate_gradients(linear, near, LAGGED_ITERATIONS, tolerance, self.share)
             if descent.close or descent.left <= 1e3 * LAGGED_TOLERANCE:
-                trial = trial_of(problem, vector, linear, lagged, descent)
+                trial = trial_of(problem, vector, linear, near, descent)
                 if trial.ratio >= MIN_REDUCTION_RATIO:
-                    return Step(trial.vector, trial.loss, True, before, lagged.damping, trial.ratio, 1)
+                    self.factor = near
+                    return Step(trial.vector, trial.loss, True, before, near.damping, trial.ratio, 1)
                 if is_round_off(trial, vector):
                     return Step(vector, before, False, before, damping=self.damping, probes=1)
         damping, probes = max(self.damping / DAMPING_FACTOR, MIN_DAMPING), 0
@@ -104,6 +108,16 @@ class LaggedGaussNewton:
                     return Step(shorter.vector, shorter.loss, True, before, damping, shorter.ratio, probes)
             damping *= DAMPING_FACTOR
         return Step(vector, before, False, before, damping=self.damping, probes=probes)
+
+    def _near(self, linear: BorderedLinearisation) -> Iterator[AnyFactor]:
+        """Yield the factor of an earlier step, if it may be used, and one that is nearby; later ones are not made."""
+        lagged = self.factor
+        usable = lagged is not None and lagged.reusable and lagged.damping <= MAX_LAGGED_DAMPING
+        if lagged is not None and usable and lagged.storage is linear.storage:
+            yield lagged
+        near = None if self.nearby is None else self.nearby(linear)
+        if near is not None:
+            yield near
 
 
 def across(problem: LocalLeastSquares, start: Tensor, vector: Tensor, before: float) -> tuple[Tensor, float] | None:
@@ -176,14 +190,16 @@ def best_trial(problem: LocalLeastSquares, vector: Tensor, linear: BorderedLinea
     return min(trials, key=lambda trial: trial.loss)
 
 
-def own_step(linear: BorderedLinearisation, factor: AnyFactor) -> Solve:
-    """Return the step of a linearisation with its own factor, to the last digit.
+def own_step(linear: BorderedLinearisation, factor: AnyFactor, tolerance: float = TOLERANCE) -> Solve:
+    """Return the step of a linearisation with its own factor, to the last digit if no other `tolerance` is given.
 
     One iteration leaves little of the residual, but what it finds along directions that hardly change it, such as the
     place of a front, is the rounding of JᵀJ.
     """
     own = None if isinstance(factor, Factor) else factor.own
-    return conjugate_gradients(linear, factor) if own is None else Solve(own, linear.product(own), 0.0, 0)
+    if own is not None:
+        return Solve(own, linear.product(own), 0.0, 0)
+    return conjugate_gradients(linear, factor, tolerance=tolerance)
 
 
 def needs_no_damping(trial: Trial) -> bool:

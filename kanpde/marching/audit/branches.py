@@ -153,7 +153,7 @@ class Search:
         if factor is None:
             return None
         self.dampings = [damping for damping in self.dampings if damping >= factor.damping]
-        step = own_step(linear, factor).step
+        step = own_step(linear, factor, SETTLED).step
         return step if bool(step.isfinite().all()) else None
 
     def linear(self, start: Tensor) -> bool:

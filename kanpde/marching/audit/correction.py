@@ -31,6 +31,7 @@ from kanpde.marching.slab_system import least_sizes, periodic, rms_of_fields, ro
 from kanpde.marching.smoothing import loosen, tune
 from kanpde.marching.system import System
 from kanpde.marching.task import MarchTask, times_of
+from kanpde.marching.time_blocks import time_blocks
 from kanpde.optim.band import MIN_DAMPING
 from kanpde.optim.bordered import AnyFactor, factor_of, first_solvable
 from kanpde.optim.lagged_gauss_newton import LaggedGaussNewton, own_step
@@ -54,6 +55,7 @@ STEP = {1: 2.0, 2: 1.5}
 FALLEN = 0.3  # ratio for twice the number below which a direction is noticed much less
 MOST_HELD = 1e9  # operations of a factor from which what training did not reach is not corrected, and counts as lost
 WATCHED = 30  # first parts whose weakest direction is looked for; in later ones it is determined by the same conditions
+ALIKE = 4.0  # ratio of the scales of two slabs of a linear problem below which they are the same
 KEPT_AXES = 8  # number of axes that are kept for later slabs
 HIGHER_IN_TIME = 2  # difference of their degrees in time
 
@@ -103,6 +105,10 @@ class Linearised:
         self.zero = torch.zeros(self.system.size, dtype=torch.float64, device=task.device)
         self.zero[self.system.size - len(constants) :] = constants
         self.system.rescale(self.zero)
+        own = self.system.scales
+        if task.linear and earlier is not None:
+            scale_alike(self.system, earlier)
+        self._ratios = [used / each for used, each in zip(self.system.scales, own, strict=True)]
         tune(self.system, self.zero)
         loosen(self.system)
 
@@ -127,9 +133,30 @@ class Linearised:
         """Return the rows (N,) at any vector."""
         return self.system.residual(vector)
 
+    def norms_by_block(self, rows: Tensor) -> dict[str, float]:
+        """Return the norm of every block's part of the rows (N,) with its own scales, without measurements."""
+        found: dict[str, float] = {}
+        parts = torch.split(rows, [piece.factors.numel() for piece in self.system.pieces])
+        for piece, part, ratio in zip(self.system.pieces, parts, self._ratios, strict=True):
+            if piece.placed.block.points is None:
+                name = piece.placed.block.name
+                own = ratio[:, None] * part.view(len(ratio), -1)
+                found[name] = math.hypot(found.get(name, 0.0), float(own.norm()))
+        return found
+
     def linearise(self, vector: Tensor) -> TensorLinearisation:
         """Return the rows and their Jacobian."""
         return self.at_zero if vector is self.zero else self.system.linearise(vector)
+
+
+def scale_alike(system: System, earlier: System) -> None:
+    """Divide the rows by the scales of an earlier system, if those are nearly its own: then both have one factor."""
+    names = [[piece.placed.block.name for piece in each.pieces] for each in (system, earlier)]
+    if names[0] != names[1]:
+        return
+    ratios = torch.cat([own / other for own, other in zip(system.scales, earlier.scales, strict=True)])
+    if bool((ratios.log().abs() <= math.log(ALIKE)).all()):
+        system.scale(earlier.scales)
 
 
 @lru_cache(maxsize=KEPT_AXES)
@@ -179,7 +206,7 @@ def corrections(
     found: list[Corrected] = []
     before: TensorFunction | None = None
     earlier: System | None = None
-    method = LaggedGaussNewton()
+    method = LaggedGaussNewton(nearby=time_blocks)
     past = list[Tensor]()
     for number, part in enumerate(parts):
         if part.held and operations(task, finer_splines(task, part, finer)) > MOST_HELD:
@@ -199,7 +226,7 @@ def corrections(
         least = least_sizes(task, past)
         joined, rows = before, Linearised(task, part, constants, before, finer, earlier, least=least)
         if number < 2:  # the joints of the second slab are rows like those of all later ones
-            method = LaggedGaussNewton()
+            method = LaggedGaussNewton(nearby=time_blocks)
         noisy = rows.noisy
         if noisy:  # finer splines would only follow the noise
             rows = Linearised(task, part, constants, before, 1 / FINER[min(len(part.axes), 2)], least=least)
@@ -211,7 +238,7 @@ def corrections(
         weakest: Direction | None = DETERMINED
         if watched:
             weakest = weakest_direction(system, rows.zero, rows.at_zero, usable or rows.factor)
-        left, right = (norms_by_block(system, each) for each in (rows.at_zero.residual, rows.residual(taken)))
+        left, right = (rows.norms_by_block(each) for each in (rows.at_zero.residual, rows.residual(taken)))
         resolvable = watched and not (noisy or task.shaped)
         if resolvable and weakest is not None and suspected(task, weakest, left, right):
             weakest = resolved_direction(task, part, constants, joined, weakest, least)
@@ -252,7 +279,7 @@ def corrected_around(
     if watched:
         few = Linearised(task, part, constants, before, finer)
         weakest = weakest_direction(few.system, few.zero, few.at_zero, few.factor)
-    left, right = (norms_by_block(rows.system, rows.residual(each)) for each in (rows.zero, step.vector))
+    left, right = (rows.norms_by_block(rows.residual(each)) for each in (rows.zero, step.vector))
     return Corrected(rows.system.at(step.vector), weakest, left, right, expected=expected_share(task, part))
 
 
@@ -332,14 +359,3 @@ def expected_share(task: MarchTask, part: Part) -> float:
     """Return the share of the equation's residual, which is as h^{degree + 1 - order}, that finer splines leave."""
     pairs = zip(part.axes, finer_splines(task, part), strict=True)
     return max(float((one.intervals / other.intervals) ** (one.degree + 1 - task.order)) for one, other in pairs)
-
-
-def norms_by_block(system: System, rows: Tensor) -> dict[str, float]:
-    """Return the norm of every block's part of the rows (N,), without blocks of measurements."""
-    found: dict[str, float] = {}
-    parts = torch.split(rows, [piece.factors.numel() for piece in system.pieces])
-    for piece, part in zip(system.pieces, parts, strict=True):
-        if piece.placed.block.points is None:
-            name = piece.placed.block.name
-            found[name] = math.hypot(found.get(name, 0.0), float(part.norm()))
-    return found

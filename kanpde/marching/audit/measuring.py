@@ -53,7 +53,7 @@ def estimates(task: MarchTask, model: Model, parts: Sequence[Part], found: Seque
     )
     if task.slabbed and not isinstance(problem, Split) and len(points):
         corrected = with_start(task, points, corrected)
-    values = model.jets_at(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0]
+    values = model.jets_on_grid(torch.as_tensor(points), JetPlan(domain.dimension, [()]))[:, 0]
     network = values.double().cpu().numpy()
     end = lost_after(parts, found)
     lost = shares > end
