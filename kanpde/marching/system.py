@@ -24,6 +24,7 @@ from kanpde.collocation.rows import (
     usable_scale,
 )
 from kanpde.geometry.domain import Domain
+from kanpde.marching.constant_rows import ConstantRows
 from kanpde.marching.enriched_product import EnrichedProduct
 from kanpde.marching.linearisation import Numbered, TensorLinearisation, scaled_slopes
 from kanpde.marching.piece import Image, OnGrids, Piece, Shapes, TensorFunction, balancing_sizes, noticed_fields
@@ -46,6 +47,8 @@ NOTHING = 1e-10
 LEAST_SIDE = 1e-6
 # Number of unknowns up to which a dense matrix costs less than the search for a narrow band.
 FEW = 300
+# Number of unknowns up to which sums of Kronecker products are whole matrices.
+LARGEST_WHOLE = 1000
 # Curvature of an unknown function, relative to its size, that counts as much as the misfit of the measurements, until
 # these choose another weight of its smoothness.
 STIFF = 1e-2
@@ -124,7 +127,8 @@ class System:
             reach = max(self._reach(piece, numbering, positions[self.space.longest], slack) for piece in self.pieces)
             storage = Storage.of(numbering, reach, slack, len(self.unknowns))
             options.append((reach, Numbered(storage, positions)))
-        return min(options, key=lambda option: option[0])[1]
+        narrowest = min(options, key=lambda option: option[0])[1]
+        return self._dense() if narrowest.storage.bandwidth is None else narrowest
 
     def _dense(self) -> Numbered:
         """Return the numbering in the vector's own order, and the storage of a dense matrix."""
@@ -216,7 +220,23 @@ class System:
         found = self._slopes(vector)
         self._slopes_of = None  # the Jacobian is as large
         pairs = zip(self.pieces, found, strict=True)
-        return TensorLinearisation(self, [scaled_slopes(piece, rows, slopes) for piece, (rows, slopes) in pairs])
+        constant = self._constant_rows([slopes for _, slopes in found])
+        slopes = [scaled_slopes(piece, rows, slopes) for piece, (rows, slopes) in pairs]
+        return TensorLinearisation(self, slopes, constant=constant)
+
+    def _constant_rows(self, slopes: Sequence[Sequence[Slope]]) -> list[ConstantRows]:
+        """Return the Jacobian of every block, if all have constant coefficients on few functions; else nothing."""
+        storage = self.numbered.storage
+        whole = storage.bandwidth is None and storage.in_order and not storage.orthogonal
+        if not whole or storage.size > LARGEST_WHOLE or self._device != PROCESSOR:
+            return []
+        blocks: list[ConstantRows] = []
+        for piece, each in zip(self.pieces, slopes, strict=True):
+            block = ConstantRows.of(piece, each)
+            if block is None:
+                return []
+            blocks.append(block)
+        return blocks
 
     def _slopes(self, vector: Tensor) -> list[tuple[Tensor, list[Slope]]]:
         """Return every block's own rows (c, rows) and every component's slope; those of the last vector are kept."""
