@@ -7,7 +7,7 @@ one product of matrices for every interval gives all values there.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.splines import derivative_powers, knots_on, polynomial_pieces
 
 Index = npt.NDArray[np.int64]
+EVEN = 1e-12  # largest relative difference of the lengths of even intervals
 
 
 class LocalSplines:
@@ -73,10 +74,28 @@ class LocalSplines:
 
     @cached_property
     def _pieces(self) -> Array:
-        knots = knots_on(self._breakpoints, self._degree, periodic=self._periodic)
-        return np.asarray(polynomial_pieces(knots, self._degree)[0])
+        b, lengths = self._breakpoints, self._lengths
+        if lengths.max() - lengths.min() <= EVEN * lengths[0]:
+            return even_pieces(b.tobytes(), self._degree, self._periodic)
+        return pieces_on(b, self._degree, self._periodic)
+
+    @cached_property
+    def _lengths(self) -> Array:
+        """The length h of every interval, (n,)."""
+        return np.diff(self._breakpoints)
 
     @cached_property
     def _inverse(self) -> Array:
         """1 / h of every interval, (n,)."""
-        return np.asarray(1 / np.diff(self._breakpoints))
+        return np.asarray(1 / self._lengths)
+
+
+def pieces_on(breakpoints: Array, degree: int, periodic: bool) -> Array:
+    """Return the polynomials of the splines on breakpoints (n + 1,), (n, k+1 powers, k+1 splines)."""
+    return np.asarray(polynomial_pieces(knots_on(breakpoints, degree, periodic=periodic), degree)[0])
+
+
+@lru_cache(maxsize=64)
+def even_pieces(breakpoints: bytes, degree: int, periodic: bool) -> Array:
+    """Return the same for even breakpoints, on which most solutions begin: shared, not to be written."""
+    return pieces_on(np.frombuffer(breakpoints), degree, periodic)

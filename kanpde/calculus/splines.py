@@ -10,6 +10,7 @@ Knots have a leading axis: one knot vector for every input of a layer, all with 
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -37,7 +38,8 @@ def knots_through(breakpoints: Array, degree: int) -> Array:
 def clamped_knots(breakpoints: Array, degree: int) -> Array:
     """Return knots (i, n + 2k + 1) through breakpoints (i, n + 1) with repeated ends, the best conditioned."""
     breakpoints = np.atleast_2d(np.asarray(breakpoints, dtype=np.float64))
-    return np.pad(breakpoints, ((0, 0), (degree, degree)), mode="edge")
+    first, last = (np.repeat(end, degree, axis=1) for end in (breakpoints[:, :1], breakpoints[:, -1:]))
+    return np.concatenate([first, breakpoints, last], axis=1)
 
 
 def periodic_knots(breakpoints: Array, degree: int) -> Array:
@@ -85,12 +87,13 @@ def polynomial_pieces(knots: Array, degree: int) -> Array:
     return np.ascontiguousarray(pieces.transpose(2, 3, 0, 1))
 
 
+@cache
 def derivative_powers(degree: int, orders: int) -> Array:
-    """Return D (orders, k+1, k+1) with d^m/dξ^m Σ_p c_p ξ^p = Σ_{p,q} D[m,q,p] c_p ξ^q."""
+    """Return D (orders, k+1, k+1) with d^m/dξ^m Σ_p c_p ξ^p = Σ_{p,q} D[m,q,p] c_p ξ^q: shared, not to be written."""
     result = np.zeros((orders, degree + 1, degree + 1))
     for m in range(min(orders, degree + 1)):
         for p in range(m, degree + 1):
-            result[m, p - m, p] = np.prod(np.arange(p - m + 1, p + 1)) if m else 1.0
+            result[m, p - m, p] = math.prod(range(p - m + 1, p + 1))
     return result
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import torch
@@ -196,7 +196,12 @@ def side(points: Tensor, jet: Tensor, plan: JetPlan, names: tuple[str, ...]) -> 
 
 def plan_of(block: Block, dimension: int) -> JetPlan:
     """Return the plan of the partials that a block needs of any field."""
-    return JetPlan(dimension, frozenset().union(*block.partials.values()))
+    return _plan(dimension, frozenset().union(*block.partials.values()))
+
+
+@lru_cache(maxsize=256)  # every placement of a block asks for it
+def _plan(dimension: int, partials: frozenset[MultiIndex]) -> JetPlan:
+    return JetPlan(dimension, partials)
 
 
 # Scales --------------------------------------------------------------------------------------------------------------
@@ -209,7 +214,7 @@ def sizes_of_terms(slopes: Sequence[Tensor], jet: Tensor) -> Tensor:
 
 def scale_of_equation(sizes: Tensor, weights: Tensor) -> Tensor:
     """Return the root mean square (components,) of the sizes (components, n) of terms that balance at every point."""
-    return torch.stack([mean(size.square(), weights).sqrt() for size in sizes])
+    return mean(sizes.square().T, weights).sqrt()
 
 
 def scale_of_condition(slopes: Sequence[Tensor], typical: Tensor, weights: Tensor) -> Tensor:
@@ -238,5 +243,4 @@ def row_factors(weights: Tensor, scale: Tensor) -> Tensor:
 
 def mean(values: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted mean over the points, (n, ...) -> (...)."""
-    share = (weights / weights.sum()).view(-1, *(1 for _ in values.shape[1:]))
-    return (share * values).sum(dim=0)
+    return ((weights / weights.sum()) @ values.flatten(1)).view(values.shape[1:])

@@ -1,6 +1,6 @@
 """Rows with constant coefficients on tensor grids: sums of Kronecker products of one small matrix for each axis.
 
-A row at point q is Σ_S c_S Π_a √w_a B^{(S_a)}_{j_a}(q_a), because weights of Gauss points are products. So J is a sum of
+A row at point q is Σ_S c_S Π_a √w_a B^{(S_a)}_{j_a}(q_a), because weights of Gauss points are products. So J is a sum
 Kronecker products over the terms S, and so is JᵀJ over pairs of terms; each costs a few products of small matrices
 (Lynch, Rice and Thomas, Numer. Math. 6 (1964) 185). They are NumPy's, whose calls take less time than torch's.
 """

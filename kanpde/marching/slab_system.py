@@ -83,6 +83,7 @@ def rows_of_part(
         numbered=numbered,
         about=about,
         least=least,
+        linear=task.linear,
     )
 
 

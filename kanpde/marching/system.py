@@ -27,11 +27,20 @@ from kanpde.geometry.domain import Domain
 from kanpde.marching.constant_rows import ConstantRows
 from kanpde.marching.enriched_product import EnrichedProduct
 from kanpde.marching.linearisation import Numbered, TensorLinearisation, scaled_slopes
-from kanpde.marching.piece import Image, OnGrids, Piece, Shapes, TensorFunction, balancing_sizes, noticed_fields
+from kanpde.marching.piece import (
+    Image,
+    OnGrids,
+    Piece,
+    Shapes,
+    TensorFunction,
+    balancing_sizes,
+    noticed_fields,
+    spans_of,
+)
 from kanpde.marching.quadrature import Quadrature, any_shape, quadrature
 from kanpde.marching.tensor_product import Local, TensorProduct
 from kanpde.marching.tolerances import MISFIT
-from kanpde.optim.band import Storage
+from kanpde.optim.band import MAX_BAND_SHARE, Storage
 from kanpde.problem.block import Block
 from kanpde.problem.lift import Lift
 
@@ -59,7 +68,7 @@ class System:
 
     The target of the blocks in `going_on` is their value on the solution `before`, in place of their own values. If a
     function `about` is given, the coefficients are those of a correction that is added to it. No field is taken for
-    smaller than its size in `least` (f,).
+    smaller than its size in `least` (f,). If the rows are `linear`, their slopes are those of any vector.
     """
 
     def __init__(
@@ -77,8 +86,9 @@ class System:
         numbered: Numbered | None = None,
         about: OnGrids | None = None,
         least: Tensor | None = None,
+        linear: bool = False,
     ) -> None:
-        self.about = about
+        self.about, self._linear = about, linear
         self.least = torch.zeros(len(fields), dtype=torch.float64, device=device) if least is None else least
         self.space, self.domain, self.fields, self.unknowns, self.ansatz = space, domain, fields, unknowns, ansatz
         self._device = device or PROCESSOR
@@ -94,6 +104,7 @@ class System:
         self._jets_of: tuple[Tensor, list[list[Tensor]]] | None = None
         self._rows_of: tuple[Tensor, list[Tensor]] | None = None
         self._slopes_of: tuple[Tensor, list[tuple[Tensor, list[Slope]]]] | None = None
+        self._constant_slopes: list[list[Slope]] | None = None
 
     @property
     def size(self) -> int:
@@ -113,7 +124,9 @@ class System:
         if orthogonal or isinstance(self.space, EnrichedProduct):
             order = torch.arange(self.space.size * len(self.fields), device=self._device)
             return Numbered(Storage(order, border=len(self.unknowns), orthogonal=orthogonal), ())
-        if self.space.size * len(self.fields) <= FEW:
+        longest = self.space.axes[self.space.longest]
+        # A row has all functions at a point of the longest axis, each with those of the other axes.
+        if self.space.size * len(self.fields) <= FEW or longest.degree >= MAX_BAND_SHARE * longest.size:
             return self._dense()
         options = []
         for positions in self.space.numberings(len(self.fields)):
@@ -186,7 +199,8 @@ class System:
     def split(self, vector: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the coefficients (P, fields) and the unknown constants."""
         count = self.space.size * len(self.fields)
-        return vector[:count].view(-1, len(self.fields)), dict(zip(self.unknowns, vector[count:], strict=True))
+        constants = dict(zip(self.unknowns, vector[count:], strict=True)) if self.unknowns else {}
+        return vector[:count].view(-1, len(self.fields)), constants
 
     def at(self, vector: Tensor) -> TensorFunction:
         """Return the solution with this vector of unknowns."""
@@ -221,6 +235,8 @@ class System:
         self._slopes_of = None  # the Jacobian is as large
         pairs = zip(self.pieces, found, strict=True)
         constant = self._constant_rows([slopes for _, slopes in found])
+        if constant and self._linear:
+            self._constant_slopes = [slopes for _, slopes in found]
         slopes = [scaled_slopes(piece, rows, slopes) for piece, (rows, slopes) in pairs]
         return TensorLinearisation(self, slopes, constant=constant)
 
@@ -240,6 +256,8 @@ class System:
 
     def _slopes(self, vector: Tensor) -> list[tuple[Tensor, list[Slope]]]:
         """Return every block's own rows (c, rows) and every component's slope; those of the last vector are kept."""
+        if self._constant_slopes is not None:
+            return list(zip(self._own_rows(vector), self._constant_slopes, strict=True))
         if self._slopes_of is None or self._slopes_of[0] is not vector:
             unknowns, found = self.split(vector)[1], []
             for piece, here in zip(self.pieces, self._jets(vector), strict=True):
@@ -332,8 +350,8 @@ class System:
         arbitrary[0] = torch.where(noticed, 0.0, mean_of)
         each = [own * (jet - arbitrary).square().mean(dim=0) for jet, own in interiors]
         sizes = torch.stack(each).sum(dim=0).sqrt()
-        widths = sizes.new_tensor((self.domain.high - self.domain.low).tolist())
-        spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
+        widths = (self.domain.high - self.domain.low).tolist()
+        spans = sizes.new_tensor(spans_of(plan, widths))
         pieces = [self.pieces[number] for number in self.equations]
         balancing = balancing_sizes(pieces, slopes, terms, widths)
         lost = sizes[0] < NOTHING * balancing

@@ -17,7 +17,14 @@ from kanpde.network.edge_basis import EdgeBasis
 from kanpde.network.knots import growing_steps, refine_breakpoints, transfer_matrix
 from kanpde.network.placement import curved_inside, place, place_apart
 
+EVEN = 1e-9  # largest relative difference of the spacings of equidistant knots
 ROUNDINGS = 16  # distance of coefficients from a line, in rounding errors of the largest, that they may have
+
+
+def is_uniform(knots: Array) -> bool:
+    """Return whether the knots (i, n) of every input are equidistant."""
+    spacing = np.diff(knots, axis=1)
+    return bool((np.abs(spacing - spacing[:, :1]) <= EVEN * np.abs(spacing[:, :1])).all())
 
 
 class BSpline(EdgeBasis):
@@ -77,9 +84,8 @@ class BSpline(EdgeBasis):
         `uniform` states whether the knots are equidistant; None tests it. Knots that were rounded to single precision
         need the statement, because the test would fail.
         """
-        spacing = np.diff(knots, axis=1)
-        self.uniform = bool(np.allclose(spacing, spacing[:, :1], rtol=1e-9, atol=0)) if uniform is None else uniform
-        local = splines.polynomial_pieces(knots[:, : 2 * self.degree + 2] if self.uniform else knots, self.degree)
+        self.uniform = is_uniform(knots) if uniform is None else uniform
+        local = splines.polynomial_pieces(knots[:1, : 2 * self.degree + 2] if self.uniform else knots, self.degree)
         like = self.half_width
         self.knots = torch.as_tensor(knots).to(like)
         self.pieces = torch.as_tensor(local[:1, 0] if self.uniform else local).to(like)

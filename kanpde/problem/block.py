@@ -46,6 +46,7 @@ class Block:
     If ``integrated`` names axes, the rows are integrals over these coordinates of what ``evaluate`` returns.
     ``kind`` is "residual", "condition", or "prior" for the smoothness of an unknown function, which is no equation;
     ``functions`` are the names of the unknown functions in the rows.
+    ``affine`` rows are linear in the fields by their form, with values that are no code of the user's.
     If ``place`` is given, a shape in space, the points and ``faces`` are those of the shape, for all other coordinates.
 
     ``evaluate(sides, index, unknowns)`` returns the rows, (components, n). ``index`` (n,) is the position of each
@@ -66,6 +67,7 @@ class Block:
     integrated: tuple[int, ...] = ()
     place: Shape | None = None
     functions: tuple[str, ...] = ()
+    affine: bool = False
 
     @property
     def measured(self) -> bool:

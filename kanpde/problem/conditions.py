@@ -75,7 +75,8 @@ class OnFaces(Constraint):
 
         components = tuple(problem.quantities[i] for i in chosen)
         partials = {i: frozenset(needed) for i in chosen}
-        return Block(name, "condition", components, faces, partials, evaluate, weight=self.weight, hard=self.hard)
+        more: dict[str, Any] = {"weight": self.weight, "hard": self.hard, "affine": not callable(self.value)}
+        return Block(name, "condition", components, faces, partials, evaluate, **more)
 
     def _target(
         self, problem: Declaration, i: int, faces: tuple[Face, ...], needed: list[MultiIndex], left_side: _LeftSide
@@ -185,7 +186,8 @@ class Initial(Constraint):
 
         components = tuple(problem.quantities[i] for i in chosen)
         partials = {i: frozenset([axes]) for i in chosen}
-        return Block(name, "condition", components, faces, partials, evaluate, weight=self.weight, hard=self.hard)
+        more: dict[str, Any] = {"weight": self.weight, "hard": self.hard, "affine": not callable(self.value)}
+        return Block(name, "condition", components, faces, partials, evaluate, **more)
 
     def check(self) -> None:
         super().check()
@@ -253,9 +255,8 @@ class Periodic(Constraint):
         partials = {i: frozenset(orders) for i in chosen}
         faces = domain.resolve(f"{self.axis}-")
         self._check_images(problem, faces, lambda points: images(points)[1])
-        return Block(
-            name, "condition", components, faces, partials, evaluate, images=images, weight=self.weight, hard=self.hard
-        )
+        more: dict[str, Any] = {"weight": self.weight, "hard": self.hard, "affine": True}
+        return Block(name, "condition", components, faces, partials, evaluate, images=images, **more)
 
     def _check_images(self, problem: Declaration, faces: tuple[Face, ...], image: Callable[[Tensor], Tensor]) -> None:
         """Raise ProblemError if the two faces do not lie opposite each other."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.calculus.devices import PROCESSOR
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.geometry.box import as_box
 from kanpde.geometry.shape import Shape
@@ -184,7 +185,8 @@ class Marching:
             constants = dict(zip(problem.constants, found.slabs[0].constants.tolist(), strict=True))
             steady = SingularPart(slab.functions, slab.amounts) if slab.functions else None
             model = Model(network, self.march_task.ansatz or evolving or steady, constants)
-            self._known = found, model.to(device=self.task.device, dtype=self.task.dtype)
+            plain = self.task.device == PROCESSOR and self.task.dtype == torch.float64
+            self._known = found, model if plain else model.to(device=self.task.device, dtype=self.task.dtype)
         return self._known[1]
 
     @property
