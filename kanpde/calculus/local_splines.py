@@ -28,6 +28,7 @@ class LocalSplines:
         self._breakpoints, self._degree, self._periodic = breakpoints, degree, periodic
         self._derivatives = torch.zeros(0)
         self._orders = 0
+        self._factors = np.zeros((0, 0))
 
     def at(self, x: Array, orders: int) -> tuple[Tensor, Tensor]:
         """Return the non-zero splines at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1)."""
@@ -37,12 +38,13 @@ class LocalSplines:
         interval = np.searchsorted(b[1:-1], x, side="right")
         xi = (x - b[interval]) * self._inverse[interval] - 0.5
         columns = interval[:, None] + np.arange(self._degree + 1)
-        powers = np.vander(xi, self._degree + 1, increasing=True)
+        powers = np.ones((len(x), self._degree + 1))
+        np.multiply.accumulate(np.broadcast_to(xi[:, None], (len(x), self._degree)), axis=1, out=powers[:, 1:])
         values = self._products(powers, interval, self._table(orders)).view(len(x), -1, self._degree + 1)[:, :orders]
         if self._periodic:
             columns %= count
         # Polynomials of even knots have coefficients with few bits, which the factors 1/h^m would round.
-        scales = self._inverse[interval, None] ** np.arange(orders)
+        scales = self._scales(orders)[interval]
         return torch.from_numpy(columns), values * torch.from_numpy(scales)[..., None]
 
     def _products(self, powers: Array, interval: Index, table: Tensor) -> Tensor:
@@ -71,6 +73,12 @@ class LocalSplines:
             table = np.ascontiguousarray(found.transpose(0, 2, 1, 3)).reshape(*found.shape[:1], self._degree + 1, -1)
             self._derivatives, self._orders = torch.from_numpy(table), orders
         return self._derivatives
+
+    def _scales(self, orders: int) -> Array:
+        """Return the factors 1/h^m of every interval, (n, orders); those of the last number of orders are kept."""
+        if self._factors.shape[1] != orders:
+            self._factors = self._inverse[:, None] ** np.arange(orders)
+        return self._factors
 
     @cached_property
     def _pieces(self) -> Array:

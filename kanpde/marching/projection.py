@@ -37,16 +37,14 @@ def orthonormalised(
     """
     spans, splines = [], []
     for a, axis in enumerate(axes):
-        values = values_of(axis, points_of(axis), device)
-        weighted, triangle = factors_of(axis, values)
+        weighted, triangle = factors_of(axis, device)
         maps = maps_in_time(found, a, axis, weighted) if a == time else maps_in_space(found, a, axis, weighted)
         span = orthonormal_basis(maps)
         functions = torch.linalg.solve_triangular(triangle, span, upper=True)
         maps = [span.T @ each for each in maps]
         if a == time:
-            even = torch.linalg.qr(
-                placed(np.sqrt(even_weights(axis)), device)[:, None] * (values @ functions), mode="r"
-            )[1]
+            values = values_of(axis, points_of(axis), device) @ functions
+            even = torch.linalg.qr(placed(np.sqrt(even_weights(axis)), device)[:, None] * values, mode="r")[1]
             functions = torch.linalg.solve_triangular(even, functions, upper=True, left=False)
             maps = [even @ each for each in maps]
         spans.append(maps)
@@ -58,13 +56,13 @@ def orthonormalised(
     return total, splines, [[each.cpu().numpy() for each in maps] for maps in spans]
 
 
-def factors_of(axis: SplineAxis, values: Tensor) -> tuple[Tensor, Tensor]:
+def factors_of(axis: SplineAxis, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the orthonormal factor of an axis's weighted values at its Gauss points, weighted once more, and R."""
-    if axis.size <= MANY_FUNCTIONS and values.device == PROCESSOR:
+    if axis.size <= MANY_FUNCTIONS and device == PROCESSOR:
         weighted, triangle = axis.factors
         return torch.from_numpy(weighted), torch.from_numpy(triangle)
-    roots = placed(np.sqrt(gauss_weights(axis)), values.device)[:, None]
-    orthonormal, triangle = torch.linalg.qr(roots * values)
+    roots = placed(np.sqrt(gauss_weights(axis)), device)[:, None]
+    orthonormal, triangle = torch.linalg.qr(roots * values_of(axis, points_of(axis), device))
     return roots * orthonormal, triangle
 
 

@@ -30,7 +30,7 @@ from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.problem.lift import SingularPart
 from kanpde.problem.unknown_function import by_unknown
-from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_degree
+from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_order
 
 DEGREES = {1: 9, 2: 9, 3: 9, 4: 9}  # default degree of the splines, by the number of coordinates
 SMOOTH_DEGREE = (
@@ -81,7 +81,7 @@ class Marching:
     def __init__(self, task: TrainingTask, network: KAN, state: MarchState | None = None) -> None:
         self.task, self._degree = task, network.degree
         degree = network.degree or DEGREES[task.problem.domain.dimension]
-        check_degree(KAN(degree=degree), task.problem.blocks())
+        check_order(degree, task.problem.blocks())
         most = MAX_FIRST_INTERVALS[task.problem.domain.dimension]
         if isinstance(network.intervals, int) and network.intervals > most:
             raise ConfigurationError(
