@@ -68,7 +68,7 @@ class LocalSplines:
         Those of more orders are kept if they are known.
         """
         if orders > self._orders:
-            found = derivative_powers(self._degree, orders).reshape(-1, self._degree + 1) @ self._pieces
+            found = derivative_powers(self._degree, orders).reshape(-1, self._degree + 1) @ self.pieces
             found = found.reshape(len(found), orders, self._degree + 1, self._degree + 1)
             table = np.ascontiguousarray(found.transpose(0, 2, 1, 3)).reshape(*found.shape[:1], self._degree + 1, -1)
             self._derivatives, self._orders = torch.from_numpy(table), orders
@@ -81,7 +81,8 @@ class LocalSplines:
         return self._factors
 
     @cached_property
-    def _pieces(self) -> Array:
+    def pieces(self) -> Array:
+        """The polynomials of the splines by ξ, (intervals, k+1 powers, k+1 splines)."""
         b, lengths = self._breakpoints, self._lengths
         if lengths.max() - lengths.min() <= EVEN * lengths[0]:
             return even_pieces(b.tobytes(), self._degree, self._periodic)

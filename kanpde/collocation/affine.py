@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -53,32 +53,13 @@ def data_size(problem: Problem, blocks: Sequence[Block]) -> float:
         placed = Placed.at(block, problem.domain.names, *trial_points(block, problem, generator))
         if () not in placed.plan.index:
             continue
-        for rows, by_values in rows_and_slopes(placed, len(problem.fields), unknowns):
+        zero = torch.zeros(TRIALS, len(placed.plan), len(problem.fields), dtype=torch.float64)
+        at_zero, slopes = placed.slopes([zero] * len(placed.images), unknowns)
+        for rows, slope in zip(at_zero, slopes, strict=True):
+            by_values = placed.collected(slope.by_jets[0][:, placed.plan.index[()]].abs().amax(dim=1))
             found = (rows / by_values).abs()
             sizes += found[found.isfinite()].tolist()
     return max(sizes) if max(sizes) > 1e-300 else 1.0
-
-
-def rows_and_slopes(placed: Placed, fields: int, unknowns: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield every component's rows (n,) where all fields are zero, and its largest slope by their values."""
-    zero, values = torch.zeros(TRIALS, len(placed.plan), fields, dtype=torch.float64), placed.plan.index[()]
-    if placed.block.affine:  # differences give its slopes, which are numbers
-        others = [zero] * (len(placed.images) - 1)
-        at_zero, *beside = (placed.rows([jet, *others], unknowns) for jet in (zero, *unit_jets(zero, values)))
-        slopes = torch.stack([(each - at_zero).abs() for each in beside]).amax(dim=0)
-        yield from zip(at_zero, slopes, strict=True)
-        return
-    at_zero, found = placed.slopes([zero] * len(placed.images), unknowns)
-    for rows, slope in zip(at_zero, found, strict=True):
-        yield rows, placed.collected(slope.by_jets[0][:, values].abs().amax(dim=1))
-
-
-def unit_jets(zero: Tensor, values: int) -> Iterator[Tensor]:
-    """Yield jets (n, S, f) in which the value of one field after another is 1."""
-    for f in range(zero.shape[2]):
-        jet = zero.clone()
-        jet[:, values, f] = 1.0
-        yield jet
 
 
 def affine_at(block: Block, problem: Problem, size: float) -> bool:

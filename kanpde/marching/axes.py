@@ -112,7 +112,7 @@ class FunctionsOfOne:
         return np.asarray(np.linalg.cholesky((weighted.T @ weighted).toarray()).T)
 
     def design(self, x: Array) -> Array:
-        """Return the values of all functions at x (n,), (n, size): shared at the axis's own points, not to be written."""
+        """Return the values of all functions at x (n,), (n, size), not to be written: those at its points are kept."""
         return self._own if x is self.points and self.size <= MANY_FUNCTIONS else design_of(self, x, 1)[:, 0]
 
     @cached_property
@@ -177,6 +177,11 @@ class SplineAxis(FunctionsOfOne):
             self._copies[x.device] = copy.deepcopy(self.basis).to(x.device)
         columns, values = self._copies[x.device].local(x[:, None], orders)
         return columns[0], values[0]
+
+    @property
+    def pieces(self) -> Array:
+        """The polynomials of the splines on every interval, (n, k+1 powers, k+1 splines): not to be written."""
+        return self._splines.pieces
 
     @cached_property
     def _splines(self) -> LocalSplines:

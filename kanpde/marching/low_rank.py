@@ -312,7 +312,8 @@ def edge_layer(
     """Return a first layer with the given edges, (axis, subnode, coefficients) each; the other edges are zero."""
     knots = np.concatenate([splines.knots_on(a.breakpoints, a.degree, periodic=a.periodic) for a in axes])
     periodic = tuple(axis.periodic for axis in axes)
-    layer = KANLayer(BSpline(knots, axes[0].degree, None, periodic), sums, products)
+    known = np.stack([axis.pieces for axis in axes])
+    layer = KANLayer(BSpline(knots, axes[0].degree, None, periodic, known), sums, products)
     with torch.no_grad():
         for axis, subnode, column in given:
             layer.coefficients[axis, : len(column), subnode] = torch.as_tensor(column)

@@ -334,7 +334,8 @@ def lines_of(points: Tensor, shape: Sequence[int]) -> list[Tensor] | None:
     grid: Any = (points.numpy() if plain else points).reshape(*shape, len(shape))
     lines = []
     for a in range(len(shape)):
-        line = grid[(*(slice(None) if a == b else 0 for b in range(len(shape))), a)]
+        place: tuple[Any, ...] = (*(slice(None) if a == b else 0 for b in range(len(shape))), a)
+        line = grid[place]
         if not (grid[..., a] == line.reshape([-1 if a == b else 1 for b in range(len(shape))])).all():
             return None
         lines.append(torch.from_numpy(line.copy()) if plain else line.contiguous())

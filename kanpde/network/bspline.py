@@ -41,15 +41,21 @@ class BSpline(EdgeBasis):
     scales: Tensor
 
     def __init__(
-        self, knots: Array, degree: int, base: str | None = None, periodic: tuple[bool, ...] | None = None
+        self,
+        knots: Array,
+        degree: int,
+        base: str | None = None,
+        periodic: tuple[bool, ...] | None = None,
+        known: Array | None = None,
     ) -> None:
+        """Set the knots; their polynomials, `known` from elsewhere, are computed if they are not."""
         super().__init__(knots[:, degree], knots[:, knots.shape[1] - degree - 1], base, periodic)
         self.degree = degree
         self.register_buffer("knots", torch.empty(0))
         self.register_buffer("pieces", torch.empty(0))
         for name in ("table", "start", "scales"):  # of equidistant knots, see `_cardinal`
             self.register_buffer(name, torch.empty(0), persistent=False)
-        self.set_knots(knots)
+        self.set_knots(knots, known=known)
 
     @classmethod
     def spanning(
@@ -78,17 +84,18 @@ class BSpline(EdgeBasis):
             state_dict.setdefault(prefix + "pieces", self.pieces)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
-    def set_knots(self, knots: Array, uniform: bool | None = None) -> None:
+    def set_knots(self, knots: Array, uniform: bool | None = None, known: Array | None = None) -> None:
         """Replace the knots by `knots` (i, n + 2k + 1); the layer keeps its coefficients.
 
         `uniform` states whether the knots are equidistant; None tests it. Knots that were rounded to single precision
         need the statement, because the test would fail.
         """
         self.uniform = is_uniform(knots) if uniform is None else uniform
-        local = splines.polynomial_pieces(knots[:1, : 2 * self.degree + 2] if self.uniform else knots, self.degree)
+        if self.uniform or known is None:
+            known = splines.polynomial_pieces(knots[:1, : 2 * self.degree + 2] if self.uniform else knots, self.degree)
         like = self.half_width
         self.knots = torch.as_tensor(knots).to(like)
-        self.pieces = torch.as_tensor(local[:1, 0] if self.uniform else local).to(like)
+        self.pieces = torch.as_tensor(known[:1, 0] if self.uniform else known).to(like)
         self._derive()
 
     def _derive(self) -> None:
