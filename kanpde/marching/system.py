@@ -27,6 +27,7 @@ from kanpde.geometry.domain import Domain
 from kanpde.marching.constant_rows import ConstantRows
 from kanpde.marching.enriched_product import EnrichedProduct
 from kanpde.marching.linearisation import Numbered, TensorLinearisation, scaled_slopes
+from kanpde.marching.numbering import columns_of, fields_in, narrowest
 from kanpde.marching.piece import (
     Image,
     OnGrids,
@@ -38,9 +39,9 @@ from kanpde.marching.piece import (
     spans_of,
 )
 from kanpde.marching.quadrature import Quadrature, any_shape, quadrature
-from kanpde.marching.tensor_product import Local, TensorProduct
+from kanpde.marching.tensor_product import TensorProduct
 from kanpde.marching.tolerances import MISFIT
-from kanpde.optim.band import MAX_BAND_SHARE, Storage
+from kanpde.optim.band import Storage
 from kanpde.problem.block import Block
 from kanpde.problem.lift import Lift
 
@@ -54,8 +55,6 @@ FLOOR_OF_PARTS = 0.1
 NOTHING = 1e-10
 # Least scale of a row with two sides, relative to that of its larger side.
 LEAST_SIDE = 1e-6
-# Number of unknowns up to which a dense matrix costs less than the search for a narrow band.
-FEW = 300
 # Number of unknowns up to which sums of Kronecker products are whole matrices.
 LARGEST_WHOLE = 1000
 # Curvature of an unknown function, relative to its size, that counts as much as the misfit of the measurements, until
@@ -117,64 +116,22 @@ class System:
         return any_shape(self.domain, [piece.placed.block for piece in self.pieces])
 
     def _numbered(self) -> Numbered:
-        """Return the numbering of the unknowns with the narrowest band."""
         # A correction on splines needs few digits, and JᵀJ is cheaper than an orthogonal factor.
         steady = isinstance(self.space, EnrichedProduct) and self.space.time is None
         orthogonal = self.shaped and (self.about is None or steady)
+        constants = len(self.unknowns)
         if orthogonal or isinstance(self.space, EnrichedProduct):
             order = torch.arange(self.space.size * len(self.fields), device=self._device)
-            return Numbered(Storage(order, border=len(self.unknowns), orthogonal=orthogonal), ())
-        longest = self.space.axes[self.space.longest]
-        # A row has all functions at a point of the longest axis, each with those of the other axes.
-        if self.space.size * len(self.fields) <= FEW or longest.degree >= MAX_BAND_SHARE * longest.size:
-            return self._dense()
-        options = []
-        for positions in self.space.numberings(len(self.fields)):
-            total = torch.zeros((1,) * len(positions), dtype=torch.long)
-            for a, each in enumerate(positions):
-                total = total + each.view([-1 if a == b else 1 for b in range(len(positions))])
-            order = (total.reshape(-1, 1) + torch.arange(len(self.fields))).reshape(-1)
-            positions = tuple(each.to(self._device) for each in positions)
-            numbering = order.to(self._device)
-            slack = len(order) // self.space.shape[self.space.longest]
-            reach = max(self._reach(piece, numbering, positions[self.space.longest], slack) for piece in self.pieces)
-            storage = Storage.of(numbering, reach, slack, len(self.unknowns))
-            options.append((reach, Numbered(storage, positions)))
-        narrowest = min(options, key=lambda option: option[0])[1]
-        return self._dense() if narrowest.storage.bandwidth is None else narrowest
-
-    def _dense(self) -> Numbered:
-        """Return the numbering in the vector's own order, and the storage of a dense matrix."""
-        shape, count = self.space.shape, len(self.fields)
-        strides = [count * math.prod(shape[a + 1 :]) for a in range(len(shape))]
-        pairs = zip(strides, shape, strict=True)
-        positions = tuple(stride * torch.arange(size, device=self._device) for stride, size in pairs)
-        order = torch.arange(count * math.prod(shape), device=self._device)
-        return Numbered(Storage(order, border=len(self.unknowns)), positions)
-
-    def _reach(self, piece: Piece, numbering: Tensor, along: Tensor, stride: int) -> int:
-        """Return a bound on the distance of the unknowns in one row, with `along` the slowest axis's positions."""
-        if piece.placed.sums is not None:  # an integral's row has all unknowns
-            return len(numbering)
-        if not piece.on_grids:
-            places = numbering[self.columns(piece)]
-            return int((places.amax(1) - places.amin(1)).max())
-        widths = []
-        for parts in zip(*(image.parts for image in piece.images), strict=True):
-            columns = [part.lines[self.space.longest].columns for part in parts if not isinstance(part, Local)]
-            places = along[torch.cat(columns, dim=1)]
-            widths.append(int((places.amax(1) - places.amin(1)).max()))
-        return max(widths) + stride - 1
+            return Numbered(Storage(order, border=constants, orthogonal=orthogonal), ())
+        return narrowest(self.space, self.pieces, len(self.fields), constants, self._device)
 
     def columns(self, piece: Piece) -> Tensor:
         """Return the numbers (n, m) of the unknowns that the block's rows touch."""
-        numbers = self.fields_of(piece)
-        columns = [(image.local.columns[:, :, None] * len(self.fields) + numbers).flatten(1) for image in piece.images]
-        return torch.cat(columns, dim=1)
+        return columns_of(piece, len(self.fields))
 
     def fields_of(self, piece: Piece) -> Tensor:
         """Return the numbers (f,) of the fields that occur in a block."""
-        return torch.tensor(sorted(piece.placed.block.partials), device=self._device)
+        return fields_in(piece)
 
     def _piece(self, block: Block) -> Piece:
         where = quadrature(block, self.domain, self.space.axes, self.space.least_on_faces)

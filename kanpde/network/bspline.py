@@ -140,14 +140,17 @@ class BSpline(EdgeBasis):
         xi = free.clamp(-0.5, 0.5) if self.straight else free
         local = self.pieces[None] if self.uniform else self.pieces
         polynomials = pieces.polynomials_at(coefficients[:, : self.functions], local, interval)
-        found = pieces.derivatives(polynomials, xi[:, None], max(orders, 2) if self.straight else orders)
-        if self.straight:
-            beyond = (free - xi)[:, None]
+        beyond = (free - xi)[:, None] if self.straight else None
+        if beyond is not None and beyond.device.type == "cpu" and not beyond.any():  # a GPU would wait for the answer
+            beyond = None
+        found = pieces.derivatives(polynomials, xi[:, None], orders if beyond is None else max(orders, 2))
+        if beyond is not None:
             inside = beyond == 0
             straight = torch.addcmul(found[0], found[1], beyond)
-            found = [straight, found[1], *(value * inside for value in found[2:])][:orders]
+            found = [straight, found[1], *(value.mul_(inside) for value in found[2:])][:orders]
         scale = inverse[:, None]
-        found = [value if m == 0 else value * (scale if m == 1 else scale**m) for m, value in enumerate(found)]
+        for m, value in enumerate(found[1:], start=1):
+            value.mul_(scale if m == 1 else scale**m)
         return found if self.base is None else self._with_base(found, coefficients[:, -1], x)
 
     def lines(self, coefficients: Tensor) -> tuple[Tensor, Tensor] | None:
