@@ -58,7 +58,7 @@ def reach_of(piece: Piece, numbering: Tensor, longest: int, along: Tensor, strid
         return int((places.amax(1) - places.amin(1)).max())
     widths = []
     for parts in zip(*(image.parts for image in piece.images), strict=True):
-        columns = [part.lines[longest].columns for part in parts if not isinstance(part, Local)]  # type: ignore[union-attr]
+        columns = [part.lines[longest].columns for part in parts if not isinstance(part, Local)]
         places = along[torch.cat(columns, dim=1)]
         widths.append(int((places.amax(1) - places.amin(1)).max()))
     return max(widths) + stride - 1

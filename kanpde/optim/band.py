@@ -215,7 +215,7 @@ class Factor:
         scaled = (gram * scale).mul_(scale[:, None])
         scaled.diagonal().add_(shift * scale.square())
         if scaled.device.type == "cpu" and self.storage.size <= FEW:
-            lower, info = dpotrf(scaled.numpy().T, lower=1, overwrite_a=1, clean=0)
+            lower, info = dpotrf(np.asfortranarray(scaled.numpy()), lower=1, overwrite_a=1, clean=0)
             self.solvable = info == 0
             return np.asarray(lower)
         factor: Tensor
