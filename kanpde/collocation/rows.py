@@ -267,4 +267,4 @@ def row_factors(weights: Tensor, scale: Tensor) -> Tensor:
 
 def mean(values: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted mean over the points, (n, ...) -> (...)."""
-    return ((weights / weights.sum()) @ values.flatten(1)).view(values.shape[1:])
+    return ((weights / weights.sum()).to(values.dtype) @ values.flatten(1)).view(values.shape[1:])

@@ -140,8 +140,11 @@ def transposed_with(blocks: Sequence[ConstantRows], rows: Sequence[Tensor], size
     return torch.from_numpy(total.T.reshape(-1))
 
 
-def gram_of(blocks: Sequence[ConstantRows], shape: Sequence[int], fields: int) -> Tensor:
-    """Return JᵀJ (P f, P f) of the rows of all blocks, for a tensor product of this shape."""
+def gram_of(blocks: Sequence[ConstantRows], shape: Sequence[int], fields: int, slowest: int) -> Tensor:
+    """Return JᵀJ (P f, P f) of the rows of all blocks, for a tensor product of this shape.
+
+    In the order of its unknowns the index of the axis `slowest` varies slowest, and those of fields fastest.
+    """
     pairs: dict[tuple[int, int], list[list[Array]]] = {}
     for block in blocks:
         for grid in block.grids:
@@ -149,21 +152,22 @@ def gram_of(blocks: Sequence[ConstantRows], shape: Sequence[int], fields: int) -
                 add_pairs(pairs, terms.by_field)
     size = math.prod(shape)
     if fields == 1:
-        return torch.from_numpy(total_of(pairs[0, 0], shape))
+        return torch.from_numpy(total_of(pairs[0, 0], shape, slowest))
     total = np.zeros((size, fields, size, fields))
     for (f, g), each in pairs.items():
-        total[:, f, :, g] = total_of(each, shape)
+        total[:, f, :, g] = total_of(each, shape, slowest)
     return torch.from_numpy(total.reshape(size * fields, size * fields))
 
 
-def total_of(pairs: Sequence[Sequence[Array]], shape: Sequence[int]) -> Array:
+def total_of(pairs: Sequence[Sequence[Array]], shape: Sequence[int], slowest: int) -> Array:
     """Return the sum (P, P) of Kronecker products given as (n, size_a²) for each axis, in several groups."""
     first, *rest = (np.concatenate(along) for along in zip(*pairs, strict=True))
     last = reduce(lambda one, other: (one[:, :, None] * other[:, None]).reshape(len(one), -1), rest) if rest else None
     product = first.sum(axis=0) if last is None else first.T @ last
-    # (size_0, size_0', size_1, size_1', …) -> (size_0, size_1, …, size_0', size_1', …)
+    # (size_0, size_0', size_1, size_1', …) -> (size_0, size_1, …, size_0', size_1', …), that of the slowest axis first
     apart = product.reshape([n for n in shape for _ in "12"])
-    order = [*range(0, 2 * len(shape), 2), *range(1, 2 * len(shape), 2)]
+    axes = sorted(range(len(shape)), key=lambda a: a != slowest)
+    order = [*(2 * a for a in axes), *(2 * a + 1 for a in axes)]
     return np.asarray(apart.transpose(order).reshape(math.prod(shape), -1))
 
 

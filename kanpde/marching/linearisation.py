@@ -291,7 +291,9 @@ class TensorLinearisation:
     def gram(self) -> Tensor:
         """JᵀJ in its storage, without the constants."""
         if self._constant:
-            return gram_of(self._constant, self._system.space.shape, len(self._system.fields))
+            return gram_of(
+                self._constant, self._system.space.shape, len(self._system.fields), self._system.space.longest
+            )
         if self._whole is not None and self.storage.bandwidth is None:
             whole = self._whole.T @ self._whole
             if self.storage.in_order:

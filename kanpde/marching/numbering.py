@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -26,13 +25,9 @@ def narrowest(
         return dense(space, fields, constants, device)
     options = []
     for positions in space.numberings(fields):
-        total = torch.zeros((1,) * len(positions), dtype=torch.long)
-        for a, each in enumerate(positions):
-            total = total + each.view([-1 if a == b else 1 for b in range(len(positions))])
-        order = (total.reshape(-1, 1) + torch.arange(fields)).reshape(-1)
         positions = tuple(each.to(device) for each in positions)
-        numbering = order.to(device)
-        slack = len(order) // space.shape[space.longest]
+        numbering = numbering_of(positions, fields)
+        slack = len(numbering) // space.shape[space.longest]
         along = positions[space.longest]
         reach = max(reach_of(piece, numbering, space.longest, along, slack, fields) for piece in pieces)
         options.append((reach, Numbered(Storage.of(numbering, reach, slack, constants), positions)))
@@ -41,12 +36,20 @@ def narrowest(
 
 
 def dense(space: TensorProduct, fields: int, constants: int, device: torch.device) -> Numbered:
-    """Return the numbering in the vector's own order, and the storage of a dense matrix."""
-    strides = [fields * math.prod(space.shape[a + 1 :]) for a in range(len(space.shape))]
-    pairs = zip(strides, space.shape, strict=True)
-    positions = tuple(stride * torch.arange(size, device=device) for stride, size in pairs)
-    order = torch.arange(fields * space.size, device=device)
-    return Numbered(Storage(order, border=constants), positions)
+    """Return the numbering in which the index of the longest axis varies slowest, and the storage of a dense matrix.
+
+    Of pairs of unknowns, sums along the axes have those in order of the longest axis: they are in the lower triangle.
+    """
+    positions = tuple(each.to(device) for each in next(space.numberings(fields)))
+    return Numbered(Storage(numbering_of(positions, fields), border=constants), positions)
+
+
+def numbering_of(positions: Sequence[Tensor], fields: int) -> Tensor:
+    """Return the numbers (P fields,) of the unknowns from the positions of their indices along the axes."""
+    total = positions[0].new_zeros((1,) * len(positions), dtype=torch.long)
+    for a, each in enumerate(positions):
+        total = total + each.view([-1 if a == b else 1 for b in range(len(positions))])
+    return (total.reshape(-1, 1) + torch.arange(fields, device=total.device)).reshape(-1)
 
 
 def reach_of(piece: Piece, numbering: Tensor, longest: int, along: Tensor, stride: int, fields: int) -> int:

@@ -200,8 +200,12 @@ class System:
     def _constant_rows(self, slopes: Sequence[Sequence[Slope]]) -> list[ConstantRows]:
         """Return the Jacobian of every block, if all have constant coefficients on few functions; else nothing."""
         storage = self.numbered.storage
-        whole = storage.bandwidth is None and storage.in_order and not storage.orthogonal
-        if not whole or storage.size > LARGEST_WHOLE or self._device != PROCESSOR:
+        if (
+            storage.bandwidth is not None
+            or storage.orthogonal
+            or storage.size > LARGEST_WHOLE
+            or self._device != PROCESSOR
+        ):
             return []
         blocks: list[ConstantRows] = []
         for piece, each in zip(self.pieces, slopes, strict=True):
