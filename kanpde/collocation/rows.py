@@ -220,11 +220,12 @@ def side(points: Tensor, jet: Tensor, plan: JetPlan, names: tuple[str, ...]) -> 
 
 def plan_of(block: Block, dimension: int) -> JetPlan:
     """Return the plan of the partials that a block needs of any field."""
-    return _plan(dimension, frozenset().union(*block.partials.values()))
+    return plan_with(dimension, frozenset().union(*block.partials.values()))
 
 
 @lru_cache(maxsize=256)  # every placement of a block asks for it
-def _plan(dimension: int, partials: frozenset[MultiIndex]) -> JetPlan:
+def plan_with(dimension: int, partials: frozenset[MultiIndex]) -> JetPlan:
+    """Return the plan of these partials."""
     return JetPlan(dimension, partials)
 
 

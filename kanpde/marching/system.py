@@ -17,6 +17,7 @@ from kanpde.collocation.rows import (
     Placed,
     Slope,
     Sums,
+    plan_with,
     scale_of_condition,
     scale_of_equation,
     size_of_functions,
@@ -300,8 +301,8 @@ class System:
         every piece of the equation. If all fields are zero, their sizes are taken for 1. A mean that is not `noticed`
         by any row is arbitrary, and no part of the size.
         """
-        wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
-        plan = jets.JetPlan(self.domain.dimension, wanted)
+        wanted = frozenset(p for piece in self.pieces for p in piece.images[0].plan.partials)
+        plan = plan_with(self.domain.dimension, wanted)
         interiors = []
         for number, (image, _, own) in zip(self.equations, self.interiors(plan), strict=True):
             known = image is self.pieces[number].images[0]
