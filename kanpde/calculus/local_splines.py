@@ -68,7 +68,7 @@ class LocalSplines:
         Those of more orders are kept if they are known.
         """
         if orders > self._orders:
-            found = derivative_powers(self._degree, orders).reshape(-1, self._degree + 1) @ self.pieces
+            found = known_powers(self._degree, orders).reshape(-1, self._degree + 1) @ self.pieces
             found = found.reshape(len(found), orders, self._degree + 1, self._degree + 1)
             table = np.ascontiguousarray(found.transpose(0, 2, 1, 3)).reshape(*found.shape[:1], self._degree + 1, -1)
             self._derivatives, self._orders = torch.from_numpy(table), orders
@@ -97,6 +97,12 @@ class LocalSplines:
     def _inverse(self) -> Array:
         """1 / h of every interval, (n,)."""
         return np.asarray(1 / self._lengths)
+
+
+@lru_cache(maxsize=64)
+def known_powers(degree: int, orders: int) -> Array:
+    """Return `derivative_powers`: shared, not to be written; compilers of networks cannot trace what is kept."""
+    return derivative_powers(degree, orders)
 
 
 def pieces_on(breakpoints: Array, degree: int, periodic: bool) -> Array:

@@ -10,7 +10,6 @@ Knots have a leading axis: one knot vector for every input of a layer, all with 
 
 from __future__ import annotations
 
-import math
 from functools import cache
 
 import numpy as np
@@ -87,13 +86,12 @@ def polynomial_pieces(knots: Array, degree: int) -> Array:
     return np.ascontiguousarray(pieces.transpose(2, 3, 0, 1))
 
 
-@cache
 def derivative_powers(degree: int, orders: int) -> Array:
-    """Return D (orders, k+1, k+1) with d^m/dξ^m Σ_p c_p ξ^p = Σ_{p,q} D[m,q,p] c_p ξ^q: shared, not to be written."""
+    """Return D (orders, k+1, k+1) with d^m/dξ^m Σ_p c_p ξ^p = Σ_{p,q} D[m,q,p] c_p ξ^q."""
     result = np.zeros((orders, degree + 1, degree + 1))
     for m in range(min(orders, degree + 1)):
         for p in range(m, degree + 1):
-            result[m, p - m, p] = math.prod(range(p - m + 1, p + 1))
+            result[m, p - m, p] = np.prod(np.arange(p - m + 1, p + 1)) if m else 1.0
     return result
 
 
