@@ -13,7 +13,6 @@ from torch import Tensor
 from kanpde.marching.axes import KEPT, Axis, dense
 
 FEW = 8  # values side by side up to which a product with one matrix is faster than one for every sum
-FEW_FUNCTIONS = 64  # functions of an axis up to which the time of a product is that of its calls
 WIDER = 48  # ratio of all functions of an axis and of those at a point from which whole matrices are not used, times
 # the number of points that share these functions
 
@@ -78,12 +77,6 @@ class Line:
     def matrices(self) -> tuple[Tensor, ...]:
         """The matrices (n, size) of all functions, one for each order of differentiation."""
         return dense(self.columns, self.values, self.size).unbind(1)
-
-    @cached_property
-    def arrays(self) -> tuple[Any, ...]:
-        """The same as arrays of NumPy, if they are few numbers on the CPU, else none: its calls take half the time."""
-        few = self.values.device.type == "cpu" and not self._grouped and self.size <= FEW_FUNCTIONS
-        return tuple(matrix.numpy() for matrix in self.matrices) if few else ()
 
     def product(self, order: int, coefficients: Tensor) -> Tensor:
         """Return the sums of the functions, differentiated `order` times, with coefficients (size, r), as (r, n)."""

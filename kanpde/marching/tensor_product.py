@@ -174,8 +174,6 @@ class OnGrid:
     def partials(self, coefficients: Tensor, which: Iterable[int]) -> dict[int, Tensor]:
         """Return the partials (f, n) with these numbers in the jets, from the coefficients (P, f)."""
         fields, wanted = coefficients.shape[1], [(s, self.orders[s]) for s in which]
-        if all(line.arrays for line in self.lines) and not coefficients.requires_grad:
-            return {s: torch.from_numpy(each) for s, each in self._partials(coefficients.numpy(), wanted).items()}
         ways = {s: tuple(orders[a] for a in self._way) for s, orders in wanted}
         found: dict[tuple[int, ...], Tensor] = {(): coefficients}
         for i, a in enumerate(self._way):
@@ -187,14 +185,6 @@ class OnGrid:
                 # The current axis is first; its points are appended last, so the next axis becomes the first one.
                 found = {k: line.product(k[-1], found[k[:-1]].reshape(line.size, -1)) for k in keys}
         return {s: found[way].reshape(fields, -1) for s, way in ways.items()}
-
-    def _partials(self, coefficients: Array, wanted: Sequence[tuple[int, tuple[int, ...]]]) -> dict[int, Array]:
-        """Return the same partials by their numbers and orders along the axes, by NumPy."""
-        known: dict[tuple[int, ...], Array] = {(): coefficients}
-        for a, line in enumerate(self.lines):
-            keys = dict.fromkeys(orders[: a + 1] for _, orders in wanted)
-            known = {k: (line.arrays[k[-1]] @ known[k[:-1]].reshape(line.size, -1)).T for k in keys}
-        return {s: known[orders].reshape(coefficients.shape[1], -1) for s, orders in wanted}
 
     def partials_adjoint(self, values: Mapping[int, Tensor]) -> Tensor:
         """Apply the transpose of `partials`, to (f, n) by the numbers of the partials; return (P, f)."""
