@@ -64,13 +64,15 @@ SYSTEMS = {
 }
 
 
-@pytest.mark.parametrize("small", [True, False], ids=["whole matrices", "sums along axes"])
+@pytest.mark.parametrize("small", [True, False, None], ids=["whole matrices", "sums along axes", "dense sums"])
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_the_local_jacobian_is_the_derivative_of_the_rows(name, small, monkeypatch):
     problem, axes = SYSTEMS[name]
     if not small:
         monkeypatch.setattr(linearisation, "SMALL", 0)
-        monkeypatch.setattr(kanpde.marching.system, "FEW", 0)
+        monkeypatch.setattr(linearisation, "FEW", 0)
+        monkeypatch.setattr(kanpde.marching.numbering, "FEW", 0 if small is False else 300)
+        monkeypatch.setattr(kanpde.marching.system, "LARGEST_WHOLE", 0)
     system = System(
         TensorProduct(axes),
         problem.domain,

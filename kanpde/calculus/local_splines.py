@@ -7,7 +7,7 @@ one product of matrices for every interval gives all values there.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.splines import derivative_powers, knots_on, polynomial_pieces
 
 Index = npt.NDArray[np.int64]
+EVEN = 1e-12  # largest relative difference of the lengths of even intervals
 
 
 class LocalSplines:
@@ -27,6 +28,7 @@ class LocalSplines:
         self._breakpoints, self._degree, self._periodic = breakpoints, degree, periodic
         self._derivatives = torch.zeros(0)
         self._orders = 0
+        self._factors = np.zeros((0, 0))
 
     def at(self, x: Array, orders: int) -> tuple[Tensor, Tensor]:
         """Return the non-zero splines at x (n,): their indices (n, k+1) and derivatives (n, orders, k+1)."""
@@ -36,12 +38,13 @@ class LocalSplines:
         interval = np.searchsorted(b[1:-1], x, side="right")
         xi = (x - b[interval]) * self._inverse[interval] - 0.5
         columns = interval[:, None] + np.arange(self._degree + 1)
-        powers = np.vander(xi, self._degree + 1, increasing=True)
+        powers = np.ones((len(x), self._degree + 1))
+        np.multiply.accumulate(np.broadcast_to(xi[:, None], (len(x), self._degree)), axis=1, out=powers[:, 1:])
         values = self._products(powers, interval, self._table(orders)).view(len(x), -1, self._degree + 1)[:, :orders]
         if self._periodic:
             columns %= count
         # Polynomials of even knots have coefficients with few bits, which the factors 1/h^m would round.
-        scales = self._inverse[interval, None] ** np.arange(orders)
+        scales = self._scales(orders)[interval]
         return torch.from_numpy(columns), values * torch.from_numpy(scales)[..., None]
 
     def _products(self, powers: Array, interval: Index, table: Tensor) -> Tensor:
@@ -65,18 +68,49 @@ class LocalSplines:
         Those of more orders are kept if they are known.
         """
         if orders > self._orders:
-            found = derivative_powers(self._degree, orders).reshape(-1, self._degree + 1) @ self._pieces
+            found = known_powers(self._degree, orders).reshape(-1, self._degree + 1) @ self.pieces
             found = found.reshape(len(found), orders, self._degree + 1, self._degree + 1)
             table = np.ascontiguousarray(found.transpose(0, 2, 1, 3)).reshape(*found.shape[:1], self._degree + 1, -1)
             self._derivatives, self._orders = torch.from_numpy(table), orders
         return self._derivatives
 
+    def _scales(self, orders: int) -> Array:
+        """Return the factors 1/h^m of every interval, (n, orders); those of the last number of orders are kept."""
+        if self._factors.shape[1] != orders:
+            self._factors = self._inverse[:, None] ** np.arange(orders)
+        return self._factors
+
     @cached_property
-    def _pieces(self) -> Array:
-        knots = knots_on(self._breakpoints, self._degree, periodic=self._periodic)
-        return np.asarray(polynomial_pieces(knots, self._degree)[0])
+    def pieces(self) -> Array:
+        """The polynomials of the splines by ξ, (intervals, k+1 powers, k+1 splines)."""
+        b, lengths = self._breakpoints, self._lengths
+        if lengths.max() - lengths.min() <= EVEN * lengths[0]:
+            return even_pieces(b.tobytes(), self._degree, self._periodic)
+        return pieces_on(b, self._degree, self._periodic)
+
+    @cached_property
+    def _lengths(self) -> Array:
+        """The length h of every interval, (n,)."""
+        return np.diff(self._breakpoints)
 
     @cached_property
     def _inverse(self) -> Array:
         """1 / h of every interval, (n,)."""
-        return np.asarray(1 / np.diff(self._breakpoints))
+        return np.asarray(1 / self._lengths)
+
+
+@lru_cache(maxsize=64)
+def known_powers(degree: int, orders: int) -> Array:
+    """Return `derivative_powers`: shared, not to be written; compilers of networks cannot trace what is kept."""
+    return derivative_powers(degree, orders)
+
+
+def pieces_on(breakpoints: Array, degree: int, periodic: bool) -> Array:
+    """Return the polynomials of the splines on breakpoints (n + 1,), (n, k+1 powers, k+1 splines)."""
+    return np.asarray(polynomial_pieces(knots_on(breakpoints, degree, periodic=periodic), degree)[0])
+
+
+@lru_cache(maxsize=64)
+def even_pieces(breakpoints: bytes, degree: int, periodic: bool) -> Array:
+    """Return the same for even breakpoints, on which most solutions begin: shared, not to be written."""
+    return pieces_on(np.frombuffer(breakpoints), degree, periodic)

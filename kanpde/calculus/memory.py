@@ -46,6 +46,7 @@ def of_machine() -> float | None:
 def held() -> float:
     """Return the bytes of memory that this process has now; zero if the system does not tell them."""
     try:
-        return float(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            return float(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, AttributeError):
         return 0.0

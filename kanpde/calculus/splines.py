@@ -37,7 +37,8 @@ def knots_through(breakpoints: Array, degree: int) -> Array:
 def clamped_knots(breakpoints: Array, degree: int) -> Array:
     """Return knots (i, n + 2k + 1) through breakpoints (i, n + 1) with repeated ends, the best conditioned."""
     breakpoints = np.atleast_2d(np.asarray(breakpoints, dtype=np.float64))
-    return np.pad(breakpoints, ((0, 0), (degree, degree)), mode="edge")
+    first, last = (np.repeat(end, degree, axis=1) for end in (breakpoints[:, :1], breakpoints[:, -1:]))
+    return np.concatenate([first, breakpoints, last], axis=1)
 
 
 def periodic_knots(breakpoints: Array, degree: int) -> Array:

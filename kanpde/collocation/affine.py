@@ -22,8 +22,9 @@ TOLERANCE = 1e-9  # the largest deviation of an affine row, relative to the rows
 def all_affine(problem: Problem) -> bool:
     """Return whether the rows of the equation and of all conditions but the hard ones are affine."""
     blocks = problem.blocks(hard=True)
-    size = data_size(problem, blocks)
-    return all(is_affine(block, problem, size) for block in blocks if not block.hard)
+    doubtful = [block for block in blocks if not (block.hard or block.affine)]
+    size = data_size(problem, blocks) if doubtful else 1.0
+    return all(is_affine(block, problem, size) for block in doubtful)
 
 
 def is_affine(block: Block, problem: Problem, size: float | None = None) -> bool:
@@ -33,6 +34,8 @@ def is_affine(block: Block, problem: Problem, size: float | None = None) -> bool
     units are the user's, so fields have the size 1 and the size of the data, divided by the box's widths in partials.
     `size` is the problem's `data_size`, if it is known; only its power of two counts.
     """
+    if block.affine:
+        return True
     size = data_size(problem, problem.blocks(hard=True)) if size is None else size
     sizes = {1.0, 2.0 ** min(round(math.log2(size)), 1023)}
     return all(affine_at(block, problem, each) for each in sizes)

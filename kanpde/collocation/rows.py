@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor
 from kanpde.calculus import forward_mode
 from kanpde.calculus.arrays import MultiIndex
 from kanpde.calculus.jets import JetPlan
-from kanpde.problem.block import Block, Side
+from kanpde.problem.block import Block, Left, Side
 from kanpde.problem.field import Field
 
 
@@ -134,6 +134,8 @@ class Placed:
         self, jets: Sequence[Tensor], unknowns: Mapping[str, Tensor], factors: Tensor | None = None
     ) -> tuple[Tensor, Iterator[Slope]]:
         """Return the rows (components, n), and every component's slope times `factors` (components, n)."""
+        if self.block.left is not None and self.sums is None:
+            return self._slopes_of_left(self.block.left, jets, unknowns, factors)
         leaves = [jet.detach().requires_grad_() for jet in jets]
         # Each point has its own copy of every unknown, so that autograd gives the derivative point by point.
         count = len(leaves[0])
@@ -142,6 +144,28 @@ class Placed:
             return self._forward(leaves, copies, factors)
         rows = self.rows(leaves, copies)
         return rows.detach(), self._slopes(rows, leaves, [*copies.values()], factors)
+
+    @torch.no_grad()
+    def _slopes_of_left(
+        self, left: Left, jets: Sequence[Tensor], unknowns: Mapping[str, Tensor], factors: Tensor | None
+    ) -> tuple[Tensor, Iterator[Slope]]:
+        """Return the same for rows that are linear by their form: what unit jets give, without reverse sweeps."""
+        rows = self.rows([jet.detach() for jet in jets], unknowns)
+        count = len(rows)
+        found = [jet.new_zeros(count, *jet.shape) for jet in jets]
+        for number, slopes in enumerate(found):
+            for f, partials in self.block.partials.items():
+                for s in map(self.plan.index.__getitem__, partials):
+                    units = [torch.zeros_like(jet) for jet in jets]
+                    units[number][:, s, f] = 1.0
+                    pairs = zip(self.images, units, strict=True)
+                    sides = tuple(side(image, unit, self.plan, self.names) for image, unit in pairs)
+                    slopes[:, :, s, f] = left(sides, self.index)
+        if factors is not None:
+            found = [slopes * factors[:, :, None, None] for slopes in found]
+        none = rows.new_zeros(rows.shape[1], len(unknowns))
+        by_component = zip(*(slopes.unbind(0) for slopes in found), strict=True)
+        return rows, (Slope(by_jets, none) for by_jets in by_component)
 
     def _slopes(
         self, rows: Tensor, leaves: Sequence[Tensor], copies: Sequence[Tensor], factors: Tensor | None
@@ -196,7 +220,13 @@ def side(points: Tensor, jet: Tensor, plan: JetPlan, names: tuple[str, ...]) -> 
 
 def plan_of(block: Block, dimension: int) -> JetPlan:
     """Return the plan of the partials that a block needs of any field."""
-    return JetPlan(dimension, frozenset().union(*block.partials.values()))
+    return plan_with(dimension, frozenset().union(*block.partials.values()))
+
+
+@lru_cache(maxsize=256)  # every placement of a block asks for it
+def plan_with(dimension: int, partials: frozenset[MultiIndex]) -> JetPlan:
+    """Return the plan of these partials."""
+    return JetPlan(dimension, partials)
 
 
 # Scales --------------------------------------------------------------------------------------------------------------
@@ -209,7 +239,7 @@ def sizes_of_terms(slopes: Sequence[Tensor], jet: Tensor) -> Tensor:
 
 def scale_of_equation(sizes: Tensor, weights: Tensor) -> Tensor:
     """Return the root mean square (components,) of the sizes (components, n) of terms that balance at every point."""
-    return torch.stack([mean(size.square(), weights).sqrt() for size in sizes])
+    return mean(sizes.square().T, weights).sqrt()
 
 
 def scale_of_condition(slopes: Sequence[Tensor], typical: Tensor, weights: Tensor) -> Tensor:
@@ -238,5 +268,4 @@ def row_factors(weights: Tensor, scale: Tensor) -> Tensor:
 
 def mean(values: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted mean over the points, (n, ...) -> (...)."""
-    share = (weights / weights.sum()).view(-1, *(1 for _ in values.shape[1:]))
-    return (share * values).sum(dim=0)
+    return ((weights / weights.sum()).to(values.dtype) @ values.flatten(1)).view(values.shape[1:])

@@ -94,8 +94,9 @@ class Box(Shape):
         cut = self._faces[face.name]
         bound = self.low if cut.side < 0 else self.high
         points = np.empty((len(unit), self.dimension))
-        others = [axis for axis in range(self.dimension) if axis != cut.axis]
-        points[:, others] = self.low[others] * (1 - unit) + self.high[others] * unit
+        others = (axis for axis in range(self.dimension) if axis != cut.axis)
+        for axis, along in zip(others, unit.T, strict=True):
+            points[:, axis] = self.low[axis] * (1 - along) + self.high[axis] * along
         points[:, cut.axis] = bound[cut.axis]
         return points
 

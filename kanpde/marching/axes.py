@@ -68,6 +68,10 @@ class FunctionsOfOne:
 
         The last few results are kept, because every attempt on the same axis has the same points.
         """
+        if len(x) == 1 and x.device.type == "cpu" and float(x) in (ends := self.breakpoints[[0, -1]]):
+            columns, values = kept(self._known, torch.from_numpy(ends), orders, self._local)
+            this = slice(0, 1) if float(x) == ends[0] else slice(1, 2)
+            return columns[this], values[this]
         return kept(self._known, x, orders, self._local)
 
     def _local(self, x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
@@ -108,19 +112,24 @@ class FunctionsOfOne:
         return np.asarray(np.linalg.cholesky((weighted.T @ weighted).toarray()).T)
 
     def design(self, x: Array) -> Array:
-        """Return the values of all functions at x (n,), (n, size)."""
-        return design_of(self, x, 1)[:, 0]
+        """Return the values of all functions at x (n,), (n, size), not to be written: those at its points are kept."""
+        return self._own if x is self.points and self.size <= MANY_FUNCTIONS else design_of(self, x, 1)[:, 0]
+
+    @cached_property
+    def _own(self) -> Array:
+        """The values of all functions at the axis's points, (n, size)."""
+        return design_of(self, self.points, 1)[:, 0]
 
     def fit(self, values: Array) -> Array:
         """Return the coefficients (size, r) of the least-squares fit to values (n, r) at the Gauss points.
 
         The squares have the points' weights, so that it is the fit in the mean over the axis.
         """
-        orthonormal, triangle = self._factors
+        orthonormal, triangle = self.factors
         return np.asarray(solve_triangular(triangle, orthonormal.T @ values, check_finite=False))
 
     @cached_property
-    def _factors(self) -> tuple[Array, Array]:
+    def factors(self) -> tuple[Array, Array]:
         """The orthonormal factor of the functions' values at the Gauss points times roots of the weights, once more
         times these, and the triangular factor.
         """
@@ -168,6 +177,11 @@ class SplineAxis(FunctionsOfOne):
             self._copies[x.device] = copy.deepcopy(self.basis).to(x.device)
         columns, values = self._copies[x.device].local(x[:, None], orders)
         return columns[0], values[0]
+
+    @property
+    def pieces(self) -> Array:
+        """The polynomials of the splines on every interval, (n, k+1 powers, k+1 splines): not to be written."""
+        return self._splines.pieces
 
     @cached_property
     def _splines(self) -> LocalSplines:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kanpde.collocation.rows import Slope, Sums
 from kanpde.marching import normal_equations
+from kanpde.marching.constant_rows import ConstantRows, gram_of, product_with, transposed_with
 from kanpde.marching.piece import Image, Piece
 from kanpde.marching.tensor_product import OnGrid, TensorProduct
 from kanpde.optim.band import Storage
@@ -143,10 +144,19 @@ class FullSlopes:
 
 
 class TensorLinearisation:
-    """r (N,) and J of a system: products with J use the jets, and JᵀJ is assembled only on request."""
+    """r (N,) and J of a system: products with J use the jets, and JᵀJ is assembled only on request.
 
-    def __init__(self, system: Assembled, slopes: Sequence[Slopes], residual: Tensor | None = None) -> None:
-        self._system, self._slopes = system, slopes
+    If all blocks have constant coefficients, `constant` has their Jacobians.
+    """
+
+    def __init__(
+        self,
+        system: Assembled,
+        slopes: Sequence[Slopes],
+        residual: Tensor | None = None,
+        constant: Sequence[ConstantRows] = (),
+    ) -> None:
+        self._system, self._slopes, self._constant = system, slopes, constant
         self.residual = torch.cat([each.values.reshape(-1) for each in slopes]) if residual is None else residual
 
     @property
@@ -168,11 +178,11 @@ class TensorLinearisation:
     def coefficients(self) -> TensorLinearisation:
         """The linearisation at fixed constants."""
         fixed = [replace(each, by_constants=each.by_constants[..., :0]) for each in self._slopes]
-        return TensorLinearisation(self._system, fixed, self.residual)
+        return TensorLinearisation(self._system, fixed, self.residual, self._constant)
 
     def against(self, residual: Tensor) -> TensorLinearisation:
         """Return the same Jacobian with another residual (N,)."""
-        return TensorLinearisation(self._system, self._slopes, residual)
+        return TensorLinearisation(self._system, self._slopes, residual, self._constant)
 
     @property
     def storage(self) -> Storage:
@@ -182,6 +192,9 @@ class TensorLinearisation:
     def product(self, step: Tensor) -> Tensor:
         """Return J p, (N,)."""
         coefficients, constants = torch.split(step, [len(step) - self._constants, self._constants])
+        if self._constant:
+            row = product_with(self._constant, coefficients.view(-1, len(self._system.fields)))
+            return row + self.border @ constants if self._constants else row
         if self._whole is not None:
             row = self._whole @ coefficients
             return row + self.border @ constants if self._constants else row
@@ -201,6 +214,8 @@ class TensorLinearisation:
 
     def transposed(self, weights: Tensor) -> Tensor:
         """Return Jᵀ k, (P,)."""
+        if self._constant:
+            return self._constant_transposed(weights)
         if self._whole is not None:
             found = self._whole.T @ weights
             return torch.cat([found, self.border.T @ weights]) if self._constants else found
@@ -223,6 +238,11 @@ class TensorLinearisation:
                 constants = constants + torch.einsum("cnu,cn->u", slopes.by_constants, share)
         total = reduce(torch.add, parts)
         return torch.cat([total, constants]) if self._constants else total
+
+    def _constant_transposed(self, weights: Tensor) -> Tensor:
+        shares = torch.split(weights, [each.values.numel() for each in self._slopes])
+        total = transposed_with(self._constant, shares, self._system.space.size, len(self._system.fields))
+        return torch.cat([total, self.border.T @ weights]) if self._constants else total
 
     @property
     def matrix(self) -> Tensor:
@@ -275,6 +295,10 @@ class TensorLinearisation:
     @cached_property
     def gram(self) -> Tensor:
         """JᵀJ in its storage, without the constants."""
+        if self._constant:
+            return gram_of(
+                self._constant, self._system.space.shape, len(self._system.fields), self._system.space.longest
+            )
         if self._whole is not None and self.storage.bandwidth is None:
             whole = self._whole.T @ self._whole
             if self.storage.in_order:

@@ -20,7 +20,7 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import PROCESSOR
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
-from kanpde.marching.axes import SplineAxis, design, points_of, sparse_designs
+from kanpde.marching.axes import MANY_FUNCTIONS, SplineAxis, design, points_of, sparse_designs
 from kanpde.marching.continuation import Beside, Inside, continued
 from kanpde.marching.projection import fitted_along, leading_singular_vectors, orthonormalised
 from kanpde.marching.slabs import Pass
@@ -113,14 +113,17 @@ def edge_axes(domain: Domain, found: Pass, degree: int, *, nested: bool) -> list
     if nested:
         finest = max(found.slabs[0].axes[a].intervals for a in domain.space)
         count = finest * math.ceil(count / finest)
-    axes = []
+    axes: list[SplineAxis] = []
     for a, (edges, density) in enumerate(densities):
         if nested and a in domain.space:
             density = np.full(len(edges) - 1, 1.0) / np.diff(edges)
         cumulative = np.concatenate([[0.0], np.cumsum(density * np.diff(edges))])
         breakpoints = np.interp(np.linspace(0, cumulative[-1], count + 1), cumulative, edges)
         breakpoints[[0, -1]] = domain.low[a], domain.high[a]
-        axes.append(SplineAxis(breakpoints, degree, getattr(found.slabs[0].axes[a], "periodic", False)))
+        periodic = getattr(found.slabs[0].axes[a], "periodic", False)
+        # Coordinates with the same splines share them, with what is computed of them.
+        same = (axis for axis in axes if axis.periodic == periodic and np.array_equal(axis.breakpoints, breakpoints))
+        axes.append(next(same, None) or SplineAxis(breakpoints, degree, periodic))
     return axes
 
 
@@ -169,7 +172,8 @@ def compress_plane(
     factors, lowest, highest, scale = [], [], [], np.ones(len(sizes))
     for axis, each in zip(axes, columns, strict=True):
         together = np.concatenate(each, axis=1)
-        along = sparse_designs(axis, points_of(axis), 1)[0] @ together
+        few, points = axis.size <= MANY_FUNCTIONS, points_of(axis)
+        along = (design(axis, points) if few else sparse_designs(axis, points, 1)[0]) @ together
         largest = along[np.abs(along).argmax(axis=0), np.arange(len(sizes))]  # becomes 1
         factors.append(together / largest)
         lowest.append((along / largest).min(axis=0))
@@ -312,7 +316,8 @@ def edge_layer(
     """Return a first layer with the given edges, (axis, subnode, coefficients) each; the other edges are zero."""
     knots = np.concatenate([splines.knots_on(a.breakpoints, a.degree, periodic=a.periodic) for a in axes])
     periodic = tuple(axis.periodic for axis in axes)
-    layer = KANLayer(BSpline(knots, axes[0].degree, None, periodic), sums, products)
+    known = np.stack([axis.pieces for axis in axes])
+    layer = KANLayer(BSpline(knots, axes[0].degree, None, periodic, known), sums, products)
     with torch.no_grad():
         for axis, subnode, column in given:
             layer.coefficients[axis, : len(column), subnode] = torch.as_tensor(column)

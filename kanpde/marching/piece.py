@@ -242,7 +242,7 @@ class Piece:
 
 
 def balancing_sizes(
-    pieces: Sequence[Piece], slopes: Sequence[Sequence[Tensor]], terms: Sequence[Tensor], widths: Tensor
+    pieces: Sequence[Piece], slopes: Sequence[Sequence[Tensor]], terms: Sequence[Tensor], widths: Sequence[float]
 ) -> Tensor:
     """Return the largest size (f,) at which a field's terms, over the whole box, balance those of an equation.
 
@@ -250,11 +250,16 @@ def balancing_sizes(
     """
     found = []
     for piece, each, size in zip(pieces, slopes, terms, strict=True):
-        spans = torch.stack([widths[list(partial)].prod() for partial in piece.images[0].plan.partials])
+        spans = size.new_tensor(spans_of(piece.images[0].plan, widths))
         steep = torch.stack([mean(slope.square(), piece.weights).sqrt() for slope in each])
         sizes = size[:, None] / (steep / spans[:, None]).amax(dim=1)
         found.append(torch.where(torch.isfinite(sizes), sizes, 0.0).amax(dim=0))
     return torch.stack(found).amax(dim=0)
+
+
+def spans_of(plan: jets.JetPlan, widths: Sequence[float]) -> list[float]:
+    """Return the product of the box's widths along the axes of every partial."""
+    return [math.prod(widths[a] for a in partial) for partial in plan.partials]
 
 
 def noticed_fields(slopes: Sequence[Sequence[Sequence[Tensor]]]) -> Tensor:

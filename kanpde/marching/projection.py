@@ -16,7 +16,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.legendre import gauss_rule
-from kanpde.marching.axes import Axis, SplineAxis, design, gauss_weights, points_of, sparse_designs
+from kanpde.marching.axes import MANY_FUNCTIONS, Axis, SplineAxis, design, gauss_weights, points_of, sparse_designs
 from kanpde.marching.separable.along_axis import dense_on, placed
 from kanpde.marching.separable.restricted_axis import fitting
 from kanpde.marching.slabs import Pass, Slab
@@ -37,18 +37,14 @@ def orthonormalised(
     """
     spans, splines = [], []
     for a, axis in enumerate(axes):
-        roots = placed(np.sqrt(gauss_weights(axis)), device)[:, None]
-        values = values_of(axis, points_of(axis), device)
-        orthonormal, triangle = torch.linalg.qr(roots * values)
-        weighted = roots * orthonormal
+        weighted, triangle = factors_of(axis, device)
         maps = maps_in_time(found, a, axis, weighted) if a == time else maps_in_space(found, a, axis, weighted)
         span = orthonormal_basis(maps)
         functions = torch.linalg.solve_triangular(triangle, span, upper=True)
         maps = [span.T @ each for each in maps]
         if a == time:
-            even = torch.linalg.qr(
-                placed(np.sqrt(even_weights(axis)), device)[:, None] * (values @ functions), mode="r"
-            )[1]
+            values = values_of(axis, points_of(axis), device) @ functions
+            even = torch.linalg.qr(placed(np.sqrt(even_weights(axis)), device)[:, None] * values, mode="r")[1]
             functions = torch.linalg.solve_triangular(even, functions, upper=True, left=False)
             maps = [even @ each for each in maps]
         spans.append(maps)
@@ -58,6 +54,16 @@ def orthonormalised(
     # A piece is zero outside its slab's part of time.
     total = reduce(torch.add, pieces).cpu().numpy()
     return total, splines, [[each.cpu().numpy() for each in maps] for maps in spans]
+
+
+def factors_of(axis: SplineAxis, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the orthonormal factor of an axis's weighted values at its Gauss points, weighted once more, and R."""
+    if axis.size <= MANY_FUNCTIONS and device == PROCESSOR:
+        weighted, triangle = axis.factors
+        return torch.from_numpy(weighted), torch.from_numpy(triangle)
+    roots = placed(np.sqrt(gauss_weights(axis)), device)[:, None]
+    orthonormal, triangle = torch.linalg.qr(roots * values_of(axis, points_of(axis), device))
+    return roots * orthonormal, triangle
 
 
 def even_weights(axis: SplineAxis) -> Array:

@@ -216,6 +216,14 @@ def points_per_axis(axes: Sequence[Axis], denser: Sequence[float] | None = None)
     return tuple(each * axis.intervals for axis, each in zip(axes, nodes_of(axes, denser), strict=True))
 
 
+def grid_of(lines: Sequence[Array]) -> Array:
+    """Return the points (n, d) of the tensor grid of lines (n_a,), the last of which varies fastest."""
+    points = np.empty((*(len(line) for line in lines), len(lines)))
+    for a, line in enumerate(lines):
+        points[..., a] = line.reshape([-1 if a == b else 1 for b in range(len(lines))])
+    return points.reshape(math.prod(points.shape[:-1]), len(lines))
+
+
 def product_rule(axes: Sequence[Axis], denser: Sequence[float] | None = None) -> tuple[Array, Array]:
     """Return the tensor grid of the axes' Gauss points in the unit cube, (n, d), and its weights (n,).
 
@@ -223,7 +231,7 @@ def product_rule(axes: Sequence[Axis], denser: Sequence[float] | None = None) ->
     """
     nodes = nodes_of(axes, denser)
     lines = [gauss_points(axis, each) for axis, each in zip(axes, nodes, strict=True)]
-    unit = np.stack([g.ravel() for g in np.meshgrid(*lines, indexing="ij")], axis=-1) if lines else np.zeros((1, 0))
+    unit = grid_of(lines)
     weights = np.ones(1)
     for axis, each in zip(axes, nodes, strict=True):
         weights = np.multiply.outer(weights, gauss_weights(axis, each)).ravel()

@@ -19,7 +19,7 @@ from kanpde.marching.forecast import guess_from
 from kanpde.marching.iteration import iterated, start_from
 from kanpde.marching.linearisation import Numbered
 from kanpde.marching.piece import OnGrids, TensorFunction
-from kanpde.marching.quadrature import inside, quadrature
+from kanpde.marching.quadrature import grid_of, inside, quadrature
 from kanpde.marching.separable.structure import plain
 from kanpde.marching.slabs import Pass, Slab, constant_in_time, extrapolated, sizes_in_time, tail_of
 from kanpde.marching.state import Anchor, Attempt, Iterate, MarchState
@@ -83,6 +83,7 @@ def rows_of_part(
         numbered=numbered,
         about=about,
         least=least,
+        linear=task.linear,
     )
 
 
@@ -347,7 +348,7 @@ def relative_residual(system: System, vector: Tensor, checked: int) -> float:
         places = (np.arange(axis.intervals * each) + random.random(axis.intervals * each)) / each
         lines.append((np.interp(places, np.arange(len(b)), b) - b[0]) / (b[-1] - b[0]))
         weights = np.multiply.outer(weights, np.repeat(np.diff(b), each)).ravel()
-    unit = np.stack([line.ravel() for line in np.meshgrid(*lines, indexing="ij")], axis=-1)
+    unit = grid_of(lines)
     total = system.conditions_loss(vector)
     for number in system.equations:
         piece = system.pieces[number]

@@ -17,6 +17,7 @@ from kanpde.collocation.rows import (
     Placed,
     Slope,
     Sums,
+    plan_with,
     scale_of_condition,
     scale_of_equation,
     size_of_functions,
@@ -24,11 +25,22 @@ from kanpde.collocation.rows import (
     usable_scale,
 )
 from kanpde.geometry.domain import Domain
+from kanpde.marching.constant_rows import ConstantRows
 from kanpde.marching.enriched_product import EnrichedProduct
 from kanpde.marching.linearisation import Numbered, TensorLinearisation, scaled_slopes
-from kanpde.marching.piece import Image, OnGrids, Piece, Shapes, TensorFunction, balancing_sizes, noticed_fields
+from kanpde.marching.numbering import columns_of, fields_in, narrowest
+from kanpde.marching.piece import (
+    Image,
+    OnGrids,
+    Piece,
+    Shapes,
+    TensorFunction,
+    balancing_sizes,
+    noticed_fields,
+    spans_of,
+)
 from kanpde.marching.quadrature import Quadrature, any_shape, quadrature
-from kanpde.marching.tensor_product import Local, TensorProduct
+from kanpde.marching.tensor_product import TensorProduct
 from kanpde.marching.tolerances import MISFIT
 from kanpde.optim.band import Storage
 from kanpde.problem.block import Block
@@ -44,8 +56,8 @@ FLOOR_OF_PARTS = 0.1
 NOTHING = 1e-10
 # Least scale of a row with two sides, relative to that of its larger side.
 LEAST_SIDE = 1e-6
-# Number of unknowns up to which a dense matrix costs less than the search for a narrow band.
-FEW = 300
+# Number of unknowns up to which sums of Kronecker products are whole matrices.
+LARGEST_WHOLE = 1000
 # Curvature of an unknown function, relative to its size, that counts as much as the misfit of the measurements, until
 # these choose another weight of its smoothness.
 STIFF = 1e-2
@@ -56,7 +68,7 @@ class System:
 
     The target of the blocks in `going_on` is their value on the solution `before`, in place of their own values. If a
     function `about` is given, the coefficients are those of a correction that is added to it. No field is taken for
-    smaller than its size in `least` (f,).
+    smaller than its size in `least` (f,). If the rows are `linear`, their slopes are those of any vector.
     """
 
     def __init__(
@@ -74,8 +86,9 @@ class System:
         numbered: Numbered | None = None,
         about: OnGrids | None = None,
         least: Tensor | None = None,
+        linear: bool = False,
     ) -> None:
-        self.about = about
+        self.about, self._linear = about, linear
         self.least = torch.zeros(len(fields), dtype=torch.float64, device=device) if least is None else least
         self.space, self.domain, self.fields, self.unknowns, self.ansatz = space, domain, fields, unknowns, ansatz
         self._device = device or PROCESSOR
@@ -91,6 +104,7 @@ class System:
         self._jets_of: tuple[Tensor, list[list[Tensor]]] | None = None
         self._rows_of: tuple[Tensor, list[Tensor]] | None = None
         self._slopes_of: tuple[Tensor, list[tuple[Tensor, list[Slope]]]] | None = None
+        self._constant_slopes: list[list[Slope]] | None = None
 
     @property
     def size(self) -> int:
@@ -103,61 +117,22 @@ class System:
         return any_shape(self.domain, [piece.placed.block for piece in self.pieces])
 
     def _numbered(self) -> Numbered:
-        """Return the numbering of the unknowns with the narrowest band."""
         # A correction on splines needs few digits, and JᵀJ is cheaper than an orthogonal factor.
         steady = isinstance(self.space, EnrichedProduct) and self.space.time is None
         orthogonal = self.shaped and (self.about is None or steady)
+        constants = len(self.unknowns)
         if orthogonal or isinstance(self.space, EnrichedProduct):
             order = torch.arange(self.space.size * len(self.fields), device=self._device)
-            return Numbered(Storage(order, border=len(self.unknowns), orthogonal=orthogonal), ())
-        if self.space.size * len(self.fields) <= FEW:
-            return self._dense()
-        options = []
-        for positions in self.space.numberings(len(self.fields)):
-            total = torch.zeros((1,) * len(positions), dtype=torch.long)
-            for a, each in enumerate(positions):
-                total = total + each.view([-1 if a == b else 1 for b in range(len(positions))])
-            order = (total.reshape(-1, 1) + torch.arange(len(self.fields))).reshape(-1)
-            positions = tuple(each.to(self._device) for each in positions)
-            numbering = order.to(self._device)
-            slack = len(order) // self.space.shape[self.space.longest]
-            reach = max(self._reach(piece, numbering, positions[self.space.longest], slack) for piece in self.pieces)
-            storage = Storage.of(numbering, reach, slack, len(self.unknowns))
-            options.append((reach, Numbered(storage, positions)))
-        return min(options, key=lambda option: option[0])[1]
-
-    def _dense(self) -> Numbered:
-        """Return the numbering in the vector's own order, and the storage of a dense matrix."""
-        shape, count = self.space.shape, len(self.fields)
-        strides = [count * math.prod(shape[a + 1 :]) for a in range(len(shape))]
-        pairs = zip(strides, shape, strict=True)
-        positions = tuple(stride * torch.arange(size, device=self._device) for stride, size in pairs)
-        order = torch.arange(count * math.prod(shape), device=self._device)
-        return Numbered(Storage(order, border=len(self.unknowns)), positions)
-
-    def _reach(self, piece: Piece, numbering: Tensor, along: Tensor, stride: int) -> int:
-        """Return a bound on the distance of the unknowns in one row, with `along` the slowest axis's positions."""
-        if piece.placed.sums is not None:  # an integral's row has all unknowns
-            return len(numbering)
-        if not piece.on_grids:
-            places = numbering[self.columns(piece)]
-            return int((places.amax(1) - places.amin(1)).max())
-        widths = []
-        for parts in zip(*(image.parts for image in piece.images), strict=True):
-            columns = [part.lines[self.space.longest].columns for part in parts if not isinstance(part, Local)]
-            places = along[torch.cat(columns, dim=1)]
-            widths.append(int((places.amax(1) - places.amin(1)).max()))
-        return max(widths) + stride - 1
+            return Numbered(Storage(order, border=constants, orthogonal=orthogonal), ())
+        return narrowest(self.space, self.pieces, len(self.fields), constants, self._device)
 
     def columns(self, piece: Piece) -> Tensor:
         """Return the numbers (n, m) of the unknowns that the block's rows touch."""
-        numbers = self.fields_of(piece)
-        columns = [(image.local.columns[:, :, None] * len(self.fields) + numbers).flatten(1) for image in piece.images]
-        return torch.cat(columns, dim=1)
+        return columns_of(piece, len(self.fields))
 
     def fields_of(self, piece: Piece) -> Tensor:
         """Return the numbers (f,) of the fields that occur in a block."""
-        return torch.tensor(sorted(piece.placed.block.partials), device=self._device)
+        return fields_in(piece)
 
     def _piece(self, block: Block) -> Piece:
         where = quadrature(block, self.domain, self.space.axes, self.space.least_on_faces)
@@ -182,7 +157,8 @@ class System:
     def split(self, vector: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the coefficients (P, fields) and the unknown constants."""
         count = self.space.size * len(self.fields)
-        return vector[:count].view(-1, len(self.fields)), dict(zip(self.unknowns, vector[count:], strict=True))
+        constants = dict(zip(self.unknowns, vector[count:], strict=True)) if self.unknowns else {}
+        return vector[:count].view(-1, len(self.fields)), constants
 
     def at(self, vector: Tensor) -> TensorFunction:
         """Return the solution with this vector of unknowns."""
@@ -216,10 +192,34 @@ class System:
         found = self._slopes(vector)
         self._slopes_of = None  # the Jacobian is as large
         pairs = zip(self.pieces, found, strict=True)
-        return TensorLinearisation(self, [scaled_slopes(piece, rows, slopes) for piece, (rows, slopes) in pairs])
+        constant = self._constant_rows([slopes for _, slopes in found])
+        if constant and self._linear:
+            self._constant_slopes = [slopes for _, slopes in found]
+        slopes = [scaled_slopes(piece, rows, slopes) for piece, (rows, slopes) in pairs]
+        return TensorLinearisation(self, slopes, constant=constant)
+
+    def _constant_rows(self, slopes: Sequence[Sequence[Slope]]) -> list[ConstantRows]:
+        """Return the Jacobian of every block, if all have constant coefficients on few functions; else nothing."""
+        storage = self.numbered.storage
+        if (
+            storage.bandwidth is not None
+            or storage.orthogonal
+            or storage.size > LARGEST_WHOLE
+            or self._device != PROCESSOR
+        ):
+            return []
+        blocks: list[ConstantRows] = []
+        for piece, each in zip(self.pieces, slopes, strict=True):
+            block = ConstantRows.of(piece, each)
+            if block is None:
+                return []
+            blocks.append(block)
+        return blocks
 
     def _slopes(self, vector: Tensor) -> list[tuple[Tensor, list[Slope]]]:
         """Return every block's own rows (c, rows) and every component's slope; those of the last vector are kept."""
+        if self._constant_slopes is not None:
+            return list(zip(self._own_rows(vector), self._constant_slopes, strict=True))
         if self._slopes_of is None or self._slopes_of[0] is not vector:
             unknowns, found = self.split(vector)[1], []
             for piece, here in zip(self.pieces, self._jets(vector), strict=True):
@@ -301,8 +301,8 @@ class System:
         every piece of the equation. If all fields are zero, their sizes are taken for 1. A mean that is not `noticed`
         by any row is arbitrary, and no part of the size.
         """
-        wanted = {p for piece in self.pieces for p in piece.images[0].plan.partials}
-        plan = jets.JetPlan(self.domain.dimension, wanted)
+        wanted = frozenset(p for piece in self.pieces for p in piece.images[0].plan.partials)
+        plan = plan_with(self.domain.dimension, wanted)
         interiors = []
         for number, (image, _, own) in zip(self.equations, self.interiors(plan), strict=True):
             known = image is self.pieces[number].images[0]
@@ -312,8 +312,8 @@ class System:
         arbitrary[0] = torch.where(noticed, 0.0, mean_of)
         each = [own * (jet - arbitrary).square().mean(dim=0) for jet, own in interiors]
         sizes = torch.stack(each).sum(dim=0).sqrt()
-        widths = sizes.new_tensor((self.domain.high - self.domain.low).tolist())
-        spans = torch.stack([widths[list(partial)].prod() for partial in plan.partials])
+        widths = (self.domain.high - self.domain.low).tolist()
+        spans = sizes.new_tensor(spans_of(plan, widths))
         pieces = [self.pieces[number] for number in self.equations]
         balancing = balancing_sizes(pieces, slopes, terms, widths)
         lost = sizes[0] < NOTHING * balancing

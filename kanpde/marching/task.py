@@ -221,7 +221,7 @@ class MarchTask:
         domain = self.problem.domain
         return domain.space if self.slabbed else tuple(range(domain.dimension))
 
-    @property
+    @cached_property
     def degree_in_time(self) -> int | None:
         """The degree of a slab's polynomials in time; None if the problem is not slabbed."""
         higher = self.tolerances.decaying if self.slabbed and self.decays else 0

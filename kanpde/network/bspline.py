@@ -17,7 +17,14 @@ from kanpde.network.edge_basis import EdgeBasis
 from kanpde.network.knots import growing_steps, refine_breakpoints, transfer_matrix
 from kanpde.network.placement import curved_inside, place, place_apart
 
+EVEN = 1e-9  # largest relative difference of the spacings of equidistant knots
 ROUNDINGS = 16  # distance of coefficients from a line, in rounding errors of the largest, that they may have
+
+
+def is_uniform(knots: Array) -> bool:
+    """Return whether the knots (i, n) of every input are equidistant."""
+    spacing = np.diff(knots, axis=1)
+    return bool((np.abs(spacing - spacing[:, :1]) <= EVEN * np.abs(spacing[:, :1])).all())
 
 
 class BSpline(EdgeBasis):
@@ -34,15 +41,21 @@ class BSpline(EdgeBasis):
     scales: Tensor
 
     def __init__(
-        self, knots: Array, degree: int, base: str | None = None, periodic: tuple[bool, ...] | None = None
+        self,
+        knots: Array,
+        degree: int,
+        base: str | None = None,
+        periodic: tuple[bool, ...] | None = None,
+        known: Array | None = None,
     ) -> None:
+        """Set the knots; their polynomials, `known` from elsewhere, are computed if they are not."""
         super().__init__(knots[:, degree], knots[:, knots.shape[1] - degree - 1], base, periodic)
         self.degree = degree
         self.register_buffer("knots", torch.empty(0))
         self.register_buffer("pieces", torch.empty(0))
         for name in ("table", "start", "scales"):  # of equidistant knots, see `_cardinal`
             self.register_buffer(name, torch.empty(0), persistent=False)
-        self.set_knots(knots)
+        self.set_knots(knots, known=known)
 
     @classmethod
     def spanning(
@@ -71,18 +84,18 @@ class BSpline(EdgeBasis):
             state_dict.setdefault(prefix + "pieces", self.pieces)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
-    def set_knots(self, knots: Array, uniform: bool | None = None) -> None:
+    def set_knots(self, knots: Array, uniform: bool | None = None, known: Array | None = None) -> None:
         """Replace the knots by `knots` (i, n + 2k + 1); the layer keeps its coefficients.
 
         `uniform` states whether the knots are equidistant; None tests it. Knots that were rounded to single precision
         need the statement, because the test would fail.
         """
-        spacing = np.diff(knots, axis=1)
-        self.uniform = bool(np.allclose(spacing, spacing[:, :1], rtol=1e-9, atol=0)) if uniform is None else uniform
-        local = splines.polynomial_pieces(knots[:, : 2 * self.degree + 2] if self.uniform else knots, self.degree)
+        self.uniform = is_uniform(knots) if uniform is None else uniform
+        if self.uniform or known is None:
+            known = splines.polynomial_pieces(knots[:1, : 2 * self.degree + 2] if self.uniform else knots, self.degree)
         like = self.half_width
         self.knots = torch.as_tensor(knots).to(like)
-        self.pieces = torch.as_tensor(local[:1, 0] if self.uniform else local).to(like)
+        self.pieces = torch.as_tensor(known[:1, 0] if self.uniform else known).to(like)
         self._derive()
 
     def _derive(self) -> None:
@@ -127,14 +140,17 @@ class BSpline(EdgeBasis):
         xi = free.clamp(-0.5, 0.5) if self.straight else free
         local = self.pieces[None] if self.uniform else self.pieces
         polynomials = pieces.polynomials_at(coefficients[:, : self.functions], local, interval)
-        found = pieces.derivatives(polynomials, xi[:, None], max(orders, 2) if self.straight else orders)
-        if self.straight:
-            beyond = (free - xi)[:, None]
+        beyond = (free - xi)[:, None] if self.straight else None
+        if beyond is not None and beyond.device.type == "cpu" and not beyond.any():  # a GPU would wait for the answer
+            beyond = None
+        found = pieces.derivatives(polynomials, xi[:, None], orders if beyond is None else max(orders, 2))
+        if beyond is not None:
             inside = beyond == 0
             straight = torch.addcmul(found[0], found[1], beyond)
-            found = [straight, found[1], *(value * inside for value in found[2:])][:orders]
+            found = [straight, found[1], *(value.mul_(inside) for value in found[2:])][:orders]
         scale = inverse[:, None]
-        found = [value if m == 0 else value * (scale if m == 1 else scale**m) for m, value in enumerate(found)]
+        for m, value in enumerate(found[1:], start=1):
+            value.mul_(scale if m == 1 else scale**m)
         return found if self.base is None else self._with_base(found, coefficients[:, -1], x)
 
     def lines(self, coefficients: Tensor) -> tuple[Tensor, Tensor] | None:

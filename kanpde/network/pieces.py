@@ -24,14 +24,19 @@ def polynomials_at(coefficients: Tensor, pieces: Tensor, interval: Tensor) -> Te
 
 
 def derivatives(polynomials: Tensor, xi: Tensor, orders: int) -> list[Tensor]:
-    """Return the derivatives by ξ (i, 1, n) of polynomials (k + 1, i, o, n): (i, o, n) for each order."""
+    """Return the derivatives by ξ (i, 1, n) of polynomials (k + 1, i, o, n): (i, o, n) for each order.
+
+    They are computed in place, because caches hold few arrays: the polynomials are overwritten, and no graph is kept.
+    """
     powers = polynomials.unbind()
     found = [powers[-1]]  # the derivatives divided by m!
     for coefficient in reversed(powers[:-1]):
-        last = found[-1]
-        steps = zip([coefficient, *found[:-1]], found, strict=True)
-        found = [torch.addcmul(lower, value, xi) for lower, value in steps]
-        if len(found) < orders:
+        last = found[-1].clone() if len(found) < orders else None
+        for m in range(len(found) - 1, 0, -1):
+            torch.addcmul(found[m - 1], found[m], xi, out=found[m])
+        torch.addcmul(coefficient, found[0], xi, out=found[0])
+        if last is not None:
             found.append(last)
-    found = [value * math.factorial(m) if m > 1 else value for m, value in enumerate(found)]
+    for m, value in enumerate(found[2:], start=2):
+        value.mul_(math.factorial(m))
     return found + [torch.zeros_like(found[0])] * (orders - len(found))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.linalg import cho_solve_banded, cholesky_banded
+from scipy.linalg.lapack import dpotrf
 from torch import Tensor
 
 from kanpde.calculus.devices import threads_for
@@ -23,6 +24,7 @@ MAX_ENTRIES = 2**22  # largest number of products held in memory at once while r
 MIN_DAMPING = 1e-15  # the smallest damping λ, which makes up for the rounding errors of JᵀJ
 MIN_PIVOT = 3e-7  # smallest pivot of a precise Cholesky factor of JᵀJ with a unit diagonal
 MAX_ORTHOGONAL = 800  # largest number of unknowns of an orthogonal factorisation, which needs J as a dense matrix
+FEW = 1000  # number of unknowns up to which LAPACK overwrites the matrix faster than torch's copy is factored
 REGULAR = 1e-14  # smallest ratio of pivots of J of a factor that is used
 MAX_BAND_SHARE = 0.35  # largest bandwidth that is stored as a band, as a share of the number of unknowns
 DENSE_SHARE = 10  # rows with more than this part of all unknowns are multiplied as full rows of a dense matrix
@@ -168,11 +170,11 @@ class Factor:
     def __init__(self, linear: LocalLinearisation, damping: float) -> None:
         self.storage, self.damping, gram = linear.storage, damping, linear.gram
         self._banded = self.storage.bandwidth is not None
-        self._order = torch.argsort(self.storage.numbering)
+        self._order = None if self.storage.in_order else torch.argsort(self.storage.numbering)
         squares = gram[0] if self._banded else gram.diagonal()
         shift = damping * (squares + FLOOR * squares.max())
         scale = (squares + shift).rsqrt()
-        self.shift, self._unit = shift[self.storage.numbering], scale[self.storage.numbering]
+        self.shift, self._unit = self._of_unknowns(shift), self._of_unknowns(scale)
         self.solvable = bool(torch.isfinite(scale).all())
         if not self.solvable:
             return
@@ -186,7 +188,8 @@ class Factor:
 
     def _orthogonal(self, rows: Tensor) -> None:
         """Replace the factor by the triangular one of the rows (N, P), whose columns are scaled, if it is regular."""
-        columns = (rows * self._unit)[:, self._order]
+        columns = rows * self._unit
+        columns = columns if self._order is None else columns[:, self._order]
         try:
             triangle = triangle_of(columns)
         except (np.linalg.LinAlgError, RuntimeError):
@@ -209,8 +212,12 @@ class Factor:
             return band.numpy()
 
     def _dense(self, gram: Tensor, scale: Tensor, shift: Tensor) -> Tensor | npt.NDArray[np.float64]:
-        scaled = gram * scale * scale[:, None]
+        scaled = (gram * scale).mul_(scale[:, None])
         scaled.diagonal().add_(shift * scale.square())
+        if scaled.device.type == "cpu" and self.storage.size <= FEW:
+            lower, info = dpotrf(np.asfortranarray(scaled.numpy()), lower=1, overwrite_a=1, clean=0)
+            self.solvable = info == 0
+            return np.asarray(lower)
         factor: Tensor
         with threads_for(self.storage.size**3 / 3):
             factor, info = torch.linalg.cholesky_ex(scaled)
@@ -219,14 +226,19 @@ class Factor:
 
     def solve(self, right: Tensor) -> Tensor:
         """Return (JᵀJ + S)⁻¹ b, (P,), up to rounding errors."""
-        scaled = (self._unit * right)[self._order]
+        scaled = self._unit * right
+        scaled = scaled if self._order is None else scaled[self._order]
         if isinstance(self._factor, Tensor):
             found = torch.cholesky_solve(scaled[:, None], self._factor)[:, 0]
         elif not self._banded:
             found = solve_by_columns(self._factor, scaled)
         else:
             found = torch.from_numpy(cho_solve_banded((self._factor, True), scaled.numpy(), check_finite=False))
-        return self._unit * found[self.storage.numbering]
+        return self._unit * self._of_unknowns(found)
+
+    def _of_unknowns(self, values: Tensor) -> Tensor:
+        """Return the values (P,) of the matrix's rows in the order of the unknowns."""
+        return values if self._order is None else values[self.storage.numbering]
 
 
 def triangle_of(rows: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from kanpde.geometry.shape import Shape
 from kanpde.problem.field import Field
 
 Evaluate = Callable[[tuple["Side", ...], "Tensor | None", Mapping[str, Tensor]], Tensor]
+Left = Callable[[tuple["Side", ...], "Tensor | None"], Tensor]
 Images = Callable[[Tensor], tuple[Tensor, ...]]
 # The partials that a block looks up, by the index of the field.
 Partials = Mapping[int, frozenset[MultiIndex]]
@@ -46,6 +47,9 @@ class Block:
     If ``integrated`` names axes, the rows are integrals over these coordinates of what ``evaluate`` returns.
     ``kind`` is "residual", "condition", or "prior" for the smoothness of an unknown function, which is no equation;
     ``functions`` are the names of the unknown functions in the rows.
+    ``affine`` rows are linear in the fields by their form, with values that are no code of the user's.
+    ``left(sides, index)``, if given, returns rows without their values, which are linear in the fields and zero with
+    them, so that their slopes are their values at unit jets.
     If ``place`` is given, a shape in space, the points and ``faces`` are those of the shape, for all other coordinates.
 
     ``evaluate(sides, index, unknowns)`` returns the rows, (components, n). ``index`` (n,) is the position of each
@@ -66,6 +70,8 @@ class Block:
     integrated: tuple[int, ...] = ()
     place: Shape | None = None
     functions: tuple[str, ...] = ()
+    affine: bool = False
+    left: Left | None = None
 
     @property
     def measured(self) -> bool:

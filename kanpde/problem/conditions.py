@@ -73,9 +73,20 @@ class OnFaces(Constraint):
             rows = zip(chosen, targets, strict=True)
             return torch.stack([left_side(lookup(fields[i]), normal) - target(points, normal) for i, target in rows])
 
+        def left(sides: tuple[Side, ...], index: Tensor | None) -> Tensor:
+            points, fields = sides[0].points, sides[0].fields
+            normal = outward_normals(domain, faces, points, index) if axes else points
+            return torch.stack([left_side(lookup(fields[i]), normal) for i in chosen])
+
         components = tuple(problem.quantities[i] for i in chosen)
         partials = {i: frozenset(needed) for i in chosen}
-        return Block(name, "condition", components, faces, partials, evaluate, weight=self.weight, hard=self.hard)
+        more: dict[str, Any] = {
+            "weight": self.weight,
+            "hard": self.hard,
+            "affine": not callable(self.value),
+            "left": left,
+        }
+        return Block(name, "condition", components, faces, partials, evaluate, **more)
 
     def _target(
         self, problem: Declaration, i: int, faces: tuple[Face, ...], needed: list[MultiIndex], left_side: _LeftSide
@@ -183,9 +194,18 @@ class Initial(Constraint):
             points, fields = sides[0].points, sides[0].fields
             return torch.stack([lookup(fields[i])(axes) - f(points) for i, f in zip(chosen, targets, strict=True)])
 
+        def left(sides: tuple[Side, ...], index: Tensor | None) -> Tensor:
+            return torch.stack([lookup(sides[0].fields[i])(axes) for i in chosen])
+
         components = tuple(problem.quantities[i] for i in chosen)
         partials = {i: frozenset([axes]) for i in chosen}
-        return Block(name, "condition", components, faces, partials, evaluate, weight=self.weight, hard=self.hard)
+        more: dict[str, Any] = {
+            "weight": self.weight,
+            "hard": self.hard,
+            "affine": not callable(self.value),
+            "left": left,
+        }
+        return Block(name, "condition", components, faces, partials, evaluate, **more)
 
     def check(self) -> None:
         super().check()
@@ -248,14 +268,16 @@ class Periodic(Constraint):
             low, high = sides[0].fields, sides[1].fields
             return torch.stack([lookup(high[i])(o) - lookup(low[i])(o) for i in chosen for o in orders])
 
+        def left(sides: tuple[Side, ...], index: Tensor | None) -> Tensor:
+            return evaluate(sides, index, {})
+
         ends = ["_" + self.axis * len(order) if order else "" for order in orders]
         components = tuple(problem.quantities[i] + end for i in chosen for end in ends)
         partials = {i: frozenset(orders) for i in chosen}
         faces = domain.resolve(f"{self.axis}-")
         self._check_images(problem, faces, lambda points: images(points)[1])
-        return Block(
-            name, "condition", components, faces, partials, evaluate, images=images, weight=self.weight, hard=self.hard
-        )
+        more: dict[str, Any] = {"weight": self.weight, "hard": self.hard, "affine": True, "left": left}
+        return Block(name, "condition", components, faces, partials, evaluate, images=images, **more)
 
     def _check_images(self, problem: Declaration, faces: tuple[Face, ...], image: Callable[[Tensor], Tensor]) -> None:
         """Raise ProblemError if the two faces do not lie opposite each other."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kanpde.calculus.devices import PROCESSOR
 from kanpde.errors import ConfigurationError, Ending
 from kanpde.geometry.box import as_box
 from kanpde.geometry.shape import Shape
@@ -29,7 +30,7 @@ from kanpde.network.trial_function import Model
 from kanpde.optim.least_squares import Step
 from kanpde.problem.lift import SingularPart
 from kanpde.problem.unknown_function import by_unknown
-from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_degree
+from kanpde.training.phase import Following, NothingFound, Stop, TrainingTask, check_order
 
 DEGREES = {1: 9, 2: 9, 3: 9, 4: 9}  # default degree of the splines, by the number of coordinates
 SMOOTH_DEGREE = (
@@ -80,7 +81,7 @@ class Marching:
     def __init__(self, task: TrainingTask, network: KAN, state: MarchState | None = None) -> None:
         self.task, self._degree = task, network.degree
         degree = network.degree or DEGREES[task.problem.domain.dimension]
-        check_degree(KAN(degree=degree), task.problem.blocks())
+        check_order(degree, task.problem.blocks())
         most = MAX_FIRST_INTERVALS[task.problem.domain.dimension]
         if isinstance(network.intervals, int) and network.intervals > most:
             raise ConfigurationError(
@@ -184,7 +185,8 @@ class Marching:
             constants = dict(zip(problem.constants, found.slabs[0].constants.tolist(), strict=True))
             steady = SingularPart(slab.functions, slab.amounts) if slab.functions else None
             model = Model(network, self.march_task.ansatz or evolving or steady, constants)
-            self._known = found, model.to(device=self.task.device, dtype=self.task.dtype)
+            plain = self.task.device == PROCESSOR and self.task.dtype == torch.float64
+            self._known = found, model if plain else model.to(device=self.task.device, dtype=self.task.dtype)
         return self._known[1]
 
     @property

@@ -143,9 +143,12 @@ def copy_of_built(network: KAN | MLP, shape: tuple[int, int], what: str) -> KAN 
 
 def check_degree(network: KAN | MLP, blocks: Sequence[Block]) -> None:
     """Raise ConfigurationError if a residual has derivatives of an order that is not below the splines' degree."""
-    if isinstance(network, MLP):
-        return
-    degree = network.degree or 0
+    if not isinstance(network, MLP):
+        check_order(network.degree or 0, blocks)
+
+
+def check_order(degree: int, blocks: Sequence[Block]) -> None:
+    """Raise the same for splines of a degree."""
     for block in blocks:
         order = max((len(p) for partials in block.partials.values() for p in partials), default=0)
         if order >= degree:
