@@ -9,7 +9,6 @@ neighbouring cells and their derivatives below the equation's order agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -140,9 +139,7 @@ class Split(Problem):
             place = index if index is None or numbers is None else numbers.to(index.device)[index]
             return block.evaluate(own, place, unknowns)
 
-        return replace(
-            block, partials=self._partials(block.partials, cells), images=images, evaluate=evaluate, **changes
-        )
+        return block.with_rows(evaluate, partials=self._partials(block.partials, cells), images=images, **changes)
 
     # Conditions ------------------------------------------------------------------------------------------------------
 
@@ -218,9 +215,8 @@ class Split(Problem):
     ) -> Block:
         known = over(contact.place, self.whole.domain).faces
         faces = tuple(known[name] for name in contact.faces)
-        return replace(
-            block, faces=faces, partials=partials, evaluate=evaluate, images=self._both(contact), place=contact.place
-        )
+        images = self._both(contact)
+        return block.with_rows(evaluate, faces=faces, partials=partials, images=images, place=contact.place)
 
     def _both(self, contact: Contact) -> Images:
         inner, outer = self.frames[contact.inner], self.frames[contact.outer]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -72,6 +73,10 @@ class Block:
     functions: tuple[str, ...] = ()
     affine: bool = False
     left: Left | None = None
+
+    def with_rows(self, evaluate: Evaluate, **changes: Any) -> Block:
+        """Return the block with other rows, of whose form nothing is known, and with these changes."""
+        return replace(self, evaluate=evaluate, **{"affine": False, "left": None, **changes})
 
     @property
     def measured(self) -> bool:

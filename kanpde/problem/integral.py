@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
@@ -53,7 +53,7 @@ class Integral(Constraint):
             targets = torch.stack([share * value(sides[0].points) for value in values])
             return integrand.evaluate(sides, index, unknowns) - targets
 
-        return replace(integrand, faces=faces, evaluate=evaluate, integrated=over)
+        return integrand.with_rows(evaluate, faces=faces, integrated=over)
 
     def check(self) -> None:
         super().check()

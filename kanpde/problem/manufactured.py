@@ -67,4 +67,4 @@ def with_source(block: Block, problem: Declaration) -> Block:
         rows = block.evaluate(sides, index, unknowns)
         return rows - source(sides[0], index).to(rows)
 
-    return replace(block, evaluate=evaluate)
+    return block.with_rows(evaluate)

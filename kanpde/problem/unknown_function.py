@@ -229,4 +229,4 @@ def with_functions(block: Block, expansions: tuple[Expansion, ...], fields: int)
     own = {i: partials for i, partials in block.partials.items() if i < fields}
     used = tuple(each.name for i, each in enumerate(expansions, fields) if block.partials.get(i))
     own = own if any(own.values()) else {0: frozenset([()])}
-    return replace(block, partials=own, evaluate=evaluate, functions=used, affine=False, left=None)
+    return block.with_rows(evaluate, partials=own, functions=used)
