@@ -29,7 +29,7 @@ from kanpde.training.phase import Stop, TrainingTask, copy_of_built
 from kanpde.training.schedule import Schedule, Stage
 
 DEGREE, INTERVALS = 5, 5  # of a network whose sizes are not given
-MARGIN = 0.01  # of its knots beyond the samples, as a share of their range, because new samples lie a little beyond
+MARGIN = 0.02  # of its knots beyond the samples, as a share of their range, because new samples lie a little beyond
 MOST_DENSE, MOST_ENTRIES = 2000, 2e8  # parameters, and entries of a Jacobian, up to which Gauss–Newton is the default
 LARGE = Stage("adam", iterations=500, learning_rate=5e-3)  # the default for larger ones and for batches
 BETTER = 0.8  # share of the best score that a wider network must reach to count as better
