@@ -20,7 +20,7 @@ from kanpde.marching.audit.judge import MOST_UNKNOWNS, refined, repeated, satisf
 from kanpde.marching.audit.measuring import estimates, lost_after
 from kanpde.marching.audit.parts import Part
 from kanpde.marching.audit.reasons import Evidence, reasons_of
-from kanpde.marching.axes import LegendreAxis, SplineAxis, design, points_of
+from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.split import split
 from kanpde.marching.task import MarchTask
@@ -114,7 +114,7 @@ class Decay(Problem):
 def test_an_error_that_is_not_small_is_corrected_more_than_once():
     task = MarchTask(split(Decay()), 1, 12, affine=False, most=MOST_UNKNOWNS, device=PROCESSOR)
     axis, constants = LegendreAxis(np.array([0.0, 3.0]), 12), torch.zeros(0, dtype=torch.float64)
-    one = torch.as_tensor(np.linalg.pinv(design(axis, points_of(axis))).sum(axis=1))[:, None]
+    one = torch.as_tensor(np.linalg.pinv(axis.design(axis.points)).sum(axis=1))[:, None]
     part = Part(0.0, 1.0, (), TensorFunction(TensorProduct([axis]), None, one))
     model, found = OfFunction(part.function), corrections(task, [part], constants)
     measured = estimates(task, model, [part], found)

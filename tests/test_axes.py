@@ -13,17 +13,15 @@ from kanpde.marching.axes import (
     LegendreAxis,
     SplineAxis,
     dense,
-    design,
     gauss_points,
     gauss_weights,
-    points_of,
     transfer_matrix,
 )
 
 
 def test_legendre_polynomials_are_orthonormal():
     axis = LegendreAxis(np.array([1.0, 4.0]), 8)
-    matrix = np.sqrt(gauss_weights(axis))[:, None] * design(axis, points_of(axis))
+    matrix = np.sqrt(gauss_weights(axis))[:, None] * axis.design(axis.points)
     assert np.abs(matrix.T @ matrix - np.eye(9)).max() < 1e-13
 
 
@@ -31,7 +29,7 @@ def test_legendre_polynomials_are_orthonormal():
     "axis", [uniform(0, 2, 5), uniform(0, 2, 9, periodic=True), LegendreAxis(np.array([0.0, 2]), 6)]
 )
 def test_gauss_points_integrate_and_outnumber_the_functions(axis):
-    x, w = points_of(axis), gauss_weights(axis)
+    x, w = axis.points, gauss_weights(axis)
     assert len(x) > axis.size and abs(w.sum() - 1) < 1e-14
     assert abs(w @ x**4 - 2**4 / 5) < 1e-12 and 0 < gauss_points(axis).min() < gauss_points(axis).max() < 1
 
@@ -41,7 +39,7 @@ def test_a_finer_axis_holds_the_functions_of_a_coarser_one():
     coefficients = np.random.default_rng(0).normal(size=(old.size, 2))
     x = np.linspace(-1, 1, 33)
     assert np.allclose(
-        design(new, x) @ (transfer_matrix(old, new) @ coefficients), design(old, x) @ coefficients, atol=1e-11
+        new.design(x) @ (transfer_matrix(old, new) @ coefficients), old.design(x) @ coefficients, atol=1e-11
     )
 
 
@@ -73,5 +71,5 @@ def test_polynomials_at_gauss_points_are_those_at_any_points():
 @pytest.mark.parametrize("axis", [SplineAxis(np.array([0, 0.1, 0.5, 2]), 4), LegendreAxis(np.array([0.0, 2]), 6)])
 def test_a_fit_leaves_what_is_orthogonal_in_the_mean(axis):
     values = np.exp(np.stack([axis.points, -3 * axis.points], axis=1))
-    left = values - design(axis, axis.points) @ axis.fit(values)
-    assert np.abs((design(axis, axis.points) * axis.weights[:, None]).T @ left).max() < 1e-13
+    left = values - axis.design(axis.points) @ axis.fit(values)
+    assert np.abs((axis.design(axis.points) * axis.weights[:, None]).T @ left).max() < 1e-13

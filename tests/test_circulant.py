@@ -13,7 +13,7 @@ from kanpde.calculus.jets import JetPlan
 from kanpde.marching import circulant, knot_placement
 from kanpde.marching.audit.correction import corrections, finer_axes
 from kanpde.marching.audit.parts import Part
-from kanpde.marching.axes import SplineAxis, design, points_of
+from kanpde.marching.axes import SplineAxis
 from kanpde.marching.circulant import Circulant
 from kanpde.marching.piece import TensorFunction
 from kanpde.marching.slab_system import initial_iterate, slab_system
@@ -107,7 +107,7 @@ def test_one_point_for_each_function_is_enough_if_every_field_evolves():
 @pytest.mark.parametrize("degree", [4, 5, 8, 9, 13])
 def test_no_wave_vanishes_at_the_single_points(degree):
     axis = SplineAxis(np.linspace(0, 1, 31), degree, True, True)
-    values = design(axis, points_of(axis))
+    values = axis.design(axis.points)
     assert values.shape == (30, 30)
     assert np.abs(np.fft.fft(values[:, 0])).min() > (2 / np.pi) ** (degree + 1)  # the shortest one is the smallest
 

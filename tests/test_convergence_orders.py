@@ -19,7 +19,7 @@ import torch
 from kanpde import Box, Dirichlet, Initial, Problem
 from kanpde.calculus.jets import JetPlan
 from kanpde.collocation.affine import is_affine
-from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis, gauss_weights, points_of
+from kanpde.marching.axes import Axis, LegendreAxis, SplineAxis, gauss_weights
 from kanpde.marching.slab_system import initial_iterate, measure_slab, slab_system
 from kanpde.marching.state import Attempt, MarchState
 from kanpde.marching.system import System
@@ -110,7 +110,7 @@ class Witch(Problem):
 def l2_error(problem, space: TensorProduct, coefficients, ansatz=None) -> float:
     """The root mean square of the error at Gauss points of finer axes, which do not see where the rows were zero."""
     axes = [dataclasses.replace(axis, degree=axis.degree + 4) for axis in space.axes]
-    points = np.stack([x.ravel() for x in np.meshgrid(*map(points_of, axes), indexing="ij")], axis=-1)
+    points = np.stack([x.ravel() for x in np.meshgrid(*(axis.points for axis in axes), indexing="ij")], axis=-1)
     weights = np.ones(1)
     for axis in axes:
         weights = np.multiply.outer(weights, gauss_weights(axis)).ravel()

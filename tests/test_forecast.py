@@ -10,7 +10,7 @@ from march_problems import Front, march_of, task_of
 
 from kanpde import Box, Dirichlet, Initial, Problem
 from kanpde.marching import forecast
-from kanpde.marching.axes import LegendreAxis, SplineAxis, design, points_of
+from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.slabs import Pass, Slab
 from kanpde.marching.tensor_product import TensorProduct
 from kanpde.marching.verdicts import Aim
@@ -19,9 +19,9 @@ from kanpde.marching.verdicts import Aim
 def slab_of(function, low, high, breakpoints, *, residual=1e-4, tail=1e-6):
     """A slab of half a unit of time on which the function of x and t is fitted."""
     axes = (SplineAxis(np.asarray(breakpoints), 9), LegendreAxis(np.array([low, high]) / 2, 11))
-    values = function(*np.meshgrid(*(points_of(axis) for axis in axes), indexing="ij"))[..., None]
+    values = function(*np.meshgrid(*(axis.points for axis in axes), indexing="ij"))[..., None]
     for a, axis in enumerate(axes):
-        values = np.moveaxis(np.tensordot(np.linalg.pinv(design(axis, points_of(axis))), values, (1, a)), 0, a)
+        values = np.moveaxis(np.tensordot(np.linalg.pinv(axis.design(axis.points)), values, (1, a)), 0, a)
     return Slab(low, high, axes, values, np.zeros(0), residual, tail)
 
 
@@ -34,7 +34,7 @@ def test_a_guess_is_the_solution_of_the_pass_before_across_its_slabs():
     space = TensorProduct((SplineAxis(np.linspace(-1, 1, 18), 9), LegendreAxis(np.array([0.1, 0.4]), 11)))
     guess = forecast.guess_from(found, space, 1, 0.2, 0.8)
     x, t = np.linspace(-1, 1, 40), np.linspace(0.1, 0.4, 20)
-    values = np.einsum("xi,tj,ij->xt", design(space.axes[0], x), design(space.axes[1], t), guess[..., 0])
+    values = np.einsum("xi,tj,ij->xt", space.axes[0].design(x), space.axes[1].design(t), guess[..., 0])
     assert np.abs(values - wave(x[:, None], t)).max() < 1e-7
 
 

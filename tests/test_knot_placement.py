@@ -7,17 +7,17 @@ import pytest
 from local_rows import uniform
 
 from kanpde.marching import knot_placement
-from kanpde.marching.axes import SplineAxis, design, points_of
+from kanpde.marching.axes import SplineAxis
 
 
 @pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize(("intervals", "degree"), [(12, 5), (24, 7)])
 def test_estimated_errors_are_near_those_of_the_best_spline(intervals, degree, periodic):
     axis = uniform(0, 2, intervals, degree, periodic)
-    x = points_of(axis)
-    coefficients = np.linalg.lstsq(design(axis, x), np.sin(2 * np.pi * x)[:, None], rcond=None)[0]
+    x = axis.points
+    coefficients = np.linalg.lstsq(axis.design(x), np.sin(2 * np.pi * x)[:, None], rcond=None)[0]
     fine = np.linspace(0, 2, 2001)
-    true = np.sqrt(np.mean((design(axis, fine) @ coefficients[:, 0] - np.sin(2 * np.pi * fine)) ** 2))
+    true = np.sqrt(np.mean((axis.design(fine) @ coefficients[:, 0] - np.sin(2 * np.pi * fine)) ** 2))
     estimate = knot_placement.errors(axis, knot_placement.derivative_sizes(axis, coefficients)).max()
     assert true / 4 < estimate < 8 * true
 
@@ -27,9 +27,9 @@ def test_knots_go_where_the_front_is():
         return np.tanh(12 * (x - 0.3))
 
     def missed(axis):
-        x, fine = points_of(axis), np.linspace(-1, 1, 4001)
-        coefficients = np.linalg.lstsq(design(axis, x), front(x), rcond=None)[0]
-        return coefficients, np.abs(design(axis, fine) @ coefficients - front(fine)).max()
+        x, fine = axis.points, np.linspace(-1, 1, 4001)
+        coefficients = np.linalg.lstsq(axis.design(x), front(x), rcond=None)[0]
+        return coefficients, np.abs(axis.design(fine) @ coefficients - front(fine)).max()
 
     axis = uniform(-1, 1, 24)
     for _ in range(6):

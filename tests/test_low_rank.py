@@ -10,7 +10,6 @@ from local_rows import uniform
 from kanpde import Box, Disk, Problem
 from kanpde.calculus.jets import JetPlan
 from kanpde.marching import low_rank
-from kanpde.marching.axes import design, points_of
 from kanpde.marching.low_rank import compress
 from kanpde.marching.slabs import Pass, Slab
 from kanpde.marching.tensor_product import TensorProduct
@@ -35,10 +34,10 @@ def interpolated(problem, function, intervals=10, degree=9):
     """A pass of one slab that is the function, a tuple of arrays for the fields."""
     ends = zip(problem.domain.low, problem.domain.high, strict=True)
     space = TensorProduct([uniform(low, high, intervals, degree) for low, high in ends])
-    grid = np.meshgrid(*(points_of(axis) for axis in space.axes), indexing="ij")
+    grid = np.meshgrid(*(axis.points for axis in space.axes), indexing="ij")
     values = np.stack(function(*grid), axis=-1)
     for a, axis in enumerate(space.axes):
-        inverse = np.linalg.pinv(design(axis, points_of(axis)))
+        inverse = np.linalg.pinv(axis.design(axis.points))
         values = np.moveaxis(np.tensordot(inverse, values, (1, a)), 0, a)
     return Pass((Slab(0.0, 1.0, space.axes, values, np.zeros(0), 1e-10, 0.0),))
 

@@ -13,7 +13,7 @@ from march_problems import Bratu, Front, Rate, String, march_of
 
 from kanpde import Box, Dirichlet, Initial, Problem, load_problem, solve
 from kanpde.errors import Ending
-from kanpde.marching.axes import LegendreAxis, SplineAxis, design, points_of
+from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.evolution import evolves
 from kanpde.marching.slabs import Slab, constant_in_time, continued_decay, extrapolated, sizes_in_time, tail_of
 from kanpde.marching.task import space
@@ -120,9 +120,9 @@ def test_a_space_has_splines_in_space_and_polynomials_in_time():
 def in_slab(low, high, function, degree=7):
     """A slab of time whose solution is the function of x and t, fitted."""
     axes = (SplineAxis(np.linspace(-1, 1, 5), 7), LegendreAxis(np.array([low, high]), degree))
-    values = function(*np.meshgrid(*(points_of(axis) for axis in axes), indexing="ij"))[..., None]
+    values = function(*np.meshgrid(*(axis.points for axis in axes), indexing="ij"))[..., None]
     for a, axis in enumerate(axes):
-        values = np.moveaxis(np.tensordot(np.linalg.pinv(design(axis, points_of(axis))), values, (1, a)), 0, a)
+        values = np.moveaxis(np.tensordot(np.linalg.pinv(axis.design(axis.points)), values, (1, a)), 0, a)
     return Slab(low, high, axes, values, np.zeros(0), 0.0, 0.0)
 
 

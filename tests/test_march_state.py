@@ -16,7 +16,6 @@ from kanpde.errors import ConfigurationError
 from kanpde.marching import slab_system
 from kanpde.marching import state as states
 from kanpde.marching.attempts import begin
-from kanpde.marching.axes import design
 from kanpde.marching.low_rank import compress
 from kanpde.marching.march import March
 from kanpde.marching.system import System
@@ -65,7 +64,7 @@ def test_a_march_begins_with_the_initial_values_and_the_initial_velocity():
 
     (first, _) = march_of(Pushed()).so_far().slabs
     x, t = np.linspace(0, 1, 5), np.linspace(*first.axes[1].breakpoints, 3)
-    found = np.einsum("xi,tj,ijf->xtf", design(first.axes[0], x), design(first.axes[1], t), first.coefficients)
+    found = np.einsum("xi,tj,ijf->xtf", first.axes[0].design(x), first.axes[1].design(t), first.coefficients)
     assert np.abs(found[..., 0] - (x[:, None] + x[:, None] ** 2 * t)).max() < 1e-12
 
 

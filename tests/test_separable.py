@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from kanpde import KAN, Box, Condition, Dirichlet, Integral, Neumann, Periodic, Problem, Robin, solve
 from kanpde.marching import iteration
-from kanpde.marching.axes import LegendreAxis, SplineAxis, design
+from kanpde.marching.axes import LegendreAxis, SplineAxis
 from kanpde.marching.separable.along_axis import AlongAxis
 from kanpde.marching.separable.iterated import Rows, Scales, Spline, correction, measure, preconditioner
 from kanpde.marching.separable.modes import Modes
@@ -89,7 +89,7 @@ def error_of(problem, axes, coefficients):
     lines = [np.linspace(low, high, 41) for low, high in zip(problem.domain.low, problem.domain.high, strict=True)]
     values = coefficients.numpy()
     for a, (axis, line) in enumerate(zip(axes, lines, strict=True)):
-        values = np.moveaxis(np.tensordot(design(axis, line), values, (1, a)), 0, a)
+        values = np.moveaxis(np.tensordot(axis.design(line), values, (1, a)), 0, a)
     points = np.stack([each.ravel() for each in np.meshgrid(*lines, indexing="ij")], axis=1)
     exact = problem.reference_values(points)[:, 0]
     return np.abs(values.ravel() - exact).max() / np.abs(exact).max()

@@ -11,7 +11,7 @@ from local_rows import F64, uniform
 
 from kanpde.calculus.corner_functions import Corner, CornerFunction
 from kanpde.calculus.jets import JetPlan
-from kanpde.marching.axes import LegendreAxis, design, points_of
+from kanpde.marching.axes import LegendreAxis
 from kanpde.marching.enriched_product import EnrichedProduct
 from kanpde.marching.line import WIDER
 from kanpde.marching.tensor_product import OnGrid, TensorProduct, lines_of
@@ -21,10 +21,10 @@ def test_a_tensor_product_differentiates_polynomials_exactly():
     space = TensorProduct([uniform(-1, 1, 3), LegendreAxis(np.array([0.0, 2.0]), 5), uniform(0, 1, 2, 5)])
     points = torch.as_tensor(np.random.default_rng(1).random((40, 3)) * [2, 2, 1] - [1, 0, 0])
     plan = JetPlan(3, [(0, 0, 1), (1, 2), (2, 2)])
-    grid = np.meshgrid(*(points_of(axis) for axis in space.axes), indexing="ij")
+    grid = np.meshgrid(*(axis.points for axis in space.axes), indexing="ij")
     values = (grid[0] ** 3 * grid[1] ** 2 + grid[2] ** 4 * grid[1])[..., None]
     for a, axis in enumerate(space.axes):
-        inverse = np.linalg.pinv(design(axis, points_of(axis)))
+        inverse = np.linalg.pinv(axis.design(axis.points))
         values = np.moveaxis(np.tensordot(inverse, values, (1, a)), 0, a)
     jets = space.local(points, plan).jets(torch.as_tensor(values).flatten(0, -2))[..., 0]
     x, y, z = points.T
@@ -53,7 +53,7 @@ def test_on_a_grid_jets_and_their_transpose_are_those_of_its_points(periodic):
 @pytest.mark.parametrize("periodic", [False, True])
 def test_a_long_axis_gives_the_same_by_groups_as_by_whole_matrices(periodic):
     space = TensorProduct([uniform(-1, 1, 200, 5, periodic), LegendreAxis(np.array([0.0, 2.0]), 3)])
-    lines, plan = [points_of(axis) for axis in space.axes], JetPlan(2, [(0, 0, 1)])
+    lines, plan = [axis.points for axis in space.axes], JetPlan(2, [(0, 0, 1)])
     grid = space.on_grid([torch.as_tensor(each) for each in lines], plan)
     line = grid.lines[0]
     assert line.each > 1 and line.size * line.each > WIDER * line.columns.shape[1]

@@ -22,7 +22,7 @@ from kanpde.calculus.jets import JetPlan
 from kanpde.calculus.singular import jets_of
 from kanpde.geometry.domain import Domain, face_points, interior_points
 from kanpde.geometry.shape import Shape
-from kanpde.marching.axes import SplineAxis, design, gauss_points, gauss_weights, sparse_designs
+from kanpde.marching.axes import SplineAxis, gauss_points, gauss_weights, sparse_designs
 from kanpde.marching.slabs import Pass
 
 INSIDE = 4096  # number of points in a shape at which functions are compared
@@ -90,7 +90,7 @@ class Beside:
         amounts = np.sum([np.einsum("rt,ktf->krf", each, slab.amounts_in_time) for each, slab in pairs], axis=0)
         around = torch.as_tensor(np.delete(inside.points, time, axis=1))
         values = jets_of(functions, around, JetPlan(around.shape[1], [()]))[:, 0].numpy()
-        return cls(values, amounts, design(axes[time], inside.points[:, time]) @ solve[time], solve[time])
+        return cls(values, amounts, axes[time].design(inside.points[:, time]) @ solve[time], solve[time])
 
     def divided(self, sizes: Array) -> Beside:
         """Return the same for fields that are divided by sizes (fields,)."""
@@ -119,7 +119,7 @@ def continued(
     contrast to those that are found.
     """
     given = np.moveaxis(values, inside.shaped, range(len(inside.shaped)))
-    rows = [design(axes[a], inside.points[:, a]) for a in inside.shaped]
+    rows = [axes[a].design(inside.points[:, a]) for a in inside.shaped]
     spans = [legendre_functions(axes[a]) for a in inside.shaped]
     target = point_values([each @ solve[a] for each, a in zip(rows, inside.shaped, strict=True)], given)
     if beside is not None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from kanpde.calculus.arrays import Array
 from kanpde.marching import verdicts
-from kanpde.marching.axes import SplineAxis, design, norm, points_of, transfer_matrix
+from kanpde.marching.axes import SplineAxis, norm, transfer_matrix
 from kanpde.marching.knot_placement import Need, derivative_sizes, equidistributed, required_density
 from kanpde.marching.slabs import Pass, Slab, extrapolated
 from kanpde.marching.task import MarchTask
@@ -108,7 +108,7 @@ def grown_sizes(slab: Slab, a: int, time: int, length: float) -> Array:
     assert isinstance(axis, SplineAxis)
     sizes = []
     for end in slab.axes[time].breakpoints:
-        at_end = np.tensordot(design(slab.axes[time], np.array([end])), slab.coefficients, (1, time))
+        at_end = np.tensordot(slab.axes[time].design(np.array([end])), slab.coefficients, (1, time))
         along = slab.space.values(a, np.moveaxis(at_end, 0, time), without=time)
         sizes.append(derivative_sizes(axis, along) / max(norm(axis, along), 1e-300))
     growth = np.clip(sizes[1] / np.maximum(sizes[0], sizes[1] / MAX_GROWTH + 1e-300), 1.0, MAX_GROWTH)
@@ -143,14 +143,14 @@ def guess_from(found: Pass, space: TensorProduct, time: int | None, low: float, 
     if time is None:
         return space.transferred(found.slabs[0].space, found.slabs[0].coefficients)
     axis = space.axes[time]
-    places = points_of(axis)
+    places = axis.points
     values, start = [], 0
     slabs = overlapping(found, low, high)
     for slab in slabs:
         end = len(places) if slab is slabs[-1] else int(np.searchsorted(places, slab.axes[time].breakpoints[1]))
         if end == start:
             continue
-        part = np.tensordot(design(slab.axes[time], places[start:end]), slab.coefficients, (1, time))
+        part = np.tensordot(slab.axes[time].design(places[start:end]), slab.coefficients, (1, time))
         others = [(a, one) for a, one in enumerate(slab.axes) if a != time]
         for place, (a, one) in enumerate(others):
             if one is not space.axes[a]:

@@ -20,7 +20,7 @@ from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import PROCESSOR
 from kanpde.geometry.box import as_box
 from kanpde.geometry.domain import Domain
-from kanpde.marching.axes import MANY_FUNCTIONS, SplineAxis, design, points_of, sparse_designs
+from kanpde.marching.axes import MANY_FUNCTIONS, SplineAxis, sparse_designs
 from kanpde.marching.continuation import Beside, Inside, continued
 from kanpde.marching.projection import fitted_along, leading_singular_vectors, orthonormalised
 from kanpde.marching.slabs import Pass
@@ -172,8 +172,8 @@ def compress_plane(
     factors, lowest, highest, scale = [], [], [], np.ones(len(sizes))
     for axis, each in zip(axes, columns, strict=True):
         together = np.concatenate(each, axis=1)
-        few, points = axis.size <= MANY_FUNCTIONS, points_of(axis)
-        along = (design(axis, points) if few else sparse_designs(axis, points, 1)[0]) @ together
+        few, points = axis.size <= MANY_FUNCTIONS, axis.points
+        along = (axis.design(points) if few else sparse_designs(axis, points, 1)[0]) @ together
         largest = along[np.abs(along).argmax(axis=0), np.arange(len(sizes))]  # becomes 1
         factors.append(together / largest)
         lowest.append((along / largest).min(axis=0))
@@ -231,7 +231,7 @@ def leading_functions(values: Array, axis: int, tolerance: float) -> Array:
 
 def scaled_functions(axis: SplineAxis, functions: Array) -> tuple[Array, Array]:
     """Return functions (size, k) of an axis, each divided by its largest value there, (k, size), and these values."""
-    sizes = np.abs(design(axis, points_of(axis)) @ functions).max(axis=0)
+    sizes = np.abs(axis.design(axis.points) @ functions).max(axis=0)
     sizes[sizes == 0] = 1.0
     return (functions / sizes).T, sizes
 
@@ -284,7 +284,7 @@ def compress_space_time(axes: Sequence[SplineAxis], solve: Sequence[Array], valu
         functions, sizes = [], []
         for axis in pair:
             columns = (solve[axis] @ bases[axis]).T
-            along = design(axes[axis], points_of(axes[axis]))
+            along = axes[axis].design(axes[axis].points)
             sizes.append(np.array([float(np.abs(along @ f).max()) or 1.0 for f in columns]))
             functions.append(columns / sizes[-1][:, None])
         for one, other in product(*functions):

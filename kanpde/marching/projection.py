@@ -16,7 +16,7 @@ from torch import Tensor
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.legendre import gauss_rule
-from kanpde.marching.axes import MANY_FUNCTIONS, Axis, SplineAxis, design, gauss_weights, points_of, sparse_designs
+from kanpde.marching.axes import MANY_FUNCTIONS, Axis, SplineAxis, gauss_weights, sparse_designs
 from kanpde.marching.separable.along_axis import dense_on, placed
 from kanpde.marching.separable.restricted_axis import fitting
 from kanpde.marching.slabs import Pass, Slab
@@ -43,7 +43,7 @@ def orthonormalised(
         functions = torch.linalg.solve_triangular(triangle, span, upper=True)
         maps = [span.T @ each for each in maps]
         if a == time:
-            values = values_of(axis, points_of(axis), device) @ functions
+            values = values_of(axis, axis.points, device) @ functions
             even = torch.linalg.qr(placed(np.sqrt(even_weights(axis)), device)[:, None] * values, mode="r")[1]
             functions = torch.linalg.solve_triangular(even, functions, upper=True, left=False)
             maps = [even @ each for each in maps]
@@ -62,7 +62,7 @@ def factors_of(axis: SplineAxis, device: torch.device) -> tuple[Tensor, Tensor]:
         weighted, triangle = axis.factors
         return torch.from_numpy(weighted), torch.from_numpy(triangle)
     roots = placed(np.sqrt(gauss_weights(axis)), device)[:, None]
-    orthonormal, triangle = torch.linalg.qr(roots * values_of(axis, points_of(axis), device))
+    orthonormal, triangle = torch.linalg.qr(roots * values_of(axis, axis.points, device))
     return roots * orthonormal, triangle
 
 
@@ -76,7 +76,7 @@ def fitted_along(axis: SplineAxis, slab: Slab) -> Array:
 
     Sparse matrices make this cheap for thousands of functions.
     """
-    points, roots = points_of(axis), sparse.diags(np.sqrt(gauss_weights(axis)))
+    points, roots = axis.points, sparse.diags(np.sqrt(gauss_weights(axis)))
     own, given = (roots @ sparse_designs(each, points, 1)[0] for each in (axis, slab.axes[0]))
     fit = fitting(own.tocsr(), PROCESSOR)
     return fit(torch.from_numpy(given @ slab.coefficients)).numpy()
@@ -85,7 +85,7 @@ def fitted_along(axis: SplineAxis, slab: Slab) -> Array:
 def values_of(axis: Axis, x: Array, device: torch.device) -> Tensor:
     """Return the values of all functions of an axis at x (n,), (n, size)."""
     if device == PROCESSOR:
-        return torch.from_numpy(design(axis, x))
+        return torch.from_numpy(axis.design(x))
     return dense_on(sparse_designs(axis, x, 1)[0], device)
 
 
@@ -98,13 +98,13 @@ def maps_in_space(found: Pass, a: int, axis: SplineAxis, weighted: Tensor) -> li
     for slab in found.slabs:
         own = slab.axes[a]
         if id(own) not in known:
-            known[id(own)] = weighted.T @ values_of(own, points_of(axis), weighted.device)
+            known[id(own)] = weighted.T @ values_of(own, axis.points, weighted.device)
     return [known[id(slab.axes[a])] for slab in found.slabs]
 
 
 def maps_in_time(found: Pass, a: int, axis: SplineAxis, weighted: Tensor) -> list[Tensor]:
     """Return the same matrices for the axis of time, where a slab's functions are zero outside its part of time."""
-    places, maps = points_of(axis), []
+    places, maps = axis.points, []
     which = np.searchsorted([slab.axes[a].breakpoints[1] for slab in found.slabs[:-1]], places)
     for number, slab in enumerate(found.slabs):
         inside = np.flatnonzero(which == number)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.singular import SingularFunction
-from kanpde.marching.axes import Axis, LegendreAxis, design, transfer_matrix
+from kanpde.marching.axes import Axis, LegendreAxis, transfer_matrix
 from kanpde.marching.enriched_product import product_of
 from kanpde.marching.tensor_product import TensorProduct
 
@@ -111,7 +111,7 @@ def constant_in_time(last: Slab, space: TensorProduct, time: int) -> tuple[Array
 
     `space` must have the last slab's axes in space.
     """
-    ends = design(last.axes[time], last.axes[time].breakpoints[-1:])[0]
+    ends = last.axes[time].design(last.axes[time].breakpoints[-1:])[0]
     result = np.zeros((*space.shape, last.coefficients.shape[-1]))
     np.moveaxis(result, time, 0)[0] = np.tensordot(ends, last.coefficients, (0, time))
     amounts = np.zeros_like(last.amounts_in_time)

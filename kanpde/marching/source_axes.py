@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from kanpde.collocation.rows import Placed
-from kanpde.marching.axes import SplineAxis, design, points_of
+from kanpde.marching.axes import SplineAxis
 from kanpde.marching.knot_placement import derivative_sizes, place_knots
 from kanpde.marching.piece import CutGrid
 from kanpde.marching.quadrature import quadrature
@@ -42,7 +42,7 @@ def axes_of_source(
     for a, axis in enumerate(usual):
         lower = SplineAxis(axis.breakpoints, axis.degree - order, axis.periodic)
         along = np.moveaxis(values, a, 0).reshape(values.shape[a], -1) / math.sqrt(values.size / values.shape[a])
-        fitted = np.asarray(np.linalg.lstsq(design(lower, points_of(axis)), along, rcond=None)[0], dtype=np.float64)
+        fitted = np.asarray(np.linalg.lstsq(lower.design(axis.points), along, rcond=None)[0], dtype=np.float64)
         needs.append((lower, derivative_sizes(lower, fitted)))
     most, aim = max(FIRST_UNKNOWNS, math.prod(axis.size for axis in usual)), FIRST_RESIDUAL
     for _ in range(limits.relaxations):

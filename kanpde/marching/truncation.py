@@ -11,7 +11,7 @@ import torch
 from kanpde.calculus.arrays import Array
 from kanpde.calculus.devices import PROCESSOR
 from kanpde.calculus.jets import JetPlan
-from kanpde.marching.axes import SplineAxis, design
+from kanpde.marching.axes import SplineAxis
 from kanpde.marching.continuation import Beside
 from kanpde.marching.slabs import Pass
 
@@ -59,7 +59,7 @@ def field_sizes(
 
 def designs_at(points: Array, axes: Sequence[SplineAxis], solve: Sequence[Array]) -> list[Array]:
     """Return the values (n, r) of the functions `solve` (size, r) of every axis at points (n, d)."""
-    return [design(axis, points[:, a]) @ each for a, (axis, each) in enumerate(zip(axes, solve, strict=True))]
+    return [axis.design(points[:, a]) @ each for a, (axis, each) in enumerate(zip(axes, solve, strict=True))]
 
 
 def sizes_with_functions(found: Pass, points: Array) -> Array:

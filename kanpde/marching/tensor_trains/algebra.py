@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kanpde.calculus.arrays import Array
-from kanpde.marching.axes import SplineAxis, design_of, gauss_weights, points_of
+from kanpde.marching.axes import SplineAxis, design_of, gauss_weights
 
 Train = tuple[Array, ...]
 
@@ -70,7 +70,7 @@ def weighted_designs(axis: SplineAxis, order: int) -> list[Array]:
     """Return the functions' scaled derivatives 0 … order at Gauss points times the roots of the weights."""
     length = float(axis.breakpoints[-1] - axis.breakpoints[0])
     root = np.sqrt(gauss_weights(axis))[:, None]
-    values = design_of(axis, points_of(axis), order + 1)
+    values = design_of(axis, axis.points, order + 1)
     return [root * values[:, m] * (length / math.pi) ** m for m in range(order + 1)]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kanpde.calculus.arrays import Array
-from kanpde.marching.axes import SplineAxis, design, gauss_weights, points_of
+from kanpde.marching.axes import SplineAxis, gauss_weights
 from kanpde.marching.low_rank import edge_layer, linear_layer, network, node_values
 from kanpde.marching.tensor_trains.algebra import Train, values
 from kanpde.marching.tensor_trains.knots import equally_fine, transferred
@@ -57,14 +57,14 @@ def as_sum(train: Train, axes: Sequence[SplineAxis], tolerance: float) -> list[A
     low, high = (np.array([axis.breakpoints[end] for axis in axes]) for end in (0, -1))
     points = low + (high - low) * np.random.default_rng(0).random((POINTS, len(axes)))
     own = values(train, axes, points)
-    total = sum(design(axis, points[:, a]) @ column for a, (axis, column) in enumerate(zip(axes, found, strict=True)))
+    total = sum(axis.design(points[:, a]) @ column for a, (axis, column) in enumerate(zip(axes, found, strict=True)))
     size = float(np.linalg.norm(own)) or 1.0
     return found if float(np.linalg.norm(own - total)) <= tolerance * size else None
 
 
 def mean_of(axis: SplineAxis) -> Array:
     """Return the means of the axis's functions, (size,)."""
-    return np.asarray(gauss_weights(axis) @ design(axis, points_of(axis)))
+    return np.asarray(gauss_weights(axis) @ axis.design(axis.points))
 
 
 def tree(trains: Sequence[Train], axes: Sequence[SplineAxis]) -> KAN:
